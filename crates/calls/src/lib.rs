@@ -1,0 +1,1 @@
+//! The engine: calls with legs

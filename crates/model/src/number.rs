@@ -1,0 +1,155 @@
+//! Telephone numbers, and how they hide.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// A telephone number as dialled: 1 to 32 of `0-9 * #`, with an optional leading `+`. Separators are dropped when parsing.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Number(Arc<str>);
+
+/// Why a text is no number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NumberFault {
+    /// Nothing in it.
+    Empty,
+    /// More than 32 digits.
+    TooLong,
+    /// A character that no keypad has.
+    Character(char),
+}
+
+impl fmt::Display for NumberFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NumberFault::Empty => f.write_str("a telephone number needs at least one digit"),
+            NumberFault::TooLong => f.write_str("a telephone number has at most 32 digits"),
+            NumberFault::Character(c) => write!(f, "{c:?} is not part of a telephone number"),
+        }
+    }
+}
+impl std::error::Error for NumberFault {}
+
+impl Number {
+    /// Reads a number, dropping the separators `- . ( )` and blanks (RFC 3966 section 5.1.1, visual separators).
+    ///
+    /// # Errors
+    /// When it is empty, too long or holds anything else.
+    pub fn parse(text: &str) -> Result<Number, NumberFault> {
+        let mut out = String::with_capacity(text.len().min(33));
+        for c in text.chars() {
+            match c {
+                '-' | '.' | '(' | ')' | ' ' => {}
+                '+' if out.is_empty() => out.push(c),
+                '0'..='9' | '*' | '#' => out.push(c),
+                other => return Err(NumberFault::Character(other)),
+            }
+            if out.len() > 33 {
+                return Err(NumberFault::TooLong);
+            }
+        }
+        match out.trim_start_matches('+').len() {
+            0 => Err(NumberFault::Empty),
+            33.. => Err(NumberFault::TooLong),
+            _ => Ok(Number(out.into())),
+        }
+    }
+
+    /// The number without separators.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Number {
+    type Error = NumberFault;
+    fn try_from(s: String) -> Result<Self, NumberFault> {
+        Number::parse(&s)
+    }
+}
+impl From<Number> for String {
+    fn from(n: Number) -> String {
+        n.0.as_ref().to_owned()
+    }
+}
+impl std::borrow::Borrow<str> for Number {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+/// Something of a person's. It prints, debugs and serialises masked (`044-***-**01`); only [`Redacted::reveal`] shows it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Redacted<T>(T);
+
+impl<T> Redacted<T> {
+    /// Wraps a person's value.
+    pub fn new(value: T) -> Self {
+        Redacted(value)
+    }
+    /// The value in clear. Every caller of this is a place to review.
+    pub fn reveal(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Redacted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clear: Vec<char> = self.0.to_string().chars().collect();
+        // A short value has too little to hide behind: it is hidden whole.
+        if clear.len() < 7 {
+            return f.write_str("***");
+        }
+        let head: String = clear[..3].iter().collect();
+        let tail: String = clear[clear.len() - 2..].iter().collect();
+        write!(f, "{head}-***-**{tail}")
+    }
+}
+impl<T: fmt::Display> fmt::Debug for Redacted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+impl<T: fmt::Display> Serialize for Redacted<T> {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_keeps_its_leading_zero_and_loses_its_hyphens() {
+        assert_eq!(Number::parse("044-000-0001").unwrap().as_str(), "0440000001");
+        assert_eq!(Number::parse("+81 44 000 0001").unwrap().as_str(), "+81440000001");
+        assert_eq!(Number::parse("*1").unwrap().as_str(), "*1");
+        assert_eq!(Number::parse(""), Err(NumberFault::Empty));
+        assert_eq!(Number::parse("+"), Err(NumberFault::Empty));
+        assert_eq!(Number::parse("alice"), Err(NumberFault::Character('a')));
+        assert_eq!(Number::parse(&"1".repeat(33)), Err(NumberFault::TooLong));
+    }
+
+    #[test]
+    fn a_caller_is_masked_wherever_it_is_printed() {
+        let caller = Redacted::new(Number::parse("0440000001").unwrap());
+        assert_eq!(format!("{caller}"), "044-***-**01");
+        assert_eq!(format!("{caller:?}"), "044-***-**01");
+        assert_eq!(serde_json::to_string(&caller).unwrap(), "\"044-***-**01\"");
+        assert_eq!(Redacted::new("anonymous").to_string(), "ano-***-**us");
+        assert_eq!(Redacted::new("110").to_string(), "***");
+        assert_eq!(Redacted::new("電話番号一二三四").to_string(), "電話番-***-**三四");
+    }
+}

@@ -1,0 +1,84 @@
+//! What the boards show: the state of the whole engine at one moment.
+
+use crate::{AgentId, AgentState, QueueId, UnixMillis, Version};
+use serde::{Deserialize, Serialize};
+
+/// How many of each thing are alive. All zero when all is quiet, but for registrations and their timers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Census {
+    /// Calls in progress.
+    pub calls: u64,
+    /// Legs in progress.
+    pub legs: u64,
+    /// SIP dialogs, early and confirmed.
+    pub dialogs: u64,
+    /// SIP transactions not yet terminated.
+    pub transactions: u64,
+    /// Tickets waiting or offered.
+    pub tickets: u64,
+    /// RTP ports in use.
+    pub ports: u64,
+    /// Running timers of calls (not of registrations).
+    pub timers: u64,
+}
+
+/// One queue as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueNow {
+    /// Which queue.
+    pub queue: QueueId,
+    /// Callers waiting, offered ones included.
+    pub depth: u64,
+    /// Age of the oldest ticket, in milliseconds.
+    pub longest_wait_millis: u64,
+}
+
+/// One agent as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentNow {
+    /// Who.
+    pub agent: AgentId,
+    /// What they are doing.
+    pub state: AgentState,
+}
+
+/// The state of the engine at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub wall: UnixMillis,
+    /// The version of the city in force.
+    pub version: Option<Version>,
+    /// How many of each thing.
+    pub census: Census,
+    /// The queues, in the order of their names.
+    pub queues: Vec<QueueNow>,
+    /// The agents, in the order of their names.
+    pub agents: Vec<AgentNow>,
+}
+
+/// Upper bounds of the send-lateness buckets, in microseconds; the last bucket is everything above.
+pub const LATENESS_BOUNDS_MICROS: [u64; 8] = [500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000];
+
+/// What one media worker has done since it began; each figure only grows, but for `sessions`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStats {
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// RTP packets received and used.
+    pub packets_received: u64,
+    /// Packets that never came, of closed sessions.
+    pub packets_lost: u64,
+    /// Packets that came too late, of closed sessions.
+    pub packets_late: u64,
+    /// Packets from foreign addresses, dropped.
+    pub packets_foreign: u64,
+    /// Packets that the kernel did not take.
+    pub send_failures: u64,
+    /// How late each packet's slot ran, per bucket of [`LATENESS_BOUNDS_MICROS`], one more for the rest.
+    pub lateness: [u64; 9],
+    /// Sum of all lateness, in microseconds.
+    pub lateness_sum_micros: u64,
+    /// Sessions open at this moment.
+    pub sessions: u64,
+}

@@ -1,0 +1,1 @@
+//! The test phone, built on rsip and never on sip

@@ -1,0 +1,1 @@
+//! Session descriptions and offer/answer (RFC 8866, 3264)

@@ -1,0 +1,1 @@
+//! The city under virtual time

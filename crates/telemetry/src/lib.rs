@@ -1,0 +1,1 @@
+//! Events to Prometheus and to the log
