@@ -1,0 +1,177 @@
+//! One agent's desk: the few facts from which the agent's state is derived.
+
+use crate::Claim;
+use model::{AgentState, Instant, OfferId, TicketId};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What an agent or the agent's phone declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// The phone registered. Begins ready, whatever was before: an agent who sits down cannot be stuck in yesterday's break.
+    SignIn,
+    /// The phone is gone. A call in progress goes on.
+    SignOut,
+    /// Ready for calls: ends a break, after-call work and *not responding*.
+    Ready,
+    /// Away: ends after-call work; takes effect after a call in progress; an offer that rings is withdrawn.
+    Break,
+}
+
+/// What a signed-in agent wants, or was found to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Takes calls.
+    #[default]
+    Ready,
+    /// Does not.
+    Break,
+    /// Wanted to, but missed too many offers in a row.
+    NotResponding,
+}
+
+/// Where a desk is in the round of offer, call and after-call work.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// None of it.
+    #[default]
+    Free,
+    /// The phone rings.
+    Offered {
+        /// For this offer.
+        offer: OfferId,
+        /// For whom.
+        ticket: TicketId,
+        /// When it has rung out.
+        until: Instant,
+    },
+    /// In a call.
+    Talking {
+        /// The caller; `None` once the caller is gone and only the agent's leg is left.
+        claim: Option<Claim>,
+        /// Since when.
+        since: Instant,
+        /// After-call work to follow, as the queue declared it when the agent answered.
+        wrap_up: Duration,
+    },
+    /// After-call work.
+    WrapUp {
+        /// When it ends.
+        until: Instant,
+    },
+}
+
+/// The facts of one agent. The state shown on boards follows from them by [`Desk::state`] and is stored nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desk {
+    /// Whether the phone is registered.
+    pub signed_in: bool,
+    /// What the agent wants.
+    pub presence: Presence,
+    /// Offer, call or after-call work.
+    pub stage: Stage,
+    /// Since when idle, where the state is idle or offered.
+    pub idle_since: Instant,
+    /// Time in calls since signing in.
+    pub talked: Duration,
+    /// Offers missed in a row.
+    pub missed: u32,
+}
+
+impl Desk {
+    /// What the agent is doing.
+    pub fn state(&self) -> AgentState {
+        match (&self.stage, self.signed_in, self.presence) {
+            (Stage::Talking { .. }, _, _) => AgentState::Talking,
+            (Stage::Offered { .. }, _, _) => AgentState::Offered,
+            (Stage::Free | Stage::WrapUp { .. }, false, _) => AgentState::SignedOut,
+            (Stage::WrapUp { .. }, true, _) => AgentState::WrapUp,
+            (Stage::Free, true, Presence::Ready) => AgentState::Idle,
+            (Stage::Free, true, Presence::Break) => AgentState::NotReady,
+            (Stage::Free, true, Presence::NotResponding) => AgentState::NotResponding,
+        }
+    }
+
+    /// The one timer of a desk: the ring time, or the end of after-call work.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Offered { until, .. } | Stage::WrapUp { until } => Some(until),
+            Stage::Free | Stage::Talking { .. } => None,
+        }
+    }
+
+    /// The running offer.
+    pub(crate) fn offer(&self) -> Option<(OfferId, TicketId)> {
+        match self.stage {
+            Stage::Offered { offer, ticket, .. } => Some((offer, ticket)),
+            Stage::Free | Stage::Talking { .. } | Stage::WrapUp { .. } => None,
+        }
+    }
+
+    /// Whom the agent talks with.
+    pub(crate) fn caller(&self) -> Option<&Claim> {
+        match &self.stage {
+            Stage::Talking { claim, .. } => claim.as_ref(),
+            Stage::Free | Stage::Offered { .. } | Stage::WrapUp { .. } => None,
+        }
+    }
+
+    /// The agent's leg is down: counts the talk, begins after-call work. Gives back the caller, if one is left. Nothing outside a call.
+    pub(crate) fn hang_up(&mut self, now: Instant) -> Option<Claim> {
+        match std::mem::take(&mut self.stage) {
+            Stage::Talking { claim, since, wrap_up } => {
+                self.talked = self.talked.saturating_add(now.since(since));
+                if !wrap_up.is_zero() {
+                    self.stage = Stage::WrapUp { until: now + wrap_up };
+                }
+                claim
+            }
+            other @ (Stage::Free | Stage::Offered { .. } | Stage::WrapUp { .. }) => {
+                self.stage = other;
+                None
+            }
+        }
+    }
+
+    /// One more offer in a row was missed; at `missed_max` the agent is not responding.
+    pub(crate) fn miss(&mut self, missed_max: u32) {
+        self.missed = self.missed.saturating_add(1);
+        if self.missed >= missed_max.max(1) && self.presence == Presence::Ready {
+            self.presence = Presence::NotResponding;
+        }
+    }
+
+    /// What the agent or the phone declares. An offer in progress is not touched here.
+    pub(crate) fn declare(&mut self, change: Change) {
+        match change {
+            Change::SignIn if self.signed_in => {}
+            Change::SignIn => {
+                self.signed_in = true;
+                self.presence = Presence::Ready;
+                self.talked = Duration::ZERO;
+                self.missed = 0;
+            }
+            Change::SignOut => self.signed_in = false,
+            Change::Ready => {
+                self.presence = Presence::Ready;
+                self.missed = 0;
+                self.end_wrap_up();
+            }
+            Change::Break => {
+                self.presence = Presence::Break;
+                self.missed = 0;
+                self.end_wrap_up();
+            }
+        }
+    }
+
+    pub(crate) fn end_wrap_up(&mut self) {
+        match self.stage {
+            Stage::WrapUp { .. } => self.stage = Stage::Free,
+            Stage::Free | Stage::Offered { .. } | Stage::Talking { .. } => {}
+        }
+    }
+}

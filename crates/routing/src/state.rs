@@ -1,0 +1,21 @@
+//! Everything that an ACD cannot work out again: what the journal keeps, and what a restart begins from.
+
+use crate::{Claim, Desk};
+use model::{AgentId, Instant};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The whole state as plain values. Timers, places and eligibility follow from it and from the city.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The time of the last input.
+    pub clock: Instant,
+    /// Offers made so far: the next one has a higher id, also after a restart, so that a stale answer stays stale.
+    pub offers_made: u64,
+    /// Tickets taken so far.
+    pub arrivals: u64,
+    /// The agents: sign-in, presence, offer or call or after-call deadline.
+    pub agents: BTreeMap<AgentId, Desk>,
+    /// Who waits, in the order of their ticket ids; the order of service follows from class, age and arrival.
+    pub waiting: Vec<Claim>,
+}

@@ -1,0 +1,54 @@
+//! A caller's claim to be served: it keeps its age whatever happens to it.
+
+use model::{AgentId, Instant, Lang, Need, QueueId, TicketId};
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+
+/// What a flow asks for on behalf of a caller.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Its name for life.
+    pub id: TicketId,
+    /// The queue it waits in.
+    pub queue: QueueId,
+    /// Skills asked of an agent, resolved: the caller's language is among them where the queue asks for it.
+    pub needs: Vec<Need>,
+    /// The caller's language.
+    pub lang: Lang,
+    /// Urgency: 0 normal, 1 high, 2 urgent; higher goes first.
+    pub class: u8,
+    /// Age zero.
+    pub since: Instant,
+}
+
+/// A ticket together with what the ACD has to remember about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// The how-manieth ticket ever: decides between equal ages, and stays when the ticket moves.
+    pub arrival: u64,
+    /// Agents who were asked for it and did not take it, the latest last. At most one entry per agent.
+    pub missed_by: Vec<AgentId>,
+}
+
+impl Claim {
+    /// Its place among the others of one queue.
+    pub(crate) fn place(&self) -> Place {
+        Place { class: Reverse(self.ticket.class), since: self.ticket.since, arrival: self.arrival, ticket: self.ticket.id }
+    }
+    /// Notes that `agent` did not take it.
+    pub(crate) fn missed(&mut self, agent: &AgentId) {
+        self.missed_by.retain(|a| a != agent);
+        self.missed_by.push(agent.clone());
+    }
+}
+
+/// A place in a queue: class, then age, then arrival. The smaller goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) class: Reverse<u8>,
+    pub(crate) since: Instant,
+    pub(crate) arrival: u64,
+    pub(crate) ticket: TicketId,
+}
