@@ -1,1 +1,36 @@
-//! RTP without sockets
+//! The sound of a call: it plays prompts, hears keys, and lets two people hear each other, one packet at a time.
+//!
+//! RTP and RTCP (RFC 3550, 3551), telephone keys (RFC 4733) and G.711, without sockets and without a clock. A [`Rack`] holds the
+//! sessions of one worker: commands and packets go in, packets leave by a [`Wire`], and what happened is asked by
+//! [`Rack::poll_event`]. A prompt is encoded once ([`Clip`]); playing it is a header and a slice. Two legs of one codec are joined
+//! by rewriting headers, two codecs by a table.
+//!
+//! What a leg hears, in this order: the clip that plays; the partner of its mix; else encoded silence, so that phones and NATs
+//! keep the path and nobody listens to a dead line. While the far end holds us nothing is sent, but time goes on.
+//!
+//! Deliberately absent: sockets, a jitter buffer (prompts need none, and a relayed packet is for the phone's own), mixing of
+//! three, encryption, recording, keys as tones in the sound, and resampling.
+
+mod clip;
+pub mod dtmf;
+pub mod g711;
+mod latch;
+pub mod listen;
+mod play;
+mod rack;
+mod relay;
+pub mod rtcp;
+pub mod rtp;
+mod session;
+pub mod wav;
+
+pub use clip::{Clip, Fault};
+pub use latch::Latch;
+pub use rack::{Channel, Command, Event, Far, OnKey, PlayEnd, Rack, Wire};
+
+/// Samples a second of everything here.
+pub const RATE: u32 = 8000;
+/// Samples, and bytes, of one 20 ms frame.
+pub const FRAME: usize = 160;
+/// How long one frame sounds; [`Rack::handle_tick`] is called once in this time.
+pub const TICK: std::time::Duration = std::time::Duration::from_millis(20);

@@ -1,0 +1,128 @@
+//! Where a leg's packets may come from, and where ours go: decided early in a call, then never again.
+//!
+//! A phone behind a NAT sends from another port than it described. So the signalled IP address may show another port in its
+//! first packets, and we answer there (symmetric RTP, RFC 4961). After five packets the choice is final until the next
+//! agreement: whoever learns the port of a call in progress can neither take its sound away nor speak into it.
+
+use std::net::SocketAddr;
+
+/// Packets within which the signalled address may still win over another port of the same host.
+const WINDOW: u8 = 5;
+
+/// The far end of one channel of one leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latch {
+    signalled: SocketAddr,
+    target: SocketAddr,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing has come yet.
+    Armed,
+    /// Another port of the same host has sent this many packets.
+    Trying(u8),
+    /// Final.
+    Closed,
+}
+
+impl Latch {
+    /// Armed for the address that the exchange of descriptions gave.
+    pub fn new(signalled: SocketAddr) -> Latch {
+        Latch { signalled, target: signalled, stage: Stage::Armed }
+    }
+
+    /// Armed again by a new agreement. If that gives the same address, our packets keep going where they went until one comes in.
+    pub fn rearm(&mut self, signalled: SocketAddr) {
+        let target = if signalled == self.signalled { self.target } else { signalled };
+        *self = Latch { signalled, target, stage: Stage::Armed };
+    }
+
+    /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
+    pub fn admit(&mut self, from: SocketAddr) -> bool {
+        match self.stage {
+            Stage::Closed => from == self.target,
+            Stage::Armed | Stage::Trying(_) if from == self.signalled => {
+                self.target = from;
+                self.stage = Stage::Closed;
+                true
+            }
+            Stage::Armed if from.ip() == self.signalled.ip() => {
+                self.target = from;
+                self.stage = Stage::Trying(1);
+                true
+            }
+            Stage::Trying(packets) if from == self.target => {
+                self.stage = if packets + 1 >= WINDOW { Stage::Closed } else { Stage::Trying(packets + 1) };
+                true
+            }
+            Stage::Armed | Stage::Trying(_) => false,
+        }
+    }
+
+    /// Where ours go.
+    pub fn target(&self) -> SocketAddr {
+        self.target
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_phone_that_sends_from_where_it_said_is_final_at_once() {
+        let mut latch = Latch::new(at("192.0.2.1:4000"));
+        assert!(latch.admit(at("192.0.2.1:4000")));
+        assert!(!latch.admit(at("192.0.2.1:4002")));
+        assert_eq!(latch.target(), at("192.0.2.1:4000"));
+    }
+
+    #[test]
+    fn a_phone_behind_a_nat_is_answered_where_it_sends_from() {
+        let mut latch = Latch::new(at("192.0.2.1:4000"));
+        for _ in 0..10 {
+            assert!(latch.admit(at("192.0.2.1:61000")));
+        }
+        assert_eq!(latch.target(), at("192.0.2.1:61000"));
+        assert!(!latch.admit(at("192.0.2.1:4000")), "final after five");
+        assert!(!latch.admit(at("192.0.2.1:61001")));
+    }
+
+    #[test]
+    fn the_signalled_port_wins_while_the_window_is_open() {
+        let mut latch = Latch::new(at("192.0.2.1:4000"));
+        assert!(latch.admit(at("192.0.2.1:61000")));
+        assert!(latch.admit(at("192.0.2.1:4000")));
+        assert!(!latch.admit(at("192.0.2.1:61000")));
+        assert_eq!(latch.target(), at("192.0.2.1:4000"));
+    }
+
+    #[test]
+    fn a_flood_of_strangers_neither_latches_nor_uses_up_the_window() {
+        let mut latch = Latch::new(at("192.0.2.1:4000"));
+        for port in 1..1000 {
+            assert!(!latch.admit(SocketAddr::new(at("203.0.113.66:1").ip(), port)));
+        }
+        assert!(latch.admit(at("192.0.2.1:61000")));
+    }
+
+    #[test]
+    fn a_new_agreement_arms_it_again_and_keeps_talking_to_the_same_phone() {
+        let mut latch = Latch::new(at("192.0.2.1:4000"));
+        for _ in 0..6 {
+            latch.admit(at("192.0.2.1:61000"));
+        }
+        latch.rearm(at("192.0.2.1:4000"));
+        assert_eq!(latch.target(), at("192.0.2.1:61000"));
+        assert!(latch.admit(at("192.0.2.1:61002")), "its NAT gave it a new port");
+        latch.rearm(at("192.0.2.2:4000"));
+        assert_eq!(latch.target(), at("192.0.2.2:4000"));
+        assert!(!latch.admit(at("192.0.2.1:61002")));
+    }
+}

@@ -1,0 +1,293 @@
+//! The sessions of one worker: commands in, packets through, events out.
+
+use crate::play::Playing;
+use crate::rtp::{PACKET_MAX, Packet};
+use crate::session::{Scratch, Session};
+use crate::{Clip, rtcp};
+use model::{Codec, Digit, Instant, LegId, MediaStats, MixId, PlayId, Random};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Events that wait to be polled. Each input makes a handful and is followed by a drain; a caller's keys beyond this are dropped,
+/// what answers a command never is.
+const EVENTS_MAX: usize = 4096;
+/// BYEs that wait for a wire; more are not sent, which RTCP survives.
+const FAREWELLS_MAX: usize = 1024;
+/// Legs that hear each other.
+const MIX_MAX: usize = 2;
+
+/// Which of a leg's two sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Channel {
+    /// Sound and keys: the even port.
+    Rtp,
+    /// Reports: the next port.
+    Rtcp,
+}
+
+/// Where packets leave: the sockets of a worker, or the simulator's network. A leg whose sockets are gone is passed over.
+pub trait Wire {
+    /// Sends one packet from a leg's socket. It may be lost; nobody is told.
+    fn send(&mut self, leg: LegId, channel: Channel, to: SocketAddr, packet: &[u8]);
+}
+
+/// What to do with a leg.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Make its session; [`Event::Opened`] follows. The edge has bound `local` and the next port.
+    Open {
+        /// Where it receives RTP.
+        local: SocketAddr,
+    },
+    /// What the exchange of descriptions agreed. It may come again (re-INVITE) and then opens the latch again.
+    Connect(Far),
+    /// Play clips one after another, as one. What plays ends as [`PlayEnd::Cut`]. Before [`Command::Connect`] it waits; while
+    /// the far end holds us it goes on unheard. In a mix it sounds in place of the partner.
+    Play {
+        /// Named in [`Event::Played`].
+        id: PlayId,
+        /// The clips.
+        clips: Vec<Arc<Clip>>,
+        /// What a key does to it.
+        on_key: OnKey,
+        /// From the beginning again, without a seam, until something ends it.
+        repeat: bool,
+    },
+    /// End this play as [`PlayEnd::Cut`]; nothing if it does not play any more.
+    Stop(PlayId),
+    /// Hear the other leg of this mix and be heard by it. What plays ends as [`PlayEnd::Cut`]; until the other is there, silence. A
+    /// mix has two legs: a third hears silence.
+    Join(MixId),
+    /// Hear nobody.
+    Leave,
+    /// End it; [`Event::Closed`] follows.
+    Close,
+}
+
+/// What a key does to what plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnKey {
+    /// It ends, when the key goes down.
+    Cut,
+    /// Nothing.
+    Ignore,
+}
+
+/// The far end of a leg, as agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Far {
+    /// Where its RTP goes; its own comes from there, or from another port of the same host that shows itself at once.
+    pub remote: SocketAddr,
+    /// Where RTCP goes.
+    pub remote_rtcp: SocketAddr,
+    /// The codec, both ways.
+    pub codec: Codec,
+    /// Its payload type.
+    pub payload_type: u8,
+    /// The payload type of telephone keys.
+    pub events: Option<u8>,
+    /// Whether we may send.
+    pub we_send: bool,
+    /// Whether it will send.
+    pub we_receive: bool,
+}
+
+/// What happened on a leg.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Its session is there, at this address.
+    Opened(SocketAddr),
+    /// Its ports could not be bound; made by the worker.
+    OpenFailed(String),
+    /// A play ended; exactly once for each [`Command::Play`].
+    Played {
+        /// Which.
+        id: PlayId,
+        /// How.
+        how: PlayEnd,
+    },
+    /// A key was pressed, and held for this time; told when it came up.
+    Digit(Digit, Duration),
+    /// Nothing came for 30 s from a far end that should send; told again after another 30 s.
+    Silent,
+    /// Its session is gone.
+    Closed(MediaStats),
+}
+
+/// How a play ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlayEnd {
+    /// Its last frame was sent.
+    Finished,
+    /// By a key, a command, or the end of the leg.
+    Cut,
+    /// There was nothing to play, or nobody to play it to.
+    Failed,
+}
+
+/// All sessions of one worker. Both legs of a call are in the same rack.
+pub struct Rack {
+    random: Random,
+    sessions: BTreeMap<LegId, Box<Session>>,
+    mixes: BTreeMap<MixId, Vec<LegId>>,
+    events: VecDeque<(LegId, Event)>,
+    farewells: VecDeque<Farewell>,
+    scratch: Box<Scratch>,
+}
+
+struct Farewell {
+    leg: LegId,
+    to: SocketAddr,
+    packet: [u8; rtcp::PACKET_MAX],
+    length: usize,
+}
+
+impl Rack {
+    /// An empty rack.
+    pub fn new(random: Random) -> Self {
+        Rack {
+            random,
+            sessions: BTreeMap::new(),
+            mixes: BTreeMap::new(),
+            events: VecDeque::new(),
+            farewells: VecDeque::new(),
+            scratch: Box::new([0; PACKET_MAX]),
+        }
+    }
+
+    /// Does a command. For a leg that is not open only [`Command::Open`] does something, and [`Command::Play`] fails.
+    pub fn handle_command(&mut self, now: Instant, leg: LegId, command: Command) {
+        let Some(session) = self.sessions.get_mut(&leg) else {
+            match command {
+                Command::Open { local } => {
+                    self.sessions.insert(leg, Box::new(Session::new(now, local, &mut self.random)));
+                    tell(&mut self.events, leg, Event::Opened(local));
+                }
+                Command::Play { id, .. } => tell(&mut self.events, leg, Event::Played { id, how: PlayEnd::Failed }),
+                Command::Connect(_) | Command::Stop(_) | Command::Join(_) | Command::Leave | Command::Close => {}
+            }
+            return;
+        };
+        let events = &mut self.events;
+        match command {
+            // Open already: the same answer again.
+            Command::Open { .. } => tell(events, leg, Event::Opened(session.local)),
+            Command::Connect(far) => session.connect(now, far, &mut self.random),
+            Command::Play { id, clips, on_key, repeat } => {
+                session.play(Playing::new(id, clips, on_key, repeat), id, |event| tell(events, leg, event));
+            }
+            Command::Stop(id) => session.stop(id, |event| tell(events, leg, event)),
+            Command::Join(mix) => {
+                session.end_play(PlayEnd::Cut, |event| tell(events, leg, event));
+                self.join(leg, mix);
+            }
+            Command::Leave => self.leave(leg),
+            Command::Close => self.close(now, leg),
+        }
+    }
+
+    /// A packet came on a leg's socket. Sound and keys for its partner leave at once.
+    pub fn handle_packet(&mut self, now: Instant, leg: LegId, channel: Channel, from: SocketAddr, packet: &[u8], wire: &mut impl Wire) {
+        self.send_farewells(wire);
+        let Some(session) = self.sessions.get_mut(&leg) else { return };
+        match channel {
+            Channel::Rtcp => session.handle_rtcp(now, from, packet),
+            Channel::Rtp => {
+                let Some(packet) = Packet::read(packet) else { return };
+                let events = &mut self.events;
+                let Some(heard) = session.handle_rtp(now, from, &packet, |event| tell(events, leg, event)) else { return };
+                let Some(partner) = session.partner else { return };
+                if let Some(other) = self.sessions.get_mut(&partner) {
+                    other.relay(partner, &packet, heard, &mut self.scratch, wire);
+                }
+            }
+        }
+    }
+
+    /// 20 ms have passed for a leg: the next frame of what plays or of silence, reports when due, keys whose end was lost.
+    pub fn handle_tick(&mut self, now: Instant, leg: LegId, wire: &mut impl Wire) {
+        self.send_farewells(wire);
+        let Some(session) = self.sessions.get_mut(&leg) else { return };
+        let events = &mut self.events;
+        session.handle_tick(now, leg, &mut self.random, &mut self.scratch, wire, |event| tell(events, leg, event));
+    }
+
+    /// Sends the RTCP BYEs of legs that were closed. Call it after [`Command::Close`], while the leg's sockets are still there; else
+    /// they leave with the next packet or tick of any leg, if the wire still knows the leg.
+    pub fn send_farewells(&mut self, wire: &mut impl Wire) {
+        while let Some(bye) = self.farewells.pop_front() {
+            wire.send(bye.leg, Channel::Rtcp, bye.to, &bye.packet[..bye.length]);
+        }
+    }
+
+    /// What happened, oldest first; ask until `None` after each input.
+    pub fn poll_event(&mut self) -> Option<(LegId, Event)> {
+        self.events.pop_front()
+    }
+
+    /// The figures of a leg so far.
+    pub fn stats(&self, leg: LegId) -> Option<MediaStats> {
+        self.sessions.get(&leg).map(|session| session.stats())
+    }
+
+    /// Sessions open.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    fn join(&mut self, leg: LegId, mix: MixId) {
+        if self.sessions.get(&leg).is_some_and(|session| session.mix == Some(mix)) {
+            return;
+        }
+        self.leave(leg);
+        let members = self.mixes.entry(mix).or_default();
+        if members.len() == MIX_MAX {
+            return;
+        }
+        let partner = members.first().copied();
+        members.push(leg);
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.mix = Some(mix);
+            session.set_partner(partner);
+        }
+        if let Some(other) = partner.and_then(|partner| self.sessions.get_mut(&partner)) {
+            other.set_partner(Some(leg));
+        }
+    }
+
+    fn leave(&mut self, leg: LegId) {
+        let Some(session) = self.sessions.get_mut(&leg) else { return };
+        let Some(mix) = session.mix.take() else { return };
+        let partner = session.partner;
+        session.set_partner(None);
+        if let Some(other) = partner.and_then(|partner| self.sessions.get_mut(&partner)) {
+            other.set_partner(None);
+        }
+        if let Some(members) = self.mixes.get_mut(&mix) {
+            members.retain(|member| *member != leg);
+            if members.is_empty() {
+                self.mixes.remove(&mix);
+            }
+        }
+    }
+
+    fn close(&mut self, now: Instant, leg: LegId) {
+        self.leave(leg);
+        let Some(mut session) = self.sessions.remove(&leg) else { return };
+        let events = &mut self.events;
+        session.end_play(PlayEnd::Cut, |event| tell(events, leg, event));
+        if let Some((to, packet, length)) = session.farewell(now).filter(|_| self.farewells.len() < FAREWELLS_MAX) {
+            self.farewells.push_back(Farewell { leg, to, packet, length });
+        }
+        tell(&mut self.events, leg, Event::Closed(session.stats()));
+    }
+}
+
+fn tell(events: &mut VecDeque<(LegId, Event)>, leg: LegId, event: Event) {
+    if events.len() >= EVENTS_MAX && matches!(event, Event::Digit(..) | Event::Silent) {
+        return;
+    }
+    events.push_back((leg, event));
+}

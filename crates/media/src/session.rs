@@ -1,0 +1,368 @@
+//! One leg's sound: its two streams, what plays, whom it hears, and its reports.
+
+use crate::dtmf::{Detector, Key};
+use crate::play::{After, Playing};
+use crate::relay::Relay;
+use crate::rtp::{Arrival, HEADER, PACKET_MAX, Packet, Receiver, Sender};
+use crate::{Channel, Event, FRAME, Far, Latch, OnKey, PlayEnd, Wire, g711, rtcp};
+use model::{Codec, Instant, LegId, MediaStats, MixId, PlayId, Random};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Reports go out at half to one and a half times this interval, so that legs do not report in step (RFC 3550 section 6.2).
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+/// A far end that should send and has not for this long is silent.
+const SILENT_AFTER: Duration = Duration::from_secs(30);
+
+/// Room for one outgoing packet, shared by all sessions of a rack.
+pub(crate) type Scratch = [u8; PACKET_MAX];
+
+/// One leg.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) local: SocketAddr,
+    pub(crate) mix: Option<MixId>,
+    /// The other leg of the mix, once it is there.
+    pub(crate) partner: Option<LegId>,
+    sender: Sender,
+    receiver: Receiver,
+    detector: Detector,
+    relay: Relay,
+    playing: Option<Playing>,
+    reporter: Reporter,
+    foreign: u64,
+    talk: Option<Talk>,
+}
+
+/// What exists once the far end is known.
+#[derive(Debug)]
+struct Talk {
+    far: Far,
+    rtp: Latch,
+    rtcp: Latch,
+    /// The last packet that could be used, or the last time that silence was told.
+    heard: Instant,
+}
+
+#[derive(Debug)]
+struct Reporter {
+    cname: [u8; rtcp::CNAME],
+    due: Instant,
+    /// Packets sent when the last report was made: a sender report only goes with news (RFC 3550 section 6.4).
+    packets: u64,
+    /// Their last sender report, and when it came.
+    echo: Option<(u32, Instant)>,
+    reported: bool,
+}
+
+/// What a packet from the far end is to its partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    Sound(Codec),
+    Keys,
+    /// Nothing that we pass on, but a number of the row.
+    Other,
+}
+
+impl Session {
+    pub(crate) fn new(now: Instant, local: SocketAddr, random: &mut Random) -> Session {
+        let mut cname = [b'-'; rtcp::CNAME];
+        for (letter, token) in cname.iter_mut().zip(random.token(rtcp::CNAME).bytes()) {
+            *letter = token;
+        }
+        Session {
+            local,
+            mix: None,
+            partner: None,
+            sender: Sender::new(random),
+            receiver: Receiver::default(),
+            detector: Detector::default(),
+            relay: Relay::new(),
+            playing: None,
+            reporter: Reporter { cname, due: now, packets: 0, echo: None, reported: false },
+            foreign: 0,
+            talk: None,
+        }
+    }
+
+    pub(crate) fn connect(&mut self, now: Instant, far: Far, random: &mut Random) {
+        // Sound that begins, or begins again after a hold, is a talkspurt.
+        self.sender.pause();
+        self.relay.interrupt();
+        match &mut self.talk {
+            Some(talk) => {
+                talk.rtp.rearm(far.remote);
+                talk.rtcp.rearm(far.remote_rtcp);
+                talk.far = far;
+                talk.heard = now;
+            }
+            None => {
+                // RFC 3550 section 6.2: half the interval before the first report.
+                self.reporter.due = now + random_share(REPORT_EVERY / 2, random);
+                self.talk = Some(Talk { rtp: Latch::new(far.remote), rtcp: Latch::new(far.remote_rtcp), far, heard: now });
+            }
+        }
+    }
+
+    /// Begins to play, and tells what became of the play before.
+    pub(crate) fn play(&mut self, playing: Option<Playing>, id: PlayId, mut tell: impl FnMut(Event)) {
+        self.end_play(PlayEnd::Cut, &mut tell);
+        match playing {
+            Some(playing) => self.playing = Some(playing),
+            None => tell(Event::Played { id, how: PlayEnd::Failed }),
+        }
+    }
+
+    pub(crate) fn stop(&mut self, id: PlayId, tell: impl FnMut(Event)) {
+        if self.playing.as_ref().is_some_and(|playing| playing.id == id) {
+            self.end_play(PlayEnd::Cut, tell);
+        }
+    }
+
+    /// Ends what plays, if anything does.
+    pub(crate) fn end_play(&mut self, how: PlayEnd, mut tell: impl FnMut(Event)) {
+        if let Some(playing) = self.playing.take() {
+            tell(Event::Played { id: playing.id, how });
+        }
+    }
+
+    /// Hears another partner, or nobody.
+    pub(crate) fn set_partner(&mut self, partner: Option<LegId>) {
+        self.partner = partner;
+        self.relay.interrupt();
+    }
+
+    pub(crate) fn stats(&self) -> MediaStats {
+        MediaStats {
+            sent: self.sender.packets(),
+            received: self.receiver.received(),
+            lost: self.receiver.lost(),
+            late: self.receiver.late(),
+            foreign: self.foreign,
+            jitter: self.receiver.jitter(),
+        }
+    }
+
+    /// An RTP packet came. What of it may be passed on to the partner.
+    pub(crate) fn handle_rtp(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        packet: &Packet<'_>,
+        mut tell: impl FnMut(Event),
+    ) -> Option<(Content, Arrival)> {
+        let talk = self.talk.as_mut()?;
+        let content = content(&talk.far, packet.payload_type);
+        // Only what the agreement foretold may choose the far end's address.
+        let admitted = match content {
+            Content::Sound(_) | Content::Keys => talk.rtp.admit(from),
+            Content::Other => talk.rtp.target() == from,
+        };
+        if !admitted {
+            self.foreign += 1;
+            return None;
+        }
+        let arrival = self.receiver.handle_packet(now, packet, matches!(content, Content::Sound(_)));
+        if matches!(arrival, Arrival::Duplicate | Arrival::Wild) {
+            return None;
+        }
+        talk.heard = now;
+        if !talk.far.we_receive {
+            return None;
+        }
+        match content {
+            Content::Keys => {
+                for key in self.detector.handle_event(now, packet) {
+                    self.key(key, &mut tell);
+                }
+            }
+            Content::Sound(_) => {
+                if let Some(key) = self.detector.handle_sound(packet) {
+                    self.key(key, &mut tell);
+                }
+            }
+            Content::Other => {}
+        }
+        Some((content, arrival))
+    }
+
+    fn key(&mut self, key: Key, mut tell: impl FnMut(Event)) {
+        match key {
+            Key::Down(_) => {
+                if self.playing.as_ref().is_some_and(|playing| playing.on_key == OnKey::Cut) {
+                    self.end_play(PlayEnd::Cut, tell);
+                }
+            }
+            Key::Up(digit, held) => tell(Event::Digit(digit, held)),
+        }
+    }
+
+    /// Passes on a packet that the partner `heard`.
+    pub(crate) fn relay(
+        &mut self,
+        leg: LegId,
+        packet: &Packet<'_>,
+        heard: (Content, Arrival),
+        scratch: &mut Scratch,
+        wire: &mut impl Wire,
+    ) {
+        let Some(talk) = &self.talk else { return };
+        let (content, arrival) = heard;
+        if self.playing.is_some() || !talk.may_send() {
+            return;
+        }
+        let payload_type = match content {
+            Content::Sound(_) if !packet.payload.is_empty() => Some(talk.far.payload_type),
+            Content::Keys => talk.far.events,
+            Content::Sound(_) | Content::Other => None,
+        };
+        let Some(payload_type) = payload_type else {
+            self.relay.leave_out(packet, arrival);
+            return;
+        };
+        let length = packet.payload.len();
+        let Some(room) = scratch.get_mut(HEADER..HEADER + length) else { return };
+        let samples = match content {
+            Content::Sound(codec) if codec != talk.far.codec => {
+                g711::transcode(codec, talk.far.codec, packet.payload, room);
+                length
+            }
+            Content::Sound(_) => {
+                room.copy_from_slice(packet.payload);
+                length
+            }
+            Content::Keys | Content::Other => {
+                room.copy_from_slice(packet.payload);
+                packet.payload.get(2..4).map_or(0, |d| d.iter().fold(0, |n, b| n << 8 | usize::from(*b)))
+            }
+        };
+        let Some(header) = self.relay.header(packet, arrival, payload_type, &self.sender) else { return };
+        let total = self.sender.write(header, length, samples, scratch);
+        wire.send(leg, Channel::Rtp, talk.rtp.target(), &scratch[..total]);
+    }
+
+    /// An RTCP packet came. It is believed to be a sign of life, and its sender report is echoed.
+    pub(crate) fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        let Some(talk) = &mut self.talk else { return };
+        let Some(heard) = rtcp::read(bytes, self.sender.ssrc()) else { return };
+        if !talk.rtcp.admit(from) {
+            self.foreign += 1;
+            return;
+        }
+        talk.heard = now;
+        if let Some((_, report)) = heard.sender {
+            self.reporter.echo = Some((report, now));
+        }
+    }
+
+    /// 20 ms have passed.
+    pub(crate) fn handle_tick(
+        &mut self,
+        now: Instant,
+        leg: LegId,
+        random: &mut Random,
+        scratch: &mut Scratch,
+        wire: &mut impl Wire,
+        mut tell: impl FnMut(Event),
+    ) {
+        if let Some(key) = self.detector.handle_timeout(now) {
+            self.key(key, &mut tell);
+        }
+        let Some(talk) = &mut self.talk else {
+            // A prompt waits for somebody to hear it.
+            self.sender.tick();
+            return;
+        };
+        if talk.far.we_receive && now.since(talk.heard) >= SILENT_AFTER {
+            talk.heard = now;
+            tell(Event::Silent);
+        }
+        let frame = (&mut scratch[HEADER..HEADER + FRAME]).try_into().ok();
+        let (due, finished) = match (frame, &mut self.playing) {
+            (Some(frame), Some(playing)) => {
+                self.relay.interrupt();
+                (true, playing.next_frame(talk.far.codec, frame) == After::Finished)
+            }
+            (Some(frame), None) => {
+                let silent = self.partner.is_none() || self.relay.tick();
+                if silent {
+                    let frame: &mut [u8; FRAME] = frame;
+                    frame.fill(g711::silence(talk.far.codec));
+                }
+                (silent, false)
+            }
+            (None, _) => (false, false),
+        };
+        if !talk.may_send() {
+            self.sender.pause();
+            self.relay.interrupt();
+        } else if due {
+            let total = self.sender.seal(talk.far.payload_type, FRAME, scratch);
+            wire.send(leg, Channel::Rtp, talk.rtp.target(), &scratch[..total]);
+        }
+        self.sender.tick();
+        if finished {
+            self.end_play(PlayEnd::Finished, tell);
+        }
+        if now >= self.reporter.due {
+            self.reporter.due = now + random_share(REPORT_EVERY, random);
+            if let Some((to, packet, length)) = self.report(now, false) {
+                wire.send(leg, Channel::Rtcp, to, &packet[..length]);
+            }
+        }
+    }
+
+    /// The last report, with a BYE; `None` for who never reported or sent anything (RFC 3550 section 6.3.7).
+    pub(crate) fn farewell(&mut self, now: Instant) -> Option<(SocketAddr, [u8; rtcp::PACKET_MAX], usize)> {
+        if self.sender.packets() == 0 && !self.reporter.reported {
+            return None;
+        }
+        self.report(now, true)
+    }
+
+    fn report(&mut self, now: Instant, bye: bool) -> Option<(SocketAddr, [u8; rtcp::PACKET_MAX], usize)> {
+        let to = self.talk.as_ref()?.rtcp.target();
+        if to.ip().is_unspecified() || to.port() == 0 {
+            return None;
+        }
+        let news = self.sender.packets() != self.reporter.packets;
+        let info = news.then(|| self.sender.info(now));
+        let block = self.receiver.report().map(|mut block| {
+            if let Some((report, at)) = self.reporter.echo {
+                block.last_report = report;
+                block.delay = (now.since(at).as_micros() * 65_536 / 1_000_000).min(u128::from(u32::MAX)) as u32;
+            }
+            block
+        });
+        self.reporter.packets = self.sender.packets();
+        self.reporter.reported = true;
+        let mut packet = [0; rtcp::PACKET_MAX];
+        let length = rtcp::write(self.sender.ssrc(), info, block, &self.reporter.cname, bye, &mut packet);
+        Some((to, packet, length))
+    }
+}
+
+impl Talk {
+    fn may_send(&self) -> bool {
+        let to = self.rtp.target();
+        self.far.we_send && !to.ip().is_unspecified() && to.port() != 0
+    }
+}
+
+/// What a payload type carries. Both static codecs are heard whichever was agreed, since some phones change between the two
+/// that were offered.
+fn content(far: &Far, payload_type: u8) -> Content {
+    if payload_type == far.payload_type {
+        return Content::Sound(far.codec);
+    }
+    if Some(payload_type) == far.events {
+        return Content::Keys;
+    }
+    Codec::ALL.into_iter().find(|codec| codec.payload_type() == payload_type).map_or(Content::Other, Content::Sound)
+}
+
+/// Between half of `time` and one and a half of it.
+fn random_share(time: Duration, random: &mut Random) -> Duration {
+    let millis = time.as_millis() as u64;
+    Duration::from_millis(millis / 2 + random.below(millis + 1))
+}
