@@ -1,0 +1,96 @@
+"""The engine as its users see it: files, a command line, /healthz and /metrics. The proofs know nothing else of it.
+
+It runs on a copy of the city that ships: the same flow and sentences, but open at every hour, with short after-call work, and with
+agents whom the proofs can play. Digest offers MD5 alone, because baresip 1.0 gives up when SHA-256 stands beside it (it fails with
+"Function not implemented"), and SIPp 3.6 knows no other.
+"""
+
+import json
+import re
+import secrets
+import shutil
+import urllib.error
+import urllib.request
+
+from phones import HOST
+from stage import Failed
+
+NUMBER = "0440000000"
+CALENDAR = """\
+timezone: Asia/Tokyo
+schedules:
+  centre:
+    weekly: { mon-sun: "00:00-24:00" }
+"""
+
+
+class Engine:
+    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080):
+        """`agents` maps a name to its skills, as one writes them in config/agents.yaml: `{ general: 3, ja: 5 }`."""
+        self.stage, self.binary, self.sip, self.admin = stage, binary, sip, admin
+        self.server = f"{HOST}:{sip}"
+        self.state, self.config = stage.folder / "state", stage.folder / "config"
+        self.state.mkdir(exist_ok=True)
+        shutil.copytree(tree / "config", self.config)
+        self._overlay(agents)
+        self.passwords = {name: secrets.token_hex(8) for name in agents}
+        for name, password in self.passwords.items():
+            status, said = stage.run(f"password-{name}", [binary, "agent", "password", name, "--state", self.state], 30, text=password + "\n")
+            if status != 0:
+                raise Failed(f"`agent password {name}` ended with {status}: {said or stage.log(f'password-{name}')}")
+        serve = [binary, "serve", "--config", self.config, "--flows", tree / "flows", "--state", self.state]
+        self.process = stage.start("engine", serve + ["--listen", self.server, "--admin", f"{HOST}:{admin}"], cwd=tree)
+        # The first start speaks every sentence of the city and keeps the sound in the state directory.
+        stage.wait("the engine says it is healthy", 240, self._healthy)
+
+    def _overlay(self, agents):
+        (self.config / "calendar.yaml").write_text(CALENDAR)
+        lines = [f'{name}: {{ extension: "{200 + i}", skills: {skills} }}\n' for i, (name, skills) in enumerate(agents.items(), 1)]
+        (self.config / "agents.yaml").write_text("".join(lines))
+        queues = self.config / "queues.yaml"
+        queues.write_text(re.sub(r"wrap_up: \w+", "wrap_up: 1s", queues.read_text()))
+        settings = self.config / "engine.yaml"
+        text, changed = re.subn(r"(?m)^digest:.*$", "digest: [md5]", settings.read_text())
+        settings.write_text(text if changed else text + "\ndigest: [md5]\n")
+
+    def _healthy(self):
+        if self.process.poll() is not None:
+            raise Failed(f"the engine ended with {self.process.returncode} before it was ready: {self.stage.log('engine')[-2000:]}")
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{self.admin}/healthz", timeout=2) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def metrics(self):
+        """{name{labels}: value} of /metrics."""
+        with urllib.request.urlopen(f"http://{HOST}:{self.admin}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))}
+
+    def census(self):
+        """How many of each thing are alive: calls, legs, dialogs, tickets, ports, timers."""
+        found = {}
+        for name, value in self.metrics().items():
+            match = re.fullmatch(r'toritsugi_census\{of="(\w+)"\}', name)
+            if match:
+                found[match[1]] = int(value)
+        if "calls" not in found:
+            raise Failed("/metrics shows no toritsugi_census")
+        return found
+
+    def quiet(self):
+        """The census once all is quiet, or None while something is still alive."""
+        census = self.census()
+        return census if not any(census.values()) else None
+
+    def calls(self):
+        """What `toritsugi calls` says of the calls so far, oldest first."""
+        status, said = self.stage.run("calls", [self.binary, "calls", "--state", self.state, "--json"], 30)
+        if status != 0:
+            raise Failed(f"`calls --json` ended with {status}: {self.stage.log('calls')}")
+        said = said.strip()
+        return json.loads(said) if said.startswith("[") else [json.loads(line) for line in said.splitlines()]
+
+    def end(self):
+        return self.stage.end(self.process, 20)

@@ -1,0 +1,221 @@
+"""Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
+
+    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, crowd
+"""
+
+import pathlib
+import sys
+import time
+from collections import Counter
+
+import sound
+import wire
+from engine import NUMBER, Engine
+from phones import HOST, Baresip, sipp
+from stage import Failed, Proof, Stage
+
+# The first sentence cannot be interrupted: the first key waits until the language menu speaks, the second until the main menu does.
+FIRST_KEY, SECOND_KEY = 12.0, 4.0
+KEN = {"ken": "{ general: 3, ja: 5 }"}
+CROWD, CROWD_AGENTS, CROWD_TALK = 50, 10, 10.0
+
+
+def ken_registers(stage, city, proof):
+    """An agent's baresip that says 440 Hz, registered by digest."""
+    ken = Baresip(stage, "ken", sip=6060, rtp=6100, control=6070, says_hz=440, server=city.server, password=city.passwords["ken"])
+    stage.wait("ken's baresip registers", 15, ken.registered)
+    proof.check(True, "ken's baresip registered with a digest password")
+    return ken
+
+
+def check_tone(proof, who, samples, hz, least):
+    """`who` heard `hz`, pure, for at least `least` seconds without a break."""
+    heard = sound.Heard(samples)
+    seconds, mean, share = heard.of(hz)
+    text = f"{who} heard {hz} Hz for {heard.longest(hz):.1f} s unbroken (measured {mean:.1f} Hz, {share:.1%} of the power, {heard.seconds:.1f} s in all)"
+    proof.check(seconds > 0 and heard.longest(hz) >= least, text)
+    proof.measure(f"{who}: {heard.story()}")
+
+
+def check_quiet(stage, city, proof):
+    try:
+        census = stage.wait("nothing is left of the calls", 45, city.quiet)
+        proof.check(True, f"nothing is left: {' '.join(f'{of}={n}' for of, n in sorted(census.items()))}")
+    except Failed:
+        proof.check(False, f"something is left after 45 s: {city.census()}")
+
+
+def keys(stage, city):
+    """A SIPp caller presses 1 and 0, and talks with ken, whose phone is a baresip."""
+    proof = Proof("keys: SIPp calls, presses its way to a queue, and talks with a baresip")
+    ken = ken_registers(stage, city, proof)
+    (stage.folder / "say.ulaw").write_bytes(sound.to_mu(sound.tone(1000, 4)))
+    seen = wire.Wire(rtp_ports=[7000], sip_port=city.sip)
+    caller = sipp(
+        stage, "keys-caller", "caller.xml", 7060, 7000, city.server, "-s", NUMBER, "-m", 1, "-aa", "-d", 15000,
+        "-set", "first", int(FIRST_KEY * 1000), "-set", "second", int(SECOND_KEY * 1000), "-set", "stays", 0,
+    )
+    proof.check(caller.wait(90) == 0, f"SIPp's call went as its scenario says (exit {caller.returncode})")
+    check_quiet(stage, city, proof)
+    seen.stop()
+    ken.end()
+    check_tone(proof, "ken (baresip's recording)", ken.heard(), 1000, 5)
+    check_tone(proof, "the caller (RTP at SIPp's port)", seen.audio(7000), 440, 5)
+    return proof.close()
+
+
+def phones(stage, city):
+    """A baresip caller presses keys by baresip's own `sndcode`, and talks with a baresip."""
+    proof = Proof("phones: baresip calls, presses its way to a queue, and talks with a baresip")
+    ken = ken_registers(stage, city, proof)
+    caller = Baresip(stage, "resident", sip=7160, rtp=7200, control=7170, says_hz=1000, auto_answer=False)
+    caller.command("dial", f"sip:{NUMBER}@{city.server}")
+    stage.wait("the engine answers", 10, lambda: "Call established" in caller.log())
+    time.sleep(FIRST_KEY)
+    caller.command("sndcode", "1")
+    time.sleep(SECOND_KEY)
+    caller.command("sndcode", "0")
+    stage.wait("ken's phone is called and answers", 20, lambda: "Call established" in ken.log())
+    time.sleep(8)
+    caller.command("hangup")
+    check_quiet(stage, city, proof)
+    proof.check("terminated" in ken.log(), "ken's phone was hung up when the caller hung up")
+    for phone in (caller, ken):
+        phone.end()
+    check_tone(proof, "ken (baresip's recording)", ken.heard(), 1000, 5)
+    check_tone(proof, "the caller (baresip's recording)", caller.heard(), 440, 5)
+    return proof.close()
+
+
+def silence(stage, city):
+    """A baresip caller who presses nothing at all still reaches ken."""
+    proof = Proof("silence: a caller who presses nothing reaches a person")
+    ken = ken_registers(stage, city, proof)
+    caller = Baresip(stage, "silent", sip=7360, rtp=7400, control=7370, says_hz=1000, auto_answer=False)
+    caller.command("dial", f"sip:{NUMBER}@{city.server}")
+    stage.wait("the engine answers", 10, lambda: "Call established" in caller.log())
+    since = time.monotonic()
+    stage.wait("ken's phone is called and answers", 100, lambda: "Call established" in ken.log())
+    waited = time.monotonic() - since
+    proof.check(waited <= 75 + 5, f"{waited:.0f} s from our answer to a person (the city's budget for silence is 75 s)")
+    time.sleep(8)
+    ken.command("hangup")
+    check_quiet(stage, city, proof)
+    proof.check("terminated" in caller.log(), "the caller's phone was hung up when ken hung up")
+    for phone in (caller, ken):
+        phone.end()
+    check_tone(proof, "ken (baresip's recording)", ken.heard(), 1000, 5)
+    check_tone(proof, "the caller (baresip's recording)", caller.heard(), 440, 5)
+    return proof.close()
+
+
+def crowd(stage, city):
+    """Fifty SIPp callers, ten SIPp agents: forty wait with music, all are served in order, nothing is left."""
+    proof = Proof(f"crowd: {CROWD} SIPp callers, {CROWD_AGENTS} SIPp agents, {CROWD - CROWD_AGENTS} wait")
+    tones = [500 + 100 * i for i in range(CROWD_AGENTS)]
+    agents = []
+    for i, hz in enumerate(tones):
+        name, port, folder = f"a{i + 1:02}", 6200 + 2 * i, stage.folder / f"sipp-a{i + 1:02}"
+        folder.mkdir()
+        (folder / "say.ulaw").write_bytes(sound.to_mu(sound.tone(hz, 1)))
+        register = sipp(stage, f"register-{name}", "register.xml", port, 6400 + 4 * i, city.server, "-s", name, "-au", name, "-ap", city.passwords[name], "-m", 1)
+        if register.wait(15) != 0:
+            proof.check(False, f"{name} could not register (exit {register.returncode})")
+            continue
+        agents.append(sipp(stage, f"agent-{name}", "agent.xml", port, 6400 + 4 * i, city.server, "-s", name, "-d", int(CROWD_TALK * 1000), "-aa", folder=folder))
+    proof.check(len(agents) == CROWD_AGENTS, f"{len(agents)} SIPp agents registered with digest passwords")
+    (stage.folder / "say.ulaw").write_bytes(sound.to_mu(sound.tone(1900, 4)))
+    seen = wire.Wire(rtp_ports=[7500], sip_port=city.sip)
+    callers = sipp(
+        stage, "crowd-callers", "caller.xml", 7560, 7500, city.server, "-s", NUMBER, "-m", CROWD, "-l", CROWD, "-r", 10, "-aa",
+        "-set", "first", int(FIRST_KEY * 1000), "-set", "second", int(SECOND_KEY * 1000), "-set", "stays", 1,
+    )
+    waiting, until = 0, time.monotonic() + 300
+    while callers.poll() is None and time.monotonic() < until:
+        waiting = max(waiting, city.census().get("tickets", 0))
+        time.sleep(0.5)
+    proof.check(callers.poll() == 0, f"every caller was answered by an agent and hung up on by nobody else (SIPp's exit {callers.poll()})")
+    proof.check(waiting >= CROWD - CROWD_AGENTS, f"up to {waiting} tickets at once waiting or offered")
+    check_quiet(stage, city, proof)
+    seen.stop()
+    for agent in agents:
+        stage.end(agent)
+    check_order(proof, seen, city)
+    check_ears(proof, seen, tones)
+    return proof.close()
+
+
+def check_order(proof, seen, city):
+    """Callers were put through in the order in which they called, as the wire shows it."""
+    arrived, served, talked = [], [], Counter()
+    for _, source, target, text in seen.sip:
+        if text.startswith("INVITE "):
+            caller = wire.user(wire.header(text, "from"))
+            if target == city.sip and caller not in arrived:
+                arrived.append(caller)
+            if source == city.sip and caller not in served:
+                served.append(caller)
+        if text.startswith("ACK ") and source == city.sip:
+            talked[wire.user(wire.header(text, "to"))] += 1
+    proof.check(len(served) == CROWD, f"{len(served)} of {len(arrived)} callers were put through")
+    early = [caller for at, caller in enumerate(served) if arrived.index(caller) != at] if set(served) <= set(arrived) else served
+    proof.check(not early, f"served in the order they came{'' if not early else f', but for {early}: {served}'}")
+    proof.measure(f"calls per agent: {' '.join(f'{agent}={n}' for agent, n in sorted(talked.items()))}")
+
+
+def check_ears(proof, seen, tones):
+    """Each caller heard sound until an agent's tone, and that of one agent only."""
+    streams = {}
+    for when, source, data in seen.rtp.get(7500, []):
+        if len(data) > 12 and data[1] & 0x7F == 0:
+            streams.setdefault(source, []).append((when, data[12:]))
+    # Streams that began while SIPp's own keys flew are told apart by their length: a caller's lasts as long as the call.
+    streams = {source: packets for source, packets in streams.items() if len(packets) > 200}
+    proof.check(len(streams) == CROWD, f"{len(streams)} streams of sound reached the callers")
+    gaps, heard, quiet = [], Counter(), 0
+    for packets in streams.values():
+        bridged = packets[-int((CROWD_TALK - 3) * 50) :]
+        waited = packets[int((FIRST_KEY + SECOND_KEY + 1) * 50) : -int((CROWD_TALK + 2) * 50)]
+        gaps += [later[0] - earlier[0] for earlier, later in zip(packets[-int((CROWD_TALK - 1) * 50) :], packets[-int((CROWD_TALK - 1) * 50) + 1 :])]
+        last = [s for _, payload in bridged for s in sound.from_g711(0, payload)]
+        voices = {hz for hz in tones for f, share, _ in sound.Heard(last[: 8 * sound.WINDOW]).windows if abs(f - hz) < 6 and share > 0.9}
+        heard[tuple(sorted(voices))] += 1
+        music = [s for _, payload in waited[-100:] for s in sound.from_g711(0, payload)]
+        quiet += bool(music) and max(map(abs, music)) < 100
+    strangers = {voices: n for voices, n in heard.items() if len(voices) != 1}
+    proof.check(not strangers, f"each caller heard the tone of exactly one agent{'' if not strangers else f', but: {strangers}'}")
+    proof.check(not quiet, f"{quiet} callers waited in silence")
+    if gaps:
+        proof.measure(f"while talking, the longest gap between two packets was {max(gaps) * 1000:.0f} ms")
+
+
+PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN)}
+PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
+
+
+def main(binary, tree, wanted):
+    top, passed, began = Stage(), 0, time.monotonic()
+    wanted = wanted or list(PROOFS)
+    for name in wanted:
+        prove, agents = PROOFS[name]
+        stage = Stage(top.folder / name)
+        try:
+            city = Engine(stage, binary, tree, agents)
+            passed += prove(stage, city)
+            status = city.end()
+            if status != 0:
+                print(f"    note the engine ended with {status} when it was asked to stop", flush=True)
+        except Failed as why:
+            print(f"FAIL {name}: {why}", flush=True)
+        finally:
+            stage.close()
+    failed = len(wanted) - passed
+    print(f"\ninterop: {passed} passed, {failed} failed, {time.monotonic() - began:.0f} s", flush=True)
+    if failed:
+        print(f"logs: {top.folder}", flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve(), sys.argv[3:]))
