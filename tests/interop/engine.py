@@ -33,13 +33,14 @@ class Engine:
         self.state.mkdir(exist_ok=True)
         shutil.copytree(tree / "config", self.config)
         self._overlay(agents)
+        self.files = ["--config", self.config, "--flows", tree / "flows", "--state", self.state]
         self.passwords = {name: secrets.token_hex(8) for name in agents}
         for name, password in self.passwords.items():
-            status, said = stage.run(f"password-{name}", [binary, "agent", "password", name, "--state", self.state], 30, text=password + "\n")
+            status, said = stage.run(f"password-{name}", [binary, "agent", "password", name] + self.files, 30, text=password + "\n")
             if status != 0:
                 raise Failed(f"`agent password {name}` ended with {status}: {said or stage.log(f'password-{name}')}")
-        serve = [binary, "serve", "--config", self.config, "--flows", tree / "flows", "--state", self.state]
-        self.process = stage.start("engine", serve + ["--listen", self.server, "--admin", f"{HOST}:{admin}"], cwd=tree)
+        serve = [binary, "serve"] + self.files + ["--listen", self.server, "--admin", f"{HOST}:{admin}"]
+        self.process = stage.start("engine", serve)
         # The first start speaks every sentence of the city and keeps the sound in the state directory.
         stage.wait("the engine says it is healthy", 240, self._healthy)
 
@@ -85,12 +86,19 @@ class Engine:
         return census if not any(census.values()) else None
 
     def calls(self):
-        """What `toritsugi calls` says of the calls so far, oldest first."""
-        status, said = self.stage.run("calls", [self.binary, "calls", "--state", self.state, "--json"], 30)
+        """What `toritsugi calls` says of the calls so far, in the order in which they came."""
+        said = self._ask("calls", ["calls", "--state", self.state, "--json", "--limit", "1000"])
+        return sorted((json.loads(line) for line in said.splitlines()), key=lambda call: call["call"])
+
+    def verify(self):
+        """What `toritsugi verify` says of the journal."""
+        return self._ask("verify", ["verify", "--state", self.state]).strip()
+
+    def _ask(self, name, argv):
+        status, said = self.stage.run(name, [self.binary] + argv, 60)
         if status != 0:
-            raise Failed(f"`calls --json` ended with {status}: {self.stage.log('calls')}")
-        said = said.strip()
-        return json.loads(said) if said.startswith("[") else [json.loads(line) for line in said.splitlines()]
+            raise Failed(f"`toritsugi {name}` ended with {status}: {self.stage.log(name)}")
+        return said
 
     def end(self):
         return self.stage.end(self.process, 20)

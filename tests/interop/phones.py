@@ -61,7 +61,7 @@ class Baresip:
         config = BARESIP_CONFIG.format(host=HOST, sip=sip, rtp=rtp, rtp_last=rtp + 20, control=control, says=says, folder=self.folder)
         (self.folder / "config").write_text(config)
         at = server or f"{HOST}:{sip}"
-        account = f"<sip:{name}@{at}>;audio_codecs=PCMU/8000/1,PCMA/8000/1;regint={60 if register and server else 0}"
+        account = f"<sip:{name}@{at}>;audio_codecs=PCMU/8000/1,PCMA/8000/1;regint={3600 if register and server else 0}"
         if password:
             account += f";auth_user={name};auth_pass={password}"
         if auto_answer:

@@ -142,6 +142,7 @@ def crowd(stage, city):
         stage.end(agent)
     check_order(proof, seen, city)
     check_ears(proof, seen, tones)
+    check_records(proof, city)
     return proof.close()
 
 
@@ -187,6 +188,17 @@ def check_ears(proof, seen, tones):
     proof.check(not quiet, f"{quiet} callers waited in silence")
     if gaps:
         proof.measure(f"while talking, the longest gap between two packets was {max(gaps) * 1000:.0f} ms")
+
+
+def check_records(proof, city):
+    """What the engine itself tells of its calls agrees with what the wire showed, and its journal is whole."""
+    calls = city.calls()
+    ends = Counter(call["end"] for call in calls)
+    proof.check(ends == {"served": CROWD}, f"`toritsugi calls` lists {' '.join(f'{end}={n}' for end, n in ends.items())}")
+    waits = sorted(call["waited"] / 1000 for call in calls if call["waited"] is not None)
+    if waits:
+        proof.measure(f"waited: median {waits[len(waits) // 2]:.1f} s, longest {waits[-1]:.1f} s")
+    proof.check(True, f"`toritsugi verify`: {city.verify()}")
 
 
 PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN)}
