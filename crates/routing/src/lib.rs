@@ -10,7 +10,7 @@
 //! The matching is stable: no caller and agent are left who would both rather have had each other.
 //!
 //! Deliberately absent: clocks, SIP, sound, flows; what a refused caller hears; reserves, capacity tokens, bonus minutes and
-//! callbacks (they enter [`matching`](crate::Acd) as filters on the same pairs when the city's files can say them).
+//! callbacks (they become filters on the pairs that `Acd::decide` looks at, when the city's files can say them).
 
 mod acd;
 mod decision;

@@ -1,0 +1,106 @@
+//! A thread that owns the file and takes records as they come, so that nobody waits for a disk.
+
+use crate::{Fault, Store};
+use model::{CallRecord, Event};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Records that may wait for the disk. At one call in 20 ms, far beyond one machine's callers, that is over three minutes of a dead disk.
+pub const ROOM: usize = 10_000;
+/// Records in one transaction at most, so that a long backlog does not keep readers from seeing the start of it.
+pub const BATCH_MAX: usize = 500;
+/// Pause before a failed batch is tried again.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The way to the thread. Dropping it lets the thread write what it has and end; [`Writer::finish`] waits for that.
+#[derive(Debug)]
+pub struct Writer {
+    records: SyncSender<CallRecord>,
+    queued: Arc<AtomicUsize>,
+    /// Dropped to end the pause between attempts.
+    hurry: Sender<()>,
+    thread: JoinHandle<Result<(), Fault>>,
+}
+
+impl Writer {
+    /// Opens the file and starts the thread.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or no thread can be started.
+    pub fn spawn(path: impl AsRef<Path>) -> Result<Writer, Fault> {
+        let store = Store::open(path.as_ref())?;
+        let (records, inbox) = sync_channel(ROOM);
+        let (hurry, ended) = channel();
+        let queued = Arc::new(AtomicUsize::new(0));
+        let desk = Clerk { store, inbox, ended, queued: Arc::clone(&queued) };
+        let thread =
+            std::thread::Builder::new().name("store".to_owned()).spawn(move || desk.work()).map_err(|e| Fault::open(path.as_ref(), e))?;
+        Ok(Writer { records, queued, hurry, thread })
+    }
+
+    /// Takes note of an event; only the end of a call is filed. `false` when there is no room for another record, or the thread is gone:
+    /// whoever admits calls stops, until it is `true` again. A record that finds no room is not filed (the journal has it).
+    pub fn note(&self, event: &Event) -> bool {
+        if let Event::Ended { record } = event {
+            // Counted before it is sent, so that the clerk never counts it off first.
+            self.queued.fetch_add(1, Ordering::AcqRel);
+            if self.records.try_send((**record).clone()).is_err() {
+                self.queued.fetch_sub(1, Ordering::AcqRel);
+                tracing::warn!(call = record.call.0, "no room for this call's record; it is in the journal only");
+                return false;
+            }
+        }
+        self.queued.load(Ordering::Acquire) < ROOM && !self.thread.is_finished()
+    }
+
+    /// Waits until everything noted is written.
+    ///
+    /// # Errors
+    /// When the last batch could not be written; nothing is lost that the journal does not have.
+    pub fn finish(self) -> Result<(), Fault> {
+        let Writer { records, hurry, thread, .. } = self;
+        drop((records, hurry));
+        match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+/// The thread's side.
+struct Clerk {
+    store: Store,
+    inbox: Receiver<CallRecord>,
+    ended: Receiver<()>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl Clerk {
+    fn work(mut self) -> Result<(), Fault> {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while let Ok(first) = self.inbox.recv() {
+            batch.push(first);
+            batch.extend(self.inbox.try_iter().take(BATCH_MAX - 1));
+            self.file(&batch)?;
+            self.queued.fetch_sub(batch.len(), Ordering::AcqRel);
+            batch.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes a batch, again and again while the disk refuses: the channel fills meanwhile, and admission stops.
+    /// When the writer is to finish, one refusal is the last.
+    fn file(&mut self, batch: &[CallRecord]) -> Result<(), Fault> {
+        loop {
+            let Err(fault) = self.store.insert(batch) else { return Ok(()) };
+            match self.ended.recv_timeout(TRY_AGAIN_AFTER) {
+                Err(RecvTimeoutError::Timeout) | Ok(()) => tracing::error!("{fault}"),
+                Err(RecvTimeoutError::Disconnected) => return Err(fault),
+            }
+        }
+    }
+}
