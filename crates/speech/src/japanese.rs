@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::resample::to_telephone;
 use crate::{dictionary, words};
 use jpreprocess::{DefaultTokenizer, JPreprocess, NJD, SystemDictionaryConfig};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 static VOICE: &[u8] = include_bytes!("../data/mei_normal.htsvoice");
@@ -36,6 +37,10 @@ impl Japanese {
 
     /// The reading in katakana, as it will be spoken; `、` is a pause. Empty if nothing can be spoken.
     pub(crate) fn reading(&self, text: &str) -> Result<String, Fault> {
+        guarded(text, || self.read_out(text))
+    }
+
+    fn read_out(&self, text: &str) -> Result<String, Fault> {
         let mut sentence = self.parse(text)?;
         sentence.preprocess();
         let reading: String = sentence.nodes.iter().map(|node| node.get_pron().to_pure_string()).collect();
@@ -45,9 +50,13 @@ impl Japanese {
 
     /// Samples of -1 to 1 at 8 kHz, as loud as the voice made them. Empty if nothing can be spoken.
     pub(crate) fn speak(&self, text: &str) -> Result<Vec<f32>, Fault> {
+        guarded(text, || self.synthesise(text))
+    }
+
+    fn synthesise(&self, text: &str) -> Result<Vec<f32>, Fault> {
         let mut sentence = self.parse(text)?;
         sentence.preprocess();
-        let labels = self.reader.make_label(sentence.into());
+        let labels = jpreprocess_jpcommon::njdnodes_to_features(&sentence.nodes);
         let samples = self.voice.synthesize(labels).map_err(|_| Fault::Unspeakable(text.to_owned()))?;
         // The voice's full scale is that of 16 bits.
         let samples: Vec<f32> = samples.into_iter().map(|s| (s / 32_768.0) as f32).collect();
@@ -71,4 +80,10 @@ impl Japanese {
         sentence.nodes.retain(|_| keep.next().unwrap_or(true));
         Ok(sentence)
     }
+}
+
+/// No text that somebody writes into a prompt may end the engine, whatever it does to the crates that read and speak it. They are only read
+/// here, so a panic leaves nothing half-changed: such a text is one that cannot be spoken.
+fn guarded<T>(text: &str, speak: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(speak)).unwrap_or_else(|_| Err(Fault::Unspeakable(text.to_owned())))
 }

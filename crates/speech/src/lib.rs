@@ -21,4 +21,4 @@ mod words;
 pub use command::CommandProvider;
 pub use fault::{CommandFault, Fault, WavFault};
 pub use speech::{Request, Speech, TEXT_CHARS_MAX};
-pub use wav::read_recorded;
+pub use wav::{decode_recorded, read_recorded};

@@ -29,7 +29,16 @@ pub fn read_recorded(path: &Path) -> Result<Pcm, Fault> {
     if bytes.len() as u64 > BYTES_MAX {
         return Err(fault(WavFault::TooLong));
     }
-    let samples = decode(&bytes, Ending::Known).map_err(fault)?;
+    decode_recorded(path, &bytes)
+}
+
+/// As [`read_recorded`], for a recording that is in memory already; `path` is its name in errors.
+///
+/// # Errors
+/// As [`read_recorded`].
+pub fn decode_recorded(path: &Path, bytes: &[u8]) -> Result<Pcm, Fault> {
+    let fault = |why| Fault::Recording { path: path.to_owned(), why };
+    let samples = decode(bytes, Ending::Known).map_err(fault)?;
     if samples.is_empty() {
         return Err(fault(WavFault::Empty));
     }

@@ -154,6 +154,7 @@ fn odd_texts_are_spoken_or_refused_but_never_break_the_engine() {
     let state = State::new("odd");
     let mut speech = state.speech();
     let texts = [
+        "ヴゃ😷東日!",
         "😷マスク",
         "a,b,c",
         "\u{0}\u{1}",
