@@ -10,6 +10,10 @@ use crate::rtp::{Arrival, Header, Packet, Sender, later};
 const AHEAD_MAX: u32 = 80_000;
 /// A jump back by more than this many samples (1 s) begins a new row; events and disorder step back by less than that.
 const BACK_MAX: u32 = 8_000;
+/// Packets in one go: as many as four seconds held up on the way. What exceeds it is dropped, so that nobody floods the other's phone.
+const BURST_MAX: u8 = 200;
+/// Packets a tick in the long run; a phone sends one, at the shortest packet time four.
+const PER_TICK: u8 = 5;
 /// After this many ticks (300 ms) without a packet from the partner, silence is sent in its place.
 const QUIET_TICKS: u8 = 15;
 
@@ -17,7 +21,10 @@ const QUIET_TICKS: u8 = 15;
 #[derive(Clone, Debug)]
 pub(crate) struct Relay {
     row: Option<Row>,
+    /// Ticks since the last packet, at most [`QUIET_TICKS`].
     quiet: u8,
+    /// Packets that may pass before the next tick.
+    credit: u8,
 }
 
 #[derive(Clone, Debug)]
@@ -34,11 +41,12 @@ struct Row {
 
 impl Relay {
     pub(crate) fn new() -> Relay {
-        Relay { row: None, quiet: QUIET_TICKS }
+        Relay { row: None, quiet: QUIET_TICKS, credit: BURST_MAX }
     }
 
     /// The header under which a packet of the partner's goes out by `sender`; `None` for one that is out of the row.
     pub(crate) fn header(&mut self, packet: &Packet<'_>, arrival: Arrival, payload_type: u8, sender: &Sender) -> Option<Header> {
+        self.credit = self.credit.checked_sub(1)?;
         let same = self.row.as_ref().filter(|row| row.ssrc == packet.ssrc);
         let goes_on = match arrival {
             Arrival::Late => {
@@ -77,15 +85,19 @@ impl Relay {
         }
     }
 
-    /// Something else sounds on this leg: the row begins anew after it.
-    pub(crate) fn interrupt(&mut self) {
-        *self = Relay::new();
+    /// Something else sounds on this leg, or nothing: the row ends, and what follows is a talkspurt.
+    pub(crate) fn interrupt(&mut self, sender: &mut Sender) {
+        self.quiet = QUIET_TICKS;
+        if self.row.take().is_some() {
+            sender.pause();
+        }
     }
 
     /// 20 ms have passed. Whether the partner has been quiet for so long that silence is to be sent.
-    pub(crate) fn tick(&mut self) -> bool {
+    pub(crate) fn tick(&mut self, sender: &mut Sender) -> bool {
+        self.credit = self.credit.saturating_add(PER_TICK).min(BURST_MAX);
         if self.quiet >= QUIET_TICKS {
-            self.row = None;
+            self.interrupt(sender);
             return true;
         }
         self.quiet += 1;

@@ -53,7 +53,7 @@ pub struct Block {
 pub fn ntp(now: Instant) -> u64 {
     let nanos = now.as_nanos();
     let (seconds, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
-    (seconds & 0x7fff_ffff) << 32 | (rest << 32) / 1_000_000_000
+    ((seconds & 0x7fff_ffff) << 32) | ((rest << 32) / 1_000_000_000)
 }
 
 /// Writes a compound packet and gives its length, at most [`PACKET_MAX`].
@@ -79,7 +79,7 @@ pub fn write(
     }
     if let Some(b) = block {
         pen.word(b.ssrc);
-        pen.word(u32::from(b.fraction) << 24 | b.lost.min(0x7f_ffff));
+        pen.word((u32::from(b.fraction) << 24) | b.lost.min(0x7f_ffff));
         pen.word(b.highest);
         pen.word(b.jitter);
         pen.word(b.last_report);
@@ -146,7 +146,7 @@ pub fn read(bytes: &[u8], ours: u32) -> Option<Heard> {
         let blocks = match kind {
             SENDER_REPORT => {
                 if let (Some(ssrc), Some(high), Some(low)) = (word(packet, 4), word(packet, 8), word(packet, 12)) {
-                    heard.sender = Some((ssrc, high << 16 | low >> 16));
+                    heard.sender = Some((ssrc, (high << 16) | (low >> 16)));
                 }
                 28
             }
@@ -159,10 +159,11 @@ pub fn read(bytes: &[u8], ours: u32) -> Option<Heard> {
         };
         for block in 0..usize::from(first & 0x1f) {
             let at = blocks + block * 24;
-            if let (Some(ssrc), Some(loss), Some(jitter)) = (word(packet, at), word(packet, at + 4), word(packet, at + 12)) {
-                if ssrc == ours && heard.about_us.is_none() {
-                    heard.about_us = Some(((loss >> 24) as u8, jitter));
-                }
+            if let (Some(ssrc), Some(loss), Some(jitter)) = (word(packet, at), word(packet, at + 4), word(packet, at + 12))
+                && ssrc == ours
+                && heard.about_us.is_none()
+            {
+                heard.about_us = Some(((loss >> 24) as u8, jitter));
             }
         }
     }

@@ -170,7 +170,7 @@ impl Sender {
 
     /// What a sender report says of it (RFC 3550 section 6.4.1).
     pub fn info(&self, now: Instant) -> rtcp::SenderInfo {
-        rtcp::SenderInfo { ntp: rtcp::ntp(now), timestamp: self.timestamp(), packets: self.packets as u32, octets: self.octets as u32 }
+        rtcp::SenderInfo { ntp: rtcp::ntp(now), timestamp: self.clock, packets: self.packets as u32, octets: self.octets as u32 }
     }
 }
 

@@ -87,8 +87,8 @@ impl Session {
 
     pub(crate) fn connect(&mut self, now: Instant, far: Far, random: &mut Random) {
         // Sound that begins, or begins again after a hold, is a talkspurt.
+        self.relay.interrupt(&mut self.sender);
         self.sender.pause();
-        self.relay.interrupt();
         match &mut self.talk {
             Some(talk) => {
                 talk.rtp.rearm(far.remote);
@@ -129,7 +129,7 @@ impl Session {
     /// Hears another partner, or nobody.
     pub(crate) fn set_partner(&mut self, partner: Option<LegId>) {
         self.partner = partner;
-        self.relay.interrupt();
+        self.relay.interrupt(&mut self.sender);
     }
 
     pub(crate) fn stats(&self) -> MediaStats {
@@ -277,30 +277,26 @@ impl Session {
             talk.heard = now;
             tell(Event::Silent);
         }
-        let frame = (&mut scratch[HEADER..HEADER + FRAME]).try_into().ok();
-        let (due, finished) = match (frame, &mut self.playing) {
-            (Some(frame), Some(playing)) => {
-                self.relay.interrupt();
-                (true, playing.next_frame(talk.far.codec, frame) == After::Finished)
+        let Some(frame) = scratch[HEADER..].first_chunk_mut::<FRAME>() else { return };
+        let mut finished = false;
+        let due = match &mut self.playing {
+            Some(playing) => {
+                self.relay.interrupt(&mut self.sender);
+                finished = playing.next_frame(talk.far.codec, frame) == After::Finished;
+                true
             }
-            (Some(frame), None) => {
-                let silent = self.partner.is_none() || self.relay.tick();
-                if silent {
-                    let frame: &mut [u8; FRAME] = frame;
-                    frame.fill(g711::silence(talk.far.codec));
-                }
-                (silent, false)
+            None => {
+                frame.fill(g711::silence(talk.far.codec));
+                self.partner.is_none() || self.relay.tick(&mut self.sender)
             }
-            (None, _) => (false, false),
         };
         if !talk.may_send() {
             self.sender.pause();
-            self.relay.interrupt();
+            self.relay.interrupt(&mut self.sender);
         } else if due {
             let total = self.sender.seal(talk.far.payload_type, FRAME, scratch);
             wire.send(leg, Channel::Rtp, talk.rtp.target(), &scratch[..total]);
         }
-        self.sender.tick();
         if finished {
             self.end_play(PlayEnd::Finished, tell);
         }
@@ -310,6 +306,7 @@ impl Session {
                 wire.send(leg, Channel::Rtcp, to, &packet[..length]);
             }
         }
+        self.sender.tick();
     }
 
     /// The last report, with a BYE; `None` for who never reported or sent anything (RFC 3550 section 6.3.7).

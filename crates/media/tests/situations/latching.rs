@@ -1,0 +1,114 @@
+//! Whose packets are heard, and where ours go.
+
+use crate::desk::{Desk, Phone, address, read};
+use media::{Command, Event};
+use model::{Codec, Random};
+use std::time::Duration;
+
+fn stranger() -> Phone {
+    let mut desk = Desk::new();
+    Phone { sender: media::rtp::Sender::new(&mut Random::from_number(666)), at: address(66, 6666), ..desk.phone(1, Codec::Pcmu) }
+}
+
+#[test]
+fn a_stranger_can_neither_press_keys_nor_speak_nor_take_the_sound_away() {
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    let agent = desk.phone(2, Codec::Pcmu);
+    desk.join(&[&caller, &agent], 1);
+    let sound = caller.silence();
+    desk.hears(caller.leg, caller.at, &sound);
+    desk.out.0.clear();
+    let mut attacker = stranger();
+    for packet in attacker.press('1', Duration::from_millis(60)) {
+        desk.hears(caller.leg, attacker.at, &packet);
+        // From the caller's own host, too: the latch is closed.
+        desk.hears(caller.leg, address(11, 4002), &packet);
+    }
+    for _ in 0..100 {
+        let packet = attacker.silence();
+        desk.hears(caller.leg, attacker.at, &packet);
+    }
+    assert!(desk.out.0.is_empty(), "nothing of it reaches the agent");
+    desk.tick();
+    assert_eq!(desk.digits(), "");
+    assert!(desk.out.0.iter().filter(|sent| sent.leg == caller.leg).all(|sent| sent.to == caller.at));
+    let stats = desk.rack.stats(caller.leg).unwrap();
+    assert_eq!((stats.received, stats.foreign), (1, 112));
+}
+
+#[test]
+fn a_phone_behind_a_nat_gets_its_sound_where_it_sends_from() {
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    let outside = address(11, 61_000);
+    desk.tick();
+    assert_eq!(desk.out.0.pop().unwrap().to, caller.at);
+    let sound = caller.silence();
+    desk.hears(caller.leg, outside, &sound);
+    desk.tick();
+    assert_eq!(desk.out.0.pop().unwrap().to, outside);
+    desk.command(caller.leg, Command::Connect(caller.far()));
+    desk.tick();
+    assert_eq!(desk.out.0.pop().unwrap().to, outside, "a session refresh does not turn it away");
+}
+
+#[test]
+fn a_datagram_that_was_not_agreed_cannot_choose_the_address() {
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    let mut packet = caller.silence();
+    packet[1] = 96;
+    desk.hears(caller.leg, address(11, 61_000), &packet);
+    desk.hears(caller.leg, address(11, 61_000), b"not RTP at all");
+    desk.tick();
+    assert_eq!(desk.out.0.pop().unwrap().to, caller.at);
+}
+
+#[test]
+fn a_phone_that_moves_is_found_by_the_next_agreement() {
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    let sound = caller.silence();
+    desk.hears(caller.leg, caller.at, &sound);
+    caller.at = address(40, 5000);
+    desk.command(caller.leg, Command::Connect(caller.far()));
+    let press = caller.press('6', Duration::from_millis(40));
+    for packet in &press {
+        desk.hears(caller.leg, caller.at, packet);
+        desk.tick();
+    }
+    assert_eq!(desk.digits(), "6");
+    assert!(desk.taken(&caller).iter().all(|packet| read(packet).payload_type == 0));
+}
+
+#[test]
+fn a_vanished_phone_is_told_once_in_half_a_minute() {
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    desk.ticks(1499);
+    assert_eq!(desk.events(), []);
+    desk.tick();
+    assert_eq!(desk.events(), [(caller.leg, Event::Silent)]);
+    desk.ticks(1499);
+    assert_eq!(desk.events(), []);
+    desk.tick();
+    assert_eq!(desk.events(), [(caller.leg, Event::Silent)]);
+    let sound = caller.silence();
+    desk.hears(caller.leg, caller.at, &sound);
+    desk.ticks(1499);
+    assert_eq!(desk.events(), []);
+}
+
+#[test]
+fn a_phone_that_is_not_to_send_is_not_missed() {
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    desk.command(caller.leg, Command::Connect(media::Far { we_receive: false, ..caller.far() }));
+    desk.ticks(4000);
+    let press = caller.press('6', Duration::from_millis(40));
+    for packet in &press {
+        desk.hears(caller.leg, caller.at, packet);
+    }
+    assert_eq!(desk.events(), []);
+}

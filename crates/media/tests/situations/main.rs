@@ -1,0 +1,9 @@
+//! Situations of a leg, told from outside: a rack, a wire that keeps what was sent, and phones made of the same RTP parts.
+
+mod desk;
+mod hostile;
+mod joined;
+mod keys;
+mod latching;
+mod playing;
+mod reports;
