@@ -1,1 +1,25 @@
-//! The engine: calls with legs
+//! The engine: a resident's call from the first INVITE to the last BYE, tied together from SIP, sound, menu and routing.
+//!
+//! A back-to-back user agent (RFC 7092) as one value: [`Engine::handle_input`] takes what happened, [`Engine::poll_output`] says
+//! what to do, [`Engine::poll_timeout`] says when to come back. One input, then drain, then the next.
+//!
+//! Deliberately absent: sockets, clocks, threads, files, and the journal itself. The engine only says `Commit` and marks the
+//! acts that depend on it; the [`Gate`] at the edge holds them. No call knows another call.
+
+mod call;
+mod city;
+mod engine;
+mod errand;
+mod face;
+mod gate;
+mod offer;
+mod ports;
+mod record;
+mod resident;
+
+pub use city::City;
+pub use engine::Engine;
+pub use face::{Act, Control, Input, Output, Reply, Wake};
+pub use gate::Gate;
+pub use ports::Ports;
+pub use record::{OpenCall, Place, Record, State};

@@ -1,1 +1,16 @@
-//! Sockets, clock, threads and the gate
+//! Where the engine meets the machine: sockets, the clock, threads, and the gate that holds acts until they are written down.
+//!
+//! One signalling thread owns the engine; N media workers own RTP, both legs of a call on the same one; [`Exchange`] runs our own
+//! test phones on real sockets. RFC 3261 section 18 (transport) and RFC 3550 section 11 (ports).
+//!
+//! Deliberately absent: decisions. Everything here either feeds the engine or does what it says.
+
+mod clock;
+mod exchange;
+mod signalling;
+mod worker;
+
+pub use clock::Clock;
+pub use exchange::{Exchange, Heard, PhoneId, bind_phone};
+pub use signalling::{Handle, Parts, start};
+pub use worker::Worker;

@@ -1,0 +1,196 @@
+//! One call: a caller's leg, the way through the flow, and the agent's leg when there is one.
+
+use crate::{City, OpenCall, Place};
+use model::{
+    AgentId, CallEnd, CallId, CallRecord, DialogId, Instant, LegId, Millis, Now, Number, OfferId, Party, PlayId, QueueId, Redacted, Seq,
+    TicketId, UnixMillis,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A SIP dialog with its media session.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub(crate) id: LegId,
+    pub(crate) dialog: DialogId,
+    pub(crate) port: u16,
+    /// The `o=` session id of our descriptions, and the version of the last one (RFC 8866 section 5.2).
+    pub(crate) session: u64,
+    pub(crate) version: u64,
+    /// The codec agreed, once it is.
+    pub(crate) codec: Option<model::Codec>,
+}
+
+/// What the call is doing. The data of a stage lives inside it.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// The media session opens; then this offer is answered.
+    Opening(Box<sdp::Description>),
+    /// 200 OK is out, the ACK is awaited. The caller's phone is not listening for sure until then.
+    Answering,
+    /// The flow speaks.
+    Menu,
+    /// The caller has a place in a queue.
+    Waiting(Ticket),
+    /// As waiting, and an agent is being called.
+    Ringing(Ticket, AgentSide),
+    /// Caller and agent hear each other.
+    Talking(Ticket, AgentSide, Instant),
+    /// Nothing more is done for it.
+    Over,
+}
+
+/// The caller's claim, as the call remembers it.
+#[derive(Clone, Debug)]
+pub(crate) struct Ticket {
+    pub(crate) id: TicketId,
+    pub(crate) queue: QueueId,
+}
+
+/// The agent's side of an offer.
+#[derive(Debug)]
+pub(crate) struct AgentSide {
+    pub(crate) agent: AgentId,
+    pub(crate) offer: OfferId,
+    pub(crate) leg: Leg,
+    pub(crate) dialling: Dialling,
+}
+
+/// How far the call to the agent's phone has come.
+#[derive(Debug)]
+pub(crate) enum Dialling {
+    /// The media session opens.
+    Opening,
+    /// The INVITE is out.
+    Invited,
+}
+
+/// What sounds in the caller's ear by our doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sound {
+    Quiet,
+    Prompt(PlayId),
+    Music(PlayId),
+    /// A key cut the prompt and the digit is awaited; if none comes by then the prompt counts as heard.
+    Cut(Instant),
+}
+
+impl Sound {
+    pub(crate) fn play(self) -> Option<PlayId> {
+        match self {
+            Sound::Prompt(id) | Sound::Music(id) => Some(id),
+            Sound::Quiet | Sound::Cut(_) => None,
+        }
+    }
+}
+
+/// One resident's call.
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    pub(crate) city: Arc<City>,
+    pub(crate) run: flow::Run,
+    pub(crate) flow: model::FlowName,
+    pub(crate) leg: Leg,
+    pub(crate) stage: Stage,
+    pub(crate) sound: Sound,
+    pub(crate) arrived: Now,
+    pub(crate) number: Number,
+    pub(crate) caller: Redacted<String>,
+    /// Age zero of the caller's claim: the first time they took a place, in whatever queue. It is never reset.
+    pub(crate) waiting_since: Option<(Instant, UnixMillis)>,
+    pub(crate) ticket_id: Option<TicketId>,
+    pub(crate) last_queue: Option<QueueId>,
+    pub(crate) waited: Option<Duration>,
+    pub(crate) to_human: Option<Duration>,
+    pub(crate) served_by: Option<AgentId>,
+    pub(crate) talked: Option<Duration>,
+    /// The newest record that acts for this call depend on.
+    pub(crate) after: Seq,
+    /// The wake-up that is on the list for this call.
+    pub(crate) wake: Option<Instant>,
+    pub(crate) legs_made: u16,
+}
+
+impl Call {
+    /// The agent's side, if one is being called or talks.
+    pub(crate) fn agent_side(&self) -> Option<&AgentSide> {
+        match &self.stage {
+            Stage::Ringing(_, side) | Stage::Talking(_, side, _) => Some(side),
+            Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Waiting(_) | Stage::Over => None,
+        }
+    }
+
+    /// The claim, while the caller waits or talks.
+    pub(crate) fn ticket(&self) -> Option<&Ticket> {
+        match &self.stage {
+            Stage::Waiting(ticket) | Stage::Ringing(ticket, _) | Stage::Talking(ticket, _, _) => Some(ticket),
+            Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Over => None,
+        }
+    }
+
+    /// Whether the caller is in a queue: waiting, or waiting while a phone rings.
+    pub(crate) fn in_queue(&self) -> bool {
+        matches!(self.stage, Stage::Waiting(_) | Stage::Ringing(_, _))
+    }
+
+    /// When this call wants to be woken.
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
+        let cut = match self.sound {
+            Sound::Cut(until) => Some(until),
+            Sound::Quiet | Sound::Prompt(_) | Sound::Music(_) => None,
+        };
+        [cut, self.run.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// Where a call that the caller leaves now has ended.
+    pub(crate) fn end_if_caller_leaves(&self) -> CallEnd {
+        match self.stage {
+            Stage::Opening(_) => CallEnd::CancelledEarly,
+            Stage::Talking(..) => CallEnd::Served,
+            _ if self.served_by.is_some() => CallEnd::Served,
+            Stage::Waiting(_) | Stage::Ringing(..) => CallEnd::AbandonedInQueue,
+            Stage::Answering | Stage::Menu | Stage::Over => CallEnd::AbandonedInMenu,
+        }
+    }
+
+    /// The record that it leaves.
+    pub(crate) fn record(&self, now: Now, end: CallEnd, hung_up_by: Party) -> CallRecord {
+        CallRecord {
+            call: self.id,
+            arrived: self.arrived.wall,
+            number: self.number.clone(),
+            caller: self.caller.to_string(),
+            lang: self.run.lang().clone(),
+            path: self.run.path().to_vec(),
+            queue: self.last_queue.clone(),
+            waited: self.waited.map(Millis::from),
+            to_human: self.to_human.map(Millis::from),
+            agent: self.served_by.clone(),
+            talked: self.talked.map(Millis::from),
+            ended: now.wall,
+            end,
+            hung_up_by,
+            version: self.city.book.version.clone(),
+        }
+    }
+
+    /// How the journal must know it: read from what the call is, not from what was written.
+    pub(crate) fn open_call(&self, sip_call_id: Option<String>) -> OpenCall {
+        let place = self.ticket().zip(self.waiting_since).map(|(ticket, (_, since))| Place {
+            ticket: ticket.id,
+            queue: ticket.queue.clone(),
+            lang: self.run.lang().clone(),
+            since,
+        });
+        OpenCall {
+            arrived: self.arrived.wall,
+            number: self.number.clone(),
+            caller: self.caller.to_string(),
+            version: self.city.book.version.clone(),
+            sip_call_id,
+            place,
+            assigned: self.agent_side().map(|side| (side.agent.clone(), side.offer)),
+            bridged: matches!(self.stage, Stage::Talking(..)),
+        }
+    }
+}

@@ -1,0 +1,627 @@
+//! The engine itself: who owns what, and how one input becomes outputs.
+
+use crate::call::{Call, Leg, Sound, Stage};
+use crate::errand::Errand;
+use crate::face::{Act, Control, Input, Output, Reply, Wake};
+use crate::record::{self, OpenCall, Record, State};
+use crate::{City, Ports};
+use bytes::Bytes;
+use model::{
+    ActId, AgentId, AgentNow, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, OfferId, Party, Random,
+    Refusal, Seq, Snapshot, TicketId,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// The engine. It owns every call; the edge owns it.
+pub struct Engine {
+    pub(crate) city: Arc<City>,
+    pub(crate) random: Random,
+    pub(crate) sip: sip::Endpoint,
+    pub(crate) acd: routing::Acd,
+    pub(crate) calls: BTreeMap<CallId, Box<Call>>,
+    pub(crate) errands: BTreeMap<CallId, Errand>,
+    pub(crate) legs: BTreeMap<LegId, Owner>,
+    pub(crate) dialogs: BTreeMap<DialogId, Thread>,
+    pub(crate) tickets: BTreeMap<TicketId, CallId>,
+    pub(crate) offers: BTreeMap<OfferId, CallId>,
+    pub(crate) wakes: BTreeSet<(Instant, CallId)>,
+    pub(crate) ports: Ports,
+    pub(crate) ended: BTreeMap<CallEnd, u64>,
+    /// Calls that the journal knows and no machine does: their engine died. They are closed at the first input.
+    orphans: BTreeMap<CallId, OpenCall>,
+    /// Agents who were on a break when the engine died and have not signed in since.
+    breaks_to_restore: BTreeSet<AgentId>,
+    outputs: VecDeque<Output>,
+    draining: bool,
+    last_call: u64,
+    last_errand: u64,
+    pub(crate) last_ticket: u64,
+    /// The highest ticket that the journal knows.
+    pub(crate) placed_ticket: TicketId,
+    pub(crate) last_play: u64,
+    last_act: u64,
+    last_seq: u64,
+    /// The call in hand, for whoever has to say which one a panic belongs to.
+    in_hand: Option<CallId>,
+}
+
+/// Whose a leg is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Caller(CallId),
+    Agent(CallId),
+    Errand(CallId),
+    /// Its call is done with it; the port comes back when the session has closed.
+    Closing(u16),
+}
+
+/// What the engine knows of a dialog: its leg, and the newest record that its messages depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Thread {
+    pub(crate) leg: LegId,
+    pub(crate) after: Seq,
+}
+
+impl Engine {
+    /// An engine with no past. `seed` comes from the operating system at the edge and is fixed in the simulator.
+    pub fn new(city: Arc<City>, seed: [u8; 32]) -> Self {
+        let mut random = Random::new(seed);
+        let settings = &city.book.settings;
+        let local = SocketAddr::new(advertised(&city), settings.sip.port());
+        let config = sip::Config { local, realm: settings.realm.clone(), digest: settings.digest.clone() };
+        let mut sip = sip::Endpoint::new(config, random.fork());
+        sip.set_users(city.users.clone());
+        let acd = routing::Acd::new(city.book.queues.clone(), city.book.agents.clone());
+        let ports = Ports::new(settings.rtp_first, settings.rtp_last);
+        let mut engine = Engine {
+            city,
+            random,
+            sip,
+            acd,
+            calls: BTreeMap::new(),
+            errands: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            dialogs: BTreeMap::new(),
+            tickets: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            wakes: BTreeSet::new(),
+            ports,
+            ended: BTreeMap::new(),
+            orphans: BTreeMap::new(),
+            breaks_to_restore: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            draining: false,
+            last_call: 0,
+            last_errand: 0,
+            last_ticket: 0,
+            placed_ticket: TicketId(0),
+            last_play: 0,
+            last_act: 0,
+            last_seq: 0,
+            in_hand: None,
+        };
+        engine.announce_city();
+        engine
+    }
+
+    /// An engine that goes on where the records stop. Calls whose engine died under them are closed, each with its call record, at
+    /// the first input; presence and counters are kept. `last` is the number of the last record in the journal.
+    pub fn restore(city: Arc<City>, seed: [u8; 32], last: Seq, log: &mut dyn Iterator<Item = Record>) -> Self {
+        let mut state = State::default();
+        for record in log {
+            state.apply(record);
+        }
+        let mut engine = Engine::new(city, seed);
+        // The city that `new` announced got number 1: it is written again below, where the journal stands.
+        engine.outputs.clear();
+        engine.last_seq = last.0;
+        let version = engine.city.book.version.clone();
+        if state.version.as_ref() == Some(&version) {
+            engine.note(Event::Published { version });
+        } else {
+            engine.announce_city();
+        }
+        engine.breaks_to_restore = state.on_break.into_iter().collect();
+        engine.last_call = state.last_call.0;
+        engine.last_ticket = state.last_ticket.0;
+        engine.placed_ticket = state.last_ticket;
+        engine.ended = state.ended;
+        engine.orphans = state.calls;
+        engine
+    }
+
+    fn announce_city(&mut self) {
+        let version = self.city.book.version.clone();
+        self.commit(Record::Published { version: version.clone() });
+        self.note(Event::Published { version });
+    }
+
+    /// One thing happened. Drain [`Engine::poll_output`] before the next.
+    pub fn handle_input(&mut self, now: Now, input: Input) {
+        self.in_hand = None;
+        self.close_orphans(now);
+        match input {
+            Input::Message { flow, from, bytes } => self.on_datagram(now, flow, from, &bytes),
+            Input::Media(leg, event) => self.on_media(now, leg, event),
+            Input::Control(id, control) => self.on_control(now, id, control),
+            Input::Timeout => self.on_timeout(now),
+        }
+        self.pump(now);
+    }
+
+    /// The next thing to do or to know, until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to come back with [`Input::Timeout`], and why.
+    pub fn poll_timeout(&self) -> Option<(Instant, Wake)> {
+        let sip = self.sip.poll_timeout().map(|at| (at, Wake::Sip));
+        let routing = self.acd.poll_timeout().map(|at| (at, Wake::Routing));
+        let call = self.wakes.first().map(|(at, call)| (*at, Wake::Call(*call)));
+        [sip, routing, call].into_iter().flatten().min()
+    }
+
+    /// The state that must survive, read from the living machines.
+    pub fn state(&self) -> State {
+        let live = self.calls.iter().map(|(id, call)| {
+            let answered = !matches!(call.stage, Stage::Opening(_));
+            let sip_call_id = if answered { self.sip.dialog(call.leg.dialog).map(|d| d.call_id) } else { None };
+            (*id, call.open_call(sip_call_id))
+        });
+        State {
+            version: Some(self.city.book.version.clone()),
+            on_break: self.on_break(),
+            calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).collect(),
+            ended: self.ended.clone(),
+            last_call: CallId(self.last_call),
+            last_ticket: self.placed_ticket,
+        }
+    }
+
+    /// Everything as it stands, for boards.
+    pub fn snapshot(&self, now: Now) -> Snapshot {
+        Snapshot {
+            wall: now.wall,
+            version: Some(self.city.book.version.clone()),
+            census: self.census(),
+            queues: self.acd.queues(now.mono),
+            agents: self.acd.agents().map(|(agent, state)| AgentNow { agent: agent.clone(), state }).collect(),
+        }
+    }
+
+    /// How many of each thing there are.
+    pub fn census(&self) -> Census {
+        let sip = self.sip.census();
+        Census {
+            calls: self.calls.len() as u64 + self.errands.len() as u64,
+            legs: self.legs.len() as u64,
+            dialogs: sip.dialogs,
+            transactions: sip.transactions,
+            tickets: self.tickets.len() as u64,
+            ports: self.ports.used(),
+            timers: sip.timers + self.wakes.len() as u64,
+        }
+    }
+
+    /// The call that was in hand when a panic came through, if any.
+    pub fn in_hand(&self) -> Option<CallId> {
+        self.in_hand
+    }
+
+    /// Ends one call at once, after a mistake of ours: both sides get BYE, its ports come back, the others go on.
+    pub fn evict(&mut self, now: Now, call: CallId) {
+        self.note(Event::CallEvicted { call });
+        if let Some(mut taken) = self.take(call) {
+            self.end_call(now, &mut taken, CallEnd::InternalError, Party::Engine);
+            self.put_back(taken);
+        }
+        self.pump(now);
+    }
+
+    /// Whether the books agree after an eviction: every leg, dialog, ticket and wake-up belongs to a call that exists.
+    ///
+    /// # Errors
+    /// The first thing that belongs to nobody.
+    pub fn audit(&self) -> Result<(), String> {
+        for (leg, owner) in &self.legs {
+            let known = match owner {
+                Owner::Caller(call) | Owner::Agent(call) => self.calls.contains_key(call),
+                Owner::Errand(call) => self.errands.contains_key(call),
+                Owner::Closing(_) => true,
+            };
+            if !known {
+                return Err(format!("leg {leg} belongs to nobody"));
+            }
+        }
+        let ticket = self.tickets.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(t, _)| format!("ticket {t} has no call"));
+        let offer = self.offers.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(o, _)| format!("offer {o} has no call"));
+        let wake = self.wakes.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(_, c)| format!("a timer for call {c} that is gone"));
+        ticket.or(offer).or(wake).map_or(Ok(()), Err)
+    }
+
+    // ---- what happened -------------------------------------------------------------------------------------------------------
+
+    fn on_datagram(&mut self, now: Now, flow: FlowId, from: SocketAddr, bytes: &Bytes) {
+        // Law 6: refuse at the door. A source that no line lists gets nothing, not even an error to learn from.
+        if self.line_of(from.ip()).is_none() {
+            self.note(Event::Stranger);
+            return;
+        }
+        self.sip.handle_message(now, flow, from, bytes);
+    }
+
+    fn on_media(&mut self, now: Now, leg: LegId, event: media::Event) {
+        let Some(owner) = self.legs.get(&leg).copied() else { return };
+        if let media::Event::Closed(stats) = event {
+            self.note(Event::Media { leg, stats });
+            if let Owner::Closing(port) = owner {
+                self.legs.remove(&leg);
+                self.ports.give_back(port);
+            }
+            return;
+        }
+        match owner {
+            Owner::Caller(call) => self.with_call(now, call, |engine, call| engine.on_caller_media(now, call, event)),
+            Owner::Agent(call) => self.with_call(now, call, |engine, call| engine.on_agent_media(now, call, leg, event)),
+            Owner::Errand(call) => self.on_errand_media(now, call, event),
+            Owner::Closing(port) => {
+                // The session never opened: there is nothing that could say Closed.
+                if matches!(event, media::Event::OpenFailed(_)) {
+                    self.legs.remove(&leg);
+                    self.ports.give_back(port);
+                }
+            }
+        }
+    }
+
+    fn on_control(&mut self, now: Now, id: ControlId, control: Control) {
+        let reply = match control {
+            Control::Publish(city) => {
+                self.sip.set_users(city.users.clone());
+                self.acd.publish(now.mono, city.book.queues.clone(), city.book.agents.clone());
+                self.city = city;
+                self.announce_city();
+                Reply::Done
+            }
+            Control::Drain => {
+                self.draining = true;
+                Reply::Done
+            }
+            Control::EndAll => {
+                self.draining = true;
+                let all: Vec<CallId> = self.calls.keys().copied().collect();
+                for call in all {
+                    self.with_call(now, call, |engine, call| {
+                        let end = if call.served_by.is_some() { CallEnd::Served } else { CallEnd::LostInRestart };
+                        engine.end_call(now, call, end, Party::Engine);
+                    });
+                }
+                Reply::Done
+            }
+            Control::SetAgent(agent, change) => {
+                if self.city.book.agents.contains_key(&agent) {
+                    self.set_agent(now, &agent, change);
+                    Reply::Done
+                } else {
+                    Reply::Refused(format!("there is no agent {agent}: config/agents.yaml lists them"))
+                }
+            }
+            Control::Snapshot => Reply::Snapshot(Arc::new(self.snapshot(now))),
+        };
+        let after = Seq(self.last_seq);
+        self.act(after, Act::Reply(id, reply));
+    }
+
+    fn on_timeout(&mut self, now: Now) {
+        if self.sip.poll_timeout().is_some_and(|at| at <= now.mono) {
+            self.sip.handle_timeout(now);
+        }
+        if self.acd.poll_timeout().is_some_and(|at| at <= now.mono) {
+            self.acd.handle_timeout(now.mono);
+        }
+        while let Some((at, call)) = self.wakes.first().copied()
+            && at <= now.mono
+        {
+            self.wakes.pop_first();
+            self.with_call(now, call, |engine, call| {
+                call.wake = None;
+                engine.on_call_timeout(now, call);
+            });
+        }
+    }
+
+    /// Carries what the machines below have to say upward until all are quiet.
+    fn pump(&mut self, now: Now) {
+        loop {
+            if let Some(output) = self.sip.poll_output() {
+                match output {
+                    sip::Output::Transmit { dialog, flow, to, bytes } => {
+                        let after = dialog.map_or(Seq(0), |d| self.after(d));
+                        self.act(after, Act::Transmit { flow, to, bytes });
+                    }
+                    sip::Output::Event(event) => self.on_sip(now, event),
+                    sip::Output::Note(event) => self.note(event),
+                }
+            } else if let Some(decision) = self.acd.poll_output() {
+                self.on_decision(now, decision);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn on_sip(&mut self, now: Now, event: sip::Event) {
+        use sip::Event as E;
+        match event {
+            E::Invite { dialog, source, from_user, from_display: _, to_user, authenticated, offer } => {
+                self.on_invite(now, Invite { dialog, source, from_user, to_user, authenticated, offer });
+            }
+            E::Registered { user, fresh } => {
+                let agent = AgentId::from(user);
+                if fresh && self.city.book.agents.contains_key(&agent) {
+                    self.note(Event::Registered { agent: agent.clone() });
+                }
+                if fresh {
+                    self.sign_in(now, &agent);
+                }
+            }
+            E::Unregistered { user, expired } => {
+                let agent = AgentId::from(user);
+                self.note(Event::Unregistered { agent: agent.clone(), expired });
+                self.acd.set_agent(now.mono, &agent, routing::Change::SignOut);
+            }
+            E::Ended { dialog } => {
+                self.dialogs.remove(&dialog);
+            }
+            E::Cancelled { dialog }
+            | E::Acked { dialog }
+            | E::AckMissing { dialog }
+            | E::Ringing { dialog }
+            | E::Trying { dialog }
+            | E::Answered { dialog, .. }
+            | E::Failed { dialog, .. }
+            | E::Bye { dialog }
+            | E::Reoffer { dialog, .. }
+            | E::ProbeAnswered { dialog }
+            | E::ProbeFailed { dialog } => {
+                let owner = self.dialogs.get(&dialog).and_then(|thread| self.legs.get(&thread.leg)).copied();
+                match owner {
+                    Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
+                    Some(Owner::Agent(call)) => self.with_call(now, call, |engine, call| engine.on_agent_sip(now, call, event)),
+                    Some(Owner::Errand(call)) => self.on_errand_sip(now, call, event),
+                    Some(Owner::Closing(_)) | None => {
+                        // A phone that wants to talk on in a call that is over is told so; all else is already settled.
+                        if matches!(event, E::Reoffer { .. }) {
+                            self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 481 });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// An agent's phone is there. Signing in begins ready, but a break that was on when the engine died goes on.
+    fn sign_in(&mut self, now: Now, agent: &AgentId) {
+        let was_on_break = self.agent_state(agent) == Some(AgentState::NotReady);
+        self.acd.set_agent(now.mono, agent, routing::Change::SignIn);
+        if self.breaks_to_restore.remove(agent) {
+            self.acd.set_agent(now.mono, agent, routing::Change::Break);
+        } else if was_on_break {
+            self.commit(Record::Presence { agent: agent.clone(), ready: true });
+        }
+    }
+
+    fn on_break(&self) -> Vec<AgentId> {
+        let state = self.acd.state();
+        let living = state.agents.iter().filter(|(_, desk)| desk.presence == routing::Presence::Break).map(|(agent, _)| agent.clone());
+        let all: BTreeSet<AgentId> = living.chain(self.breaks_to_restore.iter().cloned()).collect();
+        all.into_iter().collect()
+    }
+
+    fn close_orphans(&mut self, now: Now) {
+        while let Some((call, open)) = self.orphans.pop_first() {
+            let record = record::lost(call, open, now.wall);
+            *self.ended.entry(record.end).or_default() += 1;
+            self.commit(Record::Ended(Box::new(record.clone())));
+            self.note(Event::Ended { record: Box::new(record) });
+        }
+    }
+
+    // ---- what the other files of this room share -----------------------------------------------------------------------------
+
+    /// Takes a call in hand, lets `change` work on it, and puts it back unless it is over.
+    pub(crate) fn with_call(&mut self, _now: Now, id: CallId, change: impl FnOnce(&mut Engine, &mut Call)) {
+        let Some(mut call) = self.take(id) else { return };
+        change(self, &mut call);
+        self.put_back(call);
+    }
+
+    pub(crate) fn take(&mut self, id: CallId) -> Option<Box<Call>> {
+        self.in_hand = Some(id);
+        self.calls.remove(&id)
+    }
+
+    pub(crate) fn put_back(&mut self, mut call: Box<Call>) {
+        let over = matches!(call.stage, Stage::Over);
+        let wake = if over { None } else { call.next_wake() };
+        if wake != call.wake || over {
+            if let Some(at) = call.wake {
+                self.wakes.remove(&(at, call.id));
+            }
+            if let Some(at) = wake {
+                self.wakes.insert((at, call.id));
+            }
+            call.wake = wake;
+        }
+        if !over {
+            self.calls.insert(call.id, call);
+        }
+    }
+
+    pub(crate) fn note(&mut self, event: Event) {
+        self.outputs.push_back(Output::Note(event));
+    }
+
+    pub(crate) fn commit(&mut self, record: Record) -> Seq {
+        self.last_seq += 1;
+        let seq = Seq(self.last_seq);
+        self.outputs.push_back(Output::Commit(seq, record));
+        seq
+    }
+
+    pub(crate) fn act(&mut self, after: Seq, act: Act) {
+        self.last_act += 1;
+        self.outputs.push_back(Output::Act { id: ActId(self.last_act), after, act });
+    }
+
+    pub(crate) fn media(&mut self, after: Seq, leg: LegId, command: media::Command) {
+        self.act(after, Act::Media(leg, command));
+    }
+
+    pub(crate) fn next_call(&mut self) -> CallId {
+        self.last_call += 1;
+        CallId(self.last_call)
+    }
+
+    /// Errands are no calls of residents: their ids are far above, and no record speaks of them.
+    pub(crate) fn next_errand(&mut self) -> CallId {
+        self.last_errand += 1;
+        CallId(1 << 40 | self.last_errand)
+    }
+
+    pub(crate) fn next_play(&mut self) -> model::PlayId {
+        self.last_play += 1;
+        model::PlayId(self.last_play)
+    }
+
+    /// Makes a leg: a port, an id that says whose call it is, and the place of its dialog in the books.
+    pub(crate) fn make_leg(&mut self, call: CallId, index: u16, dialog: DialogId, owner: Owner) -> Option<Leg> {
+        let port = self.ports.take()?;
+        let id = LegId(call.0 << 16 | u64::from(index));
+        self.legs.insert(id, owner);
+        self.dialogs.insert(dialog, Thread { leg: id, after: Seq(0) });
+        let session = u64::from(self.random.next_u32());
+        Some(Leg { id, dialog, port, session, version: 1, codec: None })
+    }
+
+    /// Where the media session of a leg is bound.
+    pub(crate) fn bind_addr(&self, leg: &Leg) -> SocketAddr {
+        SocketAddr::new(self.city.book.settings.sip.ip(), leg.port)
+    }
+
+    /// What we offer and answer on a leg, with `codecs` in our order.
+    pub(crate) fn capabilities(&self, leg: &Leg, codecs: Vec<model::Codec>) -> sdp::Capabilities {
+        sdp::Capabilities { addr: SocketAddr::new(advertised(&self.city), leg.port), codecs, session: leg.session, version: leg.version }
+    }
+
+    /// Closes a leg's media session and frees its port when that is done. The dialog lives on until SIP is done with it.
+    pub(crate) fn close_leg(&mut self, after: Seq, leg: &Leg) {
+        if let Some(owner) = self.legs.get_mut(&leg.id)
+            && !matches!(owner, Owner::Closing(_))
+        {
+            *owner = Owner::Closing(leg.port);
+            self.media(after, leg.id, media::Command::Close);
+        }
+        if let Some(thread) = self.dialogs.get_mut(&leg.dialog) {
+            thread.after = thread.after.max(after);
+        }
+    }
+
+    /// The session of a leg did not open: the port comes back at once.
+    pub(crate) fn drop_leg(&mut self, leg: &Leg) {
+        if self.legs.remove(&leg.id).is_some() {
+            self.ports.give_back(leg.port);
+        }
+        self.note(Event::MediaFailed { leg: leg.id });
+    }
+
+    pub(crate) fn refuse(&mut self, now: Now, dialog: DialogId, why: Refusal) {
+        let (status, retry_after_secs) = match why {
+            Refusal::UnknownNumber => (404, None),
+            Refusal::NoCodec => (488, None),
+            Refusal::Forbidden => (403, None),
+            Refusal::Full | Refusal::NoPort => (503, Some(5)),
+            Refusal::Draining => (503, Some(30)),
+        };
+        self.note(Event::Refused { why });
+        self.sip.handle_command(now, sip::Command::Reject { dialog, status, retry_after_secs });
+    }
+
+    pub(crate) fn draining(&self) -> bool {
+        self.draining
+    }
+
+    pub(crate) fn line_of(&self, ip: IpAddr) -> Option<model::LineId> {
+        self.city.book.lines.iter().find(|line| line.from.iter().any(|net| net.contains(ip))).map(|line| line.id.clone())
+    }
+
+    pub(crate) fn set_agent(&mut self, now: Now, agent: &AgentId, change: routing::Change) {
+        match change {
+            routing::Change::Ready => {
+                self.breaks_to_restore.remove(agent);
+                self.commit(Record::Presence { agent: agent.clone(), ready: true });
+            }
+            routing::Change::Break => {
+                self.commit(Record::Presence { agent: agent.clone(), ready: false });
+            }
+            routing::Change::SignIn | routing::Change::SignOut => {}
+        }
+        self.acd.set_agent(now.mono, agent, change);
+    }
+
+    /// The state of one agent, if there is such a one.
+    pub fn agent_state(&self, agent: &AgentId) -> Option<AgentState> {
+        self.acd.agents().find(|(id, _)| *id == agent).map(|(_, state)| state)
+    }
+
+    /// The newest record that a message of this dialog depends on.
+    fn after(&self, dialog: DialogId) -> Seq {
+        let Some(thread) = self.dialogs.get(&dialog) else { return Seq(0) };
+        let live = match self.legs.get(&thread.leg) {
+            Some(Owner::Caller(call) | Owner::Agent(call)) => self.calls.get(call).map_or(Seq(0), |call| call.after),
+            Some(Owner::Errand(call)) => self.errands.get(call).map_or(Seq(0), |errand| errand.after),
+            Some(Owner::Closing(_)) | None => Seq(0),
+        };
+        thread.after.max(live)
+    }
+
+    /// Stops whatever we play to the caller.
+    pub(crate) fn hush(&mut self, call: &mut Call) {
+        if let Some(play) = call.sound.play() {
+            self.media(call.after, call.leg.id, media::Command::Stop(play));
+        }
+        call.sound = Sound::Quiet;
+    }
+}
+
+/// An INVITE from outside.
+pub(crate) struct Invite {
+    pub(crate) dialog: DialogId,
+    pub(crate) source: SocketAddr,
+    pub(crate) from_user: String,
+    pub(crate) to_user: String,
+    pub(crate) authenticated: Option<String>,
+    pub(crate) offer: Option<Bytes>,
+}
+
+/// The address that others reach us at.
+fn advertised(city: &City) -> IpAddr {
+    let settings = &city.book.settings;
+    settings.advertise.unwrap_or_else(|| settings.sip.ip())
+}
+
+/// What SIP and SDP agreed, in the words of the media room.
+pub(crate) fn far(agreed: &sdp::Agreed) -> media::Far {
+    media::Far {
+        remote: agreed.remote,
+        remote_rtcp: agreed.remote_rtcp,
+        codec: agreed.codec,
+        payload_type: agreed.payload_type,
+        events: agreed.events,
+        we_send: agreed.we_send,
+        we_receive: agreed.we_receive,
+    }
+}

@@ -1,0 +1,100 @@
+//! The engine's face: every value that goes in or comes out. Each of them can be printed.
+
+use crate::{City, Record};
+use bytes::Bytes;
+use model::{ActId, AgentId, CallId, ControlId, Event, FlowId, LegId, Seq, Snapshot};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A datagram came.
+    Message {
+        /// The transport flow that it came on.
+        flow: FlowId,
+        /// Where it came from.
+        from: SocketAddr,
+        /// All of it.
+        bytes: Bytes,
+    },
+    /// A media session says something.
+    Media(LegId, media::Event),
+    /// Somebody at the edge asks for something; a [`Reply`] follows.
+    Control(ControlId, Control),
+    /// The time that [`crate::Engine::poll_timeout`] named has come.
+    Timeout,
+}
+
+/// One thing to do or to know.
+#[derive(Debug)]
+pub enum Output {
+    /// Write this down. Acts that carry `after` of this or a later number wait for it (law 5).
+    Commit(Seq, Record),
+    /// Do this, but not before record `after` is durable.
+    Act {
+        /// Counts up; acts are done in this order.
+        id: ActId,
+        /// The last record that this act depends on.
+        after: Seq,
+        /// What to do.
+        act: Act,
+    },
+    /// This happened.
+    Note(Event),
+}
+
+/// An act that the world sees.
+#[derive(Debug)]
+pub enum Act {
+    /// Send this datagram.
+    Transmit {
+        /// On which transport flow.
+        flow: FlowId,
+        /// Where to.
+        to: SocketAddr,
+        /// All of it.
+        bytes: Bytes,
+    },
+    /// Tell a media session. Legs of one call share `leg.0 >> 16`: they belong on one worker.
+    Media(LegId, media::Command),
+    /// Answer a [`Control`].
+    Reply(ControlId, Reply),
+}
+
+/// A request from the edge.
+#[derive(Debug)]
+pub enum Control {
+    /// Put this city in force.
+    Publish(Arc<City>),
+    /// Take no new calls: the engine is about to stop.
+    Drain,
+    /// Hang up on everyone: the last thing before the process ends.
+    EndAll,
+    /// Change an agent's presence, as the star codes do.
+    SetAgent(AgentId, routing::Change),
+    /// Show everything as it stands.
+    Snapshot,
+}
+
+/// The answer to a [`Control`].
+#[derive(Debug)]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// It was not done, and why.
+    Refused(String),
+    /// Everything as it stands.
+    Snapshot(Arc<Snapshot>),
+}
+
+/// Why the engine wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wake {
+    /// A SIP timer.
+    Sip,
+    /// Ringing, wrap-up or a relaxation step.
+    Routing,
+    /// A menu, an announcement or a rung of waiting.
+    Call(CallId),
+}

@@ -1,0 +1,140 @@
+//! The gate: what the world sees waits until the journal has it, for at most 50 ms (law 5).
+
+use crate::Act;
+use model::{ActId, Instant, Seq};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Holds acts until the record they depend on is durable.
+///
+/// An act that has waited [`Gate::PATIENCE`] goes out all the same and its record is reported by [`Gate::poll_overdue`]: a caller
+/// hears "not durable" as an ordinary call, the person on call reads it as a warning. The gate is bounded by that patience.
+#[derive(Debug, Default)]
+pub struct Gate {
+    confirmed: Seq,
+    held: VecDeque<Held>,
+    open: VecDeque<(ActId, Act)>,
+    overdue: Option<Seq>,
+}
+
+#[derive(Debug)]
+struct Held {
+    id: ActId,
+    after: Seq,
+    until: Instant,
+    act: Act,
+}
+
+impl Gate {
+    /// How long an act waits for its record.
+    pub const PATIENCE: Duration = Duration::from_millis(50);
+
+    /// A gate behind which records up to `confirmed` are durable.
+    pub fn new(confirmed: Seq) -> Self {
+        Gate { confirmed, ..Gate::default() }
+    }
+
+    /// An act wants to pass.
+    pub fn handle_act(&mut self, now: Instant, id: ActId, after: Seq, act: Act) {
+        if after <= self.confirmed {
+            self.open.push_back((id, act));
+        } else {
+            self.held.push_back(Held { id, after, until: now + Self::PATIENCE, act });
+        }
+    }
+
+    /// The journal has everything up to `seq`.
+    pub fn handle_confirmed(&mut self, seq: Seq) {
+        self.confirmed = self.confirmed.max(seq);
+        let confirmed = self.confirmed;
+        self.release(|held| held.after <= confirmed);
+    }
+
+    /// Time has passed: acts whose patience is over go out.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let overdue = self.held.iter().filter(|h| h.until <= now).map(|h| h.after).max();
+        let Some(overdue) = overdue else { return };
+        self.overdue = self.overdue.max(Some(overdue));
+        // Whatever depends on no later record goes with it: an act of the same call never overtakes an earlier one.
+        self.release(|held| held.after <= overdue);
+    }
+
+    /// The next act that may be done, in the order they were asked for.
+    pub fn poll_act(&mut self) -> Option<(ActId, Act)> {
+        self.open.pop_front()
+    }
+
+    /// The newest record that acts did not wait for, once.
+    pub fn poll_overdue(&mut self) -> Option<Seq> {
+        self.overdue.take()
+    }
+
+    /// When [`Gate::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.held.iter().map(|h| h.until).min()
+    }
+
+    fn release(&mut self, passes: impl Fn(&Held) -> bool) {
+        let mut rest = VecDeque::with_capacity(self.held.len());
+        for held in self.held.drain(..) {
+            if passes(&held) {
+                self.open.push_back((held.id, held.act));
+            } else {
+                rest.push_back(held);
+            }
+        }
+        self.held = rest;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Reply;
+    use model::ControlId;
+
+    fn act(n: u64) -> Act {
+        Act::Reply(ControlId(n), Reply::Done)
+    }
+    fn passed(gate: &mut Gate) -> Vec<u64> {
+        std::iter::from_fn(|| gate.poll_act()).map(|(id, _)| id.0).collect()
+    }
+
+    #[test]
+    fn the_200_waits_until_the_dialog_is_written_down() {
+        let mut gate = Gate::new(Seq(4));
+        let t0 = Instant::ZERO;
+        gate.handle_act(t0, ActId(1), Seq(4), act(1));
+        gate.handle_act(t0, ActId(2), Seq(5), act(2));
+        gate.handle_act(t0, ActId(3), Seq(6), act(3));
+        assert_eq!(passed(&mut gate), [1]);
+        gate.handle_confirmed(Seq(5));
+        assert_eq!(passed(&mut gate), [2]);
+        gate.handle_confirmed(Seq(6));
+        assert_eq!(passed(&mut gate), [3]);
+        assert_eq!(gate.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_dead_journal_delays_a_caller_by_50_ms_and_is_reported() {
+        let mut gate = Gate::new(Seq(0));
+        let t0 = Instant::from_millis(1000);
+        gate.handle_act(t0, ActId(1), Seq(1), act(1));
+        assert_eq!(gate.poll_timeout(), Some(Instant::from_millis(1050)));
+        gate.handle_timeout(Instant::from_millis(1049));
+        assert_eq!(passed(&mut gate), [0u64; 0]);
+        gate.handle_timeout(Instant::from_millis(1050));
+        assert_eq!(passed(&mut gate), [1]);
+        assert_eq!(gate.poll_overdue(), Some(Seq(1)));
+        assert_eq!(gate.poll_overdue(), None);
+    }
+
+    #[test]
+    fn acts_of_one_call_never_overtake_each_other() {
+        let mut gate = Gate::new(Seq(0));
+        gate.handle_act(Instant::ZERO, ActId(1), Seq(1), act(1));
+        gate.handle_act(Instant::from_millis(20), ActId(2), Seq(1), act(2));
+        gate.handle_timeout(Instant::from_millis(50));
+        assert_eq!(passed(&mut gate), [1, 2]);
+    }
+}

@@ -1,0 +1,287 @@
+//! The agent's side: an offer becomes a ringing phone, a ringing phone becomes a conversation.
+
+use crate::call::{AgentSide, Call, Dialling, Sound, Stage};
+use crate::engine::{Engine, Owner, far};
+use crate::record::Record;
+use flow::Heard;
+use media::Command as Media;
+use model::{CallEnd, Codec, Event, LegId, MixId, Now, OfferEnd, Party, QueueEnd, Seq};
+use routing::Decision;
+
+impl Engine {
+    /// Routing has decided.
+    pub(crate) fn on_decision(&mut self, now: Now, decision: Decision) {
+        match decision {
+            Decision::Placed { ticket, queue, position } => {
+                if let Some(call) = self.tickets.get(&ticket).copied() {
+                    self.with_call(now, call, |engine, call| engine.on_placed(now, call, queue, position));
+                }
+            }
+            Decision::Refused { ticket, why, .. } => {
+                if let Some(call) = self.tickets.get(&ticket).copied() {
+                    self.with_call(now, call, |engine, call| match &call.stage {
+                        Stage::Ringing(..) => {
+                            engine.leave_queue(now, call, why);
+                            engine.tell(now, call, Heard::Refused(why));
+                        }
+                        Stage::Waiting(_) => engine.on_refused_place(now, call, why),
+                        Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Talking(..) | Stage::Over => {}
+                    });
+                }
+            }
+            Decision::Offer { offer, ticket, queue, agent, ring_for: _, why } => {
+                let Some(call) = self.tickets.get(&ticket).copied() else {
+                    // The caller is gone and routing will hear of it in this same round.
+                    return;
+                };
+                self.note(Event::Offered { call, ticket, offer, queue, agent: agent.clone(), why });
+                self.with_call(now, call, |engine, call| engine.call_agent(now, call, agent, offer));
+            }
+            Decision::Withdraw { offer, agent, how, .. } => {
+                let Some(call) = self.offers.get(&offer).copied() else { return };
+                self.with_call(now, call, |engine, call| {
+                    if let Stage::Ringing(ticket, side) = std::mem::replace(&mut call.stage, Stage::Over) {
+                        if side.offer == offer {
+                            debug_assert_eq!(side.agent, agent);
+                            call.stage = Stage::Waiting(ticket);
+                            engine.drop_agent(now, call, side, how);
+                        } else {
+                            call.stage = Stage::Ringing(ticket, side);
+                        }
+                    }
+                });
+            }
+            Decision::Agent { agent, from, to } => self.note(Event::AgentState { agent, from, to }),
+        }
+    }
+
+    /// An agent was chosen: the media session is opened first, so that the INVITE never promises a port that is not there.
+    fn call_agent(&mut self, now: Now, call: &mut Call, agent: model::AgentId, offer: model::OfferId) {
+        if !matches!(call.stage, Stage::Waiting(_)) {
+            self.acd.declined(now.mono, offer, OfferEnd::Withdrawn);
+            return;
+        }
+        let reachable = self.sip.binding(agent.as_str()).is_some();
+        let index = call.legs_made.checked_add(1);
+        let leg = match index {
+            Some(index) if reachable => {
+                call.legs_made = index;
+                let dialog = self.sip.new_dialog();
+                self.make_leg(call.id, index - 1, dialog, Owner::Agent(call.id))
+            }
+            Some(_) | None => None,
+        };
+        let Some(leg) = leg else {
+            self.note(Event::OfferEnded { offer, agent, how: OfferEnd::Unreachable });
+            self.acd.declined(now.mono, offer, OfferEnd::Unreachable);
+            return;
+        };
+        call.after = self.commit(Record::Assigned { call: call.id, agent: agent.clone(), offer });
+        self.offers.insert(offer, call.id);
+        let local = self.bind_addr(&leg);
+        self.media(call.after, leg.id, Media::Open { local });
+        let side = AgentSide { agent, offer, leg, dialling: Dialling::Opening };
+        if let Stage::Waiting(ticket) = std::mem::replace(&mut call.stage, Stage::Over) {
+            call.stage = Stage::Ringing(ticket, side);
+        }
+    }
+
+    /// The agent's media session says something.
+    pub(crate) fn on_agent_media(&mut self, now: Now, call: &mut Call, leg: LegId, event: media::Event) {
+        let Some(side) = call.agent_side() else { return };
+        if side.leg.id != leg {
+            return;
+        }
+        match event {
+            media::Event::Opened(_) => self.invite_agent(now, call),
+            media::Event::OpenFailed(_) => {
+                if let Stage::Ringing(ticket, side) = std::mem::replace(&mut call.stage, Stage::Over) {
+                    call.stage = Stage::Waiting(ticket);
+                    self.drop_leg(&side.leg);
+                    self.offer_failed(now, call, &side, OfferEnd::Unreachable);
+                }
+            }
+            media::Event::Silent => {
+                let dialog = side.leg.dialog;
+                self.sip.handle_command(now, sip::Command::Probe { dialog });
+            }
+            // An agent's keys mean nothing during a conversation yet, and nothing is played to an agent.
+            media::Event::Digit(..) | media::Event::Played { .. } | media::Event::Closed(_) => {}
+        }
+    }
+
+    fn invite_agent(&mut self, now: Now, call: &mut Call) {
+        let waited = call.waiting_since.map_or(0, |(since, _)| now.mono.since(since).as_secs());
+        let lang = call.run.lang().clone();
+        let queue = call.last_queue.clone();
+        let caller_codec = call.leg.codec;
+        let Stage::Ringing(_, side) = &mut call.stage else { return };
+        if !matches!(side.dialling, Dialling::Opening) {
+            return;
+        }
+        side.dialling = Dialling::Invited;
+        let Some(binding) = self.sip.binding(side.agent.as_str()) else {
+            // The phone signed off within this very moment; routing hears of it by the same input.
+            return;
+        };
+        let to = sip::Target { uri: binding.contact.clone(), flow: binding.flow, addr: binding.addr };
+        // What the agent's display shows: queue, language, time waited. Never the caller's number.
+        let display = format!("{} {} {}:{:02}", queue.as_ref().map_or("", |q| q.as_str()), lang, waited / 60, waited % 60);
+        let from = sip::Identity { display, user: call.number.as_str().to_owned() };
+        // The caller's codec first, so that the bridge only touches headers.
+        let mut codecs = Codec::ALL.to_vec();
+        codecs.sort_by_key(|codec| Some(*codec) != caller_codec);
+        let sdp = sdp::offer(&self.capabilities(&side.leg, codecs));
+        let dialog = side.leg.dialog;
+        self.sip.handle_command(now, sip::Command::Invite { dialog, to, from, sdp });
+    }
+
+    /// The agent's phone says something.
+    pub(crate) fn on_agent_sip(&mut self, now: Now, call: &mut Call, event: sip::Event) {
+        match event {
+            sip::Event::Answered { dialog, sdp } => self.agent_answered(now, call, dialog, sdp.as_deref()),
+            sip::Event::Failed { status, .. } => {
+                if let Stage::Ringing(ticket, side) = std::mem::replace(&mut call.stage, Stage::Over) {
+                    call.stage = Stage::Waiting(ticket);
+                    let how = match status {
+                        // Nobody there, or nothing that answers: the phone, not the agent, said no (RFC 3261 sections 21.4.9, 21.5.4).
+                        404 | 408 | 410 | 480 | 481 | 500 | 502..=504 => OfferEnd::Unreachable,
+                        _ => OfferEnd::Declined,
+                    };
+                    self.close_leg(call.after, &side.leg);
+                    self.offer_failed(now, call, &side, how);
+                }
+            }
+            sip::Event::Bye { .. } => self.agent_left(now, call, Party::Agent),
+            sip::Event::ProbeFailed { .. } => self.agent_left(now, call, Party::Engine),
+            sip::Event::Reoffer { dialog, offer } => {
+                let after = call.after;
+                let answered = match &mut call.stage {
+                    Stage::Talking(_, side, _) => self.reoffer(now, after, &mut side.leg, offer.as_deref()),
+                    _ => false,
+                };
+                if !answered {
+                    self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 });
+                }
+            }
+            // Ringing and trying change nothing: the offer's time runs from the INVITE.
+            _ => {}
+        }
+    }
+
+    fn agent_answered(&mut self, now: Now, call: &mut Call, dialog: model::DialogId, sdp: Option<&[u8]>) {
+        let Stage::Ringing(ticket, mut side) = std::mem::replace(&mut call.stage, Stage::Over) else { return };
+        if side.leg.dialog != dialog {
+            call.stage = Stage::Ringing(ticket, side);
+            return;
+        }
+        let ours = self.capabilities(&side.leg, Codec::ALL.to_vec());
+        let agreed = sdp.and_then(|sdp| sdp::parse(sdp).ok()).and_then(|answer| sdp::accept(&answer, &ours).ok());
+        let Some(agreed) = agreed else {
+            // The phone answered with something we cannot hear: it is a phone that refuses.
+            call.stage = Stage::Waiting(ticket);
+            self.sip.handle_command(now, sip::Command::Bye { dialog });
+            self.close_leg(call.after, &side.leg);
+            return self.offer_failed(now, call, &side, OfferEnd::Declined);
+        };
+        if !self.acd.answered(now.mono, side.offer) {
+            // Stale: the offer was withdrawn in this very moment.
+            call.stage = Stage::Waiting(ticket);
+            self.sip.handle_command(now, sip::Command::Bye { dialog });
+            self.close_leg(call.after, &side.leg);
+            self.offers.remove(&side.offer);
+            return;
+        }
+        side.leg.codec = Some(agreed.codec);
+        call.after = self.commit(Record::Bridged { call: call.id, offer: side.offer });
+        self.hush(call);
+        call.sound = Sound::Quiet;
+        let mix = MixId(call.id.0);
+        self.media(call.after, side.leg.id, Media::Connect(far(&agreed)));
+        self.media(call.after, side.leg.id, Media::Join(mix));
+        self.media(call.after, call.leg.id, Media::Join(mix));
+        let waited = call.waiting_since.map_or(std::time::Duration::ZERO, |(since, _)| now.mono.since(since));
+        let to_human = now.mono.since(call.arrived.mono);
+        call.to_human.get_or_insert(to_human);
+        call.served_by = Some(side.agent.clone());
+        self.note(Event::OfferEnded { offer: side.offer, agent: side.agent.clone(), how: OfferEnd::Answered });
+        self.note_left(now, call, &ticket, QueueEnd::Answered);
+        self.note(Event::Bridged {
+            call: call.id,
+            queue: ticket.queue.clone(),
+            agent: side.agent.clone(),
+            waited: waited.into(),
+            to_human: to_human.into(),
+        });
+        call.stage = Stage::Talking(ticket, side, now.mono);
+        self.tell(now, call, Heard::Connected);
+    }
+
+    /// The agent hung up, or the agent's phone vanished.
+    fn agent_left(&mut self, now: Now, call: &mut Call, by: Party) {
+        match std::mem::replace(&mut call.stage, Stage::Over) {
+            Stage::Talking(ticket, side, since) => {
+                call.talked = Some(now.mono.since(since));
+                self.offers.remove(&side.offer);
+                self.media(call.after, call.leg.id, Media::Leave);
+                if by == Party::Engine {
+                    self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
+                }
+                self.close_leg(call.after, &side.leg);
+                if by == Party::Agent {
+                    self.acd.finished(now.mono, &side.agent);
+                    self.tickets.remove(&ticket.id);
+                    call.stage = Stage::Menu;
+                    call.after = self.commit(Record::Unplaced { call: call.id });
+                    self.commit_unassigned(call, side.offer);
+                    self.tell(now, call, Heard::Served);
+                    // A flow that has nothing to say after an agent's goodbye ends here.
+                    if !matches!(call.stage, Stage::Over) && call.sound == Sound::Quiet && call.next_wake().is_none() {
+                        self.end_call(now, call, CallEnd::Served, Party::Agent);
+                    }
+                } else {
+                    // Law 4: the caller did not hang up, so the caller keeps the place, at the front by age.
+                    self.commit_unassigned(call, side.offer);
+                    call.stage = Stage::Waiting(ticket.clone());
+                    self.acd.finished(now.mono, &side.agent);
+                    self.acd.returned(now.mono, ticket.id);
+                    self.tell(now, call, Heard::Returned);
+                }
+            }
+            // The phone hung up while it rang: that is a refusal.
+            Stage::Ringing(ticket, side) => {
+                call.stage = Stage::Waiting(ticket);
+                self.close_leg(call.after, &side.leg);
+                self.offer_failed(now, call, &side, OfferEnd::Declined);
+            }
+            other => call.stage = other,
+        }
+    }
+
+    /// Lets go of an agent's phone that rings or is being opened. Routing knows already, or is told by the caller of this.
+    pub(crate) fn drop_agent(&mut self, now: Now, call: &mut Call, side: AgentSide, how: OfferEnd) {
+        self.offers.remove(&side.offer);
+        match side.dialling {
+            Dialling::Opening => {
+                self.dialogs.remove(&side.leg.dialog);
+            }
+            Dialling::Invited => self.sip.handle_command(now, sip::Command::Cancel { dialog: side.leg.dialog }),
+        }
+        self.close_leg(call.after, &side.leg);
+        self.commit_unassigned(call, side.offer);
+        self.note(Event::OfferEnded { offer: side.offer, agent: side.agent, how });
+    }
+
+    /// An offer came to nothing by the phone's doing: routing is told, the caller waits on at the front.
+    fn offer_failed(&mut self, now: Now, call: &mut Call, side: &AgentSide, how: OfferEnd) {
+        self.offers.remove(&side.offer);
+        self.commit_unassigned(call, side.offer);
+        self.note(Event::OfferEnded { offer: side.offer, agent: side.agent.clone(), how });
+        self.acd.declined(now.mono, side.offer, how);
+    }
+
+    fn commit_unassigned(&mut self, call: &mut Call, offer: model::OfferId) {
+        let seq: Seq = self.commit(Record::Unassigned { call: call.id, offer });
+        call.after = call.after.max(seq);
+    }
+}

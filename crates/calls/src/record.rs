@@ -1,0 +1,191 @@
+//! What is written down before the world sees it, and the state that the written records add up to.
+
+use model::{AgentId, CallEnd, CallId, CallRecord, Lang, Number, OfferId, Party, QueueId, TicketId, UnixMillis, Version};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One committed fact. The journal keeps them in order; folded together they are the [`State`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// A city came into force.
+    Published {
+        /// Its version.
+        version: Version,
+    },
+    /// An agent went on a break or came back.
+    Presence {
+        /// Who.
+        agent: AgentId,
+        /// Whether calls may come.
+        ready: bool,
+    },
+    /// A call came in.
+    Arrived {
+        /// Which.
+        call: CallId,
+        /// What is known of it.
+        open: Box<OpenCall>,
+    },
+    /// The call's dialog, before our 200 OK.
+    Dialog {
+        /// Which call.
+        call: CallId,
+        /// Its SIP dialog.
+        dialog: Box<sip::DialogState>,
+    },
+    /// The caller's place, before it is spoken.
+    Placed {
+        /// Which call.
+        call: CallId,
+        /// The place.
+        place: Place,
+    },
+    /// The caller left the queue without an agent.
+    Unplaced {
+        /// Which call.
+        call: CallId,
+    },
+    /// An agent was chosen, before their phone rings.
+    Assigned {
+        /// Which call.
+        call: CallId,
+        /// To whom.
+        agent: AgentId,
+        /// By which offer.
+        offer: OfferId,
+    },
+    /// The offer came to nothing; the caller waits on.
+    Unassigned {
+        /// Which call.
+        call: CallId,
+        /// By which offer.
+        offer: OfferId,
+    },
+    /// Caller and agent talk.
+    Bridged {
+        /// Which call.
+        call: CallId,
+        /// By which offer.
+        offer: OfferId,
+    },
+    /// A call is over: its call record.
+    Ended(Box<CallRecord>),
+}
+
+/// A call in progress as the journal knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenCall {
+    /// When the INVITE came.
+    pub arrived: UnixMillis,
+    /// The city's number that was dialled.
+    pub number: Number,
+    /// Who calls, masked.
+    pub caller: String,
+    /// The version of the city that it began with.
+    pub version: Version,
+    /// The SIP Call-ID, once answered.
+    pub sip_call_id: Option<String>,
+    /// Where it waits.
+    pub place: Option<Place>,
+    /// Who was asked, by which offer.
+    pub assigned: Option<(AgentId, OfferId)>,
+    /// Whether they talk.
+    pub bridged: bool,
+}
+
+/// A caller's place in a queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The claim.
+    pub ticket: TicketId,
+    /// The queue.
+    pub queue: QueueId,
+    /// The caller's language.
+    pub lang: Lang,
+    /// Since when the caller waits, in all queues together.
+    pub since: UnixMillis,
+}
+
+/// What must survive: the fold of all records. An engine shows it from its living machines ([`crate::Engine::state`]); a restored
+/// one must show the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The city in force.
+    pub version: Option<Version>,
+    /// Agents on a break.
+    pub on_break: Vec<AgentId>,
+    /// Calls in progress.
+    pub calls: BTreeMap<CallId, OpenCall>,
+    /// Calls that ended, by how.
+    pub ended: BTreeMap<CallEnd, u64>,
+    /// The highest call id given out.
+    pub last_call: CallId,
+    /// The highest ticket id given out.
+    pub last_ticket: TicketId,
+}
+
+impl State {
+    /// Takes one more record into account.
+    pub fn apply(&mut self, record: Record) {
+        match record {
+            Record::Published { version } => self.version = Some(version),
+            Record::Presence { agent, ready } => {
+                self.on_break.retain(|a| *a != agent);
+                if !ready {
+                    self.on_break.push(agent);
+                    self.on_break.sort();
+                }
+            }
+            Record::Arrived { call, open } => {
+                self.last_call = self.last_call.max(call);
+                self.calls.insert(call, *open);
+            }
+            Record::Dialog { call, dialog } => self.call(call, |open| open.sip_call_id = Some(dialog.call_id.clone())),
+            Record::Placed { call, place } => {
+                self.last_ticket = self.last_ticket.max(place.ticket);
+                self.call(call, |open| open.place = Some(place));
+            }
+            Record::Unplaced { call } => self.call(call, |open| open.place = None),
+            Record::Assigned { call, agent, offer } => self.call(call, |open| open.assigned = Some((agent, offer))),
+            Record::Unassigned { call, offer } => self.call(call, |open| {
+                if open.assigned.as_ref().is_some_and(|(_, o)| *o == offer) {
+                    open.assigned = None;
+                    open.bridged = false;
+                }
+            }),
+            Record::Bridged { call, .. } => self.call(call, |open| open.bridged = true),
+            Record::Ended(record) => {
+                self.calls.remove(&record.call);
+                *self.ended.entry(record.end).or_default() += 1;
+            }
+        }
+    }
+
+    fn call(&mut self, call: CallId, change: impl FnOnce(&mut OpenCall)) {
+        if let Some(open) = self.calls.get_mut(&call) {
+            change(open);
+        }
+    }
+}
+
+/// The call record of a call whose engine died under it.
+pub(crate) fn lost(call: CallId, open: OpenCall, ended: UnixMillis) -> CallRecord {
+    CallRecord {
+        call,
+        arrived: open.arrived,
+        number: open.number,
+        caller: open.caller,
+        lang: open.place.as_ref().map_or_else(|| Lang::from("ja"), |p| p.lang.clone()),
+        path: Vec::new(),
+        queue: open.place.map(|p| p.queue),
+        waited: None,
+        to_human: None,
+        agent: open.assigned.filter(|_| open.bridged).map(|(agent, _)| agent),
+        talked: None,
+        ended,
+        end: CallEnd::LostInRestart,
+        hung_up_by: Party::Engine,
+        version: open.version,
+    }
+}

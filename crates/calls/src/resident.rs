@@ -1,0 +1,374 @@
+//! The caller's side: from the INVITE through the flow to a place in a queue, and out again.
+
+use crate::call::{Call, Sound, Stage, Ticket};
+use crate::engine::{Engine, Invite, Owner, far};
+use crate::record::{Place, Record};
+use flow::{Ask, Heard, Spoken};
+use media::{Clip, Command as Media, OnKey, PlayEnd};
+use model::{CallEnd, Codec, Event, Instant, Millis, Now, Number, Party, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// After a key has cut a prompt its digit should follow when the key is let go. If none comes, the prompt counts as heard.
+const DIGIT_AFTER_CUT: Duration = Duration::from_secs(6);
+
+impl Engine {
+    /// Somebody calls. Everything that can be refused is refused here, before anything is opened (law 6).
+    pub(crate) fn on_invite(&mut self, now: Now, invite: Invite) {
+        if let Some(agent) = invite.authenticated.clone() {
+            self.on_star_code(now, &agent, invite);
+            return;
+        }
+        let dialog = invite.dialog;
+        let Some(line) = self.line_of(invite.source.ip()) else { return self.refuse(now, dialog, Refusal::Forbidden) };
+        if self.draining() {
+            return self.refuse(now, dialog, Refusal::Draining);
+        }
+        if self.calls.len() >= self.city.book.settings.calls_max as usize {
+            return self.refuse(now, dialog, Refusal::Full);
+        }
+        let Ok(number) = Number::parse(&invite.to_user) else { return self.refuse(now, dialog, Refusal::UnknownNumber) };
+        let city = Arc::clone(&self.city);
+        let Some(flow) = city.book.numbers.get(&number).cloned() else { return self.refuse(now, dialog, Refusal::UnknownNumber) };
+        let Some(run) = flow::Run::new(Arc::clone(&city.book), &flow) else { return self.refuse(now, dialog, Refusal::UnknownNumber) };
+        // An INVITE without an offer asks us to offer (RFC 3264 section 4); until we do, it is answered as "not acceptable here".
+        let Some(Ok(offer)) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)) else { return self.refuse(now, dialog, Refusal::NoCodec) };
+
+        let id = self.next_call();
+        let Some(leg) = self.make_leg(id, 0, dialog, Owner::Caller(id)) else { return self.refuse(now, dialog, Refusal::NoPort) };
+        // The answer is worked out once the media session is open, with the same port: if it cannot be now, it cannot be then.
+        let ours = self.capabilities(&leg, Codec::ALL.to_vec());
+        if sdp::answer(&offer, &ours).is_err() {
+            self.legs.remove(&leg.id);
+            self.ports.give_back(leg.port);
+            return self.refuse(now, dialog, Refusal::NoCodec);
+        }
+
+        let caller = Redacted::new(invite.from_user);
+        let local = self.bind_addr(&leg);
+        let leg_id = leg.id;
+        let mut call = Box::new(Call {
+            id,
+            city,
+            run,
+            flow,
+            leg,
+            stage: Stage::Opening(Box::new(offer)),
+            sound: Sound::Quiet,
+            arrived: now,
+            number: number.clone(),
+            caller: caller.clone(),
+            waiting_since: None,
+            ticket_id: None,
+            last_queue: None,
+            waited: None,
+            to_human: None,
+            served_by: None,
+            talked: None,
+            after: Seq(0),
+            wake: None,
+            legs_made: 1,
+        });
+        call.after = self.commit(Record::Arrived { call: id, open: Box::new(call.open_call(None)) });
+        self.note(Event::Arrived { call: id, number, caller, line });
+        self.media(call.after, leg_id, Media::Open { local });
+        self.put_back(call);
+    }
+
+    /// The caller's media session says something.
+    pub(crate) fn on_caller_media(&mut self, now: Now, call: &mut Call, event: media::Event) {
+        match event {
+            media::Event::Opened(_) => self.answer(now, call),
+            media::Event::OpenFailed(_) => {
+                let dialog = call.leg.dialog;
+                self.drop_leg(&call.leg);
+                self.refuse(now, dialog, Refusal::NoPort);
+                self.end_call(now, call, CallEnd::InternalError, Party::Engine);
+            }
+            media::Event::Played { id, how } if call.sound.play() == Some(id) => match how {
+                PlayEnd::Finished | PlayEnd::Failed => {
+                    call.sound = Sound::Quiet;
+                    self.tell(now, call, Heard::Played);
+                }
+                PlayEnd::Cut => call.sound = Sound::Cut(now.mono + DIGIT_AFTER_CUT),
+            },
+            media::Event::Digit(digit, _held) => {
+                if matches!(call.stage, Stage::Menu | Stage::Waiting(_) | Stage::Ringing(..)) {
+                    if matches!(call.sound, Sound::Cut(_)) {
+                        call.sound = Sound::Quiet;
+                    }
+                    self.tell(now, call, Heard::Digit(digit));
+                }
+            }
+            media::Event::Silent => self.sip.handle_command(now, sip::Command::Probe { dialog: call.leg.dialog }),
+            // The end of something that no longer matters.
+            media::Event::Played { .. } | media::Event::Closed(_) => {}
+        }
+    }
+
+    /// The caller's phone says something.
+    pub(crate) fn on_caller_sip(&mut self, now: Now, call: &mut Call, event: sip::Event) {
+        match event {
+            sip::Event::Acked { .. } => {
+                if matches!(call.stage, Stage::Answering) {
+                    call.stage = Stage::Menu;
+                    self.tell(now, call, Heard::Started);
+                }
+            }
+            sip::Event::Cancelled { .. } => self.end_call(now, call, CallEnd::CancelledEarly, Party::Caller),
+            sip::Event::Bye { .. } => {
+                let end = call.end_if_caller_leaves();
+                self.end_call(now, call, end, Party::Caller);
+            }
+            sip::Event::AckMissing { .. } | sip::Event::ProbeFailed { .. } => {
+                self.end_call(now, call, CallEnd::CallerVanished, Party::Engine);
+            }
+            sip::Event::Reoffer { dialog, offer } => {
+                let answered = self.reoffer(now, call.after, &mut call.leg, offer.as_deref());
+                if !answered {
+                    self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 });
+                }
+            }
+            // These belong to dialogs that we opened, or say nothing that matters here.
+            _ => {}
+        }
+    }
+
+    /// The phone wants other media terms in a running dialog (RFC 3264 section 8). False: refused, the old terms stay.
+    pub(crate) fn reoffer(&mut self, now: Now, after: Seq, leg: &mut crate::call::Leg, offer: Option<&[u8]>) -> bool {
+        let Some(Ok(offer)) = offer.map(sdp::parse) else { return false };
+        leg.version += 1;
+        // The codec stays: what plays and what is bridged was made for it.
+        let codecs = leg.codec.map_or_else(|| Codec::ALL.to_vec(), |codec| vec![codec]);
+        let Ok(answer) = sdp::answer(&offer, &self.capabilities(leg, codecs)) else { return false };
+        self.media(after, leg.id, Media::Connect(far(&answer.agreed)));
+        self.sip.handle_command(now, sip::Command::AnswerReoffer { dialog: leg.dialog, sdp: answer.sdp });
+        true
+    }
+
+    /// A timer of this call has come.
+    pub(crate) fn on_call_timeout(&mut self, now: Now, call: &mut Call) {
+        if let Sound::Cut(until) = call.sound
+            && until <= now.mono
+        {
+            call.sound = Sound::Quiet;
+            self.tell(now, call, Heard::Played);
+        }
+        if call.run.poll_timeout().is_some_and(|at| at <= now.mono) {
+            if call.in_queue()
+                && let Some(position) = call.ticket().and_then(|t| self.acd.position(t.id))
+            {
+                self.tell(now, call, Heard::Position(position));
+            }
+            call.run.handle_timeout(now);
+            self.obey(now, call);
+        }
+    }
+
+    /// The media session is open: the answer goes out, once the dialog is written down (law 5).
+    fn answer(&mut self, now: Now, call: &mut Call) {
+        let Stage::Opening(offer) = &call.stage else { return };
+        let ours = self.capabilities(&call.leg, Codec::ALL.to_vec());
+        let dialog = call.leg.dialog;
+        let Ok(answer) = sdp::answer(offer, &ours) else {
+            self.refuse(now, dialog, Refusal::NoCodec);
+            return self.end_call(now, call, CallEnd::InternalError, Party::Engine);
+        };
+        call.leg.codec = Some(answer.agreed.codec);
+        call.stage = Stage::Answering;
+        if let Some(state) = self.sip.dialog(dialog) {
+            call.after = self.commit(Record::Dialog { call: call.id, dialog: Box::new(state) });
+        }
+        self.sip.handle_command(now, sip::Command::Accept { dialog, sdp: answer.sdp });
+        self.media(call.after, call.leg.id, Media::Connect(far(&answer.agreed)));
+        self.note(Event::Answered { call: call.id });
+    }
+
+    /// Tells the flow what the caller did or met, and does what it asks.
+    pub(crate) fn tell(&mut self, now: Now, call: &mut Call, heard: Heard) {
+        call.run.handle(now, heard);
+        self.obey(now, call);
+    }
+
+    fn obey(&mut self, now: Now, call: &mut Call) {
+        while let Some(ask) = call.run.poll_output() {
+            match ask {
+                Ask::Prompt { sentences, barge_in } => {
+                    let on_key = if barge_in { OnKey::Cut } else { OnKey::Ignore };
+                    if !self.play(call, &sentences, on_key, false) {
+                        // Nothing to hear: the flow goes on as if it had been heard, never into silence.
+                        call.run.handle(now, Heard::Played);
+                    }
+                }
+                Ask::Music(music) => {
+                    self.play(call, std::slice::from_ref(&music), OnKey::Ignore, true);
+                }
+                Ask::Hush => self.hush(call),
+                Ask::Enqueue { queue, needs, lang, class } => self.enqueue(now, call, routing_ticket(queue, needs, lang, class)),
+                Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
+                Ask::HangUp => {
+                    let end = if call.served_by.is_some() { CallEnd::Served } else { CallEnd::FlowEnded };
+                    return self.end_call(now, call, end, Party::Engine);
+                }
+                Ask::Note(note) => self.note_of_flow(call, note),
+            }
+            if matches!(call.stage, Stage::Over) {
+                return;
+            }
+        }
+    }
+
+    fn note_of_flow(&mut self, call: &Call, note: flow::Note) {
+        let id = call.id;
+        self.note(match note {
+            flow::Note::StepEntered { step } => Event::StepEntered { call: id, flow: call.flow.clone(), step },
+            flow::Note::Pressed { step, digit, meaning } => Event::Pressed { call: id, step, digit, meaning },
+            flow::Note::NoInput { step } => Event::NoInput { call: id, step },
+        });
+    }
+
+    /// Plays sentences. False when none of them has a sound.
+    fn play(&mut self, call: &mut Call, sentences: &[Spoken], on_key: OnKey, music: bool) -> bool {
+        let mut clips: Vec<Arc<Clip>> = Vec::with_capacity(sentences.len());
+        for spoken in sentences {
+            match call.city.clips.get(spoken) {
+                Some(clip) => clips.push(Arc::clone(clip)),
+                None => {
+                    self.note(Event::PromptMissing { call: call.id, prompt: spoken.prompt.clone(), lang: spoken.lang.clone() });
+                }
+            }
+        }
+        if clips.is_empty() {
+            self.hush(call);
+            return false;
+        }
+        let id = self.next_play();
+        self.media(call.after, call.leg.id, Media::Play { id, clips, on_key, repeat: music });
+        call.sound = if music { Sound::Music(id) } else { Sound::Prompt(id) };
+        if !music && let Some(first) = sentences.first() {
+            self.note(Event::PromptStarted { call: call.id, prompt: first.prompt.clone(), lang: first.lang.clone() });
+        }
+        true
+    }
+
+    // ---- queues --------------------------------------------------------------------------------------------------------------
+
+    fn enqueue(&mut self, now: Now, call: &mut Call, mut ticket: routing::Ticket) {
+        if call.in_queue() {
+            // Moving to another queue is leaving this one, but not losing the place: the age goes along.
+            self.leave_queue(now, call, QueueEnd::Moved);
+        }
+        let (since, _) = *call.waiting_since.get_or_insert((now.mono, now.wall));
+        let id = *call.ticket_id.get_or_insert_with(|| {
+            self.last_ticket += 1;
+            TicketId(self.last_ticket)
+        });
+        ticket.id = id;
+        ticket.since = since;
+        let queue = ticket.queue.clone();
+        call.last_queue = Some(queue.clone());
+        call.stage = Stage::Waiting(Ticket { id, queue });
+        self.tickets.insert(id, call.id);
+        self.acd.enqueue(now.mono, ticket);
+    }
+
+    /// The caller has a place: it is written down before it is spoken (law 5).
+    pub(crate) fn on_placed(&mut self, now: Now, call: &mut Call, queue: QueueId, position: u32) {
+        let Some((since, since_wall)) = call.waiting_since else { return };
+        let Some(ticket) = call.ticket().map(|t| t.id) else { return };
+        let place = Place { ticket, queue: queue.clone(), lang: call.run.lang().clone(), since: since_wall };
+        self.placed_ticket = self.placed_ticket.max(ticket);
+        call.after = self.commit(Record::Placed { call: call.id, place });
+        self.note(Event::Enqueued { call: call.id, ticket, queue, position: u64::from(position) });
+        self.tell(now, call, Heard::Queued { since, position });
+    }
+
+    /// The queue does not take the caller, or takes nobody any more.
+    pub(crate) fn on_refused_place(&mut self, now: Now, call: &mut Call, why: QueueEnd) {
+        let Stage::Waiting(ticket) = &call.stage else { return };
+        let ticket = ticket.clone();
+        call.stage = Stage::Menu;
+        self.tickets.remove(&ticket.id);
+        call.after = self.commit(Record::Unplaced { call: call.id });
+        self.note_left(now, call, &ticket, why);
+        self.tell(now, call, Heard::Refused(why));
+    }
+
+    /// The caller steps out of the queue; a phone that rings for them stops.
+    pub(crate) fn leave_queue(&mut self, now: Now, call: &mut Call, how: QueueEnd) {
+        let ticket = match std::mem::replace(&mut call.stage, Stage::Menu) {
+            Stage::Waiting(ticket) => ticket,
+            Stage::Ringing(ticket, side) => {
+                self.drop_agent(now, call, side, model::OfferEnd::Withdrawn);
+                ticket
+            }
+            other => {
+                call.stage = other;
+                return;
+            }
+        };
+        self.tickets.remove(&ticket.id);
+        self.acd.abandon(now.mono, ticket.id);
+        call.after = self.commit(Record::Unplaced { call: call.id });
+        self.note_left(now, call, &ticket, how);
+    }
+
+    pub(crate) fn note_left(&mut self, now: Now, call: &mut Call, ticket: &Ticket, how: QueueEnd) {
+        let waited = call.waiting_since.map_or(Duration::ZERO, |(since, _)| now.mono.since(since));
+        call.waited = Some(waited);
+        self.note(Event::LeftQueue {
+            call: call.id,
+            ticket: ticket.id,
+            queue: ticket.queue.clone(),
+            waited: Millis::from(waited),
+            how,
+        });
+    }
+
+    // ---- the end -------------------------------------------------------------------------------------------------------------
+
+    /// The call is over: both sides are let go, its record is written, nothing of it stays.
+    pub(crate) fn end_call(&mut self, now: Now, call: &mut Call, end: CallEnd, by: Party) {
+        match std::mem::replace(&mut call.stage, Stage::Over) {
+            Stage::Waiting(ticket) => self.abandon(now, call, &ticket),
+            Stage::Ringing(ticket, side) => {
+                self.drop_agent(now, call, side, model::OfferEnd::Withdrawn);
+                self.abandon(now, call, &ticket);
+            }
+            Stage::Talking(ticket, side, since) => {
+                call.talked = Some(now.mono.since(since));
+                self.tickets.remove(&ticket.id);
+                self.offers.remove(&side.offer);
+                self.acd.finished(now.mono, &side.agent);
+                self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
+                self.close_leg(call.after, &side.leg);
+            }
+            Stage::Opening(_) => {
+                // A caller who gave up has had their 487; nobody else has an answer yet.
+                if by != Party::Caller {
+                    self.sip.handle_command(now, sip::Command::Reject { dialog: call.leg.dialog, status: 503, retry_after_secs: None });
+                }
+            }
+            Stage::Answering | Stage::Menu => {}
+            Stage::Over => return,
+        }
+        let record = Box::new(call.record(now, end, by));
+        call.after = self.commit(Record::Ended(record.clone()));
+        *self.ended.entry(end).or_default() += 1;
+        if by != Party::Caller {
+            self.sip.handle_command(now, sip::Command::Bye { dialog: call.leg.dialog });
+        }
+        self.close_leg(call.after, &call.leg);
+        self.note(Event::Ended { record });
+    }
+
+    fn abandon(&mut self, now: Now, call: &mut Call, ticket: &Ticket) {
+        self.tickets.remove(&ticket.id);
+        self.acd.abandon(now.mono, ticket.id);
+        self.note_left(now, call, ticket, QueueEnd::Abandoned);
+    }
+}
+
+fn routing_ticket(queue: QueueId, needs: Vec<model::Need>, lang: model::Lang, class: u8) -> routing::Ticket {
+    routing::Ticket { id: TicketId(0), queue, needs, lang, class, since: Instant::ZERO }
+}

@@ -1,0 +1,273 @@
+//! The signalling thread: it owns the engine, the SIP socket and the gate, and waits for nothing but the next thing to happen.
+
+use crate::clock::Clock;
+use crate::worker::Worker;
+use bytes::Bytes;
+use calls::{Act, Control, Engine, Gate, Input, Output, Record, Reply};
+use model::{ControlId, Event, FlowId, Instant, LegId, Seq, UnixMillis, WorkerStats};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::UdpSocket;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Datagrams taken from the socket before anything else gets its turn.
+const DATAGRAMS_PER_TURN: usize = 32;
+/// RFC 3261 section 18.1.1 lets a UDP message fill a datagram.
+const DATAGRAM_MAX: usize = 65_535;
+/// The only transport flow there is: our UDP socket.
+const UDP: FlowId = FlowId(0);
+
+/// What the signalling thread is made of.
+pub struct Parts {
+    /// The engine, with its city.
+    pub engine: Engine,
+    /// The bound SIP socket.
+    pub socket: UdpSocket,
+    /// How many media workers to run.
+    pub workers: usize,
+    /// Calls at once, which sizes the channels.
+    pub calls_max: usize,
+    /// Takes each record to the journal; must not wait.
+    pub records: Box<dyn FnMut(Seq, UnixMillis, Record) + Send>,
+    /// Up to where the journal is durable.
+    pub confirmed: watch::Receiver<Seq>,
+    /// Hears each event; must not wait.
+    pub notes: Box<dyn FnMut(Event) + Send>,
+    /// The process's clock.
+    pub clock: Clock,
+}
+
+/// The running engine, seen from the edge.
+pub struct Handle {
+    controls: mpsc::Sender<(Control, oneshot::Sender<Reply>)>,
+    /// What each media worker has done, renewed twice a second.
+    pub workers: Vec<watch::Receiver<WorkerStats>>,
+    /// Becomes true when the signalling thread has ended, wanted or not.
+    pub ended: watch::Receiver<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Handle {
+    /// Asks the engine; `None` when it is gone.
+    pub async fn ask(&self, control: Control) -> Option<Reply> {
+        let (reply, answer) = oneshot::channel();
+        self.controls.send((control, reply)).await.ok()?;
+        answer.await.ok()
+    }
+    /// As [`Handle::ask`], for a thread of its own.
+    pub fn ask_blocking(&self, control: Control) -> Option<Reply> {
+        let (reply, answer) = oneshot::channel();
+        self.controls.blocking_send((control, reply)).ok()?;
+        answer.blocking_recv().ok()
+    }
+    /// Ends the threads. Call [`Control::EndAll`] first, so that nobody is left hanging.
+    pub fn stop(mut self) {
+        drop(self.controls);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts the signalling thread and its media workers.
+///
+/// # Errors
+/// When the socket cannot be handed to the runtime, or a thread cannot be made.
+pub fn start(parts: Parts) -> io::Result<Handle> {
+    parts.socket.set_nonblocking(true)?;
+    // DESIGN section 3, threads: half for admission, half for what runs: 64 messages a call.
+    let (events_in, events) = mpsc::channel(64 * parts.calls_max.max(8));
+    let workers = (0..parts.workers.max(1))
+        .map(|index| Worker::start(index, parts.clock, events_in.clone(), 64 * parts.calls_max.max(8)))
+        .collect::<io::Result<Vec<_>>>()?;
+    let stats = workers.iter().map(|w| w.stats.clone()).collect();
+    let (controls, asked) = mpsc::channel(64);
+    let (end, ended) = watch::channel(false);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new().name("signalling".to_owned()).spawn(move || {
+        runtime.block_on(async move {
+            match tokio::net::UdpSocket::from_std(parts.socket) {
+                Ok(socket) => {
+                    let seat = Seat {
+                        gate: Gate::new(*parts.confirmed.borrow()),
+                        engine: parts.engine,
+                        socket,
+                        workers,
+                        records: parts.records,
+                        notes: parts.notes,
+                        clock: parts.clock,
+                        replies: BTreeMap::new(),
+                        asked: 0,
+                        panics: Vec::new(),
+                        failed_opens: Vec::new(),
+                    };
+                    seat.run(events, asked, parts.confirmed).await;
+                }
+                Err(fault) => tracing::error!(%fault, "the SIP socket cannot be used"),
+            }
+        });
+        let _ = end.send(true);
+    })?;
+    Ok(Handle { controls, workers: stats, ended, thread: Some(thread) })
+}
+
+struct Seat {
+    engine: Engine,
+    gate: Gate,
+    socket: tokio::net::UdpSocket,
+    workers: Vec<Worker>,
+    records: Box<dyn FnMut(Seq, UnixMillis, Record) + Send>,
+    notes: Box<dyn FnMut(Event) + Send>,
+    clock: Clock,
+    replies: BTreeMap<ControlId, oneshot::Sender<Reply>>,
+    asked: u64,
+    panics: Vec<Instant>,
+    failed_opens: Vec<LegId>,
+}
+
+/// What one turn of the loop brought.
+enum Turn {
+    Datagrams,
+    Media(LegId, media::Event),
+    Asked(Control, oneshot::Sender<Reply>),
+    Confirmed(Seq),
+    Time,
+    Over,
+}
+
+impl Seat {
+    async fn run(
+        mut self,
+        mut events: mpsc::Receiver<(LegId, media::Event)>,
+        mut asked: mpsc::Receiver<(Control, oneshot::Sender<Reply>)>,
+        mut confirmed: watch::Receiver<Seq>,
+    ) {
+        let mut buffer = vec![0; DATAGRAM_MAX];
+        let mut journal_lives = true;
+        self.drain();
+        loop {
+            let wake = [self.engine.poll_timeout().map(|(at, _)| at), self.gate.poll_timeout()].into_iter().flatten().min();
+            let wake = self.clock.std(wake.unwrap_or_else(|| self.clock.mono() + Duration::from_secs(3600)));
+            let turn = tokio::select! {
+                biased;
+                changed = confirmed.changed(), if journal_lives => {
+                    // A journal that is gone has said its last word; from then on the gate's patience decides.
+                    journal_lives = changed.is_ok();
+                    Turn::Confirmed(*confirmed.borrow_and_update())
+                }
+                event = events.recv() => event.map_or(Turn::Over, |(leg, event)| Turn::Media(leg, event)),
+                control = asked.recv() => control.map_or(Turn::Over, |(control, reply)| Turn::Asked(control, reply)),
+                () = tokio::time::sleep_until(wake.into()) => Turn::Time,
+                _ = self.socket.readable() => Turn::Datagrams,
+            };
+            match turn {
+                Turn::Datagrams => self.read(&mut buffer),
+                Turn::Media(leg, event) => self.feed(Input::Media(leg, event)),
+                Turn::Asked(control, reply) => {
+                    self.asked += 1;
+                    let id = ControlId(self.asked);
+                    self.replies.insert(id, reply);
+                    self.feed(Input::Control(id, control));
+                }
+                Turn::Confirmed(seq) => self.gate.handle_confirmed(seq),
+                Turn::Time => {
+                    let now = self.clock.mono();
+                    if self.engine.poll_timeout().is_some_and(|(at, _)| at <= now) {
+                        self.feed(Input::Timeout);
+                    }
+                }
+                Turn::Over => return,
+            }
+            self.gate.handle_timeout(self.clock.mono());
+            self.drain();
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) {
+        for _ in 0..DATAGRAMS_PER_TURN {
+            match self.socket.try_recv_from(buffer) {
+                Ok((len, from)) => {
+                    let bytes = Bytes::copy_from_slice(&buffer[..len]);
+                    self.feed(Input::Message { flow: UDP, from, bytes });
+                    self.drain();
+                }
+                // Nothing more, or the echo of an earlier send that nobody heard (ICMP): the machines' timers deal with that.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Hands one input to the engine. A panic ends the call that was in hand; two within a minute end the process, which is
+    /// started again from the journal by whoever watches it.
+    fn feed(&mut self, input: Input) {
+        let now = self.clock.now();
+        let engine = &mut self.engine;
+        if catch_unwind(AssertUnwindSafe(|| engine.handle_input(now, input))).is_ok() {
+            return;
+        }
+        let call = self.engine.in_hand();
+        tracing::error!(call = call.map(|c| c.0), "a mistake of ours ended one call; the others go on. Please report the panic above");
+        self.panics.retain(|at| now.mono.since(*at) < Duration::from_secs(60));
+        self.panics.push(now.mono);
+        let engine = &mut self.engine;
+        let mended = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(call) = call {
+                engine.evict(now, call);
+            }
+            engine.audit()
+        }));
+        let sound = matches!(mended, Ok(Ok(())));
+        if !sound || self.panics.len() > 1 {
+            tracing::error!("the books do not agree after a mistake of ours: the process ends and must be started again");
+            std::process::exit(70);
+        }
+    }
+
+    /// Carries everything out that the engine says.
+    fn drain(&mut self) {
+        loop {
+            while let Some(output) = self.engine.poll_output() {
+                match output {
+                    Output::Commit(seq, record) => (self.records)(seq, self.clock.now().wall, record),
+                    Output::Act { id, after, act } => self.gate.handle_act(self.clock.mono(), id, after, act),
+                    Output::Note(event) => (self.notes)(event),
+                }
+            }
+            while let Some((_, act)) = self.gate.poll_act() {
+                self.carry_out(act);
+            }
+            if let Some(seq) = self.gate.poll_overdue() {
+                (self.notes)(Event::NotDurable { seq });
+            }
+            // A worker that did not take an Open says so as a session that failed.
+            let Some(leg) = self.failed_opens.pop() else { return };
+            self.feed(Input::Media(leg, media::Event::OpenFailed("the media worker is not answering".to_owned())));
+        }
+    }
+
+    fn carry_out(&mut self, act: Act) {
+        match act {
+            Act::Transmit { flow: _, to, bytes } => {
+                // A datagram that the kernel does not take is a datagram lost on the way: SIP's timers send it again.
+                if let Err(fault) = self.socket.try_send_to(&bytes, to) {
+                    tracing::debug!(%to, %fault, "a SIP message was not sent");
+                }
+            }
+            Act::Media(leg, command) => {
+                let index = usize::try_from(leg.0 >> 16).unwrap_or(0) % self.workers.len();
+                let open = matches!(command, media::Command::Open { .. });
+                if !self.workers[index].tell(leg, command) && open {
+                    self.failed_opens.push(leg);
+                }
+            }
+            Act::Reply(id, reply) => {
+                if let Some(asker) = self.replies.remove(&id) {
+                    let _ = asker.send(reply);
+                }
+            }
+        }
+    }
+}
