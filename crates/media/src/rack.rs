@@ -110,7 +110,7 @@ pub enum Event {
     },
     /// A key was pressed, and held for this time; told when it came up.
     Digit(Digit, Duration),
-    /// Nothing came for 30 s from a far end that should send; told again after another 30 s.
+    /// Neither sound nor a report came for 30 s from a far end that should send; told again after another 30 s.
     Silent,
     /// Its session is gone.
     Closed(MediaStats),

@@ -17,6 +17,9 @@ const SILENT_AFTER: Duration = Duration::from_secs(30);
 /// Room for one outgoing packet, shared by all sessions of a rack.
 pub(crate) type Scratch = [u8; PACKET_MAX];
 
+/// A call may take 32 kB in all, two legs of sound included.
+const _: () = assert!(size_of::<Session>() <= 1024);
+
 /// One leg.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -207,6 +210,11 @@ impl Session {
         wire: &mut impl Wire,
     ) {
         let Some(talk) = &self.talk else { return };
+        // RFC 3550 section 8.2: our own stream that comes back to us by way of the partner is a loop. Two phones whose
+        // descriptions point at each other's ports here would make one.
+        if packet.ssrc == self.sender.ssrc() {
+            return;
+        }
         let (content, arrival) = heard;
         if self.playing.is_some() || !talk.may_send() {
             return;

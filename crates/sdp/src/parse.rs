@@ -14,6 +14,8 @@ const MEDIA_MAX: usize = 8;
 const ATTRIBUTES_MAX: usize = 64;
 /// Formats of one `m=` line.
 const FORMATS_MAX: usize = 64;
+/// Letters of a kind, a profile or a format. Refused media are echoed into our answer, which must fit a datagram.
+const TOKEN_MAX: usize = 64;
 /// Packet times that make sense on the telephone, in milliseconds; others are as good as not said.
 const PTIME_MS: std::ops::RangeInclusive<u16> = 1..=200;
 
@@ -89,6 +91,9 @@ fn media(text: &str, line: usize) -> Result<Media, Refusal> {
     // Refused media are echoed into our answer: nothing but visible characters may get there.
     if !text.bytes().all(|b| b == b' ' || b == b'\t' || b.is_ascii_graphic()) {
         return Err(malformed("m= holds characters that no name has"));
+    }
+    if text.split_ascii_whitespace().any(|word| word.len() > TOKEN_MAX) {
+        return Err(Refusal::TooBig { line, limit: "64 letters a word" });
     }
     let mut words = text.split_ascii_whitespace();
     let (Some(kind), Some(port), Some(transport)) = (words.next(), words.next(), words.next()) else {
@@ -244,6 +249,11 @@ mod tests {
         assert_eq!(
             parse(format!("v=0\nm=audio 1 RTP/AVP 0\n{attributes}").as_bytes()),
             Err(Refusal::TooBig { line: 67, limit: "64 attributes" })
+        );
+        let word = "x".repeat(65);
+        assert_eq!(
+            parse(format!("v=0\nm=audio 1 RTP/AVP {word}").as_bytes()),
+            Err(Refusal::TooBig { line: 2, limit: "64 letters a word" })
         );
         let formats = " 0".repeat(65);
         assert_eq!(parse(format!("v=0\nm=audio 1 RTP/AVP{formats}").as_bytes()), Err(Refusal::TooBig { line: 2, limit: "64 formats" }));

@@ -22,6 +22,34 @@ fn a_flood_is_not_passed_on() {
 }
 
 #[test]
+fn two_phones_whose_descriptions_point_at_our_own_ports_make_no_loop() {
+    let mut desk = Desk::new();
+    let (mut a, mut b) = (desk.phone(1, Codec::Pcmu), desk.phone(2, Codec::Pcmu));
+    let locals = [(a.leg, address(1, 20_002)), (b.leg, address(1, 20_004))];
+    (a.at, b.at) = (locals[1].1, locals[0].1);
+    for phone in [&a, &b] {
+        desk.command(phone.leg, Command::Connect(phone.far()));
+    }
+    desk.join(&[&a, &b], 1);
+    let mut sent = 0;
+    for _ in 0..100 {
+        desk.tick();
+        // What leaves one leg's socket arrives at the other's, and so on for as long as anything moves.
+        for _ in 0..20 {
+            for packet in std::mem::take(&mut desk.out.0) {
+                sent += 1;
+                let from = locals.iter().find(|(leg, _)| *leg == packet.leg).unwrap().1;
+                let to = locals.iter().find(|(_, local)| *local == packet.to);
+                if let Some((leg, _)) = to {
+                    desk.hears(*leg, from, &packet.packet);
+                }
+            }
+        }
+    }
+    assert!(sent <= 210, "{sent} packets: silence from each, and reports");
+}
+
+#[test]
 fn a_flood_of_keys_does_not_fill_the_memory() {
     let mut desk = Desk::new();
     let mut caller = desk.phone(1, Codec::Pcmu);
