@@ -6,7 +6,7 @@
 
 use model::Instant;
 
-/// Enough for the largest packet that [`write`] makes.
+/// Enough for the largest packet that [`write()`] makes.
 pub const PACKET_MAX: usize = 96;
 /// The letters of a canonical name.
 pub const CNAME: usize = 16;

@@ -53,7 +53,7 @@ pub fn write(pcm: &Pcm) -> Result<Vec<u8>, Fault> {
 /// Writes two sounds of one rate as left and right, 16 bits; the shorter one ends in silence.
 ///
 /// # Errors
-/// [`Fault::Rate`] when the rates differ, [`Fault::Wav`] as for [`write`].
+/// [`Fault::Rate`] when the rates differ, [`Fault::Wav`] as for [`write()`].
 pub fn write_stereo(left: &Pcm, right: &Pcm) -> Result<Vec<u8>, Fault> {
     if left.rate != right.rate {
         return Err(Fault::Rate(right.rate));
