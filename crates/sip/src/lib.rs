@@ -1,1 +1,31 @@
-//! SIP (RFC 3261) without sockets
+//! Telephone calls over an open network: who calls, who answers, who hangs up, whose phone is where.
+//!
+//! SIP (RFC 3261) without sockets and without a clock: a byte-level parser, the four transaction machines (with RFC 6026),
+//! dialogs of both roles, digest authentication (RFC 7616, RFC 8760), a registrar, and the [`Endpoint`] that holds them together.
+//! Tell it what came and what you want ([`Endpoint::handle_message`], [`Endpoint::handle_command`], [`Endpoint::handle_timeout`]),
+//! then ask until it has nothing more to say ([`Endpoint::poll_output`]).
+//!
+//! Requests that change nothing (OPTIONS, challenges, refusals) are answered without a transaction (RFC 3261 section 8.2.7): a flood of
+//! them costs no memory. What is remembered is bounded by the dialogs and the users.
+//!
+//! Deliberately absent: other transports than UDP (the next step is a framer for streams); reliable provisional responses, session
+//! timers, transfer, UPDATE, subscriptions (they are answered 405 or 420); redirection of our own INVITE (a 3xx is a failure);
+//! authentication of our own requests; re-INVITEs of our own; more than one phone for each user; what an ACK carries.
+
+mod border;
+pub mod dialog;
+pub mod digest;
+mod endpoint;
+pub mod header;
+mod lexis;
+pub mod message;
+mod registrar;
+pub mod transaction;
+pub mod uri;
+pub mod writer;
+
+pub use border::{Census, Command, Config, Event, Identity, Output, Target};
+pub use dialog::{DialogStage, DialogState, Role};
+pub use endpoint::{DIALOGS_MAX, Endpoint, TRANSACTIONS_MAX};
+pub use message::Message;
+pub use registrar::Binding;

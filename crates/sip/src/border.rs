@@ -1,0 +1,242 @@
+//! What the endpoint is told and what it says: its whole border in one file.
+
+use bytes::Bytes;
+use model::{DialogId, DigestAlgorithm, FlowId};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// The endpoint's settings.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Our address, as it stands in Via and Contact.
+    pub local: SocketAddr,
+    /// The realm of the users' passwords.
+    pub realm: String,
+    /// Digest algorithms that are offered, most preferred first. Phones that know MD5 only may give up at the sight of another one
+    /// (baresip 1.0 does): where there are such phones, offer MD5 alone.
+    pub digest: Vec<DigestAlgorithm>,
+}
+
+/// Something the endpoint says. Take them in order until there is none.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Put this on the wire.
+    Transmit {
+        /// The dialog that it belongs to, if any.
+        dialog: Option<DialogId>,
+        /// The flow to send on.
+        flow: FlowId,
+        /// Where to.
+        to: SocketAddr,
+        /// One datagram.
+        bytes: Bytes,
+    },
+    /// Something happened that the calls must know.
+    Event(Event),
+    /// Something happened that is counted.
+    Note(model::Event),
+}
+
+/// Something the endpoint is asked to do. A command for a dialog that is gone, or that does not fit its stage, does nothing:
+/// the peer may have been quicker.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Tell the caller how far we are: 101 to 199.
+    Provisional {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 180 for ringing.
+        status: u16,
+    },
+    /// Answer the call: 200, repeated until the ACK comes (RFC 3261 section 13.3.1.4).
+    Accept {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Our session description.
+        sdp: Bytes,
+    },
+    /// Refuse the call.
+    Reject {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 300 to 699.
+        status: u16,
+        /// For a 503: when to try again.
+        retry_after_secs: Option<u32>,
+    },
+    /// Call somebody: we are the UAC.
+    Invite {
+        /// An id from [`Endpoint::new_dialog`](crate::Endpoint::new_dialog).
+        dialog: DialogId,
+        /// Whom, and where to.
+        to: Target,
+        /// As whom.
+        from: Identity,
+        /// Our session description.
+        sdp: Bytes,
+    },
+    /// Give up our call before it is answered. It waits for a provisional answer if there was none (section 9.1). If a 2xx was
+    /// quicker, the endpoint sends ACK and BYE by itself, and only [`Event::Ended`] follows.
+    Cancel {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// Hang up. Before our call is answered it is a cancel; before we have answered it is a refusal (480); before the ACK has come
+    /// it waits for that (section 15).
+    Bye {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// Agree to a changed session.
+    AnswerReoffer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Our session description.
+        sdp: Bytes,
+    },
+    /// Refuse a changed session; the old one stays.
+    RefuseReoffer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 300 to 699, usually 488.
+        status: u16,
+    },
+    /// Ask the peer whether it is alive, by an OPTIONS inside the dialog. One at a time.
+    Probe {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+}
+
+/// Whom to call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The Request-URI.
+    pub uri: String,
+    /// The flow to send on.
+    pub flow: FlowId,
+    /// Where to send.
+    pub addr: SocketAddr,
+}
+
+/// As whom we call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The name shown; any text.
+    pub display: String,
+    /// The user part of our address; any text.
+    pub user: String,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Somebody calls. 100 has been sent.
+    Invite {
+        /// The new dialog.
+        dialog: DialogId,
+        /// Where the packet came from.
+        source: SocketAddr,
+        /// The user of From, unescaped once.
+        from_user: String,
+        /// The display name of From.
+        from_display: String,
+        /// The user of the Request-URI, unescaped once; the number of a `tel:` URI.
+        to_user: String,
+        /// The user whose password was proved, who is then `from_user`.
+        authenticated: Option<String>,
+        /// The session description offered, if any.
+        offer: Option<Bytes>,
+    },
+    /// The caller gave up before our final answer; 487 has been sent.
+    Cancelled {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// The ACK for our 200 to the call came. (The ACK of a re-INVITE is not told.)
+    Acked {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// No ACK came within 64 * T1; BYE has been sent.
+    AckMissing {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// The called phone rings: the first 180 to 183.
+    Ringing {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// Our INVITE has arrived: the first 100.
+    Trying {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// The called phone answered; ACK has been sent.
+    Answered {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Its session description, if any.
+        sdp: Option<Bytes>,
+    },
+    /// Our call failed: the final status, 408 if nobody answered at all, 487 after a cancel.
+    Failed {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The status.
+        status: u16,
+    },
+    /// The peer hung up; 200 has been sent.
+    Bye {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// The peer wants a changed session.
+    Reoffer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The session description offered, if any.
+        offer: Option<Bytes>,
+    },
+    /// The peer answered a probe.
+    ProbeAnswered {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// The peer did not answer a probe, or does not know the dialog (408, 481).
+    ProbeFailed {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// Nothing is left to do: exactly once for each dialog, as its last event.
+    Ended {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// A user's phone registered.
+    Registered {
+        /// Whose.
+        user: String,
+        /// Whether it was gone before.
+        fresh: bool,
+    },
+    /// A user's phone is gone.
+    Unregistered {
+        /// Whose.
+        user: String,
+        /// Whether its time ran out; else it went by itself, or the user is no more.
+        expired: bool,
+    },
+}
+
+/// How many of each thing are alive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Census {
+    /// Dialogs, early and confirmed.
+    pub dialogs: u64,
+    /// Transactions not yet terminated, but for registrations.
+    pub transactions: u64,
+    /// Running timers, but for registrations.
+    pub timers: u64,
+}

@@ -1,0 +1,156 @@
+//! What the calls want done.
+//!
+//! RFC 3261 sections 9.1, 13.2.1, 13.3.1 and 15.1.1. A command that does not fit the dialog's stage does nothing.
+
+use super::store::{Alarm, Cancel, Client, ClientMachine, Leg, OurInvite, Path, Purpose, Stage};
+use super::{DIALOGS_MAX, Endpoint};
+use crate::border::{Command, Event, Identity, Target};
+use crate::dialog::{DialogStage, DialogState, Role};
+use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key};
+use crate::uri::{Scheme, Uri, escape_user};
+use crate::writer::{ALLOW, Writer, quoted};
+use model::{DialogId, Instant, Method};
+
+/// A status to refuse with: 500 if it is no refusal.
+pub(super) fn refusal(status: u16) -> u16 {
+    if (300..700).contains(&status) { status } else { 500 }
+}
+
+impl Endpoint {
+    pub(super) fn obey(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Provisional { dialog, status } => self.provisional(now, dialog, status),
+            Command::Accept { dialog, sdp } => self.accept(now, dialog, &sdp),
+            Command::Reject { dialog, status, retry_after_secs } => self.reject(now, dialog, status, retry_after_secs),
+            Command::Invite { dialog, to, from, sdp } => self.invite(now, dialog, &to, &from, &sdp),
+            Command::Cancel { dialog } => self.give_up(now, dialog),
+            Command::Bye { dialog } => self.bye(now, dialog),
+            Command::AnswerReoffer { dialog, sdp } => self.answer_reoffer(now, dialog, &sdp),
+            Command::RefuseReoffer { dialog, status } => self.refuse_reoffer(now, dialog, status),
+            Command::Probe { dialog } => self.probe(now, dialog),
+        }
+    }
+
+    /// The INVITE of a call that we have not decided.
+    fn incoming(&self, dialog: DialogId) -> Option<Key> {
+        match self.legs.get(&dialog)?.stage {
+            Stage::Incoming { invite } => Some(invite),
+            Stage::Outgoing { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. } | Stage::Ending => None,
+        }
+    }
+
+    fn provisional(&mut self, now: Instant, dialog: DialogId, status: u16) {
+        let Some(invite) = self.incoming(dialog).filter(|_| (101..200).contains(&status)) else { return };
+        let contact = self.contact.clone();
+        self.reply_invite(now, invite, status, |w| w.header("Contact", contact).empty());
+    }
+
+    fn accept(&mut self, now: Instant, dialog: DialogId, sdp: &[u8]) {
+        let Some(invite) = self.incoming(dialog) else { return };
+        let contact = self.contact.clone();
+        let finish = |w: Writer| w.header("Contact", contact).header("Allow", ALLOW).body("application/sdp", sdp);
+        let Some(sent) = self.reply_invite(now, invite, 200, finish) else { return };
+        let cseq = self.legs.get(&dialog).and_then(|leg| leg.state.remote_cseq).unwrap_or_default();
+        self.await_ack(now, dialog, cseq, sent, true);
+    }
+
+    fn reject(&mut self, now: Instant, dialog: DialogId, status: u16, retry_after_secs: Option<u32>) {
+        let Some(invite) = self.incoming(dialog) else { return };
+        self.reply_invite(now, invite, refusal(status), |w| match retry_after_secs {
+            Some(seconds) => w.header("Retry-After", seconds.to_string()).empty(),
+            None => w.empty(),
+        });
+        self.end(now, dialog);
+    }
+
+    fn invite(&mut self, now: Instant, dialog: DialogId, to: &Target, from: &Identity, sdp: &[u8]) {
+        if dialog.0 == 0 || dialog.0 > self.dialogs_made || self.legs.contains_key(&dialog) {
+            return;
+        }
+        let callable = |uri: &Uri<'_>| matches!(uri.scheme(), Scheme::Sip | Scheme::Sips) && !uri.has_headers();
+        let fault = match Uri::parse(to.uri.as_bytes()).filter(callable) {
+            None => Some(416),
+            Some(_) if self.legs.len() >= DIALOGS_MAX => Some(503),
+            Some(_) => None,
+        };
+        if let Some(status) = fault {
+            self.event(Event::Failed { dialog, status });
+            return self.event(Event::Ended { dialog });
+        }
+        let local = self.config.local;
+        let user = if from.user.is_empty() { String::new() } else { format!("{}@", escape_user(&from.user)) };
+        let shown = if from.display.is_empty() { String::new() } else { format!("{} ", quoted(&from.display)) };
+        let base = DialogState {
+            role: Role::Uac,
+            stage: DialogStage::Early,
+            call_id: self.random.token(26),
+            local_tag: self.random.token(16),
+            remote_tag: None,
+            local: format!("{shown}<sip:{user}{local}>"),
+            remote: format!("<{}>", to.uri),
+            local_cseq: 1,
+            remote_cseq: None,
+            route_set: Vec::new(),
+            remote_target: to.uri.clone(),
+            flow: to.flow,
+            peer: to.addr,
+        };
+        let (branch, via) = self.new_via();
+        let (writer, _) = base.request("INVITE", 1, &via, &self.contact);
+        let request = writer.header("Allow", ALLOW).body("application/sdp", sdp);
+        let key = Key::client(&branch, "INVITE");
+        let machine = OurInvite { machine: ClientInvite::new(now), base: base.clone(), via, acks: Vec::new() };
+        self.add_leg(dialog, Leg::new(base, Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No }));
+        let path = Path { flow: to.flow, addr: to.addr };
+        self.begin_client(key, Client { machine: ClientMachine::Invite(Box::new(machine)), request, method: Method::Invite, path, dialog });
+    }
+
+    /// Gives up our own call, now or as soon as that is allowed (section 9.1: not before a provisional answer).
+    pub(super) fn give_up(&mut self, now: Instant, dialog: DialogId) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        let Stage::Outgoing { invite, heard, cancel, .. } = &mut leg.stage else { return };
+        match cancel {
+            Cancel::Sent { .. } => return,
+            Cancel::No | Cancel::Wanted if !*heard => {
+                *cancel = Cancel::Wanted;
+                return;
+            }
+            Cancel::No | Cancel::Wanted => *cancel = Cancel::Sent { give_up: now + GIVE_UP },
+        }
+        let invite = *invite;
+        self.alarms.set(Alarm::Leg(dialog), leg.poll_timeout());
+        let Some(Client { machine: ClientMachine::Invite(ours), path, .. }) = self.clients.get(&invite) else { return };
+        let (writer, _) = ours.base.request("CANCEL", ours.base.local_cseq, &ours.via, &self.contact);
+        let machine = ClientMachine::Other { machine: ClientOther::new(now), purpose: Purpose::Cancel };
+        let client = Client { machine, request: writer.empty(), method: Method::Cancel, path: *path, dialog };
+        self.begin_client(invite.cancelling(), client);
+    }
+
+    fn bye(&mut self, now: Instant, dialog: DialogId) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        match &mut leg.stage {
+            Stage::Incoming { .. } => self.reject(now, dialog, 480, None),
+            Stage::Outgoing { .. } => self.give_up(now, dialog),
+            // Section 15: "the callee's UA MUST NOT send a BYE on a confirmed dialog until it has received an ACK".
+            Stage::Answering(answering) => answering.hang_up = true,
+            Stage::Confirmed | Stage::Reoffered { .. } => self.hang_up(now, dialog),
+            Stage::Ending => {}
+        }
+    }
+
+    fn probe(&mut self, now: Instant, dialog: DialogId) {
+        let Some(leg) = self.legs.get(&dialog) else { return };
+        let talking = match leg.stage {
+            Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. } => true,
+            Stage::Incoming { .. } | Stage::Outgoing { .. } | Stage::Ending => false,
+        };
+        if !talking || leg.probe.is_some() {
+            return;
+        }
+        let mut state = leg.state.clone();
+        let key = self.ask(now, dialog, &mut state, Method::Options, Purpose::Probe);
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            (leg.state.local_cseq, leg.probe) = (state.local_cseq, Some(key));
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The endpoint: one SIP user agent with a registrar, holding every dialog and every transaction.
+//!
+//! RFC 3261 sections 8, 9, 11 to 15 as core over the machines of section 17. One input, then drain, then the next.
+
+mod command;
+mod in_dialog;
+mod request;
+mod response;
+mod store;
+mod timeout;
+mod wire;
+
+use crate::border::{Census, Command, Config, Event, Output};
+use crate::dialog::DialogState;
+use crate::digest::Gate;
+use crate::message::{Essentials, Fault, Message};
+use crate::registrar::{Binding, Registrar};
+use crate::transaction::Key;
+use bytes::Bytes;
+use model::{DialogId, FlowId, Ha1, Instant, Now, Random};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use store::{Alarm, Alarms, Client, ECHO_MAX, Echo, Leg, Path, Server};
+
+/// Dialogs at once; beyond that an INVITE gets 503 with Retry-After. The calls refuse long before.
+pub const DIALOGS_MAX: usize = 4096;
+/// Server transactions at once; beyond that an INVITE gets 503 with Retry-After, and requests inside dialogs are answered without
+/// being remembered.
+pub const TRANSACTIONS_MAX: usize = 32_768;
+/// What Retry-After says when we are full, in seconds.
+const RETRY_AFTER_SECS: u32 = 10;
+
+/// A SIP user agent and registrar over UDP, without sockets.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    config: Config,
+    /// The value of our Contact.
+    contact: String,
+    random: Random,
+    /// Tags of responses without a transaction are signed with it.
+    secret: [u8; 32],
+    gate: Gate,
+    users: BTreeMap<String, Ha1>,
+    registrar: Registrar,
+    legs: BTreeMap<DialogId, Leg>,
+    /// Dialogs by our tag, which nobody can guess.
+    tags: BTreeMap<String, DialogId>,
+    servers: BTreeMap<Key, Server>,
+    /// INVITE transactions by what copies on other ways have in common with them.
+    merges: BTreeMap<Key, Key>,
+    clients: BTreeMap<Key, Client>,
+    alarms: Alarms,
+    outputs: VecDeque<Output>,
+    dialogs_made: u64,
+}
+
+/// A request that is being answered.
+struct Asked<'a> {
+    now: Instant,
+    path: Path,
+    message: &'a Message,
+    essentials: Essentials<'a>,
+    key: Key,
+    echo: Echo,
+}
+
+impl Endpoint {
+    /// An endpoint without users and calls.
+    pub fn new(config: Config, mut random: Random) -> Self {
+        let gate = Gate::new(&config.realm, &config.digest, &mut random);
+        Endpoint {
+            contact: format!("<sip:{}>", config.local),
+            secret: random.seed(),
+            gate,
+            config,
+            random,
+            users: BTreeMap::new(),
+            registrar: Registrar::default(),
+            legs: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            merges: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            alarms: Alarms::default(),
+            outputs: VecDeque::new(),
+            dialogs_made: 0,
+        }
+    }
+
+    /// Who may register, by user name. Whoever is no longer among them loses the registration.
+    pub fn set_users(&mut self, users: BTreeMap<String, Ha1>) {
+        for user in self.registrar.retain(&users) {
+            self.event(Event::Unregistered { user, expired: false });
+        }
+        self.users = users;
+    }
+
+    /// An id for an outgoing INVITE.
+    pub fn new_dialog(&mut self) -> DialogId {
+        self.dialogs_made += 1;
+        DialogId(self.dialogs_made)
+    }
+
+    /// A datagram came on `flow` from the address `from`.
+    pub fn handle_message(&mut self, now: Now, flow: FlowId, from: SocketAddr, bytes: &Bytes) {
+        // Phones keep their way through a router open with empty datagrams (RFC 5626 section 3.5.1 and worse).
+        if bytes.iter().all(|b| b"\r\n\0 ".contains(b)) {
+            return;
+        }
+        let path = Path { flow, addr: from };
+        match Message::parse(bytes) {
+            Ok(message) if message.method().is_some() => self.handle_request(now.mono, path, &message),
+            Ok(message) => self.handle_response(now.mono, path, &message),
+            Err(malformed) => self.refuse_malformed(path, malformed.request.as_deref(), malformed.fault),
+        }
+    }
+
+    /// Something is wanted.
+    pub fn handle_command(&mut self, now: Now, command: Command) {
+        self.obey(now.mono, command);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some(user) = self.registrar.handle_timeout(now.mono) {
+            self.event(Event::Unregistered { user, expired: true });
+        }
+        while let Some(alarm) = self.alarms.pop(now.mono) {
+            match alarm {
+                Alarm::Server(key) => self.server_timeout(now.mono, key),
+                Alarm::Client(key) => self.client_timeout(now.mono, key),
+                Alarm::Leg(dialog) => self.leg_timeout(now.mono, dialog),
+            }
+        }
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Endpoint::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.alarms.next(), self.registrar.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// Where a user's phone is.
+    pub fn binding(&self, user: &str) -> Option<&Binding> {
+        self.registrar.binding(user)
+    }
+
+    /// The state of a dialog, as it can be written down.
+    pub fn dialog(&self, id: DialogId) -> Option<DialogState> {
+        self.legs.get(&id).map(|leg| leg.state.clone())
+    }
+
+    /// How many of each thing are alive.
+    pub fn census(&self) -> Census {
+        Census {
+            dialogs: self.legs.len() as u64,
+            transactions: (self.servers.len() + self.clients.len()) as u64,
+            timers: self.alarms.len() as u64,
+        }
+    }
+
+    /// Drops all state of a dialog at once, without a word to anybody.
+    pub fn forget(&mut self, dialog: DialogId) {
+        if let Some(leg) = self.legs.remove(&dialog) {
+            self.tags.remove(&leg.state.local_tag);
+        }
+        self.alarms.set(Alarm::Leg(dialog), None);
+        let servers: Vec<Key> = self.servers.iter().filter(|(_, s)| s.dialog == dialog).map(|(key, _)| *key).collect();
+        let clients: Vec<Key> = self.clients.iter().filter(|(_, c)| c.dialog == dialog).map(|(key, _)| *key).collect();
+        servers.into_iter().for_each(|key| self.remove_server(key));
+        clients.into_iter().for_each(|key| self.remove_client(key));
+    }
+
+    /// A request: a copy of one that is known, one for a dialog, or something new.
+    fn handle_request(&mut self, now: Instant, path: Path, message: &Message) {
+        let essentials = match message.essentials() {
+            Ok(essentials) => essentials,
+            Err(fault) => return self.refuse_malformed(path, Some(message), fault),
+        };
+        let (method, key) = (essentials.cseq.method, Key::server(message, &essentials));
+        if method == "ACK" {
+            return self.handle_ack(now, &essentials, key);
+        }
+        if self.servers.contains_key(&key) {
+            return self.handle_again(key, method);
+        }
+        let asked = Asked { now, path, message, essentials, key, echo: Echo::of(message, path.addr) };
+        if method == "REGISTER" && self.handle_register_again(&asked) {
+            return;
+        }
+        self.note_request(method, false);
+        if asked.echo.size() > ECHO_MAX {
+            return self.refuse(&asked, 513);
+        }
+        match (method, asked.essentials.to.tag()) {
+            ("CANCEL", _) => self.handle_cancel(&asked),
+            ("REGISTER", None) => self.handle_register(&asked),
+            (_, Some(our_tag)) => self.handle_in_dialog(&asked, our_tag),
+            ("INVITE", None) => self.handle_invite(&asked),
+            ("OPTIONS", None) => self.handle_options(&asked),
+            ("BYE", None) => self.refuse(&asked, 481),
+            (_, None) => self.refuse_method(&asked),
+        }
+    }
+
+    /// A message that is broken: answered with 400 (or 505) if it is a request with a Via to answer to, else dropped.
+    fn refuse_malformed(&mut self, path: Path, request: Option<&Message>, fault: Fault) {
+        let echo = request.filter(|r| r.method() != Some("ACK")).map(|r| Echo::of(r, path.addr));
+        let answered = echo.filter(|e| e.size() <= ECHO_MAX && request.is_some_and(|r| r.first(crate::header::Name::Via).is_some()));
+        self.note(model::Event::SipMalformed { answered: answered.is_some() });
+        let Some(echo) = answered else { return };
+        let (status, words) = match fault {
+            Fault::Version => (505, "Version Not Supported".to_owned()),
+            other => (400, format!("Bad Request: {other}")),
+        };
+        let bytes = echo.response_saying(status, &words, "malformed").empty();
+        self.transmit_response(None, path, status, bytes);
+    }
+}

@@ -1,0 +1,270 @@
+//! Requests from outside any dialog: somebody calls, gives up, registers, or asks what we can do.
+//!
+//! RFC 3261 sections 8.2 (in its order), 9.2, 10.3, 11.2, 13.3 and 22.
+
+use super::store::{Leg, Path, ServerMachine, Stage};
+use super::wire::label;
+use super::{Asked, DIALOGS_MAX, Endpoint, RETRY_AFTER_SECS, TRANSACTIONS_MAX};
+use crate::border::Event;
+use crate::dialog::DialogState;
+use crate::digest::Verdict;
+use crate::header::Name;
+use crate::lexis::{is_token, list, trim};
+use crate::message::{Essentials, Message};
+use crate::registrar::{Answer, Change, Wishes};
+use crate::transaction::{Ack, Key};
+use crate::uri::{Scheme, Uri};
+use crate::writer::{ALLOW, Writer};
+use bytes::Bytes;
+use model::{Direction, Instant};
+
+/// The one kind of body that we understand.
+const SDP: &str = "application/sdp";
+
+impl Endpoint {
+    /// A copy of a request gets the answer of the first.
+    pub(super) fn handle_again(&mut self, key: Key, method: &str) {
+        self.note_request(method, true);
+        let Some(server) = self.servers.get(&key) else { return };
+        let wanted = match &server.machine {
+            ServerMachine::Invite { machine, .. } => machine.handle_again(),
+            ServerMachine::Other(machine) => machine.handle_again(),
+        };
+        if wanted {
+            let (dialog, path, status, last) = (server.dialog, server.path, server.status, server.last.clone());
+            self.transmit_response(Some(dialog), path, status, last);
+        }
+    }
+
+    /// An ACK belongs to a refusal (then the transaction absorbs it) or to a dialog. It is never answered.
+    pub(super) fn handle_ack(&mut self, now: Instant, essentials: &Essentials<'_>, key: Key) {
+        self.note(model::Event::SipRequest { method: label("ACK"), direction: Direction::In, again: false });
+        if let Some(ServerMachine::Invite { machine, .. }) = self.servers.get_mut(&key).map(|s| &mut s.machine) {
+            let whose = machine.handle_ack(now);
+            let wake = machine.poll_timeout();
+            self.alarms.set(super::Alarm::Server(key), wake);
+            if whose == Ack::Absorbed {
+                return;
+            }
+        }
+        self.handle_dialog_ack(now, essentials);
+    }
+
+    /// Somebody calls.
+    pub(super) fn handle_invite(&mut self, asked: &Asked<'_>) {
+        if self.legs.len() >= DIALOGS_MAX || self.servers.len() >= TRANSACTIONS_MAX {
+            return self.refuse_full(asked);
+        }
+        let Some(uri) = self.request_uri(asked) else { return };
+        // Section 8.2.2.2: the same request on another way, through a fork, is answered once.
+        if self.merges.contains_key(&Key::merged(&asked.essentials, "INVITE")) {
+            return self.refuse(asked, 482);
+        }
+        // RFC 7332 section 4: who makes a call out of a call must stop it from going in circles. Other requests end here anyway.
+        if asked.essentials.max_forwards == Some(0) {
+            return self.refuse(asked, 483);
+        }
+        if self.refuse_extensions(asked) {
+            return;
+        }
+        let from_user = asked.essentials.from.uri().user();
+        let authenticated = match self.users.contains_key(&from_user) {
+            true => match self.authenticate(asked) {
+                Some(user) if user == from_user => Some(user),
+                Some(_) => return self.refuse(asked, 403),
+                None => return,
+            },
+            false => None,
+        };
+        let Some(offer) = self.offer(asked) else { return };
+        let tag = self.random.token(16);
+        let state = match DialogState::uas(asked.message, &asked.essentials, tag.clone(), asked.path.flow, asked.path.addr) {
+            Ok(state) => state,
+            Err(header) => return self.refuse_header(asked, header),
+        };
+        let dialog = self.new_dialog();
+        self.begin_invite(asked, dialog, &tag);
+        self.add_leg(dialog, Leg::new(state, Stage::Incoming { invite: asked.key }));
+        self.event(Event::Invite {
+            dialog,
+            source: asked.path.addr,
+            from_user,
+            from_display: asked.essentials.from.display(),
+            to_user: uri.user(),
+            authenticated,
+            offer,
+        });
+    }
+
+    /// Somebody gives up a call, or a change of one.
+    pub(super) fn handle_cancel(&mut self, asked: &Asked<'_>) {
+        let key = Key::cancelled(asked.message, &asked.essentials);
+        let Some(server) = self.servers.get(&key) else { return self.refuse(asked, 481) };
+        let ServerMachine::Invite { machine, tag, .. } = &server.machine else { return self.refuse(asked, 481) };
+        let (dialog, pending) = (server.dialog, machine.is_pending());
+        // Section 9.2: the tag is the one of our answers to the INVITE.
+        let bytes = asked.echo.response(200, tag).empty();
+        self.transmit_response(Some(dialog), asked.path, 200, bytes);
+        if !pending {
+            return;
+        }
+        self.reply_invite(asked.now, key, 487, Writer::empty);
+        match self.legs.get(&dialog).map(|leg| &leg.stage) {
+            Some(Stage::Incoming { .. }) => {
+                self.event(Event::Cancelled { dialog });
+                self.end(asked.now, dialog);
+            }
+            Some(Stage::Reoffered { .. }) => self.enter(dialog, Stage::Confirmed),
+            Some(Stage::Outgoing { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Ending) | None => {}
+        }
+    }
+
+    /// Somebody asks what we can do.
+    pub(super) fn handle_options(&mut self, asked: &Asked<'_>) {
+        if self.request_uri(asked).is_none() || self.refuse_extensions(asked) {
+            return;
+        }
+        self.reply(asked, 200, capabilities);
+    }
+
+    /// A copy of a user's last REGISTER gets the answer of the first; its password would not count twice.
+    pub(super) fn handle_register_again(&mut self, asked: &Asked<'_>) -> bool {
+        let user = asked.essentials.to.uri().user();
+        let Some(answer) = self.registrar.answer(asked.now, &user, asked.key).cloned() else { return false };
+        self.note_request("REGISTER", true);
+        self.transmit_response(None, asked.path, answer.status, answer.bytes);
+        true
+    }
+
+    /// A phone says where it is.
+    pub(super) fn handle_register(&mut self, asked: &Asked<'_>) {
+        if self.request_uri(asked).is_none() || self.refuse_extensions(asked) {
+            return;
+        }
+        let Some(user) = self.authenticate(asked) else { return };
+        // Section 10.3 item 3: nobody registers for somebody else.
+        if user != asked.essentials.to.uri().user() {
+            self.note(model::Event::AuthenticationFailed);
+            return self.refuse(asked, 403);
+        }
+        let Path { flow, addr } = asked.path;
+        let outcome = Wishes::parse(asked.message, &asked.essentials)
+            .and_then(|wishes| self.registrar.handle_register(asked.now, &user, wishes, flow, addr));
+        let status = outcome.as_ref().map_or_else(|status| *status, |_| 200);
+        let mut writer = asked.echo.response(status, &self.stateless_tag(asked));
+        if let (true, Some(binding)) = (outcome.is_ok(), self.registrar.binding(&user)) {
+            let seconds = binding.expires.since(asked.now).as_secs();
+            writer = writer.header("Contact", format!("<{}>;expires={seconds}", binding.contact));
+        }
+        let bytes = writer.empty();
+        self.registrar.keep_answer(&user, Answer { key: asked.key, at: asked.now, status, bytes: bytes.clone() });
+        self.transmit_response(None, asked.path, status, bytes);
+        for change in outcome.unwrap_or_default() {
+            self.event(match change {
+                Change::Registered { fresh } => Event::Registered { user: user.clone(), fresh },
+                Change::Unregistered => Event::Unregistered { user: user.clone(), expired: false },
+            });
+        }
+    }
+
+    /// Who has proved a password; if nobody has, 401 has been sent.
+    fn authenticate(&mut self, asked: &Asked<'_>) -> Option<String> {
+        let stale = match self.gate.judge(asked.now, asked.message, &self.users) {
+            Verdict::Right { user } => return Some(user),
+            Verdict::Stale => true,
+            Verdict::Absent => false,
+            Verdict::Wrong => {
+                self.note(model::Event::AuthenticationFailed);
+                false
+            }
+        };
+        let lines = self.gate.challenge(asked.now, asked.essentials.call_id.as_bytes(), stale);
+        self.reply(asked, 401, |w| lines.iter().fold(w, |w, line| w.header("WWW-Authenticate", line)).empty());
+        None
+    }
+
+    /// The Request-URI, if it is one that can lead somewhere; else the request has been refused (section 8.2.2.1).
+    fn request_uri<'a>(&mut self, asked: &Asked<'a>) -> Option<Uri<'a>> {
+        let uri = Uri::parse(asked.message.request_uri());
+        match uri {
+            Some(uri) if uri.scheme() == Scheme::Other => self.refuse(asked, 416),
+            // Section 19.1.1: headers are not allowed there, and must not become headers of ours.
+            Some(uri) if !uri.has_headers() => return Some(uri),
+            Some(_) | None => self.refuse(asked, 400),
+        }
+        None
+    }
+
+    /// Whether the request needs an extension and has been refused for it (section 8.2.2.3): we have none.
+    pub(super) fn refuse_extensions(&mut self, asked: &Asked<'_>) -> bool {
+        let needs: Vec<&[u8]> = asked.message.values(Name::Require).filter(|v| is_token(v)).collect();
+        if needs.is_empty() {
+            return false;
+        }
+        let listed = needs.join(&b", "[..]);
+        self.reply(asked, 420, |w| w.header("Unsupported", listed).empty());
+        true
+    }
+
+    /// The session description that an INVITE carries: `Some(None)` if it carries none. `None` if its body or what it accepts is
+    /// not for us, and it has been refused (section 8.2.3).
+    pub(super) fn offer(&mut self, asked: &Asked<'_>) -> Option<Option<Bytes>> {
+        match session_description(asked.message) {
+            Ok(offer) => {
+                let accepts = asked.message.first(Name::Accept).is_none() || asked.message.values(Name::Accept).any(accepts_sdp);
+                if !accepts {
+                    self.refuse(asked, 406);
+                    return None;
+                }
+                Some(offer)
+            }
+            Err(415) => {
+                self.reply(asked, 415, |w| w.header("Accept", SDP).header("Accept-Encoding", "identity").empty());
+                None
+            }
+            Err(status) => {
+                self.refuse(asked, status);
+                None
+            }
+        }
+    }
+
+    pub(super) fn refuse_header(&mut self, asked: &Asked<'_>, header: Name) {
+        let words = format!("Bad Request: broken {}", header.text());
+        let bytes = asked.echo.response_saying(400, &words, &self.stateless_tag(asked)).empty();
+        self.transmit_response(None, asked.path, 400, bytes);
+    }
+
+    fn refuse_full(&mut self, asked: &Asked<'_>) {
+        self.reply(asked, 503, |w| w.header("Retry-After", RETRY_AFTER_SECS.to_string()).empty());
+    }
+}
+
+/// What we can do, as the end of a 200 to OPTIONS (section 11.2).
+pub(super) fn capabilities(writer: Writer) -> Bytes {
+    writer.header("Allow", ALLOW).header("Accept", SDP).header("Accept-Encoding", "identity").empty()
+}
+
+/// The body if it is a session description; the status to refuse with if it is anything else.
+pub(super) fn session_description(message: &Message) -> Result<Option<Bytes>, u16> {
+    if message.body().is_empty() {
+        return Ok(None);
+    }
+    let encoded = message.values(Name::ContentEncoding).any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+    // Section 20.15: "MUST be present if the body is not empty".
+    let kind = message.first(Name::ContentType).ok_or(400u16)?;
+    if encoded || !media_type(kind).eq_ignore_ascii_case(SDP) {
+        return Err(415);
+    }
+    Ok(Some(message.body().clone()))
+}
+
+/// A media type without its parameters and blanks.
+fn media_type(value: &[u8]) -> String {
+    let bare = value.split(|b| *b == b';').next().unwrap_or_default();
+    String::from_utf8_lossy(trim(bare)).chars().filter(|c| !c.is_ascii_whitespace()).collect()
+}
+
+fn accepts_sdp(range: &[u8]) -> bool {
+    list(range).any(|r| ["*/*", "application/*", SDP].iter().any(|ours| media_type(r).eq_ignore_ascii_case(ours)))
+}

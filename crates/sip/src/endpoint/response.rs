@@ -1,0 +1,160 @@
+//! Answers to our own requests.
+//!
+//! RFC 3261 sections 8.1.3, 13.2.2 (with forks), 15.1.1 and 18.1.2.
+
+use super::Endpoint;
+use super::store::{Alarm, Cancel, ClientMachine, Path, Purpose, SentAck, Stage};
+use crate::border::Event;
+use crate::header::Name;
+use crate::message::{Essentials, Message};
+use crate::transaction::{Heard, Key};
+use model::{DialogId, Direction, Instant, Method};
+
+/// How many branches of a fork are acknowledged; the others give up by themselves.
+const FORKS_MAX: usize = 8;
+
+impl Endpoint {
+    pub(super) fn handle_response(&mut self, now: Instant, path: Path, message: &Message) {
+        let (Ok(essentials), Some(status)) = (message.essentials(), message.status()) else {
+            return self.note(model::Event::SipMalformed { answered: false });
+        };
+        self.note(model::Event::SipResponse { class: u8::try_from(status / 100).unwrap_or(6), direction: Direction::In });
+        // Section 18.1.2: not our Via, not our answer. Section 8.1.3.3: with two Vias it was meant for a proxy.
+        let via = &essentials.via;
+        let ours = via.ip() == Some(self.config.local.ip()) && via.port().unwrap_or(crate::uri::DEFAULT_PORT) == self.config.local.port();
+        let Some(branch) = via.branch().filter(|_| ours && message.values(Name::Via).nth(1).is_none()) else { return };
+        let key = match essentials.cseq.method {
+            "CANCEL" => Key::client(branch, "INVITE").cancelling(),
+            method => Key::client(branch, method),
+        };
+        let Some(client) = self.clients.get_mut(&key) else { return };
+        let dialog = client.dialog;
+        let (heard, purpose) = match &mut client.machine {
+            ClientMachine::Invite(invite) => (invite.machine.handle_response(now, status), None),
+            ClientMachine::Other { machine, purpose } => (machine.handle_response(now, status), Some(*purpose)),
+        };
+        let wake = client.poll_timeout();
+        self.alarms.set(Alarm::Client(key), wake);
+        match (heard, purpose) {
+            (Heard::Provisional, None) => self.heard(now, dialog, key, status, &essentials),
+            (Heard::Success, _) => self.answered(now, path, dialog, key, message, &essentials),
+            (Heard::Final, None) => {
+                self.acknowledge_refusal(key, &essentials, false);
+                self.failed(now, dialog, key, status);
+            }
+            (Heard::AckAgain, _) => self.acknowledge_refusal(key, &essentials, true),
+            (Heard::Final, Some(purpose)) => self.asked_and_answered(now, dialog, key, purpose, status),
+            (Heard::Provisional, Some(_)) | (Heard::Nothing, _) => {}
+        }
+    }
+
+    /// A provisional answer to our INVITE.
+    fn heard(&mut self, now: Instant, dialog: DialogId, key: Key, status: u16, essentials: &Essentials<'_>) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        let Stage::Outgoing { invite, heard, rang, cancel } = &mut leg.stage else { return };
+        if *invite != key {
+            return;
+        }
+        *heard = true;
+        let wanted = *cancel == Cancel::Wanted;
+        let first_ring = (180..=183).contains(&status) && !std::mem::replace(rang, *rang || (180..=183).contains(&status));
+        if let Some(tag) = essentials.to.tag() {
+            leg.state.remote_tag = Some(tag.to_owned());
+        }
+        if status == 100 {
+            self.event(Event::Trying { dialog });
+        } else if first_ring {
+            self.event(Event::Ringing { dialog });
+        }
+        if wanted {
+            self.give_up(now, dialog);
+        }
+    }
+
+    /// A 2xx to our INVITE: the first, a copy of it, or one of another branch of a fork (section 13.2.2.4).
+    fn answered(&mut self, now: Instant, path: Path, dialog: DialogId, key: Key, message: &Message, essentials: &Essentials<'_>) {
+        let Some(client) = self.clients.get(&key) else { return };
+        let ClientMachine::Invite(invite) = &client.machine else { return };
+        let tag = essentials.to.tag();
+        if let Some(ack) = invite.acks.iter().find(|ack| ack.tag.as_deref() == tag) {
+            let (to, bytes) = (Path { flow: client.path.flow, addr: ack.to }, ack.bytes.clone());
+            return self.transmit_request(dialog, to, Method::Ack, true, bytes);
+        }
+        if invite.acks.len() >= FORKS_MAX {
+            return;
+        }
+        let mut state = invite.base.clone();
+        state.answered(message, essentials, path.addr);
+        let cseq = state.local_cseq;
+        let (_, via) = self.new_via();
+        let (writer, to) = state.request("ACK", cseq, &via, &self.contact);
+        let bytes = writer.empty();
+        let flow = state.flow;
+        if let Some(ClientMachine::Invite(invite)) = self.clients.get_mut(&key).map(|c| &mut c.machine) {
+            invite.acks.push(SentAck { tag: tag.map(str::to_owned), bytes: bytes.clone(), to });
+        }
+        self.transmit_request(dialog, Path { flow, addr: to }, Method::Ack, false, bytes);
+
+        let waiting = match self.legs.get_mut(&dialog).map(|leg| (&leg.stage, &mut leg.state)) {
+            Some((Stage::Outgoing { invite, cancel, .. }, known)) if *invite == key => {
+                // The peer may have spoken inside the early dialog: its count goes on.
+                state.remote_cseq = known.remote_cseq;
+                *known = state.clone();
+                Some(*cancel == Cancel::No)
+            }
+            Some(_) | None => None,
+        };
+        match waiting {
+            Some(true) => {
+                self.enter(dialog, Stage::Confirmed);
+                self.event(Event::Answered { dialog, sdp: Self::answer_of(message) });
+            }
+            // Our CANCEL came too late, or was still waiting.
+            Some(false) => self.hang_up(now, dialog),
+            // Somebody else has answered before: nobody wants to talk to this one.
+            None => {
+                self.ask(now, dialog, &mut state, Method::Bye, Purpose::StrayBye);
+            }
+        }
+    }
+
+    /// Sends the ACK that belongs to the INVITE transaction (section 17.1.1.3).
+    fn acknowledge_refusal(&mut self, key: Key, essentials: &Essentials<'_>, again: bool) {
+        let Some(client) = self.clients.get(&key) else { return };
+        let ClientMachine::Invite(invite) = &client.machine else { return };
+        let mut state = invite.base.clone();
+        state.remote_tag = essentials.to.tag().map(str::to_owned);
+        let (writer, _) = state.request("ACK", state.local_cseq, &invite.via, &self.contact);
+        let (dialog, path) = (client.dialog, client.path);
+        self.transmit_request(dialog, path, Method::Ack, again, writer.empty());
+    }
+
+    /// Our INVITE was refused, or nobody answered it.
+    pub(super) fn failed(&mut self, now: Instant, dialog: DialogId, key: Key, status: u16) {
+        match self.legs.get(&dialog).map(|leg| &leg.stage) {
+            Some(Stage::Outgoing { invite, .. }) if *invite == key => {
+                self.event(Event::Failed { dialog, status });
+                self.end(now, dialog);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// Anything else of ours was answered, or (408) was not.
+    pub(super) fn asked_and_answered(&mut self, now: Instant, dialog: DialogId, key: Key, purpose: Purpose, status: u16) {
+        match purpose {
+            // The INVITE itself gets the answer that counts.
+            Purpose::Cancel | Purpose::StrayBye => {}
+            // Section 15.1.1: over, whatever the answer is.
+            Purpose::Bye => self.end(now, dialog),
+            Purpose::Probe => {
+                let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.probe == Some(key)) else { return };
+                leg.probe = None;
+                self.event(match status {
+                    408 | 481 => Event::ProbeFailed { dialog },
+                    _ => Event::ProbeAnswered { dialog },
+                });
+            }
+        }
+    }
+}

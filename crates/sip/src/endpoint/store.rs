@@ -1,0 +1,293 @@
+//! What the endpoint remembers: transactions with their messages, dialogs with their stage, and who wants to be woken when.
+
+use crate::dialog::{DialogStage, DialogState};
+use crate::header::{Name, NameAddr, Via};
+use crate::message::Message;
+use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key, Repeat, ServerInvite, ServerOther, T2};
+use crate::writer::{Writer, reason};
+use bytes::Bytes;
+use model::{DialogId, FlowId, Instant, Method};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+/// The most bytes of a request that are echoed into its responses, and so kept.
+pub(super) const ECHO_MAX: usize = 8 * 1024;
+
+/// Where a packet came from, and where its answer goes (RFC 3581: back to its source).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Path {
+    pub(super) flow: FlowId,
+    pub(super) addr: SocketAddr,
+}
+
+/// What every response to a request repeats of it (section 8.2.6.2).
+#[derive(Clone, Debug)]
+pub(super) struct Echo {
+    /// Via and From lines.
+    head: Vec<u8>,
+    /// The value of To, and whether a tag may be added to it.
+    to: Option<(Vec<u8>, bool)>,
+    /// Call-ID and CSeq lines.
+    tail: Vec<u8>,
+    /// Record-Route lines, for responses that make a dialog (section 12.1.1).
+    routes: Vec<u8>,
+}
+
+impl Echo {
+    /// Also of a request that is broken: what can be read is repeated as it is, what is missing is left out.
+    pub(super) fn of(request: &Message, source: SocketAddr) -> Echo {
+        let mut head = Writer::fragment();
+        for (at, via) in request.values(Name::Via).enumerate() {
+            head = match Via::parse(via).filter(|_| at == 0) {
+                Some(top) => head.header("Via", top.with_source(source)),
+                None => head.header("Via", via),
+            };
+        }
+        let line = |writer: Writer, name: Name| match request.first(name) {
+            Some(value) => writer.header(name.text(), value),
+            None => writer,
+        };
+        let untagged = |value| NameAddr::parse(value).is_some_and(|to| to.tag().is_none());
+        Echo {
+            head: line(head, Name::From).into_lines(),
+            to: request.first(Name::To).map(|value| (value.to_vec(), untagged(value))),
+            tail: line(line(Writer::fragment(), Name::CallId), Name::CSeq).into_lines(),
+            routes: request.all(Name::RecordRoute).fold(Writer::fragment(), |w, v| w.header("Record-Route", v)).into_lines(),
+        }
+    }
+    pub(super) fn size(&self) -> usize {
+        self.head.len() + self.to.as_ref().map_or(0, |(to, _)| to.len()) + self.tail.len() + self.routes.len()
+    }
+    /// A response up to its last common header; `tag` goes into To if there is none (but not in a 100).
+    pub(super) fn response(&self, status: u16, tag: &str) -> Writer {
+        self.response_saying(status, reason(status), tag)
+    }
+    pub(super) fn response_saying(&self, status: u16, words: &str, tag: &str) -> Writer {
+        let mut writer = Writer::response_saying(status, words).lines(&self.head);
+        if let Some((to, untagged)) = &self.to {
+            let mut to = to.clone();
+            if *untagged && status > 100 {
+                to.extend_from_slice(b";tag=");
+                to.extend_from_slice(tag.as_bytes());
+            }
+            writer = writer.header("To", to);
+        }
+        let routes: &[u8] = if (101..300).contains(&status) { &self.routes } else { &[] };
+        writer.lines(&self.tail).lines(routes)
+    }
+}
+
+/// A server transaction with its last response.
+#[derive(Clone, Debug)]
+pub(super) struct Server {
+    pub(super) machine: ServerMachine,
+    pub(super) last: Bytes,
+    pub(super) status: u16,
+    pub(super) path: Path,
+    pub(super) dialog: DialogId,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum ServerMachine {
+    Invite {
+        machine: ServerInvite,
+        /// Gone once the final answer is given.
+        echo: Option<Box<Echo>>,
+        /// Our tag in its responses.
+        tag: String,
+        /// Under which name copies on other ways are recognised.
+        merged: Key,
+    },
+    Other(ServerOther),
+}
+
+impl Server {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.machine {
+            ServerMachine::Invite { machine, .. } => machine.poll_timeout(),
+            ServerMachine::Other(machine) => machine.poll_timeout(),
+        }
+    }
+}
+
+/// A client transaction with its request.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) machine: ClientMachine,
+    pub(super) request: Bytes,
+    pub(super) method: Method,
+    pub(super) path: Path,
+    pub(super) dialog: DialogId,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum ClientMachine {
+    Invite(Box<OurInvite>),
+    Other { machine: ClientOther, purpose: Purpose },
+}
+
+/// An INVITE of ours, and what it takes to acknowledge whatever comes back, even after its dialog is gone.
+#[derive(Clone, Debug)]
+pub(super) struct OurInvite {
+    pub(super) machine: ClientInvite,
+    /// The dialog as it was when the INVITE left: every branch of a fork begins from it.
+    pub(super) base: DialogState,
+    /// Our Via, which a CANCEL and the ACK of a refusal repeat.
+    pub(super) via: String,
+    /// The ACKs sent, by the tag that they answer.
+    pub(super) acks: Vec<SentAck>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct SentAck {
+    pub(super) tag: Option<String>,
+    pub(super) bytes: Bytes,
+    pub(super) to: SocketAddr,
+}
+
+/// Why we asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To stop our INVITE.
+    Cancel,
+    /// To end the dialog.
+    Bye,
+    /// To end a dialog that nobody wanted: another branch of a fork.
+    StrayBye,
+    /// To know whether the peer is alive.
+    Probe,
+}
+
+impl Client {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.machine {
+            ClientMachine::Invite(invite) => invite.machine.poll_timeout(),
+            ClientMachine::Other { machine, .. } => machine.poll_timeout(),
+        }
+    }
+}
+
+/// A dialog and what is being done with it.
+#[derive(Clone, Debug)]
+pub(super) struct Leg {
+    pub(super) state: DialogState,
+    pub(super) stage: Stage,
+    /// The OPTIONS that is out.
+    pub(super) probe: Option<Key>,
+    /// Server transactions open for requests inside the dialog.
+    pub(super) open: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    /// The peer calls; we have not decided.
+    Incoming { invite: Key },
+    /// We call.
+    Outgoing { invite: Key, heard: bool, rang: bool, cancel: Cancel },
+    /// Our 200 to an INVITE is out, its ACK has not come.
+    Answering(Answering),
+    /// Nothing is open.
+    Confirmed,
+    /// The peer wants a changed session; we have not decided.
+    Reoffered { invite: Key, cseq: u32, target: Option<String> },
+    /// Our BYE is out.
+    Ending,
+}
+
+/// A 200 that is repeated until its ACK comes (section 13.3.1.4).
+#[derive(Clone, Debug)]
+pub(super) struct Answering {
+    pub(super) cseq: u32,
+    pub(super) ok: Bytes,
+    pub(super) path: Path,
+    pub(super) repeat: Repeat,
+    pub(super) give_up: Instant,
+    /// Whether it is the 200 that answers the call, and not one of a re-INVITE.
+    pub(super) first: bool,
+    /// Whether a BYE waits for the ACK.
+    pub(super) hang_up: bool,
+}
+
+impl Answering {
+    pub(super) fn new(now: Instant, cseq: u32, ok: Bytes, path: Path, first: bool) -> Answering {
+        Answering { cseq, ok, path, repeat: Repeat::new(now, T2), give_up: now + GIVE_UP, first, hang_up: false }
+    }
+}
+
+/// How far giving up our call has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cancel {
+    No,
+    /// To be sent when the first provisional answer comes.
+    Wanted,
+    /// Sent; if no final answer comes by then, there will be none (section 9.1).
+    Sent {
+        give_up: Instant,
+    },
+}
+
+impl Leg {
+    pub(super) fn new(state: DialogState, stage: Stage) -> Leg {
+        let mut leg = Leg { state, stage: Stage::Confirmed, probe: None, open: 0 };
+        leg.enter(stage);
+        leg
+    }
+    pub(super) fn enter(&mut self, stage: Stage) {
+        self.state.stage = match stage {
+            Stage::Incoming { .. } | Stage::Outgoing { .. } => DialogStage::Early,
+            Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. } => DialogStage::Confirmed,
+            Stage::Ending => DialogStage::Ending,
+        };
+        self.stage = stage;
+    }
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Answering(answering) => Some(answering.repeat.at.min(answering.give_up)),
+            Stage::Outgoing { cancel: Cancel::Sent { give_up }, .. } => Some(*give_up),
+            Stage::Outgoing { .. } | Stage::Incoming { .. } | Stage::Confirmed | Stage::Reoffered { .. } | Stage::Ending => None,
+        }
+    }
+}
+
+/// Who wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alarm {
+    Server(Key),
+    Client(Key),
+    Leg(DialogId),
+}
+
+/// When everybody wants to be woken: at most one time each.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Alarms {
+    queue: BTreeSet<(Instant, Alarm)>,
+    times: BTreeMap<Alarm, Instant>,
+}
+
+impl Alarms {
+    /// Sets or clears an alarm.
+    pub(super) fn set(&mut self, alarm: Alarm, at: Option<Instant>) {
+        let before = match at {
+            Some(at) => self.times.insert(alarm, at),
+            None => self.times.remove(&alarm),
+        };
+        if let Some(before) = before {
+            self.queue.remove(&(before, alarm));
+        }
+        if let Some(at) = at {
+            self.queue.insert((at, alarm));
+        }
+    }
+    /// Takes the earliest alarm that is due.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<Alarm> {
+        let (_, alarm) = self.queue.first().copied().filter(|(at, _)| *at <= now)?;
+        self.set(alarm, None);
+        Some(alarm)
+    }
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.queue.first().map(|(at, _)| *at)
+    }
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+}

@@ -1,0 +1,75 @@
+//! What happens when nothing happens: repetitions, and giving up.
+
+use super::Endpoint;
+use super::store::{Alarm, ClientMachine, ServerMachine, Stage};
+use crate::border::Event;
+use crate::transaction::{Due, Key};
+use model::{DialogId, Instant};
+
+impl Endpoint {
+    pub(super) fn server_timeout(&mut self, now: Instant, key: Key) {
+        let Some(server) = self.servers.get_mut(&key) else { return };
+        let due = match &mut server.machine {
+            ServerMachine::Invite { machine, .. } => machine.handle_timeout(now),
+            ServerMachine::Other(machine) => machine.handle_timeout(now),
+        };
+        let (dialog, path, status, last, wake) = (server.dialog, server.path, server.status, server.last.clone(), server.poll_timeout());
+        match due {
+            Due::Resend => self.transmit_response(Some(dialog), path, status, last),
+            // A refusal that nobody acknowledged has nobody waiting for it.
+            Due::TimedOut | Due::Over => return self.remove_server(key),
+            Due::Nothing => {}
+        }
+        self.alarms.set(Alarm::Server(key), wake);
+    }
+
+    pub(super) fn client_timeout(&mut self, now: Instant, key: Key) {
+        let Some(client) = self.clients.get_mut(&key) else { return };
+        let (due, purpose) = match &mut client.machine {
+            ClientMachine::Invite(invite) => (invite.machine.handle_timeout(now), None),
+            ClientMachine::Other { machine, purpose } => (machine.handle_timeout(now), Some(*purpose)),
+        };
+        let (dialog, path, method, request, wake) =
+            (client.dialog, client.path, client.method, client.request.clone(), client.poll_timeout());
+        match due {
+            Due::Resend => self.transmit_request(dialog, path, method, true, request),
+            Due::TimedOut => {
+                self.remove_client(key);
+                // Section 8.1.3.1: no answer counts as 408.
+                match purpose {
+                    None => self.failed(now, dialog, key, 408),
+                    Some(purpose) => self.asked_and_answered(now, dialog, key, purpose, 408),
+                }
+                return;
+            }
+            Due::Over => return self.remove_client(key),
+            Due::Nothing => {}
+        }
+        self.alarms.set(Alarm::Client(key), wake);
+    }
+
+    pub(super) fn leg_timeout(&mut self, now: Instant, dialog: DialogId) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        match &mut leg.stage {
+            // Section 13.3.1.4: "after 64*T1 seconds ... the dialog is confirmed, but the session SHOULD be terminated".
+            Stage::Answering(answering) if answering.give_up <= now => {
+                self.event(Event::AckMissing { dialog });
+                self.hang_up(now, dialog);
+            }
+            Stage::Answering(answering) => {
+                let due = (answering.repeat.due(now) == Due::Resend).then(|| (answering.path, answering.ok.clone()));
+                self.alarms.set(Alarm::Leg(dialog), leg.poll_timeout());
+                if let Some((path, ok)) = due {
+                    self.transmit_response(Some(dialog), path, 200, ok);
+                }
+            }
+            // Section 9.1: after a CANCEL, no final answer within 64*T1 means that none will come.
+            Stage::Outgoing { invite, .. } => {
+                let invite = *invite;
+                self.remove_client(invite);
+                self.failed(now, dialog, invite, 487);
+            }
+            Stage::Incoming { .. } | Stage::Confirmed | Stage::Reoffered { .. } | Stage::Ending => {}
+        }
+    }
+}

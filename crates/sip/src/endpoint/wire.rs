@@ -1,0 +1,192 @@
+//! Sending, and remembering what was sent.
+
+use super::store::{Alarm, Answering, Client, ClientMachine, Leg, Path, Purpose, Server, ServerMachine, Stage};
+use super::{Asked, Endpoint, TRANSACTIONS_MAX};
+use crate::border::{Event, Output};
+use crate::dialog::DialogState;
+use crate::digest::{hex, hmac};
+use crate::transaction::{ClientOther, Key, ServerInvite, ServerOther};
+use crate::writer::{ALLOW, Writer};
+use bytes::Bytes;
+use model::{DialogId, Direction, Instant, Method};
+
+/// Requests of one dialog that are remembered at once; further ones are answered and forgotten.
+const OPEN_MAX: usize = 16;
+
+impl Endpoint {
+    pub(super) fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+    pub(super) fn note(&mut self, event: model::Event) {
+        self.outputs.push_back(Output::Note(event));
+    }
+    pub(super) fn note_request(&mut self, method: &str, again: bool) {
+        self.note(model::Event::SipRequest { method: label(method), direction: Direction::In, again });
+    }
+
+    pub(super) fn transmit_response(&mut self, dialog: Option<DialogId>, path: Path, status: u16, bytes: Bytes) {
+        let class = u8::try_from(status / 100).unwrap_or(6);
+        self.note(model::Event::SipResponse { class, direction: Direction::Out });
+        self.outputs.push_back(Output::Transmit { dialog, flow: path.flow, to: path.addr, bytes });
+    }
+    pub(super) fn transmit_request(&mut self, dialog: DialogId, path: Path, method: Method, again: bool, bytes: Bytes) {
+        self.note(model::Event::SipRequest { method, direction: Direction::Out, again });
+        self.outputs.push_back(Output::Transmit { dialog: Some(dialog), flow: path.flow, to: path.addr, bytes });
+    }
+
+    /// The tag of a response that is not remembered: the same for every copy of the request (section 8.2.7).
+    pub(super) fn stateless_tag(&self, asked: &Asked<'_>) -> String {
+        let e = &asked.essentials;
+        let parts = [e.call_id, e.from.tag().unwrap_or_default(), e.via.branch().unwrap_or_default()];
+        hex(&hmac(&self.secret, &parts.map(str::as_bytes))[..8])
+    }
+    /// Answers without remembering it.
+    pub(super) fn reply(&mut self, asked: &Asked<'_>, status: u16, finish: impl FnOnce(Writer) -> Bytes) {
+        let bytes = finish(asked.echo.response(status, &self.stateless_tag(asked)));
+        self.transmit_response(None, asked.path, status, bytes);
+    }
+    /// Refuses without remembering it.
+    pub(super) fn refuse(&mut self, asked: &Asked<'_>, status: u16) {
+        self.reply(asked, status, Writer::empty);
+    }
+    pub(super) fn refuse_method(&mut self, asked: &Asked<'_>) {
+        self.reply(asked, 405, |w| w.header("Allow", ALLOW).empty());
+    }
+
+    /// Begins the transaction of an INVITE for a dialog and says 100 (section 17.2.1).
+    pub(super) fn begin_invite(&mut self, asked: &Asked<'_>, dialog: DialogId, tag: &str) {
+        let last = asked.echo.response(100, tag).empty();
+        let merged = Key::merged(&asked.essentials, "INVITE");
+        let echo = Some(Box::new(asked.echo.clone()));
+        let machine = ServerMachine::Invite { machine: ServerInvite::new(), echo, tag: tag.to_owned(), merged };
+        self.servers.insert(asked.key, Server { machine, last: last.clone(), status: 100, path: asked.path, dialog });
+        self.merges.insert(merged, asked.key);
+        self.transmit_response(Some(dialog), asked.path, 100, last);
+    }
+    /// Answers an INVITE in its transaction. `None` if it has its final answer, or is gone.
+    pub(super) fn reply_invite(
+        &mut self,
+        now: Instant,
+        key: Key,
+        status: u16,
+        finish: impl FnOnce(Writer) -> Bytes,
+    ) -> Option<(Bytes, Path)> {
+        let server = self.servers.get_mut(&key)?;
+        let ServerMachine::Invite { machine, echo, tag, .. } = &mut server.machine else { return None };
+        let bytes = finish(echo.as_deref()?.response(status, tag));
+        if !machine.handle_response(now, status) {
+            return None;
+        }
+        if status >= 200 {
+            *echo = None;
+        }
+        (server.last, server.status) = (bytes.clone(), status);
+        let (path, dialog, wake) = (server.path, server.dialog, server.poll_timeout());
+        self.alarms.set(Alarm::Server(key), wake);
+        self.transmit_response(Some(dialog), path, status, bytes.clone());
+        Some((bytes, path))
+    }
+    /// Answers a request inside a dialog and remembers it for its copies.
+    pub(super) fn reply_in_dialog(&mut self, asked: &Asked<'_>, dialog: DialogId, status: u16, finish: impl FnOnce(Writer) -> Bytes) {
+        let bytes = finish(asked.echo.response(status, &self.stateless_tag(asked)));
+        let full = self.servers.len() >= TRANSACTIONS_MAX;
+        // A BYE is always remembered by its dialog: its copies come when the dialog is gone.
+        if let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !full && (leg.open < OPEN_MAX || asked.essentials.cseq.method == "BYE"))
+        {
+            leg.open += 1;
+            let machine = ServerMachine::Other(ServerOther::new(asked.now));
+            let server = Server { machine, last: bytes.clone(), status, path: asked.path, dialog };
+            self.alarms.set(Alarm::Server(asked.key), server.poll_timeout());
+            self.servers.insert(asked.key, server);
+        }
+        self.transmit_response(Some(dialog), asked.path, status, bytes);
+    }
+    pub(super) fn remove_server(&mut self, key: Key) {
+        self.alarms.set(Alarm::Server(key), None);
+        let Some(server) = self.servers.remove(&key) else { return };
+        match server.machine {
+            ServerMachine::Invite { merged, .. } => {
+                self.merges.remove(&merged);
+            }
+            ServerMachine::Other(_) => {
+                if let Some(leg) = self.legs.get_mut(&server.dialog) {
+                    leg.open = leg.open.saturating_sub(1);
+                }
+            }
+        }
+    }
+
+    /// A branch of our own (section 8.1.1.7), and the Via that carries it.
+    pub(super) fn new_via(&mut self) -> (String, String) {
+        let branch = format!("z9hG4bK{}", self.random.token(20));
+        let via = format!("SIP/2.0/UDP {};branch={branch};rport", self.config.local);
+        (branch, via)
+    }
+    /// Sends a request of a transaction of its own.
+    pub(super) fn begin_client(&mut self, key: Key, client: Client) {
+        self.alarms.set(Alarm::Client(key), client.poll_timeout());
+        self.transmit_request(client.dialog, client.path, client.method, false, client.request.clone());
+        self.clients.insert(key, client);
+    }
+    /// Sends a BYE or OPTIONS inside a dialog; its sequence number is the dialog's next.
+    pub(super) fn ask(&mut self, now: Instant, dialog: DialogId, state: &mut DialogState, method: Method, purpose: Purpose) -> Key {
+        let (branch, via) = self.new_via();
+        state.local_cseq = state.local_cseq.saturating_add(1);
+        let (writer, to) = state.request(method.name(), state.local_cseq, &via, &self.contact);
+        let key = Key::client(&branch, method.name());
+        let path = Path { flow: state.flow, addr: to };
+        let machine = ClientMachine::Other { machine: ClientOther::new(now), purpose };
+        self.begin_client(key, Client { machine, request: writer.empty(), method, path, dialog });
+        key
+    }
+    pub(super) fn remove_client(&mut self, key: Key) {
+        self.alarms.set(Alarm::Client(key), None);
+        self.clients.remove(&key);
+    }
+
+    pub(super) fn add_leg(&mut self, dialog: DialogId, leg: Leg) {
+        self.tags.insert(leg.state.local_tag.clone(), dialog);
+        self.legs.insert(dialog, leg);
+    }
+    /// Moves a dialog to another stage and sets its alarm.
+    pub(super) fn enter(&mut self, dialog: DialogId, stage: Stage) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        leg.enter(stage);
+        self.alarms.set(Alarm::Leg(dialog), leg.poll_timeout());
+    }
+    /// Our 200 to an INVITE has been sent: from here on it is repeated until the ACK comes.
+    pub(super) fn await_ack(&mut self, now: Instant, dialog: DialogId, cseq: u32, sent: (Bytes, Path), first: bool) {
+        let (ok, path) = sent;
+        self.enter(dialog, Stage::Answering(Answering::new(now, cseq, ok, path, first)));
+    }
+    /// Sends BYE; the dialog ends when it is answered, or is not.
+    pub(super) fn hang_up(&mut self, now: Instant, dialog: DialogId) {
+        let Some(leg) = self.legs.get(&dialog) else { return };
+        // A changed session that we have not answered is not going to be (section 15.1.2).
+        if let Stage::Reoffered { invite, .. } = leg.stage {
+            self.reply_invite(now, invite, 487, Writer::empty);
+        }
+        let Some(mut state) = self.dialog(dialog) else { return };
+        self.ask(now, dialog, &mut state, Method::Bye, Purpose::Bye);
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            leg.state.local_cseq = state.local_cseq;
+        }
+        self.enter(dialog, Stage::Ending);
+    }
+    /// A dialog is over. Its transactions live on for copies of their messages.
+    pub(super) fn end(&mut self, now: Instant, dialog: DialogId) {
+        let Some(leg) = self.legs.remove(&dialog) else { return };
+        self.tags.remove(&leg.state.local_tag);
+        self.alarms.set(Alarm::Leg(dialog), None);
+        if let Stage::Incoming { invite } | Stage::Reoffered { invite, .. } = leg.stage {
+            self.reply_invite(now, invite, 487, Writer::empty);
+        }
+        self.event(Event::Ended { dialog });
+    }
+}
+
+/// A method as a label.
+pub(super) fn label(method: &str) -> Method {
+    let known = [Method::Invite, Method::Ack, Method::Bye, Method::Cancel, Method::Options, Method::Register, Method::Info];
+    known.into_iter().find(|m| m.name() == method).unwrap_or(Method::Other)
+}

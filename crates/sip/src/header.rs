@@ -1,0 +1,315 @@
+//! Header fields: their names, and the few values that everything depends on.
+//!
+//! RFC 3261 section 20: Via, From, To, Contact, Route and CSeq as typed values; section 7.3.3: the compact names.
+
+use crate::lexis::{Cursor, Params, is_token, number, trim, unquote, visible};
+use crate::uri::{self, Uri};
+use std::net::IpAddr;
+
+/// The header fields that we read. All others are kept by their text only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "each is the header field of that name")]
+pub enum Name {
+    Accept,
+    Allow,
+    Authorization,
+    CallId,
+    Contact,
+    ContentEncoding,
+    ContentLength,
+    ContentType,
+    CSeq,
+    Expires,
+    From,
+    MaxForwards,
+    RecordRoute,
+    Require,
+    RetryAfter,
+    Route,
+    To,
+    Unsupported,
+    Via,
+    WwwAuthenticate,
+    /// Any other.
+    Other,
+}
+
+const NAMES: [(Name, &str, Option<u8>); 20] = [
+    (Name::Via, "Via", Some(b'v')),
+    (Name::From, "From", Some(b'f')),
+    (Name::To, "To", Some(b't')),
+    (Name::CallId, "Call-ID", Some(b'i')),
+    (Name::CSeq, "CSeq", None),
+    (Name::Contact, "Contact", Some(b'm')),
+    (Name::ContentLength, "Content-Length", Some(b'l')),
+    (Name::ContentType, "Content-Type", Some(b'c')),
+    (Name::ContentEncoding, "Content-Encoding", Some(b'e')),
+    (Name::MaxForwards, "Max-Forwards", None),
+    (Name::Route, "Route", None),
+    (Name::RecordRoute, "Record-Route", None),
+    (Name::Authorization, "Authorization", None),
+    (Name::Require, "Require", None),
+    (Name::Expires, "Expires", None),
+    (Name::Accept, "Accept", None),
+    (Name::Allow, "Allow", None),
+    (Name::RetryAfter, "Retry-After", None),
+    (Name::Unsupported, "Unsupported", None),
+    (Name::WwwAuthenticate, "WWW-Authenticate", None),
+];
+
+impl Name {
+    /// From the text before the colon, in any case, long or compact.
+    pub fn parse(text: &[u8]) -> Name {
+        let matches = |(_, long, short): &&(Name, &str, Option<u8>)| match (text, short) {
+            ([letter], Some(short)) => letter.eq_ignore_ascii_case(short),
+            _ => text.eq_ignore_ascii_case(long.as_bytes()),
+        };
+        NAMES.iter().find(matches).map_or(Name::Other, |(name, _, _)| *name)
+    }
+    /// The long name on the wire.
+    pub fn text(self) -> &'static str {
+        NAMES.iter().find(|(name, _, _)| *name == self).map_or("", |(_, long, _)| long)
+    }
+}
+
+/// The topmost Via: where a request came through and how its transaction is named (RFC 3261 section 20.42).
+#[derive(Clone, Copy, Debug)]
+pub struct Via<'a> {
+    transport: &'a str,
+    sent_by: &'a str,
+    host: &'a str,
+    port: Option<u16>,
+    params: Params<'a>,
+}
+
+impl<'a> Via<'a> {
+    /// Reads one Via value. `None` if it is broken, or of another version than 2.0.
+    pub fn parse(value: &'a [u8]) -> Option<Via<'a>> {
+        let mut cursor = Cursor::new(trim(value));
+        let protocol = cursor.token()?;
+        let version = cursor.separator(b'/').then(|| cursor.token())??;
+        let transport = cursor.separator(b'/').then(|| cursor.token())??;
+        if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || cursor.blanks() == 0 {
+            return None;
+        }
+        let sent_by = visible(cursor.take_while(|b| b.is_ascii_graphic() && b != b';'))?;
+        let (host, mut port) = uri::host_port(sent_by)?;
+        // Blanks may stand around the colon of the port (section 25.1, COLON).
+        if port.is_none() && cursor.separator(b':') {
+            port = Some(std::str::from_utf8(cursor.take_while(|b| b.is_ascii_digit())).ok()?.parse().ok()?);
+        }
+        let params = Params::parse(cursor)?;
+        let branch_sound = params.find("branch").is_none_or(|b| b.is_some_and(|b| visible(b).is_some()));
+        branch_sound.then_some(Via { transport: visible(transport)?, sent_by, host, port, params })
+    }
+    /// The branch parameter, which names the transaction.
+    pub fn branch(&self) -> Option<&'a str> {
+        self.params.find("branch").flatten().and_then(visible)
+    }
+    /// `UDP`, `TCP`, ..., as written.
+    pub fn transport(&self) -> &'a str {
+        self.transport
+    }
+    /// The host of sent-by, as written.
+    pub fn host(&self) -> &'a str {
+        self.host
+    }
+    /// The port of sent-by, if written.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+    /// The host as an address, if it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        uri::ip(self.host)
+    }
+    /// Whether the sender asks for the source port (RFC 3581).
+    pub fn wants_rport(&self) -> bool {
+        self.params.find("rport").is_some()
+    }
+    /// The value as it goes into a response: `received` and `rport` as the packet's source says, whatever stood there before
+    /// (RFC 3261 section 18.2.1, RFC 3581 section 4).
+    pub(crate) fn with_source(&self, source: std::net::SocketAddr) -> Vec<u8> {
+        let mut out = format!("SIP/2.0/{} {}", self.transport, self.sent_by).into_bytes();
+        if let (false, Some(port)) = (self.sent_by.ends_with(&format!(":{}", self.port.unwrap_or_default())), self.port) {
+            out.extend_from_slice(format!(":{port}").as_bytes());
+        }
+        for (name, value) in self.params.iter() {
+            if name.eq_ignore_ascii_case(b"received") || name.eq_ignore_ascii_case(b"rport") {
+                continue;
+            }
+            out.push(b';');
+            out.extend_from_slice(name);
+            if let Some(value) = value {
+                out.push(b'=');
+                let quoted = !value.iter().all(|b| b.is_ascii_graphic() && !b";,\"<>\\".contains(b)) || value.is_empty();
+                out.extend(quoted.then_some(b'"'));
+                out.extend_from_slice(value);
+                out.extend(quoted.then_some(b'"'));
+            }
+        }
+        let wants_rport = self.wants_rport();
+        if wants_rport {
+            out.extend_from_slice(format!(";rport={}", source.port()).as_bytes());
+        }
+        if wants_rport || self.ip() != Some(source.ip().to_canonical()) {
+            out.extend_from_slice(format!(";received={}", source.ip().to_canonical()).as_bytes());
+        }
+        out
+    }
+}
+
+/// A name and an address: From, To, Contact, Route, Record-Route (RFC 3261 section 20.10).
+#[derive(Clone, Copy, Debug)]
+pub struct NameAddr<'a> {
+    display: &'a [u8],
+    uri: Uri<'a>,
+    params: Params<'a>,
+}
+
+impl<'a> NameAddr<'a> {
+    /// Reads one value. A `<` inside a quoted display name is part of the name. `None` if it is broken.
+    pub fn parse(value: &'a [u8]) -> Option<NameAddr<'a>> {
+        let mut cursor = Cursor::new(trim(value));
+        let display = if cursor.peek() == Some(b'"') {
+            let name = cursor.quoted()?;
+            cursor.blanks();
+            name
+        } else {
+            // Without quotes, section 25.1 allows tokens and blanks only; bytes beyond ASCII are common and harmless.
+            let mut ahead = cursor;
+            let name = ahead.take_while(|b| crate::lexis::is_token_byte(b) || crate::lexis::is_blank(b) || b >= 0x80);
+            if ahead.peek() != Some(b'<') {
+                return Self::bare(cursor);
+            }
+            cursor = ahead;
+            trim(name)
+        };
+        if !cursor.eat(b'<') {
+            return None;
+        }
+        let uri = Uri::parse(cursor.take_while(|b| b != b'>'))?;
+        cursor.eat(b'>').then_some(NameAddr { display, uri, params: Params::parse(cursor)? })
+    }
+
+    /// An address without `<>`: what follows a `;` belongs to the header. Section 20: a URI with `?` or `,` must stand in `<>`.
+    fn bare(mut cursor: Cursor<'a>) -> Option<NameAddr<'a>> {
+        let uri = cursor.take_while(|b| !crate::lexis::is_blank(b) && !b";?,".contains(&b));
+        Some(NameAddr { display: b"", uri: Uri::parse(uri)?, params: Params::parse(cursor)? })
+    }
+
+    /// The display name with its escapes resolved; bytes that are no UTF-8 become U+FFFD.
+    pub fn display(&self) -> String {
+        String::from_utf8_lossy(&unquote(self.display)).into_owned()
+    }
+    /// The address.
+    pub fn uri(&self) -> &Uri<'a> {
+        &self.uri
+    }
+    /// The tag, if there is one (RFC 3261 section 19.3).
+    pub fn tag(&self) -> Option<&'a str> {
+        self.params.find("tag").flatten().and_then(visible)
+    }
+    /// Whether the tag, if any, is a token.
+    pub(crate) fn tag_sound(&self) -> bool {
+        self.params.find("tag").is_none_or(|tag| tag.is_some_and(is_token))
+    }
+    /// The `expires` parameter of a Contact, in seconds; one that is no number is as if absent.
+    pub(crate) fn expires(&self) -> Option<u64> {
+        self.params.find("expires").flatten().and_then(number)
+    }
+}
+
+/// The sequence number and method of a request (RFC 3261 section 20.16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CSeq<'a> {
+    /// Below 2^31 (section 8.1.1.5).
+    pub number: u32,
+    /// The method it belongs to.
+    pub method: &'a str,
+}
+
+impl<'a> CSeq<'a> {
+    /// Reads `4711 INVITE`. `None` if it is broken or the number is 2^31 or more.
+    pub fn parse(value: &'a [u8]) -> Option<CSeq<'a>> {
+        let mut cursor = Cursor::new(trim(value));
+        let digits = cursor.take_while(|b| b.is_ascii_digit());
+        let number = number(digits).filter(|n| *n < 1 << 31).and_then(|n| u32::try_from(n).ok())?;
+        if cursor.blanks() == 0 {
+            return None;
+        }
+        let method = visible(cursor.token()?)?;
+        cursor.rest().is_empty().then_some(CSeq { number, method })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compact_name_is_the_long_one() {
+        assert_eq!(Name::parse(b"v"), Name::Via);
+        assert_eq!(Name::parse(b"V"), Name::Via);
+        assert_eq!(Name::parse(b"cOnTaCt"), Name::Contact);
+        assert_eq!(Name::parse(b"C%6Fntact"), Name::Other);
+        assert_eq!(Name::parse(b"s"), Name::Other);
+        assert_eq!(Name::CSeq.text(), "CSeq");
+    }
+
+    #[test]
+    fn a_caller_cannot_borrow_an_address_by_writing_it_into_the_name() {
+        let from = NameAddr::parse(br#""Bank <sip:0120444444@trusted>" <sip:090@carrier>;tag=1"#).unwrap();
+        assert_eq!(from.uri().user(), "090");
+        assert_eq!(from.display(), "Bank <sip:0120444444@trusted>");
+        let from = NameAddr::parse(br#""a;b<c>\"d" <sip:x@y>;tag=2"#).unwrap();
+        assert_eq!((from.display().as_str(), from.tag()), ("a;b<c>\"d", Some("2")));
+    }
+
+    #[test]
+    fn a_shift_jis_name_costs_nobody_the_address() {
+        let from = NameAddr::parse(b"\"\x90\xec\x8d\xe8\" <sip:044@h>;tag=1").unwrap();
+        assert_eq!((from.uri().user().as_str(), from.tag()), ("044", Some("1")));
+        let bare = NameAddr::parse("川崎 市<sip:044@h>".as_bytes()).unwrap();
+        assert_eq!(bare.display(), "川崎 市");
+    }
+
+    #[test]
+    fn broken_addresses_are_refused() {
+        for text in [
+            "Bell, Alexander <sip:a@b>",
+            "\"Mr. J. User <sip:j@e>",
+            "\"W\" < sip:t@e >",
+            "<sip:t@e",
+            "sip:t@e?Route=%3Csip:x%3E",
+            "<sip:t@e>;;",
+            "",
+            "<>",
+        ] {
+            assert!(NameAddr::parse(text.as_bytes()).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_via_is_read_through_its_blanks_and_answered_with_the_source() {
+        let via = Via::parse(b"SIP  / 2.0  / UDP    192.0.2.2 :5070 ; branch=   z9hG4bK1;rport;received=9.9.9.9").unwrap();
+        assert_eq!((via.host(), via.port(), via.branch()), ("192.0.2.2", Some(5070), Some("z9hG4bK1")));
+        let answered = String::from_utf8(via.with_source("192.0.2.9:6000".parse().unwrap())).unwrap();
+        assert_eq!(answered, "SIP/2.0/UDP 192.0.2.2:5070;branch=z9hG4bK1;rport=6000;received=192.0.2.9");
+        let plain = Via::parse(b"SIP/2.0/UDP [::1]:5060;branch=z9hG4bKx;x=\"a b\"").unwrap();
+        assert_eq!(plain.with_source("[::1]:9".parse().unwrap()), b"SIP/2.0/UDP [::1]:5060;branch=z9hG4bKx;x=\"a b\"");
+        for broken in
+            ["SIP/2.0/UDP", "SIP/2.0/UDP h;;", "SIP/7.0/UDP h", "SIP/2.0 h", "SIP/2.0/UDP h:x", "SIP/2.0/UDP h;branch", "SIP/2.0/UDP h x"]
+        {
+            assert!(Via::parse(broken.as_bytes()).is_none(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_sequence_number_has_31_bits() {
+        assert_eq!(CSeq::parse(b"0009   INVITE"), Some(CSeq { number: 9, method: "INVITE" }));
+        assert_eq!(CSeq::parse(b"2147483647 BYE").map(|c| c.number), Some(u32::MAX >> 1));
+        for broken in ["2147483648 BYE", "36893488147419103232 REGISTER", "-1 BYE", "1", "BYE", "1 BYE x", "1BYE"] {
+            assert_eq!(CSeq::parse(broken.as_bytes()), None, "{broken}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The letters of SIP: tokens, blanks, quoted strings and lists, read one byte at a time.
+//!
+//! RFC 3261 section 25.1. Everything works on bytes, because a display name may hold bytes that are no UTF-8.
+
+/// Whether `byte` may stand in a token (RFC 3261 section 25.1, `token`).
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
+}
+
+/// Whether `bytes` are one token.
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().copied().all(is_token_byte)
+}
+
+/// Whether `byte` is a blank. Folds have become blanks before anyone reads a value.
+pub(crate) fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+/// `bytes` without blanks at either end.
+pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    let start = bytes.iter().position(|b| !is_blank(*b)).unwrap_or(bytes.len());
+    let end = bytes.iter().rposition(|b| !is_blank(*b)).map_or(start, |last| last + 1);
+    bytes.get(start..end).unwrap_or_default()
+}
+
+/// `bytes` as text if every one of them is a visible ASCII character, and there is at least one.
+pub(crate) fn visible(bytes: &[u8]) -> Option<&str> {
+    let seen = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic);
+    if seen { std::str::from_utf8(bytes).ok() } else { None }
+}
+
+/// A decimal number of any length; `None` if there is anything but digits, `u64::MAX` if it is larger than that.
+pub(crate) fn number(bytes: &[u8]) -> Option<u64> {
+    if bytes.is_empty() {
+        return None;
+    }
+    bytes.iter().try_fold(0u64, |sum, b| b.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(u64::from(b - b'0'))))
+}
+
+/// A place in a value, from which one thing after the other is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor<'a>(&'a [u8]);
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Cursor(bytes)
+    }
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.0.first().copied()
+    }
+    pub(crate) fn blanks(&mut self) -> usize {
+        self.take_while(is_blank).len()
+    }
+    /// Eats `byte` if it is next.
+    pub(crate) fn eat(&mut self, byte: u8) -> bool {
+        match self.0.split_first() {
+            Some((first, rest)) if *first == byte => {
+                self.0 = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+    /// Eats `byte` with any blanks around it (`SEMI`, `EQUAL`, `SLASH`, `COLON`); eats nothing if it is not there.
+    pub(crate) fn separator(&mut self, byte: u8) -> bool {
+        let mut ahead = *self;
+        ahead.blanks();
+        if !ahead.eat(byte) {
+            return false;
+        }
+        ahead.blanks();
+        *self = ahead;
+        true
+    }
+    pub(crate) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
+        let end = self.0.iter().position(|b| !wanted(*b)).unwrap_or(self.0.len());
+        let (taken, rest) = self.0.split_at(end);
+        self.0 = rest;
+        taken
+    }
+    pub(crate) fn token(&mut self) -> Option<&'a [u8]> {
+        let taken = self.take_while(is_token_byte);
+        (!taken.is_empty()).then_some(taken)
+    }
+    /// A quoted string, if one begins here: what stands between the quotes, its escapes untouched. `None` if it never ends.
+    pub(crate) fn quoted(&mut self) -> Option<&'a [u8]> {
+        let inner = self.0.strip_prefix(b"\"")?;
+        let mut escaped = false;
+        for (at, byte) in inner.iter().enumerate() {
+            match (escaped, byte) {
+                (true, _) => escaped = false,
+                (false, b'\\') => escaped = true,
+                (false, b'"') => {
+                    let (taken, rest) = inner.split_at(at);
+                    self.0 = rest.get(1..).unwrap_or_default();
+                    return Some(taken);
+                }
+                (false, _) => {}
+            }
+        }
+        None
+    }
+}
+
+/// The inside of a quoted string with its escapes (`\"`) resolved.
+pub(crate) fn unquote(inner: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(inner.len());
+    let mut escaped = false;
+    for byte in inner {
+        match (escaped, byte) {
+            (false, b'\\') => escaped = true,
+            _ => {
+                out.push(*byte);
+                escaped = false;
+            }
+        }
+    }
+    out
+}
+
+/// The values of a comma-separated list. A comma inside quotes or `<>` separates nothing; an empty list has one empty value.
+pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(value);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (mut quoted, mut escaped, mut bracketed) = (false, false, false);
+        for (at, byte) in text.iter().enumerate() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if quoted => escaped = true,
+                b'"' if !bracketed => quoted = !quoted,
+                b'<' if !quoted => bracketed = true,
+                b'>' if !quoted => bracketed = false,
+                b',' if !quoted && !bracketed => {
+                    let (item, tail) = text.split_at(at);
+                    rest = tail.get(1..);
+                    return Some(trim(item));
+                }
+                _ => {}
+            }
+        }
+        rest = None;
+        Some(trim(text))
+    })
+}
+
+/// One parameter: its name as written, and its value if it has one.
+type Param<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// The parameters of a header value: `;name`, `;name=value`, `;name="value"` (RFC 3261 section 25.1, `generic-param`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Params<'a>(&'a [u8]);
+
+impl<'a> Params<'a> {
+    /// Checks everything from here to the end of the value. `None` if it is not a sound row of parameters.
+    pub(crate) fn parse(cursor: Cursor<'a>) -> Option<Params<'a>> {
+        let params = Params(cursor.rest());
+        let mut cursor = cursor;
+        while let Some(next) = Self::next(&mut cursor) {
+            next?;
+        }
+        Some(params)
+    }
+    /// The next parameter; the inner `None` stands for one that is broken.
+    fn next(cursor: &mut Cursor<'a>) -> Option<Option<Param<'a>>> {
+        if !cursor.separator(b';') {
+            cursor.blanks();
+            return if cursor.rest().is_empty() { None } else { Some(None) };
+        }
+        Some(Self::one(cursor))
+    }
+    fn one(cursor: &mut Cursor<'a>) -> Option<Param<'a>> {
+        let name = cursor.token()?;
+        if !cursor.separator(b'=') {
+            return Some((name, None));
+        }
+        if cursor.peek() == Some(b'"') {
+            return Some((name, Some(cursor.quoted()?)));
+        }
+        let value = cursor.take_while(|b| b.is_ascii_graphic() && !b";,\"<>".contains(&b));
+        (!value.is_empty()).then_some((name, Some(value)))
+    }
+    /// All of them in order, names as written.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Param<'a>> + use<'a> {
+        let mut cursor = Cursor::new(self.0);
+        std::iter::from_fn(move || Self::next(&mut cursor).flatten())
+    }
+    /// The first of that name, in whatever case: `Some(None)` if it has no value.
+    pub(crate) fn find(&self, name: &str) -> Option<Option<&'a [u8]>> {
+        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_in_a_name_or_in_a_uri_is_no_separator() {
+        let values: Vec<_> = list(br#""Bell, \"Al,ex" <sip:a,b@c> ; q="1,2" , <sip:d@e>,"#).collect();
+        assert_eq!(values, [&br#""Bell, \"Al,ex" <sip:a,b@c> ; q="1,2""#[..], b"<sip:d@e>", b""]);
+    }
+
+    #[test]
+    fn parameters_keep_blanks_and_semicolons_inside_their_quotes() {
+        let params = Params::parse(Cursor::new(b" ; tag\t= 98 ;Lr;x=\"a;b\\\"c\"")).unwrap();
+        assert_eq!(params.find("TAG"), Some(Some(&b"98"[..])));
+        assert_eq!(params.find("lr"), Some(None));
+        assert_eq!(params.find("x"), Some(Some(&b"a;b\\\"c"[..])));
+        assert_eq!(params.find("y"), None);
+        for broken in [&b";;"[..], b";a=", b";a=\"b", b"a", b";a b", b";"] {
+            assert!(Params::parse(Cursor::new(broken)).is_none(), "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_do_not_wrap() {
+        assert_eq!(number(b"0068"), Some(68));
+        assert_eq!(number(b"36893488147419103232"), Some(u64::MAX));
+        assert_eq!(number(b"-1"), None);
+        assert_eq!(number(b""), None);
+    }
+}

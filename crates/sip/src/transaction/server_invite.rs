@@ -1,0 +1,154 @@
+//! Somebody calls us: the INVITE server transaction.
+//!
+//! RFC 3261 section 17.2.1 with RFC 6026 section 7.1 (state Accepted), timers G, H, I and L.
+
+use super::{Due, GIVE_UP, Repeat, T2, T4};
+use model::Instant;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The user has not decided; copies of the INVITE get the last provisional answer.
+    Proceeding,
+    /// Refused: timer G repeats the refusal until an ACK comes, timer H gives up.
+    Completed {
+        g: Repeat,
+        h: Instant,
+    },
+    /// The refusal was acknowledged: timer I absorbs further ACKs.
+    Confirmed {
+        i: Instant,
+    },
+    /// Answered with 2xx, which the dialog repeats: timer L absorbs copies of the INVITE.
+    Accepted {
+        l: Instant,
+    },
+    Terminated,
+}
+
+/// Whose an ACK is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ack {
+    /// The transaction's: it answers a refusal, or nothing.
+    Absorbed,
+    /// The dialog's: it answers a 2xx.
+    ForDialog,
+}
+
+/// The machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerInvite(Stage);
+
+impl Default for ServerInvite {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ServerInvite {
+    /// An INVITE has come; the owner sends 100 at once (section 17.2.1).
+    pub fn new() -> Self {
+        ServerInvite(Stage::Proceeding)
+    }
+    /// The INVITE came again: whether the last response is to be sent again.
+    pub fn handle_again(&self) -> bool {
+        match self.0 {
+            Stage::Proceeding | Stage::Completed { .. } => true,
+            // RFC 6026 section 7.1: "the INVITE is absorbed"; the dialog repeats its 2xx by its own clock.
+            Stage::Confirmed { .. } | Stage::Accepted { .. } | Stage::Terminated => false,
+        }
+    }
+    /// The user answers. Whether that goes out: there is one final answer only.
+    pub fn handle_response(&mut self, now: Instant, status: u16) -> bool {
+        match (self.0, status) {
+            (Stage::Proceeding, ..=199) => {}
+            (Stage::Proceeding, 200..=299) => self.0 = Stage::Accepted { l: now + GIVE_UP },
+            (Stage::Proceeding, 300..) => self.0 = Stage::Completed { g: Repeat::new(now, T2), h: now + GIVE_UP },
+            (Stage::Completed { .. } | Stage::Confirmed { .. } | Stage::Accepted { .. } | Stage::Terminated, _) => return false,
+        }
+        true
+    }
+    /// An ACK came.
+    pub fn handle_ack(&mut self, now: Instant) -> Ack {
+        match self.0 {
+            Stage::Completed { .. } => {
+                self.0 = Stage::Confirmed { i: now + T4 };
+                Ack::Absorbed
+            }
+            Stage::Accepted { .. } => Ack::ForDialog,
+            Stage::Proceeding | Stage::Confirmed { .. } | Stage::Terminated => Ack::Absorbed,
+        }
+    }
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) -> Due {
+        match &mut self.0 {
+            Stage::Completed { h, .. } if *h <= now => {
+                self.0 = Stage::Terminated;
+                Due::TimedOut
+            }
+            Stage::Completed { g, .. } => g.due(now),
+            Stage::Confirmed { i: end } | Stage::Accepted { l: end } if *end <= now => {
+                self.0 = Stage::Terminated;
+                Due::Over
+            }
+            Stage::Proceeding | Stage::Confirmed { .. } | Stage::Accepted { .. } | Stage::Terminated => Due::Nothing,
+        }
+    }
+    /// When it wants to be woken.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.0 {
+            Stage::Completed { g, h } => Some(g.at.min(h)),
+            Stage::Confirmed { i: end } | Stage::Accepted { l: end } => Some(end),
+            Stage::Proceeding | Stage::Terminated => None,
+        }
+    }
+    /// Whether no final answer has been given yet.
+    pub fn is_pending(&self) -> bool {
+        self.0 == Stage::Proceeding
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::at;
+    use super::*;
+
+    #[test]
+    fn timer_g_repeats_a_refusal_until_timer_h_gives_up() {
+        let mut machine = ServerInvite::new();
+        assert!(machine.handle_again() && machine.handle_response(at(0), 180) && machine.poll_timeout().is_none());
+        assert!(machine.handle_response(at(0), 486));
+        let mut sent = Vec::new();
+        let given_up = loop {
+            let now = machine.poll_timeout().unwrap();
+            match machine.handle_timeout(now) {
+                Due::Resend => sent.push(now),
+                Due::TimedOut => break now,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(sent, [500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500].map(at));
+        assert_eq!(given_up, at(32_000));
+    }
+
+    #[test]
+    fn an_ack_ends_the_repeating_and_timer_i_absorbs_the_next_ones() {
+        let mut machine = ServerInvite::new();
+        machine.handle_response(at(0), 404);
+        assert!(machine.handle_again());
+        assert_eq!(machine.handle_ack(at(100)), Ack::Absorbed);
+        assert_eq!(machine.handle_ack(at(200)), Ack::Absorbed);
+        assert!(!machine.handle_again() && !machine.handle_response(at(200), 200));
+        assert_eq!((machine.poll_timeout(), machine.handle_timeout(at(5_100))), (Some(at(5_100)), Due::Over));
+    }
+
+    #[test]
+    fn timer_l_absorbs_copies_of_an_answered_invite() {
+        let mut machine = ServerInvite::new();
+        assert!(machine.handle_response(at(0), 200));
+        assert!(!machine.handle_again() && !machine.handle_response(at(1), 487));
+        assert_eq!(machine.handle_ack(at(100)), Ack::ForDialog);
+        assert_eq!(machine.handle_ack(at(600)), Ack::ForDialog);
+        assert_eq!(machine.handle_timeout(at(31_999)), Due::Nothing);
+        assert_eq!(machine.handle_timeout(at(32_000)), Due::Over);
+    }
+}

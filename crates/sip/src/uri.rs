@@ -1,0 +1,297 @@
+//! Addresses: who is meant, and where to find them.
+//!
+//! SIP and SIPS URIs (RFC 3261 section 19.1), telephone URIs (RFC 3966), and any other scheme as an opaque text.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// The longest URI that we read, in bytes.
+pub const URI_MAX: usize = 2048;
+
+/// The default port of SIP over UDP (RFC 3261 section 19.1.2).
+pub const DEFAULT_PORT: u16 = 5060;
+
+/// What kind of address a URI is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `sip:`
+    Sip,
+    /// `sips:`
+    Sips,
+    /// `tel:`
+    Tel,
+    /// Anything else: kept as it is, never called.
+    Other,
+}
+
+/// A URI, read but not copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uri<'a> {
+    text: &'a str,
+    scheme: Scheme,
+    user: &'a str,
+    password: Option<&'a str>,
+    host: &'a str,
+    port: Option<u16>,
+    params: &'a str,
+    headers: Option<&'a str>,
+}
+
+impl<'a> Uri<'a> {
+    /// Reads a whole URI. `None` if it is not one: a blank, `<`, `>`, `"` or a byte beyond ASCII in it, no scheme, a broken host or
+    /// port, or longer than [`URI_MAX`].
+    pub fn parse(bytes: &'a [u8]) -> Option<Uri<'a>> {
+        if bytes.len() > URI_MAX || !bytes.iter().all(|b| b.is_ascii_graphic() && !b"<>\"".contains(b)) {
+            return None;
+        }
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (scheme, rest) = text.split_once(':')?;
+        let sound = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+        if !sound || rest.is_empty() {
+            return None;
+        }
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "sip" => Scheme::Sip,
+            "sips" => Scheme::Sips,
+            "tel" => Scheme::Tel,
+            _ => Scheme::Other,
+        };
+        match scheme {
+            Scheme::Sip | Scheme::Sips => Self::sip(text, scheme, rest),
+            Scheme::Tel => {
+                let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
+                (!number.is_empty()).then_some(Uri {
+                    text,
+                    scheme,
+                    user: number,
+                    password: None,
+                    host: "",
+                    port: None,
+                    params,
+                    headers: None,
+                })
+            }
+            Scheme::Other => Some(Uri { text, scheme, user: "", password: None, host: "", port: None, params: "", headers: None }),
+        }
+    }
+
+    fn sip(text: &'a str, scheme: Scheme, rest: &'a str) -> Option<Uri<'a>> {
+        // A user part may hold `;` and `?` (section 25.1, user-unreserved), so the `@` is looked for first.
+        let (userinfo, place) = match rest.split_once('@') {
+            Some((user, place)) => (Some(user), place),
+            None => (None, rest),
+        };
+        if place.contains('@') || userinfo.is_some_and(str::is_empty) {
+            return None;
+        }
+        let (user, password) = match userinfo.unwrap_or_default().split_once(':') {
+            Some((user, password)) => (user, Some(password)),
+            None => (userinfo.unwrap_or_default(), None),
+        };
+        let (place, headers) = match place.split_once('?') {
+            Some((place, headers)) => (place, Some(headers)),
+            None => (place, None),
+        };
+        let (hostport, params) = place.split_once(';').unwrap_or((place, ""));
+        let (host, port) = host_port(hostport)?;
+        Some(Uri { text, scheme, user, password, host, port, params, headers })
+    }
+
+    /// The URI as it was written.
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+    /// What kind of address it is.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+    /// The user, or the telephone number of a `tel:` URI, with `%` escapes resolved once; empty if there is none.
+    /// `%00` is a character like any other, it cuts nothing off. What is then no UTF-8 becomes U+FFFD.
+    pub fn user(&self) -> String {
+        unescape(self.user)
+    }
+    /// The host as written: a name, an IPv4 address, or an IPv6 address in brackets; empty for other schemes.
+    pub fn host(&self) -> &'a str {
+        self.host
+    }
+    /// The port, if one is written.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+    /// The host as an address, if it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        ip(self.host)
+    }
+    /// Host and port as a socket address, if the host is an IP address.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        Some(SocketAddr::new(self.ip()?, self.port.unwrap_or(DEFAULT_PORT)))
+    }
+    /// The URI parameter of that name: `Some("")` if it has no value.
+    pub fn param(&self, name: &str) -> Option<&'a str> {
+        self.params().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+    /// Whether it carries headers (`?Route=..`). Such a URI is never called: the headers would slip into our request.
+    pub fn has_headers(&self) -> bool {
+        self.headers.is_some()
+    }
+    fn params(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.params.split(';').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, "")))
+    }
+
+    /// Whether two URIs are equal by the rules of RFC 3261 section 19.1.4.
+    pub fn same(&self, other: &Uri<'_>) -> bool {
+        if self.scheme != other.scheme {
+            return false;
+        }
+        if self.scheme == Scheme::Other {
+            return self.text == other.text;
+        }
+        let deciding = ["user", "ttl", "method", "maddr", "transport"];
+        let covers = |a: &Uri<'_>, b: &Uri<'_>| {
+            a.params().all(|(name, value)| match b.param(name) {
+                Some(theirs) => unescape(theirs).eq_ignore_ascii_case(&unescape(value)),
+                None => !deciding.iter().any(|d| d.eq_ignore_ascii_case(name)),
+            })
+        };
+        self.user() == other.user()
+            && self.password.map(unescape) == other.password.map(unescape)
+            && self.host.eq_ignore_ascii_case(other.host)
+            && self.port == other.port
+            && self.headers == other.headers
+            && covers(self, other)
+            && covers(other, self)
+    }
+}
+
+impl fmt::Display for Uri<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+/// Splits `host[:port]`; the host may be an IPv6 address in brackets. `None` if either is broken.
+pub(crate) fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let end = rest.find(']')?;
+            rest.get(..end)?.parse::<std::net::Ipv6Addr>().ok()?;
+            (text.get(..end + 2)?, text.get(end + 2..)?)
+        }
+        None => {
+            let end = text.find(':').unwrap_or(text.len());
+            let (host, port) = text.split_at(end);
+            let named = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+            (named.then_some(host)?, port)
+        }
+    };
+    match port.strip_prefix(':') {
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some((host, Some(digits.parse().ok()?))),
+        Some(_) => None,
+        None => port.is_empty().then_some((host, None)),
+    }
+}
+
+/// A host as an address, if it is one.
+pub(crate) fn ip(host: &str) -> Option<IpAddr> {
+    match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+        Some(v6) => v6.parse().ok().map(IpAddr::V6),
+        None => host.parse().ok().map(IpAddr::V4),
+    }
+}
+
+/// Resolves `%` escapes once. A `%` without two hexadecimal digits stays what it is.
+pub(crate) fn unescape(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let digit = |i: usize| bytes.get(i).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push(high << 4 | low);
+                at += 3;
+            }
+            _ => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+/// A text as the user part of a SIP URI: everything but unreserved characters and `+ & = $` becomes a `%` escape.
+pub(crate) fn escape_user(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()+&=$".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri<'_> {
+        Uri::parse(text.as_bytes()).unwrap_or_else(|| panic!("{text} is a URI"))
+    }
+
+    #[test]
+    fn the_user_ends_at_the_at_sign_and_not_before() {
+        assert_eq!(uri("sip:user;par=u%40example.net@example.com").user(), "user;par=u@example.net");
+        assert_eq!(uri("sip:sips%3Auser%40example.com@example.net").user(), "sips:user@example.com");
+        assert_eq!(uri("sip:0440000001@[2001:db8::1]:5070;lr").socket_addr(), Some("[2001:db8::1]:5070".parse().unwrap()));
+        assert_eq!(uri("tel:+81-44-000-0001;phone-context=x").user(), "+81-44-000-0001");
+        assert_eq!(uri("sip:null-%00-null@h").user(), "null-\0-null");
+        assert_eq!(uri("sip:a%2541@h").user(), "a%41");
+        assert_eq!(uri("SIP:h;Transport=udp").param("transport"), Some("udp"));
+        assert!(uri("sip:h?Route=x").has_headers());
+        assert_eq!(uri("soap.beep://192.0.2.103:3002").scheme(), Scheme::Other);
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused() {
+        for text in [
+            "",
+            "sip:",
+            "<sip:a@b>",
+            "sip:a b@c",
+            "sip:a@",
+            "sip:@h",
+            "sip:a@b@c",
+            "sip:a@[::1",
+            "sip:a@[zz]",
+            "sip:a@h:70000",
+            "sip:a@h:+1",
+            "1x:y",
+            "ä:b",
+        ] {
+            assert!(Uri::parse(text.as_bytes()).is_none(), "{text}");
+        }
+        assert!(Uri::parse(format!("sip:{}@h", "a".repeat(URI_MAX)).as_bytes()).is_none());
+    }
+
+    #[test]
+    fn equal_uris_are_equal_whatever_their_spelling() {
+        assert!(uri("sip:%61lice@Example.com;transport=TCP").same(&uri("sip:alice@example.com;Transport=tcp")));
+        assert!(uri("sip:carol@chicago.com;newparam=5").same(&uri("sip:carol@chicago.com;security=on")));
+        assert!(!uri("sip:bob@biloxi.com").same(&uri("sip:bob@biloxi.com:5060")));
+        assert!(!uri("sip:bob@biloxi.com").same(&uri("sip:bob@biloxi.com;transport=udp")));
+        assert!(!uri("sip:Bob@biloxi.com").same(&uri("sip:bob@biloxi.com")));
+    }
+
+    #[test]
+    fn an_escaped_user_comes_back_whole() {
+        for text in ["044-000-0001", "川崎 <sip:x>", "a;b?c@d\r\nVia: x", "100%"] {
+            let escaped = escape_user(text);
+            assert!(!escaped.contains(['<', '>', ' ', '\r', ';', '@', '?']));
+            assert_eq!(unescape(&escaped), text);
+        }
+    }
+}

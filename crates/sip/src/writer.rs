@@ -1,0 +1,143 @@
+//! Puts messages on the wire: a start line, header lines, a body.
+//!
+//! RFC 3261 section 7. Every message is built afresh; nothing of a peer's gets in but values that were read and checked, or
+//! single header lines echoed into a response (section 8.2.6).
+
+use bytes::Bytes;
+
+/// The methods that we offer (RFC 3261 section 20.5). INFO is not among them, so that phones send digits by RFC 4733.
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER";
+
+/// A message under construction.
+#[derive(Clone, Debug)]
+pub struct Writer(Vec<u8>);
+
+impl Writer {
+    /// Begins a request.
+    pub fn request(method: &str, uri: &str) -> Writer {
+        Writer(Vec::with_capacity(1024)).line(format!("{method} {uri} SIP/2.0").as_bytes())
+    }
+    /// Begins a response with the usual words for `status`.
+    pub fn response(status: u16) -> Writer {
+        Self::response_saying(status, reason(status))
+    }
+    /// Begins a response with words of its own.
+    pub fn response_saying(status: u16, words: &str) -> Writer {
+        Writer(Vec::with_capacity(1024)).line(format!("SIP/2.0 {status} {words}").as_bytes())
+    }
+    /// Adds a header line.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Writer {
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b": ");
+        self.line(value.as_ref())
+    }
+    /// Adds lines that were built by another writer.
+    #[must_use]
+    pub(crate) fn lines(mut self, lines: &[u8]) -> Writer {
+        self.0.extend_from_slice(lines);
+        self
+    }
+    /// Ends the message with a body.
+    pub fn body(self, content_type: &str, body: &[u8]) -> Bytes {
+        let Writer(mut bytes) = self.header("Content-Type", content_type).header("Content-Length", body.len().to_string());
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(body);
+        Bytes::from(bytes)
+    }
+    /// Ends the message without a body.
+    pub fn empty(self) -> Bytes {
+        let Writer(mut bytes) = self.header("Content-Length", "0");
+        bytes.extend_from_slice(b"\r\n");
+        Bytes::from(bytes)
+    }
+    /// A line break inside a value would be a header of somebody else's choosing: it becomes a blank.
+    fn line(mut self, text: &[u8]) -> Writer {
+        self.0.extend(text.iter().map(|b| if b"\r\n".contains(b) { b' ' } else { *b }));
+        self.0.extend_from_slice(b"\r\n");
+        self
+    }
+    /// The lines so far, to be used in several messages.
+    pub(crate) fn into_lines(self) -> Vec<u8> {
+        self.0
+    }
+    /// No start line: header lines only.
+    pub(crate) fn fragment() -> Writer {
+        Writer(Vec::with_capacity(512))
+    }
+}
+
+/// A text as a quoted string: escapes resolved against it, control characters gone, at most 128 characters.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars().filter(|c| !c.is_control()).take(128) {
+        if c == '"' || c == '\\' {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+    out
+}
+
+/// The usual words for a status (RFC 3261 section 21).
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Trying",
+        180 => "Ringing",
+        181 => "Call Is Being Forwarded",
+        182 => "Queued",
+        183 => "Session Progress",
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        410 => "Gone",
+        415 => "Unsupported Media Type",
+        416 => "Unsupported URI Scheme",
+        420 => "Bad Extension",
+        480 => "Temporarily Unavailable",
+        481 => "Call/Transaction Does Not Exist",
+        482 => "Loop Detected",
+        483 => "Too Many Hops",
+        486 => "Busy Here",
+        487 => "Request Terminated",
+        488 => "Not Acceptable Here",
+        491 => "Request Pending",
+        500 => "Server Internal Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "Version Not Supported",
+        513 => "Message Too Large",
+        600 => "Busy Everywhere",
+        603 => "Decline",
+        _ => match status / 100 {
+            1 => "Progress",
+            2 => "Success",
+            3 => "Redirection",
+            4 => "Request Failure",
+            5 => "Server Failure",
+            _ => "Global Failure",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_can_be_smuggled_through_a_value() {
+        let bytes = Writer::request("INVITE", "sip:a@b").header("X", "1\r\nVia: evil").body("application/sdp", b"v=0\r\n");
+        assert_eq!(
+            &bytes[..],
+            b"INVITE sip:a@b SIP/2.0\r\nX: 1  Via: evil\r\nContent-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n"
+        );
+        assert_eq!(quoted("a\"b\\c\r\nd\u{7f}"), r#""a\"b\\cd""#);
+    }
+}
