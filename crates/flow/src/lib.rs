@@ -1,1 +1,39 @@
-//! The flow language: read, check, run
+//! The flow language: reads what supervisors wrote, says everything that is wrong with it, and leads one caller through it.
+//!
+//! [`read`] turns the files of a city into a [`Draft`] and never fails; [`sentences`] names everything that may be spoken, so that
+//! it can be rendered and measured; [`check`] judges the draft with what is then known and gives a [`Book`] if nothing is wrong;
+//! a [`Run`] is one caller's way through a flow of that book. Problems carry file, line, column, and a sentence in English and in
+//! Japanese ([`render`] shows them).
+//!
+//! Total by construction: every way that a step can end is named or inherited, and `check` refuses a flow in which a caller could
+//! fall out, circle in silence, or be hung up on without a word.
+//!
+//! A step of the language is one file in `steps/` and one word in its `steps!` line.
+//!
+//! Deliberately absent: files and clocks (texts and times are arguments), a scripting language (no expressions, no code in
+//! sentences), sound (a sentence is asked for by name), agents' choice (routing decides who answers).
+
+mod book;
+mod budget;
+mod calendar;
+mod check;
+mod config;
+mod decode;
+mod draft;
+mod problem;
+mod program;
+mod prompts;
+mod run;
+mod speech;
+mod steps;
+mod tree;
+
+pub use book::Book;
+pub use budget::{Reach, paths};
+pub use calendar::{Calendar, Hours};
+pub use check::{Checked, Known, check};
+pub use draft::{Draft, Source, read, sentences};
+pub use problem::{Problem, Severity, Tongue, render};
+pub use program::Flow;
+pub use run::{Ask, Heard, Note, Position, Run};
+pub use speech::{Form, Sentence, Spoken};

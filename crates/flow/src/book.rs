@@ -1,0 +1,63 @@
+//! A city that passed its check: what the engine, the queues and the callers' runs go by.
+
+use crate::calendar::Calendar;
+use crate::draft::{Draft, sentences};
+use crate::program::Flow;
+use crate::speech::{Sentence, Spoken};
+use model::{Agent, AgentId, FlowName, Line, Millis, Number, PromptId, Queue, QueueId, Settings, Version};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A checked city. Published whole, never changed.
+#[derive(Clone, Debug)]
+pub struct Book {
+    /// The name of exactly these texts.
+    pub version: Version,
+    /// The engine's own settings.
+    pub settings: Settings,
+    /// The flows.
+    pub flows: BTreeMap<FlowName, Flow>,
+    /// The queues.
+    pub queues: BTreeMap<QueueId, Queue>,
+    /// Who answers.
+    pub agents: BTreeMap<AgentId, Agent>,
+    /// Who may call in.
+    pub lines: Vec<Line>,
+    /// Which number leads to which flow.
+    pub numbers: BTreeMap<Number, FlowName>,
+    /// Everything that may be spoken.
+    pub sentences: Vec<Sentence>,
+    /// When the city is open.
+    pub calendar: Calendar,
+    /// The music that there is.
+    pub music: BTreeSet<PromptId>,
+    /// Sentences that hold the caller's place in line.
+    pub(crate) templated: BTreeSet<PromptId>,
+    /// How long sentences take, as far as it is known.
+    pub(crate) lengths: BTreeMap<Spoken, Millis>,
+}
+
+impl Default for Book {
+    /// A city without anything in it.
+    fn default() -> Self {
+        Book::new(&crate::read(Vec::new()), &BTreeMap::new())
+    }
+}
+
+impl Book {
+    pub(crate) fn new(draft: &Draft, lengths: &BTreeMap<Spoken, Millis>) -> Book {
+        Book {
+            version: draft.version.clone(),
+            settings: draft.settings.clone(),
+            flows: draft.flows.clone(),
+            queues: draft.queues.iter().map(|(id, entry)| (id.clone(), entry.queue.clone())).collect(),
+            agents: draft.agents.iter().map(|(id, entry)| (id.clone(), entry.agent.clone())).collect(),
+            lines: draft.lines.iter().map(|entry| entry.line.clone()).collect(),
+            numbers: draft.numbers.iter().map(|(number, flow)| (number.clone(), flow.value.clone())).collect(),
+            sentences: sentences(draft),
+            calendar: draft.calendar().clone(),
+            music: draft.music.keys().cloned().collect(),
+            templated: draft.prompts.iter().filter(|(_, prompt)| prompt.is_templated()).map(|(id, _)| id.clone()).collect(),
+            lengths: lengths.clone(),
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Whether a caller can get lost in a flow: names that lead nowhere, steps nobody comes to, circles of silence, ways that end
+//! without a person, and ways that take too long.
+
+use super::Known;
+use crate::budget::{Caller, longest, spoken_key};
+use crate::decode::{noun, unknown};
+use crate::draft::Draft;
+use crate::problem::{At, Problems};
+use crate::program::{Flow, Set};
+use crate::speech::Speech;
+use crate::steps::{By, End, Sketch, Way};
+use model::{Digit, Lang, PromptId, QueueId, ScheduleId, Skill, StepId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// More choices than this are not remembered.
+const CHOICES_MAX: usize = 4;
+/// Menus inside menus.
+const DEPTH_MAX: u32 = 3;
+/// Key presses to a person, from the start.
+const PRESSES_MAX: u32 = 2;
+
+pub(super) fn check(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Problems) {
+    let names_right = names(draft, flow, problems);
+    for (step, named) in &flow.steps {
+        let sketch = named.step.sketch();
+        speeches(draft, flow, &sketch, problems);
+        menu(draft, flow, step, &sketch, problems);
+    }
+    // With a name or a step missing, what follows would only repeat it in other words.
+    if !names_right || !flow.broken.is_empty() {
+        return;
+    }
+    unreachable(flow, problems);
+    let circles = silent_circles(flow, problems);
+    if !circles {
+        silent_ends(flow, problems);
+    }
+    nearness(flow, problems);
+    if !circles && !known.lengths.is_empty() {
+        budgets(draft, known, flow, problems);
+    }
+}
+
+/// Every name must name something. True if every step that is named exists.
+fn names(draft: &Draft, flow: &Flow, problems: &mut Problems) -> bool {
+    let mut right = true;
+    let mut step = |to: &At<StepId>, problems: &mut Problems| {
+        if !flow.steps.contains_key(&to.value) && !flow.broken.contains(&to.value) {
+            right = false;
+            let all = flow.steps.keys().chain(&flow.broken).map(StepId::as_str);
+            unknown(problems, to.at, "unknown_step", noun::STEP, to.value.as_str(), all);
+        }
+    };
+    let defaults = &flow.defaults;
+    let outcomes = &defaults.outcomes;
+    let inherited = [&defaults.on_error, &defaults.no_input.then, &defaults.bad_key.then, &outcomes.nobody_logged_in, &outcomes.full];
+    step(&flow.start, problems);
+    inherited.into_iter().chain([&outcomes.closed]).flatten().for_each(|to| step(to, problems));
+    let readable = |file| !draft.unreadable.contains(file);
+    let skills: BTreeSet<&Skill> = draft.agents.values().flat_map(|entry| entry.agent.skills.keys()).collect();
+    for named in flow.steps.values() {
+        let sketch = named.step.sketch();
+        for way in &sketch.ways {
+            step(way.to, problems);
+            language(flow, way.set, problems);
+        }
+        if let Some(queue) = sketch.queue.filter(|q| readable("queues") && !draft.queues.contains_key(&q.value)) {
+            unknown(problems, queue.at, "unknown_queue", noun::QUEUE, queue.value.as_str(), draft.queues.keys().map(QueueId::as_str));
+        }
+        let schedules = &draft.calendar().schedules;
+        if let Some(schedule) = sketch.schedule.filter(|s| readable("calendar") && !schedules.contains_key(&s.value)) {
+            let all = schedules.keys().map(ScheduleId::as_str);
+            unknown(problems, schedule.at, "unknown_schedule", noun::SCHEDULE, schedule.value.as_str(), all);
+        }
+        for skill in sketch.skills.iter().filter(|s| readable("agents") && !skills.contains(&s.value)) {
+            unknown(problems, skill.at, "unknown_skill", noun::SKILL, skill.value.as_str(), skills.iter().map(|s| s.as_str()));
+        }
+        if sketch.queue.is_some() && draft.music.is_empty() && readable("prompts") {
+            let en = "there is no music: whoever waits here would hear nothing";
+            let ja = "音楽がひとつもありません。ここで待つ人には何も聞こえません。";
+            problems.error(named.at, "no_music", en, ja).help("music: { calm: { file: calm.wav } }");
+        } else if let Some(music) = sketch.music.filter(|m| readable("prompts") && !draft.music.contains_key(&m.value)) {
+            unknown(problems, music.at, "unknown_music", noun::MUSIC, music.value.as_str(), draft.music.keys().map(PromptId::as_str));
+        }
+    }
+    let spoken = defaults.bad_key.say.iter();
+    spoken.for_each(|speech| prompts(draft, flow, speech, problems));
+    right
+}
+
+fn language(flow: &Flow, set: Option<&Set>, problems: &mut Problems) {
+    if let Some(lang) = set.and_then(|set| set.lang.as_ref()) {
+        offered(flow, lang, problems);
+    }
+}
+
+fn offered(flow: &Flow, lang: &At<Lang>, problems: &mut Problems) {
+    if !flow.languages().any(|offered| *offered == lang.value) {
+        unknown(problems, lang.at, "unknown_language", noun::LANGUAGE, lang.value.as_str(), flow.languages().map(Lang::as_str));
+    }
+}
+
+/// Everything that a step may say must be there, in every language in which somebody may hear it.
+fn speeches(draft: &Draft, flow: &Flow, sketch: &Sketch<'_>, problems: &mut Problems) {
+    for speech in &sketch.speeches {
+        prompts(draft, flow, speech, problems);
+        for part in &speech.parts {
+            let templated = draft.prompts.get(&part.prompt.value).is_some_and(crate::prompts::Prompt::is_templated);
+            if templated && !sketch.templates {
+                let en = format!("\"{}\" says {{{{ position }}}}, which only a caller in a queue has", part.prompt.value);
+                let ja = format!("「{}」の {{{{ position }}}} は、待ち列の中でだけ使えます。", part.prompt.value);
+                problems.error(part.prompt.at, "position_outside_queue", en, ja);
+            }
+        }
+    }
+}
+
+fn prompts(draft: &Draft, flow: &Flow, speech: &Speech, problems: &mut Problems) {
+    for part in &speech.parts {
+        if let Some(lang) = &part.lang {
+            offered(flow, lang, problems);
+        }
+        let Some(prompt) = draft.prompts.get(&part.prompt.value) else {
+            if !draft.unreadable.contains("prompts") {
+                let all = draft.prompts.keys().map(PromptId::as_str);
+                unknown(problems, part.prompt.at, "unknown_prompt", noun::PROMPT, part.prompt.value.as_str(), all);
+            }
+            continue;
+        };
+        let fixed = part.lang.as_ref().map(|lang| &lang.value);
+        let heard = flow.languages().filter(|lang| fixed.is_none_or(|fixed| fixed == *lang));
+        for lang in heard.filter(|lang| !prompt.wordings.contains_key(*lang)) {
+            let en = format!("\"{}\" has no text in {lang}, which the flow \"{}\" offers", part.prompt.value, flow.name);
+            let ja = format!("「{}」に {lang} の文がありません。フロー「{}」で使われます。", part.prompt.value, flow.name);
+            problems.error(prompt.at, "prompt_lacks_language", en, ja).help(format!("{lang}: \"…\""));
+        }
+    }
+}
+
+/// A menu must be short enough to be remembered, and must name its keys.
+fn menu(draft: &Draft, flow: &Flow, step: &StepId, sketch: &Sketch<'_>, problems: &mut Problems) {
+    let (Some(menu), Some(named)) = (&sketch.menu, flow.steps.get(step)) else { return };
+    if menu.choices > CHOICES_MAX && !menu.list {
+        let en = format!("{} choices: nobody remembers more than {CHOICES_MAX}; write list: true if they are all alike", menu.choices);
+        let ja = format!(
+            "選択肢が {} 個あります。覚えられるのは {CHOICES_MAX} 個までです。同じ種類の一覧なら list: true と書いてください。",
+            menu.choices
+        );
+        problems.warning(named.at, "too_many_choices", en, ja);
+    }
+    let Some(speech) = sketch.opening else { return };
+    for lang in flow.languages() {
+        let texts: Vec<&str> = speech
+            .parts
+            .iter()
+            .filter_map(|part| draft.prompts.get(&part.prompt.value)?.wordings.get(part.lang(lang)))
+            .map(|wording| wording.text.as_str())
+            .collect();
+        let says = |digit: Digit| texts.iter().any(|text| spoken_key(text, digit).is_some());
+        // star and hash are named by words, in as many ways as there are languages; 0 for a person needs no words.
+        let figures = ('0'..='9').filter_map(Digit::from_char);
+        if texts.len() < speech.parts.len() {
+            continue;
+        }
+        for key in menu.keys.iter().filter(|key| (1..10).contains(&key.value.event()) && !says(key.value)) {
+            let en = format!("no sentence of this menu names the key {}, in {lang}", key.value);
+            let ja = format!("このメニューの案内文（{lang}）はキー {} に触れていません。", key.value);
+            problems.warning(key.at, "key_not_spoken", en, ja);
+        }
+        for digit in figures.filter(|digit| says(*digit) && !menu.keys.iter().any(|key| key.value == *digit)) {
+            let en = format!("the sentence in {lang} names the key {digit}, which this menu does not have");
+            let ja = format!("案内文（{lang}）にあるキー {digit} が、このメニューにはありません。");
+            problems.warning(named.at, "key_not_defined", en, ja);
+        }
+    }
+}
+
+fn unreachable(flow: &Flow, problems: &mut Problems) {
+    let mut seen: BTreeSet<&StepId> = BTreeSet::new();
+    let mut next: Vec<&StepId> = vec![&flow.start.value];
+    next.extend(flow.defaults.on_error.as_ref().map(|to| &to.value));
+    while let Some(step) = next.pop() {
+        if seen.insert(step)
+            && let Some(named) = flow.steps.get(step)
+        {
+            next.extend(named.step.sketch().ways.iter().map(|way| &way.to.value));
+        }
+    }
+    for (step, named) in flow.steps.iter().filter(|(step, _)| !seen.contains(step)) {
+        let en = format!("no call ever comes to the step \"{step}\"");
+        let ja = format!("ステップ「{step}」にはどこからも来られません。");
+        problems.error(named.at, "unreachable_step", en, ja);
+    }
+}
+
+/// Ways that need nothing of the caller, again and again.
+fn goes_by_itself(way: &Way<'_>) -> bool {
+    match way.by {
+        By::Itself | By::Silence | By::Hours { .. } | By::Refused => true,
+        // A rung is climbed once per caller.
+        By::Key(_) | By::BadKey | By::Waited => false,
+    }
+}
+
+/// A circle that nobody has to do anything to stay in. True if there is one.
+fn silent_circles(flow: &Flow, problems: &mut Problems) -> bool {
+    let mut search = Circles { flow, trail: Vec::new(), done: BTreeSet::new(), found: false };
+    for step in flow.steps.keys() {
+        search.from(step, problems);
+    }
+    search.found
+}
+
+struct Circles<'a> {
+    flow: &'a Flow,
+    trail: Vec<&'a StepId>,
+    done: BTreeSet<&'a StepId>,
+    found: bool,
+}
+
+impl<'a> Circles<'a> {
+    fn from(&mut self, step: &'a StepId, problems: &mut Problems) {
+        let Some(named) = self.flow.steps.get(step).filter(|_| self.done.insert(step)) else { return };
+        self.trail.push(step);
+        for way in named.step.sketch().ways.iter().filter(|way| goes_by_itself(way)) {
+            let to = &way.to.value;
+            match self.trail.iter().position(|on| *on == to) {
+                Some(begin) => {
+                    self.found = true;
+                    let names = self.trail.iter().skip(begin).map(|s| s.as_str()).chain([to.as_str()]);
+                    let circle = names.collect::<Vec<_>>().join(" > ");
+                    let en = format!("a caller who presses nothing goes round in a circle: {circle}");
+                    let ja = format!("何も押さない人が同じところを回り続けます: {circle}");
+                    problems.error(way.to.at, "silent_circle", en, ja);
+                }
+                None => self.from(to, problems),
+            }
+        }
+        self.trail.pop();
+    }
+}
+
+/// Whoever presses nothing must come to people; only when we are closed may an announcement be the end.
+fn silent_ends(flow: &Flow, problems: &mut Problems) {
+    let mut seen: BTreeSet<(&StepId, bool)> = BTreeSet::new();
+    let mut next: Vec<(&At<StepId>, bool)> = vec![(&flow.start, false)];
+    while let Some((to, closed)) = next.pop() {
+        let Some(named) = flow.steps.get(&to.value).filter(|_| seen.insert((&to.value, closed))) else { continue };
+        let sketch = named.step.sketch();
+        match sketch.end {
+            End::Person => {}
+            End::HangUp if closed => {}
+            End::HangUp => {
+                let en = format!("a caller who presses nothing is hung up on at \"{}\"; lead silence to a queue", to.value);
+                let ja = format!("何も押さない人の電話が「{}」で切れます。待ち列につないでください。", to.value);
+                problems.error(to.at, "silence_hangs_up", en, ja);
+            }
+            End::Open => {
+                for way in &sketch.ways {
+                    match way.by {
+                        By::Itself | By::Silence => next.push((way.to, closed)),
+                        By::Hours { closed: shut } => next.push((way.to, closed || shut)),
+                        By::Key(_) | By::BadKey | By::Refused | By::Waited => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Key presses to each step, at least.
+fn presses(flow: &Flow, closed_too: bool) -> BTreeMap<&StepId, u32> {
+    let mut least: BTreeMap<&StepId, u32> = BTreeMap::new();
+    let mut next: VecDeque<(&StepId, u32)> = VecDeque::from([(&flow.start.value, 0)]);
+    while let Some((step, count)) = next.pop_front() {
+        if least.get(step).is_some_and(|least| *least <= count) {
+            continue;
+        }
+        least.insert(step, count);
+        let Some(named) = flow.steps.get(step) else { continue };
+        let sketch = named.step.sketch();
+        for way in sketch.ways.iter().filter(|_| sketch.end == End::Open) {
+            match way.by {
+                By::Hours { closed } if closed && !closed_too => {}
+                By::Itself | By::Hours { .. } => next.push_front((&way.to.value, count)),
+                By::Key(_) => next.push_back((&way.to.value, count + 1)),
+                By::Silence | By::BadKey | By::Refused | By::Waited => {}
+            }
+        }
+    }
+    least
+}
+
+/// A person is never more than two keys away, and a menu never more than three menus deep.
+fn nearness(flow: &Flow, problems: &mut Problems) {
+    let is_person = |step: &StepId| flow.steps.get(step).is_some_and(|named| named.step.sketch().end == End::Person);
+    match presses(flow, false).into_iter().filter(|(step, _)| is_person(step)).map(|(_, count)| count).min() {
+        Some(count) if count <= PRESSES_MAX => {}
+        Some(count) => {
+            let en = format!("{count} key presses to the nearest person; {PRESSES_MAX} are allowed");
+            let ja = format!("いちばん近い担当者までキーを {count} 回押す必要があります。{PRESSES_MAX} 回までにしてください。");
+            problems.error(flow.start.at, "far_from_human", en, ja);
+        }
+        None => {
+            let (en, ja) = ("no key of this flow leads to a person", "このフローでは、どのキーを押しても担当者につながりません。");
+            problems.error(flow.start.at, "far_from_human", en, ja);
+        }
+    }
+    for (step, count) in presses(flow, true) {
+        if let Some(named) = flow.steps.get(step).filter(|named| named.step.sketch().menu.is_some())
+            && count + 1 > DEPTH_MAX
+        {
+            let en = format!("this menu is number {} on its way; more than {DEPTH_MAX} wear callers out", count + 1);
+            let ja = format!("このメニューは {} 段目です。{DEPTH_MAX} 段を超えると、かけた人が疲れます。", count + 1);
+            problems.warning(named.at, "too_deep_menu", en, ja);
+        }
+    }
+}
+
+fn budgets(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Problems) {
+    let promises = [
+        (&flow.budget.pressing, Caller::Pressing, "a caller who presses keys reaches people", "キーを押す人が担当者につながるまで"),
+        (&flow.budget.silent, Caller::Silent, "a caller who presses nothing reaches people", "何も押さない人が担当者につながるまで"),
+    ];
+    for (allowed, caller, en, ja) in promises {
+        let Some((allowed, longest)) = allowed.as_ref().zip(longest(draft, known, flow, caller)) else { continue };
+        if longest.time > allowed.value {
+            let (takes, may, way) = (seconds(longest.time), seconds(allowed.value), longest.way());
+            let en = format!("{en} after {takes} s at worst, {may} s are allowed: {way}");
+            let ja = format!("{ja}、最も長い道で {takes} 秒かかります（上限 {may} 秒）: {way}");
+            problems.error(allowed.at, "over_budget", en, ja);
+        }
+    }
+    if let Some((allowed, longest)) = flow.budget.mandatory.as_ref().zip(longest(draft, known, flow, Caller::Patient))
+        && longest.time > allowed.value
+    {
+        let (takes, may) = (seconds(longest.time), seconds(allowed.value));
+        let en = format!("{takes} s of speech cannot be interrupted, {may} s are allowed: {}", longest.way());
+        let ja = format!("途中で止められない案内が {takes} 秒あります（上限 {may} 秒）: {}", longest.way());
+        problems.error(allowed.at, "over_budget", en, ja);
+    }
+}
+
+/// `7`, `7.4`.
+fn seconds(time: Duration) -> String {
+    let tenths = time.as_millis().div_ceil(100);
+    if tenths % 10 == 0 { format!("{}", tenths / 10) } else { format!("{}.{}", tenths / 10, tenths % 10) }
+}

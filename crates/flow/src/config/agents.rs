@@ -1,0 +1,82 @@
+//! `agents.yaml`: who answers, what they can do, and which queues they serve.
+
+use crate::config::ENTRIES_MAX;
+use crate::decode::{Fields, is_name, missing, noun};
+use crate::problem::{At, Problems, Spot};
+use crate::tree::{Node, shown};
+use model::{Agent, AgentId, Number, QueueId, Skill};
+use std::collections::BTreeMap;
+
+/// An agent, and where each part was written.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) agent: Agent,
+    pub(crate) at: Spot,
+    pub(crate) serves: Vec<At<QueueId>>,
+}
+
+pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<AgentId, Entry> {
+    let mut agents = BTreeMap::new();
+    let mut extensions: BTreeMap<Number, String> = BTreeMap::new();
+    for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+        if !is_name(&key.text, key.at, problems) {
+            continue;
+        }
+        let Some(mut fields) = Fields::of(value, key.at, problems) else { continue };
+        let extension = match fields.take("extension") {
+            Some(node) => extension(node, problems),
+            None => {
+                missing(problems, key.at, "extension", "extension: \"201\"");
+                None
+            }
+        };
+        let skills = fields.take("skills").map(|n| skills(n, problems));
+        if skills.as_ref().is_none_or(BTreeMap::is_empty) {
+            missing(problems, key.at, "skills", "skills: { general: 3, ja: 5 }");
+        }
+        let serves: Vec<At<QueueId>> =
+            fields.take("serves").map(|n| n.items().iter().filter_map(|item| item.name(problems)).collect()).unwrap_or_default();
+        fields.not_yet(&["password", "busy"], problems);
+        fields.finish(problems);
+        let Some(extension) = extension else { continue };
+        if let Some(other) = extensions.insert(extension.value.clone(), key.text.clone()) {
+            let en = format!("{} and {} have the same extension", other, key.text);
+            let ja = format!("{other} と {} の内線番号が同じです。", key.text);
+            problems.error(extension.at, "same_extension", en, ja);
+        }
+        let id = AgentId::from(key.text.as_str());
+        let agent = Agent {
+            id: id.clone(),
+            extension: extension.value,
+            skills: skills.unwrap_or_default(),
+            serves: serves.iter().map(|q| q.value.clone()).collect(),
+        };
+        agents.insert(id, Entry { agent, at: key.at, serves });
+    }
+    agents
+}
+
+fn extension(node: &Node, problems: &mut Problems) -> Option<At<Number>> {
+    let text = node.text(problems)?;
+    match Number::parse(text.value) {
+        Ok(number) => Some(At { value: number, at: text.at }),
+        Err(fault) => {
+            let ja = format!("「{}」は{}として読めません。", shown(text.value), noun::NUMBER.ja);
+            problems.error(text.at, "not_a_number", fault.to_string(), ja);
+            None
+        }
+    }
+}
+
+fn skills(node: &Node, problems: &mut Problems) -> BTreeMap<Skill, model::Level> {
+    let entries = node.map(problems).unwrap_or_default();
+    let mut skills = BTreeMap::new();
+    for (key, value) in entries {
+        if is_name(&key.text, key.at, problems)
+            && let Some(level) = value.level(problems)
+        {
+            skills.insert(Skill::from(key.text.as_str()), level);
+        }
+    }
+    skills
+}

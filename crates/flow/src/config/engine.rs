@@ -1,0 +1,113 @@
+//! `engine.yaml`: where the engine listens and how much it takes on.
+
+use crate::decode::Fields;
+use crate::problem::{Problems, Spot};
+use crate::tree::{Node, shown};
+use model::{DigestAlgorithm, Settings};
+use std::net::{IpAddr, SocketAddr};
+
+/// RTP and RTCP, for the caller and for the agent.
+const PORTS_A_CALL: u32 = 4;
+/// Where Linux begins to hand out ports by itself (`ip_local_port_range`).
+const EPHEMERAL_FIRST: u16 = 32_768;
+
+pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Settings {
+    let mut settings = Settings::default();
+    let Some(mut fields) = Fields::of(node, top, problems) else { return settings };
+    if let Some((key, listen)) = fields.entry("listen")
+        && let Some(mut listen) = Fields::of(listen, key.at, problems)
+    {
+        if let Some(address) = listen.take("sip").and_then(|n| socket(n, problems)) {
+            settings.sip = address;
+        }
+        if let Some(address) = listen.take("admin").and_then(|n| socket(n, problems)) {
+            settings.admin = address;
+        }
+        listen.finish(problems);
+    }
+    if let Some(node) = fields.take("advertise") {
+        settings.advertise = advertise(node, problems);
+    }
+    let mut ports_at = top;
+    if let Some(node) = fields.take("rtp_ports") {
+        ports_at = node.at;
+        if let Some((first, last)) = ports(node, problems) {
+            (settings.rtp_first, settings.rtp_last) = (first, last);
+        }
+    }
+    if let Some(calls) = fields.take("calls_max").and_then(|n| n.whole(1, 100_000, problems)) {
+        settings.calls_max = calls;
+    }
+    if let Some(realm) = fields.take("realm").and_then(|n| n.text(problems)) {
+        settings.realm = realm.value.to_owned();
+    }
+    if let Some(node) = fields.take("digest") {
+        let words = [("sha-256", DigestAlgorithm::Sha256), ("md5", DigestAlgorithm::Md5)];
+        let mut digest: Vec<DigestAlgorithm> = Vec::new();
+        for algorithm in node.items().iter().filter_map(|item| item.one_of(&words, problems)) {
+            if !digest.contains(&algorithm) {
+                digest.push(algorithm);
+            }
+        }
+        if !digest.is_empty() {
+            settings.digest = digest;
+        }
+    }
+    fields.finish(problems);
+    enough_ports(&settings, ports_at, problems);
+    settings
+}
+
+fn enough_ports(settings: &Settings, at: Spot, problems: &mut Problems) {
+    let ports = u32::from(settings.rtp_last) + 1 - u32::from(settings.rtp_first);
+    let needed = settings.calls_max.saturating_mul(PORTS_A_CALL);
+    if ports < needed {
+        let (calls, able) = (settings.calls_max, ports / PORTS_A_CALL);
+        let en = format!("{calls} calls need {needed} ports; these {ports} are enough for {able}");
+        let ja = format!("{calls} 通話には {needed} 個のポートが必要です。この {ports} 個では {able} 通話までです。");
+        problems.warning(at, "few_ports", en, ja);
+    }
+}
+
+fn socket(node: &Node, problems: &mut Problems) -> Option<SocketAddr> {
+    let text = node.text(problems)?;
+    let address = text.value.parse();
+    if address.is_err() {
+        let en = format!("\"{}\" is no address with a port", shown(text.value));
+        let ja = format!("「{}」はアドレスとポートとして読めません。", shown(text.value));
+        problems.error(text.at, "not_an_address", en, ja).help("127.0.0.1:5060");
+    }
+    address.ok()
+}
+
+fn advertise(node: &Node, problems: &mut Problems) -> Option<IpAddr> {
+    let text = node.text(problems)?;
+    if text.value == "auto" {
+        return None;
+    }
+    let address = text.value.parse();
+    if address.is_err() {
+        let en = format!("\"{}\" is neither auto nor an address", shown(text.value));
+        let ja = format!("「{}」ではなく、auto かアドレスを書いてください。", shown(text.value));
+        problems.error(text.at, "not_an_address", en, ja).help("advertise: auto");
+    }
+    address.ok()
+}
+
+fn ports(node: &Node, problems: &mut Problems) -> Option<(u16, u16)> {
+    let text = node.text(problems)?;
+    let parsed = text.value.split_once('-').and_then(|(a, b)| Some((a.trim().parse::<u16>().ok()?, b.trim().parse::<u16>().ok()?)));
+    // RFC 3550 section 11: RTP on an even port, RTCP on the next one.
+    let Some((first, last)) = parsed.filter(|(a, b)| *a >= 1024 && a % 2 == 0 && a < b) else {
+        let en = format!("\"{}\" is no range of ports; begin with an even port above 1023", shown(text.value));
+        let ja = format!("「{}」はポートの範囲として読めません。1024 以上の偶数から始めてください。", shown(text.value));
+        problems.error(text.at, "not_a_range_of_ports", en, ja).help("rtp_ports: 20000-24999");
+        return None;
+    };
+    if last >= EPHEMERAL_FIRST {
+        let en = format!("the system takes ports from {EPHEMERAL_FIRST} up for itself; stay below");
+        let ja = format!("{EPHEMERAL_FIRST} 以上のポートはシステムが使います。それより下にしてください。");
+        problems.warning(text.at, "ephemeral_ports", en, ja);
+    }
+    Some((first, last))
+}

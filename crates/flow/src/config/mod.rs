@@ -1,0 +1,14 @@
+//! The files of `config/`: one reader each.
+
+pub(crate) mod agents;
+pub(crate) mod calendar;
+pub(crate) mod engine;
+pub(crate) mod lines;
+pub(crate) mod numbers;
+pub(crate) mod queues;
+
+/// Files that may lie in `config/`, by their names without `.yaml`.
+pub(crate) const FILES: [&str; 6] = ["engine", "agents", "lines", "numbers", "queues", "calendar"];
+
+/// Entries of one configuration file: more than any city has.
+pub(crate) const ENTRIES_MAX: usize = 10_000;

@@ -1,0 +1,198 @@
+//! What is wrong in a file, where, and what to write instead: in English and in Japanese, and shown under the offending text.
+//!
+//! Lines and columns count from 1, columns in characters, as editors do.
+
+use crate::Source;
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use serde::Serialize;
+
+/// Problems kept of one reading; the rest would only repeat them.
+const PROBLEMS_MAX: usize = 500;
+
+/// Whether a city with this problem may go live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// It may not.
+    Error,
+    /// It may, and somebody should look.
+    Warning,
+}
+
+/// The language in which problems are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tongue {
+    /// English.
+    En,
+    /// Japanese.
+    Ja,
+}
+
+/// One mistake in one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A short stable name of its kind: `unknown_step`.
+    pub code: &'static str,
+    /// The file, as it was named in its [`Source`].
+    pub path: String,
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+    /// Of the offending text, in characters; at least 1.
+    pub length: u32,
+    /// The sentence in English.
+    pub en: String,
+    /// The sentence in Japanese.
+    pub ja: String,
+    /// What to write, as it would stand in the file.
+    pub help: Option<String>,
+}
+
+impl Problem {
+    /// The sentence in one language.
+    pub fn sentence(&self, tongue: Tongue) -> &str {
+        match tongue {
+            Tongue::En => &self.en,
+            Tongue::Ja => &self.ja,
+        }
+    }
+    /// Adds what to write instead.
+    pub(crate) fn help(&mut self, text: impl Into<String>) {
+        self.help = Some(text.into());
+    }
+}
+
+/// A place in one of the files that are read together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) file: u16,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+    pub(crate) length: u32,
+}
+
+impl Spot {
+    /// The very beginning of a file: for what is missing in it as a whole.
+    pub(crate) fn top(file: u16) -> Spot {
+        Spot { file, line: 1, column: 1, length: 1 }
+    }
+}
+
+/// A value, and where it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) at: Spot,
+}
+
+/// The problems found so far, and the names of the files that they point into.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Problems {
+    paths: Vec<String>,
+    list: Vec<Problem>,
+}
+
+impl Problems {
+    /// A file's place in the list of names; the same name keeps its place.
+    pub(crate) fn file(&mut self, path: &str) -> u16 {
+        let place = self.paths.iter().position(|p| p == path).unwrap_or_else(|| {
+            self.paths.push(path.to_owned());
+            self.paths.len() - 1
+        });
+        u16::try_from(place).unwrap_or(u16::MAX)
+    }
+    /// Something that must be mended before the city goes live.
+    pub(crate) fn error(&mut self, at: Spot, code: &'static str, en: impl Into<String>, ja: impl Into<String>) -> &mut Problem {
+        self.add(Severity::Error, at, code, en.into(), ja.into())
+    }
+    /// Something that somebody should look at.
+    pub(crate) fn warning(&mut self, at: Spot, code: &'static str, en: impl Into<String>, ja: impl Into<String>) -> &mut Problem {
+        self.add(Severity::Warning, at, code, en.into(), ja.into())
+    }
+    pub(crate) fn any_error(&self) -> bool {
+        self.list.iter().any(|p| p.severity == Severity::Error)
+    }
+    /// All of them, in the order of the files as they were named, then by place; the same one only once.
+    pub(crate) fn sorted(self) -> Vec<Problem> {
+        let Problems { paths, mut list } = self;
+        let place = |path: &str| paths.iter().position(|p| p == path);
+        list.sort_by(|a, b| {
+            (place(&a.path), a.line, a.column, a.severity, a.code).cmp(&(place(&b.path), b.line, b.column, b.severity, b.code))
+        });
+        list.dedup();
+        list
+    }
+
+    fn add(&mut self, severity: Severity, at: Spot, code: &'static str, en: String, ja: String) -> &mut Problem {
+        let path = self.paths.get(usize::from(at.file)).cloned().unwrap_or_default();
+        let problem =
+            Problem { severity, code, path, line: at.line.max(1), column: at.column.max(1), length: at.length.max(1), en, ja, help: None };
+        // Beyond the limit the last place is overwritten: what is shown stays bounded, and there is still an error if there was one.
+        if self.list.len() >= PROBLEMS_MAX
+            && let Some(last) = self.list.iter().rposition(|p| p.severity != Severity::Error || severity == Severity::Error)
+        {
+            self.list.remove(last);
+        }
+        self.list.push(problem);
+        let last = self.list.len() - 1;
+        &mut self.list[last]
+    }
+}
+
+/// Shows problems as a compiler does: the sentence, the line of the file, and the offending text underlined.
+pub fn render(problems: &[Problem], sources: &[Source], lang: Tongue, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Ascii);
+    let mut out = String::new();
+    for problem in problems {
+        out.push_str(&renderer.render(&[group(problem, sources, lang)]));
+        out.push_str("\n\n");
+    }
+    out
+}
+
+fn group<'a>(problem: &'a Problem, sources: &'a [Source], lang: Tongue) -> annotate_snippets::Group<'a> {
+    let level = match (problem.severity, lang) {
+        (Severity::Error, Tongue::En) => Level::ERROR,
+        (Severity::Error, Tongue::Ja) => Level::ERROR.with_name("誤り"),
+        (Severity::Warning, Tongue::En) => Level::WARNING,
+        (Severity::Warning, Tongue::Ja) => Level::WARNING.with_name("注意"),
+    };
+    let title = level.primary_title(problem.sentence(lang)).id(problem.code);
+    let group = match sources.iter().find(|s| s.path == problem.path) {
+        Some(source) if !source.text.is_empty() => {
+            let span = bytes_of(&source.text, problem);
+            title.element(Snippet::source(source.text.as_str()).path(problem.path.as_str()).annotation(AnnotationKind::Primary.span(span)))
+        }
+        _ => title.element(Origin::path(problem.path.as_str()).line(problem.line as usize).char_column(problem.column as usize)),
+    };
+    match &problem.help {
+        Some(help) => group.element(
+            match lang {
+                Tongue::En => Level::HELP.with_name("write"),
+                Tongue::Ja => Level::HELP.with_name("書き方"),
+            }
+            .message(help.as_str()),
+        ),
+        None => group,
+    }
+}
+
+/// The byte range of a problem's text; kept inside its line, whatever the file has become since.
+fn bytes_of(text: &str, problem: &Problem) -> std::ops::Range<usize> {
+    let mut start_of_line = 0;
+    for (number, line) in (1u32..).zip(text.split_inclusive('\n')) {
+        if number == problem.line {
+            let line = line.trim_end_matches(['\n', '\r']);
+            let at = |column: usize| line.char_indices().nth(column).map_or(line.len(), |(byte, _)| byte);
+            let from = at(problem.column.saturating_sub(1) as usize);
+            let to = at((problem.column.saturating_sub(1) + problem.length) as usize);
+            return start_of_line + from..start_of_line + to.max(from);
+        }
+        start_of_line += line.len();
+    }
+    text.len()..text.len()
+}

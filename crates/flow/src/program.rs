@@ -1,0 +1,372 @@
+//! One flow file: named steps, where a call begins, and what every step inherits.
+
+use crate::decode::{Fields, is_name, missing, noun, unknown};
+use crate::problem::{At, Problems, Spot};
+use crate::prompts::is_language;
+use crate::steps::{self, Step};
+use crate::tree::{Key, Node};
+use model::{FlowName, Lang, PromptId, StepId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Steps of one flow.
+const STEPS_MAX: usize = 500;
+/// Languages of one flow.
+const LANGUAGES_MAX: usize = 32;
+
+/// A flow as it was written: total once [`check`](crate::check) has passed it.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    pub(crate) name: FlowName,
+    pub(crate) at: Spot,
+    pub(crate) note: String,
+    /// The language of a caller who has not chosen.
+    pub(crate) default_lang: At<Lang>,
+    pub(crate) offer: Vec<At<Lang>>,
+    pub(crate) budget: Budget,
+    pub(crate) defaults: Defaults,
+    pub(crate) start: At<StepId>,
+    pub(crate) steps: BTreeMap<StepId, Named>,
+    /// Steps that are there but could not be read.
+    pub(crate) broken: BTreeSet<StepId>,
+}
+
+/// A step and its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) at: Spot,
+    pub(crate) step: Step,
+}
+
+/// Promises on how soon a caller is handed to people.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Budget {
+    /// For whoever presses keys.
+    pub(crate) pressing: Option<At<Duration>>,
+    /// For whoever presses nothing.
+    pub(crate) silent: Option<At<Duration>>,
+    /// Speech that nobody can interrupt.
+    pub(crate) mandatory: Option<At<Duration>>,
+}
+
+/// What every step of the flow inherits.
+#[derive(Clone, Debug)]
+pub(crate) struct Defaults {
+    pub(crate) no_input: NoInput,
+    pub(crate) bad_key: BadKey,
+    pub(crate) barge_in: bool,
+    pub(crate) on_error: Option<At<StepId>>,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) music: Option<At<PromptId>>,
+}
+
+/// When nothing is pressed; what is `None` is inherited.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NoInput {
+    pub(crate) after: Option<Duration>,
+    pub(crate) repeat: Option<u32>,
+    pub(crate) then: Option<At<StepId>>,
+    pub(crate) set: Set,
+}
+
+/// When a key is pressed that means nothing; what is `None` is inherited.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BadKey {
+    pub(crate) say: Option<crate::speech::Speech>,
+    pub(crate) repeat: Option<u32>,
+    pub(crate) then: Option<At<StepId>>,
+}
+
+/// Where a caller goes whom a queue does not take; what is `None` is inherited.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcomes {
+    pub(crate) nobody_logged_in: Option<At<StepId>>,
+    pub(crate) full: Option<At<StepId>>,
+    pub(crate) closed: Option<At<StepId>>,
+}
+
+/// What a choice changes about the caller.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Set {
+    pub(crate) lang: Option<At<Lang>>,
+    /// 0 normal, 1 high, 2 urgent.
+    pub(crate) class: Option<u8>,
+}
+
+impl Flow {
+    /// Its name.
+    pub fn name(&self) -> &FlowName {
+        &self.name
+    }
+    /// The supervisor's note on this version.
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+    /// The languages that callers may choose, the default one first.
+    pub fn languages(&self) -> impl Iterator<Item = &Lang> {
+        let default = &self.default_lang.value;
+        std::iter::once(default).chain(self.offer.iter().map(|lang| &lang.value).filter(move |lang| *lang != default))
+    }
+}
+
+impl NoInput {
+    pub(crate) fn read(key: &Key, node: &Node, problems: &mut Problems) -> NoInput {
+        let mut no_input = NoInput::default();
+        let Some(mut fields) = Fields::of(node, key.at, problems) else { return no_input };
+        no_input.after = fields.take("after").and_then(|n| n.time(problems));
+        no_input.repeat = fields.take("repeat").and_then(|n| n.whole(0, 9, problems));
+        no_input.then = then(&mut fields, problems);
+        no_input.set = fields.entry("set").map(|(key, n)| Set::read(key, n, problems)).unwrap_or_default();
+        fields.finish(problems);
+        no_input
+    }
+    pub(crate) fn or(self, inherited: &NoInput) -> NoInput {
+        let set = if self.then.is_some() { self.set } else { inherited.set.clone() };
+        NoInput {
+            after: self.after.or(inherited.after),
+            repeat: self.repeat.or(inherited.repeat),
+            then: self.then.or_else(|| inherited.then.clone()),
+            set,
+        }
+    }
+}
+
+impl BadKey {
+    pub(crate) fn read(key: &Key, node: &Node, barge_in: bool, problems: &mut Problems) -> BadKey {
+        let mut bad_key = BadKey::default();
+        let Some(mut fields) = Fields::of(node, key.at, problems) else { return bad_key };
+        bad_key.say = fields.take("say").and_then(|n| crate::speech::Speech::read(n, barge_in, problems));
+        bad_key.repeat = fields.take("repeat").and_then(|n| n.whole(0, 9, problems));
+        bad_key.then = then(&mut fields, problems);
+        fields.finish(problems);
+        bad_key
+    }
+    pub(crate) fn or(self, inherited: &BadKey) -> BadKey {
+        BadKey {
+            say: self.say.or_else(|| inherited.say.clone()),
+            repeat: self.repeat.or(inherited.repeat),
+            then: self.then.or_else(|| inherited.then.clone()),
+        }
+    }
+}
+
+/// Where the call goes when patience is over: `then`, for which `next` is understood too.
+fn then(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<At<StepId>> {
+    let next = fields.take("next");
+    fields.take("then").or(next).and_then(|n| n.name(problems))
+}
+
+impl Outcomes {
+    pub(crate) fn read(fields: &mut Fields<'_>, problems: &mut Problems) -> Outcomes {
+        Outcomes {
+            nobody_logged_in: fields.take("nobody_logged_in").and_then(|n| n.name(problems)),
+            full: fields.take("full").and_then(|n| n.name(problems)),
+            closed: fields.take("closed").and_then(|n| n.name(problems)),
+        }
+    }
+}
+
+impl Set {
+    pub(crate) fn read(key: &Key, node: &Node, problems: &mut Problems) -> Set {
+        let mut set = Set::default();
+        let Some(mut fields) = Fields::of(node, key.at, problems) else { return set };
+        set.lang = fields.take("lang").and_then(|n| n.name(problems));
+        set.class = fields.take("priority").and_then(|n| priority(n, problems));
+        fields.finish(problems);
+        set
+    }
+}
+
+/// `normal`, `high`, `urgent`, as the class of a ticket.
+pub(crate) fn priority(node: &Node, problems: &mut Problems) -> Option<u8> {
+    node.one_of(&[("normal", 0), ("high", 1), ("urgent", 2)], problems)
+}
+
+/// Reads one flow file; `None` if it has no name or no steps at all.
+pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Option<Flow> {
+    let mut fields = Fields::of(node, top, problems)?;
+    let name = match fields.take("flow") {
+        Some(node) => node.name::<FlowName>(problems),
+        None => {
+            missing(problems, top, "flow", "flow: city");
+            None
+        }
+    };
+    let note = fields.take("note").and_then(|n| n.text(problems)).map(|t| t.value.to_owned()).unwrap_or_default();
+    let (default_lang, offer) = read_languages(&mut fields, top, problems);
+    let budget = fields.entry("budget").map(|(key, n)| read_budget(key, n, problems)).unwrap_or_default();
+    let defaults = read_defaults(&mut fields, top, problems);
+    let start = match fields.take("start") {
+        Some(node) => node.name::<StepId>(problems),
+        None => {
+            missing(problems, top, "start", "start: greeting");
+            None
+        }
+    };
+    if let Some((key, _)) = fields.entry("timezone") {
+        let (en, ja) = ("the time zone of the city stands in config/calendar.yaml", "時間帯は config/calendar.yaml に書きます。");
+        problems.error(key.at, "wrong_file", en, ja);
+    }
+    let mut steps = BTreeMap::new();
+    let mut broken = BTreeSet::new();
+    match fields.entry("steps") {
+        Some((key, node)) => {
+            let entries = node.map(problems).unwrap_or_default();
+            if entries.is_empty() || entries.len() > STEPS_MAX {
+                let en = format!("a flow has 1 to {STEPS_MAX} steps, not {}", entries.len());
+                let ja = format!("フローのステップは 1 から {STEPS_MAX} 個です（ここは {} 個）。", entries.len());
+                problems.error(key.at, "number_of_steps", en, ja);
+            }
+            for (key, node) in entries.iter().take(STEPS_MAX) {
+                if !is_name(&key.text, key.at, problems) {
+                    continue;
+                }
+                let id = StepId::from(key.text.as_str());
+                match read_step(key, node, &defaults, problems) {
+                    Some(step) => {
+                        steps.insert(id, Named { at: key.at, step });
+                    }
+                    None => {
+                        broken.insert(id);
+                    }
+                }
+            }
+        }
+        None => missing(problems, top, "steps", "steps:"),
+    }
+    fields.finish(problems);
+    Some(Flow { name: name?.value, at: top, note, default_lang: default_lang?, offer, budget, defaults, start: start?, steps, broken })
+}
+
+fn read_languages(fields: &mut Fields<'_>, top: Spot, problems: &mut Problems) -> (Option<At<Lang>>, Vec<At<Lang>>) {
+    const EXAMPLE: &str = "languages: { default: ja, offer: [ja, en] }";
+    let Some((key, node)) = fields.entry("languages") else {
+        missing(problems, top, "languages", EXAMPLE);
+        return (None, Vec::new());
+    };
+    let Some(mut languages) = Fields::of(node, key.at, problems) else { return (None, Vec::new()) };
+    let lang = |node: &Node, problems: &mut Problems| {
+        let text = node.text(problems)?;
+        is_language(text.value, text.at, problems).then(|| At { value: Lang::from(text.value), at: text.at })
+    };
+    let default = match languages.take("default") {
+        Some(node) => lang(node, problems),
+        None => {
+            missing(problems, key.at, "default", EXAMPLE);
+            None
+        }
+    };
+    let items = languages.take("offer").map(Node::items).unwrap_or_default();
+    let offer: Vec<At<Lang>> = items.iter().take(LANGUAGES_MAX).filter_map(|item| lang(item, problems)).collect();
+    languages.finish(problems);
+    (default, offer)
+}
+
+fn read_budget(key: &Key, node: &Node, problems: &mut Problems) -> Budget {
+    let mut budget = Budget::default();
+    let Some(mut fields) = Fields::of(node, key.at, problems) else { return budget };
+    let time = |node: Option<&Node>, problems: &mut Problems| node.and_then(|n| Some(At { value: n.time(problems)?, at: n.at }));
+    if let Some((key, node)) = fields.entry("to_human")
+        && let Some(mut to_human) = Fields::of(node, key.at, problems)
+    {
+        budget.pressing = time(to_human.take("pressing"), problems);
+        budget.silent = time(to_human.take("silent"), problems);
+        to_human.finish(problems);
+    }
+    budget.mandatory = time(fields.take("mandatory_speech"), problems);
+    fields.finish(problems);
+    budget
+}
+
+fn read_defaults(fields: &mut Fields<'_>, top: Spot, problems: &mut Problems) -> Defaults {
+    let mut defaults = Defaults {
+        no_input: NoInput::default(),
+        bad_key: BadKey::default(),
+        barge_in: true,
+        on_error: None,
+        outcomes: Outcomes::default(),
+        music: None,
+    };
+    let (mut at, mut readable) = (top, true);
+    if let Some((key, node)) = fields.entry("defaults") {
+        at = key.at;
+        match Fields::of(node, key.at, problems) {
+            Some(mut inner) => {
+                defaults.barge_in = inner.take("barge_in").and_then(|n| n.truth(problems)).unwrap_or(true);
+                if let Some((key, node)) = inner.entry("no_input") {
+                    defaults.no_input = NoInput::read(key, node, problems);
+                }
+                if let Some((key, node)) = inner.entry("bad_key") {
+                    defaults.bad_key = BadKey::read(key, node, defaults.barge_in, problems);
+                }
+                readable = !inner.has("on_error");
+                defaults.on_error = inner.take("on_error").and_then(|n| n.name(problems));
+                if let Some((key, node)) = inner.entry("outcomes")
+                    && let Some(mut outcomes) = Fields::of(node, key.at, problems)
+                {
+                    defaults.outcomes = Outcomes::read(&mut outcomes, problems);
+                    outcomes.finish(problems);
+                }
+                defaults.music = inner.take("music").and_then(|n| n.name(problems));
+                inner.finish(problems);
+            }
+            None => readable = false,
+        }
+    }
+    if defaults.on_error.is_none() && readable {
+        let en = "say where a caller goes when something unexpected happens";
+        let ja = "思いがけないことが起きたときの行き先が書かれていません。";
+        problems.error(at, "missing_way", en, ja).help("defaults: { on_error: general }");
+    }
+    defaults
+}
+
+/// A step: exactly one word that says what it does, and the words that belong to it.
+fn read_step(key: &Key, node: &Node, defaults: &Defaults, problems: &mut Problems) -> Option<Step> {
+    let entries = node.map(problems)?;
+    let verbs: Vec<&(Key, Node)> = entries.iter().filter(|(key, _)| steps::WORDS.contains(&key.text.as_str())).collect();
+    match verbs.as_slice() {
+        [(word, body)] => {
+            let mut fields = Fields::of(node, key.at, problems)?;
+            // Asked for by its static name, so that it counts as known.
+            for verb in steps::WORDS.iter().filter(|w| **w == word.text) {
+                fields.take(verb);
+            }
+            let step = Step::read(&word.text, word, body, &mut fields, defaults, problems);
+            fields.finish(problems);
+            step
+        }
+        [] => {
+            no_verb(key, entries, problems);
+            None
+        }
+        [(first, _), (second, _), ..] => {
+            let en = format!("a step does one thing: \"{}\" or \"{}\"; make two steps", first.text, second.text);
+            let ja =
+                format!("ひとつのステップですることはひとつです。「{}」と「{}」を別のステップに分けてください。", first.text, second.text);
+            problems.error(second.at, "two_things", en, ja);
+            None
+        }
+    }
+}
+
+fn no_verb(key: &Key, entries: &[(Key, Node)], problems: &mut Problems) {
+    for (word, _) in entries {
+        if let Some((later, en, ja, help)) = steps::LATER.iter().find(|(later, ..)| *later == word.text) {
+            let en = format!("the step \"{later}\" is not available yet; {en}");
+            let ja = format!("ステップ「{later}」はまだ使えません。{ja}");
+            problems.error(word.at, "not_yet", en, ja).help(*help);
+            return;
+        }
+    }
+    let near = |(word, _): &&(Key, Node)| crate::decode::nearest(&word.text, steps::WORDS.into_iter()).is_some();
+    match entries.iter().find(near) {
+        Some((word, _)) => unknown(problems, word.at, "unknown_key", noun::KEY, &word.text, steps::WORDS.into_iter()),
+        None => {
+            let list = steps::WORDS.join(", ");
+            let en = format!("this step does nothing; give it one of {list}");
+            let ja = format!("このステップは何もしません。{list} のどれかひとつを書いてください。");
+            problems.error(key.at, "empty_step", en, ja).help("say: goodbye");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The sentences of the city: a text per language, spoken by a voice or recorded beforehand, and the music for those who wait.
+//!
+//! A sentence may hold one changing word, `{{ position }}`: the caller's place in line. It is laid out beforehand for every value
+//! that is spoken, so that nothing has to be synthesised while somebody waits. There is no code in sentences.
+
+use crate::decode::{Fields, is_name, missing, noun};
+use crate::problem::{At, Problems, Spot};
+use crate::tree::{Key, Node, What, shown};
+use crate::{Form, Sentence, Spoken};
+use minijinja::{Environment, UndefinedBehavior, context};
+use model::{Lang, PromptId};
+use std::collections::BTreeMap;
+
+/// Places in line that are spoken; further back the music simply goes on.
+pub(crate) const POSITION_MAX: u32 = 30;
+/// Characters of one sentence: a minute of speech. Nobody listens longer.
+const TEXT_MAX: usize = 500;
+/// Recordings that one sentence is joined from.
+const FILES_MAX: usize = 16;
+/// What the templating engine may spend on one sentence; a changing word costs a handful.
+const FUEL: u64 = 20_000;
+
+/// The language of what has none.
+pub(crate) const MUSIC: &str = "music";
+
+/// One entry of `flows/prompts/`.
+#[derive(Clone, Debug)]
+pub(crate) struct Prompt {
+    pub(crate) at: Spot,
+    pub(crate) wordings: BTreeMap<Lang, Wording>,
+}
+
+/// A sentence in one language.
+#[derive(Clone, Debug)]
+pub(crate) struct Wording {
+    /// Where it is written.
+    pub(crate) at: Spot,
+    /// Its words; of a recording, what it says.
+    pub(crate) text: String,
+    /// How a voice should read it, where the words mislead.
+    reading: Option<String>,
+    /// The recordings it is joined from; none if a voice speaks it.
+    files: Option<Vec<Piece>>,
+}
+
+/// A part of a recorded sentence.
+#[derive(Clone, Debug)]
+enum Piece {
+    File(String),
+    Value,
+}
+
+/// Music for those who wait.
+#[derive(Clone, Debug)]
+pub(crate) struct Music {
+    pub(crate) at: Spot,
+    file: String,
+}
+
+impl Prompt {
+    /// Whether it holds the changing word.
+    pub(crate) fn is_templated(&self) -> bool {
+        self.wordings.values().any(|w| w.text.contains("{{"))
+    }
+    /// Every concrete sentence of it in one language.
+    pub(crate) fn sentences(&self, prompt: &PromptId, lang: &Lang) -> Vec<Sentence> {
+        let Some(wording) = self.wordings.get(lang) else { return Vec::new() };
+        let values: Vec<Option<u32>> = if self.is_templated() { (1..=POSITION_MAX).map(Some).collect() } else { vec![None] };
+        values
+            .into_iter()
+            .map(|value| Sentence { spoken: Spoken { prompt: prompt.clone(), lang: lang.clone(), value }, form: wording.form(lang, value) })
+            .collect()
+    }
+}
+
+impl Wording {
+    fn form(&self, lang: &Lang, value: Option<u32>) -> Form {
+        match &self.files {
+            Some(pieces) => Form::Files(
+                pieces
+                    .iter()
+                    .filter_map(|piece| match piece {
+                        Piece::File(file) => Some(format!("{lang}/{file}")),
+                        Piece::Value => value.map(|n| format!("{lang}/n/{n}.wav")),
+                    })
+                    .collect(),
+            ),
+            None => Form::Text { text: fill(&self.text, value), reading: self.reading.as_ref().map(|r| fill(r, value)) },
+        }
+    }
+}
+
+impl Music {
+    /// As a sentence, which plays in a loop.
+    pub(crate) fn sentence(&self, name: &PromptId) -> Sentence {
+        Sentence { spoken: music(name), form: Form::Files(vec![format!("{MUSIC}/{}", self.file)]) }
+    }
+}
+
+/// What to ask for when music is to play.
+pub(crate) fn music(name: &PromptId) -> Spoken {
+    Spoken { prompt: name.clone(), lang: Lang::from(MUSIC), value: None }
+}
+
+/// One file of `flows/prompts/`.
+pub(crate) fn read(node: &Node, prompts: &mut BTreeMap<PromptId, Prompt>, musics: &mut BTreeMap<PromptId, Music>, problems: &mut Problems) {
+    for (key, value) in node.map(problems).unwrap_or_default() {
+        if key.text == MUSIC {
+            read_musics(value, musics, problems);
+        } else if is_name(&key.text, key.at, problems) {
+            let prompt = read_prompt(key, value, problems);
+            if prompts.insert(PromptId::from(key.text.as_str()), prompt).is_some() {
+                twice(key, problems);
+            }
+        }
+    }
+}
+
+fn twice(key: &Key, problems: &mut Problems) {
+    let en = format!("the {} \"{}\" is written in another file too", noun::PROMPT.en, key.text);
+    let ja = format!("{}「{}」は別のファイルにも書かれています。", noun::PROMPT.ja, key.text);
+    problems.error(key.at, "duplicate_prompt", en, ja);
+}
+
+fn read_musics(node: &Node, musics: &mut BTreeMap<PromptId, Music>, problems: &mut Problems) {
+    for (key, value) in node.map(problems).unwrap_or_default() {
+        if !is_name(&key.text, key.at, problems) {
+            continue;
+        }
+        let Some(mut fields) = Fields::of(value, key.at, problems) else { continue };
+        let file = match fields.take("file") {
+            Some(node) => node.text(problems).and_then(|t| file_name(&t, problems)),
+            None => {
+                missing(problems, key.at, "file", "file: calm.wav");
+                None
+            }
+        };
+        fields.finish(problems);
+        let Some(file) = file else { continue };
+        if musics.insert(PromptId::from(key.text.as_str()), Music { at: key.at, file }).is_some() {
+            twice(key, problems);
+        }
+    }
+}
+
+fn read_prompt(key: &Key, node: &Node, problems: &mut Problems) -> Prompt {
+    let mut wordings = BTreeMap::new();
+    for (lang, value) in node.map(problems).unwrap_or_default() {
+        if is_language(&lang.text, lang.at, problems)
+            && let Some(wording) = read_wording(lang.at, value, problems)
+        {
+            wordings.insert(Lang::from(lang.text.as_str()), wording);
+        }
+    }
+    let prompt = Prompt { at: key.at, wordings };
+    if prompt.is_templated() {
+        for wording in prompt.wordings.values().filter(|w| !w.text.contains("{{")) {
+            let en = "the other languages say {{ position }}, this one does not";
+            let ja = "ほかの言語には {{ position }} がありますが、この言語にはありません。";
+            problems.warning(wording.at, "template_differs", en, ja);
+        }
+    }
+    prompt
+}
+
+fn read_wording(lang_at: Spot, node: &Node, problems: &mut Problems) -> Option<Wording> {
+    let What::Map(_) = node.what else {
+        let text = node.text(problems)?;
+        return words(&text, problems).then(|| Wording { at: node.at, text: text.value.to_owned(), reading: None, files: None });
+    };
+    let mut fields = Fields::of(node, lang_at, problems)?;
+    let text = match fields.take("text") {
+        Some(text) => text.text(problems).filter(|t| words(t, problems)),
+        None => {
+            missing(problems, lang_at, "text", "text: \"what is said\"");
+            None
+        }
+    };
+    let reading = fields.take("reading").and_then(|r| r.text(problems)).filter(|r| words(r, problems));
+    let files = fields.take("files").map(|files| read_files(files, problems));
+    fields.finish(problems);
+    let text = text?;
+    if let Some(files) = &files
+        && text.value.contains("{{") != files.iter().any(|p| matches!(p, Piece::Value))
+    {
+        let en = "the text and the files must both hold {{ position }}, or neither";
+        let ja = "{{ position }} は text と files の両方に書くか、どちらにも書かないでください。";
+        problems.error(text.at, "template_differs", en, ja).help("files: [before.wav, \"{{ position }}\", after.wav]");
+    }
+    Some(Wording { at: text.at, text: text.value.to_owned(), reading: reading.map(|r| r.value.to_owned()), files })
+}
+
+fn read_files(node: &Node, problems: &mut Problems) -> Vec<Piece> {
+    let items = node.items();
+    if items.is_empty() || items.len() > FILES_MAX {
+        let en = format!("a sentence is joined from 1 to {FILES_MAX} files");
+        let ja = format!("ひとつの案内文に使えるファイルは 1 から {FILES_MAX} 個です。");
+        problems.error(node.at, "number_of_files", en, ja);
+    }
+    let piece = |item: &Node, problems: &mut Problems| {
+        let text = item.text(problems)?;
+        if text.value.contains("{{") {
+            return words(&text, problems).then_some(Piece::Value);
+        }
+        file_name(&text, problems).map(Piece::File)
+    };
+    items.iter().take(FILES_MAX).filter_map(|item| piece(item, problems)).collect()
+}
+
+/// A recording's name: it lies in the language's own folder, and nowhere else.
+fn file_name(text: &At<&str>, problems: &mut Problems) -> Option<String> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+    let name = text.value;
+    if name.ends_with(".wav") && name.len() <= 100 && name.chars().all(fine) && !name.starts_with('/') && !name.contains("..") {
+        return Some(name.to_owned());
+    }
+    let en = format!("\"{}\" is no name of a recording; use plain letters and figures, ending in .wav", shown(name));
+    let ja = format!("「{}」は録音ファイルの名前に使えません。英数字で、.wav で終わる名前にしてください。", shown(name));
+    problems.error(text.at, "file_name", en, ja);
+    None
+}
+
+/// `ja`, `ja-easy`, `en`: RFC 5646 tags, in lower case.
+pub(crate) fn is_language(word: &str, at: Spot, problems: &mut Problems) -> bool {
+    let fine = |part: &str| (1..=8).contains(&part.len()) && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let base = word.split('-').next().unwrap_or_default();
+    if word != MUSIC && (2..=3).contains(&base.len()) && word.split('-').count() <= 3 && word.split('-').all(fine) {
+        return true;
+    }
+    let en = format!("\"{}\" is no language; write two letters, such as ja or en", shown(word));
+    let ja = format!("「{}」は言語の書き方ではありません。ja や en のように書いてください。", shown(word));
+    problems.error(at, "not_a_language", en, ja);
+    false
+}
+
+/// Whether a text can be spoken: not empty, not endless, and no code but the one changing word.
+fn words(text: &At<&str>, problems: &mut Problems) -> bool {
+    let length = text.value.chars().count();
+    if text.value.trim().is_empty() || length > TEXT_MAX {
+        let en = format!("a sentence has 1 to {TEXT_MAX} characters, not {length}");
+        let ja = format!("案内文の長さは 1 から {TEXT_MAX} 字です（ここは {length} 字）。");
+        problems.error(text.at, "sentence_length", en, ja);
+        return false;
+    }
+    let mut rest = text.value;
+    let mut fine = !rest.contains("{%") && !rest.contains("{#");
+    while let Some((_, after)) = rest.split_once("{{") {
+        match after.split_once("}}") {
+            Some((inside, after)) => {
+                fine &= inside.trim() == "position";
+                rest = after;
+            }
+            None => {
+                fine = false;
+                break;
+            }
+        }
+    }
+    if !fine {
+        let en = "the only changing word of a sentence is {{ position }}";
+        let ja = "案内文の中で変わる言葉として使えるのは {{ position }} だけです。";
+        problems.error(text.at, "template", en, ja).help("{{ position }}");
+    }
+    fine
+}
+
+/// The text with its changing word filled in.
+fn fill(text: &str, value: Option<u32>) -> String {
+    let Some(position) = value.filter(|_| text.contains("{{")) else { return text.to_owned() };
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(FUEL));
+    // Only texts that passed `words` come here; should one fail all the same, the figure alone is better than silence.
+    environment.render_str(text, context! { position }).unwrap_or_else(|_| position.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_line_is_spoken_as_a_figure() {
+        assert_eq!(fill("ただいま{{ position }}番目です。", Some(7)), "ただいま7番目です。");
+        assert_eq!(fill("そのままお待ちください。", Some(7)), "そのままお待ちください。");
+    }
+
+    #[test]
+    fn code_in_a_sentence_is_refused() {
+        for text in ["{{ 1 + 1 }}", "{% for x in range(9) %}a{% endfor %}", "{{ position", "{{ wait }}", "{# hidden #}"] {
+            let mut problems = Problems::default();
+            problems.file("p.yaml");
+            assert!(!words(&At { value: text, at: Spot::top(0) }, &mut problems), "{text}");
+            assert!(problems.any_error());
+        }
+    }
+}

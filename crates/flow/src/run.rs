@@ -1,0 +1,425 @@
+//! One caller's way through a flow, step by step.
+//!
+//! Sans-IO: [`Run::handle`] is told what the caller did or met, [`Run::poll_output`] says what is to be done. One input, then
+//! drain, then the next. Every way ends at a person or at an honest announcement: what is impossible leads to `on_error`, and a
+//! sentence that never reports its end counts as heard.
+
+use crate::book::Book;
+use crate::program::{Flow, Set};
+use crate::prompts::POSITION_MAX;
+use crate::speech::{Speech, Spoken};
+use crate::steps::{Go, State};
+use model::{Digit, FlowName, Instant, KeyMeaning, Lang, Need, Now, QueueEnd, QueueId, StepId, Version};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Steps of a call's path that are kept: the first ones.
+const PATH_MAX: usize = 64;
+/// Steps taken without anything happening in between. `check` leaves no such circle; this is the fence behind it.
+const HOPS_MAX: usize = 32;
+/// Failures after which the call is ended: `on_error` itself has failed.
+const FAILURES_MAX: u32 = 3;
+/// How long after its length a sentence counts as heard, though nobody said so.
+const PLAYED_GRACE: Duration = Duration::from_secs(15);
+/// The length of a sentence whose length nobody knows.
+const LENGTH_UNKNOWN: Duration = Duration::from_secs(120);
+
+/// What the caller did or met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The caller can hear and be heard. After [`Run::resume`] too: the current step begins again.
+    Started,
+    /// A key, at its end. A prompt with barge-in was cut by it.
+    Digit(Digit),
+    /// The last [`Ask::Prompt`] sounded to its end.
+    Played,
+    /// The queue has given a place.
+    Queued {
+        /// Age zero of the wait.
+        since: Instant,
+        /// From 1.
+        position: u32,
+    },
+    /// The queue did not take the caller, or takes nobody any more.
+    Refused(QueueEnd),
+    /// The caller's place; told before every `handle_timeout` while waiting.
+    Position(u32),
+    /// Agent and caller talk; the run is quiet.
+    Connected,
+    /// The agent's leg was lost before or while talking: back in the queue, waiting.
+    Returned,
+    /// The agent hung up: the run ends.
+    Served,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Say this, instead of whatever sounds.
+    Prompt {
+        /// One after the other.
+        sentences: Vec<Spoken>,
+        /// Whether a key cuts it.
+        barge_in: bool,
+    },
+    /// Play this in a loop until another ask.
+    Music(Spoken),
+    /// Play nothing.
+    Hush,
+    /// Take a place in a queue, or move there from another one; the age is kept.
+    Enqueue {
+        /// Where.
+        queue: QueueId,
+        /// What the agent must be able to do, language included.
+        needs: Vec<Need>,
+        /// The caller's language.
+        lang: Lang,
+        /// 0 normal, 1 high, 2 urgent.
+        class: u8,
+    },
+    /// Step away from the queue; the age is kept.
+    LeaveQueue,
+    /// End the call.
+    HangUp,
+    /// Something worth noting.
+    Note(Note),
+}
+
+/// What happened on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// The caller came to a step.
+    StepEntered {
+        /// Which.
+        step: StepId,
+    },
+    /// The caller pressed a key.
+    Pressed {
+        /// Where.
+        step: StepId,
+        /// Which.
+        digit: Digit,
+        /// What became of it.
+        meaning: KeyMeaning,
+    },
+    /// A menu's time ran out.
+    NoInput {
+        /// Where.
+        step: StepId,
+    },
+}
+
+/// Where a caller is: enough to go on after a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The flow.
+    pub flow: FlowName,
+    /// The version of the city that the call began with.
+    pub version: Version,
+    /// The step.
+    pub step: StepId,
+    /// The caller's language.
+    pub lang: Lang,
+    /// 0 normal, 1 high, 2 urgent.
+    pub class: u8,
+    /// Rungs of `waited` already climbed: step and number.
+    pub rungs: Vec<(StepId, u32)>,
+    /// The way so far.
+    pub path: Vec<String>,
+}
+
+/// One caller's way through a flow.
+#[derive(Debug)]
+pub struct Run {
+    book: Arc<Book>,
+    flow: FlowName,
+    step: StepId,
+    stage: Stage,
+    caller: Caller,
+    failures: u32,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Nothing was said yet.
+    Fresh,
+    Live(State),
+    /// With an agent.
+    Talking(State),
+    Over,
+}
+
+/// What a step needs to know of the world.
+pub(crate) struct Scene<'a> {
+    pub(crate) now: Now,
+    pub(crate) book: &'a Book,
+    pub(crate) step: &'a StepId,
+}
+
+/// What is known of the caller, and what is to be done for them.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pub(crate) lang: Lang,
+    pub(crate) class: u8,
+    /// Age zero of the wait.
+    pub(crate) since: Option<Instant>,
+    /// Place in line.
+    pub(crate) position: Option<u32>,
+    /// Holds a place in a queue, or has asked for one.
+    pub(crate) queued: bool,
+    climbed: BTreeSet<(StepId, u32)>,
+    path: Vec<String>,
+    /// When the sentence that sounds counts as heard, whatever happens.
+    heard_by: Option<Instant>,
+    out: VecDeque<Ask>,
+}
+
+impl Run {
+    /// A caller at the start of a flow; `None` if the book has no such flow.
+    pub fn new(book: Arc<Book>, flow: &FlowName) -> Option<Run> {
+        let program = book.flows.get(flow)?;
+        let (step, lang) = (program.start.value.clone(), program.default_lang.value.clone());
+        let caller = Caller::new(lang, 0, BTreeSet::new(), Vec::new());
+        Some(Run { flow: flow.clone(), step, stage: Stage::Fresh, caller, failures: 0, book })
+    }
+
+    /// A caller at a position kept before; `None` if the book has no such flow. [`Heard::Started`] begins the step again.
+    /// A step that the book no longer has is left by `on_error`.
+    pub fn resume(book: Arc<Book>, at: Position) -> Option<Run> {
+        book.flows.get(&at.flow)?;
+        let mut path = at.path;
+        path.truncate(PATH_MAX);
+        let caller = Caller::new(at.lang, at.class, at.rungs.into_iter().collect(), path);
+        Some(Run { flow: at.flow, step: at.step, stage: Stage::Fresh, caller, failures: 0, book })
+    }
+
+    /// The caller did or met something.
+    pub fn handle(&mut self, now: Now, heard: Heard) {
+        match (std::mem::replace(&mut self.stage, Stage::Over), heard) {
+            (Stage::Over, _) => {}
+            (Stage::Fresh | Stage::Live(_) | Stage::Talking(_), Heard::Served) => self.caller.ask(Ask::HangUp),
+            (Stage::Fresh, Heard::Started) => {
+                let book = Arc::clone(&self.book);
+                let step = self.step.clone();
+                self.travel(now, &book, Go::To(&step));
+            }
+            // Restored into a queue: the place is kept by those who keep places.
+            (Stage::Fresh, heard @ (Heard::Queued { .. } | Heard::Connected | Heard::Returned)) => {
+                let blank =
+                    self.program(&Arc::clone(&self.book)).and_then(|flow| flow.steps.get(&self.step)).map(|named| named.step.blank());
+                match blank {
+                    Some(state) => {
+                        self.stage = Stage::Live(state);
+                        self.handle(now, heard);
+                    }
+                    None => self.stage = Stage::Fresh,
+                }
+            }
+            (Stage::Fresh, _) => self.stage = Stage::Fresh,
+            (Stage::Live(state), Heard::Connected) => {
+                self.caller.heard_by = None;
+                self.stage = Stage::Talking(state);
+            }
+            (Stage::Live(state), heard) => {
+                if matches!(heard, Heard::Played) {
+                    self.caller.heard_by = None;
+                }
+                self.live(now, state, |step, state, scene, caller| step.hear(state, scene, caller, &heard));
+            }
+            (Stage::Talking(state), Heard::Returned) => {
+                self.live(now, state, |step, state, scene, caller| step.hear(state, scene, caller, &Heard::Returned));
+            }
+            (Stage::Talking(state), _) => self.stage = Stage::Talking(state),
+        }
+    }
+
+    /// The time of [`Run::poll_timeout`] has come.
+    pub fn handle_timeout(&mut self, now: Now) {
+        let Stage::Live(state) = &self.stage else { return };
+        if self.caller.heard_by.is_some_and(|at| at <= now.mono) {
+            return self.handle(now, Heard::Played);
+        }
+        let book = Arc::clone(&self.book);
+        let step = self.program(&book).and_then(|flow| flow.steps.get(&self.step)).map(|named| &named.step);
+        if step.and_then(|step| step.due(state, &self.caller, &self.step)).is_some_and(|at| at <= now.mono)
+            && let Stage::Live(state) = std::mem::replace(&mut self.stage, Stage::Over)
+        {
+            self.live(now, state, |step, state, scene, caller| step.timeout(state, scene, caller));
+        }
+    }
+
+    /// What is to be done next.
+    pub fn poll_output(&mut self) -> Option<Ask> {
+        self.caller.out.pop_front()
+    }
+
+    /// When [`Run::handle_timeout`] is wanted.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let Stage::Live(state) = &self.stage else { return None };
+        let step = self.program(&self.book).and_then(|flow| flow.steps.get(&self.step)).map(|named| &named.step);
+        let due = step.and_then(|step| step.due(state, &self.caller, &self.step));
+        due.into_iter().chain(self.caller.heard_by).min()
+    }
+
+    /// Where the caller is.
+    pub fn position(&self) -> Position {
+        Position {
+            flow: self.flow.clone(),
+            version: self.book.version.clone(),
+            step: self.step.clone(),
+            lang: self.caller.lang.clone(),
+            class: self.caller.class,
+            rungs: self.caller.climbed.iter().cloned().collect(),
+            path: self.caller.path.clone(),
+        }
+    }
+    /// The caller's language.
+    pub fn lang(&self) -> &Lang {
+        &self.caller.lang
+    }
+    /// The way so far: `greeting`, `language=1`, `hours=open`, at most the first 64 steps.
+    pub fn path(&self) -> &[String] {
+        &self.caller.path
+    }
+
+    fn program<'b>(&self, book: &'b Book) -> Option<&'b Flow> {
+        book.flows.get(&self.flow)
+    }
+
+    /// Lets the current step act, and goes where it leads.
+    fn live(
+        &mut self,
+        now: Now,
+        mut state: State,
+        act: impl for<'s> FnOnce(&'s crate::steps::Step, &mut State, &Scene<'_>, &mut Caller) -> Go<'s>,
+    ) {
+        let book = Arc::clone(&self.book);
+        let go = match self.program(&book).and_then(|flow| flow.steps.get(&self.step)) {
+            Some(named) => act(&named.step, &mut state, &Scene { now, book: &book, step: &self.step }, &mut self.caller),
+            None => Go::Fail,
+        };
+        self.stage = Stage::Live(state);
+        self.travel(now, &book, go);
+    }
+
+    /// Goes from step to step until one of them waits for something.
+    fn travel(&mut self, now: Now, book: &Book, first: Go<'_>) {
+        let mut go = first;
+        let mut hops = 0;
+        loop {
+            let to = match go {
+                Go::Stay => return,
+                Go::HangUp => return self.hang_up(),
+                Go::To(step) if hops < HOPS_MAX => step,
+                Go::To(_) | Go::Fail => {
+                    self.failures += 1;
+                    hops = 0;
+                    match self.program(book).and_then(|flow| flow.defaults.on_error.as_ref()) {
+                        Some(to) if self.failures <= FAILURES_MAX => &to.value,
+                        _ => return self.hang_up(),
+                    }
+                }
+            };
+            hops += 1;
+            let Some(named) = self.program(book).and_then(|flow| flow.steps.get(to)) else {
+                go = Go::Fail;
+                continue;
+            };
+            self.step = to.clone();
+            self.caller.heard_by = None;
+            self.caller.came_to(&self.step);
+            if self.caller.queued && named.step.sketch().queue.is_none() {
+                self.caller.queued = false;
+                self.caller.ask(Ask::LeaveQueue);
+            }
+            let (state, next) = named.step.enter(&Scene { now, book, step: &self.step }, &mut self.caller);
+            self.stage = Stage::Live(state);
+            go = next;
+        }
+    }
+
+    fn hang_up(&mut self) {
+        self.stage = Stage::Over;
+        self.caller.ask(Ask::HangUp);
+    }
+}
+
+impl Caller {
+    fn new(lang: Lang, class: u8, climbed: BTreeSet<(StepId, u32)>, path: Vec<String>) -> Caller {
+        Caller { lang, class, since: None, position: None, queued: false, climbed, path, heard_by: None, out: VecDeque::new() }
+    }
+
+    pub(crate) fn ask(&mut self, ask: Ask) {
+        self.out.push_back(ask);
+    }
+    pub(crate) fn note(&mut self, note: Note) {
+        self.ask(Ask::Note(note));
+    }
+    pub(crate) fn set(&mut self, set: &Set) {
+        if let Some(lang) = &set.lang {
+            self.lang = lang.value.clone();
+        }
+        if let Some(class) = set.class {
+            self.class = class;
+        }
+    }
+    fn came_to(&mut self, step: &StepId) {
+        self.note(Note::StepEntered { step: step.clone() });
+        if self.path.len() < PATH_MAX {
+            self.path.push(step.to_string());
+        }
+    }
+    /// How the step that the caller is at was left: `language=1`.
+    pub(crate) fn left_by(&mut self, how: &str) {
+        if self.path.len() < PATH_MAX
+            && let Some(last) = self.path.last_mut()
+        {
+            last.push('=');
+            last.push_str(how);
+        }
+    }
+    pub(crate) fn has_climbed(&self, step: &StepId, rung: u32) -> bool {
+        self.climbed.contains(&(step.clone(), rung))
+    }
+    /// Climbs a rung of `waited`; false if it was climbed before.
+    pub(crate) fn climb(&mut self, step: &StepId, rung: u32) -> bool {
+        self.climbed.insert((step.clone(), rung))
+    }
+
+    /// Says something; false if there is nothing that could be said.
+    pub(crate) fn say(&mut self, scene: &Scene<'_>, speeches: &[&Speech]) -> bool {
+        let barge_in = speeches.iter().all(|speech| speech.barge_in);
+        self.say_with(scene, speeches, barge_in)
+    }
+    /// Says something to a caller who waits; false if there is nothing that could be said.
+    pub(crate) fn say_waiting(&mut self, scene: &Scene<'_>, speech: &Speech, keys: bool) -> bool {
+        self.say_with(scene, &[speech], keys && speech.barge_in)
+    }
+    /// Whether the caller's place is part of it.
+    pub(crate) fn says_position(&self, scene: &Scene<'_>, speech: &Speech) -> bool {
+        speech.parts.iter().any(|part| scene.book.templated.contains(&part.prompt.value))
+    }
+
+    fn say_with(&mut self, scene: &Scene<'_>, speeches: &[&Speech], barge_in: bool) -> bool {
+        let mut sentences = Vec::new();
+        for part in speeches.iter().flat_map(|speech| &speech.parts) {
+            let value = if scene.book.templated.contains(&part.prompt.value) {
+                // A place too far back to be spoken is left out: the music is the answer.
+                let Some(position) = self.position.filter(|position| (1..=POSITION_MAX).contains(position)) else { continue };
+                Some(position)
+            } else {
+                None
+            };
+            sentences.push(Spoken { prompt: part.prompt.value.clone(), lang: part.lang(&self.lang).clone(), value });
+        }
+        if sentences.is_empty() {
+            return false;
+        }
+        let known: Option<Duration> = sentences.iter().map(|s| scene.book.lengths.get(s).map(|length| Duration::from(*length))).sum();
+        self.heard_by = Some(scene.now.mono + known.unwrap_or(LENGTH_UNKNOWN) + PLAYED_GRACE);
+        self.ask(Ask::Prompt { sentences, barge_in });
+        true
+    }
+}

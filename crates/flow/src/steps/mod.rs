@@ -1,0 +1,217 @@
+//! The steps of the language. Each is one file here and one word in the `steps!` line below.
+//!
+//! A step's file holds a `Step` (what was written) and a `State` (what one caller has done there), and answers for itself:
+//! `read` decodes it, `sketch` lays open what it says and where it leads so that every check and every sum works on it,
+//! `enter`, `hear`, `due` and `timeout` run it.
+
+use crate::decode::Fields;
+use crate::problem::{At, Problems};
+use crate::program::{Defaults, Set};
+use crate::run::{Caller, Heard, Scene};
+use crate::speech::Speech;
+use crate::tree::{Key, Node};
+use model::{Digit, Instant, PromptId, QueueId, ScheduleId, Skill, StepId};
+use std::time::Duration;
+
+macro_rules! steps {
+    ($($word:ident),* $(,)?) => {
+        $(mod $word;)*
+
+        /// The words that say what a step does.
+        pub(crate) const WORDS: [&str; [$(stringify!($word)),*].len()] = [$(stringify!($word)),*];
+
+        /// One step, as written.
+        #[expect(non_camel_case_types, reason = "the word in the file is the variant: one word, one thing")]
+        #[derive(Clone, Debug)]
+        pub(crate) enum Step { $($word($word::Step)),* }
+
+        /// What one caller has done at a step so far.
+        #[expect(non_camel_case_types, reason = "the word in the file is the variant: one word, one thing")]
+        #[derive(Clone, Debug)]
+        pub(crate) enum State { $($word($word::State)),* }
+
+        impl Step {
+            /// Reads the step that `word` stands for; `fields` are the other words of it.
+            pub(crate) fn read(
+                word: &str, key: &Key, body: &Node, fields: &mut Fields<'_>, defaults: &Defaults, problems: &mut Problems,
+            ) -> Option<Step> {
+                match word {
+                    $(stringify!($word) => $word::Step::read(key, body, fields, defaults, problems).map(Step::$word),)*
+                    _ => None,
+                }
+            }
+            /// What it says and where it leads.
+            pub(crate) fn sketch(&self) -> Sketch<'_> {
+                match self { $(Step::$word(step) => step.sketch()),* }
+            }
+            /// A caller comes to it.
+            pub(crate) fn enter<'s>(&'s self, scene: &Scene<'_>, caller: &mut Caller) -> (State, Go<'s>) {
+                match self {
+                    $(Step::$word(step) => {
+                        let mut state = $word::State::default();
+                        let go = step.enter(&mut state, scene, caller);
+                        (State::$word(state), go)
+                    })*
+                }
+            }
+            /// As if a caller had come to it, without a word: for a caller who is there already.
+            pub(crate) fn blank(&self) -> State {
+                match self { $(Step::$word(_) => State::$word($word::State::default())),* }
+            }
+            /// The caller did or met something there.
+            pub(crate) fn hear<'s>(&'s self, state: &mut State, scene: &Scene<'_>, caller: &mut Caller, heard: &Heard) -> Go<'s> {
+                match (self, state) {
+                    $((Step::$word(step), State::$word(state)) => step.hear(state, scene, caller, heard),)*
+                    _ => Go::Fail,
+                }
+            }
+            /// When it wants to be woken.
+            pub(crate) fn due(&self, state: &State, caller: &Caller, at: &StepId) -> Option<Instant> {
+                match (self, state) {
+                    $((Step::$word(step), State::$word(state)) => step.due(state, caller, at),)*
+                    _ => None,
+                }
+            }
+            /// The time has come.
+            pub(crate) fn timeout<'s>(&'s self, state: &mut State, scene: &Scene<'_>, caller: &mut Caller) -> Go<'s> {
+                match (self, state) {
+                    $((Step::$word(step), State::$word(state)) => step.timeout(state, scene, caller),)*
+                    _ => Go::Fail,
+                }
+            }
+        }
+    };
+}
+
+steps! { say, menu, schedule, queue, hang_up }
+
+/// Steps that the language will have: what to do until then, in English and in Japanese, and how that is written.
+pub(crate) const LATER: [(&str, &str, &str, &str); 10] = [
+    (
+        "ask",
+        "ask by menus, one after the other",
+        "menu を続けて使ってください。",
+        "menu: { say: q_breathing, keys: { \"1\": nurse, \"2\": general } }",
+    ),
+    ("collect", "let an agent ask for figures", "数字は担当者がお聞きしてください。", "queue: general"),
+    ("notice", "say a prompt and change its text", "say を使い、案内文を書き換えてください。", "{ say: notice, next: language }"),
+    ("rules", "let keys and schedules decide", "menu と schedule を使ってください。", "schedule: centre"),
+    ("callback", "let callers wait in a queue", "queue を使ってください。", "queue: general"),
+    ("transfer", "let callers wait in a queue", "queue を使ってください。", "queue: general"),
+    (
+        "voicemail",
+        "say when to call again and hang up",
+        "かけ直しをお願いする hang_up を使ってください。",
+        "hang_up: { say: nobody_available }",
+    ),
+    ("set", "set it where a key is pressed", "キーのところに set を書いてください。", "\"2\": { set: { lang: en }, next: hours }"),
+    ("lookup", "let an agent look it up", "担当者が調べてください。", "queue: general"),
+    ("language", "choose it by a menu", "menu で選んでもらってください。", "\"2\": { set: { lang: en }, next: hours }"),
+];
+
+/// Where the call goes from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Go<'s> {
+    /// Nowhere yet.
+    Stay,
+    /// To another step.
+    To(&'s StepId),
+    /// To its end.
+    HangUp,
+    /// Something is impossible: to `on_error`.
+    Fail,
+}
+
+/// A step laid open: what it says and where it leads. All checks and sums work on this.
+pub(crate) struct Sketch<'s> {
+    /// What sounds on entering, before anything else can happen.
+    pub(crate) opening: Option<&'s Speech>,
+    /// Everything it may say.
+    pub(crate) speeches: Vec<&'s Speech>,
+    /// Every way out.
+    pub(crate) ways: Vec<Way<'s>>,
+    pub(crate) end: End,
+    /// Whether the changing word of a sentence has a value here.
+    pub(crate) templates: bool,
+    /// A menu's keys, and whether more than four are fine; `None` if it is no menu.
+    pub(crate) menu: Option<MenuFacts>,
+    pub(crate) queue: Option<&'s At<QueueId>>,
+    pub(crate) schedule: Option<&'s At<ScheduleId>>,
+    /// Skills asked for here.
+    pub(crate) skills: &'s [At<Skill>],
+    pub(crate) music: Option<&'s At<PromptId>>,
+}
+
+impl Sketch<'_> {
+    pub(crate) fn new() -> Self {
+        Sketch {
+            opening: None,
+            speeches: Vec::new(),
+            ways: Vec::new(),
+            end: End::Open,
+            templates: false,
+            menu: None,
+            queue: None,
+            schedule: None,
+            skills: &[],
+            music: None,
+        }
+    }
+}
+
+/// What a menu offers.
+pub(crate) struct MenuFacts {
+    /// Keys that lead somewhere; repeating is no choice.
+    pub(crate) choices: usize,
+    /// All keys.
+    pub(crate) keys: Vec<At<Digit>>,
+    /// A closed list of like things: as many choices as it takes.
+    pub(crate) list: bool,
+}
+
+/// Whether a call may end at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It goes on.
+    Open,
+    /// In the hands of people.
+    Person,
+    /// After an announcement.
+    HangUp,
+}
+
+/// One way out of a step.
+pub(crate) struct Way<'s> {
+    pub(crate) to: &'s At<StepId>,
+    pub(crate) by: By,
+    /// How often the opening is heard before this way is taken.
+    pub(crate) times: u32,
+    /// Silence after each of these times.
+    pub(crate) pause: Duration,
+    pub(crate) set: Option<&'s Set>,
+}
+
+impl<'s> Way<'s> {
+    pub(crate) fn new(to: &'s At<StepId>, by: By) -> Self {
+        Way { to, by, times: 1, pause: Duration::ZERO, set: None }
+    }
+}
+
+/// What makes a caller take a way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// Nothing: it is the only one.
+    Itself,
+    /// A key, as soon as the sentence has named it.
+    Key(Digit),
+    /// Pressing nothing.
+    Silence,
+    /// Keys that mean nothing.
+    BadKey,
+    /// The calendar; `closed` tells whether it says closed.
+    Hours { closed: bool },
+    /// A queue that takes nobody.
+    Refused,
+    /// A wait, once per caller.
+    Waited,
+}

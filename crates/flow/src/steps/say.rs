@@ -1,0 +1,63 @@
+//! `say`: speaks, then goes on.
+//!
+//! `{ say: welcome, next: language }`. A key press goes on at once, unless `barge_in: false`.
+
+use super::{By, Go, Sketch, Way};
+use crate::decode::Fields;
+use crate::problem::{At, Problems};
+use crate::program::Defaults;
+use crate::run::{Caller, Heard, Note, Scene};
+use crate::speech::Speech;
+use crate::tree::{Key, Node};
+use model::{Instant, KeyMeaning, StepId};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    say: Speech,
+    next: At<StepId>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State;
+
+impl Step {
+    pub(crate) fn read(key: &Key, body: &Node, fields: &mut Fields<'_>, defaults: &Defaults, problems: &mut Problems) -> Option<Step> {
+        let say = Speech::read(body, defaults.barge_in, problems);
+        let next = match fields.take("next") {
+            Some(node) => node.name(problems),
+            None => {
+                let (en, ja) = ("say where the call goes after this sentence", "この案内のあとの行き先が書かれていません。");
+                problems.error(key.at, "missing_way", en, ja).help("next: main");
+                None
+            }
+        };
+        Some(Step { say: say?, next: next? })
+    }
+
+    pub(crate) fn sketch(&self) -> Sketch<'_> {
+        Sketch { opening: Some(&self.say), speeches: vec![&self.say], ways: vec![Way::new(&self.next, By::Itself)], ..Sketch::new() }
+    }
+
+    pub(crate) fn enter(&self, _: &mut State, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
+        if caller.say(scene, &[&self.say]) { Go::Stay } else { Go::To(&self.next.value) }
+    }
+
+    pub(crate) fn hear(&self, _: &mut State, scene: &Scene<'_>, caller: &mut Caller, heard: &Heard) -> Go<'_> {
+        match heard {
+            Heard::Played => Go::To(&self.next.value),
+            Heard::Digit(digit) => {
+                caller.note(Note::Pressed { step: scene.step.clone(), digit: *digit, meaning: KeyMeaning::Ignored });
+                if self.say.barge_in { Go::To(&self.next.value) } else { Go::Stay }
+            }
+            _ => Go::Stay,
+        }
+    }
+
+    pub(crate) fn due(&self, _: &State, _: &Caller, _: &StepId) -> Option<Instant> {
+        None
+    }
+
+    pub(crate) fn timeout(&self, _: &mut State, _: &Scene<'_>, _: &mut Caller) -> Go<'_> {
+        Go::Stay
+    }
+}

@@ -1,0 +1,266 @@
+//! A YAML file as a tree in which every word knows its line and column.
+//!
+//! YAML 1.2 without its traps: scalars stay the text that was written (no number loses a leading zero, `no` stays `no`), and
+//! anchors, aliases, tags and merge keys are refused, because nobody at seven in the morning can see what they do.
+
+use crate::problem::{Problems, Spot};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use std::collections::BTreeSet;
+
+/// Bytes of one file.
+pub(crate) const FILE_MAX: usize = 1 << 20;
+/// Lists and maps inside each other.
+const DEPTH_MAX: usize = 32;
+
+/// One value of a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) at: Spot,
+    pub(crate) what: What,
+}
+
+/// What a value is.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    /// A word, as written.
+    Scalar(Scalar),
+    /// A list.
+    List(Vec<Node>),
+    /// A map, in the order of the file.
+    Map(Vec<(Key, Node)>),
+    /// Something already complained about; whoever meets it says no more.
+    Broken,
+}
+
+/// A word and how it was written.
+#[derive(Clone, Debug)]
+pub(crate) struct Scalar {
+    pub(crate) text: String,
+    pub(crate) quoted: bool,
+}
+
+/// The left side of a colon.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) text: String,
+    pub(crate) at: Spot,
+}
+
+/// Reads one file. `None` when it is no YAML, too large, or empty; the problems say which.
+pub(crate) fn parse(file: u16, text: &str, problems: &mut Problems) -> Option<Node> {
+    if text.len() > FILE_MAX {
+        let (en, ja) = ("the file is larger than 1 MiB; split it", "ファイルが 1 MiB を超えています。分けてください。");
+        problems.error(Spot::top(file), "file_too_large", en, ja);
+        return None;
+    }
+    commented_hash_keys(file, text, problems);
+    let mut builder = Builder { file, problems: &mut *problems, stack: Vec::new(), root: None };
+    for event in Parser::new_from_str(text) {
+        match event {
+            Ok((event, span)) => {
+                if !builder.take(event, span) {
+                    return None;
+                }
+            }
+            Err(error) => {
+                let mark = error.marker();
+                let at = Spot { file, line: whole(mark.line()), column: whole(mark.col()) + 1, length: 1 };
+                syntax(at, error.info(), text, builder.problems);
+                return None;
+            }
+        }
+    }
+    let root = builder.root;
+    if root.is_none() {
+        problems.error(Spot::top(file), "empty_file", "the file is empty", "ファイルが空です。");
+    }
+    root
+}
+
+/// `#: step` looks like a key and is a comment: the line would vanish without a word.
+fn commented_hash_keys(file: u16, text: &str, problems: &mut Problems) {
+    for (number, line) in (1u32..).zip(text.lines()) {
+        let indent = line.chars().take_while(|c| *c == ' ').count();
+        if line.get(indent..).is_some_and(|rest| rest.starts_with("#:")) {
+            let at = Spot { file, line: number, column: whole(indent) + 1, length: 2 };
+            let en = "# begins a comment, so this line is not read; name the hash key `hash`";
+            let ja = "# から後ろは注釈になるため、この行は読まれません。シャープのキーは hash と書いてください。";
+            problems.error(at, "hash_is_a_comment", en, ja).help("hash: some_step");
+        }
+    }
+}
+
+/// A file that is no YAML: the parser's words, or better ones where the cause is known.
+fn syntax(at: Spot, info: &str, text: &str, problems: &mut Problems) {
+    let line = text.lines().nth(at.line.saturating_sub(1) as usize).unwrap_or_default();
+    let before = text.lines().nth(at.line.saturating_sub(2) as usize).unwrap_or_default();
+    let key = |line: &str, mark: char| {
+        let parts: Vec<char> = line.chars().collect();
+        (0..parts.len()).find(|&i| {
+            parts.get(i) == Some(&mark) && parts.get(i + 1) == Some(&':') && (i == 0 || matches!(parts.get(i - 1), Some(' ' | '{' | ',')))
+        })
+    };
+    for (number, line) in [(at.line, line), (at.line.saturating_sub(1), before)] {
+        for (mark, name, english, japanese) in [('*', "star", "star", "米印"), ('#', "hash", "hash", "シャープ")] {
+            if let Some(column) = key(line, mark) {
+                let at = Spot { line: number, column: whole(column) + 1, ..at };
+                let en =
+                    format!("a bare {mark} means something else in YAML; name the {english} key `{name}`, or write \"{mark}\" in quotes");
+                let ja = format!(
+                    "引用符のない {mark} は YAML では別の意味になります。{japanese}のキーは {name} か \"{mark}\" と書いてください。"
+                );
+                problems.error(at, "bare_key", en, ja).help(format!("{name}: some_step"));
+                return;
+            }
+        }
+    }
+    if line.contains('\t') {
+        let (en, ja) = ("a tab cannot indent; use spaces", "字下げにタブは使えません。空白を使ってください。");
+        problems.error(at, "tab", en, ja);
+        return;
+    }
+    let en = format!("this is not YAML: {info}");
+    let ja = format!("YAML の書き方に誤りがあります（{info}）。引用符、かっこ、字下げを確かめてください。");
+    problems.error(at, "syntax", en, ja);
+}
+
+struct Builder<'p> {
+    file: u16,
+    problems: &'p mut Problems,
+    stack: Vec<Frame>,
+    root: Option<Node>,
+}
+
+enum Frame {
+    List { at: Spot, items: Vec<Node> },
+    Map { at: Spot, entries: Vec<(Key, Node)>, seen: BTreeSet<String>, key: Option<Key> },
+}
+
+impl Builder<'_> {
+    /// Takes one event. False: the rest of the file is not worth reading.
+    fn take(&mut self, event: Event<'_>, span: Span) -> bool {
+        let at = self.spot(span);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_tricks(at, anchor, tag.is_some());
+                let quoted = style != ScalarStyle::Plain;
+                self.put(Node { at, what: What::Scalar(Scalar { text: text.into_owned(), quoted }) });
+            }
+            Event::Alias(_) => {
+                let en = "aliases (*) are not used here; write it out, or name the star key `star`";
+                let ja = "別名（*）は使いません。そのまま書くか、米印のキーなら star と書いてください。";
+                self.problems.error(at, "alias", en, ja);
+                self.put(Node { at, what: What::Broken });
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.refuse_tricks(at, anchor, tag.is_some());
+                if !self.deeper(at) {
+                    return false;
+                }
+                self.stack.push(Frame::List { at, items: Vec::new() });
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.refuse_tricks(at, anchor, tag.is_some());
+                if !self.deeper(at) {
+                    return false;
+                }
+                self.stack.push(Frame::Map { at, entries: Vec::new(), seen: BTreeSet::new(), key: None });
+            }
+            Event::SequenceEnd | Event::MappingEnd => match self.stack.pop() {
+                Some(Frame::List { at, items }) => self.put(Node { at, what: What::List(items) }),
+                Some(Frame::Map { at, entries, .. }) => self.put(Node { at, what: What::Map(entries) }),
+                None => return false,
+            },
+            Event::DocumentStart(_) => {
+                if self.root.is_some() {
+                    let (en, ja) = (
+                        "one file holds one document; take out the ---",
+                        "ひとつのファイルに書けるのはひとつの文書です。--- を消してください。",
+                    );
+                    self.problems.error(at, "second_document", en, ja);
+                    return false;
+                }
+            }
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+        }
+        true
+    }
+
+    fn put(&mut self, node: Node) {
+        match self.stack.last_mut() {
+            None => self.root = Some(node),
+            Some(Frame::List { items, .. }) => items.push(node),
+            Some(Frame::Map { entries, seen, key, .. }) => match key.take() {
+                None => {
+                    *key = Some(match node.what {
+                        What::Scalar(scalar) => {
+                            if scalar.text == "<<" && !scalar.quoted {
+                                let (en, ja) =
+                                    ("merge keys (<<) are not used here; write it out", "<< は使いません。そのまま書いてください。");
+                                self.problems.error(node.at, "merge_key", en, ja);
+                            }
+                            Key { text: scalar.text, at: node.at }
+                        }
+                        What::List(_) | What::Map(_) => {
+                            let (en, ja) = ("the left side of a colon is a word", "コロンの左側には言葉を書きます。");
+                            self.problems.error(node.at, "odd_key", en, ja);
+                            Key { text: String::new(), at: node.at }
+                        }
+                        What::Broken => Key { text: String::new(), at: node.at },
+                    });
+                }
+                Some(key) => {
+                    if !seen.insert(key.text.clone()) && !key.text.is_empty() {
+                        let en = format!("\"{}\" is written twice; only one of them could count", shown(&key.text));
+                        let ja = format!("「{}」が二度書かれています。どちらかひとつにしてください。", shown(&key.text));
+                        self.problems.error(key.at, "duplicate_key", en, ja);
+                    } else {
+                        entries.push((key, node));
+                    }
+                }
+            },
+        }
+    }
+
+    fn deeper(&mut self, at: Spot) -> bool {
+        if self.stack.len() < DEPTH_MAX {
+            return true;
+        }
+        let en = format!("nested deeper than {DEPTH_MAX}");
+        let ja = format!("入れ子が {DEPTH_MAX} 段を超えています。");
+        self.problems.error(at, "too_deep", en, ja);
+        false
+    }
+
+    fn refuse_tricks(&mut self, at: Spot, anchor: usize, tagged: bool) {
+        if anchor != 0 {
+            let (en, ja) = ("anchors (&) are not used here; write it out", "印（&）は使いません。そのまま書いてください。");
+            self.problems.error(at, "anchor", en, ja);
+        }
+        if tagged {
+            let (en, ja) = (
+                "tags (!) are not used here; quote the text if it begins with !",
+                "タグ（!）は使いません。! で始まる文なら引用符で囲んでください。",
+            );
+            self.problems.error(at, "tag", en, ja);
+        }
+    }
+
+    fn spot(&self, span: Span) -> Spot {
+        let (line, column) = (whole(span.start.line()), whole(span.start.col()) + 1);
+        let length = if span.start.line() == span.end.line() { span.end.col().saturating_sub(span.start.col()) } else { 1 };
+        Spot { file: self.file, line, column, length: whole(length).max(1) }
+    }
+}
+
+/// A word of the file inside a sentence of ours: never longer than a line.
+pub(crate) fn shown(text: &str) -> String {
+    if text.chars().count() <= 40 {
+        return text.to_owned();
+    }
+    text.chars().take(39).chain(['…']).collect()
+}
+
+fn whole(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX - 1)
+}
