@@ -1,1 +1,17 @@
-//! Events to Prometheus and to the log
+//! What happened, as figures for the dashboards and as lines for whoever reads at three in the morning.
+//!
+//! [`Metrics`] counts [`model::Event`]s and holds the latest [`model::Snapshot`] and [`model::WorkerStats`]; it renders them in the
+//! Prometheus text exposition format 0.0.4. Every metric is one entry of one table (`table.rs`): name, help, labels, and where its figure
+//! comes from. [`log`] maps the same events to `tracing` lines.
+//!
+//! A caller's number is in no label and in no line in clear; the city's own numbers may be labels.
+//!
+//! Deliberately absent: counting anywhere else in the product (the core notes events), averages and rates (Prometheus makes them),
+//! files and rotation (the service manager's), and traces sent over the network.
+
+pub mod log;
+mod metrics;
+mod series;
+mod table;
+
+pub use metrics::Metrics;

@@ -1,0 +1,127 @@
+//! Events as lines for people. INFO: what a caller or agent would notice. WARN: look tomorrow. ERROR: get up.
+//!
+//! Ids are fields, so that `call=17` finds one call's whole way. What strangers can make happen as often as they like is counted by the
+//! metrics and stays below INFO here, so that nobody outside can fill the disk.
+
+use model::{AgentState, Event, OfferEnd, QueueEnd, Refusal};
+use std::fmt;
+use std::io::IsTerminal;
+use tracing::{debug, error, info, trace, warn};
+use tracing_subscriber::EnvFilter;
+
+/// Why no log was started.
+#[derive(Debug)]
+pub enum Fault {
+    /// The level is none that we know.
+    Level(String),
+    /// Somebody else in this process logs already.
+    Taken,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Level(level) => {
+                write!(f, "{level:?} is no log level; write error, warn, info, debug or trace, or for one part: info,sip=debug")
+            }
+            Fault::Taken => f.write_str("a log was started already in this process"),
+        }
+    }
+}
+impl std::error::Error for Fault {}
+
+/// Writes lines to standard error, in colour on a terminal. `level` is a level (`info`), or a level with exceptions (`info,sip=debug`).
+///
+/// # Errors
+/// When the level cannot be read, or a log runs already.
+pub fn start(level: &str) -> Result<(), Fault> {
+    let filter = EnvFilter::try_new(level).map_err(|_| Fault::Level(level.to_owned()))?;
+    let colour = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).try_init().map_err(|_| Fault::Taken)
+}
+
+/// Writes an event's line.
+pub fn note(event: &Event) {
+    match event {
+        Event::Published { version } => info!(%version, "the city's files are in force"),
+        Event::PublicationRefused { problems } => {
+            warn!(problems, "a change of the city's files was refused, the old ones stay in force; `toritsugi check` shows the problems");
+        }
+
+        Event::Arrived { call, number, caller, line } => info!(call = call.0, %number, %caller, %line, "a call came in"),
+        Event::Refused { why } => match why {
+            Refusal::UnknownNumber | Refusal::Forbidden => debug!(%why, "a call was refused"),
+            Refusal::Draining => info!(%why, "a call was refused"),
+            Refusal::Full | Refusal::NoCodec => warn!(%why, "a caller was turned away"),
+            Refusal::NoPort => error!(%why, "a caller was turned away"),
+        },
+        Event::Answered { call } => info!(call = call.0, "answered"),
+        Event::StepEntered { call, flow, step } => debug!(call = call.0, %flow, %step, "step"),
+        Event::PromptStarted { call, prompt, lang } => debug!(call = call.0, %prompt, %lang, "prompt"),
+        Event::PromptMissing { call, prompt, lang } => warn!(call = call.0, %prompt, %lang, "a sentence has no sound and was skipped"),
+        Event::Pressed { call, step, digit, meaning } => debug!(call = call.0, %step, %digit, %meaning, "key"),
+        Event::NoInput { call, step } => debug!(call = call.0, %step, "no key was pressed"),
+
+        Event::Enqueued { call, ticket, queue, position } => info!(call = call.0, ticket = ticket.0, %queue, position, "waits"),
+        Event::LeftQueue { call, ticket, queue, waited, how } => {
+            let waited_ms = waited.0;
+            match how {
+                QueueEnd::Answered | QueueEnd::Abandoned | QueueEnd::Moved => {
+                    info!(call = call.0, ticket = ticket.0, %queue, waited_ms, %how, "left the queue");
+                }
+                QueueEnd::Full | QueueEnd::NobodyLoggedIn | QueueEnd::Closed => {
+                    warn!(call = call.0, ticket = ticket.0, %queue, waited_ms, %how, "the queue did not take a caller");
+                }
+            }
+        }
+        Event::Offered { call, ticket, offer, queue, agent, why } => {
+            info!(call = call.0, ticket = ticket.0, offer = offer.0, %queue, %agent, relax_step = why.relax_step, "the agent's phone rings");
+        }
+        Event::OfferEnded { offer, agent, how } => match how {
+            OfferEnd::Answered | OfferEnd::Withdrawn | OfferEnd::Declined | OfferEnd::NoAnswer => {
+                info!(offer = offer.0, %agent, %how, "the offer ended");
+            }
+            OfferEnd::Unreachable => warn!(offer = offer.0, %agent, %how, "the agent's phone could not be reached"),
+        },
+        Event::Bridged { call, queue, agent, waited, to_human } => {
+            info!(call = call.0, %queue, %agent, waited_ms = waited.0, to_human_ms = to_human.0, "caller and agent talk");
+        }
+        Event::Ended { record } => {
+            let talked_ms = record.talked.map_or(0, |m| m.0);
+            info!(call = record.call.0, number = %record.number, end = %record.end, by = %record.hung_up_by, talked_ms, "the call is over");
+        }
+
+        Event::AgentState { agent, from, to } => match to {
+            AgentState::NotResponding => warn!(%agent, %from, %to, "the agent does not answer the phone"),
+            AgentState::SignedOut
+            | AgentState::NotReady
+            | AgentState::Idle
+            | AgentState::Offered
+            | AgentState::Talking
+            | AgentState::WrapUp => info!(%agent, %from, %to, "agent"),
+        },
+        Event::Registered { agent } => info!(%agent, "the agent's phone is here"),
+        Event::Unregistered { agent, expired: false } => info!(%agent, "the agent's phone signed out"),
+        Event::Unregistered { agent, expired: true } => warn!(%agent, "the agent's phone is gone without signing out"),
+        Event::AuthenticationFailed => debug!("wrong name or password"),
+
+        Event::SipRequest { method, direction, again } => trace!(method = method.name(), %direction, again, "SIP request"),
+        Event::SipResponse { class, direction } => trace!(class, %direction, "SIP response"),
+        Event::SipMalformed { answered } => debug!(answered, "a datagram was no SIP message"),
+        Event::Stranger => debug!("a datagram came from an address that no line lists"),
+
+        Event::Media { leg, stats } => debug!(
+            leg = leg.0,
+            sent = stats.sent,
+            received = stats.received,
+            lost = stats.lost,
+            late = stats.late,
+            foreign = stats.foreign,
+            jitter = stats.jitter,
+            "the leg's sound is over"
+        ),
+        Event::MediaFailed { leg } => error!(leg = leg.0, "no sound could be opened: the caller or agent hears nothing"),
+        Event::NotDurable { seq } => warn!(seq = seq.0, "the journal was too slow; we went on without it"),
+        Event::CallEvicted { call } => error!(call = call.0, "a mistake of ours ended this call; the others go on"),
+    }
+}

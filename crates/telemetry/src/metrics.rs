@@ -1,0 +1,115 @@
+//! The figures of the running city.
+
+use crate::series::{Family, Latest, Reader, full_name, hold};
+use crate::table::{Entry, Of, TABLE, Tell};
+use model::{Event, Snapshot, WorkerStats};
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{CounterVec, Error, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+/// What an entry reads from an event.
+type Read = fn(&Event, Tell<'_>);
+
+/// Counts events, keeps the latest state, and renders both. May be shared between threads: one notes, another renders.
+pub struct Metrics {
+    registry: Registry,
+    counters: Vec<(Read, Family<CounterVec>)>,
+    spreads: Vec<(Read, Family<HistogramVec>)>,
+    latest: Arc<Mutex<Latest>>,
+}
+
+impl Metrics {
+    /// All metrics at their start.
+    ///
+    /// # Panics
+    /// When the table has a name twice or one that Prometheus does not allow; its test rules that out.
+    #[expect(clippy::new_without_default, reason = "a second set of figures is never wanted by default")]
+    pub fn new() -> Self {
+        Metrics::from_table().expect("the table's names, labels and buckets are valid")
+    }
+
+    fn from_table() -> Result<Self, Error> {
+        let registry = Registry::new();
+        let latest = Arc::new(Mutex::new(Latest::default()));
+        let (mut counters, mut spreads) = (Vec::new(), Vec::new());
+        for entry in TABLE {
+            match &entry.of {
+                Of::Events { from_start, count } => {
+                    let rows = CounterVec::new(Opts::new(full_name(entry), entry.help), entry.labels)?;
+                    registry.register(Box::new(rows.clone()))?;
+                    let family = Family::new(rows);
+                    from_start.iter().for_each(|labels| drop(family.row(labels)));
+                    counters.push((*count, family));
+                }
+                Of::Spread { bounds, observe } => {
+                    let options = HistogramOpts::new(full_name(entry), entry.help).buckets(bounds.to_vec());
+                    let rows = HistogramVec::new(options, entry.labels)?;
+                    registry.register(Box::new(rows.clone()))?;
+                    spreads.push((*observe, Family::new(rows)));
+                }
+                // Read by `Reader` when somebody looks.
+                Of::Board(_) | Of::WorkerCount(_) | Of::WorkerGauge(_) | Of::WorkerSpread { .. } => {}
+            }
+        }
+        registry.register(Box::new(Reader::new(Arc::clone(&latest))?))?;
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(Metrics { registry, counters, spreads, latest })
+    }
+
+    /// Counts an event.
+    pub fn note(&self, event: &Event) {
+        for (read, family) in &self.counters {
+            read(event, &mut |labels, by| {
+                if let Some(row) = family.row(labels) {
+                    row.inc_by(by);
+                }
+            });
+        }
+        for (read, family) in &self.spreads {
+            read(event, &mut |labels, value| {
+                if let Some(row) = family.row(labels) {
+                    row.observe(value);
+                }
+            });
+        }
+        if let Event::Published { version } = event {
+            hold(&self.latest).version = Some(version.clone());
+        }
+    }
+
+    /// Takes the state of the engine; it replaces the one before.
+    pub fn snapshot(&self, snapshot: &Snapshot) {
+        let mut latest = hold(&self.latest);
+        if snapshot.version.is_some() {
+            latest.version.clone_from(&snapshot.version);
+        }
+        latest.snapshot = Some(snapshot.clone());
+    }
+
+    /// Takes what a media worker has done since it began; it replaces what this worker told before.
+    pub fn worker(&self, index: usize, stats: &WorkerStats) {
+        hold(&self.latest).workers.insert(index, stats.clone());
+    }
+
+    /// Everything in the text exposition format, version 0.0.4.
+    pub fn render(&self) -> String {
+        let families = self.registry.gather();
+        TextEncoder::new().encode_to_string(&families).unwrap_or_else(|fault| {
+            // A row that cannot be written must not hide the rest of the city from those who watch it.
+            tracing::error!(%fault, "the metrics could not be rendered");
+            format!("# the metrics could not be rendered: {fault}\n")
+        })
+    }
+
+    /// Name and help of every metric of ours, for whoever writes the handbook.
+    pub fn catalogue() -> impl Iterator<Item = (String, &'static str)> {
+        TABLE.iter().map(|entry: &Entry| (full_name(entry), entry.help))
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").field("latest", &self.latest).finish_non_exhaustive()
+    }
+}

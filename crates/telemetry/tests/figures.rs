@@ -1,0 +1,295 @@
+//! What a dashboard sees after a day at the city's front door.
+
+use model::*;
+use std::collections::{BTreeMap, BTreeSet};
+use telemetry::Metrics;
+
+const CALLER: &str = "0449876543";
+const CITY: &str = "0440000001";
+
+/// One of each event, as one caller and one agent would make them happen.
+fn day() -> Vec<Event> {
+    let (call, ticket, offer, leg) = (CallId(17), TicketId(3), OfferId(5), LegId(34));
+    let (queue, agent, lang) = (QueueId::from("nurse"), AgentId::from("yuki"), Lang::from("ja"));
+    let number = Number::parse(CITY).unwrap();
+    let record = CallRecord {
+        call,
+        arrived: UnixMillis(1_582_845_300_000),
+        number: number.clone(),
+        caller: Redacted::new(CALLER).to_string(),
+        lang: lang.clone(),
+        path: vec!["greeting".to_owned()],
+        queue: Some(queue.clone()),
+        waited: Some(Millis(25_000)),
+        to_human: Some(Millis(61_000)),
+        agent: Some(agent.clone()),
+        talked: Some(Millis(240_000)),
+        ended: UnixMillis(1_582_845_700_000),
+        end: CallEnd::Served,
+        hung_up_by: Party::Caller,
+        version: Version::from("4f2a9c"),
+    };
+    let stats = MediaStats { sent: 900, received: 880, lost: 2, late: 1, foreign: 0, jitter: 40 };
+    vec![
+        Event::Published { version: Version::from("4f2a9c") },
+        Event::PublicationRefused { problems: 2 },
+        Event::Arrived { call, number, caller: Redacted::new(CALLER.to_owned()), line: LineId::from("ntt") },
+        Event::Refused { why: Refusal::Full },
+        Event::Answered { call },
+        Event::StepEntered { call, flow: FlowName::from("city"), step: StepId::from("greeting") },
+        Event::PromptStarted { call, prompt: PromptId::from("welcome"), lang: lang.clone() },
+        Event::PromptMissing { call, prompt: PromptId::from("menu"), lang: lang.clone() },
+        Event::Pressed { call, step: StepId::from("main"), digit: Digit::from_char('2').unwrap(), meaning: KeyMeaning::Choice },
+        Event::NoInput { call, step: StepId::from("main") },
+        Event::Enqueued { call, ticket, queue: queue.clone(), position: 1 },
+        Event::LeftQueue { call, ticket, queue: queue.clone(), waited: Millis(25_000), how: QueueEnd::Answered },
+        Event::Offered { call, ticket, offer, queue: queue.clone(), agent: agent.clone(), why: Why::default() },
+        Event::OfferEnded { offer, agent: agent.clone(), how: OfferEnd::Answered },
+        Event::Bridged { call, queue, agent: agent.clone(), waited: Millis(25_000), to_human: Millis(61_000) },
+        Event::Ended { record: Box::new(record) },
+        Event::AgentState { agent: agent.clone(), from: AgentState::Offered, to: AgentState::Talking },
+        Event::Registered { agent: agent.clone() },
+        Event::Unregistered { agent, expired: true },
+        Event::AuthenticationFailed,
+        Event::SipRequest { method: Method::Invite, direction: Direction::In, again: true },
+        Event::SipResponse { class: 2, direction: Direction::Out },
+        Event::SipMalformed { answered: false },
+        Event::Stranger,
+        Event::Media { leg, stats },
+        Event::MediaFailed { leg },
+        Event::NotDurable { seq: Seq(9) },
+        Event::CallEvicted { call },
+    ]
+}
+fn board() -> Snapshot {
+    Snapshot {
+        wall: UnixMillis(1_582_845_700_500),
+        version: Some(Version::from("4f2a9c")),
+        census: Census { calls: 3, legs: 4, dialogs: 5, transactions: 6, tickets: 2, ports: 8, timers: 9 },
+        queues: vec![QueueNow { queue: QueueId::from("nurse"), depth: 2, longest_wait_millis: 31_500 }],
+        agents: vec![
+            AgentNow { agent: AgentId::from("ken"), state: AgentState::Idle },
+            AgentNow { agent: AgentId::from("yuki"), state: AgentState::Talking },
+        ],
+    }
+}
+fn worker() -> WorkerStats {
+    WorkerStats {
+        packets_sent: 100,
+        packets_received: 90,
+        packets_lost: 3,
+        packets_late: 2,
+        packets_foreign: 1,
+        send_failures: 4,
+        lateness: [10, 5, 0, 0, 0, 1, 0, 0, 2],
+        lateness_sum_micros: 350_000,
+        sessions: 7,
+    }
+}
+fn busy() -> Metrics {
+    let metrics = Metrics::new();
+    day().iter().for_each(|event| metrics.note(event));
+    metrics.snapshot(&board());
+    metrics.worker(0, &worker());
+    metrics.worker(1, &WorkerStats::default());
+    metrics
+}
+
+/// What a page of the text exposition format says.
+#[derive(Default)]
+struct Page {
+    help: BTreeMap<String, String>,
+    kind: BTreeMap<String, String>,
+    rows: BTreeMap<(String, BTreeMap<String, String>), f64>,
+}
+
+/// Reads the format's version 0.0.4, strictly: a line that does not parse is a panic.
+fn read(page: &str) -> Page {
+    let mut read = Page::default();
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').expect("HELP has a name and a text");
+            assert!(read.help.insert(name.to_owned(), help.to_owned()).is_none(), "HELP twice: {line}");
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').expect("TYPE has a name and a kind");
+            assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            assert!(read.kind.insert(name.to_owned(), kind.to_owned()).is_none(), "TYPE twice: {line}");
+        } else {
+            let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no value: {line}"));
+            let (name, labels) = series.split_once('{').map_or((series, ""), |(n, l)| (n, l.strip_suffix('}').expect("a closing brace")));
+            assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{line}");
+            let mut pairs = BTreeMap::new();
+            for pair in labels.split(',').filter(|p| !p.is_empty()) {
+                let (label, value) = pair.split_once('=').expect("a label has a value");
+                let value = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).expect("a label's value is quoted");
+                assert!(!value.contains(['"', '\\', '\n']), "our labels need no escapes: {line}");
+                pairs.insert(label.to_owned(), value.to_owned());
+            }
+            let value: f64 = value.parse().unwrap_or_else(|_| panic!("no number: {line}"));
+            assert!(read.rows.insert((name.to_owned(), pairs), value).is_none(), "twice: {line}");
+        }
+    }
+    read
+}
+impl Page {
+    /// The figure of `name` with exactly these labels.
+    fn figure(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let labels = labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        self.rows.get(&(name.to_owned(), labels)).copied()
+    }
+    /// The metric that a row belongs to.
+    fn metric<'a>(&self, row: &'a str) -> &'a str {
+        let parts = ["_bucket", "_sum", "_count"].iter().filter_map(|s| row.strip_suffix(s));
+        parts.into_iter().find(|base| self.kind.get(*base).is_some_and(|k| k == "histogram")).unwrap_or(row)
+    }
+}
+
+#[test]
+fn the_page_parses_and_every_metric_says_what_it_means() {
+    let page = read(&busy().render());
+    for (row, _) in page.rows.keys() {
+        let metric = page.metric(row);
+        let help = page.help.get(metric).unwrap_or_else(|| panic!("{metric} has no help"));
+        assert!(help.len() >= 15, "{metric}: {help}");
+        assert!(metric.starts_with("toritsugi_") || metric.starts_with("process_"), "{metric}");
+        let kind = &page.kind[metric];
+        assert_eq!(kind == "counter", metric.ends_with("_total"), "{metric} is a {kind}");
+        assert!(kind != "histogram" || metric.ends_with("_seconds"), "{metric}");
+    }
+    for (name, help) in Metrics::catalogue() {
+        assert_eq!(page.help.get(&name).map(String::as_str), Some(help), "{name} is on the page once everything has happened");
+        assert!(help.ends_with('.') && !help.contains("  "), "{name}: {help:?}");
+    }
+    assert!(page.figure("process_resident_memory_bytes", &[]).is_some_and(|bytes| bytes > 0.0));
+}
+
+#[test]
+fn a_callers_number_is_nowhere_not_even_masked() {
+    let page = busy().render();
+    let masked = Redacted::new(CALLER).to_string();
+    assert!(!page.contains(CALLER) && !page.contains(&CALLER[1..]) && !page.contains(&masked), "{page}");
+    let labels: BTreeSet<String> = read(&page).rows.keys().flat_map(|(_, labels)| labels.keys().cloned()).collect();
+    let known = [
+        "answered",
+        "class",
+        "direction",
+        "expired",
+        "lang",
+        "le",
+        "meaning",
+        "method",
+        "number",
+        "outcome",
+        "prompt",
+        "queue",
+        "reason",
+        "result",
+        "retransmission",
+        "state",
+        "version",
+        "worker",
+    ];
+    assert_eq!(labels, known.iter().map(|l| (*l).to_owned()).collect(), "a label that nobody has reviewed: may it hold a person's number?");
+    for ((row, labels), _) in read(&page).rows {
+        for (label, value) in labels.iter().filter(|(label, _)| !["le", "version"].contains(&label.as_str())) {
+            let digits = value.chars().filter(char::is_ascii_digit).count();
+            assert!(digits < 5 || (label == "number" && value == CITY), "{row}: {label}={value} looks like a telephone number");
+        }
+    }
+}
+
+/// A metric, its labels, its figure.
+type Figure = (&'static str, &'static [(&'static str, &'static str)], f64);
+
+#[test]
+fn the_day_is_counted_where_it_belongs() {
+    let page = read(&busy().render());
+    let expected: &[Figure] = &[
+        ("toritsugi_calls_arrived_total", &[("number", CITY)], 1.0),
+        ("toritsugi_calls_ended_total", &[("number", CITY), ("outcome", "served")], 1.0),
+        ("toritsugi_calls_ended_total", &[("number", CITY), ("outcome", "abandoned_in_menu")], 0.0),
+        ("toritsugi_calls_refused_total", &[("reason", "full")], 1.0),
+        ("toritsugi_calls_refused_total", &[("reason", "no_port")], 0.0),
+        ("toritsugi_time_to_human_seconds_count", &[("queue", "nurse")], 1.0),
+        ("toritsugi_time_to_human_seconds_bucket", &[("queue", "nurse"), ("le", "60")], 0.0),
+        ("toritsugi_time_to_human_seconds_bucket", &[("queue", "nurse"), ("le", "90")], 1.0),
+        ("toritsugi_queue_wait_seconds_sum", &[("queue", "nurse"), ("outcome", "answered")], 25.0),
+        ("toritsugi_queue_depth_callers", &[("queue", "nurse")], 2.0),
+        ("toritsugi_queue_longest_wait_seconds", &[("queue", "nurse")], 31.5),
+        ("toritsugi_agents", &[("state", "idle")], 1.0),
+        ("toritsugi_agents", &[("state", "not_responding")], 0.0),
+        ("toritsugi_offers_ended_total", &[("result", "answered")], 1.0),
+        ("toritsugi_sip_requests_total", &[("method", "INVITE"), ("direction", "in"), ("retransmission", "true")], 1.0),
+        ("toritsugi_sip_responses_total", &[("class", "2xx"), ("direction", "out")], 1.0),
+        ("toritsugi_sip_malformed_total", &[("answered", "false")], 1.0),
+        ("toritsugi_sip_strangers_total", &[], 1.0),
+        ("toritsugi_sip_authentication_failures_total", &[], 1.0),
+        ("toritsugi_agent_phones_lost_total", &[("expired", "true")], 1.0),
+        ("toritsugi_media_failures_total", &[], 1.0),
+        ("toritsugi_rtp_jitter_seconds_sum", &[], 0.005),
+        ("toritsugi_rtp_packets_sent_total", &[("worker", "0")], 100.0),
+        ("toritsugi_rtp_packets_foreign_total", &[("worker", "0")], 1.0),
+        ("toritsugi_media_sessions", &[("worker", "1")], 0.0),
+        ("toritsugi_rtp_ports", &[], 8.0),
+        ("toritsugi_timers", &[], 9.0),
+        ("toritsugi_not_durable_total", &[], 1.0),
+        ("toritsugi_publications_total", &[("result", "refused")], 1.0),
+        ("toritsugi_city_info", &[("version", "4f2a9c")], 1.0),
+        ("toritsugi_snapshot_timestamp_seconds", &[], 1_582_845_700.5),
+    ];
+    for (name, labels, value) in expected {
+        assert_eq!(page.figure(name, labels), Some(*value), "{name} {labels:?}");
+    }
+}
+
+#[test]
+fn send_lateness_comes_ready_counted_and_is_shown_summed_up() {
+    let page = read(&busy().render());
+    let bucket = |le: &str| page.figure("toritsugi_rtp_send_lateness_seconds_bucket", &[("worker", "0"), ("le", le)]);
+    assert_eq!(["0.0005", "0.001", "0.01", "0.02", "0.1", "+Inf"].map(bucket), [10.0, 15.0, 15.0, 16.0, 16.0, 18.0].map(Some));
+    assert_eq!(page.figure("toritsugi_rtp_send_lateness_seconds_count", &[("worker", "0")]), Some(18.0));
+    assert_eq!(page.figure("toritsugi_rtp_send_lateness_seconds_sum", &[("worker", "0")]), Some(0.35));
+}
+
+#[test]
+fn a_queue_that_is_no_more_leaves_the_board() {
+    let metrics = busy();
+    metrics.snapshot(&Snapshot { queues: Vec::new(), version: Some(Version::from("5b11d0")), ..board() });
+    let page = read(&metrics.render());
+    assert_eq!(page.figure("toritsugi_queue_depth_callers", &[("queue", "nurse")]), None);
+    assert_eq!(page.figure("toritsugi_city_info", &[("version", "4f2a9c")]), None);
+    assert_eq!(page.figure("toritsugi_city_info", &[("version", "5b11d0")]), Some(1.0));
+}
+
+#[test]
+fn before_the_first_call_alarms_have_something_to_grow_from() {
+    let page = read(&Metrics::new().render());
+    assert_eq!(page.figure("toritsugi_calls_refused_total", &[("reason", "full")]), Some(0.0));
+    assert_eq!(page.figure("toritsugi_calls_evicted_total", &[]), Some(0.0));
+    // Rows of the start use the same words as events: nothing is there twice under two spellings.
+    let before = page.rows.keys().filter(|(name, _)| name == "toritsugi_calls_refused_total").count();
+    let metrics = Metrics::new();
+    use Refusal::{Draining, Forbidden, Full, NoCodec, NoPort, UnknownNumber};
+    for why in [UnknownNumber, NoCodec, Full, Draining, NoPort, Forbidden] {
+        metrics.note(&Event::Refused { why });
+    }
+    use OfferEnd::{Answered, Declined, NoAnswer, Unreachable, Withdrawn};
+    for how in [Answered, NoAnswer, Declined, Unreachable, Withdrawn] {
+        metrics.note(&Event::OfferEnded { offer: OfferId(1), agent: AgentId::from("yuki"), how });
+    }
+    let page = read(&metrics.render());
+    let count = |metric: &str| page.rows.iter().filter(|((name, _), value)| name == metric && **value == 1.0).count();
+    assert_eq!((before, count("toritsugi_calls_refused_total"), count("toritsugi_offers_ended_total")), (6, 6, 5));
+    assert_eq!(page.rows.keys().filter(|(name, _)| name == "toritsugi_calls_refused_total").count(), 6);
+}
+
+#[test]
+fn a_label_that_runs_away_is_bounded() {
+    let metrics = Metrics::new();
+    for i in 0..5000 {
+        metrics.note(&Event::PromptMissing { call: CallId(i), prompt: PromptId::from(format!("p{i}")), lang: Lang::from("ja") });
+    }
+    let page = read(&metrics.render());
+    let rows: Vec<f64> = page.rows.iter().filter(|((name, _), _)| name == "toritsugi_prompts_missing_total").map(|(_, v)| *v).collect();
+    assert_eq!((rows.len(), rows.iter().sum::<f64>()), (2001, 5000.0), "and none is uncounted");
+}

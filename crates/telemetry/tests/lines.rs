@@ -1,0 +1,73 @@
+//! What somebody reads in the log at three in the morning.
+
+use model::*;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use telemetry::log;
+use tracing_subscriber::EnvFilter;
+
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The lines that events leave at a level.
+fn lines(level: &str, events: &[Event]) -> String {
+    let paper = Paper::default();
+    let copy = paper.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(EnvFilter::new(level)).with_ansi(false).with_writer(move || copy.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || events.iter().for_each(log::note));
+    let bytes = paper.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+fn arrived() -> Event {
+    Event::Arrived {
+        call: CallId(17),
+        number: Number::parse("0440000001").unwrap(),
+        caller: Redacted::new("0449876543".to_owned()),
+        line: LineId::from("ntt"),
+    }
+}
+
+#[test]
+fn a_call_is_found_by_its_id_and_the_caller_stays_masked() {
+    let text = lines("trace", &[arrived(), Event::Answered { call: CallId(17) }]);
+    assert!(text.lines().all(|line| line.contains("call=17") && line.contains("INFO")), "{text}");
+    assert!(text.contains("number=0440000001") && text.contains("caller=044-***-**43") && !text.contains("0449876543"), "{text}");
+}
+
+#[test]
+fn each_line_has_the_level_of_what_somebody_has_to_do() {
+    let tomorrow = Event::AgentState { agent: AgentId::from("yuki"), from: AgentState::Offered, to: AgentState::NotResponding };
+    let now = Event::CallEvicted { call: CallId(3) };
+    assert!(lines("error", &[now]).contains("ERROR"));
+    assert!(lines("warn", std::slice::from_ref(&tomorrow)).contains("agent=yuki from=offered to=not_responding"));
+    assert_eq!(lines("error", &[tomorrow]), "");
+}
+
+#[test]
+fn strangers_cannot_fill_the_disk() {
+    let theirs = [
+        Event::Stranger,
+        Event::SipMalformed { answered: true },
+        Event::AuthenticationFailed,
+        Event::Refused { why: Refusal::UnknownNumber },
+        Event::SipRequest { method: Method::Invite, direction: Direction::In, again: false },
+    ];
+    assert_eq!(lines("info", &theirs), "");
+    assert_eq!(lines("debug", &theirs).lines().count(), 4);
+}
+
+#[test]
+fn a_level_that_is_none_is_refused_with_a_sentence() {
+    let fault = log::start("info,sip=loud").unwrap_err();
+    assert!(fault.to_string().contains("write error, warn, info, debug or trace"), "{fault}");
+}
