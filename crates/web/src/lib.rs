@@ -1,1 +1,92 @@
-//! The HTTP face
+//! The engine's HTTP face: what a monitoring system reads, and nothing that changes anything.
+//!
+//! `GET /metrics` is the Prometheus text exposition format 0.0.4, `GET /healthz` is 200 or 503 with plain sentences, everything else is a
+//! plain 404. HTTP/1.1 (RFC 9110, RFC 9112). What is shown comes from a [`Board`], a plain trait that the roof plugs in.
+//!
+//! A client gets so much time and so many bytes ([`Limits`]): a slow or greedy one is cut off, and a crowd waits outside.
+//!
+//! Deliberately absent: TLS and passwords (the address is loopback or behind the city's own proxy), writing of any kind, and pages for
+//! people; the wallboard comes with its own routes, and then connections may live longer than one answer.
+
+mod gate;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use gate::Gate;
+use std::future::Future;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+pub use gate::Limits;
+
+/// What is shown. Both are called for each request, on a thread that others wait for: milliseconds, no disk.
+pub trait Board: Send + Sync + 'static {
+    /// All figures, in the text exposition format.
+    fn metrics(&self) -> String;
+    /// Whether callers are served.
+    fn health(&self) -> Health;
+}
+
+/// Whether callers are served, and if not, why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Whether all is well.
+    pub ok: bool,
+    /// Plain sentences.
+    pub text: String,
+}
+
+/// Serves `board` on `listener` until `stop`; requests that have begun are answered first.
+///
+/// # Errors
+/// When the listener is no more.
+pub async fn serve(listener: TcpListener, board: Arc<dyn Board>, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    serve_within(Limits::default(), listener, board, stop).await
+}
+
+/// As [`serve`], with limits of one's own.
+///
+/// # Errors
+/// When the listener is no more.
+pub async fn serve_within(
+    limits: Limits,
+    listener: TcpListener,
+    board: Arc<dyn Board>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let routes = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(health))
+        .method_not_allowed_fallback(nothing)
+        .fallback(nothing)
+        .with_state(board);
+    axum::serve(Gate::new(limits, listener), routes).with_graceful_shutdown(stop).await
+}
+
+async fn metrics(State(board): State<Arc<dyn Board>>) -> Response {
+    plain(StatusCode::OK, "text/plain; version=0.0.4", board.metrics())
+}
+
+async fn health(State(board): State<Arc<dyn Board>>) -> Response {
+    let Health { ok, text } = board.health();
+    let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    plain(status, "text/plain; charset=utf-8", format!("{}\n", text.trim_end()))
+}
+
+async fn nothing() -> Response {
+    plain(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "There is nothing here. Try /metrics or /healthz.\n".to_owned())
+}
+
+/// One answer per connection: each connection has one time and one size, and none lies idle.
+fn plain(status: StatusCode, kind: &'static str, body: String) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (CONNECTION, HeaderValue::from_static("close")),
+    ];
+    (status, headers, body).into_response()
+}
