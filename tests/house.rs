@@ -95,7 +95,8 @@ const HOUSE: &[Room] = &[
         may: &["model", "sdp", "media"],
         home_of: &[
             ("rsip", "builds and reads the phone's messages, so that phone and engine can disagree"),
-            ("md-5", "answers a digest challenge without asking `sip` how"),
+            ("sha2", "answers a digest challenge without asking `sip` how"),
+            ("md-5", "the same, for a server that asks for MD5"),
         ],
         tests_with: &[],
     },
@@ -120,6 +121,7 @@ const HOUSE: &[Room] = &[
         home_of: &[
             ("jpreprocess", "reads Japanese"),
             ("jpreprocess-dictionary", "reads the built-in dictionary that jpreprocess looks words up in"),
+            ("jpreprocess-jpcommon", "the phrases and accents between words and voice"),
             ("jbonsai", "speaks it"),
             ("hound", "the prompt cache and other voices speak WAV"),
             ("sha2", "the prompt cache is addressed by content"),
@@ -169,7 +171,7 @@ const HOUSE: &[Room] = &[
         home_of: &[("toml", "reads the manifests for this file"), ("serde_json", "reads what the engine wrote")],
         tests_with: &[],
     },
-    Room { storey: 5, name: "benches", core: false, may: EVERYONE, home_of: &[("rsip", "the yardstick for our parser")], tests_with: &[] },
+    Room { storey: 5, name: "benches", core: false, may: EVERYONE, home_of: &[], tests_with: &[] },
 ];
 
 /// Words without effects and without types of their own in our interfaces.
