@@ -1,0 +1,122 @@
+//! One line of the journal, and how it hangs on the line before.
+
+use crate::fault::Damage;
+use model::{Seq, UnixMillis};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// The hash of a line and, through it, of all lines before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Hash([u8; 32]);
+
+impl Hash {
+    /// What the first line hangs on.
+    pub const ORIGIN: Hash = Hash([0; 32]);
+
+    fn next(self, json: &[u8]) -> Hash {
+        let mut hash = Sha256::new();
+        // As it is written in the line before, so that an auditor can join the texts and call sha256sum.
+        hash.update(self.to_string());
+        hash.update(json);
+        Hash(hash.finalize().into())
+    }
+}
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The JSON of a line.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Json<B> {
+    pub(crate) seq: Seq,
+    pub(crate) wall: UnixMillis,
+    pub(crate) body: B,
+}
+
+/// Eight hex digits, a space, 64 hex digits, a space.
+pub(crate) const HEAD: usize = 8 + 1 + 64 + 1;
+
+/// The line for a JSON text that hangs on `before`, with its line end, and its hash.
+pub(crate) fn write(before: Hash, json: &[u8]) -> (Vec<u8>, Hash) {
+    let hash = before.next(json);
+    let mut line = Vec::with_capacity(HEAD + json.len() + 1);
+    line.extend_from_slice(b"........ ");
+    line.extend_from_slice(hash.to_string().as_bytes());
+    line.push(b' ');
+    line.extend_from_slice(json);
+    let crc = format!("{:08x}", crc32fast::hash(&line[9..]));
+    line[..8].copy_from_slice(crc.as_bytes());
+    line.push(b'\n');
+    (line, hash)
+}
+
+/// A line (without its end) whose checksum holds.
+pub(crate) struct Link<'a> {
+    pub(crate) json: &'a [u8],
+    hash: &'a [u8],
+}
+
+/// Takes a line apart and checks its checksum.
+pub(crate) fn read(line: &[u8]) -> Result<Link<'_>, Damage> {
+    let (head, json) = line.split_at_checked(HEAD).ok_or(Damage::Form)?;
+    if head[8] != b' ' || head[HEAD - 1] != b' ' {
+        return Err(Damage::Form);
+    }
+    let crc = format!("{:08x}", crc32fast::hash(&line[9..]));
+    if head[..8] != *crc.as_bytes() {
+        return Err(Damage::Checksum);
+    }
+    Ok(Link { json, hash: &head[9..HEAD - 1] })
+}
+
+impl Link<'_> {
+    /// Its hash, if it hangs on `before`.
+    pub(crate) fn follows(&self, before: Hash) -> Result<Hash, Damage> {
+        let hash = before.next(self.json);
+        if self.hash == hash.to_string().as_bytes() { Ok(hash) } else { Err(Damage::Chain) }
+    }
+
+    /// Its hash as it stands there.
+    pub(crate) fn claimed(&self) -> Result<Hash, Damage> {
+        let mut hash = [0; 32];
+        for (byte, digits) in hash.iter_mut().zip(self.hash.chunks_exact(2)) {
+            let digits = std::str::from_utf8(digits).map_err(|_| Damage::Form)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| Damage::Form)?;
+        }
+        Ok(Hash(hash))
+    }
+
+    /// Its number.
+    pub(crate) fn seq(&self) -> Result<Seq, Damage> {
+        serde_json::from_slice::<Json<IgnoredAny>>(self.json).map(|json| json.seq).map_err(|_| Damage::Form)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_what_ordinary_tools_say_it_is() {
+        let json = br#"{"seq":1,"wall":0,"body":"x"}"#;
+        let (line, hash) = write(Hash::ORIGIN, json);
+        // printf '%064d%s' 0 '{"seq":1,"wall":0,"body":"x"}' | sha256sum
+        assert_eq!(hash.to_string(), "eef30b09e38f371a6b812fce7a24051b4a4737c84f0e61ba23ffd5491e8f3527");
+        // python3 -c 'import sys, zlib; print("%08x" % zlib.crc32(sys.stdin.buffer.read()))' over what follows the checksum
+        assert_eq!(&line[..8], b"b2984606");
+        let link = read(line.strip_suffix(b"\n").unwrap()).map_err(|d| d.to_string()).unwrap();
+        assert_eq!(link.follows(Hash::ORIGIN), Ok(hash));
+        assert_eq!(link.claimed(), Ok(hash));
+        assert_eq!(link.seq(), Ok(Seq(1)));
+        assert_eq!(link.follows(hash), Err(Damage::Chain));
+    }
+}
