@@ -144,7 +144,6 @@ impl<B: Serialize, C: FnMut(Seq), F: FnMut(&Fault)> Scribe<B, C, F> {
                 return Ok(());
             };
             if !told {
-                tracing::error!(%fault, "the journal cannot be written; what depends on it is not durable");
                 (self.on_fault)(&fault);
                 told = true;
             }

@@ -1,7 +1,7 @@
 //! Sentences as a city asks for them, through the public face only.
 
 use model::{Lang, Pcm};
-use speech::{CommandFault, CommandProvider, Fault, Request, Speech, WavFault, read_recorded};
+use speech::{CommandFault, CommandProvider, Fault, Request, Speech, WavFault, decode_recorded, read_recorded};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -271,10 +271,33 @@ fn a_recording_keeps_its_own_loudness() {
     assert_eq!((rate, samples.len()), (8000, 8000));
     assert!((rms_dbfs(&samples[800..7200]) + 13.3).abs() < 0.3, "{:.1}", rms_dbfs(&samples));
 
+    assert_eq!(decode_recorded(&file, &fs::read(&file).unwrap()).unwrap().samples, samples);
+
     let absent = read_recorded(&state.0.join("absent.wav")).unwrap_err().to_string();
     assert!(absent.contains("absent.wav"), "{absent}");
     fs::write(&file, "RIFF").unwrap();
     assert!(read_recorded(&file).unwrap_err().to_string().contains("convert it"));
+}
+
+#[test]
+fn the_recordings_that_are_shipped_can_be_heard() {
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../flows/prompts/recorded");
+    let mut folders = vec![recorded];
+    let mut heard = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "wav") {
+                let pcm = read_recorded(&path).unwrap();
+                assert!((300..30_000).contains(&pcm.length().as_millis()), "{}: {:?}", path.display(), pcm.length());
+                assert!((-30.0..-15.0).contains(&rms_dbfs(&pcm.samples)), "{}: {:.1} dBFS", path.display(), rms_dbfs(&pcm.samples));
+                heard += 1;
+            }
+        }
+    }
+    assert!(heard > 40, "only {heard} recordings");
 }
 
 #[test]

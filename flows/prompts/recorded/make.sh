@@ -30,11 +30,11 @@ while IFS="$tab" read -r name words; do
     spoken=$(printf '%s' "$words" | sed 's/\<119\>/one one nine/g')
     espeak-ng -v en-us -s 150 -w "$work/spoken.wav" -- "$spoken"
     # Down to the telephone's rate (rate -h filters as it should), then the silence at both ends goes.
-    sox "$work/spoken.wav" "$work/bare.wav" rate -h 8000 silence 1 0.01 -48d reverse silence 1 0.01 -48d reverse
+    # -D: no dither, so that the same words give the same file.
+    sox -D "$work/spoken.wav" "$work/bare.wav" rate -h 8000 silence 1 0.01 -48d reverse silence 1 0.01 -48d reverse
     # RMS of the parts where somebody speaks: pauses inside a sentence do not count.
     level=$(sox "$work/bare.wav" -n silence 1 0.05 -40d -1 0.05 -40d stats 2>&1 | awk '/^RMS lev dB/ { print $4 }')
     gain=$(awk -v level="$level" 'BEGIN { print -20 - level }')
-    # -D: no dither, so that the same words give the same file.
     sox -D "$work/bare.wav" -b 16 -e signed-integer "en/$name" gain -l "$gain" fade 0.005 0 0.005 pad 0.02 0.1
     echo "en/$name: $(soxi -D "en/$name") s, \"$words\""
 done < "$work/texts"
