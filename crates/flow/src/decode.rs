@@ -19,11 +19,9 @@ pub(crate) struct Noun {
 pub(crate) mod noun {
     //! The nouns of the language, as they stand in sentences.
     use super::Noun;
-    pub(crate) const AGENT: Noun = Noun { en: "agent", ja: "担当者" };
     pub(crate) const FLOW: Noun = Noun { en: "flow", ja: "フロー" };
     pub(crate) const KEY: Noun = Noun { en: "word", ja: "項目" };
     pub(crate) const LANGUAGE: Noun = Noun { en: "language", ja: "言語" };
-    pub(crate) const LINE: Noun = Noun { en: "line", ja: "回線" };
     pub(crate) const MUSIC: Noun = Noun { en: "music", ja: "音楽" };
     pub(crate) const NUMBER: Noun = Noun { en: "number", ja: "番号" };
     pub(crate) const PROMPT: Noun = Noun { en: "prompt", ja: "案内文" };

@@ -41,6 +41,17 @@ pub struct Draft {
     pub(crate) unreadable: BTreeSet<&'static str>,
 }
 
+impl Draft {
+    /// The agents that were written, by name, whether or not the rest is right.
+    pub fn agents(&self) -> impl Iterator<Item = &AgentId> {
+        self.agents.keys()
+    }
+    /// The engine's settings as far as they could be read; the rest has its defaults.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
 /// What a file is, by its place.
 enum Kind<'s> {
     Flow,

@@ -2,16 +2,15 @@
 
 use crate::config::ENTRIES_MAX;
 use crate::decode::{Fields, is_name, missing, noun};
-use crate::problem::{At, Problems, Spot};
+use crate::problem::{At, Problems};
 use crate::tree::{Node, shown};
 use model::{Agent, AgentId, Number, QueueId, Skill};
 use std::collections::BTreeMap;
 
-/// An agent, and where each part was written.
+/// An agent, and where their queues were written.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) agent: Agent,
-    pub(crate) at: Spot,
     pub(crate) serves: Vec<At<QueueId>>,
 }
 
@@ -51,7 +50,7 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<AgentId, En
             skills: skills.unwrap_or_default(),
             serves: serves.iter().map(|q| q.value.clone()).collect(),
         };
-        agents.insert(id, Entry { agent, at: key.at, serves });
+        agents.insert(id, Entry { agent, serves });
     }
     agents
 }

@@ -22,8 +22,6 @@ pub(crate) struct Entry {
     pub(crate) at: Spot,
     /// Every skill it names, in its needs and in its easings.
     pub(crate) skills: Vec<At<Skill>>,
-    /// One for each easing.
-    pub(crate) relax: Vec<Spot>,
 }
 
 pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> BTreeMap<QueueId, Entry> {
@@ -56,7 +54,6 @@ fn read_queue(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> 
         }
     };
     let mut relax = Vec::new();
-    let mut relax_at = Vec::new();
     for item in fields.take("relax").map(Node::items).unwrap_or_default().iter().take(RELAX_MAX) {
         if let Some(step) = read_relax(item, &needs, lang, &mut skills, problems) {
             if relax.last().is_some_and(|before: &Relax| before.after >= step.after) {
@@ -64,7 +61,6 @@ fn read_queue(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> 
                 problems.error(item.at, "order_of_relax", en, ja);
             }
             relax.push(step);
-            relax_at.push(item.at);
         }
     }
     let words = [
@@ -100,7 +96,7 @@ fn read_queue(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> 
         max_waiting,
         service_level,
     };
-    Some(Entry { queue, at: key.at, skills, relax: relax_at })
+    Some(Entry { queue, at: key.at, skills })
 }
 
 fn at_least(time: Duration, least: Duration, at: Spot, problems: &mut Problems) -> Duration {

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// 2026-06-01 10:00 in Tokyo, a Monday.
-pub const MONDAY: UnixMillis = UnixMillis(1_780_275_600_000);
+pub(crate) const MONDAY: UnixMillis = UnixMillis(1_780_275_600_000);
 
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// Every file below some folders, named relative to `base`.
-pub fn files(base: &Path, folders: &[&str]) -> Vec<Source> {
+pub(crate) fn files(base: &Path, folders: &[&str]) -> Vec<Source> {
     let mut sources = Vec::new();
     for folder in folders {
         collect(base, &base.join(folder), &mut sources);
@@ -36,12 +36,12 @@ fn collect(base: &Path, folder: &Path, sources: &mut Vec<Source>) {
     }
 }
 
-pub fn shipped() -> Vec<Source> {
+pub(crate) fn shipped() -> Vec<Source> {
     files(&root(), &["flows", "config"])
 }
 
 /// A Japanese voice of seven characters a second; recordings of fourteen.
-pub fn known(sources: &[Source]) -> Known {
+pub(crate) fn known(sources: &[Source]) -> Known {
     let draft = flow::read(sources.to_vec());
     let mut lengths: BTreeMap<Spoken, Millis> = BTreeMap::new();
     for sentence in flow::sentences(&draft) {

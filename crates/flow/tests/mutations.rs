@@ -1,0 +1,100 @@
+//! Files that somebody's cat walked over: reading, checking and showing the problems never panics, and a book that comes out of it
+//! all the same can be run.
+
+mod common;
+
+use common::{MONDAY, known, shipped};
+use flow::{Ask, Heard, Run, Source, Tongue, check, read, render, sentences};
+use model::{Digit, Instant, Now, Random};
+use std::sync::Arc;
+
+const MUTANTS: u64 = 2_000;
+
+/// One small damage to a text, as typing, pasting and merging do it.
+fn damage(text: &str, random: &mut Random) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    let mut at = || usize::try_from(random.below(letters.len().max(1) as u64)).unwrap();
+    let (a, b, c) = (at(), at(), at());
+    let lines: Vec<&str> = text.lines().collect();
+    let line = |n: usize| n % lines.len().max(1);
+    let odd = ["{", "}", "[", "]", ":", "\"", "'", "#", "*", "&", "!", "-", "\n", "\t", " ", "0", "9", "ー", "\u{0}", "\u{feff}", "|", ">", "%", "{{", "<<: *a", "~"];
+    match random.below(8) {
+        0 => letters.iter().enumerate().filter(|(i, _)| *i != a).map(|(_, c)| *c).collect(),
+        1 => letters.iter().take(a).chain(odd[b % odd.len()].chars().collect::<Vec<_>>().iter()).chain(letters.iter().skip(a)).collect(),
+        2 => lines.iter().enumerate().filter(|(i, _)| *i != line(a)).map(|(_, l)| format!("{l}\n")).collect(),
+        3 => lines.iter().enumerate().flat_map(|(i, l)| std::iter::repeat_n(format!("{l}\n"), if i == line(a) { 2 } else { 1 })).collect(),
+        4 => {
+            let mut swapped = lines.clone();
+            swapped.swap(line(a), line(b));
+            swapped.join("\n")
+        }
+        5 => lines.iter().enumerate().map(|(i, l)| if i == line(a) { format!("  {l}\n") } else { format!("{l}\n") }).collect(),
+        6 => letters.iter().take(a).collect(),
+        _ => {
+            let (from, to) = (a.min(b), a.max(b).min(a.min(b) + 40));
+            let piece: String = letters[from..to].iter().collect();
+            let mut out: String = letters.iter().take(c).collect();
+            out.push_str(&piece);
+            out.extend(letters.iter().skip(c));
+            out
+        }
+    }
+}
+
+#[test]
+fn two_thousand_damaged_cities_never_panic() {
+    let sources = shipped();
+    let known = known(&sources);
+    let mut runs = 0;
+    for seed in 0..MUTANTS {
+        let mut random = Random::from_number(seed);
+        let mut mutant: Vec<Source> = sources.clone();
+        for _ in 0..=random.below(3) {
+            let which = usize::try_from(random.below(mutant.len() as u64)).unwrap();
+            mutant[which].text = damage(&mutant[which].text, &mut random);
+        }
+        let draft = read(mutant.clone());
+        let _ = sentences(&draft);
+        let checked = check(&draft, &known);
+        for tongue in [Tongue::En, Tongue::Ja] {
+            let shown = render(&checked.problems, &mutant, tongue, seed % 2 == 0);
+            assert_eq!(shown.is_empty(), checked.problems.is_empty());
+        }
+        for problem in &checked.problems {
+            assert!(!problem.en.is_empty() && !problem.ja.is_empty() && problem.line >= 1 && problem.column >= 1, "{problem:?}");
+        }
+        let Some(book) = checked.book.map(Arc::new) else {
+            assert!(checked.problems.iter().any(|p| p.severity == flow::Severity::Error), "seed {seed}: no book, and no reason");
+            continue;
+        };
+        for flow in book.flows.keys() {
+            let mut run = Run::new(Arc::clone(&book), flow).unwrap();
+            let mut now = Now { mono: Instant::from_millis(1), wall: MONDAY };
+            run.handle(now, Heard::Started);
+            let mut over = false;
+            for _ in 0..400 {
+                while let Some(ask) = run.poll_output() {
+                    match ask {
+                        Ask::Prompt { .. } => run.handle(now, if random.below(3) == 0 { key(&mut random) } else { Heard::Played }),
+                        Ask::Enqueue { .. } | Ask::HangUp => over = true,
+                        _ => {}
+                    }
+                }
+                if over {
+                    break;
+                }
+                if let Some(at) = run.poll_timeout() {
+                    now.mono = at;
+                    run.handle_timeout(now);
+                }
+            }
+            assert!(over, "seed {seed}: this caller came to no person and no end: {:?}", run.path());
+            runs += 1;
+        }
+    }
+    assert!(runs > 100, "most damage should be to words that a caller never meets, not to all of them: {runs}");
+}
+
+fn key(random: &mut Random) -> Heard {
+    Heard::Digit(Digit::from_event(u8::try_from(random.below(12)).unwrap()).unwrap())
+}
