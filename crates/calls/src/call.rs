@@ -14,6 +14,8 @@ pub(crate) struct Leg {
     pub(crate) id: LegId,
     pub(crate) dialog: DialogId,
     pub(crate) port: u16,
+    /// Where the phone's SIP comes from: behind a NAT its sound comes from there too, whatever its description says.
+    pub(crate) peer: std::net::IpAddr,
     /// The `o=` session id of our descriptions, and the version of the last one (RFC 8866 section 5.2).
     pub(crate) session: u64,
     pub(crate) version: u64,

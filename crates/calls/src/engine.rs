@@ -498,13 +498,13 @@ impl Engine {
     }
 
     /// Makes a leg: a port, an id that says whose call it is, and the place of its dialog in the books.
-    pub(crate) fn make_leg(&mut self, call: CallId, index: u16, dialog: DialogId, owner: Owner) -> Option<Leg> {
+    pub(crate) fn make_leg(&mut self, call: CallId, index: u16, dialog: DialogId, peer: IpAddr, owner: Owner) -> Option<Leg> {
         let port = self.ports.take()?;
         let id = LegId(call.0 << 16 | u64::from(index));
         self.legs.insert(id, owner);
         self.dialogs.insert(dialog, Thread { leg: id, after: Seq(0) });
         let session = u64::from(self.random.next_u32());
-        Some(Leg { id, dialog, port, session, version: 1, codec: None })
+        Some(Leg { id, dialog, port, peer, session, version: 1, codec: None })
     }
 
     /// Where the media session of a leg is bound.
@@ -614,7 +614,8 @@ fn advertised(city: &City) -> IpAddr {
 }
 
 /// What SIP and SDP agreed, in the words of the media room.
-pub(crate) fn far(agreed: &sdp::Agreed) -> media::Far {
+pub(crate) fn far(agreed: sdp::Agreed, leg: &Leg) -> media::Far {
+    let agreed = agreed.seen_from(leg.peer);
     media::Far {
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,

@@ -47,7 +47,7 @@ impl Engine {
             return self.refuse(now, dialog, Refusal::Full);
         }
         let id = self.next_errand();
-        let Some(leg) = self.make_leg(id, 0, dialog, Owner::Errand(id)) else { return self.refuse(now, dialog, Refusal::NoPort) };
+        let Some(leg) = self.make_leg(id, 0, dialog, invite.source.ip(), Owner::Errand(id)) else { return self.refuse(now, dialog, Refusal::NoPort) };
         let local = self.bind_addr(&leg);
         let leg_id = leg.id;
         let stage = Stage::Opening(Box::new(offer));
@@ -67,7 +67,7 @@ impl Engine {
                 match sdp::answer(offer, &self.capabilities(&errand.leg, Codec::ALL.to_vec())) {
                     Ok(answer) => {
                         self.sip.handle_command(now, sip::Command::Accept { dialog, sdp: answer.sdp });
-                        self.media(errand.after, errand.leg.id, Media::Connect(far(&answer.agreed)));
+                        self.media(errand.after, errand.leg.id, Media::Connect(far(answer.agreed, &errand.leg)));
                         errand.stage = Stage::Answering;
                         self.errands.insert(id, errand);
                     }

@@ -61,15 +61,15 @@ impl Engine {
             self.acd.declined(now.mono, offer, OfferEnd::Withdrawn);
             return;
         }
-        let reachable = self.sip.binding(agent.as_str()).is_some();
+        let peer = self.sip.binding(agent.as_str()).map(|binding| binding.addr.ip());
         let index = call.legs_made.checked_add(1);
-        let leg = match index {
-            Some(index) if reachable => {
+        let leg = match index.zip(peer) {
+            Some((index, peer)) => {
                 call.legs_made = index;
                 let dialog = self.sip.new_dialog();
-                self.make_leg(call.id, index - 1, dialog, Owner::Agent(call.id))
+                self.make_leg(call.id, index - 1, dialog, peer, Owner::Agent(call.id))
             }
-            Some(_) | None => None,
+            None => None,
         };
         let Some(leg) = leg else {
             self.note(Event::OfferEnded { offer, agent, how: OfferEnd::Unreachable });
@@ -197,7 +197,7 @@ impl Engine {
         self.hush(call);
         call.sound = Sound::Quiet;
         let mix = MixId(call.id.0);
-        self.media(call.after, side.leg.id, Media::Connect(far(&agreed)));
+        self.media(call.after, side.leg.id, Media::Connect(far(agreed, &side.leg)));
         self.media(call.after, side.leg.id, Media::Join(mix));
         self.media(call.after, call.leg.id, Media::Join(mix));
         let waited = call.waiting_since.map_or(std::time::Duration::ZERO, |(since, _)| now.mono.since(since));
@@ -243,7 +243,7 @@ impl Engine {
                     // Law 4: the caller did not hang up, so the caller keeps the place, at the front by age.
                     self.commit_unassigned(call, side.offer);
                     call.stage = Stage::Waiting(ticket.clone());
-                    self.acd.finished(now.mono, &side.agent);
+                    // This alone: it takes the ticket back and leaves the agent to after-call work.
                     self.acd.returned(now.mono, ticket.id);
                     self.tell(now, call, Heard::Returned);
                 }

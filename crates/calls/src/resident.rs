@@ -35,7 +35,7 @@ impl Engine {
         let Some(Ok(offer)) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)) else { return self.refuse(now, dialog, Refusal::NoCodec) };
 
         let id = self.next_call();
-        let Some(leg) = self.make_leg(id, 0, dialog, Owner::Caller(id)) else { return self.refuse(now, dialog, Refusal::NoPort) };
+        let Some(leg) = self.make_leg(id, 0, dialog, invite.source.ip(), Owner::Caller(id)) else { return self.refuse(now, dialog, Refusal::NoPort) };
         // The answer is worked out once the media session is open, with the same port: if it cannot be now, it cannot be then.
         let ours = self.capabilities(&leg, Codec::ALL.to_vec());
         if sdp::answer(&offer, &ours).is_err() {
@@ -141,7 +141,7 @@ impl Engine {
         // The codec stays: what plays and what is bridged was made for it.
         let codecs = leg.codec.map_or_else(|| Codec::ALL.to_vec(), |codec| vec![codec]);
         let Ok(answer) = sdp::answer(&offer, &self.capabilities(leg, codecs)) else { return false };
-        self.media(after, leg.id, Media::Connect(far(&answer.agreed)));
+        self.media(after, leg.id, Media::Connect(far(answer.agreed, leg)));
         self.sip.handle_command(now, sip::Command::AnswerReoffer { dialog: leg.dialog, sdp: answer.sdp });
         true
     }
@@ -180,7 +180,7 @@ impl Engine {
             call.after = self.commit(Record::Dialog { call: call.id, dialog: Box::new(state) });
         }
         self.sip.handle_command(now, sip::Command::Accept { dialog, sdp: answer.sdp });
-        self.media(call.after, call.leg.id, Media::Connect(far(&answer.agreed)));
+        self.media(call.after, call.leg.id, Media::Connect(far(answer.agreed, &call.leg)));
         self.note(Event::Answered { call: call.id });
     }
 

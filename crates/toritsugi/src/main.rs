@@ -1,1 +1,166 @@
-fn main() {}
+//! `toritsugi`: the front door of a city's telephone. One number is answered, a menu is spoken, the right person's phone rings.
+//!
+//! The roof of the house: it reads files, wires the rooms together and talks to whoever types the command.
+//!
+//! Deliberately absent: anything that a room below could decide. What stands here is wiring, words for people, and exit codes.
+
+mod accounts;
+mod call;
+mod calls_list;
+mod check;
+mod demo;
+mod files;
+mod hub;
+mod publish;
+mod serve;
+mod words;
+
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// One number in front of a city's hotlines: answers the line, speaks menus, finds the right person.
+#[derive(Parser)]
+#[command(name = "toritsugi", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer calls (what happens without a command, too)
+    Serve(ServeArgs),
+    /// Check flow and configuration files; nothing goes live
+    Check(CheckArgs),
+    /// Show the whole thing working: residents and agents call each other on this machine, no phone needed
+    Demo(DemoArgs),
+    /// Be a phone: dial, press keys, listen, record
+    Call(call::CallArgs),
+    /// List the calls that were answered
+    Calls(CallsArgs),
+    /// The agents' phone accounts
+    #[command(subcommand)]
+    Agent(AgentCommand),
+    /// The database of call records
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Check that the journal is whole and unchanged
+    Verify(StateArgs),
+}
+
+/// Where the city's files are.
+#[derive(Args, Clone, Default)]
+struct CityArgs {
+    /// Folder with engine.yaml, agents.yaml, queues.yaml and the rest [default: ./config, or the built-in example city]
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Folder with the flow files and prompts/ [default: ./flows, or the built-in example city]
+    #[arg(long, value_name = "DIR")]
+    flows: Option<PathBuf>,
+}
+
+#[derive(Args, Clone)]
+struct StateArgs {
+    /// Folder for what the engine remembers: journal, call records, rendered prompts, passwords
+    #[arg(long, value_name = "DIR", default_value = "./.toritsugi")]
+    state: PathBuf,
+}
+
+#[derive(Args, Clone)]
+struct ServeArgs {
+    #[command(flatten)]
+    city: CityArgs,
+    #[command(flatten)]
+    state: StateArgs,
+    /// Where to hear SIP, as ADDRESS or ADDRESS:PORT [default: engine.yaml, which says this machine only]
+    #[arg(long, value_name = "ADDR[:PORT]")]
+    listen: Option<String>,
+    /// Where to serve /metrics and /healthz, as ADDRESS:PORT [default: engine.yaml]
+    #[arg(long, value_name = "ADDR:PORT")]
+    admin: Option<SocketAddr>,
+    /// What to log: error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: String,
+}
+
+#[derive(Args)]
+struct CheckArgs {
+    /// Folder with the flow files and prompts/
+    #[arg(value_name = "FLOWS")]
+    path: Option<PathBuf>,
+    /// Folder with engine.yaml and the rest
+    #[arg(long, value_name = "DIR")]
+    config: Option<PathBuf>,
+    /// Language of the messages: en or ja
+    #[arg(long, default_value = "en")]
+    lang: String,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+#[derive(Args)]
+struct DemoArgs {
+    #[command(flatten)]
+    city: CityArgs,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+#[derive(Args)]
+struct CallsArgs {
+    #[command(flatten)]
+    state: StateArgs,
+    /// How many, the newest first
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum AgentCommand {
+    /// Set the password of an agent's phone: from standard input if something is piped in, else a random one is made and shown
+    Password {
+        /// The agent's name in agents.yaml
+        name: String,
+        #[command(flatten)]
+        city: CityArgs,
+        #[command(flatten)]
+        state: StateArgs,
+    },
+}
+
+#[derive(Subcommand)]
+enum StoreCommand {
+    /// Build the database of call records anew from the journal
+    Rebuild(StateArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => serve::run(&cli.serve),
+        Some(Command::Serve(args)) => serve::run(&args),
+        Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Demo(args)) => demo::run(&args),
+        Some(Command::Call(args)) => call::run(&args),
+        Some(Command::Calls(args)) => calls_list::list(&args),
+        Some(Command::Agent(AgentCommand::Password { name, city, state })) => accounts::password(&name, &city, &state),
+        Some(Command::Store(StoreCommand::Rebuild(args))) => calls_list::rebuild(&args),
+        Some(Command::Verify(args)) => calls_list::verify(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(words::Stop(sentence)) => {
+            if !sentence.is_empty() {
+                eprintln!("toritsugi: {sentence}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The agents' phone accounts: what their phones prove themselves with. Only hashes are kept, in the state directory.
+
+use crate::files::Files;
+use crate::words::{Stop, say};
+use crate::{CityArgs, StateArgs};
+use model::Ha1;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{IsTerminal, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+fn path(state: &Path) -> PathBuf {
+    state.join("agents.json")
+}
+
+/// All accounts; none if there is no file yet.
+pub(crate) fn read(state: &Path) -> Result<BTreeMap<String, Ha1>, Stop> {
+    let path = path(state);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(fault) => return Err(Stop::new(format!("{} cannot be read: {fault}", path.display()))),
+    };
+    serde_json::from_str(&text).map_err(|fault| {
+        Stop::new(format!("{} is damaged ({fault}): remove it and set the agents' passwords again", path.display()))
+    })
+}
+
+/// `toritsugi agent password NAME`.
+pub(crate) fn password(name: &str, city: &CityArgs, state: &StateArgs) -> Result<(), Stop> {
+    let files = Files::find(city)?;
+    let draft = flow::read(files.read()?);
+    let known: Vec<&str> = draft.agents().map(|agent| agent.as_str()).collect();
+    if !known.contains(&name) {
+        return Err(Stop::new(format!("there is no agent {name} in agents.yaml; it knows {}", known.join(", "))));
+    }
+    let piped = !std::io::stdin().is_terminal();
+    let mut given = String::new();
+    if piped {
+        std::io::stdin().take(1024).read_to_string(&mut given).map_err(|f| Stop::new(format!("standard input cannot be read: {f}")))?;
+    }
+    let given = given.trim_end_matches(['\r', '\n']);
+    let (password, made) = if given.is_empty() { (random_password()?, true) } else { (given.to_owned(), false) };
+    set(&state.state, &draft.settings().realm, name, &password)?;
+    if made {
+        say(format_args!("The password of {name}'s phone is  {password}  - it is shown only this once."))?;
+    } else {
+        say(format_args!("The password of {name}'s phone is set."))?;
+    }
+    say("A running engine takes it at the next reload: kill -HUP its process, or restart it.")
+}
+
+/// Writes one account, keeping the others.
+pub(crate) fn set(state: &Path, realm: &str, name: &str, password: &str) -> Result<(), Stop> {
+    let mut accounts = read(state)?;
+    accounts.insert(name.to_owned(), sip::digest::ha1(name, realm, password));
+    let path = path(state);
+    let failed = |fault: std::io::Error| Stop::new(format!("{} cannot be written: {fault}", path.display()));
+    fs::create_dir_all(state).map_err(failed)?;
+    let text = serde_json::to_string_pretty(&accounts).map_err(Stop::new)?;
+    // Whole or not at all: written beside, then renamed.
+    let beside = path.with_extension("json.new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    fs::rename(&beside, &path).map_err(failed)
+}
+
+/// 16 letters and figures from the operating system's randomness, 80 bits.
+pub(crate) fn random_password() -> Result<String, Stop> {
+    Ok(model::Random::new(seed()?).token(16))
+}
+
+/// A seed from the operating system.
+pub(crate) fn seed() -> Result<[u8; 32], Stop> {
+    let mut seed = [0; 32];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut seed))
+        .map_err(|fault| Stop::new(format!("/dev/urandom cannot be read: {fault}")))?;
+    Ok(seed)
+}

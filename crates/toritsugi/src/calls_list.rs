@@ -1,0 +1,75 @@
+//! What is left of calls: the list, its rebuilding from the journal, and the proof that the journal is whole.
+
+use crate::words::{Stop, clock, say, utc};
+use crate::{CallsArgs, StateArgs};
+use calls::Record;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use store::Store;
+
+/// The database of call records.
+pub(crate) fn database(state: &Path) -> PathBuf {
+    state.join("calls.sqlite")
+}
+
+/// The folder of the journal.
+pub(crate) fn journal_dir(state: &Path) -> PathBuf {
+    state.join("journal")
+}
+
+/// `toritsugi calls`.
+pub(crate) fn list(args: &CallsArgs) -> Result<(), Stop> {
+    let path = database(&args.state.state);
+    if !path.exists() {
+        return Err(Stop::new(format!("there are no call records in {}: has the engine run with this --state?", args.state.state.display())));
+    }
+    let calls = Store::open(&path).and_then(|store| store.calls(args.limit)).map_err(Stop::new)?;
+    if args.json {
+        for call in &calls {
+            say(serde_json::to_string(call).map_err(Stop::new)?)?;
+        }
+        return Ok(());
+    }
+    if calls.is_empty() {
+        return say("No calls yet.");
+    }
+    say("arrived (UTC)        dialled      caller         lang  queue         waited  agent    talked  end")?;
+    for c in &calls {
+        let length = |millis: Option<model::Millis>| millis.map_or_else(|| "-".to_owned(), |m| clock(Duration::from_millis(m.0)));
+        say(format_args!(
+            "{}  {:<11}  {:<13}  {:<4}  {:<12}  {:>6}  {:<7}  {:>6}  {} (by {})",
+            utc(c.arrived),
+            c.number,
+            c.caller,
+            c.lang,
+            c.queue.as_ref().map_or("-", |q| q.as_str()),
+            length(c.waited),
+            c.agent.as_ref().map_or("-", |a| a.as_str()),
+            length(c.talked),
+            c.end,
+            c.hung_up_by,
+        ))?;
+        say(format_args!("    way: {}", c.path.join(" > ")))?;
+    }
+    Ok(())
+}
+
+/// `toritsugi store rebuild`.
+pub(crate) fn rebuild(args: &StateArgs) -> Result<(), Stop> {
+    let mut records = Vec::new();
+    for entry in journal::replay::<Record>(&journal_dir(&args.state)).map_err(Stop::new)? {
+        if let Record::Ended(record) = entry.map_err(Stop::new)?.body {
+            records.push(*record);
+        }
+    }
+    let count = records.len();
+    Store::open(&database(&args.state)).and_then(|mut store| store.rebuild(records.into_iter())).map_err(Stop::new)?;
+    say(format_args!("{count} call records were rebuilt from the journal."))
+}
+
+/// `toritsugi verify`.
+pub(crate) fn verify(args: &StateArgs) -> Result<(), Stop> {
+    let summary = journal::verify(&journal_dir(&args.state)).map_err(Stop::new)?;
+    say(format_args!("The journal is whole: {} records in {} file(s).", summary.records, summary.segments))?;
+    say(format_args!("Hash of the last line: {}", summary.hash))
+}

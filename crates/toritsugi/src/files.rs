@@ -1,0 +1,141 @@
+//! The files of a city: from two folders, or from the example city inside the binary.
+
+use crate::CityArgs;
+use crate::words::Stop;
+use flow::Source;
+use model::Pcm;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
+
+/// A file larger than this is no flow file: reading stops before memory does.
+const FILE_MAX: u64 = 1 << 20;
+/// Files in one folder, with its subfolders.
+const FILES_MAX: usize = 2_000;
+
+/// Where the files of a city come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    config: Place,
+    flows: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Folder(PathBuf),
+    /// The example city in the binary, below this name.
+    Shipped(&'static str),
+}
+
+impl Files {
+    /// The folders named, else `./config` and `./flows`, else the built-in example city. A folder that is named must be there.
+    pub(crate) fn find(args: &CityArgs) -> Result<Files, Stop> {
+        let config = place(args.config.as_deref(), "config")?;
+        let flows = place(args.flows.as_deref(), "flows")?;
+        Ok(Files { config, flows })
+    }
+
+    /// In words, for the banner.
+    pub(crate) fn describe(&self) -> String {
+        match (&self.config, &self.flows) {
+            (Place::Shipped(_), Place::Shipped(_)) => "the built-in example city".to_owned(),
+            (config, flows) => format!("{} and {}", name(flows), name(config)),
+        }
+    }
+
+    /// The folders on disk, for whoever watches or names them.
+    pub(crate) fn read(&self) -> Result<Vec<Source>, Stop> {
+        let mut sources = Vec::new();
+        for (place, title) in [(&self.config, "config"), (&self.flows, "flows")] {
+            match place {
+                Place::Folder(folder) => {
+                    let mut paths = Vec::new();
+                    walk(folder, &mut paths)?;
+                    paths.sort();
+                    for path in paths {
+                        let shown = Path::new(title).join(path.strip_prefix(folder).unwrap_or(&path)).display().to_string();
+                        sources.push(Source { path: shown, text: read_text(&path)? });
+                    }
+                }
+                Place::Shipped(title) => {
+                    for (path, bytes) in FILES.iter().filter(|(path, _)| path.starts_with(title) && is_text(Path::new(path))) {
+                        sources.push(Source { path: (*path).to_owned(), text: String::from_utf8_lossy(bytes).into_owned() });
+                    }
+                }
+            }
+        }
+        Ok(sources)
+    }
+
+    /// A recorded file, by its path below `prompts/recorded/`.
+    pub(crate) fn recorded(&self, file: &str) -> Result<Pcm, String> {
+        if Path::new(file).components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
+            return Err(format!("{file} leaves the folder of recordings"));
+        }
+        match &self.flows {
+            Place::Folder(folder) => {
+                let path = folder.join("prompts/recorded").join(file);
+                speech::read_recorded(&path).map_err(|fault| fault.to_string())
+            }
+            Place::Shipped(title) => {
+                let path = format!("{title}/prompts/recorded/{file}");
+                let found = FILES.iter().find(|(name, _)| *name == path);
+                let (_, bytes) = found.ok_or_else(|| format!("{path} is not among the built-in recordings"))?;
+                speech::decode_recorded(Path::new(&path), bytes).map_err(|fault| fault.to_string())
+            }
+        }
+    }
+}
+
+fn place(named: Option<&Path>, title: &'static str) -> Result<Place, Stop> {
+    match named {
+        Some(folder) if folder.is_dir() => Ok(Place::Folder(folder.to_owned())),
+        Some(folder) => Err(Stop::new(format!("there is no folder {}: name the one with the city's {title} files", folder.display()))),
+        None if Path::new(title).is_dir() => Ok(Place::Folder(PathBuf::from(title))),
+        None => Ok(Place::Shipped(title)),
+    }
+}
+
+fn name(place: &Place) -> String {
+    match place {
+        Place::Folder(folder) => folder.display().to_string(),
+        Place::Shipped(title) => format!("the built-in {title}"),
+    }
+}
+
+fn is_text(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "csv")
+}
+
+fn walk(folder: &Path, into: &mut Vec<PathBuf>) -> Result<(), Stop> {
+    let unreadable = |fault: std::io::Error| Stop::new(format!("the folder {} cannot be read: {fault}", folder.display()));
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        if hidden {
+            continue;
+        }
+        if path.is_dir() {
+            if path.file_name().is_some_and(|n| n == "recorded") {
+                continue;
+            }
+            walk(&path, into)?;
+        } else if is_text(&path) {
+            into.push(path);
+        }
+        if into.len() > FILES_MAX {
+            return Err(Stop::new(format!("{} holds more than {FILES_MAX} files: is it the right folder?", folder.display())));
+        }
+    }
+    Ok(())
+}
+
+fn read_text(path: &Path) -> Result<String, Stop> {
+    let unreadable = |fault: std::io::Error| Stop::new(format!("{} cannot be read: {fault}", path.display()));
+    if fs::metadata(path).map_err(unreadable)?.len() > FILE_MAX {
+        return Err(Stop::new(format!("{} is larger than 1 MiB: split it into several files", path.display())));
+    }
+    String::from_utf8(fs::read(path).map_err(unreadable)?)
+        .map_err(|fault| Stop::new(format!("{} is not UTF-8 at byte {}: save it as UTF-8", path.display(), fault.utf8_error().valid_up_to())))
+}

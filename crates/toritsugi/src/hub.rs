@@ -1,0 +1,168 @@
+//! The wiring: engine, journal, call records, metrics and log, each on its own thread, none waiting for another.
+
+use crate::accounts;
+use crate::calls_list::{database, journal_dir};
+use crate::words::Stop;
+use calls::{City, Engine, Record};
+use journal::{Journal, Writer as Ledger};
+use model::{Event, Seq, Settings, UnixMillis};
+use reactor::{Clock, Handle, Parts};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use telemetry::Metrics;
+use tokio::sync::watch;
+
+/// Events on their way to metrics, log and call records. The journal has the call records too, so that a full room here costs
+/// a figure, never a record.
+const EVENTS_MAX: usize = 10_000;
+
+/// A running engine with all that belongs to it.
+pub(crate) struct Running {
+    pub(crate) handle: Handle,
+    pub(crate) metrics: Arc<Metrics>,
+    /// False once the journal can no longer be written.
+    pub(crate) journal_sound: Arc<AtomicBool>,
+    notes: SyncSender<Event>,
+    scribe: JoinHandle<()>,
+    ledger: Arc<Ledger<Record>>,
+}
+
+/// What else hears the events: the demo's story.
+pub(crate) type Listener = Box<dyn FnMut(&Event) + Send>;
+
+/// Starts everything behind an already bound SIP socket.
+pub(crate) fn start(city: Arc<City>, state: &Path, socket: UdpSocket, clock: Clock, listener: Option<Listener>) -> Result<Running, Stop> {
+    let settings = &city.book.settings;
+    let calls_max = settings.calls_max as usize;
+    let (engine, ledger, confirmed, journal_sound) = recover(Arc::clone(&city), state)?;
+    let ledger = Arc::new(ledger);
+    let metrics = Arc::new(Metrics::new());
+    let store = store::Writer::spawn(&database(state)).map_err(Stop::new)?;
+    let (notes, inbox) = sync_channel(EVENTS_MAX);
+    let scribe = {
+        let metrics = Arc::clone(&metrics);
+        std::thread::Builder::new()
+            .name("scribe".to_owned())
+            .spawn(move || scribe(&inbox, &metrics, store, listener))
+            .map_err(|fault| Stop::new(format!("a thread cannot be started: {fault}")))?
+    };
+    let records = {
+        let ledger = Arc::clone(&ledger);
+        Box::new(move |seq: Seq, wall: UnixMillis, record: Record| {
+            // A full room means a journal that does not keep up: the gate then says "not durable", and the calls go on.
+            let _ = ledger.submit(seq, wall, record);
+        })
+    };
+    let hear = {
+        let notes = notes.clone();
+        Box::new(move |event: Event| match notes.try_send(event) {
+            Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+            Err(TrySendError::Full(event)) => tracing::error!(?event, "events come faster than they can be written down"),
+        })
+    };
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1)).clamp(1, 8);
+    let parts = Parts { engine, socket, workers, calls_max, records, confirmed, notes: hear, clock };
+    let handle = reactor::start(parts).map_err(|fault| Stop::new(format!("the engine's threads cannot be started: {fault}")))?;
+    Ok(Running { handle, metrics, journal_sound, notes, scribe, ledger })
+}
+
+impl Running {
+    /// Tells metrics and log something that the roof itself knows.
+    pub(crate) fn note(&self, event: Event) {
+        let _ = self.notes.try_send(event);
+    }
+
+    /// Ends everything in order: the engine, then who listens to it, then the journal.
+    pub(crate) fn stop(self) {
+        self.handle.stop();
+        drop(self.notes);
+        let _ = self.scribe.join();
+        if let Ok(ledger) = Arc::try_unwrap(self.ledger) {
+            if let Err(fault) = ledger.finish() {
+                tracing::error!(%fault, "the journal did not take everything");
+            }
+        }
+    }
+}
+
+type Recovered = (Engine, Ledger<Record>, watch::Receiver<Seq>, Arc<AtomicBool>);
+
+/// Opens the journal and builds the engine that goes on where it stops.
+fn recover(city: Arc<City>, state: &Path) -> Result<Recovered, Stop> {
+    let dir = journal_dir(state);
+    let (journal, opening) = Journal::<Record>::open(&dir).map_err(Stop::new)?;
+    if opening.torn_bytes > 0 {
+        tracing::warn!(bytes = opening.torn_bytes, "the last line of the journal was half written when the engine died; it was dropped");
+    }
+    let mut damage = None;
+    let mut records = journal::replay::<Record>(&dir).map_err(Stop::new)?.map_while(|entry| match entry {
+        Ok(entry) => Some(entry.body),
+        Err(fault) => {
+            damage = Some(fault);
+            None
+        }
+    });
+    let engine = Engine::restore(city, accounts::seed()?, opening.last, &mut records);
+    drop(records);
+    if let Some(fault) = damage {
+        return Err(Stop::new(fault));
+    }
+    let (confirm, confirmed) = watch::channel(opening.last);
+    let sound = Arc::new(AtomicBool::new(true));
+    let on_confirm = move |seq: Seq| {
+        let _ = confirm.send(seq);
+    };
+    let on_fault = {
+        let sound = Arc::clone(&sound);
+        move |fault: &journal::Fault| {
+            sound.store(false, Ordering::Relaxed);
+            tracing::error!(%fault, "the journal cannot be written: calls go on, but nothing of them would survive a crash");
+        }
+    };
+    let ledger = Ledger::spawn(journal, on_confirm, on_fault).map_err(Stop::new)?;
+    Ok((engine, ledger, confirmed, sound))
+}
+
+fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut listener: Option<Listener>) {
+    let mut store_full = false;
+    while let Ok(event) = inbox.recv() {
+        metrics.note(&event);
+        telemetry::log::note(&event);
+        if !store.note(&event) && !store_full {
+            store_full = true;
+            tracing::error!("call records come faster than SQLite takes them: run `toritsugi store rebuild` later, the journal has them all");
+        }
+        if let Some(listener) = &mut listener {
+            listener(&event);
+        }
+    }
+    if let Err(fault) = store.finish() {
+        tracing::error!(%fault, "call records were not all written: `toritsugi store rebuild` makes them from the journal");
+    }
+}
+
+/// Binds the SIP socket, or says in one sentence why not.
+pub(crate) fn bind(addr: SocketAddr) -> Result<UdpSocket, Stop> {
+    UdpSocket::bind(addr).map_err(|fault| {
+        let why = match fault.kind() {
+            std::io::ErrorKind::AddrInUse => "another program has it. Stop that one, or choose another with --listen".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "that port needs more rights. Choose one above 1023 with --listen".to_owned(),
+            std::io::ErrorKind::AddrNotAvailable => "this machine has no such address. Choose one of its own with --listen".to_owned(),
+            _ => fault.to_string(),
+        };
+        Stop::new(format!("SIP cannot be heard on UDP {addr}: {why}"))
+    })
+}
+
+/// Fills in the address that others reach us at, when we listen on all of them.
+pub(crate) fn advertise(settings: &mut Settings) {
+    if settings.advertise.is_none() && settings.sip.ip().is_unspecified() {
+        // Asking the kernel for the way to a documentation address (RFC 5737) sends nothing.
+        let way = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|s| s.connect("192.0.2.1:9").and_then(|()| s.local_addr()));
+        settings.advertise = Some(way.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |addr| addr.ip()));
+    }
+}

@@ -1,0 +1,286 @@
+//! `toritsugi serve`: answer calls until told to stop.
+
+use crate::files::Files;
+use crate::publish::{self, Published, Wait};
+use crate::words::{Stop, say};
+use crate::{ServeArgs, hub};
+use calls::{City, Control, Reply};
+use model::{AgentState, Event, Settings, Snapshot};
+use reactor::Clock;
+use std::io::{IsTerminal, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+use telemetry::Metrics;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+/// How long calls may go on after the first request to stop.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// `toritsugi serve`.
+pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
+    telemetry::log::start(&args.log).map_err(Stop::new)?;
+    let files = Files::find(&args.city)?;
+    std::fs::create_dir_all(&args.state.state)
+        .map_err(|fault| Stop::new(format!("the state folder {} cannot be made: {fault}", args.state.state.display())))?;
+    let shop = Shop { files, state: args.state.state.clone(), listen: args.listen.clone(), admin: args.admin };
+
+    let began = Instant::now();
+    // The first opening answers as soon as the plain sentences are there; the ones with a number in them follow.
+    let published = shop.publish(Wait::Plain, true)?;
+    let settings = published.city.book.settings.clone();
+    let socket = hub::bind(settings.sip)?;
+    let admin = std::net::TcpListener::bind(settings.admin).and_then(|l| l.set_nonblocking(true).map(|()| l)).map_err(|fault| {
+        Stop::new(format!("/metrics cannot be served on {}: {fault}. Choose another address with --admin", settings.admin))
+    })?;
+    let clock = Clock::start();
+    let running = hub::start(Arc::clone(&published.city), &shop.state, socket, clock, None)?;
+    print!("{}", published.warnings);
+    banner(&shop, &published.city, &settings, began.elapsed())?;
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|fault| Stop::new(format!("the runtime of the edges cannot be started: {fault}")))?;
+    runtime.block_on(attend(&running, shop, admin))?;
+    running.stop();
+    say("Stopped. Goodbye.")
+}
+
+/// What is needed to publish again.
+struct Shop {
+    files: Files,
+    state: PathBuf,
+    listen: Option<String>,
+    admin: Option<SocketAddr>,
+}
+
+impl Shop {
+    fn publish(&self, wait: Wait, shown: bool) -> Result<Published, Stop> {
+        let mut speech = publish::voices(&self.state)?;
+        let mut line = Progress { shown, began: Instant::now() };
+        let mut published = publish::publish(&self.files, &self.state, &mut speech, wait, &mut |done, total| line.step(done, total))?;
+        let city = Arc::make_mut(&mut published.city);
+        let settings = &mut Arc::make_mut(&mut city.book).settings;
+        if let Some(listen) = &self.listen {
+            settings.sip = listen_addr(listen, settings.sip.port())?;
+        }
+        if let Some(admin) = self.admin {
+            settings.admin = admin;
+        }
+        hub::advertise(settings);
+        Ok(published)
+    }
+}
+
+fn listen_addr(text: &str, port: u16) -> Result<SocketAddr, Stop> {
+    text.parse::<SocketAddr>()
+        .or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, port)))
+        .map_err(|_| Stop::new(format!("{text} is no address: write 192.0.2.10 or 192.0.2.10:5060")))
+}
+
+struct Progress {
+    shown: bool,
+    began: Instant,
+}
+
+impl Progress {
+    fn step(&mut self, done: usize, total: usize) {
+        if !self.shown {
+            return;
+        }
+        let mut out = std::io::stdout().lock();
+        let _ = if done == total {
+            writeln!(out, "\rThe voice is ready: {total} sentences in {:.1} s.          ", self.began.elapsed().as_secs_f32())
+        } else if std::io::stdout().is_terminal() {
+            write!(out, "\rPreparing the voice: sentence {} of {total} ", done + 1)
+        } else if done == 0 {
+            writeln!(out, "Preparing the voice: {total} sentences, once; they are kept in the state folder.")
+        } else {
+            Ok(())
+        };
+        let _ = out.flush();
+    }
+}
+
+fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration) -> Result<(), Stop> {
+    let book = &city.book;
+    let host = settings.advertise.unwrap_or_else(|| settings.sip.ip());
+    let reach = if settings.sip.ip().is_loopback() { "this machine only; --listen opens it" } else { "open to the lines listed in lines.yaml" };
+    let host = match host {
+        IpAddr::V6(v6) => format!("[{v6}]"),
+        IpAddr::V4(v4) => v4.to_string(),
+    };
+    let port = if settings.sip.port() == 5060 { String::new() } else { format!(":{}", settings.sip.port()) };
+    say(format_args!("\nToritsugi 取次 is answering ({} from {}, ready after {:.1} s).", book.version, shop.files.describe(), took.as_secs_f32()))?;
+    say(format_args!("  SIP       {} UDP, {reach}", settings.sip))?;
+    say(format_args!("  Watch     http://{}/metrics and /healthz", settings.admin))?;
+    for (number, flow) in &book.numbers {
+        say(format_args!("  Number    {number} leads to the flow \"{flow}\". Call it: sip:{number}@{host}{port}"))?;
+    }
+    let (able, unable): (Vec<_>, Vec<_>) = book.agents.keys().partition(|agent| city.users.contains_key(agent.as_str()));
+    let names = |list: &[&model::AgentId]| list.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(", ");
+    say("  Agents    nobody is logged in yet; a phone logs in by registering with the agent's name and password")?;
+    if !able.is_empty() {
+        say(format_args!("            with a password: {}", names(&able)))?;
+    }
+    if !unable.is_empty() {
+        say(format_args!("            without one yet: {} (toritsugi agent password NAME)", names(&unable)))?;
+    }
+    say("            on the phone: *1 ready, *2 break, *3 after-call work done")?;
+    say("  Change    edit the flow files, then: kill -HUP this process. A file with mistakes changes nothing.")?;
+    say("  Stop      Ctrl-C: calls in progress may finish for 30 s; twice: at once")
+}
+
+/// Serves the watchers, obeys signals, until it is time to stop.
+async fn attend(running: &hub::Running, shop: Shop, admin: std::net::TcpListener) -> Result<(), Stop> {
+    let failed = |fault: std::io::Error| Stop::new(format!("signals cannot be heard: {fault}"));
+    let mut hup = signal(SignalKind::hangup()).map_err(failed)?;
+    let mut term = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
+    let listener = tokio::net::TcpListener::from_std(admin).map_err(failed)?;
+
+    let board = Arc::new(Board { metrics: Arc::clone(&running.metrics), health: RwLock::new(Health::default()) });
+    let (stop_web, web_stopped) = tokio::sync::oneshot::channel::<()>();
+    let web = tokio::spawn({
+        let board = Arc::clone(&board);
+        async move {
+            let stop = async move {
+                let _ = web_stopped.await;
+            };
+            if let Err(fault) = web::serve(listener, board, stop).await {
+                tracing::error!(%fault, "/metrics is no longer served");
+            }
+        }
+    });
+
+    // One publication at a time, on a thread of its own: rendering must never delay a call.
+    let (ask, asked) = std::sync::mpsc::sync_channel::<(Wait, bool)>(1);
+    let (tell, mut published) = mpsc::channel::<Result<Published, Stop>>(1);
+    std::thread::Builder::new()
+        .name("publisher".to_owned())
+        .spawn(move || {
+            while let Ok((wait, _)) = asked.recv() {
+                if tell.blocking_send(shop.publish(wait, false)).is_err() {
+                    return;
+                }
+            }
+        })
+        .map_err(failed)?;
+    let _ = ask.try_send((Wait::All, false));
+    let mut first = true;
+
+    let mut beat = tokio::time::interval(Duration::from_millis(500));
+    beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ended = running.handle.ended.clone();
+    let mut until: Option<tokio::time::Instant> = None;
+    loop {
+        tokio::select! {
+            _ = beat.tick() => {
+                let calls = watch(running, &board).await;
+                if until.is_some() && calls == 0 {
+                    break;
+                }
+            }
+            _ = hup.recv() => {
+                say("Reading the city's files again ...")?;
+                if ask.try_send((Wait::All, true)).is_err() {
+                    say("A reload is under way already: it may have read the files before your change. Ask again when it is done.")?;
+                }
+            }
+            Some(result) = published.recv() => {
+                // The first one only adds the sentences that were still missing.
+                put_in_force(running, result, std::mem::take(&mut first)).await?;
+            }
+            _ = term.recv() => if drain(running, &mut until).await? { break },
+            _ = int.recv() => if drain(running, &mut until).await? { break },
+            _ = ended.changed() => return Err(Stop::new("the signalling thread ended by itself; the log above says why")),
+            () = async { match until { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => break,
+        }
+    }
+    running.handle.ask(Control::EndAll).await;
+    // A breath for the last BYEs to leave.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let _ = stop_web.send(());
+    let _ = tokio::time::timeout(Duration::from_secs(1), web).await;
+    Ok(())
+}
+
+/// Puts a published city in force, or says why not; the old one stays then.
+async fn put_in_force(running: &hub::Running, result: Result<Published, Stop>, quietly: bool) -> Result<(), Stop> {
+    match result {
+        Ok(published) => {
+            let version = published.city.book.version.clone();
+            running.handle.ask(Control::Publish(published.city)).await;
+            if !quietly {
+                print!("{}", published.warnings);
+                say(format_args!("The city {version} is in force. Calls in progress finish on the one they began with."))?;
+            }
+        }
+        Err(Stop(why)) => {
+            running.note(Event::PublicationRefused { problems: why.matches("error").count().max(1) as u64 });
+            say(format_args!("{why}\nThe files were not taken; the city that was in force stays in force."))?;
+        }
+    }
+    Ok(())
+}
+
+/// The first request drains, the second stops at once. True: stop at once.
+async fn drain(running: &hub::Running, until: &mut Option<tokio::time::Instant>) -> Result<bool, Stop> {
+    if until.is_some() {
+        return Ok(true);
+    }
+    running.handle.ask(Control::Drain).await;
+    *until = Some(tokio::time::Instant::now() + DRAIN);
+    say("No new calls from here on; calls in progress may finish for 30 s. Once more stops at once.")?;
+    Ok(false)
+}
+
+/// Brings the boards up to date; the number of calls in progress.
+async fn watch(running: &hub::Running, board: &Board) -> u64 {
+    let Some(Reply::Snapshot(snapshot)) = running.handle.ask(Control::Snapshot).await else { return 0 };
+    running.metrics.snapshot(&snapshot);
+    for (index, worker) in running.handle.workers.iter().enumerate() {
+        running.metrics.worker(index, &worker.borrow());
+    }
+    let health = Health::of(&snapshot, running.journal_sound.load(Ordering::Relaxed));
+    if let Ok(mut seat) = board.health.write() {
+        *seat = health;
+    }
+    snapshot.census.calls
+}
+
+/// What the HTTP side shows.
+struct Board {
+    metrics: Arc<Metrics>,
+    health: RwLock<Health>,
+}
+
+#[derive(Clone, Default)]
+struct Health {
+    ok: bool,
+    text: String,
+}
+
+impl Health {
+    fn of(snapshot: &Snapshot, journal_sound: bool) -> Health {
+        let on = snapshot.agents.iter().filter(|a| a.state != AgentState::SignedOut).count();
+        let version = snapshot.version.as_ref().map_or("none", |v| v.as_str());
+        let mut text = format!("calls in progress: {}\nagents logged in: {on}\ncity in force: {version}\n", snapshot.census.calls);
+        text.push_str(if journal_sound { "journal: written\n" } else { "journal: CANNOT BE WRITTEN, see the log\n" });
+        Health { ok: journal_sound, text }
+    }
+}
+
+impl web::Board for Board {
+    fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+    fn health(&self) -> web::Health {
+        let health = self.health.read().map(|h| h.clone()).unwrap_or_default();
+        web::Health { ok: health.ok, text: health.text }
+    }
+}

@@ -1,0 +1,55 @@
+//! How the program talks to people: one clear sentence, then exit code 1.
+
+use model::UnixMillis;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// Why the program stops, as a sentence for the person who typed the command. Empty if all is said already.
+#[derive(Debug)]
+pub(crate) struct Stop(pub(crate) String);
+
+impl Stop {
+    pub(crate) fn new(sentence: impl Display) -> Stop {
+        Stop(sentence.to_string())
+    }
+}
+
+/// Prints a line; a closed pipe (`| head`) ends the program quietly, as it does others.
+pub(crate) fn say(line: impl Display) -> Result<(), Stop> {
+    writeln!(io::stdout().lock(), "{line}").map_err(|_| Stop(String::new()))
+}
+
+/// A length for people: `0:07`, `12:30`.
+pub(crate) fn clock(d: Duration) -> String {
+    format!("{}:{:02}", d.as_secs() / 60, d.as_secs() % 60)
+}
+
+/// A moment for people, in UTC, without a calendar crate: `2026-11-22 07:00:00`.
+pub(crate) fn utc(at: UnixMillis) -> String {
+    let secs = at.0.div_euclid(1000);
+    let (days, second) = (secs.div_euclid(86_400), secs.rem_euclid(86_400));
+    // Civil-from-days: eras of 400 years, years that begin in March.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_reads_as_a_date() {
+        assert_eq!(utc(UnixMillis(0)), "1970-01-01 00:00:00");
+        assert_eq!(utc(UnixMillis(951_782_400_000)), "2000-02-29 00:00:00");
+        assert_eq!(utc(UnixMillis(1_795_305_600_000)), "2026-11-22 00:00:00");
+    }
+}
