@@ -141,7 +141,8 @@ impl<'a> Via<'a> {
             out.extend_from_slice(name);
             if let Some(value) = value {
                 out.push(b'=');
-                let quoted = !value.iter().all(|b| b.is_ascii_graphic() && !b";,\"<>\\".contains(b)) || value.is_empty();
+                let quoted =
+                    !is_token(value) && !value.iter().all(|b| b.is_ascii_alphanumeric() || b"[]:.".contains(b)) || value.is_empty();
                 out.extend(quoted.then_some(b'"'));
                 out.extend_from_slice(value);
                 out.extend(quoted.then_some(b'"'));

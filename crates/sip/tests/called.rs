@@ -110,7 +110,7 @@ fn a_bye_waits_for_the_ack() {
     let bye = desk.one();
     assert_eq!((bye.word(), bye.to.to_string().as_str(), bye.header("CSeq")), ("BYE", "192.0.2.50:5060", "1 BYE"));
     assert!(bye.text.starts_with("BYE sip:caller@192.0.2.50 SIP/2.0\r\n"));
-    assert_eq!((bye.from_tag(), bye.to_tag()), (tag, "f1".to_owned()));
+    assert_eq!((bye.tag_of_from(), bye.to_tag()), (tag, "f1".to_owned()));
     desk.receive(&response(&bye, 200, "", ""));
     assert_eq!(desk.events(), [Event::Acked { dialog }, Event::Ended { dialog }]);
 }

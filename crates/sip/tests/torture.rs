@@ -1,5 +1,7 @@
 //! The 49 messages of RFC 4475: each is read without harm, and what the endpoint does about it is what the manifest allows.
 
+#![expect(clippy::disallowed_methods, reason = "the messages lie in files")]
+
 mod common;
 
 use bytes::Bytes;

@@ -5,6 +5,7 @@
 
 use super::request::{capabilities, session_description};
 use super::store::{Path, Stage};
+use super::wire::OPEN_MAX;
 use super::{Asked, Endpoint, TRANSACTIONS_MAX};
 use crate::border::Event;
 use crate::dialog::target;
@@ -84,7 +85,8 @@ impl Endpoint {
             Stage::Ending => return self.refuse(asked, 481),
             Stage::Confirmed => {}
         }
-        if self.servers.len() >= TRANSACTIONS_MAX {
+        // A peer that keeps changing its mind would have us repeat a refusal for each.
+        if leg.open >= OPEN_MAX || self.servers.len() >= TRANSACTIONS_MAX {
             return self.reply(asked, 503, |w| w.header("Retry-After", super::RETRY_AFTER_SECS.to_string()).empty());
         }
         let Some(offer) = self.offer(asked) else { return };

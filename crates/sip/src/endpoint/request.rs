@@ -83,8 +83,8 @@ impl Endpoint {
             Err(header) => return self.refuse_header(asked, header),
         };
         let dialog = self.new_dialog();
-        self.begin_invite(asked, dialog, &tag);
         self.add_leg(dialog, Leg::new(state, Stage::Incoming { invite: asked.key }));
+        self.begin_invite(asked, dialog, &tag);
         self.event(Event::Invite {
             dialog,
             source: asked.path.addr,

@@ -10,8 +10,8 @@ use crate::writer::{ALLOW, Writer};
 use bytes::Bytes;
 use model::{DialogId, Direction, Instant, Method};
 
-/// Requests of one dialog that are remembered at once; further ones are answered and forgotten.
-const OPEN_MAX: usize = 16;
+/// Requests of one dialog that are remembered at once; further ones are answered and forgotten, further INVITEs refused.
+pub(super) const OPEN_MAX: usize = 16;
 
 impl Endpoint {
     pub(super) fn event(&mut self, event: Event) {
@@ -53,7 +53,7 @@ impl Endpoint {
         self.reply(asked, 405, |w| w.header("Allow", ALLOW).empty());
     }
 
-    /// Begins the transaction of an INVITE for a dialog and says 100 (section 17.2.1).
+    /// Begins the transaction of an INVITE for a dialog that is known, and says 100 (section 17.2.1).
     pub(super) fn begin_invite(&mut self, asked: &Asked<'_>, dialog: DialogId, tag: &str) {
         let last = asked.echo.response(100, tag).empty();
         let merged = Key::merged(&asked.essentials, "INVITE");
@@ -61,6 +61,9 @@ impl Endpoint {
         let machine = ServerMachine::Invite { machine: ServerInvite::new(), echo, tag: tag.to_owned(), merged };
         self.servers.insert(asked.key, Server { machine, last: last.clone(), status: 100, path: asked.path, dialog });
         self.merges.insert(merged, asked.key);
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            leg.open += 1;
+        }
         self.transmit_response(Some(dialog), asked.path, 100, last);
     }
     /// Answers an INVITE in its transaction. `None` if it has its final answer, or is gone.
@@ -90,9 +93,9 @@ impl Endpoint {
     pub(super) fn reply_in_dialog(&mut self, asked: &Asked<'_>, dialog: DialogId, status: u16, finish: impl FnOnce(Writer) -> Bytes) {
         let bytes = finish(asked.echo.response(status, &self.stateless_tag(asked)));
         let full = self.servers.len() >= TRANSACTIONS_MAX;
-        // A BYE is always remembered by its dialog: its copies come when the dialog is gone.
-        if let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !full && (leg.open < OPEN_MAX || asked.essentials.cseq.method == "BYE"))
-        {
+        // One place is kept for the BYE: its copies come when the dialog is gone.
+        let places = if asked.essentials.cseq.method == "BYE" { OPEN_MAX + 1 } else { OPEN_MAX };
+        if let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !full && leg.open < places) {
             leg.open += 1;
             let machine = ServerMachine::Other(ServerOther::new(asked.now));
             let server = Server { machine, last: bytes.clone(), status, path: asked.path, dialog };
@@ -104,15 +107,11 @@ impl Endpoint {
     pub(super) fn remove_server(&mut self, key: Key) {
         self.alarms.set(Alarm::Server(key), None);
         let Some(server) = self.servers.remove(&key) else { return };
-        match server.machine {
-            ServerMachine::Invite { merged, .. } => {
-                self.merges.remove(&merged);
-            }
-            ServerMachine::Other(_) => {
-                if let Some(leg) = self.legs.get_mut(&server.dialog) {
-                    leg.open = leg.open.saturating_sub(1);
-                }
-            }
+        if let ServerMachine::Invite { merged, .. } = server.machine {
+            self.merges.remove(&merged);
+        }
+        if let Some(leg) = self.legs.get_mut(&server.dialog) {
+            leg.open = leg.open.saturating_sub(1);
         }
     }
 

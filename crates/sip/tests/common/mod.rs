@@ -41,7 +41,7 @@ impl Sent {
     pub fn to_tag(&self) -> String {
         tag_of(self.header("To"))
     }
-    pub fn from_tag(&self) -> String {
+    pub fn tag_of_from(&self) -> String {
         tag_of(self.header("From"))
     }
 }
