@@ -102,7 +102,12 @@ pub(crate) fn unknown<'a>(
             (format!("; known here: {list}"), format!("使えるもの: {list}"))
         }
     };
-    problems.error(at, code, format!("there is no {} \"{word}\"{en}", noun.en), format!("{}「{word}」はありません。{ja}", noun.ja));
+    let (en, ja) = if noun.en == noun::KEY.en {
+        (format!("\"{word}\" means nothing here{en}"), format!("「{word}」はここでは使えません。{ja}"))
+    } else {
+        (format!("there is no {} \"{word}\"{en}", noun.en), format!("{}「{word}」はありません。{ja}", noun.ja))
+    };
+    problems.error(at, code, en, ja);
 }
 
 /// The nearest known word, if one is near enough to have been meant.
@@ -114,7 +119,10 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
     known
         .filter(|k| k.chars().count() <= 64)
         .map(|k| (strsim::damerau_levenshtein(&word.to_lowercase(), &k.to_lowercase()), k))
-        .filter(|(distance, k)| *distance <= (length.max(k.chars().count()) / 3).max(1))
+        .filter(|(distance, k)| {
+            let longer = length.max(k.chars().count());
+            *distance < longer && *distance <= (longer / 3).max(1)
+        })
         .min()
         .map(|(_, k)| k)
 }

@@ -113,7 +113,8 @@ impl NoInput {
     pub(crate) fn read(key: &Key, node: &Node, problems: &mut Problems) -> NoInput {
         let mut no_input = NoInput::default();
         let Some(mut fields) = Fields::of(node, key.at, problems) else { return no_input };
-        no_input.after = fields.take("after").and_then(|n| n.time(problems));
+        // A time that cannot be read is complained about once; it is not missing as well.
+        no_input.after = fields.take("after").map(|n| n.time(problems).unwrap_or_default());
         no_input.repeat = fields.take("repeat").and_then(|n| n.whole(0, 9, problems));
         no_input.then = then(&mut fields, problems);
         no_input.set = fields.entry("set").map(|(key, n)| Set::read(key, n, problems)).unwrap_or_default();

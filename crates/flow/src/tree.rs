@@ -393,7 +393,9 @@ mod tests {
         let laughs = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b, *b]\n".to_owned();
         let large = "a: b\n".repeat(300_000);
         let twice: String = (0..50_000).map(|n| format!("k{}: 1\n", n % 40_000)).collect();
-        for (text, code) in [(deep, "too_deep"), (blocks, "too_deep"), (laughs, "anchor"), (large, "file_too_large"), (twice, "duplicate_key")] {
+        for (text, code) in
+            [(deep, "too_deep"), (blocks, "too_deep"), (laughs, "anchor"), (large, "file_too_large"), (twice, "duplicate_key")]
+        {
             let mut problems = Problems::default();
             problems.file("x.yaml");
             let _ = parse(0, &text, &mut problems);

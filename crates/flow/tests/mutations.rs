@@ -17,7 +17,10 @@ fn damage(text: &str, random: &mut Random) -> String {
     let (a, b, c) = (at(), at(), at());
     let lines: Vec<&str> = text.lines().collect();
     let line = |n: usize| n % lines.len().max(1);
-    let odd = ["{", "}", "[", "]", ":", "\"", "'", "#", "*", "&", "!", "-", "\n", "\t", " ", "0", "9", "ー", "\u{0}", "\u{feff}", "|", ">", "%", "{{", "<<: *a", "~"];
+    let odd = [
+        "{", "}", "[", "]", ":", "\"", "'", "#", "*", "&", "!", "-", "\n", "\t", " ", "0", "9", "ー", "\u{0}", "\u{feff}", "|", ">", "%",
+        "{{", "<<: *a", "~",
+    ];
     match random.below(8) {
         0 => letters.iter().enumerate().filter(|(i, _)| *i != a).map(|(_, c)| *c).collect(),
         1 => letters.iter().take(a).chain(odd[b % odd.len()].chars().collect::<Vec<_>>().iter()).chain(letters.iter().skip(a)).collect(),

@@ -194,7 +194,8 @@ fn at_night_silence_reaches_the_nurse_on_call() {
     let (mut caller, _) = Resident::calls(book(), NIGHT);
     caller.tell(Heard::Played);
     assert_eq!(caller.press('1'), ["say night_menu.ja"]);
-    for expected in [vec!["no input at night", "say night_menu.ja"], vec!["no input at night", "enqueue nurse_oncall [nurse:3 ja:1] ja 0"]] {
+    for expected in [vec!["no input at night", "say night_menu.ja"], vec!["no input at night", "enqueue nurse_oncall [nurse:3 ja:1] ja 0"]]
+    {
         caller.tell(Heard::Played);
         assert_eq!(caller.secs(6), expected);
     }

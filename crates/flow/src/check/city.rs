@@ -71,9 +71,11 @@ fn staffed(draft: &Draft, entry: &queues::Entry, skills: &BTreeSet<&Skill>, prob
     }
     let queue = &entry.queue;
     let has = |agent: &Agent, skill: &Skill, level: Level| agent.skills.get(skill).is_some_and(|has| *has >= level);
-    let fits = |agent: &&Agent| {
-        (agent.serves.is_empty() || agent.serves.contains(&queue.id)) && queue.needs.iter().all(|need| has(agent, &need.skill, need.level))
+    // Who names a queue that is not there may have meant this one.
+    let serves = |agent: &Agent| {
+        agent.serves.is_empty() || agent.serves.iter().any(|served| *served == queue.id || !draft.queues.contains_key(served))
     };
+    let fits = |agent: &&Agent| serves(agent) && queue.needs.iter().all(|need| has(agent, &need.skill, need.level));
     let fitting: Vec<&Agent> = draft.agents.values().map(|entry| &entry.agent).filter(fits).collect();
     if fitting.is_empty() {
         let en = format!("nobody in config/agents.yaml can serve the queue \"{}\"", queue.id);

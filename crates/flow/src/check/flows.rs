@@ -150,28 +150,36 @@ fn menu(draft: &Draft, flow: &Flow, step: &StepId, sketch: &Sketch<'_>, problems
         problems.warning(named.at, "too_many_choices", en, ja);
     }
     let Some(speech) = sketch.opening else { return };
-    for lang in flow.languages() {
-        let texts: Vec<&str> = speech
-            .parts
-            .iter()
-            .filter_map(|part| draft.prompts.get(&part.prompt.value)?.wordings.get(part.lang(lang)))
-            .map(|wording| wording.text.as_str())
-            .collect();
-        let says = |digit: Digit| texts.iter().any(|text| spoken_key(text, digit).is_some());
-        // star and hash are named by words, in as many ways as there are languages; 0 for a person needs no words.
-        let figures = ('0'..='9').filter_map(Digit::from_char);
-        if texts.len() < speech.parts.len() {
-            continue;
-        }
-        for key in menu.keys.iter().filter(|key| (1..10).contains(&key.value.event()) && !says(key.value)) {
-            let en = format!("no sentence of this menu names the key {}, in {lang}", key.value);
-            let ja = format!("このメニューの案内文（{lang}）はキー {} に触れていません。", key.value);
-            problems.warning(key.at, "key_not_spoken", en, ja);
-        }
-        for digit in figures.filter(|digit| says(*digit) && !menu.keys.iter().any(|key| key.value == *digit)) {
-            let en = format!("the sentence in {lang} names the key {digit}, which this menu does not have");
-            let ja = format!("案内文（{lang}）にあるキー {digit} が、このメニューにはありません。");
-            problems.warning(named.at, "key_not_defined", en, ja);
+    let texts = |lang: &Lang| -> Option<Vec<&str>> {
+        let wording = |part: &crate::speech::Part| draft.prompts.get(&part.prompt.value)?.wordings.get(part.lang(lang));
+        speech.parts.iter().map(|part| wording(part).map(|wording| wording.text.as_str())).collect()
+    };
+    // A text that is missing has been complained about.
+    let texts: Vec<(&Lang, Vec<&str>)> = flow.languages().filter_map(|lang| Some((lang, texts(lang)?))).collect();
+    let named_in = |digit: Digit, named: bool| -> String {
+        let says = |texts: &[&str]| texts.iter().any(|text| spoken_key(text, digit).is_some());
+        let langs = texts.iter().filter(|(_, texts)| says(texts) == named).map(|(lang, _)| lang.as_str());
+        langs.collect::<Vec<_>>().join(", ")
+    };
+    // star and hash are named by words, in as many ways as there are languages; 0 for a person needs no words.
+    for digit in ('0'..='9').filter_map(Digit::from_char) {
+        match menu.keys.iter().find(|key| key.value == digit) {
+            Some(key) => {
+                let silent = named_in(digit, false);
+                if digit.event() > 0 && !silent.is_empty() {
+                    let en = format!("no sentence of this menu names the key {digit} ({silent})");
+                    let ja = format!("このメニューの案内文はキー {digit} に触れていません（{silent}）。");
+                    problems.warning(key.at, "key_not_spoken", en, ja);
+                }
+            }
+            None => {
+                let named_by = named_in(digit, true);
+                if !named_by.is_empty() {
+                    let en = format!("the sentence names the key {digit}, which this menu does not have ({named_by})");
+                    let ja = format!("案内文にあるキー {digit} が、このメニューにはありません（{named_by}）。");
+                    problems.warning(named.at, "key_not_defined", en, ja);
+                }
+            }
         }
     }
 }
@@ -205,18 +213,19 @@ fn goes_by_itself(way: &Way<'_>) -> bool {
 
 /// A circle that nobody has to do anything to stay in. True if there is one.
 fn silent_circles(flow: &Flow, problems: &mut Problems) -> bool {
-    let mut search = Circles { flow, trail: Vec::new(), done: BTreeSet::new(), found: false };
+    let mut search = Circles { flow, trail: Vec::new(), done: BTreeSet::new(), found: BTreeSet::new() };
     for step in flow.steps.keys() {
         search.from(step, problems);
     }
-    search.found
+    !search.found.is_empty()
 }
 
 struct Circles<'a> {
     flow: &'a Flow,
     trail: Vec<&'a StepId>,
     done: BTreeSet<&'a StepId>,
-    found: bool,
+    /// Each circle is told once, however many ways close it.
+    found: BTreeSet<String>,
 }
 
 impl<'a> Circles<'a> {
@@ -227,12 +236,13 @@ impl<'a> Circles<'a> {
             let to = &way.to.value;
             match self.trail.iter().position(|on| *on == to) {
                 Some(begin) => {
-                    self.found = true;
                     let names = self.trail.iter().skip(begin).map(|s| s.as_str()).chain([to.as_str()]);
                     let circle = names.collect::<Vec<_>>().join(" > ");
-                    let en = format!("a caller who presses nothing goes round in a circle: {circle}");
-                    let ja = format!("何も押さない人が同じところを回り続けます: {circle}");
-                    problems.error(way.to.at, "silent_circle", en, ja);
+                    if self.found.insert(circle.clone()) {
+                        let en = format!("a caller who presses nothing goes round in a circle: {circle}");
+                        let ja = format!("何も押さない人が同じところを回り続けます: {circle}");
+                        problems.error(way.to.at, "silent_circle", en, ja);
+                    }
                 }
                 None => self.from(to, problems),
             }
@@ -345,5 +355,5 @@ fn budgets(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Problems) {
 /// `7`, `7.4`.
 fn seconds(time: Duration) -> String {
     let tenths = time.as_millis().div_ceil(100);
-    if tenths % 10 == 0 { format!("{}", tenths / 10) } else { format!("{}.{}", tenths / 10, tenths % 10) }
+    if tenths.is_multiple_of(10) { format!("{}", tenths / 10) } else { format!("{}.{}", tenths / 10, tenths % 10) }
 }

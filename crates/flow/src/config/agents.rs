@@ -4,7 +4,7 @@ use crate::config::ENTRIES_MAX;
 use crate::decode::{Fields, is_name, missing, noun};
 use crate::problem::{At, Problems};
 use crate::tree::{Node, shown};
-use model::{Agent, AgentId, Number, QueueId, Skill};
+use model::{Agent, AgentId, Level, Number, QueueId, Skill};
 use std::collections::BTreeMap;
 
 /// An agent, and where their queues were written.
@@ -67,13 +67,13 @@ fn extension(node: &Node, problems: &mut Problems) -> Option<At<Number>> {
     }
 }
 
-fn skills(node: &Node, problems: &mut Problems) -> BTreeMap<Skill, model::Level> {
+fn skills(node: &Node, problems: &mut Problems) -> BTreeMap<Skill, Level> {
     let entries = node.map(problems).unwrap_or_default();
     let mut skills = BTreeMap::new();
     for (key, value) in entries {
-        if is_name(&key.text, key.at, problems)
-            && let Some(level) = value.level(problems)
-        {
+        if is_name(&key.text, key.at, problems) {
+            // A level that cannot be read is complained about once; nothing else should fail for it.
+            let level = value.level(problems).or(Level::new(5)).unwrap_or(Level::SOME);
             skills.insert(Skill::from(key.text.as_str()), level);
         }
     }
