@@ -1,1 +1,23 @@
-//! The city under virtual time
+//! The city under virtual time: residents call, agents answer, networks lose, journals stall, and an hour takes a second.
+//!
+//! The engine of the real city runs here among [`phone::Phone`]s, over a [`Link`] that loses and doubles, before a [`Ledger`] that confirms
+//! late, on one queue of things to come ([`World`]). After every step the invariants are checked; the same seed tells the same story to the
+//! last byte ([`World::digest`]). Two fidelities: signalling only ([`World::new`], hundreds of calls) and with every packet of sound
+//! ([`World::with_sound`]).
+//!
+//! Deliberately absent: real time, sockets and files (the reactor has them), any knowledge of the engine's inside beyond its face, and
+//! opinions about whether a day went well: scenarios under `tests/` have those.
+
+mod ledger;
+mod link;
+mod mime;
+mod people;
+pub mod town;
+mod watch;
+mod world;
+
+pub use ledger::{Ledger, Pace};
+pub use link::{Datagram, Link, Weather};
+pub use people::{Clerk, PersonId, Resident};
+pub use town::Town;
+pub use world::{Told, Voice, World};

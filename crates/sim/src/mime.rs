@@ -1,0 +1,157 @@
+//! A media plane without a single sample: it knows who plays what to whom, and for how long.
+//!
+//! It answers the engine as `media::Rack` does (events of the same kind, in the same order) without 50 packets a second for each leg, so
+//! that hundreds of calls cost nothing. Sound itself is for scenarios with the real rack.
+
+use media::{Command, Event, OnKey, PlayEnd};
+use model::{Digit, Instant, LegId, MediaStats, MixId, PlayId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long a phone holds a key.
+const HOLD: Duration = Duration::from_millis(100);
+/// After this without a packet the rack says [`Event::Silent`], and again after as long.
+const SILENT: Duration = Duration::from_secs(30);
+
+/// The sessions of all legs.
+#[derive(Debug, Default)]
+pub(crate) struct Mime {
+    legs: BTreeMap<LegId, Leg>,
+    /// Phones that send no sound any more.
+    gone: BTreeSet<SocketAddr>,
+    /// Keys that were pressed and are not yet let go.
+    held: VecDeque<(Instant, LegId, Digit)>,
+    events: VecDeque<(LegId, Event)>,
+}
+
+#[derive(Debug, Default)]
+struct Leg {
+    remote: Option<SocketAddr>,
+    play: Option<Play>,
+    mix: Option<MixId>,
+    silent_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Play {
+    id: PlayId,
+    length: Duration,
+    /// When it ends: once connected, and unless it repeats.
+    ends: Option<Instant>,
+    on_key: OnKey,
+    repeat: bool,
+}
+
+impl Mime {
+    pub(crate) fn handle_command(&mut self, now: Instant, leg: LegId, command: Command) {
+        if let Command::Open { local } = command {
+            self.legs.entry(leg).or_default();
+            self.events.push_back((leg, Event::Opened(local)));
+            return;
+        }
+        let Some(session) = self.legs.get_mut(&leg) else {
+            if let Command::Play { id, .. } = command {
+                self.events.push_back((leg, Event::Played { id, how: PlayEnd::Failed }));
+            }
+            return;
+        };
+        match command {
+            Command::Open { .. } => {}
+            Command::Connect(far) => {
+                session.remote = Some(far.remote);
+                session.silent_at = self.gone.contains(&far.remote).then(|| now + SILENT);
+                if let Some(play) = &mut session.play {
+                    play.begin(now);
+                }
+            }
+            Command::Play { id, clips, on_key, repeat } => {
+                cut(&mut self.events, leg, session);
+                let length = clips.iter().map(|clip| clip.length()).sum();
+                let mut play = Play { id, length, ends: None, on_key, repeat };
+                if session.remote.is_some() {
+                    play.begin(now);
+                }
+                session.play = Some(play);
+            }
+            Command::Stop(id) => {
+                if session.play.as_ref().is_some_and(|play| play.id == id) {
+                    cut(&mut self.events, leg, session);
+                }
+            }
+            Command::Join(mix) => {
+                cut(&mut self.events, leg, session);
+                session.mix = Some(mix);
+            }
+            Command::Leave => session.mix = None,
+            Command::Close => {
+                cut(&mut self.events, leg, session);
+                self.legs.remove(&leg);
+                self.events.push_back((leg, Event::Closed(MediaStats::default())));
+            }
+        }
+    }
+
+    /// The phone at this RTP address presses a key.
+    pub(crate) fn handle_key(&mut self, now: Instant, phone: SocketAddr, digit: Digit) {
+        let Some((leg, session)) = self.legs.iter_mut().find(|(_, session)| session.remote == Some(phone)) else { return };
+        if session.play.as_ref().is_some_and(|play| play.on_key == OnKey::Cut) {
+            cut(&mut self.events, *leg, session);
+        }
+        self.held.push_back((now + HOLD, *leg, digit));
+    }
+
+    /// The phone at this RTP address sends no sound any more.
+    pub(crate) fn handle_gone(&mut self, now: Instant, phone: SocketAddr) {
+        self.gone.insert(phone);
+        for session in self.legs.values_mut().filter(|session| session.remote == Some(phone)) {
+            session.silent_at = Some(now + SILENT);
+        }
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while let Some((_, leg, digit)) = self.held.pop_front_if(|(at, ..)| *at <= now) {
+            if self.legs.contains_key(&leg) {
+                self.events.push_back((leg, Event::Digit(digit, HOLD)));
+            }
+        }
+        for (leg, session) in &mut self.legs {
+            if let Some(play) = session.play.take_if(|play| play.ends.is_some_and(|at| at <= now)) {
+                self.events.push_back((*leg, Event::Played { id: play.id, how: PlayEnd::Finished }));
+            }
+            if session.silent_at.is_some_and(|at| at <= now) {
+                session.silent_at = Some(now + SILENT);
+                self.events.push_back((*leg, Event::Silent));
+            }
+        }
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<(LegId, Event)> {
+        self.events.pop_front()
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let held = self.held.front().map(|(at, ..)| *at);
+        let legs = self.legs.values().flat_map(|session| [session.play.as_ref().and_then(|play| play.ends), session.silent_at]);
+        legs.flatten().chain(held).min()
+    }
+
+    pub(crate) fn sessions(&self) -> usize {
+        self.legs.len()
+    }
+}
+
+impl Play {
+    fn begin(&mut self, now: Instant) {
+        if !self.repeat && self.ends.is_none() {
+            self.ends = Some(now + self.length);
+        }
+    }
+}
+
+/// Ends what plays before its time.
+fn cut(events: &mut VecDeque<(LegId, Event)>, leg: LegId, session: &mut Leg) {
+    if let Some(play) = session.play.take() {
+        events.push_back((leg, Event::Played { id: play.id, how: PlayEnd::Cut }));
+    }
+}

@@ -1,0 +1,82 @@
+//! Who lives in the town: residents who call, and agents who answer.
+
+use model::Instant;
+use phone::{AnswerPolicy, Phone, Sound};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// One person with a phone, in the order of their coming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PersonId(pub u32);
+
+/// Somebody who calls the town.
+#[derive(Clone, Debug)]
+pub struct Resident {
+    /// Whom they call; the town's number unless they misdial.
+    pub dials: String,
+    /// Which keys they press, once they hear something: `1`, `w2`, nothing.
+    pub keys: String,
+    /// How long after dialling they give up, if nobody has served them.
+    pub patience: Duration,
+    /// How long they talk before they hang up; `None` leaves that to the agent.
+    pub talk: Option<Duration>,
+    /// What they say.
+    pub says: Sound,
+}
+
+impl Default for Resident {
+    fn default() -> Self {
+        Resident {
+            dials: crate::town::NUMBER.to_owned(),
+            keys: String::new(),
+            patience: Duration::from_secs(600),
+            talk: Some(Duration::from_secs(60)),
+            says: Sound::Silence,
+        }
+    }
+}
+
+/// Somebody who answers.
+#[derive(Clone, Debug)]
+pub struct Clerk {
+    /// What they do when their phone rings.
+    pub answer: AnswerPolicy,
+    /// How long they talk before they hang up; `None` leaves that to the resident.
+    pub talk: Option<Duration>,
+    /// What they say.
+    pub says: Sound,
+}
+
+impl Default for Clerk {
+    fn default() -> Self {
+        Clerk { answer: AnswerPolicy::After(Duration::from_secs(3)), talk: None, says: Sound::Silence }
+    }
+}
+
+/// A person in the world.
+#[derive(Debug)]
+pub(crate) struct Person {
+    pub(crate) phone: Phone,
+    pub(crate) name: String,
+    pub(crate) sip: SocketAddr,
+    pub(crate) rtp: SocketAddr,
+    pub(crate) life: Life,
+    /// Counts this person's calls, so that what was planned for one does not happen to the next.
+    pub(crate) calls: u32,
+    pub(crate) ended: Option<Instant>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Life {
+    Resident(Resident),
+    Clerk(Clerk),
+}
+
+impl Person {
+    pub(crate) fn talk(&self) -> Option<Duration> {
+        match &self.life {
+            Life::Resident(resident) => resident.talk,
+            Life::Clerk(clerk) => clerk.talk,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! A small town to simulate: one number, a menu of three keys, two queues, twelve agents.
+//!
+//! Written in the flow language as a supervisor would, and read by `flow` like any other city, so that a simulation runs the whole way
+//! from the text of a file to the last BYE. Its sentences are tones of a length, because nobody listens.
+
+use calls::City;
+use flow::{Known, Source, Spoken};
+use media::Clip;
+use model::{Lang, Millis, Pcm, UnixMillis};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The number that residents dial.
+pub const NUMBER: &str = "0440000000";
+/// Who answers worries about one's own body.
+pub const NURSES: [&str; 4] = ["yuki", "mio", "aya", "rin"];
+/// Who answers everything else.
+pub const CLERKS: [&str; 8] = ["ken", "hana", "jun", "mai", "sho", "nao", "eri", "taro"];
+/// Monday, 2026-08-24, 10:00 in Tokyo: the wall clock when a simulation begins.
+pub const MONDAY: UnixMillis = UnixMillis(1_787_533_200_000);
+
+/// What a scenario may want otherwise.
+#[derive(Clone, Copy, Debug)]
+pub struct Town {
+    /// Calls at once.
+    pub calls_max: u32,
+    /// Callers who may wait in each queue.
+    pub waiting_max: u32,
+    /// How long an agent's phone rings, in seconds.
+    pub ring_secs: u32,
+    /// After-call work, in seconds.
+    pub wrap_up_secs: u32,
+}
+
+impl Default for Town {
+    fn default() -> Self {
+        Town { calls_max: 1000, waiting_max: 500, ring_secs: 15, wrap_up_secs: 20 }
+    }
+}
+
+const FLOW: &str = r#"
+flow: town
+languages: { default: ja, offer: [ja] }
+budget: { to_human: { pressing: 30s, silent: 75s }, mandatory_speech: 10s }
+defaults:
+  no_input: { after: 5s, repeat: 1, then: general }
+  bad_key: { say: try_again, repeat: 1, then: general }
+  barge_in: true
+  on_error: general
+start: greeting
+steps:
+  greeting: { say: { prompt: welcome, barge_in: false }, next: main }
+  main:
+    menu:
+      say: main_menu
+      keys: { "1": nurse, "2": general, "3": information }
+  nurse:
+    queue: nurse
+    while_waiting:
+      music: calm
+      announce:
+        - { at: 0s, say: please_wait }
+        - { every: 45s, say: queue_position, only_if: improved }
+      keys: { "0": { next: general } }
+    outcomes: { nobody_logged_in: nobody, full: nobody }
+  general:
+    queue: general
+    while_waiting:
+      music: calm
+      announce:
+        - { at: 0s, say: please_wait }
+        - { every: 45s, say: queue_position, only_if: improved }
+    outcomes: { nobody_logged_in: nobody, full: nobody }
+  information: { hang_up: { say: [information, goodbye] } }
+  nobody: { hang_up: { say: nobody_available } }
+"#;
+
+const PROMPTS: &str = r#"
+welcome: { ja: "市の健康相談です。" }
+main_menu: { ja: "お体の心配は1、そのほかのご質問は2、ご案内は3を押してください。" }
+try_again: { ja: "恐れ入ります。もう一度お願いします。" }
+please_wait: { ja: "順番におつなぎします。" }
+queue_position: { ja: "ただいま{{ position }}番目です。" }
+information: { ja: "朝8時半から夜8時までお受けしています。" }
+goodbye: { ja: "お電話ありがとうございました。" }
+nobody_available: { ja: "申し訳ありません。のちほどおかけ直しください。" }
+agent_ready: { ja: "受付を始めます。" }
+agent_break: { ja: "休憩に入ります。" }
+agent_wrap_up_done: { ja: "後処理を終わりました。" }
+music:
+  calm: { file: calm.wav }
+"#;
+
+const CALENDAR: &str = r#"
+timezone: Asia/Tokyo
+schedules:
+  centre:
+    weekly: { mon-sun: "08:30-20:00" }
+"#;
+
+impl Town {
+    /// Reads, checks and sounds it.
+    ///
+    /// # Panics
+    /// When the language has changed and these texts have not: with what `check` says.
+    pub fn build(&self) -> Arc<City> {
+        let source = |path: &str, text: String| Source { path: path.to_owned(), text };
+        let sources = vec![
+            source("flows/town.yaml", FLOW.to_owned()),
+            source("flows/prompts/town.yaml", PROMPTS.to_owned()),
+            source("config/agents.yaml", agents()),
+            source("config/calendar.yaml", CALENDAR.to_owned()),
+            source(
+                "config/engine.yaml",
+                format!(
+                    "listen: {{ sip: 127.0.0.1:5060, admin: 127.0.0.1:8080 }}\nrtp_ports: 20000-29999\ncalls_max: {}\n",
+                    self.calls_max
+                ),
+            ),
+            source("config/lines.yaml", "local: { from: [127.0.0.0/8] }\n".to_owned()),
+            source("config/numbers.yaml", format!("\"{NUMBER}\": {{ flow: town }}\n")),
+            source("config/queues.yaml", self.queues()),
+        ];
+        let draft = flow::read(sources.clone());
+        let lengths: BTreeMap<Spoken, Millis> =
+            flow::sentences(&draft).into_iter().map(|s| (s.spoken.clone(), length(&s.spoken))).collect();
+        let known = Known { lengths: lengths.clone(), voices: BTreeSet::from([Lang::from("ja")]), wall: MONDAY, ..Known::default() };
+        let checked = flow::check(&draft, &known);
+        let Some(book) = checked.book else {
+            panic!("the town's files have mistakes:\n{}", flow::render(&checked.problems, &sources, flow::Tongue::En, false));
+        };
+        let realm = book.settings.realm.clone();
+        let users =
+            NURSES.iter().chain(&CLERKS).map(|name| ((*name).to_owned(), sip::digest::ha1(name, &realm, &password(name)))).collect();
+        // One clip for each length is enough: a sentence is a tone.
+        let mut sounds: BTreeMap<Millis, Arc<Clip>> = BTreeMap::new();
+        let clips = lengths
+            .into_iter()
+            .map(|(spoken, millis)| (spoken, Arc::clone(sounds.entry(millis).or_insert_with(|| tone(millis.into())))))
+            .collect();
+        Arc::new(City { book: Arc::new(book), clips, users })
+    }
+
+    fn queues(&self) -> String {
+        let queue = |name: &str, need: &str| {
+            format!(
+                "  {name}:\n    needs: {{ {need}: 1, lang: \"{{lang}}\" }}\n    choose_agent: longest_idle\n    \
+                 ring: {{ for: {}s, missed: 2 }}\n    wrap_up: {}s\n    max_waiting: {}\n    \
+                 service_level: {{ answered_within: 20s, target: 80% }}\n",
+                self.ring_secs, self.wrap_up_secs, self.waiting_max
+            )
+        };
+        format!("queues:\n{}{}", queue("nurse", "nurse"), queue("general", "general"))
+    }
+}
+
+fn agents() -> String {
+    let nurses = NURSES.iter().map(|name| (name, "nurse"));
+    let clerks = CLERKS.iter().map(|name| (name, "general"));
+    let line =
+        |(n, (name, skill)): (usize, (&&str, &str))| format!("{name}: {{ extension: \"{}\", skills: {{ {skill}: 3, ja: 5 }} }}\n", 201 + n);
+    nurses.chain(clerks).enumerate().map(line).collect()
+}
+
+/// The password of an agent's phone.
+pub fn password(name: &str) -> String {
+    format!("{name}-secret")
+}
+
+/// How long a sentence of the town takes; music goes round every four seconds.
+fn length(spoken: &Spoken) -> Millis {
+    match spoken.prompt.as_str() {
+        "calm" | "main_menu" => Millis(4000),
+        "welcome" | "please_wait" | "nobody_available" => Millis(2500),
+        _ => Millis(1500),
+    }
+}
+
+fn tone(length: Duration) -> Arc<Clip> {
+    // A frequency for each length, so that a scenario with sound can tell which sentence it hears.
+    let samples = usize::try_from(length.as_millis().saturating_mul(8)).unwrap_or(0);
+    let hz = 300.0 + length.as_millis() as f64 / 10.0;
+    let Ok(clip) = Clip::encode(&Pcm::tone(media::RATE, hz, 8000, samples)) else { panic!("a tone of {length:?} can be encoded") };
+    Arc::new(clip)
+}

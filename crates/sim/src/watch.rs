@@ -1,0 +1,159 @@
+//! The watchman: after every step he asks whether what must never happen has happened.
+//!
+//! The invariants of the design that can be seen from outside: an act leaves after its record is durable, or 50 ms late and flagged (law 5);
+//! every arrival ends exactly once; an agent is in one call and has one offer; an agent's states follow one another.
+
+use calls::{Act, Gate, Record};
+use model::{ActId, AgentId, AgentState, CallEnd, CallId, CallRecord, Event, Instant, OfferId, Seq};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    open: BTreeMap<CallId, Instant>,
+    ended: BTreeMap<CallId, CallEnd>,
+    records: Vec<CallRecord>,
+    offers: BTreeMap<OfferId, AgentId>,
+    talking: BTreeMap<AgentId, CallId>,
+    states: BTreeMap<AgentId, AgentState>,
+    /// Acts that were asked for and not done: when, and after which record.
+    asked: BTreeMap<ActId, (Instant, Seq)>,
+    last_act: ActId,
+    last_seq: Seq,
+    /// Up to here acts were let go without their records, and it was said so.
+    released: Seq,
+    /// Acts that went out before their record was durable.
+    pub(crate) flagged: u64,
+}
+
+impl Watch {
+    pub(crate) fn handle_commit(&mut self, seq: Seq) -> Result<(), String> {
+        if seq.0 != self.last_seq.0 + 1 {
+            return Err(format!("record {seq} follows record {}", self.last_seq));
+        }
+        self.last_seq = seq;
+        Ok(())
+    }
+
+    pub(crate) fn handle_asked(&mut self, now: Instant, id: ActId, after: Seq) -> Result<(), String> {
+        if id <= self.last_act {
+            return Err(format!("act {id} follows act {}", self.last_act));
+        }
+        if after > self.last_seq {
+            return Err(format!("act {id} waits for record {after}, which nobody has written"));
+        }
+        self.last_act = id;
+        self.asked.insert(id, (now, after));
+        Ok(())
+    }
+
+    /// The gate's patience is over: acts that depend on this record or an earlier one go out without it.
+    pub(crate) fn handle_overdue(&mut self, now: Instant, seq: Seq) -> Result<(), String> {
+        if !self.asked.values().any(|(at, after)| *after == seq && now.since(*at) >= Gate::PATIENCE) {
+            return Err(format!("record {seq} is called overdue, and no act has waited {:?} for it", Gate::PATIENCE));
+        }
+        self.released = self.released.max(seq);
+        Ok(())
+    }
+
+    /// An act passed the gate.
+    pub(crate) fn handle_done(&mut self, now: Instant, id: ActId, act: &Act, confirmed: Seq) -> Result<(), String> {
+        let Some((asked, after)) = self.asked.remove(&id) else {
+            return Err(format!("act {id} was done twice, or never asked for: {act:?}"));
+        };
+        if after > confirmed {
+            self.flagged += 1;
+            if after > self.released {
+                return Err(format!("act {id} left after {:?}, before record {after} was durable: {act:?}", now.since(asked)));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn handle_event(&mut self, now: Instant, event: &Event) -> Result<(), String> {
+        match event {
+            Event::Arrived { call, .. } => {
+                if self.ended.contains_key(call) || self.open.insert(*call, now).is_some() {
+                    return Err(format!("call {call} arrived twice"));
+                }
+            }
+            Event::Ended { record } => {
+                if self.open.remove(&record.call).is_none() {
+                    let before = self.ended.get(&record.call);
+                    return Err(format!("call {} ended ({}) but is not open; it ended before: {before:?}", record.call, record.end));
+                }
+                self.ended.insert(record.call, record.end);
+                self.records.push((**record).clone());
+                self.talking.retain(|_, call| *call != record.call);
+            }
+            Event::Offered { call, offer, agent, .. } => {
+                if let Some(busy) = self.talking.get(agent) {
+                    return Err(format!("{agent} talks in call {busy} and is offered call {call}"));
+                }
+                if let Some((other, _)) = self.offers.iter().find(|(_, a)| *a == agent) {
+                    return Err(format!("{agent} has offer {other} and gets offer {offer}"));
+                }
+                self.offers.insert(*offer, agent.clone());
+            }
+            Event::OfferEnded { offer, .. } => {
+                if self.offers.remove(offer).is_none() {
+                    return Err(format!("offer {offer} ended, but there was none"));
+                }
+            }
+            Event::Bridged { call, agent, .. } => {
+                if !self.open.contains_key(call) {
+                    return Err(format!("call {call} is bridged and is not open"));
+                }
+                if let Some(other) = self.talking.insert(agent.clone(), *call) {
+                    return Err(format!("{agent} is in calls {other} and {call}"));
+                }
+            }
+            Event::AgentState { agent, from, to } => {
+                let before = self.states.insert(agent.clone(), *to).unwrap_or_default();
+                if before != *from {
+                    return Err(format!("{agent} was {before} and goes from {from} to {to}"));
+                }
+                if *from == AgentState::Talking {
+                    self.talking.remove(agent);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The engine died: only what is durable was ever true.
+    pub(crate) fn handle_crash<'a>(&mut self, now: Instant, durable: impl Iterator<Item = &'a Record>, confirmed: Seq) {
+        let before = std::mem::take(self);
+        self.flagged = before.flagged;
+        self.last_seq = confirmed;
+        for record in durable {
+            match record {
+                Record::Arrived { call, .. } => drop(self.open.insert(*call, now)),
+                Record::Ended(record) => {
+                    self.open.remove(&record.call);
+                    self.ended.insert(record.call, record.end);
+                    self.records.push((**record).clone());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Nothing goes on any more.
+    pub(crate) fn quiet(&self) -> Result<(), String> {
+        if let Some((call, since)) = self.open.first_key_value() {
+            return Err(format!("all is quiet, and call {call} of {since:?} never ended"));
+        }
+        if let Some((offer, agent)) = self.offers.first_key_value() {
+            return Err(format!("all is quiet, and offer {offer} to {agent} never ended"));
+        }
+        if let Some((id, (_, after))) = self.asked.first_key_value() {
+            return Err(format!("all is quiet, and act {id} still waits for record {after}"));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn records(&self) -> &[CallRecord] {
+        &self.records
+    }
+}
