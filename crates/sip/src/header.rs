@@ -176,9 +176,10 @@ impl<'a> NameAddr<'a> {
             cursor.blanks();
             name
         } else {
-            // Without quotes, section 25.1 allows tokens and blanks only; bytes beyond ASCII are common and harmless.
+            // Without quotes, section 25.1 allows tokens and blanks only. We take anything that leaves no doubt where the name ends,
+            // because a gateway that writes `Sato (home)` still has somebody on the line.
             let mut ahead = cursor;
-            let name = ahead.take_while(|b| crate::lexis::is_token_byte(b) || crate::lexis::is_blank(b) || b >= 0x80);
+            let name = ahead.take_while(|b| crate::lexis::is_blank(b) || !b.is_ascii_control() && !b"\"<>,;\\".contains(&b));
             if ahead.peek() != Some(b'<') {
                 return Self::bare(cursor);
             }
@@ -210,9 +211,10 @@ impl<'a> NameAddr<'a> {
     pub fn tag(&self) -> Option<&'a str> {
         self.params.find("tag").flatten().and_then(visible)
     }
-    /// Whether the tag, if any, is a token.
+    /// Whether the tag, if any, can be repeated as it is: section 25.1 wants a token, some peers write more.
     pub(crate) fn tag_sound(&self) -> bool {
-        self.params.find("tag").is_none_or(|tag| tag.is_some_and(is_token))
+        let repeatable = |tag: &[u8]| visible(tag).is_some_and(|t| !t.contains([';', ',', '"', '<', '>', '\\']));
+        self.params.find("tag").is_none_or(|tag| tag.is_some_and(repeatable))
     }
     /// The `expires` parameter of a Contact, in seconds; one that is no number is as if absent.
     pub(crate) fn expires(&self) -> Option<u64> {
@@ -272,6 +274,7 @@ mod tests {
         assert_eq!((from.uri().user().as_str(), from.tag()), ("044", Some("1")));
         let bare = NameAddr::parse("川崎 市<sip:044@h>".as_bytes()).unwrap();
         assert_eq!(bare.display(), "川崎 市");
+        assert_eq!(NameAddr::parse(b"Sato/Taro (home): <sip:044@h>").unwrap().display(), "Sato/Taro (home):");
     }
 
     #[test]
@@ -283,6 +286,7 @@ mod tests {
             "<sip:t@e",
             "sip:t@e?Route=%3Csip:x%3E",
             "<sip:t@e>;;",
+            "a;b <sip:t@e>",
             "",
             "<>",
         ] {
