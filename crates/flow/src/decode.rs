@@ -269,7 +269,7 @@ impl Node {
 
 impl Scalar {
     /// YAML's ways to write nothing at all.
-    fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         !self.quoted && matches!(self.text.as_str(), "" | "~" | "null")
     }
 }

@@ -6,6 +6,7 @@ use crate::decode::nearest;
 use crate::problem::{At, Problems, Spot};
 use crate::program::{self, Flow};
 use crate::prompts::{self, Music, Prompt};
+use crate::second;
 use crate::speech::{Sentence, Spoken};
 use crate::tree::{Node, parse, shown};
 use jiff::civil::Date;
@@ -168,6 +169,7 @@ impl Draft {
         if let Kind::Config(name) = kind {
             self.tops.insert(name, top);
         }
+        let before = self.problems.count();
         let Some(node) = parse(file, &source.text, &mut self.problems) else {
             self.unreadable.insert(match kind {
                 Kind::Config(name) => name,
@@ -176,6 +178,15 @@ impl Draft {
             });
             return;
         };
+        // Only a file that we understood is worth a second opinion.
+        if self.problems.count() == before
+            && let Err(difference) = second::opinion(&node, &source.text)
+        {
+            let at = Spot { file, line: difference.line, column: difference.column, length: 1 };
+            let en = format!("other YAML readers understand this file differently ({}); quote the text here", difference.why);
+            let ja = format!("ほかの YAML の読み手はこのファイルを違う意味に読みます（{}）。引用符で囲んでください。", difference.why);
+            self.problems.error(at, "readers_differ", en, ja);
+        }
         match kind {
             Kind::Flow => self.read_flow(&node, top),
             Kind::Prompts => prompts::read(&node, &mut self.prompts, &mut self.music, &mut self.problems),

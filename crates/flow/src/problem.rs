@@ -113,6 +113,10 @@ impl Problems {
     pub(crate) fn warning(&mut self, at: Spot, code: &'static str, en: impl Into<String>, ja: impl Into<String>) -> &mut Problem {
         self.add(Severity::Warning, at, code, en.into(), ja.into())
     }
+    /// How many there are so far.
+    pub(crate) fn count(&self) -> usize {
+        self.list.len()
+    }
     pub(crate) fn any_error(&self) -> bool {
         self.list.iter().any(|p| p.severity == Severity::Error)
     }
@@ -152,6 +156,11 @@ pub fn render(problems: &[Problem], sources: &[Source], lang: Tongue, colour: bo
         out.push_str("\n\n");
     }
     out
+}
+
+/// Problems for programs: a JSON list, one object each, with the fields of [`Problem`].
+pub fn json(problems: &[Problem]) -> String {
+    serde_json::to_string_pretty(problems).unwrap_or_else(|_| "[]".to_owned())
 }
 
 fn group<'a>(problem: &'a Problem, sources: &'a [Source], lang: Tongue) -> annotate_snippets::Group<'a> {

@@ -66,3 +66,23 @@ fn the_numbers_are_obviously_invented() {
     let book = check(&read(shipped()), &known(&shipped())).book.unwrap();
     assert!(book.numbers.keys().map(Number::as_str).all(|n| n.starts_with("04400000")));
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "asks whether the recordings that are named are shipped")]
+fn every_recording_that_is_named_is_there() {
+    let folder = common::root().join("flows/prompts/recorded");
+    let files = sentences(&read(shipped())).into_iter().filter_map(|s| if let Form::Files(files) = s.form { Some(files) } else { None });
+    let missing: BTreeSet<String> = files.flatten().filter(|file| std::fs::metadata(folder.join(file)).is_err()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn problems_can_be_read_by_programs() {
+    let mut sources = shipped();
+    sources.retain(|s| s.path != "config/lines.yaml");
+    let checked = check(&read(sources.clone()), &known(&sources));
+    let json: serde_json::Value = serde_json::from_str(&flow::json(&checked.problems)).unwrap();
+    assert_eq!(json[0]["code"], "no_line");
+    assert_eq!(json[0]["severity"], "error");
+    assert_eq!(json[0]["line"], 1);
+}
