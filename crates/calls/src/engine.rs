@@ -405,7 +405,7 @@ impl Engine {
 
     /// An agent's phone is there. Signing in begins ready, but a break that was on when the engine died goes on.
     fn sign_in(&mut self, now: Now, agent: &AgentId) {
-        let was_on_break = self.agent_state(agent) == Some(AgentState::NotReady);
+        let was_on_break = self.on_break().contains(agent);
         self.acd.set_agent(now.mono, agent, routing::Change::SignIn);
         if self.breaks_to_restore.remove(agent) {
             self.acd.set_agent(now.mono, agent, routing::Change::Break);

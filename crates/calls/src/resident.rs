@@ -207,8 +207,9 @@ impl Engine {
                 Ask::Enqueue { queue, needs, lang, class } => self.enqueue(now, call, routing_ticket(queue, needs, lang, class)),
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {
-                    let end = if call.served_by.is_some() { CallEnd::Served } else { CallEnd::FlowEnded };
-                    return self.end_call(now, call, end, Party::Engine);
+                    // Whoever was served was let go by the agent: the flow only says goodbye.
+                    let (end, by) = if call.served_by.is_some() { (CallEnd::Served, Party::Agent) } else { (CallEnd::FlowEnded, Party::Engine) };
+                    return self.end_call(now, call, end, by);
                 }
                 Ask::Note(note) => self.note_of_flow(call, note),
             }

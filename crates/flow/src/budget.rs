@@ -81,14 +81,15 @@ struct Walk<'a> {
     flow: &'a Flow,
     caller: Caller,
     visits: u32,
-    /// Nobody is counted through the same place twice.
-    trail: Vec<(&'a StepId, &'a Lang)>,
+    /// Nobody is counted through the same step twice, in whatever language: going back is the caller's own choice, and the hour
+    /// does not change on the way.
+    trail: Vec<&'a StepId>,
 }
 
 impl<'a> Walk<'a> {
     fn from(&mut self, step: &'a StepId, lang: &'a Lang) -> Option<Longest> {
         self.visits += 1;
-        if self.visits > VISITS_MAX || self.trail.contains(&(step, lang)) {
+        if self.visits > VISITS_MAX || self.trail.contains(&step) {
             return None;
         }
         let sketch = self.flow.steps.get(step)?.step.sketch();
@@ -97,7 +98,7 @@ impl<'a> Walk<'a> {
             End::HangUp => return None,
             End::Open => {}
         }
-        self.trail.push((step, lang));
+        self.trail.push(step);
         let mut worst: Option<Longest> = None;
         for way in &sketch.ways {
             if !self.takes(way) {
