@@ -27,7 +27,7 @@ schedules:
 
 class Engine:
     def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080):
-        """`agents` maps a name to its skills, as one writes them in config/agents.yaml: `{ general: 3, ja: 5 }`."""
+        """`agents` maps a name to its skills, as one writes them in config/agents.yaml; None for an agent of the city that ships."""
         self.stage, self.binary, self.sip, self.admin = stage, binary, sip, admin
         self.server = f"{HOST}:{sip}"
         self.state, self.config = stage.folder / "state", stage.folder / "config"
@@ -47,8 +47,10 @@ class Engine:
 
     def _overlay(self, agents):
         (self.config / "calendar.yaml").write_text(CALENDAR)
-        lines = [f'{name}: {{ extension: "{200 + i}", skills: {skills} }}\n' for i, (name, skills) in enumerate(agents.items(), 1)]
-        (self.config / "agents.yaml").write_text("".join(lines))
+        with open(self.config / "agents.yaml", "a") as file:
+            for i, (name, skills) in enumerate(agents.items(), 1):
+                if skills:
+                    file.write(f'{name}: {{ extension: "{300 + i}", skills: {skills} }}\n')
         queues = self.config / "queues.yaml"
         queues.write_text(re.sub(r"wrap_up: \w+", "wrap_up: 1s", queues.read_text()))
         settings = self.config / "engine.yaml"

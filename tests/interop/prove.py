@@ -16,7 +16,7 @@ from stage import Failed, Proof, Stage
 
 # The first sentence cannot be interrupted: the first key waits until the language menu speaks, the second until the main menu does.
 FIRST_KEY, SECOND_KEY = 12.0, 4.0
-KEN = {"ken": "{ general: 3, ja: 5 }"}
+KEN = {"ken": None}
 CROWD, CROWD_AGENTS, CROWD_TALK = 50, 10, 10.0
 
 
@@ -132,10 +132,10 @@ def crowd(stage, city):
     )
     waiting, until = 0, time.monotonic() + 300
     while callers.poll() is None and time.monotonic() < until:
-        waiting = max(waiting, city.census()["tickets"])
+        waiting = max(waiting, int(city.metrics().get('toritsugi_queue_depth_callers{queue="general"}', 0)))
         time.sleep(0.5)
     proof.check(callers.poll() == 0, f"every caller was answered by an agent and hung up on by nobody else (SIPp's exit {callers.poll()})")
-    proof.check(waiting >= CROWD - CROWD_AGENTS, f"up to {waiting} tickets at once waiting or offered")
+    proof.check(waiting >= CROWD - CROWD_AGENTS, f"up to {waiting} callers waited at once")
     check_quiet(stage, city, proof)
     seen.stop()
     for agent in agents:
@@ -147,20 +147,21 @@ def crowd(stage, city):
 
 
 def check_order(proof, seen, city):
-    """Callers were put through in the order in which they called, as the wire shows it."""
-    arrived, served, talked = [], [], Counter()
-    for _, source, target, text in seen.sip:
-        if text.startswith("INVITE "):
-            caller = wire.user(wire.header(text, "from"))
-            if target == city.sip and caller not in arrived:
-                arrived.append(caller)
-            if source == city.sip and caller not in served:
-                served.append(caller)
+    """Nobody was overtaken, as the wire shows it: each caller talks equally long, so they are hung up on in the order they were served."""
+    came, went, talked = {}, {}, Counter()
+    for when, source, target, text in seen.sip:
+        call = wire.header(text, "call-id")
+        if text.startswith("INVITE ") and target == city.sip:
+            came.setdefault(call, when)
+        if text.startswith("BYE ") and source == city.sip and call in came:
+            went.setdefault(call, when)
         if text.startswith("ACK ") and source == city.sip:
             talked[wire.user(wire.header(text, "to"))] += 1
-    proof.check(len(served) == CROWD, f"{len(served)} of {len(arrived)} callers were put through")
-    early = [caller for at, caller in enumerate(served) if arrived.index(caller) != at] if set(served) <= set(arrived) else served
-    proof.check(not early, f"served in the order they came{'' if not early else f', but for {early}: {served}'}")
+    proof.check(len(went) == CROWD, f"{len(went)} of {len(came)} callers talked with an agent")
+    order = sorted(went, key=came.__getitem__)
+    # Callers come 100 ms apart; a phone that answers a little later than its neighbour is no injustice.
+    overtaken = sum(any(went[later] < went[call] - 0.1 for later in order[at + 1 :]) for at, call in enumerate(order))
+    proof.check(overtaken == 0, f"{overtaken} callers were overtaken by one who came later")
     proof.measure(f"calls per agent: {' '.join(f'{agent}={n}' for agent, n in sorted(talked.items()))}")
 
 
@@ -195,10 +196,12 @@ def check_records(proof, city):
     calls = city.calls()
     ends = Counter(call["end"] for call in calls)
     proof.check(ends == {"served": CROWD}, f"`toritsugi calls` lists {' '.join(f'{end}={n}' for end, n in ends.items())}")
+    enders = Counter(call["hung_up_by"] for call in calls)
+    proof.check(enders == {"agent": CROWD}, f"and that they were hung up by {' '.join(f'{who}={n}' for who, n in enders.items())} (the agents did)")
     waits = sorted(call["waited"] / 1000 for call in calls if call["waited"] is not None)
     if waits:
         proof.measure(f"waited: median {waits[len(waits) // 2]:.1f} s, longest {waits[-1]:.1f} s")
-    proof.check(True, f"`toritsugi verify`: {city.verify()}")
+    proof.check(True, f"`toritsugi verify`: {'; '.join(city.verify().splitlines())}")
 
 
 PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN)}
