@@ -65,7 +65,10 @@ impl Ledger {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((_, seq)) = self.writing.pop_front_if(|(at, _)| *at <= now) {
+        while let Some((at, seq)) = self.writing.front().copied()
+            && at <= now
+        {
+            self.writing.pop_front();
             self.durable += 1;
             self.told.push_back(seq);
         }

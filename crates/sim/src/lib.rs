@@ -8,6 +8,7 @@
 //! Deliberately absent: real time, sockets and files (the reactor has them), any knowledge of the engine's inside beyond its face, and
 //! opinions about whether a day went well: scenarios under `tests/` have those.
 
+mod day;
 mod ledger;
 mod link;
 mod mime;
@@ -16,6 +17,7 @@ pub mod town;
 mod watch;
 mod world;
 
+pub use day::Day;
 pub use ledger::{Ledger, Pace};
 pub use link::{Datagram, Link, Weather};
 pub use people::{Clerk, PersonId, Resident};

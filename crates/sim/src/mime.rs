@@ -110,7 +110,10 @@ impl Mime {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
-        while let Some((_, leg, digit)) = self.held.pop_front_if(|(at, ..)| *at <= now) {
+        while let Some((at, leg, digit)) = self.held.front().copied()
+            && at <= now
+        {
+            self.held.pop_front();
             if self.legs.contains_key(&leg) {
                 self.events.push_back((leg, Event::Digit(digit, HOLD)));
             }

@@ -72,9 +72,8 @@ impl Watch {
     pub(crate) fn handle_event(&mut self, now: Instant, event: &Event) -> Result<(), String> {
         match event {
             Event::Arrived { call, .. } => {
-                if self.ended.contains_key(call) || self.open.insert(*call, now).is_some() {
-                    return Err(format!("call {call} arrived twice"));
-                }
+                let before = self.open.insert(*call, now).is_some() || self.ended.contains_key(call);
+                return if before { Err(format!("call {call} arrived twice")) } else { Ok(()) };
             }
             Event::Ended { record } => {
                 if self.open.remove(&record.call).is_none() {
@@ -95,9 +94,7 @@ impl Watch {
                 self.offers.insert(*offer, agent.clone());
             }
             Event::OfferEnded { offer, .. } => {
-                if self.offers.remove(offer).is_none() {
-                    return Err(format!("offer {offer} ended, but there was none"));
-                }
+                return self.offers.remove(offer).map(drop).ok_or_else(|| format!("offer {offer} ended, but there was none"));
             }
             Event::Bridged { call, agent, .. } => {
                 if !self.open.contains_key(call) {
