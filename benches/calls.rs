@@ -62,7 +62,13 @@ fn main() {
     caller.raise(50_000, HELD);
     let full = resident_bytes();
     let per_call = full.saturating_sub(empty) as f64 / HELD as f64 / 1024.0;
-    println!("calls: {:.1} kB of memory a call while {} are up (bar 32 kB; resident {} -> {} kB)", per_call, caller.answered.len(), empty / 1024, full / 1024);
+    println!(
+        "calls: {:.1} kB of memory a call while {} are up (bar 32 kB; resident {} -> {} kB)",
+        per_call,
+        caller.answered.len(),
+        empty / 1024,
+        full / 1024
+    );
     caller.hang_up_all();
     handle.stop();
 }
@@ -166,7 +172,9 @@ impl Caller {
     fn invite(&self, number: u64) {
         let sdp = "v=0\r\no=bench 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
         let head = self.head("INVITE", number, 1, &format!("<sip:0440000000@{}>", self.server));
-        let _ = self.socket.send_to(format!("{head}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len()).as_bytes(), self.server);
+        let _ = self
+            .socket
+            .send_to(format!("{head}Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len()).as_bytes(), self.server);
     }
 
     fn bye(&mut self, number: u64) {

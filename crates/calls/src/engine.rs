@@ -7,8 +7,8 @@ use crate::record::{self, OpenCall, Record, State};
 use crate::{City, Ports};
 use bytes::Bytes;
 use model::{
-    ActId, AgentId, AgentNow, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, OfferId, Party, Random,
-    Refusal, Seq, Snapshot, TicketId,
+    ActId, AgentId, AgentNow, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, OfferId, Party,
+    Random, Refusal, Seq, Snapshot, TicketId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -238,7 +238,8 @@ impl Engine {
         }
         let ticket = self.tickets.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(t, _)| format!("ticket {t} has no call"));
         let offer = self.offers.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(o, _)| format!("offer {o} has no call"));
-        let wake = self.wakes.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(_, c)| format!("a timer for call {c} that is gone"));
+        let wake =
+            self.wakes.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(_, c)| format!("a timer for call {c} that is gone"));
         ticket.or(offer).or(wake).map_or(Ok(()), Err)
     }
 

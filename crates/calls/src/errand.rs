@@ -47,7 +47,9 @@ impl Engine {
             return self.refuse(now, dialog, Refusal::Full);
         }
         let id = self.next_errand();
-        let Some(leg) = self.make_leg(id, 0, dialog, invite.source.ip(), Owner::Errand(id)) else { return self.refuse(now, dialog, Refusal::NoPort) };
+        let Some(leg) = self.make_leg(id, 0, dialog, invite.source.ip(), Owner::Errand(id)) else {
+            return self.refuse(now, dialog, Refusal::NoPort);
+        };
         let local = self.bind_addr(&leg);
         let leg_id = leg.id;
         let stage = Stage::Opening(Box::new(offer));

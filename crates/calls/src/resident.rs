@@ -35,7 +35,9 @@ impl Engine {
         let Some(Ok(offer)) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)) else { return self.refuse(now, dialog, Refusal::NoCodec) };
 
         let id = self.next_call();
-        let Some(leg) = self.make_leg(id, 0, dialog, invite.source.ip(), Owner::Caller(id)) else { return self.refuse(now, dialog, Refusal::NoPort) };
+        let Some(leg) = self.make_leg(id, 0, dialog, invite.source.ip(), Owner::Caller(id)) else {
+            return self.refuse(now, dialog, Refusal::NoPort);
+        };
         // The answer is worked out once the media session is open, with the same port: if it cannot be now, it cannot be then.
         let ours = self.capabilities(&leg, Codec::ALL.to_vec());
         if sdp::answer(&offer, &ours).is_err() {
@@ -208,7 +210,8 @@ impl Engine {
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {
                     // Whoever was served was let go by the agent: the flow only says goodbye.
-                    let (end, by) = if call.served_by.is_some() { (CallEnd::Served, Party::Agent) } else { (CallEnd::FlowEnded, Party::Engine) };
+                    let (end, by) =
+                        if call.served_by.is_some() { (CallEnd::Served, Party::Agent) } else { (CallEnd::FlowEnded, Party::Engine) };
                     return self.end_call(now, call, end, by);
                 }
                 Ask::Note(note) => self.note_of_flow(call, note),
@@ -317,13 +320,7 @@ impl Engine {
     pub(crate) fn note_left(&mut self, now: Now, call: &mut Call, ticket: &Ticket, how: QueueEnd) {
         let waited = call.waiting_since.map_or(Duration::ZERO, |(since, _)| now.mono.since(since));
         call.waited = Some(waited);
-        self.note(Event::LeftQueue {
-            call: call.id,
-            ticket: ticket.id,
-            queue: ticket.queue.clone(),
-            waited: Millis::from(waited),
-            how,
-        });
+        self.note(Event::LeftQueue { call: call.id, ticket: ticket.id, queue: ticket.queue.clone(), waited: Millis::from(waited), how });
     }
 
     // ---- the end -------------------------------------------------------------------------------------------------------------

@@ -123,8 +123,7 @@ impl Bench {
             let now = self.clock.mono();
             self.wire.lateness_micros = u64::try_from(now.since(due).as_micros()).unwrap_or(u64::MAX);
             let late = self.wire.lateness_micros;
-            self.wire.bucket =
-                LATENESS_BOUNDS_MICROS.iter().position(|bound| late <= *bound).unwrap_or(LATENESS_BOUNDS_MICROS.len());
+            self.wire.bucket = LATENESS_BOUNDS_MICROS.iter().position(|bound| late <= *bound).unwrap_or(LATENESS_BOUNDS_MICROS.len());
             self.serve(now, slot, turn);
             self.say(now);
             slot = (slot + 1) % SLOTS;
@@ -202,7 +201,7 @@ impl Bench {
                 let Ok((len, from)) = pair.rtp.recv_from(&mut packet) else { break };
                 self.rack.handle_packet(now, leg, Channel::Rtp, from, &packet[..len], &mut self.wire);
             }
-            if turn % RTCP_EVERY == 0
+            if turn.is_multiple_of(RTCP_EVERY)
                 && let Some(pair) = self.wire.legs.get(&leg)
                 && let Ok((len, from)) = pair.rtcp.recv_from(&mut packet)
             {

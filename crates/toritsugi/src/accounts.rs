@@ -22,9 +22,8 @@ pub(crate) fn read(state: &Path) -> Result<BTreeMap<String, Ha1>, Stop> {
         Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(fault) => return Err(Stop::new(format!("{} cannot be read: {fault}", path.display()))),
     };
-    serde_json::from_str(&text).map_err(|fault| {
-        Stop::new(format!("{} is damaged ({fault}): remove it and set the agents' passwords again", path.display()))
-    })
+    serde_json::from_str(&text)
+        .map_err(|fault| Stop::new(format!("{} is damaged ({fault}): remove it and set the agents' passwords again", path.display())))
 }
 
 /// `toritsugi agent password NAME`.

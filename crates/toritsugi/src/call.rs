@@ -179,7 +179,11 @@ fn sound(args: &CallArgs) -> Result<Sound, Stop> {
     let bytes = std::fs::read(path).map_err(|fault| Stop::new(format!("{} cannot be read: {fault}", path.display())))?;
     let pcm: Pcm = wav::read(&bytes).map_err(|fault| Stop::new(format!("{}: {fault}", path.display())))?;
     if pcm.rate != 8000 {
-        return Err(Stop::new(format!("{} has {} Hz: convert it to 8000 Hz first (sox in.wav -r 8000 -c 1 out.wav)", path.display(), pcm.rate)));
+        return Err(Stop::new(format!(
+            "{} has {} Hz: convert it to 8000 Hz first (sox in.wav -r 8000 -c 1 out.wav)",
+            path.display(),
+            pcm.rate
+        )));
     }
     Ok(Sound::Pcm(Arc::new(pcm), true))
 }

@@ -21,7 +21,10 @@ pub(crate) fn journal_dir(state: &Path) -> PathBuf {
 pub(crate) fn list(args: &CallsArgs) -> Result<(), Stop> {
     let path = database(&args.state.state);
     if !path.exists() {
-        return Err(Stop::new(format!("there are no call records in {}: has the engine run with this --state?", args.state.state.display())));
+        return Err(Stop::new(format!(
+            "there are no call records in {}: has the engine run with this --state?",
+            args.state.state.display()
+        )));
     }
     let calls = Store::open(&path).and_then(|store| store.calls(args.limit)).map_err(Stop::new)?;
     if args.json {
@@ -63,7 +66,7 @@ pub(crate) fn rebuild(args: &StateArgs) -> Result<(), Stop> {
         }
     }
     let count = records.len();
-    Store::open(&database(&args.state)).and_then(|mut store| store.rebuild(records.into_iter())).map_err(Stop::new)?;
+    Store::open(database(&args.state)).and_then(|mut store| store.rebuild(records.into_iter())).map_err(Stop::new)?;
     say(format_args!("{count} call records were rebuilt from the journal."))
 }
 

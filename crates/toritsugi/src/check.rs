@@ -35,7 +35,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Stop> {
     let errors = checked.problems.iter().filter(|p| p.severity == Severity::Error).count();
     let warnings = checked.problems.len() - errors;
     if errors > 0 {
-        say(format_args!("{errors} error(s), {warnings} warning(s) in {} files. Nothing goes live until the errors are gone.", sources.len()))?;
+        say(format_args!(
+            "{errors} error(s), {warnings} warning(s) in {} files. Nothing goes live until the errors are gone.",
+            sources.len()
+        ))?;
         return Err(Stop(String::new()));
     }
     say(format_args!("No errors, {warnings} warning(s) in {} files of {}.", sources.len(), files.describe()))

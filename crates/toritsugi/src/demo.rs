@@ -14,8 +14,8 @@ use speech::{Request, Speech};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::mpsc::{Receiver, channel};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// Monday 2026-11-09, 10:00 in Tokyo: an open hour, no holiday, whatever the hour is where this runs.
@@ -43,12 +43,72 @@ struct Resident {
 }
 
 const RESIDENTS: [Resident; 6] = [
-    Resident { name: "Sato", number: "0440000021", dials_at: 0, keys: "WWWWWWWWW1WWWW1", wants: "has a fever, presses 1 for Japanese, 1 for a nurse", says: "もしもし。昨日から熱があって、心配なんです。", lang: "ja", patience: None, talks: Some(14) },
-    Resident { name: "Smith", number: "0440000022", dials_at: 2, keys: "WWWWWWWWWW2WWWWW2", wants: "asks about prevention, presses 2 for English, 2 for general questions", says: "Hello, how can I protect my family?", lang: "en", patience: None, talks: Some(9) },
-    Resident { name: "Suzuki", number: "0440000023", dials_at: 4, keys: "", wants: "has a rotary phone and presses nothing", says: "あのう、ダイヤル式の電話なのですが。", lang: "ja", patience: None, talks: Some(8) },
-    Resident { name: "Tanaka", number: "0440000024", dials_at: 6, keys: "WWWWWWWWW1WWWW1", wants: "also needs the nurse, and waits for her with music", says: "子どもが咳をしています。", lang: "ja", patience: None, talks: None },
-    Resident { name: "Ito", number: "0440000025", dials_at: 8, keys: "WWWWWWWWW1WWWW1", wants: "needs the nurse too, but loses patience", says: "まだでしょうか。", lang: "ja", patience: Some(30), talks: None },
-    Resident { name: "Kato", number: "0440000026", dials_at: 12, keys: "WWWWWWWWW1WW8WWWWWWWWW0", wants: "presses a wrong key, then 0 for a person", says: "すみません、間違えました。", lang: "ja", patience: None, talks: Some(7) },
+    Resident {
+        name: "Sato",
+        number: "0440000021",
+        dials_at: 0,
+        keys: "WWWWWWWWW1WWWW1",
+        wants: "has a fever, presses 1 for Japanese, 1 for a nurse",
+        says: "もしもし。昨日から熱があって、心配なんです。",
+        lang: "ja",
+        patience: None,
+        talks: Some(14),
+    },
+    Resident {
+        name: "Smith",
+        number: "0440000022",
+        dials_at: 2,
+        keys: "WWWWWWWWWW2WWWWW2",
+        wants: "asks about prevention, presses 2 for English, 2 for general questions",
+        says: "Hello, how can I protect my family?",
+        lang: "en",
+        patience: None,
+        talks: Some(9),
+    },
+    Resident {
+        name: "Suzuki",
+        number: "0440000023",
+        dials_at: 4,
+        keys: "",
+        wants: "has a rotary phone and presses nothing",
+        says: "あのう、ダイヤル式の電話なのですが。",
+        lang: "ja",
+        patience: None,
+        talks: Some(8),
+    },
+    Resident {
+        name: "Tanaka",
+        number: "0440000024",
+        dials_at: 6,
+        keys: "WWWWWWWWW1WWWW1",
+        wants: "also needs the nurse, and waits for her with music",
+        says: "子どもが咳をしています。",
+        lang: "ja",
+        patience: None,
+        talks: None,
+    },
+    Resident {
+        name: "Ito",
+        number: "0440000025",
+        dials_at: 8,
+        keys: "WWWWWWWWW1WWWW1",
+        wants: "needs the nurse too, but loses patience",
+        says: "まだでしょうか。",
+        lang: "ja",
+        patience: Some(30),
+        talks: None,
+    },
+    Resident {
+        name: "Kato",
+        number: "0440000026",
+        dials_at: 12,
+        keys: "WWWWWWWWW1WW8WWWWWWWWW0",
+        wants: "presses a wrong key, then 0 for a person",
+        says: "すみません、間違えました。",
+        lang: "ja",
+        patience: None,
+        talks: Some(7),
+    },
 ];
 
 /// Who answers, after how many seconds of ringing, and what they say.
@@ -241,7 +301,9 @@ impl Story {
             }
             (Some(name), phone::Event::RegisterFailed(status)) => Err(Stop::new(format!("{name}'s phone could not register: {status}"))),
             (Some(name), phone::Event::Incoming { from }) => self.line(format_args!("{name}'s phone rings and shows {from}")),
-            (None, phone::Event::Heard(stretch)) if stretch.what != Sounding::Silence && stretch.to - stretch.from > Duration::from_secs(1) => {
+            (None, phone::Event::Heard(stretch))
+                if stretch.what != Sounding::Silence && stretch.to - stretch.from > Duration::from_secs(1) =>
+            {
                 let name = RESIDENTS.get(phone.0).map_or("somebody", |r| r.name);
                 let seconds = (stretch.to - stretch.from).as_secs_f32();
                 self.line(format_args!("    {name} heard {} for {seconds:.1} s", Sounds(&stretch.what)))
@@ -282,7 +344,11 @@ impl Story {
                 }
                 let (waited, to_human) = (Duration::from(waited), Duration::from(to_human));
                 let name = self.name(call);
-                self.line(format_args!("{agent} answers {name}: waited {}, {} from the first ring to a person", clock(waited), clock(to_human)))
+                self.line(format_args!(
+                    "{agent} answers {name}: waited {}, {} from the first ring to a person",
+                    clock(waited),
+                    clock(to_human)
+                ))
             }
             Event::Ended { record } => {
                 let name = self.name(record.call);

@@ -136,6 +136,7 @@ fn read_text(path: &Path) -> Result<String, Stop> {
     if fs::metadata(path).map_err(unreadable)?.len() > FILE_MAX {
         return Err(Stop::new(format!("{} is larger than 1 MiB: split it into several files", path.display())));
     }
-    String::from_utf8(fs::read(path).map_err(unreadable)?)
-        .map_err(|fault| Stop::new(format!("{} is not UTF-8 at byte {}: save it as UTF-8", path.display(), fault.utf8_error().valid_up_to())))
+    String::from_utf8(fs::read(path).map_err(unreadable)?).map_err(|fault| {
+        Stop::new(format!("{} is not UTF-8 at byte {}: save it as UTF-8", path.display(), fault.utf8_error().valid_up_to()))
+    })
 }

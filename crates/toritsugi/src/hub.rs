@@ -41,7 +41,7 @@ pub(crate) fn start(city: Arc<City>, state: &Path, socket: UdpSocket, clock: Clo
     let (engine, ledger, confirmed, journal_sound) = recover(Arc::clone(&city), state)?;
     let ledger = Arc::new(ledger);
     let metrics = Arc::new(Metrics::new());
-    let store = store::Writer::spawn(&database(state)).map_err(Stop::new)?;
+    let store = store::Writer::spawn(database(state)).map_err(Stop::new)?;
     let (notes, inbox) = sync_channel(EVENTS_MAX);
     let scribe = {
         let metrics = Arc::clone(&metrics);
@@ -81,10 +81,10 @@ impl Running {
         self.handle.stop();
         drop(self.notes);
         let _ = self.scribe.join();
-        if let Ok(ledger) = Arc::try_unwrap(self.ledger) {
-            if let Err(fault) = ledger.finish() {
-                tracing::error!(%fault, "the journal did not take everything");
-            }
+        if let Ok(ledger) = Arc::try_unwrap(self.ledger)
+            && let Err(fault) = ledger.finish()
+        {
+            tracing::error!(%fault, "the journal did not take everything");
         }
     }
 }
@@ -134,7 +134,9 @@ fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut 
         telemetry::log::note(&event);
         if !store.note(&event) && !store_full {
             store_full = true;
-            tracing::error!("call records come faster than SQLite takes them: run `toritsugi store rebuild` later, the journal has them all");
+            tracing::error!(
+                "call records come faster than SQLite takes them: run `toritsugi store rebuild` later, the journal has them all"
+            );
         }
         if let Some(listener) = &mut listener {
             listener(&event);

@@ -109,13 +109,19 @@ impl Progress {
 fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration) -> Result<(), Stop> {
     let book = &city.book;
     let host = settings.advertise.unwrap_or_else(|| settings.sip.ip());
-    let reach = if settings.sip.ip().is_loopback() { "this machine only; --listen opens it" } else { "open to the lines listed in lines.yaml" };
+    let reach =
+        if settings.sip.ip().is_loopback() { "this machine only; --listen opens it" } else { "open to the lines listed in lines.yaml" };
     let host = match host {
         IpAddr::V6(v6) => format!("[{v6}]"),
         IpAddr::V4(v4) => v4.to_string(),
     };
     let port = if settings.sip.port() == 5060 { String::new() } else { format!(":{}", settings.sip.port()) };
-    say(format_args!("\nToritsugi 取次 is answering ({} from {}, ready after {:.1} s).", book.version, shop.files.describe(), took.as_secs_f32()))?;
+    say(format_args!(
+        "\nToritsugi 取次 is answering ({} from {}, ready after {:.1} s).",
+        book.version,
+        shop.files.describe(),
+        took.as_secs_f32()
+    ))?;
     say(format_args!("  SIP       {} UDP, {reach}", settings.sip))?;
     say(format_args!("  Watch     http://{}/metrics and /healthz", settings.admin))?;
     for (number, flow) in &book.numbers {
