@@ -106,7 +106,7 @@ fn bare_loop() -> f64 {
 
 /// The same of our worker, playing a clip over and over to every call.
 fn worker() -> f64 {
-    let (say, mut events) = tokio_channel();
+    let (say, mut events) = tokio::sync::mpsc::channel(65_536);
     let worker = Worker::start(0, Clock::start(), say, 65_536).expect("the worker starts");
     let clip = Arc::new(Clip::encode(&Pcm::tone(8000, 440.0, 8000, 8000 * 9)).expect("a tone can be encoded"));
     for i in 0..CALLS {
@@ -137,10 +137,6 @@ fn worker() -> f64 {
     drop(worker);
     std::thread::sleep(Duration::from_millis(200));
     cost
-}
-
-fn tokio_channel() -> (tokio::sync::mpsc::Sender<(LegId, Event)>, tokio::sync::mpsc::Receiver<(LegId, Event)>) {
-    tokio::sync::mpsc::channel(65_536)
 }
 
 fn measure(thread: &str, packets: &dyn Fn() -> u64) -> f64 {

@@ -17,7 +17,7 @@ const PHONE: PhoneId = PhoneId(0);
 /// Be a phone.
 #[derive(Args)]
 pub(crate) struct CallArgs {
-    /// Whom to call: sip:NUMBER@HOST[:PORT]
+    /// Whom to call: sip:NUMBER@HOST, with :PORT if it is not 5060
     #[arg(value_name = "SIP-URI")]
     uri: String,
     /// Keys to press once connected: 0-9 * # are keys, w waits half a second, W one second
