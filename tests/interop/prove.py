@@ -45,6 +45,12 @@ def check_quiet(stage, city, proof):
         proof.check(False, f"something is left after 45 s: {city.census()}")
 
 
+def check_path(proof, city):
+    """Each key counted once, where it was pressed, although sound went on beneath it."""
+    path = city.calls()[-1]["path"]
+    proof.check([step for step in path if "=" in step and step[-1].isdigit()] == ["language=1", "main=0"], f"the call's way: {' > '.join(path)}")
+
+
 def keys(stage, city):
     """A SIPp caller presses 1 and 0, and talks with ken, whose phone is a baresip."""
     proof = Proof("keys: SIPp calls, presses its way to a queue, and talks with a baresip")
@@ -61,6 +67,7 @@ def keys(stage, city):
     ken.end()
     check_tone(proof, "ken (baresip's recording)", ken.heard(), 1000, 5)
     check_tone(proof, "the caller (RTP at SIPp's port)", seen.audio(7000), 440, 5)
+    check_path(proof, city)
     return proof.close()
 
 
@@ -84,6 +91,7 @@ def phones(stage, city):
         phone.end()
     check_tone(proof, "ken (baresip's recording)", ken.heard(), 1000, 5)
     check_tone(proof, "the caller (baresip's recording)", caller.heard(), 440, 5)
+    check_path(proof, city)
     return proof.close()
 
 
@@ -201,7 +209,7 @@ def check_records(proof, city):
     waits = sorted(call["waited"] / 1000 for call in calls if call["waited"] is not None)
     if waits:
         proof.measure(f"waited: median {waits[len(waits) // 2]:.1f} s, longest {waits[-1]:.1f} s")
-    proof.check(True, f"`toritsugi verify`: {'; '.join(city.verify().splitlines())}")
+    proof.check(True, f"`toritsugi verify`: {' '.join(city.verify().splitlines())}")
 
 
 PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN)}
