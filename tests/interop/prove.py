@@ -4,6 +4,7 @@
 """
 
 import pathlib
+import shutil
 import sys
 import time
 from collections import Counter
@@ -237,6 +238,7 @@ def main(binary, tree, wanted):
     if failed:
         print(f"logs: {top.folder}", flush=True)
         return 1
+    shutil.rmtree(top.folder)
     return 0
 
 
