@@ -26,6 +26,8 @@ pub(crate) struct Registration {
     expires_secs: u32,
     challenge: Option<(Challenge, bool)>,
     stage: Stage,
+    /// What was wanted meanwhile. RFC 3261 section 10.2: no new REGISTER before the last one has its answer.
+    wanted: Option<Purpose>,
     told: bool,
 }
 
@@ -44,7 +46,7 @@ enum Stage {
 impl Registration {
     pub(crate) fn new(random: &mut Random) -> Self {
         let (call_id, tag) = (random.token(20), random.token(10));
-        Registration { call_id, tag, cseq: 0, expires_secs: EXPIRES_SECS, challenge: None, stage: Stage::Off, told: false }
+        Registration { call_id, tag, cseq: 0, expires_secs: EXPIRES_SECS, challenge: None, stage: Stage::Off, wanted: None, told: false }
     }
 
     pub(crate) fn due(&self) -> Option<Instant> {
@@ -57,11 +59,25 @@ impl Registration {
 
 impl Phone {
     pub(crate) fn register(&mut self, now: Instant) {
-        self.send_register(now, Purpose::Register, false);
+        self.want(now, Purpose::Register);
     }
 
     pub(crate) fn unregister(&mut self, now: Instant) {
-        self.send_register(now, Purpose::Unregister, false);
+        self.want(now, Purpose::Unregister);
+    }
+
+    fn want(&mut self, now: Instant, purpose: Purpose) {
+        match self.registration.stage {
+            Stage::Asking { .. } => self.registration.wanted = Some(purpose),
+            Stage::Off | Stage::On { .. } | Stage::Waiting { .. } => self.send_register(now, purpose, false),
+        }
+    }
+
+    /// The last REGISTER has its answer: what was wanted meanwhile is asked for.
+    fn go_on(&mut self, now: Instant) {
+        if let Some(purpose) = self.registration.wanted.take() {
+            self.send_register(now, purpose, false);
+        }
     }
 
     pub(crate) fn handle_registration_timeout(&mut self, now: Instant) {
@@ -141,6 +157,7 @@ impl Phone {
                 self.registration.stage = Stage::Off;
                 self.registration.told = false;
                 self.post.event(Event::Unregistered);
+                self.go_on(now);
             }
             200..=299 => self.handle_registered(now, response),
             401 | 407 => {
@@ -199,6 +216,7 @@ impl Phone {
             self.registration.told = true;
             self.post.event(Event::Registered);
         }
+        self.go_on(now);
     }
 
     pub(crate) fn handle_registration_failure(&mut self, now: Instant, status: u16, after: Option<Duration>) {
@@ -210,6 +228,7 @@ impl Phone {
             _ => Stage::Off,
         };
         self.post.event(Event::RegisterFailed(status));
+        self.go_on(now);
     }
 }
 

@@ -112,7 +112,10 @@ impl Client {
                     return Verdict::Absorb;
                 }
                 if (*first < 300) != (status < 300) {
-                    return Verdict::Wrong(format!("{status} after a final {first} to the same request (RFC 3261 section 17.2.1)"));
+                    return Verdict::Wrong(format!(
+                        "{status} after a final {first} to the same {} (RFC 3261 section 17.2)",
+                        self.request.method
+                    ));
                 }
                 ack.clone().map_or(Verdict::Absorb, Verdict::Send)
             }

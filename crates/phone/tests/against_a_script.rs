@@ -173,6 +173,21 @@ WWW-Authenticate: Digest realm=\"toritsugi\", nonce=\"n2\", algorithm=MD5, qop=\
 }
 
 #[test]
+fn whoever_is_impatient_sends_one_register_at_a_time() {
+    let mut bench = Bench::new(AnswerPolicy::Never);
+    bench.command(Command::Register);
+    bench.command(Command::Register);
+    bench.command(Command::Unregister);
+    assert_eq!(bench.sent.len(), 1, "RFC 3261 section 10.2");
+    let ok = bench.reply("200 OK", "Contact: <sip:nurse@192.0.2.9:5062>;expires=60\n");
+    bench.receive(&ok);
+    assert_eq!((bench.sent.len(), header(bench.last(), "Expires")), (2, "0"));
+    let gone = bench.reply("200 OK", "");
+    bench.receive(&gone);
+    assert_eq!(bench.told, [Event::Registered, Event::Unregistered]);
+}
+
+#[test]
 fn a_wrong_password_is_refused_once_and_not_tried_for_ever() {
     let mut bench = Bench::new(AnswerPolicy::Never);
     bench.command(Command::Register);
