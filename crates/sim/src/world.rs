@@ -3,25 +3,27 @@
 //! Virtual time: the clock jumps from one event to the next, so that an hour takes a second and the same seed tells the same story to the
 //! last byte. The engine is the one that runs the city; all that it needs from the edge is played here.
 
+mod edge;
+mod faults;
+mod life;
+mod seen;
+
 use crate::mime::Mime;
-use crate::people::{Life, Person};
+use crate::people::Person;
 use crate::watch::Watch;
-use crate::{Clerk, Datagram, Ledger, Link, Pace, PersonId, Resident, Weather, town};
-use bytes::Bytes;
-use calls::{Act, City, Control, Engine, Gate, Input, Output, Reply};
+use crate::{Datagram, Ledger, Link, Pace, PersonId, Weather, town};
+use calls::{City, Control, Engine, Gate, Input, Output};
 use media::{Channel, Rack};
-use model::{ActId, CallId, CallRecord, Census, ControlId, Event, FlowId, Instant, LegId, Now, Random, Seq, UnixMillis};
-use phone::{AnswerPolicy, Command, Config, Phone, Socket, Sound};
+use model::{CallId, Census, ControlId, Event, Instant, LegId, Now, Random, Seq, UnixMillis};
+use phone::Command;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// From an act that concerns sound to its doing, and back: a message to another thread.
 const HOP: Duration = Duration::from_millis(1);
-/// People in one world: their addresses are counted in two bytes.
-const PEOPLE_MAX: usize = 60_000;
 
 /// Something that was said in the world.
 #[derive(Clone, Debug)]
@@ -157,102 +159,6 @@ impl World {
         world.sounds = Sounds::Rack(Box::new(Racked { rack, sockets: BTreeMap::new(), legs: BTreeMap::new(), tick: None }));
         world
     }
-
-    // ---- who lives here ------------------------------------------------------------------------------------------------------
-
-    /// A resident who dials at a time.
-    ///
-    /// # Panics
-    /// When the world is full.
-    pub fn add_resident(&mut self, at: Duration, resident: Resident) -> PersonId {
-        let name = format!("080{:08}", self.people.len());
-        let says = resident.says.clone();
-        let person = self.move_in(name, None, AnswerPolicy::Never, says, Life::Resident(resident));
-        self.at(at, person, self.dialling(person));
-        person
-    }
-
-    /// An agent of the city, by name, whose phone registers at a time.
-    ///
-    /// # Panics
-    /// When the world is full.
-    pub fn add_clerk(&mut self, at: Duration, name: &str, clerk: Clerk) -> PersonId {
-        let (answer, says) = (clerk.answer, clerk.says.clone());
-        let person = self.move_in(name.to_owned(), Some(town::password(name)), answer, says, Life::Clerk(clerk));
-        self.at(at, person, Command::Register);
-        person
-    }
-
-    fn move_in(&mut self, name: String, password: Option<String>, answer: AnswerPolicy, says: Sound, life: Life) -> PersonId {
-        assert!(self.people.len() < PEOPLE_MAX, "the world is full: {PEOPLE_MAX} people");
-        let number = self.people.len() as u32;
-        let [_, _, high, low] = (number + 1).to_be_bytes();
-        let ip = IpAddr::V4(Ipv4Addr::new(127, 1, high, low));
-        let (sip, rtp) = (SocketAddr::new(ip, 5060), SocketAddr::new(ip, 4000));
-        let says = if matches!(self.sounds, Sounds::Mime(_)) { Sound::Nothing } else { says };
-        let codecs = model::Codec::ALL.to_vec();
-        let config = Config { user: name.clone(), password, sip, rtp, server: self.engine_addr, answer, says, codecs, trace: false };
-        let person = PersonId(number);
-        let phone = Phone::new(config, self.random.fork());
-        self.people.push(Person { phone, name: name.clone(), sip, rtp, life, calls: 0, ended: None });
-        self.by_ip.insert(ip, person);
-        self.by_name.insert(name, person);
-        person
-    }
-
-    /// What a resident does to call; nothing for an agent.
-    fn dialling(&self, person: PersonId) -> Command {
-        match self.person(person).map(|p| &p.life) {
-            Some(Life::Resident(resident)) => Command::Dial { uri: format!("sip:{}@{}", resident.dials, self.engine_addr) },
-            Some(Life::Clerk(_)) | None => Command::HangUp,
-        }
-    }
-
-    /// Somebody does something with their phone at a time, whatever else they planned.
-    pub fn at(&mut self, at: Duration, person: PersonId, command: Command) {
-        self.plan(Instant::ZERO + at, Due::Person(person, command));
-    }
-
-    /// An agent dials a star code (`*1`, `*2`) at a time.
-    pub fn dials_code(&mut self, at: Duration, person: PersonId, code: &str) {
-        let uri = format!("sip:{code}@{}", self.engine_addr);
-        self.at(at, person, Command::Dial { uri });
-    }
-
-    // ---- what goes wrong -----------------------------------------------------------------------------------------------------
-
-    /// The network changes at a time.
-    pub fn weather(&mut self, at: Duration, weather: Weather) {
-        self.plan(Instant::ZERO + at, Due::Weather(weather));
-    }
-
-    /// The journal becomes slower or faster at a time.
-    pub fn journal_pace(&mut self, at: Duration, pace: Pace) {
-        self.plan(Instant::ZERO + at, Due::Pace(pace));
-    }
-
-    /// The journal confirms nothing any more from a time on.
-    pub fn journal_dies(&mut self, at: Duration) {
-        self.plan(Instant::ZERO + at, Due::JournalDies);
-    }
-
-    /// The engine's process is killed at a time, and restored from the durable records after an outage.
-    pub fn crash(&mut self, at: Duration, outage: Duration) {
-        self.plan(Instant::ZERO + at, Due::Crash(outage));
-    }
-
-    /// Somebody sends the engine a datagram, which arrives at a time, whatever the weather.
-    pub fn inject(&mut self, at: Duration, from: SocketAddr, bytes: &[u8]) {
-        let datagram = Datagram { from, to: self.engine_addr, bytes: Bytes::copy_from_slice(bytes) };
-        self.plan(Instant::ZERO + at, Due::Datagram(datagram));
-    }
-
-    /// Somebody at the edge asks for something at a time.
-    pub fn control(&mut self, at: Duration, control: Control) {
-        self.plan(Instant::ZERO + at, Due::Control(control));
-    }
-
-    // ---- letting time pass ---------------------------------------------------------------------------------------------------
 
     /// Runs everything up to a time.
     ///
@@ -435,7 +341,7 @@ impl World {
         while let Some((id, act)) = self.gate.poll_act() {
             let verdict = self.watch.handle_done(self.now, id, &act, self.ledger.confirmed());
             self.must(verdict);
-            self.act(id, act);
+            self.act(act);
         }
         let engine = self.engine.as_ref().and_then(Engine::poll_timeout).map(|(at, _)| at);
         self.alarm(Machine::Engine, engine);
@@ -466,245 +372,6 @@ impl World {
         self.plan.insert((at.max(self.now), self.serial), due);
     }
 
-    // ---- the engine's arms and legs ------------------------------------------------------------------------------------------
-
-    fn act(&mut self, _id: ActId, act: Act) {
-        match act {
-            Act::Transmit { flow: _, to, bytes } => {
-                let datagram = Datagram { from: self.engine_addr, to, bytes };
-                self.link.handle_datagram(self.now, datagram);
-            }
-            Act::Media(leg, command) => self.sound(leg, command),
-            Act::Reply(_, reply) => {
-                let reply = match reply {
-                    Reply::Done => "done".to_owned(),
-                    Reply::Refused(why) => why,
-                    Reply::Snapshot(snapshot) => format!("{snapshot:?}"),
-                };
-                self.tell(Voice::Reply(reply));
-            }
-        }
-    }
-
-    fn sound(&mut self, leg: LegId, command: media::Command) {
-        let now = self.now;
-        match &mut self.sounds {
-            Sounds::Mime(mime) => mime.handle_command(now, leg, command),
-            Sounds::Rack(racked) => {
-                if let media::Command::Open { local } = command {
-                    racked.sockets.insert(local, (leg, Channel::Rtp));
-                    racked.sockets.insert(above(local), (leg, Channel::Rtcp));
-                    racked.legs.insert(leg, local);
-                }
-                let closes = matches!(command, media::Command::Close);
-                racked.rack.handle_command(now, leg, command);
-                racked.tick.get_or_insert(now + media::TICK);
-                if closes {
-                    let mut wire = Wire { legs: &racked.legs, sent: Vec::new() };
-                    racked.rack.send_farewells(&mut wire);
-                    let sent = wire.sent;
-                    if let Some(local) = racked.legs.remove(&leg) {
-                        racked.sockets.remove(&local);
-                        racked.sockets.remove(&above(local));
-                    }
-                    self.fly(sent);
-                }
-            }
-        }
-        self.hear_sounds();
-    }
-
-    fn tick(&mut self) {
-        let now = self.now;
-        match &mut self.sounds {
-            Sounds::Mime(mime) => mime.handle_timeout(now),
-            Sounds::Rack(racked) => {
-                let legs: Vec<LegId> = racked.legs.keys().copied().collect();
-                let mut wire = Wire { legs: &racked.legs, sent: Vec::new() };
-                for leg in legs {
-                    racked.rack.handle_tick(now, leg, &mut wire);
-                }
-                let sent = wire.sent;
-                racked.tick = (racked.rack.sessions() > 0).then(|| now + media::TICK);
-                self.fly(sent);
-            }
-        }
-        self.hear_sounds();
-    }
-
-    fn fly(&mut self, datagrams: Vec<Datagram>) {
-        for datagram in datagrams {
-            self.link.handle_datagram(self.now, datagram);
-        }
-    }
-
-    fn hear_sounds(&mut self) {
-        loop {
-            let event = match &mut self.sounds {
-                Sounds::Mime(mime) => mime.poll_event(),
-                Sounds::Rack(racked) => racked.rack.poll_event(),
-            };
-            let Some((leg, event)) = event else { return };
-            self.plan(self.now + HOP, Due::Media(leg, event));
-        }
-    }
-
-    /// A datagram reaches whoever has its address; nobody, if nobody has.
-    fn deliver(&mut self, datagram: Datagram) {
-        let Datagram { from, to, bytes } = datagram;
-        let now = self.now;
-        if to == self.engine_addr {
-            return self.input(Input::Message { flow: FlowId(1), from, bytes });
-        }
-        if let Some(id) = self.by_ip.get(&to.ip()).copied()
-            && let Some(person) = self.people.get_mut(id.0 as usize)
-        {
-            let socket = if to == person.sip {
-                Socket::Sip
-            } else if to == person.rtp {
-                Socket::Rtp
-            } else {
-                Socket::Rtcp
-            };
-            person.phone.handle_packet(now, socket, from, &bytes);
-            return self.listen(id);
-        }
-        if let Sounds::Rack(racked) = &mut self.sounds
-            && let Some((leg, channel)) = racked.sockets.get(&to).copied()
-        {
-            let mut wire = Wire { legs: &racked.legs, sent: Vec::new() };
-            racked.rack.handle_packet(now, leg, channel, from, &bytes, &mut wire);
-            let sent = wire.sent;
-            self.fly(sent);
-            self.hear_sounds();
-        }
-    }
-
-    /// kill -9: what the engine knew is gone, what it had not yet done is never done.
-    fn die(&mut self, outage: Duration) {
-        self.engine = None;
-        self.ledger.crash();
-        self.watch.handle_crash(self.now, self.ledger.durable(), self.ledger.confirmed());
-        self.gate = Gate::new(self.ledger.confirmed());
-        let rack = Rack::new(self.random.fork());
-        match &mut self.sounds {
-            Sounds::Mime(mime) => **mime = Mime::default(),
-            Sounds::Rack(racked) => **racked = Racked { rack, sockets: BTreeMap::new(), legs: BTreeMap::new(), tick: None },
-        }
-        self.plan.retain(|_, due| !matches!(due, Due::Media(..)));
-        self.plan(self.now + outage, Due::Restore);
-        self.tell(Voice::Crashed);
-    }
-
-    fn rise(&mut self) {
-        let confirmed = self.ledger.confirmed();
-        let seed = self.random.seed();
-        let mut records = self.ledger.durable().cloned().collect::<Vec<_>>().into_iter();
-        self.engine = Some(Engine::restore(Arc::clone(&self.city), seed, confirmed, &mut records));
-        self.tell(Voice::Restored);
-        // The edge asks for something at once, and with the first input the calls of the past are closed.
-        self.plan(self.now, Due::Control(Control::Snapshot));
-    }
-
-    // ---- the people ----------------------------------------------------------------------------------------------------------
-
-    fn person(&self, id: PersonId) -> Option<&Person> {
-        self.people.get(id.0 as usize)
-    }
-
-    fn command(&mut self, id: PersonId, command: Command) {
-        let now = self.now;
-        let Some(person) = self.people.get_mut(id.0 as usize) else { return };
-        let (dials, goes) = (matches!(command, Command::Dial { .. }), matches!(command, Command::Vanish | Command::StopSending));
-        if dials && !person.phone.is_in_call() {
-            person.calls += 1;
-            person.ended = None;
-        }
-        let (call, rtp) = (person.calls, person.rtp);
-        person.phone.handle_command(now, command);
-        if let (true, Life::Resident(resident)) = (dials, &person.life) {
-            let (keys, patience) = (phone::Key::parse_script(&resident.keys), resident.patience);
-            if let Ok(keys) = keys {
-                person.phone.handle_command(now, Command::Press(keys));
-            }
-            self.plan(now + patience, Due::InCall(id, call, Command::HangUp));
-        }
-        if let (true, Sounds::Mime(mime)) = (goes, &mut self.sounds) {
-            mime.handle_gone(now, rtp);
-        }
-        self.listen(id);
-    }
-
-    /// Takes what a phone has to send and to tell, and when it wants to be woken.
-    fn listen(&mut self, id: PersonId) {
-        while let Some(output) = self.people.get_mut(id.0 as usize).and_then(|p| p.phone.poll_output()) {
-            match output {
-                phone::Output::Send { socket, to, bytes } => {
-                    let Some(person) = self.person(id) else { return };
-                    let from = match socket {
-                        Socket::Sip => person.sip,
-                        Socket::Rtp => person.rtp,
-                        Socket::Rtcp => above(person.rtp),
-                    };
-                    self.link.handle_datagram(self.now, Datagram { from, to, bytes: bytes.into() });
-                }
-                phone::Output::Event(event) => self.react(id, event),
-            }
-        }
-        let timeout = self.person(id).and_then(|p| p.phone.poll_timeout());
-        self.alarm(Machine::Person(id), timeout);
-    }
-
-    /// A person's phone tells something, and the person does what people do.
-    fn react(&mut self, id: PersonId, event: phone::Event) {
-        self.digest.update(format!("{:?} {id:?} {event:?}\n", self.now));
-        let now = self.now;
-        let Some(person) = self.people.get_mut(id.0 as usize) else { return };
-        match &event {
-            phone::Event::Incoming { .. } => {
-                person.calls += 1;
-                person.ended = None;
-            }
-            phone::Event::Ended { .. } => person.ended = Some(now),
-            phone::Event::Pressed(digit) => {
-                let rtp = person.rtp;
-                if let Sounds::Mime(mime) = &mut self.sounds {
-                    mime.handle_key(now, rtp, *digit);
-                    self.hear_sounds();
-                }
-            }
-            _ => {}
-        }
-        self.story.push(Told { at: now, what: Voice::Phone(id, event) });
-    }
-
-    /// What the engine notes tells the simulation who talks to whom: that is when people begin to talk.
-    fn follow(&mut self, event: &Event) {
-        match event {
-            Event::Arrived { call, caller, .. } => {
-                if let Some(person) = self.by_name.get(caller.reveal()) {
-                    self.callers.insert(*call, *person);
-                }
-            }
-            Event::Bridged { call, agent, .. } => {
-                let both = [self.callers.get(call).copied(), self.by_name.get(agent.as_str()).copied()];
-                for id in both.into_iter().flatten() {
-                    let Some(person) = self.person(id) else { continue };
-                    let (call, talk) = (person.calls, person.talk());
-                    // Whoever is served has patience.
-                    if matches!(person.life, Life::Resident(_)) {
-                        self.plan.retain(|_, due| !matches!(due, Due::InCall(p, c, Command::HangUp) if *p == id && *c == call));
-                    }
-                    if let Some(talk) = talk {
-                        self.plan(self.now + talk, Due::InCall(id, call, Command::HangUp));
-                    }
-                }
-            }
-            Event::Ended { record } => drop(self.callers.remove(&record.call)),
-            _ => {}
-        }
-    }
-
     fn tell(&mut self, what: Voice) {
         self.digest.update(format!("{:?} {what:?}\n", self.now));
         self.story.push(Told { at: self.now, what });
@@ -719,96 +386,4 @@ impl World {
     fn fail(&self, fault: &str) -> ! {
         panic!("seed {}, at {:?}: {fault}", self.seed, self.now)
     }
-
-    // ---- what is to be seen --------------------------------------------------------------------------------------------------
-
-    /// The time.
-    pub fn now(&self) -> Instant {
-        self.now
-    }
-
-    /// Everything that was said, in order.
-    pub fn events(&self) -> &[Told] {
-        &self.story
-    }
-
-    /// What the engine noted, in order.
-    pub fn notes(&self) -> impl Iterator<Item = (Instant, &Event)> {
-        self.story.iter().filter_map(|t| if let Voice::Engine(event) = &t.what { Some((t.at, event)) } else { None })
-    }
-
-    /// What a person's phone told, in order.
-    pub fn told(&self, person: PersonId) -> impl Iterator<Item = (Instant, &phone::Event)> {
-        self.story.iter().filter_map(move |t| match &t.what {
-            Voice::Phone(id, event) if *id == person => Some((t.at, event)),
-            _ => None,
-        })
-    }
-
-    /// Where the engine broke the protocol, by the judgement of the phones.
-    pub fn violations(&self) -> Vec<String> {
-        let told = self.story.iter().filter_map(|t| match &t.what {
-            Voice::Phone(id, phone::Event::Violation(fault)) => Some(format!("{:?} {}: {fault}", t.at, self.person(*id)?.name)),
-            _ => None,
-        });
-        told.collect()
-    }
-
-    /// The call records so far, in the order in which calls ended.
-    pub fn records(&self) -> &[CallRecord] {
-        self.watch.records()
-    }
-
-    /// How many acts went out before their record was durable.
-    pub fn flagged(&self) -> u64 {
-        self.watch.flagged
-    }
-
-    /// The engine; `None` during an outage.
-    pub fn engine(&self) -> Option<&Engine> {
-        self.engine.as_ref()
-    }
-
-    /// The journal.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    /// The city.
-    pub fn city(&self) -> &Arc<City> {
-        &self.city
-    }
-
-    /// A person's phone.
-    pub fn phone(&self, person: PersonId) -> Option<&Phone> {
-        self.person(person).map(|p| &p.phone)
-    }
-
-    /// SHA-256 over every output of the engine and every event of the phones, with their times, in order, lower-case hex.
-    pub fn digest(&self) -> String {
-        self.digest.clone().finalize().iter().map(|b| format!("{b:02x}")).collect()
-    }
-}
-
-/// The simulator's half of `media::Wire`: packets go to the network.
-struct Wire<'a> {
-    legs: &'a BTreeMap<LegId, SocketAddr>,
-    sent: Vec<Datagram>,
-}
-
-impl media::Wire for Wire<'_> {
-    fn send(&mut self, leg: LegId, channel: Channel, to: SocketAddr, packet: &[u8]) {
-        if let Some(local) = self.legs.get(&leg) {
-            let from = match channel {
-                Channel::Rtp => *local,
-                Channel::Rtcp => above(*local),
-            };
-            self.sent.push(Datagram { from, to, bytes: Bytes::copy_from_slice(packet) });
-        }
-    }
-}
-
-/// The RTCP port belonging to an RTP port (RFC 3550 section 11).
-fn above(rtp: SocketAddr) -> SocketAddr {
-    SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1))
 }

@@ -481,8 +481,7 @@ fn the_journal_dies_in_the_middle_of_a_call() {
 fn the_engine_is_killed_at_any_moment_and_every_call_that_was_seen_is_accounted_for() {
     for n in 0..60 {
         let mut world = town();
-        // An engine that died sends no BYE: the nurse hangs up the dead line by herself.
-        world.add_clerk(secs(0), "yuki", Clerk { talk: Some(secs(20)), ..Clerk::default() });
+        world.add_clerk(secs(0), "yuki", Clerk::default());
         for caller in 0..6 {
             world.add_resident(secs(2 + 2 * caller), Resident { talk: Some(secs(8)), patience: secs(90), ..presses(ONE) });
         }

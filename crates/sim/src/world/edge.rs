@@ -1,0 +1,148 @@
+//! The edge, played: what the reactor, the media workers and the sockets do for the engine in a real city.
+
+use super::{Due, HOP, Sounds, Voice, World};
+use crate::Datagram;
+use bytes::Bytes;
+use calls::{Act, Input, Reply};
+use media::Channel;
+use model::{FlowId, LegId};
+use phone::Socket;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+impl World {
+    pub(super) fn act(&mut self, act: Act) {
+        match act {
+            Act::Transmit { flow: _, to, bytes } => {
+                let datagram = Datagram { from: self.engine_addr, to, bytes };
+                self.link.handle_datagram(self.now, datagram);
+            }
+            Act::Media(leg, command) => self.sound(leg, command),
+            Act::Reply(_, reply) => {
+                let reply = match reply {
+                    Reply::Done => "done".to_owned(),
+                    Reply::Refused(why) => why,
+                    Reply::Snapshot(snapshot) => format!("{snapshot:?}"),
+                };
+                self.tell(Voice::Reply(reply));
+            }
+        }
+    }
+
+    pub(super) fn sound(&mut self, leg: LegId, command: media::Command) {
+        let now = self.now;
+        match &mut self.sounds {
+            Sounds::Mime(mime) => mime.handle_command(now, leg, command),
+            Sounds::Rack(racked) => {
+                if let media::Command::Open { local } = command {
+                    racked.sockets.insert(local, (leg, Channel::Rtp));
+                    racked.sockets.insert(above(local), (leg, Channel::Rtcp));
+                    racked.legs.insert(leg, local);
+                }
+                let closes = matches!(command, media::Command::Close);
+                racked.rack.handle_command(now, leg, command);
+                racked.tick.get_or_insert(now + media::TICK);
+                if closes {
+                    let mut wire = Wire { legs: &racked.legs, sent: Vec::new() };
+                    racked.rack.send_farewells(&mut wire);
+                    let sent = wire.sent;
+                    if let Some(local) = racked.legs.remove(&leg) {
+                        racked.sockets.remove(&local);
+                        racked.sockets.remove(&above(local));
+                    }
+                    self.fly(sent);
+                }
+            }
+        }
+        self.hear_sounds();
+    }
+
+    pub(super) fn tick(&mut self) {
+        let now = self.now;
+        match &mut self.sounds {
+            Sounds::Mime(mime) => mime.handle_timeout(now),
+            Sounds::Rack(racked) => {
+                let legs: Vec<LegId> = racked.legs.keys().copied().collect();
+                let mut wire = Wire { legs: &racked.legs, sent: Vec::new() };
+                for leg in legs {
+                    racked.rack.handle_tick(now, leg, &mut wire);
+                }
+                let sent = wire.sent;
+                racked.tick = (racked.rack.sessions() > 0).then(|| now + media::TICK);
+                self.fly(sent);
+            }
+        }
+        self.hear_sounds();
+    }
+
+    pub(super) fn fly(&mut self, datagrams: Vec<Datagram>) {
+        for datagram in datagrams {
+            self.link.handle_datagram(self.now, datagram);
+        }
+    }
+
+    pub(super) fn hear_sounds(&mut self) {
+        loop {
+            let event = match &mut self.sounds {
+                Sounds::Mime(mime) => mime.poll_event(),
+                Sounds::Rack(racked) => racked.rack.poll_event(),
+            };
+            let Some((leg, event)) = event else { return };
+            self.plan(self.now + HOP, Due::Media(leg, event));
+        }
+    }
+
+    /// A datagram reaches whoever has its address; nobody, if nobody has.
+    pub(super) fn deliver(&mut self, datagram: Datagram) {
+        let Datagram { from, to, bytes } = datagram;
+        let now = self.now;
+        if to == self.engine_addr {
+            return self.input(Input::Message { flow: FlowId(1), from, bytes });
+        }
+        if let Some(id) = self.by_ip.get(&to.ip()).copied()
+            && let Some(person) = self.people.get_mut(id.0 as usize)
+        {
+            let socket = if to == person.sip {
+                Socket::Sip
+            } else if to == person.rtp {
+                Socket::Rtp
+            } else {
+                Socket::Rtcp
+            };
+            person.phone.handle_packet(now, socket, from, &bytes);
+            return self.listen(id);
+        }
+        if let Sounds::Rack(racked) = &mut self.sounds
+            && let Some((leg, channel)) = racked.sockets.get(&to).copied()
+        {
+            let mut wire = Wire { legs: &racked.legs, sent: Vec::new() };
+            racked.rack.handle_packet(now, leg, channel, from, &bytes, &mut wire);
+            let sent = wire.sent;
+            self.fly(sent);
+            self.hear_sounds();
+        }
+    }
+}
+
+/// The simulator's half of `media::Wire`: packets go to the network.
+struct Wire<'a> {
+    legs: &'a BTreeMap<LegId, SocketAddr>,
+    sent: Vec<Datagram>,
+}
+
+impl media::Wire for Wire<'_> {
+    fn send(&mut self, leg: LegId, channel: Channel, to: SocketAddr, packet: &[u8]) {
+        if let Some(local) = self.legs.get(&leg) {
+            let from = match channel {
+                Channel::Rtp => *local,
+                Channel::Rtcp => above(*local),
+            };
+            self.sent.push(Datagram { from, to, bytes: Bytes::copy_from_slice(packet) });
+        }
+    }
+}
+
+/// The RTCP port belonging to an RTP port (RFC 3550 section 11).
+pub(super) fn above(rtp: SocketAddr) -> SocketAddr {
+    SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1))
+}

@@ -1,0 +1,82 @@
+//! What goes wrong in the world, and when: the network, the journal, the machine, the neighbours.
+
+use super::{Due, Racked, Sounds, Voice, World};
+use crate::mime::Mime;
+use crate::{Datagram, Pace, PersonId, Weather};
+use bytes::Bytes;
+use calls::{Control, Engine, Gate};
+use media::Rack;
+use model::Instant;
+use phone::Command;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long people listen to a dead line.
+const DEAD_LINE: Duration = Duration::from_secs(30);
+
+impl World {
+    /// The network changes at a time.
+    pub fn weather(&mut self, at: Duration, weather: Weather) {
+        self.plan(Instant::ZERO + at, Due::Weather(weather));
+    }
+
+    /// The journal becomes slower or faster at a time.
+    pub fn journal_pace(&mut self, at: Duration, pace: Pace) {
+        self.plan(Instant::ZERO + at, Due::Pace(pace));
+    }
+
+    /// The journal confirms nothing any more from a time on.
+    pub fn journal_dies(&mut self, at: Duration) {
+        self.plan(Instant::ZERO + at, Due::JournalDies);
+    }
+
+    /// The engine's process is killed at a time, and restored from the durable records after an outage.
+    pub fn crash(&mut self, at: Duration, outage: Duration) {
+        self.plan(Instant::ZERO + at, Due::Crash(outage));
+    }
+
+    /// Somebody sends the engine a datagram, which arrives at a time, whatever the weather.
+    pub fn inject(&mut self, at: Duration, from: SocketAddr, bytes: &[u8]) {
+        let datagram = Datagram { from, to: self.engine_addr, bytes: Bytes::copy_from_slice(bytes) };
+        self.plan(Instant::ZERO + at, Due::Datagram(datagram));
+    }
+
+    /// Somebody at the edge asks for something at a time.
+    pub fn control(&mut self, at: Duration, control: Control) {
+        self.plan(Instant::ZERO + at, Due::Control(control));
+    }
+
+    /// kill -9: what the engine knew is gone, what it had not yet done is never done.
+    pub(super) fn die(&mut self, outage: Duration) {
+        self.engine = None;
+        self.ledger.crash();
+        self.watch.handle_crash(self.now, self.ledger.durable(), self.ledger.confirmed());
+        self.gate = Gate::new(self.ledger.confirmed());
+        let rack = Rack::new(self.random.fork());
+        match &mut self.sounds {
+            Sounds::Mime(mime) => **mime = Mime::default(),
+            Sounds::Rack(racked) => **racked = Racked { rack, sockets: BTreeMap::new(), legs: BTreeMap::new(), tick: None },
+        }
+        self.plan.retain(|_, due| !matches!(due, Due::Media(..)));
+        self.plan(self.now + outage, Due::Restore);
+        // Nobody sends them a BYE any more: people hang up a dead line by themselves.
+        let stranded: Vec<_> =
+            (0u32..).map(PersonId).zip(&self.people).filter(|(_, p)| p.phone.is_in_call()).map(|(id, p)| (id, p.calls)).collect();
+        for (id, call) in stranded {
+            self.plan(self.now + DEAD_LINE, Due::InCall(id, call, Command::HangUp));
+        }
+        self.tell(Voice::Crashed);
+    }
+
+    pub(super) fn rise(&mut self) {
+        let confirmed = self.ledger.confirmed();
+        let seed = self.random.seed();
+        let mut records = self.ledger.durable().cloned().collect::<Vec<_>>().into_iter();
+        self.engine = Some(Engine::restore(Arc::clone(&self.city), seed, confirmed, &mut records));
+        self.tell(Voice::Restored);
+        // The edge asks for something at once, and with the first input the calls of the past are closed.
+        self.plan(self.now, Due::Control(Control::Snapshot));
+    }
+}

@@ -1,0 +1,172 @@
+//! The people of the world: they move in, call, press keys, talk, and hang up.
+
+use super::edge::above;
+use super::{Due, Machine, Sounds, Told, Voice, World};
+use crate::people::{Life, Person};
+use crate::{Clerk, Datagram, PersonId, Resident, town};
+use model::{Event, Instant};
+use phone::{AnswerPolicy, Command, Config, Phone, Socket, Sound};
+use sha2::Digest;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// People in one world: their addresses are counted in two bytes.
+const PEOPLE_MAX: usize = 60_000;
+
+impl World {
+    /// A resident who dials at a time.
+    ///
+    /// # Panics
+    /// When the world is full.
+    pub fn add_resident(&mut self, at: Duration, resident: Resident) -> PersonId {
+        let name = format!("080{:08}", self.people.len());
+        let says = resident.says.clone();
+        let person = self.move_in(name, None, AnswerPolicy::Never, says, Life::Resident(resident));
+        self.at(at, person, self.dialling(person));
+        person
+    }
+
+    /// An agent of the city, by name, whose phone registers at a time.
+    ///
+    /// # Panics
+    /// When the world is full.
+    pub fn add_clerk(&mut self, at: Duration, name: &str, clerk: Clerk) -> PersonId {
+        let (answer, says) = (clerk.answer, clerk.says.clone());
+        let person = self.move_in(name.to_owned(), Some(town::password(name)), answer, says, Life::Clerk(clerk));
+        self.at(at, person, Command::Register);
+        person
+    }
+
+    pub(super) fn move_in(&mut self, name: String, password: Option<String>, answer: AnswerPolicy, says: Sound, life: Life) -> PersonId {
+        assert!(self.people.len() < PEOPLE_MAX, "the world is full: {PEOPLE_MAX} people");
+        let number = self.people.len() as u32;
+        let [_, _, high, low] = (number + 1).to_be_bytes();
+        let ip = IpAddr::V4(Ipv4Addr::new(127, 1, high, low));
+        let (sip, rtp) = (SocketAddr::new(ip, 5060), SocketAddr::new(ip, 4000));
+        let says = if matches!(self.sounds, Sounds::Mime(_)) { Sound::Nothing } else { says };
+        let codecs = model::Codec::ALL.to_vec();
+        let config = Config { user: name.clone(), password, sip, rtp, server: self.engine_addr, answer, says, codecs, trace: false };
+        let person = PersonId(number);
+        let phone = Phone::new(config, self.random.fork());
+        self.people.push(Person { phone, name: name.clone(), sip, rtp, life, calls: 0, ended: None });
+        self.by_ip.insert(ip, person);
+        self.by_name.insert(name, person);
+        person
+    }
+
+    /// What a resident does to call; nothing for an agent.
+    pub(super) fn dialling(&self, person: PersonId) -> Command {
+        match self.person(person).map(|p| &p.life) {
+            Some(Life::Resident(resident)) => Command::Dial { uri: format!("sip:{}@{}", resident.dials, self.engine_addr) },
+            Some(Life::Clerk(_)) | None => Command::HangUp,
+        }
+    }
+
+    /// Somebody does something with their phone at a time, whatever else they planned.
+    pub fn at(&mut self, at: Duration, person: PersonId, command: Command) {
+        self.plan(Instant::ZERO + at, Due::Person(person, command));
+    }
+
+    /// An agent dials a star code (`*1`, `*2`) at a time.
+    pub fn dials_code(&mut self, at: Duration, person: PersonId, code: &str) {
+        let uri = format!("sip:{code}@{}", self.engine_addr);
+        self.at(at, person, Command::Dial { uri });
+    }
+
+    pub(super) fn person(&self, id: PersonId) -> Option<&Person> {
+        self.people.get(id.0 as usize)
+    }
+
+    pub(super) fn command(&mut self, id: PersonId, command: Command) {
+        let now = self.now;
+        let Some(person) = self.people.get_mut(id.0 as usize) else { return };
+        let (dials, goes) = (matches!(command, Command::Dial { .. }), matches!(command, Command::Vanish | Command::StopSending));
+        if dials && !person.phone.is_in_call() {
+            person.calls += 1;
+            person.ended = None;
+        }
+        let (call, rtp) = (person.calls, person.rtp);
+        person.phone.handle_command(now, command);
+        if let (true, Life::Resident(resident)) = (dials, &person.life) {
+            let (keys, patience) = (phone::Key::parse_script(&resident.keys), resident.patience);
+            if let Ok(keys) = keys {
+                person.phone.handle_command(now, Command::Press(keys));
+            }
+            self.plan(now + patience, Due::InCall(id, call, Command::HangUp));
+        }
+        if let (true, Sounds::Mime(mime)) = (goes, &mut self.sounds) {
+            mime.handle_gone(now, rtp);
+        }
+        self.listen(id);
+    }
+
+    /// Takes what a phone has to send and to tell, and when it wants to be woken.
+    pub(super) fn listen(&mut self, id: PersonId) {
+        while let Some(output) = self.people.get_mut(id.0 as usize).and_then(|p| p.phone.poll_output()) {
+            match output {
+                phone::Output::Send { socket, to, bytes } => {
+                    let Some(person) = self.person(id) else { return };
+                    let from = match socket {
+                        Socket::Sip => person.sip,
+                        Socket::Rtp => person.rtp,
+                        Socket::Rtcp => above(person.rtp),
+                    };
+                    self.link.handle_datagram(self.now, Datagram { from, to, bytes: bytes.into() });
+                }
+                phone::Output::Event(event) => self.react(id, event),
+            }
+        }
+        let timeout = self.person(id).and_then(|p| p.phone.poll_timeout());
+        self.alarm(Machine::Person(id), timeout);
+    }
+
+    /// A person's phone tells something, and the person does what people do.
+    pub(super) fn react(&mut self, id: PersonId, event: phone::Event) {
+        self.digest.update(format!("{:?} {id:?} {event:?}\n", self.now));
+        let now = self.now;
+        let Some(person) = self.people.get_mut(id.0 as usize) else { return };
+        match &event {
+            phone::Event::Incoming { .. } => {
+                person.calls += 1;
+                person.ended = None;
+            }
+            phone::Event::Ended { .. } => person.ended = Some(now),
+            phone::Event::Pressed(digit) => {
+                let rtp = person.rtp;
+                if let Sounds::Mime(mime) = &mut self.sounds {
+                    mime.handle_key(now, rtp, *digit);
+                    self.hear_sounds();
+                }
+            }
+            _ => {}
+        }
+        self.story.push(Told { at: now, what: Voice::Phone(id, event) });
+    }
+
+    /// What the engine notes tells the simulation who talks to whom: that is when people begin to talk.
+    pub(super) fn follow(&mut self, event: &Event) {
+        match event {
+            Event::Arrived { call, caller, .. } => {
+                if let Some(person) = self.by_name.get(caller.reveal()) {
+                    self.callers.insert(*call, *person);
+                }
+            }
+            Event::Bridged { call, agent, .. } => {
+                let both = [self.callers.get(call).copied(), self.by_name.get(agent.as_str()).copied()];
+                for id in both.into_iter().flatten() {
+                    let Some(person) = self.person(id) else { continue };
+                    let (call, talk) = (person.calls, person.talk());
+                    // Whoever is served has patience.
+                    if matches!(person.life, Life::Resident(_)) {
+                        self.plan.retain(|_, due| !matches!(due, Due::InCall(p, c, Command::HangUp) if *p == id && *c == call));
+                    }
+                    if let Some(talk) = talk {
+                        self.plan(self.now + talk, Due::InCall(id, call, Command::HangUp));
+                    }
+                }
+            }
+            Event::Ended { record } => drop(self.callers.remove(&record.call)),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What is to be seen of the world from outside.
+
+use super::{Told, Voice, World};
+use crate::{Ledger, PersonId};
+use calls::{City, Engine};
+use model::{CallRecord, Event, Instant};
+use phone::Phone;
+use sha2::Digest;
+use std::sync::Arc;
+
+impl World {
+    /// The time.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Everything that was said, in order.
+    pub fn events(&self) -> &[Told] {
+        &self.story
+    }
+
+    /// What the engine noted, in order.
+    pub fn notes(&self) -> impl Iterator<Item = (Instant, &Event)> {
+        self.story.iter().filter_map(|t| if let Voice::Engine(event) = &t.what { Some((t.at, event)) } else { None })
+    }
+
+    /// What a person's phone told, in order.
+    pub fn told(&self, person: PersonId) -> impl Iterator<Item = (Instant, &phone::Event)> {
+        self.story.iter().filter_map(move |t| match &t.what {
+            Voice::Phone(id, event) if *id == person => Some((t.at, event)),
+            _ => None,
+        })
+    }
+
+    /// Where the engine broke the protocol, by the judgement of the phones.
+    pub fn violations(&self) -> Vec<String> {
+        let told = self.story.iter().filter_map(|t| match &t.what {
+            Voice::Phone(id, phone::Event::Violation(fault)) => Some(format!("{:?} {}: {fault}", t.at, self.person(*id)?.name)),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    /// The call records so far, in the order in which calls ended.
+    pub fn records(&self) -> &[CallRecord] {
+        self.watch.records()
+    }
+
+    /// How many acts went out before their record was durable.
+    pub fn flagged(&self) -> u64 {
+        self.watch.flagged
+    }
+
+    /// The engine; `None` during an outage.
+    pub fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
+    }
+
+    /// The journal.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The city.
+    pub fn city(&self) -> &Arc<City> {
+        &self.city
+    }
+
+    /// A person's phone.
+    pub fn phone(&self, person: PersonId) -> Option<&Phone> {
+        self.person(person).map(|p| &p.phone)
+    }
+
+    /// SHA-256 over every output of the engine and every event of the phones, with their times, in order, lower-case hex.
+    pub fn digest(&self) -> String {
+        self.digest.clone().finalize().iter().map(|b| format!("{b:02x}")).collect()
+    }
+}
