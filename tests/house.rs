@@ -201,7 +201,6 @@ const TOP: &[&str] = &[
     "LICENSE",
     "NOTICE",
     "deny.toml",
-    "rustfmt.toml",
 ];
 
 /// The bans without which a core crate's `clippy.toml` would not be worth its name.

@@ -14,6 +14,8 @@ pub(crate) struct Leg {
     pub(crate) id: LegId,
     pub(crate) dialog: DialogId,
     pub(crate) port: u16,
+    /// Ports that could not be bound before this one.
+    pub(crate) ports_tried: u8,
     /// Where the phone's SIP comes from: behind a NAT its sound comes from there too, whatever its description says.
     pub(crate) peer: std::net::IpAddr,
     /// The `o=` session id of our descriptions, and the version of the last one (RFC 8866 section 5.2).
@@ -149,8 +151,9 @@ impl Call {
         match self.stage {
             Stage::Opening(_) => CallEnd::CancelledEarly,
             Stage::Talking(..) => CallEnd::Served,
-            _ if self.served_by.is_some() => CallEnd::Served,
+            // Also after an agent's phone has vanished: who waits again and gives up was not served.
             Stage::Waiting(_) | Stage::Ringing(..) => CallEnd::AbandonedInQueue,
+            _ if self.served_by.is_some() => CallEnd::Served,
             Stage::Answering | Stage::Menu | Stage::Over => CallEnd::AbandonedInMenu,
         }
     }

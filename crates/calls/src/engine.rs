@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+/// Ports tried for one leg after the first. Other programs hold a port here and there, not whole ranges.
+const PORTS_TRIED_MAX: u8 = 8;
+
 /// The engine. It owns every call; the edge owns it.
 pub struct Engine {
     pub(crate) city: Arc<City>,
@@ -200,7 +203,7 @@ impl Engine {
             legs: self.legs.len() as u64,
             dialogs: sip.dialogs,
             transactions: sip.transactions,
-            tickets: self.tickets.len() as u64,
+            tickets: self.calls.values().filter(|call| call.in_queue()).count() as u64,
             ports: self.ports.used(),
             timers: sip.timers + self.wakes.len() as u64,
         }
@@ -505,7 +508,7 @@ impl Engine {
         self.legs.insert(id, owner);
         self.dialogs.insert(dialog, Thread { leg: id, after: Seq(0) });
         let session = u64::from(self.random.next_u32());
-        Some(Leg { id, dialog, port, peer, session, version: 1, codec: None })
+        Some(Leg { id, dialog, port, ports_tried: 0, peer, session, version: 1, codec: None })
     }
 
     /// Where the media session of a leg is bound.
@@ -537,6 +540,20 @@ impl Engine {
             self.ports.give_back(leg.port);
         }
         self.note(Event::MediaFailed { leg: leg.id });
+    }
+
+    /// Another program holds the port of a leg: the next one is tried, a few times. False when that is in vain.
+    pub(crate) fn open_elsewhere(&mut self, after: Seq, leg: &mut Leg) -> bool {
+        if leg.ports_tried >= PORTS_TRIED_MAX {
+            return false;
+        }
+        let Some(port) = self.ports.take() else { return false };
+        // To the end of the line: whoever holds it may be gone by then.
+        self.ports.give_back(std::mem::replace(&mut leg.port, port));
+        leg.ports_tried += 1;
+        let local = self.bind_addr(leg);
+        self.media(after, leg.id, media::Command::Open { local });
+        true
     }
 
     pub(crate) fn refuse(&mut self, now: Now, dialog: DialogId, why: Refusal) {

@@ -95,6 +95,12 @@ impl Engine {
         match event {
             media::Event::Opened(_) => self.invite_agent(now, call),
             media::Event::OpenFailed(_) => {
+                let after = call.after;
+                if let Stage::Ringing(_, side) = &mut call.stage
+                    && self.open_elsewhere(after, &mut side.leg)
+                {
+                    return;
+                }
                 if let Stage::Ringing(ticket, side) = std::mem::replace(&mut call.stage, Stage::Over) {
                     call.stage = Stage::Waiting(ticket);
                     self.drop_leg(&side.leg);

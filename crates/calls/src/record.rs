@@ -31,8 +31,10 @@ pub enum Record {
     Dialog {
         /// Which call.
         call: CallId,
-        /// Its SIP dialog.
-        dialog: Box<sip::DialogState>,
+        /// Its SIP Call-ID.
+        sip_call_id: String,
+        /// Our tag.
+        local_tag: String,
     },
     /// The caller's place, before it is spoken.
     Placed {
@@ -141,7 +143,7 @@ impl State {
                 self.last_call = self.last_call.max(call);
                 self.calls.insert(call, *open);
             }
-            Record::Dialog { call, dialog } => self.call(call, |open| open.sip_call_id = Some(dialog.call_id.clone())),
+            Record::Dialog { call, sip_call_id, .. } => self.call(call, |open| open.sip_call_id = Some(sip_call_id)),
             Record::Placed { call, place } => {
                 self.last_ticket = self.last_ticket.max(place.ticket);
                 self.call(call, |open| open.place = Some(place));

@@ -82,9 +82,11 @@ impl Engine {
         match event {
             media::Event::Opened(_) => self.answer(now, call),
             media::Event::OpenFailed(_) => {
-                let dialog = call.leg.dialog;
+                if self.open_elsewhere(call.after, &mut call.leg) {
+                    return;
+                }
                 self.drop_leg(&call.leg);
-                self.refuse(now, dialog, Refusal::NoPort);
+                self.note(Event::Refused { why: Refusal::NoPort });
                 self.end_call(now, call, CallEnd::InternalError, Party::Engine);
             }
             media::Event::Played { id, how } if call.sound.play() == Some(id) => match how {
@@ -179,7 +181,8 @@ impl Engine {
         call.leg.codec = Some(answer.agreed.codec);
         call.stage = Stage::Answering;
         if let Some(state) = self.sip.dialog(dialog) {
-            call.after = self.commit(Record::Dialog { call: call.id, dialog: Box::new(state) });
+            // Law 8: of the dialog only what names no person, until personal fields can be encrypted.
+            call.after = self.commit(Record::Dialog { call: call.id, sip_call_id: state.call_id, local_tag: state.local_tag });
         }
         self.sip.handle_command(now, sip::Command::Accept { dialog, sdp: answer.sdp });
         self.media(call.after, call.leg.id, Media::Connect(far(answer.agreed, &call.leg)));

@@ -106,7 +106,8 @@ impl<T> Redacted<T> {
 
 impl<T: fmt::Display> fmt::Display for Redacted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let clear: Vec<char> = self.0.to_string().chars().collect();
+        // What a stranger wrote must not move the cursor of whoever reads a log.
+        let clear: Vec<char> = self.0.to_string().chars().map(|c| if c.is_control() { '?' } else { c }).collect();
         // A short value has too little to hide behind: it is hidden whole.
         if clear.len() < 7 {
             return f.write_str("***");
@@ -149,6 +150,7 @@ mod tests {
         assert_eq!(format!("{caller:?}"), "044-***-**01");
         assert_eq!(serde_json::to_string(&caller).unwrap(), "\"044-***-**01\"");
         assert_eq!(Redacted::new("anonymous").to_string(), "ano-***-**us");
+        assert_eq!(Redacted::new("a\n\u{1b}[31mred").to_string(), "a??-***-**ed");
         assert_eq!(Redacted::new("110").to_string(), "***");
         assert_eq!(Redacted::new("電話番号一二三四").to_string(), "電話番-***-**三四");
     }

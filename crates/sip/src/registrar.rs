@@ -15,7 +15,7 @@ use std::time::Duration;
 /// The shortest registration, in seconds; a wish for less is raised to it.
 const EXPIRES_MIN: u64 = 30;
 /// The longest registration, in seconds; a wish for more is cut to it. Also what no wish gets (section 10.3 item 6).
-const EXPIRES_MAX: u64 = 3600;
+const EXPIRES_MAX: u64 = 120;
 /// How many Contacts of one REGISTER are read.
 const CONTACTS_MAX: usize = 8;
 
@@ -80,7 +80,7 @@ impl Wishes {
     /// Reads the Contacts of a REGISTER. The error is the status to refuse with.
     pub(crate) fn parse(request: &Message, essentials: &Essentials<'_>) -> Result<Wishes, u16> {
         let seconds = |text: &[u8]| crate::lexis::number(text);
-        // Section 20.19: a malformed value counts as 3600.
+        // Section 20.19: a malformed value counts as the longest that we grant.
         let general = request.first(Name::Expires).map(|e| seconds(e).unwrap_or(EXPIRES_MAX));
         let values: Vec<&[u8]> = request.values(Name::Contact).take(CONTACTS_MAX + 1).collect();
         let wishes = |contacts| Wishes { contacts, call_id: essentials.call_id.to_owned(), cseq: essentials.cseq.number };

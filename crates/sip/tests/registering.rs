@@ -96,7 +96,7 @@ fn a_phone_registers_with_either_algorithm() {
         let request = phone.register(CONTACT);
         desk.receive_from(PHONE, &request);
         let ok = desk.one();
-        assert_eq!((ok.word(), ok.header("Contact")), ("200", "<sip:sato@192.0.2.60:5062;line=1>;expires=3600"));
+        assert_eq!((ok.word(), ok.header("Contact")), ("200", "<sip:sato@192.0.2.60:5062;line=1>;expires=120"));
         assert_eq!(desk.events(), [Event::Registered { user: "sato".to_owned(), fresh: true }]);
         let binding = desk.endpoint.binding("sato").unwrap();
         assert_eq!((binding.contact.as_str(), binding.addr.to_string().as_str()), ("sip:sato@192.0.2.60:5062;line=1", PHONE));
@@ -191,7 +191,7 @@ fn a_registration_runs_out() {
 
 #[test]
 fn a_wish_out_of_bounds_is_cut_to_them() {
-    for (wish, granted) in [("1", "30"), ("30", "30"), ("7200", "3600"), ("99999999999999999999999", "3600"), ("soon", "3600")] {
+    for (wish, granted) in [("1", "30"), ("30", "30"), ("7200", "120"), ("99999999999999999999999", "120"), ("soon", "120")] {
         let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
         let ok = phone.through(&mut desk, Sha256, &format!("{CONTACT}Expires: {wish}\r\n"));
         assert_eq!(ok.header("Contact").rsplit('=').next(), Some(granted), "{wish}");
@@ -222,13 +222,13 @@ fn the_last_phone_of_a_user_wins() {
     phone.through(&mut desk, Sha256, CONTACT);
     let moved = "Contact: <sip:sato@192.0.2.60:5062;line=1>;expires=0, <sip:sato@192.0.2.61>\r\n";
     let ok = phone.through(&mut desk, Sha256, moved);
-    assert_eq!(ok.header("Contact"), "<sip:sato@192.0.2.61>;expires=3600");
+    assert_eq!(ok.header("Contact"), "<sip:sato@192.0.2.61>;expires=120");
     assert_eq!(desk.events().pop(), Some(Event::Registered { user: "sato".to_owned(), fresh: false }));
     let ok = phone.through(&mut desk, Sha256, "");
-    assert_eq!(ok.header("Contact"), "<sip:sato@192.0.2.61>;expires=3600", "a question changes nothing");
+    assert_eq!(ok.header("Contact"), "<sip:sato@192.0.2.61>;expires=120", "a question changes nothing");
     assert!(desk.events().is_empty());
     let ok = phone.through(&mut desk, Sha256, "Contact: <sip:elsewhere@192.0.2.62>;expires=0\r\n");
-    assert_eq!(ok.header("Contact"), "<sip:sato@192.0.2.61>;expires=3600", "another phone's goodbye is not this one's");
+    assert_eq!(ok.header("Contact"), "<sip:sato@192.0.2.61>;expires=120", "another phone's goodbye is not this one's");
 }
 
 #[test]

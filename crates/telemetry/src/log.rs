@@ -50,9 +50,9 @@ pub fn note(event: &Event) {
 
         Event::Arrived { call, number, caller, line } => info!(call = call.0, %number, %caller, %line, "a call came in"),
         Event::Refused { why } => match why {
-            Refusal::UnknownNumber | Refusal::Forbidden => debug!(%why, "a call was refused"),
+            Refusal::UnknownNumber | Refusal::Forbidden | Refusal::NoCodec => debug!(%why, "a call was refused"),
             Refusal::Draining => info!(%why, "a call was refused"),
-            Refusal::Full | Refusal::NoCodec => warn!(%why, "a caller was turned away"),
+            Refusal::Full => warn!(%why, "a caller was turned away"),
             Refusal::NoPort => error!(%why, "a caller was turned away"),
         },
         Event::Answered { call } => info!(call = call.0, "answered"),

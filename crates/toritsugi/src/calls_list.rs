@@ -59,15 +59,31 @@ pub(crate) fn list(args: &CallsArgs) -> Result<(), Stop> {
 
 /// `toritsugi store rebuild`.
 pub(crate) fn rebuild(args: &StateArgs) -> Result<(), Stop> {
+    let count = rebuild_beside(&args.state)?;
+    say(format_args!("{count} call records were rebuilt from the journal."))
+}
+
+/// Builds the database beside the old one and puts it in its place; one that was damaged is kept as `calls.sqlite.old`.
+pub(crate) fn rebuild_beside(state: &Path) -> Result<u64, Stop> {
     let mut records = Vec::new();
-    for entry in journal::replay::<Record>(&journal_dir(&args.state)).map_err(Stop::new)? {
+    for entry in journal::replay::<Record>(&journal_dir(state)).map_err(Stop::new)? {
         if let Record::Ended(record) = entry.map_err(Stop::new)?.body {
             records.push(*record);
         }
     }
-    let count = records.len();
-    Store::open(database(&args.state)).and_then(|mut store| store.rebuild(records.into_iter())).map_err(Stop::new)?;
-    say(format_args!("{count} call records were rebuilt from the journal."))
+    let path = database(state);
+    // A sound one is refilled in one transaction, under the eyes of whoever reads it.
+    if let Ok(mut store) = Store::open(&path) {
+        return store.rebuild(records.into_iter()).map_err(Stop::new);
+    }
+    for ending in ["", "-wal", "-shm"] {
+        let old = state.join(format!("calls.sqlite{ending}"));
+        if old.exists() {
+            let aside = state.join(format!("calls.sqlite{ending}.old"));
+            std::fs::rename(&old, &aside).map_err(|fault| Stop::new(format!("{} cannot be put aside: {fault}", old.display())))?;
+        }
+    }
+    Store::open(&path).and_then(|mut store| store.rebuild(records.into_iter())).map_err(Stop::new)
 }
 
 /// `toritsugi verify`.

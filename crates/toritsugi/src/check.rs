@@ -34,12 +34,22 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Stop> {
     }
     let errors = checked.problems.iter().filter(|p| p.severity == Severity::Error).count();
     let warnings = checked.problems.len() - errors;
+    let files_read = sources.len();
     if errors > 0 {
-        say(format_args!(
-            "{errors} error(s), {warnings} warning(s) in {} files. Nothing goes live until the errors are gone.",
-            sources.len()
-        ))?;
+        match tongue {
+            Tongue::En => say(format_args!(
+                "{errors} error(s), {warnings} warning(s) in {files_read} files. Nothing goes live until the errors are gone."
+            ))?,
+            Tongue::Ja => {
+                say(format_args!(
+                    "{files_read} 個のファイルに、誤り {errors} 件、注意 {warnings} 件。誤りがなくなるまで、何も反映されません。"
+                ))?;
+            }
+        }
         return Err(Stop(String::new()));
     }
-    say(format_args!("No errors, {warnings} warning(s) in {} files of {}.", sources.len(), files.describe()))
+    match tongue {
+        Tongue::En => say(format_args!("No errors, {warnings} warning(s) in {files_read} files of {}.", files.describe())),
+        Tongue::Ja => say(format_args!("{files_read} 個のファイルに誤りはありません。注意 {warnings} 件。")),
+    }
 }

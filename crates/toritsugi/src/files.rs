@@ -91,6 +91,10 @@ impl Files {
 fn place(named: Option<&Path>, title: &'static str) -> Result<Place, Stop> {
     match named {
         Some(folder) if folder.is_dir() => Ok(Place::Folder(folder.to_owned())),
+        Some(file) if file.is_file() => {
+            let folder = file.parent().map_or_else(|| ".".to_owned(), |p| p.display().to_string());
+            Err(Stop::new(format!("{} is a file, and a city is more than one: name its folder, {folder}", file.display())))
+        }
         Some(folder) => Err(Stop::new(format!("there is no folder {}: name the one with the city's {title} files", folder.display()))),
         None if Path::new(title).is_dir() => Ok(Place::Folder(PathBuf::from(title))),
         None => Ok(Place::Shipped(title)),
@@ -121,7 +125,7 @@ fn walk(folder: &Path, into: &mut Vec<PathBuf>) -> Result<(), Stop> {
                 continue;
             }
             walk(&path, into)?;
-        } else if is_text(&path) {
+        } else if is_text(&path) && path.is_file() {
             into.push(path);
         }
         if into.len() > FILES_MAX {

@@ -41,7 +41,7 @@ pub(crate) fn start(city: Arc<City>, state: &Path, socket: UdpSocket, clock: Clo
     let (engine, ledger, confirmed, journal_sound) = recover(Arc::clone(&city), state)?;
     let ledger = Arc::new(ledger);
     let metrics = Arc::new(Metrics::new());
-    let store = store::Writer::spawn(database(state)).map_err(Stop::new)?;
+    let store = open_store(state)?;
     let (notes, inbox) = sync_channel(EVENTS_MAX);
     let scribe = {
         let metrics = Arc::clone(&metrics);
@@ -51,10 +51,16 @@ pub(crate) fn start(city: Arc<City>, state: &Path, socket: UdpSocket, clock: Clo
             .map_err(|fault| Stop::new(format!("a thread cannot be started: {fault}")))?
     };
     let records = {
-        let ledger = Arc::clone(&ledger);
+        let (ledger, sound) = (Arc::clone(&ledger), Arc::clone(&journal_sound));
+        let mut lost = false;
         Box::new(move |seq: Seq, wall: UnixMillis, record: Record| {
-            // A full room means a journal that does not keep up: the gate then says "not durable", and the calls go on.
-            let _ = ledger.submit(seq, wall, record);
+            // The gate then says "not durable", and the calls go on; the journal takes nothing any more until a restart.
+            if let Err(fault) = ledger.submit(seq, wall, record)
+                && !std::mem::replace(&mut lost, true)
+            {
+                sound.store(false, Ordering::Relaxed);
+                tracing::error!(%fault, "records are lost from here on");
+            }
         })
     };
     let hear = {
@@ -113,8 +119,13 @@ fn recover(city: Arc<City>, state: &Path) -> Result<Recovered, Stop> {
     }
     let (confirm, confirmed) = watch::channel(opening.last);
     let sound = Arc::new(AtomicBool::new(true));
-    let on_confirm = move |seq: Seq| {
-        let _ = confirm.send(seq);
+    let on_confirm = {
+        let sound = Arc::clone(&sound);
+        move |seq: Seq| {
+            // What is confirmed is on the disk: a disk that was full has room again.
+            sound.store(true, Ordering::Relaxed);
+            let _ = confirm.send(seq);
+        }
     };
     let on_fault = {
         let sound = Arc::clone(&sound);
@@ -125,6 +136,17 @@ fn recover(city: Arc<City>, state: &Path) -> Result<Recovered, Stop> {
     };
     let ledger = Ledger::spawn(journal, on_confirm, on_fault).map_err(Stop::new)?;
     Ok((engine, ledger, confirmed, sound))
+}
+
+/// The database of call records is never the truth: one that cannot be used is put aside and made anew from the journal.
+fn open_store(state: &Path) -> Result<store::Writer, Stop> {
+    let path = database(state);
+    store::Writer::spawn(&path).or_else(|fault| {
+        tracing::error!(%fault, "the call records cannot be used; they are put aside and made anew from the journal");
+        let count = crate::calls_list::rebuild_beside(state)?;
+        tracing::info!(count, "the call records were rebuilt");
+        store::Writer::spawn(&path).map_err(Stop::new)
+    })
 }
 
 fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut listener: Option<Listener>) {

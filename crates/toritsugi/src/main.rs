@@ -83,7 +83,7 @@ struct ServeArgs {
     #[arg(long, value_name = "ADDR:PORT")]
     admin: Option<SocketAddr>,
     /// What to log: error, warn, info, debug or trace
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
     log: String,
 }
 

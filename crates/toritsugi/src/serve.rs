@@ -9,7 +9,7 @@ use model::{AgentState, Event, Settings, Snapshot};
 use reactor::Clock;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -24,8 +24,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     telemetry::log::start(&args.log).map_err(Stop::new)?;
     let files = Files::find(&args.city)?;
-    std::fs::create_dir_all(&args.state.state)
-        .map_err(|fault| Stop::new(format!("the state folder {} cannot be made: {fault}", args.state.state.display())))?;
+    writable(&args.state.state)?;
     let shop = Shop { files, state: args.state.state.clone(), listen: args.listen.clone(), admin: args.admin };
 
     let began = Instant::now();
@@ -48,6 +47,15 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     runtime.block_on(attend(&running, shop, admin))?;
     running.stop();
     say("Stopped. Goodbye.")
+}
+
+/// The state folder is there and takes what is written to it: better said once here than by every room below.
+fn writable(state: &Path) -> Result<(), Stop> {
+    let probe = state.join(".probe");
+    std::fs::create_dir_all(state)
+        .and_then(|()| std::fs::write(&probe, [0; 4096]))
+        .and_then(|()| std::fs::remove_file(&probe))
+        .map_err(|fault| Stop::new(format!("the state folder {} cannot be written: {fault}. Choose another with --state", state.display())))
 }
 
 /// What is needed to publish again.
