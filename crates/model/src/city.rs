@@ -25,6 +25,8 @@ pub struct Settings {
     pub realm: String,
     /// Digest algorithms that agents' phones may use, most preferred first.
     pub digest: Vec<DigestAlgorithm>,
+    /// Programs that speak a language: text on standard input, WAV on standard output; program first, then its arguments.
+    pub voices: BTreeMap<Lang, Vec<String>>,
 }
 
 impl Default for Settings {
@@ -39,6 +41,7 @@ impl Default for Settings {
             calls_max: 200,
             realm: "toritsugi".to_owned(),
             digest: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
+            voices: BTreeMap::new(),
         }
     }
 }

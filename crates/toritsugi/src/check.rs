@@ -16,7 +16,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Stop> {
     let files = Files::find(&CityArgs { config: args.config.clone(), flows: args.path.clone() })?;
     let sources = files.read()?;
     let draft = flow::read(sources.clone());
-    let mut speech = publish::voices(&args.state.state)?;
+    let mut speech = publish::voices(&args.state.state, draft.settings())?;
     let shown = std::io::stderr().is_terminal();
     let mut progress = |done: usize, total: usize| {
         if shown {

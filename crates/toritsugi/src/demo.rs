@@ -137,8 +137,8 @@ fn tell(args: &DemoArgs, scratch: &std::path::Path) -> Result<(), Stop> {
     let state = &args.state.state;
     say("Toritsugi demo: the real engine, six residents and three agents, on loopback sockets of this machine.")?;
     let files = Files::find(&args.city)?;
-    let mut speech = publish::voices(state)?;
-    let mut published = publish::publish(&files, state, &mut speech, Wait::All, &mut |done, total| {
+    let mut speech = publish::voices(state, &model::Settings::default())?;
+    let mut published = publish::publish(&files, state, Wait::All, &mut |done, total| {
         if done == 0 || done == total {
             eprintln!("  voice: {done} of {total} sentences");
         }

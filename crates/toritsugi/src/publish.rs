@@ -6,12 +6,12 @@ use crate::words::Stop;
 use calls::City;
 use flow::{Checked, Draft, Form, Known, Sentence, Spoken, Tongue};
 use media::Clip;
-use model::{Lang, Millis, Pcm, UnixMillis};
+use model::{Lang, Millis, Pcm, Settings, UnixMillis};
 use speech::{CommandProvider, Request, Speech};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// A city that passed its check, and what remains to be said about it.
 pub(crate) struct Published {
@@ -29,18 +29,18 @@ pub(crate) enum Wait {
     Plain,
 }
 
-/// Languages that a program on this machine may speak, when one is there.
-const COMMAND_LANGS: [&str; 2] = ["en", "pt"];
+/// Languages that espeak-ng speaks, where it is installed.
+const ESPEAK: [&str; 6] = ["en", "zh", "ko", "pt", "es", "vi"];
+/// How long a program may take for one sentence.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Opens the voices, without loading any.
-pub(crate) fn voices(state: &Path) -> Result<Speech, Stop> {
-    let commands = COMMAND_LANGS
-        .iter()
-        .filter_map(|lang| {
-            let lang = Lang::from(*lang);
-            CommandProvider::espeak(&lang).map(|provider| (lang, provider))
-        })
-        .collect();
+/// Opens the voices, without loading any: Japanese is built in, then the programs that `engine.yaml` names, then espeak-ng.
+pub(crate) fn voices(state: &Path, settings: &Settings) -> Result<Speech, Stop> {
+    let espeak = ESPEAK.iter().map(|lang| Lang::from(*lang)).filter_map(|lang| Some((CommandProvider::espeak(&lang)?, lang)));
+    let mut commands: BTreeMap<Lang, CommandProvider> = espeak.map(|(provider, lang)| (lang, provider)).collect();
+    for (lang, argv) in &settings.voices {
+        commands.insert(lang.clone(), CommandProvider { argv: argv.clone(), timeout: COMMAND_TIMEOUT });
+    }
     Speech::open(state, commands).map_err(Stop::new)
 }
 
@@ -48,16 +48,11 @@ pub(crate) fn voices(state: &Path) -> Result<Speech, Stop> {
 ///
 /// # Errors
 /// With every problem rendered, when the files do not make a city.
-pub(crate) fn publish(
-    files: &Files,
-    state: &Path,
-    speech: &mut Speech,
-    wait: Wait,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Result<Published, Stop> {
+pub(crate) fn publish(files: &Files, state: &Path, wait: Wait, progress: &mut dyn FnMut(usize, usize)) -> Result<Published, Stop> {
     let sources = files.read()?;
     let draft = flow::read(sources.clone());
-    let (sounds, known) = sound(&draft, files, speech, wait, progress);
+    let mut speech = voices(state, draft.settings())?;
+    let (sounds, known) = sound(&draft, files, &mut speech, wait, progress);
     let checked = flow::check(&draft, &known);
     let rendered = flow::render(&checked.problems, &sources, Tongue::En, false);
     let Checked { book: Some(book), problems } = checked else {

@@ -68,9 +68,8 @@ struct Shop {
 
 impl Shop {
     fn publish(&self, wait: Wait, shown: bool) -> Result<Published, Stop> {
-        let mut speech = publish::voices(&self.state)?;
         let mut line = Progress { shown, began: Instant::now() };
-        let mut published = publish::publish(&self.files, &self.state, &mut speech, wait, &mut |done, total| line.step(done, total))?;
+        let mut published = publish::publish(&self.files, &self.state, wait, &mut |done, total| line.step(done, total))?;
         let city = Arc::make_mut(&mut published.city);
         let settings = &mut Arc::make_mut(&mut city.book).settings;
         if let Some(listen) = &self.listen {

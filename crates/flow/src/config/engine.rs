@@ -3,11 +3,14 @@
 use crate::decode::Fields;
 use crate::problem::{Problems, Spot};
 use crate::tree::{Node, shown};
-use model::{DigestAlgorithm, Settings};
+use model::{DigestAlgorithm, Lang, Settings};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// RTP and RTCP, for the caller and for the agent.
 const PORTS_A_CALL: u32 = 4;
+/// Languages with a program of their own.
+const VOICES_MAX: usize = 32;
 /// Where Linux begins to hand out ports by itself (`ip_local_port_range`).
 const EPHEMERAL_FIRST: u16 = 32_768;
 
@@ -53,8 +56,17 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Settings 
             settings.digest = digest;
         }
     }
+    if let Some(node) = fields.take("voices") {
+        settings.voices = voices(node, problems);
+    }
     fields.finish(problems);
     enough_ports(&settings, ports_at, problems);
+    if (settings.rtp_first..=settings.rtp_last).contains(&settings.sip.port()) {
+        let port = settings.sip.port();
+        let en = format!("the ports for sound hold {port}, where SIP is heard; keep them apart");
+        let ja = format!("音声用のポートに、SIP のポート {port} が含まれています。重ならないようにしてください。");
+        problems.error(ports_at, "ports_overlap", en, ja).help("rtp_ports: 20000-24999");
+    }
     settings
 }
 
@@ -67,6 +79,21 @@ fn enough_ports(settings: &Settings, at: Spot, problems: &mut Problems) {
         let ja = format!("{calls} 通話には {needed} 個のポートが必要です。この {ports} 個では {able} 通話までです。");
         problems.warning(at, "few_ports", en, ja);
     }
+}
+
+/// Which program speaks which language: `pt: [piper, --model, pt.onnx]`.
+fn voices(node: &Node, problems: &mut Problems) -> BTreeMap<Lang, Vec<String>> {
+    let mut voices = BTreeMap::new();
+    for (key, value) in node.map(problems).unwrap_or_default().iter().take(VOICES_MAX) {
+        let argv: Vec<String> = value.items().iter().filter_map(|item| item.text(problems)).map(|word| word.value.to_owned()).collect();
+        if argv.is_empty() {
+            let (en, ja) = ("a voice is a program and its arguments", "声には、プログラムとその引数を書いてください。");
+            problems.error(value.at, "voice_without_a_program", en, ja).help("pt: [piper, --model, pt.onnx]");
+            continue;
+        }
+        voices.insert(Lang::from(key.text.as_str()), argv);
+    }
+    voices
 }
 
 fn socket(node: &Node, problems: &mut Problems) -> Option<SocketAddr> {
