@@ -116,8 +116,7 @@ impl Progress {
 fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration) -> Result<(), Stop> {
     let book = &city.book;
     let host = settings.advertise.unwrap_or_else(|| settings.sip.ip());
-    let reach =
-        if settings.sip.ip().is_loopback() { "this machine only; --listen opens it" } else { "open to the lines listed in lines.yaml" };
+    let reach = if settings.sip.ip().is_loopback() { "this machine only; --listen opens it" } else { "open to the lines below" };
     let host = match host {
         IpAddr::V6(v6) => format!("[{v6}]"),
         IpAddr::V4(v4) => v4.to_string(),
@@ -134,6 +133,8 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration) -> Resu
     for (number, flow) in &book.numbers {
         say(format_args!("  Number    {number} leads to the flow \"{flow}\". Call it: sip:{number}@{host}{port}"))?;
     }
+    let nets: Vec<String> = book.lines.iter().flat_map(|line| &line.from).map(|net| format!("{}/{}", net.addr, net.prefix)).collect();
+    say(format_args!("  Lines     calls are taken from {}; anyone else gets no answer (lines.yaml)", nets.join(", ")))?;
     let (able, unable): (Vec<_>, Vec<_>) = book.agents.keys().partition(|agent| city.users.contains_key(agent.as_str()));
     let names = |list: &[&model::AgentId]| list.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(", ");
     say("  Agents    nobody is logged in yet; a phone logs in by registering with the agent's name and password")?;
