@@ -2,8 +2,8 @@
 
 use crate::{City, OpenCall, Place};
 use model::{
-    AgentId, CallEnd, CallId, CallRecord, DialogId, Instant, LegId, Millis, Now, Number, OfferId, Party, PlayId, QueueId, Redacted, Seq,
-    TicketId, UnixMillis,
+    AgentId, CallEnd, CallId, CallRecord, DialogId, Instant, LegId, Millis, Now, Number, OfferId, Party, Person, PlayId, QueueId, Redacted,
+    Seq, TicketId, UnixMillis,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +100,8 @@ pub(crate) struct Call {
     pub(crate) arrived: Now,
     pub(crate) number: Number,
     pub(crate) caller: Redacted<String>,
+    /// The caller as statistics know them.
+    pub(crate) person: Option<Person>,
     /// Age zero of the caller's claim: the first time they took a place, in whatever queue. It is never reset.
     pub(crate) waiting_since: Option<(Instant, UnixMillis)>,
     pub(crate) ticket_id: Option<TicketId>,
@@ -176,6 +178,12 @@ impl Call {
             end,
             hung_up_by,
             version: self.city.book.version.clone(),
+            person: self.person.clone(),
+            ticket: self.ticket_id,
+            class: self.run.class(),
+            gave_up: None,
+            transferred_to: None,
+            called_back: false,
         }
     }
 
@@ -186,8 +194,10 @@ impl Call {
             queue: ticket.queue.clone(),
             lang: self.run.lang().clone(),
             since,
+            class: self.run.class(),
         });
         OpenCall {
+            person: self.person.clone(),
             arrived: self.arrived.wall,
             number: self.number.clone(),
             caller: self.caller.to_string(),

@@ -76,7 +76,7 @@ impl Engine {
         let config = sip::Config { local, realm: settings.realm.clone(), digest: settings.digest.clone() };
         let mut sip = sip::Endpoint::new(config, random.fork());
         sip.set_users(city.users.clone());
-        let acd = routing::Acd::new(city.book.queues.clone(), city.book.agents.clone());
+        let acd = routing::Acd::new(rules(&city));
         let ports = Ports::new(settings.rtp_first, settings.rtp_last);
         let mut engine = Engine {
             city,
@@ -179,6 +179,7 @@ impl Engine {
             on_break: self.on_break(),
             calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).collect(),
             ended: self.ended.clone(),
+            callbacks: BTreeMap::new(),
             last_call: CallId(self.last_call),
             last_ticket: self.placed_ticket,
         }
@@ -285,7 +286,7 @@ impl Engine {
         let reply = match control {
             Control::Publish(city) => {
                 self.sip.set_users(city.users.clone());
-                self.acd.publish(now.mono, city.book.queues.clone(), city.book.agents.clone());
+                self.acd.publish(now.mono, rules(&city));
                 self.city = city;
                 self.announce_city();
                 Reply::Done
@@ -564,7 +565,7 @@ impl Engine {
             Refusal::Full | Refusal::NoPort => (503, Some(5)),
             Refusal::Draining => (503, Some(30)),
         };
-        self.note(Event::Refused { why });
+        self.note(Event::Refused { why, person: None });
         self.sip.handle_command(now, sip::Command::Reject { dialog, status, retry_after_secs });
     }
 
@@ -623,6 +624,11 @@ pub(crate) struct Invite {
     pub(crate) to_user: String,
     pub(crate) authenticated: Option<String>,
     pub(crate) offer: Option<Bytes>,
+}
+
+/// The part of the city that routing goes by.
+fn rules(city: &City) -> routing::Rules {
+    routing::Rules { queues: city.book.queues.clone(), agents: city.book.agents.clone(), lines: city.book.places() }
 }
 
 /// The address that others reach us at.

@@ -22,4 +22,4 @@ pub use engine::Engine;
 pub use face::{Act, Control, Input, Output, Reply, Wake};
 pub use gate::Gate;
 pub use ports::Ports;
-pub use record::{OpenCall, Place, Record, State};
+pub use record::{Booked, OpenCall, Place, Record, State};

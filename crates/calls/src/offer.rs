@@ -5,7 +5,7 @@ use crate::engine::{Engine, Owner, far};
 use crate::record::Record;
 use flow::Heard;
 use media::Command as Media;
-use model::{CallEnd, Codec, Event, LegId, MixId, Now, OfferEnd, Party, QueueEnd, Seq};
+use model::{AgentId, CallEnd, Codec, Event, LegId, MixId, Now, OfferEnd, OfferId, Party, QueueEnd, QueueId, Seq, Why};
 use routing::Decision;
 
 impl Engine {
@@ -34,9 +34,15 @@ impl Engine {
                     // The caller is gone and routing will hear of it in this same round.
                     return;
                 };
-                self.note(Event::Offered { call, ticket, offer, queue, agent: agent.clone(), why });
-                self.with_call(now, call, |engine, call| engine.call_agent(now, call, agent, offer));
+                self.note(Event::Offered { call, ticket, offer, queue: queue.clone(), agent: agent.clone(), why: why.clone() });
+                self.with_call(now, call, |engine, call| engine.call_agent(now, call, agent, offer, queue, why));
             }
+            Decision::Waits { ticket, queue, why } => {
+                let call = self.tickets.get(&ticket).copied();
+                self.commit(Record::Waits { call, ticket, queue: queue.clone(), why: Box::new(why.clone()) });
+                self.note(Event::Waits { call, ticket, queue, why });
+            }
+            Decision::Repaired { agent, what } => self.note(Event::Repaired { agent, what }),
             Decision::Withdraw { offer, agent, how, .. } => {
                 let Some(call) = self.offers.get(&offer).copied() else { return };
                 self.with_call(now, call, |engine, call| {
@@ -56,7 +62,7 @@ impl Engine {
     }
 
     /// An agent was chosen: the media session is opened first, so that the INVITE never promises a port that is not there.
-    fn call_agent(&mut self, now: Now, call: &mut Call, agent: model::AgentId, offer: model::OfferId) {
+    fn call_agent(&mut self, now: Now, call: &mut Call, agent: AgentId, offer: OfferId, queue: QueueId, why: Why) {
         if !matches!(call.stage, Stage::Waiting(_)) {
             self.acd.declined(now.mono, offer, OfferEnd::Withdrawn);
             return;
@@ -76,7 +82,7 @@ impl Engine {
             self.acd.declined(now.mono, offer, OfferEnd::Unreachable);
             return;
         };
-        call.after = self.commit(Record::Assigned { call: call.id, agent: agent.clone(), offer });
+        call.after = self.commit(Record::Assigned { call: call.id, agent: agent.clone(), offer, queue, why: Box::new(why) });
         self.offers.insert(offer, call.id);
         let local = self.bind_addr(&leg);
         self.media(call.after, leg.id, Media::Open { local });
@@ -238,8 +244,8 @@ impl Engine {
                     self.acd.finished(now.mono, &side.agent);
                     self.tickets.remove(&ticket.id);
                     call.stage = Stage::Menu;
-                    call.after = self.commit(Record::Unplaced { call: call.id });
-                    self.commit_unassigned(call, side.offer);
+                    call.after = self.commit(Record::Unplaced { call: call.id, how: QueueEnd::Answered });
+                    self.commit_unassigned(call, side.offer, OfferEnd::Answered);
                     self.tell(now, call, Heard::Served);
                     // A flow that has nothing to say after an agent's goodbye ends here.
                     if !matches!(call.stage, Stage::Over) && call.sound == Sound::Quiet && call.next_wake().is_none() {
@@ -247,7 +253,7 @@ impl Engine {
                     }
                 } else {
                     // Law 4: the caller did not hang up, so the caller keeps the place, at the front by age.
-                    self.commit_unassigned(call, side.offer);
+                    self.commit_unassigned(call, side.offer, OfferEnd::Answered);
                     call.stage = Stage::Waiting(ticket.clone());
                     // This alone: it takes the ticket back and leaves the agent to after-call work.
                     self.acd.returned(now.mono, ticket.id);
@@ -274,20 +280,20 @@ impl Engine {
             Dialling::Invited => self.sip.handle_command(now, sip::Command::Cancel { dialog: side.leg.dialog }),
         }
         self.close_leg(call.after, &side.leg);
-        self.commit_unassigned(call, side.offer);
+        self.commit_unassigned(call, side.offer, how);
         self.note(Event::OfferEnded { offer: side.offer, agent: side.agent, how });
     }
 
     /// An offer came to nothing by the phone's doing: routing is told, the caller waits on at the front.
     fn offer_failed(&mut self, now: Now, call: &mut Call, side: &AgentSide, how: OfferEnd) {
         self.offers.remove(&side.offer);
-        self.commit_unassigned(call, side.offer);
+        self.commit_unassigned(call, side.offer, how);
         self.note(Event::OfferEnded { offer: side.offer, agent: side.agent.clone(), how });
         self.acd.declined(now.mono, side.offer, how);
     }
 
-    fn commit_unassigned(&mut self, call: &mut Call, offer: model::OfferId) {
-        let seq: Seq = self.commit(Record::Unassigned { call: call.id, offer });
+    fn commit_unassigned(&mut self, call: &mut Call, offer: OfferId, how: OfferEnd) {
+        let seq: Seq = self.commit(Record::Unassigned { call: call.id, offer, how });
         call.after = call.after.max(seq);
     }
 }

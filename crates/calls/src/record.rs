@@ -1,6 +1,10 @@
 //! What is written down before the world sees it, and the state that the written records add up to.
 
-use model::{AgentId, CallEnd, CallId, CallRecord, Lang, Number, OfferId, Party, QueueId, TicketId, UnixMillis, Version};
+use flow::CallbackTerms;
+use model::{
+    AgentId, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, Lang, LineId, Need, Number, OfferEnd, OfferId, Party, Person, QueueEnd,
+    QueueId, Refusal, TicketId, TransferEnd, TransferKind, UnixMillis, Version, Why,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -43,10 +47,23 @@ pub enum Record {
         /// The place.
         place: Place,
     },
-    /// The caller left the queue without an agent.
+    /// The caller left the queue, or the conversation that followed.
     Unplaced {
         /// Which call.
         call: CallId,
+        /// How.
+        how: QueueEnd,
+    },
+    /// The caller waits on: a decision found nobody, and why. For whoever asks later; nothing depends on it.
+    Waits {
+        /// Which call; `None` for a callback.
+        call: Option<CallId>,
+        /// The claim.
+        ticket: TicketId,
+        /// The queue.
+        queue: QueueId,
+        /// Why nobody.
+        why: Box<Why>,
     },
     /// An agent was chosen, before their phone rings.
     Assigned {
@@ -56,13 +73,73 @@ pub enum Record {
         agent: AgentId,
         /// By which offer.
         offer: OfferId,
+        /// From which queue.
+        queue: QueueId,
+        /// Why this agent, and why not the others.
+        why: Box<Why>,
     },
-    /// The offer came to nothing; the caller waits on.
+    /// The offer came to nothing, or its conversation is over.
     Unassigned {
         /// Which call.
         call: CallId,
         /// By which offer.
         offer: OfferId,
+        /// How it ended; `Answered` when they have talked.
+        how: OfferEnd,
+    },
+    /// A caller was to be put through.
+    Transferred {
+        /// Which call.
+        call: CallId,
+        /// Where to: a line or a queue, by its name.
+        to: String,
+        /// How.
+        kind: TransferKind,
+        /// By whom: the agent, or the flow.
+        by: Option<AgentId>,
+        /// What became of it.
+        how: TransferEnd,
+    },
+    /// All places of a line were taken when a call wanted one.
+    LineFull {
+        /// Which call.
+        call: CallId,
+        /// Which line.
+        line: LineId,
+    },
+    /// An INVITE was turned away before it became a call: the callers whom nobody counts.
+    Refused {
+        /// The number dialled, if it was one of ours.
+        number: Option<Number>,
+        /// Who, as statistics know them.
+        person: Option<Person>,
+        /// Why.
+        why: Refusal,
+    },
+    /// Somebody is to be called back.
+    CallbackBooked {
+        /// The claim, which keeps its age.
+        ticket: TicketId,
+        /// What was agreed.
+        booked: Box<Booked>,
+    },
+    /// A callback was tried. Written before the call goes out, and again with what became of it.
+    CallbackTried {
+        /// The claim.
+        ticket: TicketId,
+        /// The how-manieth attempt, from 1.
+        attempt: u32,
+        /// When.
+        at: UnixMillis,
+        /// What became of it; `None` before the call goes out.
+        how: Option<CallbackTry>,
+    },
+    /// A callback is over.
+    CallbackEnded {
+        /// The claim.
+        ticket: TicketId,
+        /// How.
+        how: CallbackEnd,
     },
     /// Caller and agent talk.
     Bridged {
@@ -86,6 +163,9 @@ pub struct OpenCall {
     pub caller: String,
     /// The version of the city that it began with.
     pub version: Version,
+    /// Who calls, as statistics know them.
+    #[serde(default)]
+    pub person: Option<Person>,
     /// The SIP Call-ID, once answered.
     pub sip_call_id: Option<String>,
     /// Where it waits.
@@ -94,6 +174,37 @@ pub struct OpenCall {
     pub assigned: Option<(AgentId, OfferId)>,
     /// Whether they talk.
     pub bridged: bool,
+}
+
+/// A callback as it was agreed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Booked {
+    /// The call in which it was asked.
+    pub call: CallId,
+    /// When that call came.
+    pub arrived: UnixMillis,
+    /// When it was booked.
+    pub at: UnixMillis,
+    /// The city's number that was dialled: it is shown when we call back.
+    pub number: Number,
+    /// Whom to call, sealed: only this city's key opens it.
+    pub sealed: String,
+    /// Whom, masked.
+    pub caller: String,
+    /// As statistics know them.
+    pub person: Option<Person>,
+    /// Where they wait.
+    pub place: Place,
+    /// What the agent must be able to do.
+    pub needs: Vec<Need>,
+    /// On what terms.
+    pub terms: CallbackTerms,
+    /// The version of the city.
+    pub version: Version,
+    /// Attempts made.
+    pub attempts: u32,
+    /// When the last one was.
+    pub tried: Option<UnixMillis>,
 }
 
 /// A caller's place in a queue.
@@ -107,6 +218,9 @@ pub struct Place {
     pub lang: Lang,
     /// Since when the caller waits, in all queues together.
     pub since: UnixMillis,
+    /// 0 normal, 1 high, 2 urgent.
+    #[serde(default)]
+    pub class: u8,
 }
 
 /// What must survive: the fold of all records. An engine shows it from its living machines ([`crate::Engine::state`]); a restored
@@ -119,6 +233,9 @@ pub struct State {
     pub on_break: Vec<AgentId>,
     /// Calls in progress.
     pub calls: BTreeMap<CallId, OpenCall>,
+    /// Callbacks to be made.
+    #[serde(default)]
+    pub callbacks: BTreeMap<TicketId, Booked>,
     /// Calls that ended, by how.
     pub ended: BTreeMap<CallEnd, u64>,
     /// The highest call id given out.
@@ -148,9 +265,22 @@ impl State {
                 self.last_ticket = self.last_ticket.max(place.ticket);
                 self.call(call, |open| open.place = Some(place));
             }
-            Record::Unplaced { call } => self.call(call, |open| open.place = None),
-            Record::Assigned { call, agent, offer } => self.call(call, |open| open.assigned = Some((agent, offer))),
-            Record::Unassigned { call, offer } => self.call(call, |open| {
+            Record::Unplaced { call, .. } => self.call(call, |open| open.place = None),
+            Record::Waits { .. } | Record::Transferred { .. } | Record::LineFull { .. } | Record::Refused { .. } => {}
+            Record::CallbackBooked { ticket, booked } => {
+                self.callbacks.insert(ticket, *booked);
+            }
+            Record::CallbackTried { ticket, attempt, at, .. } => {
+                if let Some(booked) = self.callbacks.get_mut(&ticket) {
+                    booked.attempts = booked.attempts.max(attempt);
+                    booked.tried = booked.tried.max(Some(at));
+                }
+            }
+            Record::CallbackEnded { ticket, .. } => {
+                self.callbacks.remove(&ticket);
+            }
+            Record::Assigned { call, agent, offer, .. } => self.call(call, |open| open.assigned = Some((agent, offer))),
+            Record::Unassigned { call, offer, .. } => self.call(call, |open| {
                 if open.assigned.as_ref().is_some_and(|(_, o)| *o == offer) {
                     open.assigned = None;
                     open.bridged = false;
@@ -180,6 +310,8 @@ pub(crate) fn lost(call: CallId, open: OpenCall, ended: UnixMillis) -> CallRecor
         caller: open.caller,
         lang: open.place.as_ref().map_or_else(|| Lang::from("ja"), |p| p.lang.clone()),
         path: Vec::new(),
+        ticket: open.place.as_ref().map(|p| p.ticket),
+        class: open.place.as_ref().map_or(0, |p| p.class),
         queue: open.place.map(|p| p.queue),
         waited: None,
         to_human: None,
@@ -189,5 +321,9 @@ pub(crate) fn lost(call: CallId, open: OpenCall, ended: UnixMillis) -> CallRecor
         end: CallEnd::LostInRestart,
         hung_up_by: Party::Engine,
         version: open.version,
+        person: open.person,
+        gave_up: None,
+        transferred_to: None,
+        called_back: false,
     }
 }

@@ -3,9 +3,9 @@
 use crate::call::{Call, Sound, Stage, Ticket};
 use crate::engine::{Engine, Invite, Owner, far};
 use crate::record::{Place, Record};
-use flow::{Ask, Heard, Spoken};
+use flow::{Ask, Heard, Spoken, Wanted};
 use media::{Clip, Command as Media, OnKey, PlayEnd};
-use model::{CallEnd, Codec, Event, Instant, Millis, Now, Number, Party, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId};
+use model::{CallEnd, Codec, Event, Millis, Now, Number, Party, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +60,7 @@ impl Engine {
             arrived: now,
             number: number.clone(),
             caller: caller.clone(),
+            person: None,
             waiting_since: None,
             ticket_id: None,
             last_queue: None,
@@ -86,7 +87,7 @@ impl Engine {
                     return;
                 }
                 self.drop_leg(&call.leg);
-                self.note(Event::Refused { why: Refusal::NoPort });
+                self.note(Event::Refused { why: Refusal::NoPort, person: None });
                 self.end_call(now, call, CallEnd::InternalError, Party::Engine);
             }
             media::Event::Played { id, how } if call.sound.play() == Some(id) => match how {
@@ -162,7 +163,8 @@ impl Engine {
             if call.in_queue()
                 && let Some(position) = call.ticket().and_then(|t| self.acd.position(t.id))
             {
-                self.tell(now, call, Heard::Position(position));
+                let wait = call.ticket().and_then(|t| self.acd.expected_wait(now.mono, t.id));
+                self.tell(now, call, Heard::Place { position, wait });
             }
             call.run.handle_timeout(now);
             self.obey(now, call);
@@ -209,7 +211,13 @@ impl Engine {
                     self.play(call, std::slice::from_ref(&music), OnKey::Ignore, true);
                 }
                 Ask::Hush => self.hush(call),
-                Ask::Enqueue { queue, needs, lang, class } => self.enqueue(now, call, routing_ticket(queue, needs, lang, class)),
+                Ask::Enqueue(wanted) => self.enqueue(now, call, wanted),
+                Ask::Look { queue } => {
+                    let facts = self.acd.facts(now.mono, &queue);
+                    call.run.handle(now, Heard::Facts(facts));
+                }
+                Ask::Transfer { .. } => call.run.handle(now, Heard::NotTransferred(model::TransferEnd::Failed)),
+                Ask::Callback { .. } => call.run.handle(now, Heard::CallbackRefused),
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {
                     // Whoever was served was let go by the agent: the flow only says goodbye.
@@ -260,7 +268,7 @@ impl Engine {
 
     // ---- queues --------------------------------------------------------------------------------------------------------------
 
-    fn enqueue(&mut self, now: Now, call: &mut Call, mut ticket: routing::Ticket) {
+    fn enqueue(&mut self, now: Now, call: &mut Call, wanted: Wanted) {
         if call.in_queue() {
             // Moving to another queue is leaving this one, but not losing the place: the age goes along.
             self.leave_queue(now, call, QueueEnd::Moved);
@@ -270,9 +278,18 @@ impl Engine {
             self.last_ticket += 1;
             TicketId(self.last_ticket)
         });
-        ticket.id = id;
-        ticket.since = since;
-        let queue = ticket.queue.clone();
+        let queue = wanted.queue.clone();
+        let ticket = routing::Ticket {
+            id,
+            queue: wanted.queue,
+            needs: wanted.needs,
+            lang: wanted.lang,
+            class: wanted.class,
+            since,
+            bonus: wanted.bonus,
+            excluded: wanted.except,
+            preferred: None,
+        };
         call.last_queue = Some(queue.clone());
         call.stage = Stage::Waiting(Ticket { id, queue });
         self.tickets.insert(id, call.id);
@@ -283,7 +300,7 @@ impl Engine {
     pub(crate) fn on_placed(&mut self, now: Now, call: &mut Call, queue: QueueId, position: u32) {
         let Some((since, since_wall)) = call.waiting_since else { return };
         let Some(ticket) = call.ticket().map(|t| t.id) else { return };
-        let place = Place { ticket, queue: queue.clone(), lang: call.run.lang().clone(), since: since_wall };
+        let place = Place { ticket, queue: queue.clone(), lang: call.run.lang().clone(), since: since_wall, class: call.run.class() };
         self.placed_ticket = self.placed_ticket.max(ticket);
         call.after = self.commit(Record::Placed { call: call.id, place });
         self.note(Event::Enqueued { call: call.id, ticket, queue, position: u64::from(position) });
@@ -296,7 +313,7 @@ impl Engine {
         let ticket = ticket.clone();
         call.stage = Stage::Menu;
         self.tickets.remove(&ticket.id);
-        call.after = self.commit(Record::Unplaced { call: call.id });
+        call.after = self.commit(Record::Unplaced { call: call.id, how: why });
         self.note_left(now, call, &ticket, why);
         self.tell(now, call, Heard::Refused(why));
     }
@@ -316,7 +333,7 @@ impl Engine {
         };
         self.tickets.remove(&ticket.id);
         self.acd.abandon(now.mono, ticket.id);
-        call.after = self.commit(Record::Unplaced { call: call.id });
+        call.after = self.commit(Record::Unplaced { call: call.id, how });
         self.note_left(now, call, &ticket, how);
     }
 
@@ -368,8 +385,4 @@ impl Engine {
         self.acd.abandon(now.mono, ticket.id);
         self.note_left(now, call, ticket, QueueEnd::Abandoned);
     }
-}
-
-fn routing_ticket(queue: QueueId, needs: Vec<model::Need>, lang: model::Lang, class: u8) -> routing::Ticket {
-    routing::Ticket { id: TicketId(0), queue, needs, lang, class, since: Instant::ZERO }
 }

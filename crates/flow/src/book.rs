@@ -4,7 +4,7 @@ use crate::calendar::Calendar;
 use crate::draft::{Draft, sentences};
 use crate::program::Flow;
 use crate::speech::{Sentence, Spoken};
-use model::{Agent, AgentId, FlowName, Line, Millis, Number, PromptId, Queue, QueueId, Settings, Version};
+use model::{Agent, AgentId, FlowName, Line, LineId, Millis, Number, PromptId, Queue, QueueId, Settings, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A checked city. Published whole, never changed.
@@ -44,6 +44,15 @@ impl Default for Book {
 }
 
 impl Book {
+    /// Places of each line that calls go out to: a target's lines, a trunk's channels.
+    pub fn places(&self) -> BTreeMap<LineId, u32> {
+        let places = |line: &Line| {
+            let places = line.target.as_ref().map(|target| target.lines).or(line.trunk.as_ref().map(|trunk| trunk.channels));
+            places.map(|places| (line.id.clone(), places))
+        };
+        self.lines.iter().filter_map(places).collect()
+    }
+
     pub(crate) fn new(draft: &Draft, lengths: &BTreeMap<Spoken, Millis>) -> Book {
         Book {
             version: draft.version.clone(),

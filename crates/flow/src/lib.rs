@@ -36,5 +36,5 @@ pub use check::{Checked, Known, check};
 pub use draft::{Draft, Source, read, sentences};
 pub use problem::{Problem, Severity, Tongue, json, render};
 pub use program::Flow;
-pub use run::{Ask, Heard, Note, Position, Run};
+pub use run::{Ask, CallbackTerms, Heard, Note, Position, Run, Wanted};
 pub use speech::{Form, Sentence, Spoken};

@@ -9,7 +9,10 @@ use crate::program::{Flow, Set};
 use crate::prompts::POSITION_MAX;
 use crate::speech::{Speech, Spoken};
 use crate::steps::{Go, State};
-use model::{Digit, FlowName, Instant, KeyMeaning, Lang, Need, Now, QueueEnd, QueueId, StepId, Version};
+use model::{
+    AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, Need, Now, NumberKind, QueueEnd, QueueFacts, QueueId,
+    ScheduleId, StepId, TransferEnd, Version,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -44,8 +47,21 @@ pub enum Heard {
     },
     /// The queue did not take the caller, or takes nobody any more.
     Refused(QueueEnd),
-    /// The caller's place; told before every `handle_timeout` while waiting.
-    Position(u32),
+    /// The caller's place and, where it can be told, the wait; told before every `handle_timeout` while waiting.
+    Place {
+        /// From 1.
+        position: u32,
+        /// What may be said of the wait.
+        wait: Option<Estimate>,
+    },
+    /// The answer to [`Ask::Look`]; `None` when there is no such queue.
+    Facts(Option<QueueFacts>),
+    /// A transfer was not made; the caller is back in the run's hands. A transfer that is made is [`Heard::Connected`].
+    NotTransferred(TransferEnd),
+    /// The callback is written down.
+    CallbackBooked,
+    /// It is not: the number may not be called, or the window will not come in time.
+    CallbackRefused,
     /// Agent and caller talk; the run is quiet.
     Connected,
     /// The agent's leg was lost before or while talking: back in the queue, waiting.
@@ -69,15 +85,31 @@ pub enum Ask {
     /// Play nothing.
     Hush,
     /// Take a place in a queue, or move there from another one; the age is kept.
-    Enqueue {
-        /// Where.
+    Enqueue(Wanted),
+    /// How does this queue stand? [`Heard::Facts`] follows at once.
+    Look {
+        /// Which.
         queue: QueueId,
-        /// What the agent must be able to do, language included.
-        needs: Vec<Need>,
-        /// The caller's language.
-        lang: Lang,
-        /// 0 normal, 1 high, 2 urgent.
-        class: u8,
+    },
+    /// Put the caller through to a line; [`Heard::Connected`] or [`Heard::NotTransferred`] follows. The caller hears what was asked for
+    /// last (music) until then.
+    Transfer {
+        /// A line with a target.
+        line: LineId,
+        /// For a warm transfer: what the other side hears before it accepts with 1. `None`: a blind one.
+        brief: Option<Vec<Spoken>>,
+        /// How long the other side may take, until it has accepted.
+        timeout: Duration,
+        /// Whether a transfer that fails brings the caller to the front of the queue that they were in: the place is kept meanwhile.
+        keep_place: bool,
+    },
+    /// Write down that the caller wants to be called back, at the number they call from; the claim keeps its age.
+    /// [`Heard::CallbackBooked`] or [`Heard::CallbackRefused`] follows.
+    Callback {
+        /// For whom they wait.
+        wanted: Wanted,
+        /// How.
+        terms: CallbackTerms,
     },
     /// Step away from the queue; the age is kept.
     LeaveQueue,
@@ -85,6 +117,40 @@ pub enum Ask {
     HangUp,
     /// Something worth noting.
     Note(Note),
+}
+
+/// Whom a caller waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// Where.
+    pub queue: QueueId,
+    /// What the agent must be able to do, language included.
+    pub needs: Vec<Need>,
+    /// The caller's language.
+    pub lang: Lang,
+    /// 0 normal, 1 high, 2 urgent.
+    pub class: u8,
+    /// On top of the age, within the class.
+    pub bonus: Duration,
+    /// Agents who are not to be asked.
+    pub except: Vec<AgentId>,
+    /// For how long to wait for the agent who served this caller last, if somebody did today.
+    pub last_agent: Option<Duration>,
+}
+
+/// On what terms somebody is called back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallbackTerms {
+    /// Only within these hours.
+    pub window: ScheduleId,
+    /// Kinds of numbers that may be called.
+    pub accept: BTreeSet<NumberKind>,
+    /// Attempts in all.
+    pub attempts: u32,
+    /// Between two attempts.
+    pub spacing: Duration,
+    /// After so long it is over.
+    pub expires: Duration,
 }
 
 /// What happened on the way.
@@ -167,6 +233,10 @@ pub(crate) struct Caller {
     pub(crate) since: Option<Instant>,
     /// Place in line.
     pub(crate) position: Option<u32>,
+    /// What may be said of the wait.
+    pub(crate) wait: Option<Estimate>,
+    /// What kind of number they call from; `None` when it is withheld.
+    pub(crate) number: Option<NumberKind>,
     /// Holds a place in a queue, or has asked for one.
     pub(crate) queued: bool,
     climbed: BTreeSet<(StepId, u32)>,
@@ -193,6 +263,12 @@ impl Run {
         path.truncate(PATH_MAX);
         let caller = Caller::new(at.lang, at.class, at.rungs.into_iter().collect(), path);
         Some(Run { flow: at.flow, step: at.step, stage: Stage::Fresh, caller, failures: 0, book })
+    }
+
+    /// What kind of number the caller calls from; `None` when it is withheld. Said once, at the beginning.
+    pub fn calling_from(mut self, number: Option<NumberKind>) -> Run {
+        self.caller.number = number;
+        self
     }
 
     /// The caller did or met something.
@@ -279,6 +355,10 @@ impl Run {
     pub fn lang(&self) -> &Lang {
         &self.caller.lang
     }
+    /// The caller's urgency: 0 normal, 1 high, 2 urgent.
+    pub fn class(&self) -> u8 {
+        self.caller.class
+    }
     /// The way so far: `greeting`, `language=1`, `hours=open`, at most the first 64 steps.
     pub fn path(&self) -> &[String] {
         &self.caller.path
@@ -348,7 +428,19 @@ impl Run {
 
 impl Caller {
     fn new(lang: Lang, class: u8, climbed: BTreeSet<(StepId, u32)>, path: Vec<String>) -> Caller {
-        Caller { lang, class, since: None, position: None, queued: false, climbed, path, heard_by: None, out: VecDeque::new() }
+        Caller {
+            lang,
+            class,
+            since: None,
+            position: None,
+            wait: None,
+            number: None,
+            queued: false,
+            climbed,
+            path,
+            heard_by: None,
+            out: VecDeque::new(),
+        }
     }
 
     pub(crate) fn ask(&mut self, ask: Ask) {

@@ -79,7 +79,7 @@ fn two_thousand_damaged_cities_never_panic() {
                 while let Some(ask) = run.poll_output() {
                     match ask {
                         Ask::Prompt { .. } => run.handle(now, if random.below(3) == 0 { key(&mut random) } else { Heard::Played }),
-                        Ask::Enqueue { .. } | Ask::HangUp => over = true,
+                        Ask::Enqueue(_) | Ask::HangUp => over = true,
                         _ => {}
                     }
                 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{known, shipped};
-use flow::{Ask, Book, Heard, Note, Position, Run, check, read};
+use flow::{Ask, Book, Heard, Note, Position, Run, Wanted, check, read};
 use model::{Digit, FlowName, Instant, KeyMeaning, Now, QueueEnd, UnixMillis};
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,10 +96,13 @@ fn told(ask: Ask) -> Option<String> {
         }
         Ask::Music(music) => format!("music {}.{}", music.prompt, music.lang),
         Ask::Hush => "hush".to_owned(),
-        Ask::Enqueue { queue, needs, lang, class } => {
+        Ask::Enqueue(Wanted { queue, needs, lang, class, .. }) => {
             let needs: Vec<String> = needs.iter().map(|n| format!("{}:{}", n.skill, n.level.get())).collect();
             format!("enqueue {queue} [{}] {lang} {class}", needs.join(" "))
         }
+        Ask::Look { queue } => format!("look {queue}"),
+        Ask::Transfer { line, .. } => format!("transfer {line}"),
+        Ask::Callback { wanted, .. } => format!("callback {}", wanted.queue),
         Ask::LeaveQueue => "leave queue".to_owned(),
         Ask::HangUp => "hang up".to_owned(),
         Ask::Note(Note::StepEntered { .. }) => return None,
@@ -250,9 +253,9 @@ fn the_place_is_said_again_only_when_it_is_better() {
     caller.tell(Heard::Played);
     assert_eq!(caller.secs(10), ["say queue_position.ja(3)"]);
     caller.tell(Heard::Played);
-    caller.tell(Heard::Position(3));
+    caller.tell(Heard::Place { position: 3, wait: None });
     assert_eq!(caller.secs(45), Vec::<String>::new());
-    caller.tell(Heard::Position(2));
+    caller.tell(Heard::Place { position: 2, wait: None });
     assert_eq!(caller.secs(45), ["say queue_position.ja(2)"]);
     assert_eq!(caller.tell(Heard::Played), ["music calm.music"]);
 }
@@ -262,7 +265,7 @@ fn a_place_far_back_is_not_spoken() {
     let mut caller = Resident::waits_for_a_nurse(31);
     caller.tell(Heard::Played);
     assert_eq!(caller.secs(60), Vec::<String>::new());
-    caller.tell(Heard::Position(30));
+    caller.tell(Heard::Place { position: 30, wait: None });
     assert_eq!(caller.secs(45), ["say queue_position.ja(30)"]);
 }
 
@@ -305,7 +308,7 @@ fn a_rung_that_leads_back_fires_once_and_costs_no_place() {
     caller.secs(10);
     caller.tell(Heard::Played);
     caller.secs(35);
-    caller.tell(Heard::Position(1));
+    caller.tell(Heard::Place { position: 1, wait: None });
     assert_eq!(caller.secs(15), ["leave queue", "say general_long_wait.ja"]);
     assert_eq!(caller.tell(Heard::Played), ["enqueue general [general:1 ja:1] ja 0"]);
     caller.tell(Heard::Queued { since, position: 1 });
@@ -317,7 +320,7 @@ fn an_agent_who_is_lost_gives_the_caller_back_to_the_music() {
     let mut caller = Resident::waits_for_a_nurse(1);
     caller.tell(Heard::Connected);
     assert_eq!(caller.tell(Heard::Returned), ["music calm.music"]);
-    caller.tell(Heard::Position(1));
+    caller.tell(Heard::Place { position: 1, wait: None });
     assert_eq!(caller.secs(10), ["say queue_position.ja(1)"]);
     caller.tell(Heard::Connected);
     assert_eq!(caller.tell(Heard::Served), ["hang up"]);
@@ -396,7 +399,7 @@ fn whatever_is_heard_at_whatever_time_does_no_harm() {
                 4..=6 => Heard::Played,
                 7 => Heard::Queued { since: caller.now.mono, position: u32::try_from(random.below(40)).unwrap() },
                 8 => Heard::Refused(QueueEnd::Full),
-                9 => Heard::Position(u32::try_from(random.below(40)).unwrap()),
+                9 => Heard::Place { position: u32::try_from(random.below(40)).unwrap(), wait: None },
                 10 => Heard::Connected,
                 _ => Heard::Returned,
             };

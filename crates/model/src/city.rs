@@ -1,6 +1,6 @@
 //! The plain types of a city: who may call in, who answers, which queues there are.
 
-use crate::{AgentId, FlowName, Lang, Level, LineId, Need, Number, QueueId, Skill};
+use crate::{AgentId, FlowName, Lang, Level, LineId, Need, Number, PromptId, QueueId, Skill};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -27,6 +27,8 @@ pub struct Settings {
     pub digest: Vec<DigestAlgorithm>,
     /// Programs that speak a language: text on standard input, WAV on standard output; program first, then its arguments.
     pub voices: BTreeMap<Lang, Vec<String>>,
+    /// Calls that we may make to the outside in any hour, of all kinds together: toll fraud ends here.
+    pub calls_out_per_hour: u32,
 }
 
 impl Default for Settings {
@@ -42,6 +44,7 @@ impl Default for Settings {
             realm: "toritsugi".to_owned(),
             digest: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
             voices: BTreeMap::new(),
+            calls_out_per_hour: 120,
         }
     }
 }
@@ -103,13 +106,39 @@ impl Net {
     }
 }
 
-/// Who may call in (`config/lines.yaml`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Who may call in, and where we may call out (`config/lines.yaml`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
     /// Its name.
     pub id: LineId,
     /// Networks that calls may come from.
     pub from: Vec<Net>,
+    /// Where calls out are sent, for a line that carries them.
+    pub trunk: Option<Trunk>,
+    /// Whom this line reaches, for a line that is a place to transfer to: a ward hotline, an interpreter.
+    pub target: Option<Target>,
+}
+
+/// A way to the outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trunk {
+    /// The carrier's address.
+    pub host: SocketAddr,
+    /// Calls at once.
+    pub channels: u32,
+}
+
+/// A number outside that calls may be sent to, and how many at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The line that carries the call: one with a [`Trunk`].
+    pub trunk: LineId,
+    /// What is dialled.
+    pub number: Number,
+    /// Calls at once: a hotline with two lines never gets a third.
+    pub lines: u32,
+    /// The figures by which agents name it in a call (`*2` and these), 1 to 4 of them.
+    pub code: Option<Number>,
 }
 
 /// One person who answers (`config/agents.yaml`).
@@ -148,23 +177,75 @@ pub struct Relax {
     pub lang: Option<Option<Skill>>,
 }
 
+/// Agents who join in late: whoever holds the skill is asked only after this wait, and behind everybody who is in an earlier ring.
+/// Who holds none of a queue's ring skills is in the first ring, from the beginning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ring {
+    /// Age of the ticket at which they join in.
+    pub after: Duration,
+    /// The skill that puts an agent into this ring; of several, the latest counts.
+    pub skill: Skill,
+}
+
+/// Idle agents who are kept back: one of them is taken for anybody else only if `keep` stay idle afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserve {
+    /// How many stay idle.
+    pub keep: u32,
+    /// The skill by which they are counted.
+    pub of: Skill,
+    /// For whom they are kept.
+    pub kept_for: KeptFor,
+    /// Once it has held, it lets go only when so many more are idle. 0: at once.
+    pub hysteresis: u32,
+}
+
+/// For whom a reserve is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptFor {
+    /// Tickets of this queue.
+    Queue(QueueId),
+    /// Tickets of this class or a higher one.
+    Class(u8),
+}
+
 /// One queue (`config/queues.yaml`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queue {
     /// Its name.
     pub id: QueueId,
+    /// What people call it, on an agent's display: `看護`.
+    pub label: String,
+    /// The figures by which agents name it in a call, to send a caller here.
+    pub code: Option<Number>,
     /// Skills asked of an agent, the first one written is the main one.
     pub needs: Vec<Need>,
     /// Whether the agent must speak the caller's language, and how well.
     pub lang: Option<Level>,
     /// Declared easings, in order of age.
     pub relax: Vec<Relax>,
+    /// Agents who join in late, in order of age.
+    pub rings: Vec<Ring>,
+    /// Queues whose agents help here: who meets the needs of one of them (language apart) and serves it may take calls of this queue in
+    /// the caller's language, after their own queue's callers and after this queue's own agents.
+    pub helped_by: Vec<QueueId>,
+    /// Agents kept back from all other tickets.
+    pub reserve: Option<Reserve>,
+    /// Who has waited so long counts as of the highest class: nobody is overtaken for ever.
+    pub overtaken_max: Duration,
     /// How to pick among those who fit.
     pub choose_agent: ChooseAgent,
     /// How long one agent's phone rings.
     pub ring_for: Duration,
     /// Missed offers in a row after which an agent is not responding.
     pub missed_max: u32,
+    /// How long an agent is not asked again for a ticket that they have just missed or declined.
+    pub pause: Duration,
+    /// What an agent hears before the caller: sentences, in the house's language.
+    pub whisper: Vec<PromptId>,
+    /// Whether the agent's display may show the caller's number.
+    pub show_number: bool,
     /// After-call work.
     pub wrap_up: Duration,
     /// Callers who may wait; the next one is refused as `full`.
@@ -174,6 +255,31 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// A queue with these needs, and everything else as a file that says nothing of it: ring 20 s, two missed offers, 20 s of after-call
+    /// work, a hundred waiting, nobody overtaken for longer than 20 minutes.
+    pub fn plain(id: QueueId, needs: Vec<Need>) -> Queue {
+        Queue {
+            label: id.as_str().to_owned(),
+            id,
+            code: None,
+            needs,
+            lang: None,
+            relax: Vec::new(),
+            rings: Vec::new(),
+            helped_by: Vec::new(),
+            reserve: None,
+            overtaken_max: Duration::from_secs(1200),
+            choose_agent: ChooseAgent::default(),
+            ring_for: Duration::from_secs(20),
+            missed_max: 2,
+            pause: Duration::from_secs(10),
+            whisper: Vec::new(),
+            show_number: false,
+            wrap_up: Duration::from_secs(20),
+            max_waiting: 100,
+            service_level: ServiceLevel::default(),
+        }
+    }
     /// What a ticket of this queue needs for a caller who speaks `lang`, before any easing.
     pub fn needs_for(&self, lang: &Lang) -> Vec<Need> {
         let mut needs = self.needs.clone();

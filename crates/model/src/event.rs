@@ -1,10 +1,11 @@
 //! Everything that the engine can say has happened. Reading this file is reading the product.
 
 use crate::{
-    AgentId, CallId, Digit, FlowName, Lang, LegId, Level, LineId, Millis, Number, OfferId, PromptId, QueueId, Redacted, Seq, Skill, StepId,
-    TicketId, UnixMillis, Version,
+    AgentId, CallId, Digit, FlowName, KeptFor, Lang, LegId, Level, LineId, Millis, Number, OfferId, Person, PromptId, QueueId, Redacted,
+    Seq, Skill, StepId, TicketId, UnixMillis, Version,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// What happened, once, at the moment it was decided. Telemetry counts these, the store files them, the demo tells them.
@@ -37,6 +38,8 @@ pub enum Event {
     Refused {
         /// Why.
         why: Refusal,
+        /// Who, as statistics know them; `None` when the number was withheld or nobody counts.
+        person: Option<Person>,
     },
     /// We sent 200 OK: the caller hears us.
     Answered {
@@ -113,6 +116,118 @@ pub enum Event {
         /// How it ended.
         how: QueueEnd,
     },
+    /// A caller waits on after a decision: nobody could be offered, and why.
+    Waits {
+        /// Which call; `None` for a callback.
+        call: Option<CallId>,
+        /// The caller's claim.
+        ticket: TicketId,
+        /// The queue.
+        queue: QueueId,
+        /// Why nobody.
+        why: Why,
+    },
+    /// A caller who had been told how long it would take was answered.
+    WaitJudged {
+        /// Which call.
+        call: CallId,
+        /// The queue.
+        queue: QueueId,
+        /// The shortest wait that the range told held out, from the moment it was told.
+        low: Millis,
+        /// The longest.
+        high: Millis,
+        /// What it was.
+        waited: Millis,
+    },
+    /// Somebody who was cut off called again and was given the old place.
+    PlaceKept {
+        /// The new call.
+        call: CallId,
+        /// The age that was kept.
+        age: Millis,
+    },
+
+    /// A call to a line began: one of its places is taken.
+    LineTaken {
+        /// Which line.
+        line: LineId,
+        /// Places taken now.
+        used: u32,
+        /// Places in all.
+        lines: u32,
+    },
+    /// A call to a line is over.
+    LineFreed {
+        /// Which line.
+        line: LineId,
+        /// Places taken now.
+        used: u32,
+        /// Places in all.
+        lines: u32,
+    },
+    /// All places of a line are taken: somebody was not put through.
+    LineFull {
+        /// Which line.
+        line: LineId,
+    },
+    /// Calls out are at their limit for this hour: one was not made.
+    CallsOutLimited,
+    /// A caller was to be put through to a line or a queue.
+    Transferred {
+        /// Which call.
+        call: CallId,
+        /// Where to: a line or a queue, by its name.
+        to: String,
+        /// How.
+        kind: TransferKind,
+        /// By whom: the agent, or the flow.
+        by: Option<AgentId>,
+        /// What became of it.
+        how: TransferEnd,
+    },
+    /// Somebody asked to be called back.
+    CallbackBooked {
+        /// The call in which it was asked.
+        call: CallId,
+        /// The claim, which keeps its age.
+        ticket: TicketId,
+        /// The queue.
+        queue: QueueId,
+    },
+    /// A callback was tried.
+    CallbackTried {
+        /// The claim.
+        ticket: TicketId,
+        /// The how-manieth attempt, from 1.
+        attempt: u32,
+        /// What became of it.
+        how: CallbackTry,
+    },
+    /// A callback is over.
+    CallbackEnded {
+        /// The claim.
+        ticket: TicketId,
+        /// The queue.
+        queue: QueueId,
+        /// How.
+        how: CallbackEnd,
+    },
+    /// An agent called somebody back by `*9`.
+    AgentCalledOut {
+        /// Who.
+        agent: AgentId,
+        /// Whether somebody answered.
+        answered: bool,
+    },
+    /// What an agent was held to be doing did not agree with their phone and their calls, and was put right.
+    Repaired {
+        /// Who.
+        agent: AgentId,
+        /// What was wrong, in words.
+        what: String,
+    },
+
     /// An agent's phone is asked to take a caller.
     Offered {
         /// Which call.
@@ -326,15 +441,32 @@ impl AgentState {
     ];
 }
 
-/// Why a decision fell as it did (law 7).
+/// Why a decision fell as it did (law 7). Counts tell of everybody, names of at most five.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
     /// How many of the queue's declared easings were in force.
     pub relax_step: u32,
-    /// Milliseconds the chosen agent had been idle.
+    /// Until the next easing takes effect, if there is one.
+    pub next_relax: Option<Millis>,
+    /// How many rings of the queue had joined in, beyond the first.
+    pub ring: u32,
+    /// Place in the queue, from 1.
+    pub position: u32,
+    /// Milliseconds the chosen agent had been idle; 0 when nobody was chosen.
     pub idle_millis: u64,
-    /// Everyone else, at most 32 of them, and why not they.
+    /// Agents not chosen, by reason.
+    pub counts: BTreeMap<Reason, u32>,
+    /// Those who came closest, at most five, and why not they.
     pub passed_over: Vec<PassedOver>,
+    /// Older tickets of the same queue that this offer went past because of class or bonus; at most five are named.
+    pub overtook: Vec<TicketId>,
+    /// How many there were in all.
+    pub overtook_count: u32,
+}
+
+impl Why {
+    /// Agents named in one reason.
+    pub const NAMED_MAX: usize = 5;
 }
 
 /// One agent who was not chosen.
@@ -363,10 +495,195 @@ pub enum WhyNot {
     },
     /// Does not serve the queue.
     DoesNotServe,
-    /// Was asked for this ticket just before and did not answer.
+    /// In a ring that has not joined in yet.
+    LaterRing {
+        /// Until it does.
+        wait: Millis,
+    },
+    /// Idle, and kept back.
+    Reserved {
+        /// Counted by this skill.
+        of: Skill,
+        /// So many stay idle.
+        keep: u32,
+        /// So many are idle.
+        idle: u32,
+        /// For whom.
+        kept_for: KeptFor,
+    },
+    /// Excluded for this ticket.
+    Excluded,
+    /// The ticket waits for another agent: the one who knows the caller.
+    PrefersAnother,
+    /// Missed or declined this ticket just before, and is not asked again yet.
     JustMissed,
     /// Fits as well, but comes later in the queue's order.
     RankedLower,
+    /// Idle and fits, but somebody else was before this caller in the agent's order. Only where nobody was chosen.
+    TookAnother,
+}
+
+impl WhyNot {
+    /// The reason without its figures, to count by.
+    pub fn reason(&self) -> Reason {
+        match self {
+            WhyNot::State(state) => Reason::State(*state),
+            WhyNot::Skill { .. } => Reason::Skill,
+            WhyNot::DoesNotServe => Reason::DoesNotServe,
+            WhyNot::LaterRing { .. } => Reason::LaterRing,
+            WhyNot::Reserved { .. } => Reason::Reserved,
+            WhyNot::Excluded => Reason::Excluded,
+            WhyNot::PrefersAnother => Reason::PrefersAnother,
+            WhyNot::JustMissed => Reason::JustMissed,
+            WhyNot::RankedLower => Reason::RankedLower,
+            WhyNot::TookAnother => Reason::TookAnother,
+        }
+    }
+}
+
+/// A [`WhyNot`] without its figures. Serialises as one word: `state_talking`, `skill`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Reason {
+    /// Not idle.
+    State(AgentState),
+    /// Lacks a skill.
+    Skill,
+    /// Does not serve the queue.
+    DoesNotServe,
+    /// In a ring that has not joined in yet.
+    LaterRing,
+    /// Kept back.
+    Reserved,
+    /// Excluded.
+    Excluded,
+    /// The ticket waits for another agent.
+    PrefersAnother,
+    /// Missed or declined it just before.
+    JustMissed,
+    /// Later in the queue's order.
+    RankedLower,
+    /// Took somebody else.
+    TookAnother,
+}
+
+impl Reason {
+    const PLAIN: [(Reason, &'static str); 9] = [
+        (Reason::Skill, "skill"),
+        (Reason::DoesNotServe, "does_not_serve"),
+        (Reason::LaterRing, "later_ring"),
+        (Reason::Reserved, "reserved"),
+        (Reason::Excluded, "excluded"),
+        (Reason::PrefersAnother, "prefers_another"),
+        (Reason::JustMissed, "just_missed"),
+        (Reason::RankedLower, "ranked_lower"),
+        (Reason::TookAnother, "took_another"),
+    ];
+}
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::State(state) => write!(f, "state_{state}"),
+            plain => f.write_str(Reason::PLAIN.iter().find(|(reason, _)| reason == plain).map_or("", |(_, word)| word)),
+        }
+    }
+}
+impl From<Reason> for String {
+    fn from(reason: Reason) -> String {
+        reason.to_string()
+    }
+}
+impl TryFrom<String> for Reason {
+    type Error = String;
+    fn try_from(word: String) -> Result<Reason, String> {
+        if let Some((reason, _)) = Reason::PLAIN.iter().find(|(_, plain)| *plain == word) {
+            return Ok(*reason);
+        }
+        let state = AgentState::ALL.into_iter().find(|state| word.strip_prefix("state_") == Some(&state.to_string()));
+        state.map(Reason::State).ok_or_else(|| format!("\"{word}\" is no reason"))
+    }
+}
+
+/// How a caller is put through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferKind {
+    /// Without a word beforehand.
+    Blind,
+    /// The other side is told first, and accepts.
+    Warm,
+    /// The other side joins the conversation.
+    ThreeWay,
+    /// Back into a queue, at the caller's age.
+    Queue,
+}
+
+/// What became of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferEnd {
+    /// They talk.
+    Connected,
+    /// The line is busy.
+    Busy,
+    /// Nobody answered, or nobody accepted in time.
+    NoAnswer,
+    /// The other side declined.
+    Refused,
+    /// All lines of the target are taken, or calls out are at their limit.
+    AtCapacity,
+    /// It could not be reached, or is unknown.
+    Failed,
+    /// The agent took the caller back, or the caller was gone.
+    Withdrawn,
+}
+
+/// What became of one attempt at a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallbackTry {
+    /// Somebody answered and confirmed by a key.
+    Confirmed,
+    /// Nobody answered.
+    NoAnswer,
+    /// Busy, or declined.
+    Busy,
+    /// Something answered and confirmed nothing: a mailbox, or the wrong person.
+    NotConfirmed,
+    /// The call could not be made.
+    Failed,
+}
+
+/// How a callback ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallbackEnd {
+    /// They talked.
+    Served,
+    /// All attempts were in vain.
+    Exhausted,
+    /// Its time ran out.
+    Expired,
+    /// The person called again.
+    CalledAgain,
+    /// Its queue is no more, or the city no longer calls back.
+    Closed,
+}
+
+/// At which stage a caller gave up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AbandonStage {
+    /// Within five seconds, wherever that was: a wrong number, or a line of ours that hangs up.
+    Short,
+    /// In the first words.
+    Greeting,
+    /// In a menu.
+    Menu,
+    /// Waiting in a queue.
+    Queue,
+    /// While an agent's phone rang.
+    Ringing,
 }
 
 /// A SIP method, as a label: bounded.
@@ -467,14 +784,36 @@ pub struct CallRecord {
     pub hung_up_by: Party,
     /// The version of the city that it began with.
     pub version: Version,
+    /// Who called, as statistics know them; `None` when the number was withheld.
+    #[serde(default)]
+    pub person: Option<Person>,
+    /// The claim, for whoever waited.
+    #[serde(default)]
+    pub ticket: Option<TicketId>,
+    /// Urgency in the end: 0 normal, 1 high, 2 urgent.
+    #[serde(default)]
+    pub class: u8,
+    /// At which stage the caller gave up, if so.
+    #[serde(default)]
+    pub gave_up: Option<AbandonStage>,
+    /// The line or queue that the caller was put through to last.
+    #[serde(default)]
+    pub transferred_to: Option<String>,
+    /// Whether we called them: a callback.
+    #[serde(default)]
+    pub called_back: bool,
 }
 
 /// Where a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CallEnd {
-    /// After talking with an agent.
+    /// After talking with an agent, or with whomever an agent or the flow put them through to.
     Served,
+    /// The caller booked a callback.
+    CallbackBooked,
+    /// A callback reached nobody who confirmed.
+    NotReached,
     /// The caller hung up in the menus.
     AbandonedInMenu,
     /// The caller hung up in a queue.
@@ -493,8 +832,10 @@ pub enum CallEnd {
 
 impl CallEnd {
     /// All of them.
-    pub const ALL: [CallEnd; 8] = [
+    pub const ALL: [CallEnd; 10] = [
         CallEnd::Served,
+        CallEnd::CallbackBooked,
+        CallEnd::NotReached,
         CallEnd::AbandonedInMenu,
         CallEnd::AbandonedInQueue,
         CallEnd::CancelledEarly,
@@ -534,6 +875,7 @@ macro_rules! words {
     )*};
 }
 words!(Refusal, KeyMeaning, QueueEnd, OfferEnd, AgentState, Direction, CallEnd, Party);
+words!(TransferKind, TransferEnd, CallbackTry, CallbackEnd, AbandonStage);
 
 #[cfg(test)]
 mod tests {
@@ -548,5 +890,9 @@ mod tests {
             assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{state}\""));
         }
         assert_eq!(QueueEnd::NobodyLoggedIn.to_string(), "nobody_logged_in");
+        let counts = BTreeMap::from([(Reason::State(AgentState::WrapUp), 2), (Reason::Skill, 1)]);
+        let text = serde_json::to_string(&counts).unwrap();
+        assert_eq!(text, r#"{"state_wrap_up":2,"skill":1}"#);
+        assert_eq!(serde_json::from_str::<BTreeMap<Reason, u32>>(&text).unwrap(), counts);
     }
 }

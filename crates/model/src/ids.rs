@@ -57,6 +57,9 @@ macro_rules! names {
             /// The name as written.
             pub fn as_str(&self) -> &str { &self.0 }
         }
+        impl Default for $name {
+            fn default() -> Self { $name("".into()) }
+        }
         impl From<&str> for $name {
             fn from(s: &str) -> Self { $name(s.into()) }
         }
@@ -94,6 +97,8 @@ names! {
     ScheduleId,
     /// A version of the published city: the hash of its files, short.
     Version,
+    /// A caller as statistics know them: a keyed hash of the number, another one each day. It leads back to nobody.
+    Person,
 }
 
 impl Lang {

@@ -15,14 +15,16 @@ mod random;
 mod skill;
 mod snapshot;
 mod time;
+mod wait;
 
 pub use city::*;
 pub use digit::Digit;
 pub use event::*;
 pub use ids::*;
-pub use number::{Number, NumberFault, Redacted};
+pub use number::{Number, NumberFault, NumberKind, Redacted};
 pub use pcm::{Codec, Pcm};
 pub use random::Random;
 pub use skill::{Level, Need, Skill};
 pub use snapshot::{AgentNow, Census, LATENESS_BOUNDS_MICROS, QueueNow, Snapshot, WorkerStats};
 pub use time::{Instant, Millis, Now, UnixMillis};
+pub use wait::{Estimate, QueueFacts, Rose};

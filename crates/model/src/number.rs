@@ -56,10 +56,47 @@ impl Number {
         }
     }
 
+    /// What kind of number it is, as far as its figures tell.
+    pub fn kind(&self) -> NumberKind {
+        let national = match self.0.strip_prefix("+81") {
+            Some(rest) => format!("0{rest}"),
+            None if self.0.starts_with('+') => return NumberKind::Other,
+            None => self.0.to_string(),
+        };
+        let digits = national.bytes().all(|b| b.is_ascii_digit());
+        let third = national.as_bytes().get(2).copied();
+        match (digits, national.len(), &national.as_bytes()[..national.len().min(3)]) {
+            (true, 11, b"070" | b"080" | b"090") => NumberKind::JpMobile,
+            (true, 11, b"050") => NumberKind::JpIp,
+            // 0AB-J: ten figures, no service prefix (0120, 0570, 0990 and the like) and not the international prefix.
+            (true, 10, [b'0', second, _]) if *second != b'0' && !is_service(&national) && third.is_some() => NumberKind::JpLandline,
+            _ => NumberKind::Other,
+        }
+    }
+
     /// The number without separators.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Prefixes of ten-figure numbers that are services, not places: free, chargeable and premium (Japanese numbering plan).
+fn is_service(national: &str) -> bool {
+    ["0120", "0170", "0180", "0570", "0990", "0910"].iter().any(|prefix| national.starts_with(prefix))
+}
+
+/// Kinds of telephone numbers that a callback may or may not go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NumberKind {
+    /// A place in Japan: ten figures, no service prefix.
+    JpLandline,
+    /// A mobile telephone in Japan: 070, 080, 090.
+    JpMobile,
+    /// IP telephones and the relay service for the deaf: 050.
+    JpIp,
+    /// Everything else: abroad, premium, free, short.
+    Other,
 }
 
 impl TryFrom<String> for Number {
@@ -141,6 +178,19 @@ mod tests {
         assert_eq!(Number::parse("+"), Err(NumberFault::Empty));
         assert_eq!(Number::parse("alice"), Err(NumberFault::Character('a')));
         assert_eq!(Number::parse(&"1".repeat(33)), Err(NumberFault::TooLong));
+    }
+
+    #[test]
+    fn a_number_tells_whether_it_may_be_called_back() {
+        let kind = |text: &str| Number::parse(text).unwrap().kind();
+        assert_eq!(kind("0440000001"), NumberKind::JpLandline);
+        assert_eq!(kind("+81440000001"), NumberKind::JpLandline);
+        assert_eq!(kind("09000000001"), NumberKind::JpMobile);
+        assert_eq!(kind("+819000000001"), NumberKind::JpMobile);
+        assert_eq!(kind("05000000001"), NumberKind::JpIp);
+        for other in ["0120000001", "0570000001", "0990000001", "0010000001", "110", "+14150000001", "08000000", "0440000001#"] {
+            assert_eq!(kind(other), NumberKind::Other, "{other}");
+        }
     }
 
     #[test]

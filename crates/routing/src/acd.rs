@@ -4,12 +4,14 @@ use crate::desk::{Change, Desk, Stage};
 use crate::line::{Line, Waiting};
 use crate::needs::Asked;
 use crate::why::{passed_over, serves};
-use crate::{Claim, Decision, State, Ticket, matching};
+use crate::{Claim, Decision, Rules, Seen, State, Ticket, matching};
 use model::{
-    Agent, AgentId, AgentState, ChooseAgent, Instant, Level, Millis, OfferEnd, OfferId, Queue, QueueEnd, QueueId, QueueNow, TicketId, Why,
+    Agent, AgentId, AgentState, ChooseAgent, Estimate, Instant, LegId, Level, LineId, Millis, OfferEnd, OfferId, Queue, QueueEnd,
+    QueueFacts, QueueId, QueueNow, TicketId, Why,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 /// Agents, queues and who waits. Contract: one input, then [`Acd::poll_output`] until `None`, then the next.
 ///
@@ -22,6 +24,10 @@ pub struct Acd {
     agents: BTreeMap<AgentId, Agent>,
     /// The agents of the city, and those removed from it who are still in a call.
     desks: BTreeMap<AgentId, Desk>,
+    /// Places of each line.
+    lines: BTreeMap<LineId, u32>,
+    /// Places taken, by whom.
+    taken: BTreeMap<LineId, BTreeSet<LegId>>,
     line: Line,
     /// Every running timer; each follows from a desk or a waiting ticket.
     timers: BTreeSet<(Instant, Timer)>,
@@ -46,18 +52,18 @@ enum Timer {
 
 impl Acd {
     /// A quiet ACD: everybody signed out, nobody waiting.
-    pub fn new(queues: BTreeMap<QueueId, Queue>, agents: BTreeMap<AgentId, Agent>) -> Self {
+    pub fn new(rules: Rules) -> Self {
+        let Rules { queues, agents, lines } = rules;
         let desks = agents.keys().map(|id| (id.clone(), Desk::default())).collect();
-        Acd { queues, agents, desks, ..Acd::default() }
+        Acd { queues, agents, lines, desks, ..Acd::default() }
     }
 
     /// A changed city. Tickets of a removed queue are refused as closed; a removed agent finishes the call; changed skills, needs and
     /// easings count from this decision on. Ring times and after-call work that already run are not changed.
-    pub fn publish(&mut self, now: Instant, queues: BTreeMap<QueueId, Queue>, agents: BTreeMap<AgentId, Agent>) {
+    pub fn publish(&mut self, now: Instant, rules: Rules) {
         self.expire(now);
-        self.queues = queues;
-        self.agents = agents;
-        self.reconcile();
+        Rules { queues: self.queues, agents: self.agents, lines: self.lines } = rules;
+        self.settle();
         self.decide();
     }
 
@@ -69,7 +75,7 @@ impl Acd {
             Some(before) => Claim { ticket: Ticket { since: ticket.since.min(before.ticket.since), ..ticket }, ..before },
             None => {
                 self.arrivals = self.arrivals.saturating_add(1);
-                Claim { ticket, arrival: self.arrivals, missed_by: Vec::new() }
+                Claim { ticket, arrival: self.arrivals, missed_by: Vec::new(), held: false }
             }
         };
         let (ticket, queue) = (claim.ticket.id, claim.ticket.queue.clone());
@@ -163,6 +169,86 @@ impl Acd {
         self.decide();
     }
 
+    /// The ticket keeps its place and age and is offered to nobody, until [`Acd::release`]; an offer that rings is withdrawn.
+    pub fn hold(&mut self, now: Instant, ticket: TicketId) {
+        self.expire(now);
+        let _ = ticket;
+        self.decide();
+    }
+
+    /// A held ticket competes again, at its age.
+    pub fn release(&mut self, now: Instant, ticket: TicketId) {
+        self.expire(now);
+        let _ = ticket;
+        self.decide();
+    }
+
+    /// Another urgency: class, and bonus on top of the age.
+    pub fn reprioritise(&mut self, now: Instant, ticket: TicketId, class: u8, bonus: Duration) {
+        self.expire(now);
+        let _ = (ticket, class, bonus);
+        self.decide();
+    }
+
+    /// An agent begins a call of their own (a call back to the last caller). `false`: they are not free for it. [`Acd::finished`] ends
+    /// it, without after-call work.
+    pub fn engage(&mut self, now: Instant, agent: &AgentId) -> bool {
+        self.expire(now);
+        let _ = agent;
+        self.decide();
+        false
+    }
+
+    /// Takes one place of a line for a leg. `false`: all are taken, or there is no such line. Asking again for the same leg takes no more.
+    pub fn seize(&mut self, line: &LineId, leg: LegId) -> bool {
+        let lines = self.lines.get(line).copied().unwrap_or(0) as usize;
+        let used = self.taken.get(line).map_or(0, BTreeSet::len);
+        let held = self.taken.get(line).is_some_and(|legs| legs.contains(&leg));
+        if !held && used >= lines {
+            return false;
+        }
+        self.taken.entry(line.clone()).or_default().insert(leg);
+        true
+    }
+
+    /// Gives back whatever a leg has taken.
+    pub fn give_back(&mut self, leg: LegId) {
+        self.taken.retain(|_, legs| {
+            legs.remove(&leg);
+            !legs.is_empty()
+        });
+    }
+
+    /// Every line with places: taken ones, and all.
+    pub fn lines(&self) -> impl Iterator<Item = (&LineId, u32, u32)> {
+        self.lines.iter().map(|(line, all)| (line, self.taken.get(line).map_or(0, |legs| legs.len() as u32), *all))
+    }
+
+    /// The legs that have taken a place.
+    pub fn takers(&self) -> impl Iterator<Item = (&LineId, LegId)> {
+        self.taken.iter().flat_map(|(line, legs)| legs.iter().map(move |leg| (line, *leg)))
+    }
+
+    /// How long a waiting ticket will still wait; `None` when it cannot be told.
+    pub fn expected_wait(&self, now: Instant, ticket: TicketId) -> Option<Estimate> {
+        let _ = (now, ticket);
+        None
+    }
+
+    /// A queue as a flow may ask about it, for a caller of this language; `None` when there is no such queue.
+    pub fn facts(&self, now: Instant, queue: &QueueId) -> Option<QueueFacts> {
+        let _ = (now, queue);
+        None
+    }
+
+    /// Compares each desk with what is known of the agent's phone and calls; puts right what differs and says so
+    /// ([`Decision::Repaired`]).
+    pub fn reconcile(&mut self, now: Instant, seen: &BTreeMap<AgentId, Seen>) {
+        self.expire(now);
+        let _ = seen;
+        self.decide();
+    }
+
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.expire(now);
@@ -217,21 +303,23 @@ impl Acd {
             arrivals: self.arrivals,
             agents: self.desks.clone(),
             waiting: self.line.iter().map(|w| w.claim.clone()).collect(),
+            taken: self.taken.clone(),
         }
     }
 
     /// The ACD as it was. Where the city differs from the one that `state` comes from, the difference takes effect as if published; its
     /// decisions are to be drained first.
-    pub fn restore(queues: BTreeMap<QueueId, Queue>, agents: BTreeMap<AgentId, Agent>, state: State) -> Self {
-        let State { clock, offers_made, arrivals, agents: desks, waiting } = state;
-        let mut acd = Acd { queues, agents, desks, clock, offers_made, arrivals, ..Acd::default() };
+    pub fn restore(rules: Rules, state: State) -> Self {
+        let Rules { queues, agents, lines } = rules;
+        let State { clock, offers_made, arrivals, agents: desks, waiting, taken } = state;
+        let mut acd = Acd { queues, agents, lines, desks, clock, offers_made, arrivals, taken, ..Acd::default() };
         let desk_timers = acd.desks.iter().filter_map(|(id, desk)| Some((desk.deadline()?, Timer::Desk(id.clone()))));
         acd.timers.extend(desk_timers);
         for claim in waiting {
-            // An offer of a ticket that its queue no longer holds ends in `reconcile`, when the desk's ticket is not found.
+            // An offer of a ticket that its queue no longer holds ends in `settle`, when the desk's ticket is not found.
             acd.wait_or_close(claim);
         }
-        acd.reconcile();
+        acd.settle();
         acd.decide();
         acd
     }
@@ -349,11 +437,8 @@ impl Acd {
         }
         for (offer, ticket, agent, queue, ring_for, idle) in rung {
             let Some(waiting) = self.line.get(ticket) else { continue };
-            let why = Why {
-                relax_step: waiting.asked.relax_step,
-                idle_millis: Millis::from(idle).0,
-                passed_over: passed_over(agent, waiting, &self.agents, &self.desks),
-            };
+            let passed_over = passed_over(agent, waiting, &self.agents, &self.desks);
+            let why = Why { relax_step: waiting.asked.relax_step, idle_millis: Millis::from(idle).0, passed_over, ..Why::default() };
             self.out.push_back(Decision::Offer { offer, ticket, queue, agent: agent.clone(), ring_for, why });
             self.out.push_back(Decision::Agent { agent: agent.clone(), from: AgentState::Idle, to: AgentState::Offered });
         }
@@ -514,7 +599,7 @@ impl Acd {
     }
 
     /// Brings desks and tickets into line with the city.
-    fn reconcile(&mut self) {
+    fn settle(&mut self) {
         for id in self.agents.keys() {
             self.desks.entry(id.clone()).or_default();
         }

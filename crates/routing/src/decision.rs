@@ -26,6 +26,23 @@ pub enum Decision {
         /// Why.
         why: QueueEnd,
     },
+    /// The ticket waits on: this decision found nobody for it. Said when a ticket takes its place and none is offered, and again when
+    /// what it asks has become less and still nobody fits.
+    Waits {
+        /// Which ticket.
+        ticket: TicketId,
+        /// Where.
+        queue: QueueId,
+        /// Why nobody.
+        why: Why,
+    },
+    /// An agent's desk did not agree with their phone and their calls ([`crate::Acd::reconcile`]); it does now.
+    Repaired {
+        /// Who.
+        agent: AgentId,
+        /// What was wrong, in words.
+        what: String,
+    },
     /// Ring this agent's phone for this ticket.
     Offer {
         /// The name of this offer; every answer carries it.

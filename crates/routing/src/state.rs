@@ -1,9 +1,9 @@
 //! Everything that an ACD cannot work out again: what the journal keeps, and what a restart begins from.
 
 use crate::{Claim, Desk};
-use model::{AgentId, Instant};
+use model::{AgentId, Instant, LegId, LineId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The whole state as plain values. Timers, places and eligibility follow from it and from the city.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,4 +18,6 @@ pub struct State {
     pub agents: BTreeMap<AgentId, Desk>,
     /// Who waits, in the order of their ticket ids; the order of service follows from class, age and arrival.
     pub waiting: Vec<Claim>,
+    /// Places of lines that are taken, by whom.
+    pub taken: BTreeMap<LineId, BTreeSet<LegId>>,
 }

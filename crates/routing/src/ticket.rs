@@ -3,6 +3,7 @@
 use model::{AgentId, Instant, Lang, Need, QueueId, TicketId};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::time::Duration;
 
 /// What a flow asks for on behalf of a caller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,28 @@ pub struct Ticket {
     pub class: u8,
     /// Age zero.
     pub since: Instant,
+    /// Minutes given on top of the age, within the class.
+    pub bonus: Duration,
+    /// Agents who are never asked for it.
+    pub excluded: Vec<AgentId>,
+    /// The agent who knows the caller: alone asked at first, and first asked after that.
+    pub preferred: Option<Preferred>,
+}
+
+impl Ticket {
+    /// A ticket without anything special about it.
+    pub fn plain(id: TicketId, queue: QueueId, needs: Vec<Need>, lang: Lang, since: Instant) -> Ticket {
+        Ticket { id, queue, needs, lang, class: 0, since, bonus: Duration::ZERO, excluded: Vec::new(), preferred: None }
+    }
+}
+
+/// An agent whom a caller waits for, for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preferred {
+    /// Who. Counts only while signed in, not on a break and responding.
+    pub agent: AgentId,
+    /// For how long from age zero nobody else is asked.
+    pub patience: Duration,
 }
 
 /// A ticket together with what the ACD has to remember about it.
@@ -30,6 +53,8 @@ pub struct Claim {
     pub arrival: u64,
     /// Agents who were asked for it and did not take it, the latest last. At most one entry per agent.
     pub missed_by: Vec<AgentId>,
+    /// Keeps its place and its age, and is offered to nobody: a callback outside its window, or between two attempts.
+    pub held: bool,
 }
 
 impl Claim {

@@ -6,7 +6,7 @@ use model::{Agent, AgentId, AgentState, PassedOver, QueueId, WhyNot};
 use std::collections::BTreeMap;
 
 /// As many of those not chosen as a reason names. When the house is larger, those who came closest are named.
-pub(crate) const NAMED_AT_MOST: usize = 32;
+pub(crate) const NAMED_AT_MOST: usize = model::Why::NAMED_MAX;
 
 /// Whether an agent takes calls of a queue at all, and as the how-manieth of their own order.
 pub(crate) fn serves(agent: &Agent, queue: &QueueId) -> Option<usize> {
@@ -51,6 +51,7 @@ fn distance(why: &WhyNot) -> u8 {
         WhyNot::State(AgentState::SignedOut) => 3,
         WhyNot::State(_) => 2,
         WhyNot::Skill { .. } => 4,
+        WhyNot::Reserved { .. } | WhyNot::TookAnother | WhyNot::LaterRing { .. } | WhyNot::Excluded | WhyNot::PrefersAnother => 1,
         WhyNot::DoesNotServe => 5,
     }
 }

@@ -3,7 +3,7 @@
 
 mod city;
 
-use city::{agents, eased, need, person, queue, queues};
+use city::{agents, eased, need, person, queue, queues, rules};
 use model::{
     Agent, AgentId, AgentState, ChooseAgent, Instant, Lang, Level, Need, OfferEnd, OfferId, Queue, QueueEnd, QueueId, Relax, Skill,
     TicketId,
@@ -105,7 +105,7 @@ impl Ledger {
         let (queues, agents) = city(0);
         let states = agents.keys().map(|id| (id.clone(), AgentState::SignedOut)).collect();
         Ledger {
-            acd: Acd::new(queues.clone(), agents.clone()),
+            acd: Acd::new(rules(&queues, &agents)),
             queues,
             agents,
             now: Instant::from_millis(100_000),
@@ -122,7 +122,7 @@ impl Ledger {
 
     /// One input to the ACD and to its restored twin, who must say the same; then the books; then the checks.
     fn input<R: PartialEq + std::fmt::Debug>(&mut self, input: impl Fn(&mut Acd) -> R) -> R {
-        let mut twin = Acd::restore(self.queues.clone(), self.agents.clone(), self.acd.state());
+        let mut twin = Acd::restore(rules(&self.queues, &self.agents), self.acd.state());
         assert_eq!(twin.poll_output(), None, "a restart into the same city decides nothing");
         assert_eq!(twin.state(), self.acd.state());
         assert_eq!(twin.poll_timeout(), self.acd.poll_timeout());
@@ -138,6 +138,7 @@ impl Ledger {
 
     fn book(&mut self, decision: &Decision) {
         match decision {
+            Decision::Waits { .. } | Decision::Repaired { .. } => {}
             Decision::Placed { ticket, queue, position } => {
                 assert_eq!(self.acd_place(*ticket), Some(*position), "the place that was told is the place in {queue}");
             }
@@ -247,7 +248,7 @@ impl Ledger {
                 let lang = Lang::from(["ja", "vi"][*lang]);
                 let needs = self.queues.get(&queue).map_or(vec![need("general", 1)], |q| q.needs_for(&lang));
                 let since = Instant::from_nanos(now.as_nanos() - age * 1_000_000_000);
-                let ticket = Ticket { id: TicketId(self.tickets), queue, needs, lang, class: *class, since };
+                let ticket = Ticket { class: *class, ..Ticket::plain(TicketId(self.tickets), queue, needs, lang, since) };
                 self.arrive(ticket, self.tickets);
             }
             Happens::Move { which, queue } => {
@@ -335,7 +336,7 @@ impl Ledger {
                     self.states.entry(id.clone()).or_default();
                 }
                 (self.queues, self.agents) = (queues.clone(), agents.clone());
-                self.acd.publish(now, queues.clone(), agents.clone());
+                self.acd.publish(now, rules(&queues, &agents));
                 for decision in std::iter::from_fn(|| self.acd.poll_output()).collect::<Vec<_>>() {
                     self.book(&decision);
                 }

@@ -4,7 +4,7 @@ mod city;
 #[path = "city/desk.rs"]
 mod desk;
 
-use city::{RING, WRAP_UP, agents, eased, need, person, queue, queues};
+use city::{RING, WRAP_UP, agents, eased, need, person, queue, queues, rules};
 use desk::{Desk, agent, secs};
 use model::{AgentState, ChooseAgent, Instant, Level, OfferEnd, OfferId, QueueEnd, QueueId, Relax, Skill, TicketId, WhyNot};
 use routing::{Acd, Change, Decision, Ticket};
@@ -486,7 +486,7 @@ fn a_removed_queue_refuses_its_callers_and_stops_the_phone() {
     desk.calls(secs(0), 1, "nurse");
     desk.calls(secs(1), 2, "nurse");
     let people = [person("yuki", &[("nurse", 4), ("general", 1)], &[])];
-    desk.does(|acd| acd.publish(secs(2), queues(&[queue("general", &[("general", 1)])]), agents(&people)));
+    desk.does(|acd| acd.publish(secs(2), rules(&queues(&[queue("general", &[("general", 1)])]), &agents(&people))));
     assert_eq!(desk.withdrawn(), Some(("yuki".to_owned(), OfferEnd::Withdrawn)));
     let closed = desk.said.iter().filter(|d| matches!(d, Decision::Refused { why: QueueEnd::Closed, .. })).count();
     assert_eq!(closed, 2);
@@ -503,7 +503,7 @@ fn a_removed_agent_finishes_the_call_and_is_gone() {
     desk.calls(secs(0), 1, "nurse");
     desk.answers(secs(1), "yuki");
     let all = queues(&[queue("general", &[("general", 1)]), queue("nurse", &[("nurse", 3)])]);
-    desk.does(|acd| acd.publish(secs(2), all, agents(&[])));
+    desk.does(|acd| acd.publish(secs(2), rules(&all, &agents(&[]))));
     assert_eq!((desk.state("yuki"), desk.state("ken")), (AgentState::Talking, AgentState::SignedOut));
     desk.calls(secs(3), 2, "nurse");
     assert_eq!(desk.refused(), Some(QueueEnd::NobodyLoggedIn));
@@ -521,7 +521,7 @@ fn a_published_skill_brings_a_waiting_caller_and_an_idle_agent_together() {
     desk.calls(secs(1), 1, "nurse");
     assert_eq!(desk.rings_at(1), None);
     let people = [person("ken", &[("nurse", 3)], &[]), person("yuki", &[("nurse", 4)], &[])];
-    desk.does(|acd| acd.publish(secs(2), queues(&[queue("nurse", &[("nurse", 3)])]), agents(&people)));
+    desk.does(|acd| acd.publish(secs(2), rules(&queues(&[queue("nurse", &[("nurse", 3)])]), &agents(&people))));
     assert_eq!(desk.rings_at(1).as_deref(), Some("ken"));
 }
 
@@ -559,7 +559,7 @@ fn a_restart_goes_on_where_it_was() {
     desk.hangs_up(secs(4), "ken");
     let all = queues(&[queue("general", &[("general", 1)]), queue("nurse", &[("nurse", 3)])]);
     let people = agents(&[person("ken", &[("general", 3), ("ja", 5)], &[]), person("yuki", &[("nurse", 4), ("ja", 5)], &[])]);
-    let mut again = Acd::restore(all.clone(), people, desk.acd.state());
+    let mut again = Acd::restore(rules(&all, &people), desk.acd.state());
     assert_eq!(again.state(), desk.acd.state());
     assert_eq!(again.poll_output(), None);
     assert_eq!(again.poll_timeout(), Some(secs(20)));
@@ -567,7 +567,7 @@ fn a_restart_goes_on_where_it_was() {
     assert!(again.answered(secs(5), offer));
 
     // With yuki and the general queue gone from the city, the restart says so.
-    let mut less = Acd::restore(queues(&[queue("nurse", &[("nurse", 3)])]), agents(&[]), desk.acd.state());
+    let mut less = Acd::restore(rules(&queues(&[queue("nurse", &[("nurse", 3)])]), &agents(&[])), desk.acd.state());
     let said: Vec<Decision> = std::iter::from_fn(|| less.poll_output()).collect();
     assert!(said.iter().any(|d| matches!(d, Decision::Withdraw { offer: o, .. } if *o == offer)), "{said:?}");
     less.audit().unwrap();
@@ -622,14 +622,11 @@ fn two_thousand_wait_and_each_event_stays_cheap() {
     general.max_waiting = 3000;
     general.wrap_up = Duration::ZERO;
     let people: Vec<_> = (0..200).map(|i| person(&format!("a{i:03}"), &[("general", 3), (skills[i % 4], 4)], &["general"])).collect();
-    let mut acd = Acd::new(queues(&[general]), agents(&people));
+    let mut acd = Acd::new(rules(&queues(&[general]), &agents(&people)));
     let ticket = |id: u64| Ticket {
-        id: TicketId(id),
-        queue: QueueId::from("general"),
         needs: vec![need("general", 1), need(skills[(id % 4) as usize], 1)],
-        lang: "ja".to_owned().into(),
         class: (id % 3) as u8,
-        since: Instant::from_millis(id),
+        ..Ticket::plain(TicketId(id), QueueId::from("general"), Vec::new(), "ja".into(), Instant::from_millis(id))
     };
     for person in &people {
         acd.set_agent(secs(0), &person.id, Change::SignIn);

@@ -21,7 +21,7 @@ fn five_hundred_residents_call_within_an_hour() {
     for record in world.records() {
         *ends.entry(record.end).or_default() += 1;
     }
-    let unknown = world.notes().filter(|(_, e)| matches!(e, Event::Refused { why: Refusal::UnknownNumber })).count();
+    let unknown = world.notes().filter(|(_, e)| matches!(e, Event::Refused { why: Refusal::UnknownNumber, .. })).count();
     assert_eq!(world.records().len() + unknown, 520, "{ends:?}");
     for end in [CallEnd::Served, CallEnd::AbandonedInMenu, CallEnd::AbandonedInQueue, CallEnd::FlowEnded] {
         assert!(ends.get(&end).is_some_and(|n| *n >= 10), "{end} is too rare to mean anything: {ends:?}");

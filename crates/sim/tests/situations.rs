@@ -320,7 +320,7 @@ fn all_channels_are_busy_and_calls_in_progress_are_untouched() {
     let outside = world.add_resident(secs(10), presses(ONE));
     rest(&mut world);
     assert_eq!(ended(&world, outside), Some((false, Some(503))));
-    assert_eq!(count(&world, |e| matches!(e, Event::Refused { why: Refusal::Full })), 1);
+    assert_eq!(count(&world, |e| matches!(e, Event::Refused { why: Refusal::Full, .. })), 1);
     assert!(inside.iter().all(|p| ended(&world, *p) == Some((true, None))));
     assert_eq!(ends(&world).len(), 3);
 }

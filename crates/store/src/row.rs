@@ -46,6 +46,12 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         end: word(12, text(12)?)?,
         hung_up_by: word(13, text(13)?)?,
         version: Version::from(text(14)?),
+        person: None,
+        ticket: None,
+        class: 0,
+        gave_up: None,
+        transferred_to: None,
+        called_back: false,
     })
 }
 

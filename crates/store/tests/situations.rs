@@ -42,6 +42,12 @@ fn served(call: u64) -> CallRecord {
         end: CallEnd::Served,
         hung_up_by: Party::Caller,
         version: Version::from("4f2a9c"),
+        person: None,
+        ticket: None,
+        class: 0,
+        gave_up: None,
+        transferred_to: None,
+        called_back: false,
     }
 }
 fn abandoned(call: u64, arrived: i64) -> CallRecord {
@@ -152,7 +158,7 @@ fn a_row_that_somebody_changed_by_hand_is_a_fault_and_no_panic() {
 fn the_writer_files_each_ended_call_and_nothing_else() {
     let folder = Folder::new("writer");
     let writer = Writer::spawn(folder.file()).unwrap();
-    assert!(writer.note(&Event::Refused { why: Refusal::Full }));
+    assert!(writer.note(&Event::Refused { why: Refusal::Full, person: None }));
     for call in 0..1200 {
         assert!(writer.note(&Event::Ended { record: Box::new(served(call)) }));
     }

@@ -49,7 +49,7 @@ pub fn note(event: &Event) {
         }
 
         Event::Arrived { call, number, caller, line } => info!(call = call.0, %number, %caller, %line, "a call came in"),
-        Event::Refused { why } => match why {
+        Event::Refused { why, .. } => match why {
             Refusal::UnknownNumber | Refusal::Forbidden | Refusal::NoCodec => debug!(%why, "a call was refused"),
             Refusal::Draining => info!(%why, "a call was refused"),
             Refusal::Full => warn!(%why, "a caller was turned away"),
@@ -74,6 +74,27 @@ pub fn note(event: &Event) {
                 }
             }
         }
+        Event::Waits { call, ticket, queue, why } => {
+            let call = call.map_or(0, |call| call.0);
+            debug!(call, ticket = ticket.0, %queue, position = why.position, relax_step = why.relax_step, "nobody is free for this caller yet");
+        }
+        Event::WaitJudged { call, queue, low, high, waited } => {
+            debug!(call = call.0, %queue, low_ms = low.0, high_ms = high.0, waited_ms = waited.0, "the wait that was told, and what it was");
+        }
+        Event::PlaceKept { call, age } => info!(call = call.0, age_ms = age.0, "a caller who was cut off has the old place again"),
+        Event::LineTaken { line, used, lines } => debug!(%line, used, lines, "a line is in use"),
+        Event::LineFreed { line, used, lines } => debug!(%line, used, lines, "a line is free again"),
+        Event::LineFull { line } => warn!(%line, "all places of a line are taken: a caller was not put through"),
+        Event::CallsOutLimited => error!("calls out are at their limit for this hour; if nobody expects that, somebody misuses us"),
+        Event::Transferred { call, to, kind, by, how } => {
+            let by = by.as_ref().map_or("the flow", |agent| agent.as_str());
+            info!(call = call.0, %to, %kind, by, %how, "a caller was to be put through");
+        }
+        Event::CallbackBooked { call, ticket, queue } => info!(call = call.0, ticket = ticket.0, %queue, "a callback was booked"),
+        Event::CallbackTried { ticket, attempt, how } => info!(ticket = ticket.0, attempt, %how, "a callback was tried"),
+        Event::CallbackEnded { ticket, queue, how } => info!(ticket = ticket.0, %queue, %how, "a callback is over"),
+        Event::AgentCalledOut { agent, answered } => info!(%agent, answered, "an agent called the last caller back"),
+        Event::Repaired { agent, what } => error!(%agent, what, "an agent's state was wrong and was put right: a mistake of ours"),
         Event::Offered { call, ticket, offer, queue, agent, why } => {
             info!(call = call.0, ticket = ticket.0, offer = offer.0, %queue, %agent, relax_step = why.relax_step, "the agent's phone rings");
         }

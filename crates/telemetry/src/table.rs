@@ -65,7 +65,7 @@ pub(crate) const TABLE: &[Entry] = &[
         of: Of::Events {
             from_start: &[&["full"], &["no_port"], &["no_codec"], &["unknown_number"], &["draining"], &["forbidden"]],
             count: |event, tell| {
-                if let Event::Refused { why } = event {
+                if let Event::Refused { why, .. } = event {
                     tell(&[&why.to_string()], 1.0);
                 }
             },

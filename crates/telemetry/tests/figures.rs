@@ -28,13 +28,19 @@ fn day() -> Vec<Event> {
         end: CallEnd::Served,
         hung_up_by: Party::Caller,
         version: Version::from("4f2a9c"),
+        person: None,
+        ticket: None,
+        class: 0,
+        gave_up: None,
+        transferred_to: None,
+        called_back: false,
     };
     let stats = MediaStats { sent: 900, received: 880, lost: 2, late: 1, foreign: 0, jitter: 40 };
     vec![
         Event::Published { version: Version::from("4f2a9c") },
         Event::PublicationRefused { problems: 2 },
         Event::Arrived { call, number, caller: Redacted::new(CALLER.to_owned()), line: LineId::from("ntt") },
-        Event::Refused { why: Refusal::Full },
+        Event::Refused { why: Refusal::Full, person: None },
         Event::Answered { call },
         Event::StepEntered { call, flow: FlowName::from("city"), step: StepId::from("greeting") },
         Event::PromptStarted { call, prompt: PromptId::from("welcome"), lang: lang.clone() },
@@ -271,7 +277,7 @@ fn before_the_first_call_alarms_have_something_to_grow_from() {
     let metrics = Metrics::new();
     use Refusal::{Draining, Forbidden, Full, NoCodec, NoPort, UnknownNumber};
     for why in [UnknownNumber, NoCodec, Full, Draining, NoPort, Forbidden] {
-        metrics.note(&Event::Refused { why });
+        metrics.note(&Event::Refused { why, person: None });
     }
     use OfferEnd::{Answered, Declined, NoAnswer, Unreachable, Withdrawn};
     for how in [Answered, NoAnswer, Declined, Unreachable, Withdrawn] {

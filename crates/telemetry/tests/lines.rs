@@ -59,7 +59,7 @@ fn strangers_cannot_fill_the_disk() {
         Event::Stranger,
         Event::SipMalformed { answered: true },
         Event::AuthenticationFailed,
-        Event::Refused { why: Refusal::UnknownNumber },
+        Event::Refused { why: Refusal::UnknownNumber, person: None },
         Event::SipRequest { method: Method::Invite, direction: Direction::In, again: false },
     ];
     assert_eq!(lines("info", &theirs), "");

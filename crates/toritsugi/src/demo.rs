@@ -414,6 +414,11 @@ fn reason(why: &model::WhyNot) -> String {
         },
         model::WhyNot::DoesNotServe => "does not serve it".to_owned(),
         model::WhyNot::JustMissed => "just missed it".to_owned(),
+        model::WhyNot::LaterRing { .. } => "joins in later".to_owned(),
+        model::WhyNot::Reserved { keep, .. } => format!("is kept back ({keep} stay idle)"),
+        model::WhyNot::Excluded => "is excluded".to_owned(),
+        model::WhyNot::PrefersAnother => "is not the one the caller knows".to_owned(),
+        model::WhyNot::TookAnother => "took somebody else".to_owned(),
         model::WhyNot::RankedLower => "was idle for less long".to_owned(),
     }
 }

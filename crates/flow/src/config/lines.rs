@@ -31,7 +31,7 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> Vec<Entry> {
         };
         fields.finish(problems);
         let entry = Entry {
-            line: Line { id: LineId::from(key.text.as_str()), from: nets.iter().map(|n| n.value).collect() },
+            line: Line { id: LineId::from(key.text.as_str()), from: nets.iter().map(|n| n.value).collect(), ..Line::default() },
             nets: nets.iter().map(|n| n.at).collect(),
         };
         overlaps(&entry, &lines, problems);

@@ -84,18 +84,8 @@ fn read_queue(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> 
     let service_level = fields.entry("service_level").map_or_else(ServiceLevel::default, |(key, n)| read_service_level(key, n, problems));
     fields.not_yet(&["reserve", "helped_by", "capacity"], problems);
     fields.finish(problems);
-    let queue = Queue {
-        id: QueueId::from(key.text.as_str()),
-        needs,
-        lang,
-        relax,
-        choose_agent,
-        ring_for,
-        missed_max,
-        wrap_up,
-        max_waiting,
-        service_level,
-    };
+    let plain = Queue::plain(QueueId::from(key.text.as_str()), needs);
+    let queue = Queue { lang, relax, choose_agent, ring_for, missed_max, wrap_up, max_waiting, service_level, ..plain };
     Some(Entry { queue, at: key.at, skills })
 }
 

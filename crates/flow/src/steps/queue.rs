@@ -9,7 +9,7 @@ use crate::config::queues::read_needs;
 use crate::decode::{Fields, missing};
 use crate::problem::{At, Problems};
 use crate::program::{Defaults, Outcomes, priority};
-use crate::run::{Ask, Caller, Heard, Note, Scene};
+use crate::run::{Ask, Caller, Heard, Note, Scene, Wanted};
 use crate::speech::Speech;
 use crate::tree::{Key, Node, What};
 use model::{Digit, Instant, KeyMeaning, Need, PromptId, QueueEnd, QueueId, Skill, StepId};
@@ -159,7 +159,8 @@ impl Step {
         }
         caller.queued = true;
         let (lang, class) = (caller.lang.clone(), caller.class);
-        caller.ask(Ask::Enqueue { queue: self.queue.value.clone(), needs, lang, class });
+        let queue = self.queue.value.clone();
+        caller.ask(Ask::Enqueue(Wanted { queue, needs, lang, class, bonus: Duration::ZERO, except: Vec::new(), last_agent: None }));
         Go::Stay
     }
 
@@ -185,8 +186,9 @@ impl Step {
                 caller.left_by(word);
                 Go::To(&to.value)
             }
-            Heard::Position(position) => {
+            Heard::Place { position, wait } => {
                 caller.position = Some(*position);
+                caller.wait = *wait;
                 Go::Stay
             }
             Heard::Played => {
@@ -204,7 +206,13 @@ impl Step {
                 Go::Stay
             }
             Heard::Digit(digit) => self.pressed(state, scene, caller, *digit),
-            Heard::Started | Heard::Connected | Heard::Served => Go::Stay,
+            Heard::Started
+            | Heard::Connected
+            | Heard::Served
+            | Heard::Facts(_)
+            | Heard::NotTransferred(_)
+            | Heard::CallbackBooked
+            | Heard::CallbackRefused => Go::Stay,
         }
     }
 

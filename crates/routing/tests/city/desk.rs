@@ -1,6 +1,6 @@
 //! An ACD with its city, driven one situation at a time; each step drains what it says and audits it.
 
-use crate::city::{agents, queues};
+use crate::city::{agents, queues, rules};
 use model::{Agent, AgentId, AgentState, Instant, Lang, OfferEnd, OfferId, PassedOver, Queue, QueueEnd, QueueId, TicketId, Why, WhyNot};
 use routing::{Acd, Change, Decision, Ticket};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(all: &[Queue], people: &[Agent]) -> Desk {
-        Desk { acd: Acd::new(queues(all), agents(people)), queues: queues(all), said: Vec::new() }
+        Desk { acd: Acd::new(rules(&queues(all), &agents(people))), queues: queues(all), said: Vec::new() }
     }
     /// One input, then everything it leads to.
     pub(crate) fn does<R>(&mut self, input: impl FnOnce(&mut Acd) -> R) -> R {
@@ -50,7 +50,7 @@ impl Desk {
     pub(crate) fn ticket(&self, since: Instant, id: u64, queue: &str, lang: &str, class: u8) -> Ticket {
         let lang = Lang::from(lang);
         let needs = self.queues.get(&QueueId::from(queue)).map(|q| q.needs_for(&lang)).unwrap_or_default();
-        Ticket { id: TicketId(id), queue: QueueId::from(queue), needs, lang, class, since }
+        Ticket { class, ..Ticket::plain(TicketId(id), QueueId::from(queue), needs, lang, since) }
     }
     pub(crate) fn until(&mut self, at: Instant) {
         self.does(|acd| acd.handle_timeout(at));

@@ -1,6 +1,6 @@
 //! A small city for the tests: queues and agents in a line each.
 
-use model::{Agent, AgentId, ChooseAgent, Level, Need, Number, Queue, QueueId, Relax, ServiceLevel, Skill};
+use model::{Agent, AgentId, Level, Need, Number, Queue, QueueId, Relax, Skill};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,18 +13,8 @@ pub(crate) fn need(skill: &str, level: u8) -> Need {
 
 /// A queue that asks for `needs`, with 20 s of ringing, two misses, a minute of wrap-up, and room for 30.
 pub(crate) fn queue(id: &str, needs: &[(&str, u8)]) -> Queue {
-    Queue {
-        id: QueueId::from(id),
-        needs: needs.iter().map(|(skill, level)| need(skill, *level)).collect(),
-        lang: None,
-        relax: Vec::new(),
-        choose_agent: ChooseAgent::LongestIdle,
-        ring_for: RING,
-        missed_max: 2,
-        wrap_up: WRAP_UP,
-        max_waiting: 30,
-        service_level: ServiceLevel::default(),
-    }
+    let needs = needs.iter().map(|(skill, level)| need(skill, *level)).collect();
+    Queue { ring_for: RING, wrap_up: WRAP_UP, max_waiting: 30, pause: Duration::ZERO, ..Queue::plain(QueueId::from(id), needs) }
 }
 /// After `after` seconds, `skill` at `level` will do.
 pub(crate) fn eased(after: u64, skill: &str, level: u8) -> Relax {
@@ -47,4 +37,8 @@ pub(crate) fn queues(queues: &[Queue]) -> BTreeMap<QueueId, Queue> {
 }
 pub(crate) fn agents(agents: &[Agent]) -> BTreeMap<AgentId, Agent> {
     agents.iter().map(|a| (a.id.clone(), a.clone())).collect()
+}
+
+pub(crate) fn rules(queues: &BTreeMap<QueueId, Queue>, agents: &BTreeMap<AgentId, Agent>) -> routing::Rules {
+    routing::Rules { queues: queues.clone(), agents: agents.clone(), lines: BTreeMap::new() }
 }
