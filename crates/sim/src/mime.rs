@@ -109,6 +109,11 @@ impl Mime {
         }
     }
 
+    /// The phone at this RTP address can send again.
+    pub(crate) fn handle_back(&mut self, phone: SocketAddr) {
+        self.gone.remove(&phone);
+    }
+
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         while let Some((at, leg, digit)) = self.held.front().copied()
             && at <= now
