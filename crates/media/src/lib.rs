@@ -22,11 +22,13 @@ mod relay;
 pub mod rtcp;
 pub mod rtp;
 mod session;
+mod tones;
 pub mod wav;
 
 pub use clip::{Clip, Fault};
 pub use latch::Latch;
 pub use rack::{Channel, Command, Event, Far, OnKey, PlayEnd, Rack, Wire};
+pub use tones::Tones;
 
 /// Samples a second of everything here.
 pub const RATE: u32 = 8000;
