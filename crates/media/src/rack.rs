@@ -232,8 +232,12 @@ impl Rack {
     /// lost.
     pub fn handle_tick(&mut self, now: Instant, leg: LegId, wire: &mut impl Wire) {
         self.send_farewells(wire);
-        self.sum(leg);
-        let Some(session) = self.sessions.get_mut(&leg) else { return };
+        let Some(mut session) = self.sessions.get_mut(&leg) else { return };
+        if session.hears() == Hears::Sum {
+            self.sum(leg);
+            let Some(again) = self.sessions.get_mut(&leg) else { return };
+            session = again;
+        }
         let events = &mut self.events;
         session.handle_tick(now, leg, &mut self.random, &mut self.scratch, wire, |event| tell(events, leg, event));
     }

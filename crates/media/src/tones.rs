@@ -1,15 +1,15 @@
 //! The tones that people know: the beep before a voice, the ring at the other end, and nobody to be had.
 //!
 //! Cadences and frequencies are Japan's (ITU-T E.180 Supplement 2: ringing 400 Hz times 15 to 20 Hz, 1 s on, 2 s off; busy 400 Hz,
-//! 0.5 s on, 0.5 s off). Levels are in dBm0; a sine of full scale has +3.14 (G.711).
+//! 0.5 s on, 0.5 s off). Levels are in dBm0, where a sine of full scale has about +3.17.
 
 use crate::{Clip, RATE};
 use std::f64::consts::TAU;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A sine of full scale.
-const FULL_DBM0: f64 = 3.14;
+/// A sine of full scale (G.711, mu-law; A-law has 0.03 less).
+const FULL_DBM0: f64 = 3.17;
 /// A tone rises and falls for this long, or it clicks; a short one for a quarter of itself.
 const EDGE: Duration = Duration::from_millis(10);
 /// Within -5 to -15 dBm0, as E.180 recommends for tones of the network.
@@ -49,7 +49,7 @@ impl Default for Tones {
 }
 
 impl Clip {
-    /// A sine of `hz` for `length` (at most half an hour) at a level in dBm0 (at most +3.14), with soft edges.
+    /// A sine of `hz` for `length` (at most half an hour) at a level in dBm0 (at most full scale, +3.17), with soft edges.
     pub fn tone(hz: f64, length: Duration, dbm0: f64) -> Clip {
         Clip::sampled(sine(hz, length, dbm0))
     }
