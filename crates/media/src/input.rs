@@ -65,7 +65,8 @@ impl Input {
     pub(crate) fn handle_sound(&mut self, packet: &Packet<'_>, codec: Codec, arrival: Arrival) {
         match (&mut self.row, arrival) {
             (_, Arrival::Duplicate | Arrival::Wild) => return,
-            (Some(row), Arrival::Next) if row.ssrc == packet.ssrc => {
+            // First again after another source spoke: keys may come in a stream of their own.
+            (Some(row), Arrival::First | Arrival::Next) if row.ssrc == packet.ssrc => {
                 let ahead = packet.timestamp.wrapping_sub(row.next);
                 if ahead.wrapping_neg() <= WAIT_MAX {
                     // Its time is past: from here on the leg waits as much longer.

@@ -84,8 +84,9 @@ impl Hall {
                     continue;
                 }
                 let (leg, at) = (person.phone.leg, person.phone.at);
-                while let Some((_, packet)) = person.flying.pop_front_if(|(at, _)| *at <= self.millis) {
-                    self.desk.hears(leg, at, &packet);
+                while let Some((_, packet)) = person.flying.front().filter(|(at, _)| *at <= self.millis) {
+                    self.desk.hears(leg, at, packet);
+                    person.flying.pop_front();
                 }
                 self.desk.rack.handle_tick(self.desk.now, leg, &mut self.desk.out);
             }

@@ -298,17 +298,40 @@ fn after_a_stall_nobody_hears_the_past_for_long() {
 }
 
 #[test]
-fn our_own_stream_that_comes_back_is_not_summed_again() {
+fn keys_in_a_stream_of_their_own_do_not_chop_the_voice_beside_them() {
     let mut hall = hall(3);
     hall.join(&[0, 1, 2], 1);
+    hall.talk(100);
     for person in &mut hall.people[1..] {
         person.amplitude = 0.0;
     }
-    hall.talk(500);
+    hall.talk(100);
+    hall.heard(1);
+    let (leg, at) = (hall.leg(0), hall.people[0].phone.at);
+    let voice = std::mem::replace(&mut hall.people[0].phone.sender, media::rtp::Sender::new(&mut model::Random::from_number(99)));
+    let press = hall.people[0].phone.press('3', Duration::from_secs(1));
+    hall.people[0].phone.sender = voice;
+    for packet in &press {
+        hall.desk.hears(leg, at, packet);
+        hall.talk(20);
+    }
+    assert_eq!(hall.desk.digits(), "3");
+    let heard = hall.heard(1);
+    assert_eq!(listen::silences(&heard, 1000.0, 1), []);
+}
+
+#[test]
+fn our_own_stream_that_comes_back_is_not_summed_again() {
+    let mut hall = hall(3);
+    hall.join(&[0, 1, 2], 1);
+    hall.talk(1000);
+    // What the third was sent comes back by way of the second, who says nothing else.
     let back: Vec<_> = std::mem::take(&mut hall.people[2].got);
     hall.people[0].amplitude = 0.0;
+    hall.people[2].amplitude = 0.0;
+    hall.people[1].stalled_until = u64::MAX;
     hall.talk(500);
-    hall.heard(1);
+    hall.heard(0);
     let (leg, at) = (hall.leg(1), hall.people[1].phone.at);
     for (_, packet) in back {
         hall.desk.hears(leg, at, &packet);
