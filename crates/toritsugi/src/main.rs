@@ -9,6 +9,7 @@ mod call;
 mod calls_list;
 mod check;
 mod demo;
+mod desk;
 mod explain;
 mod files;
 mod hub;
