@@ -68,6 +68,7 @@ fn cause_words(cause: Cause) -> String {
     };
     let n = times(cause.often());
     match cause {
+        Cause::NoPlace { .. } => format!("a queue took nobody ({n})"),
         Cause::Reserve { .. } => format!("agents were idle but kept back for others ({n})"),
         Cause::EasingPending { .. } => format!("nobody free had all the skills asked for, and the next easing was still to come ({n})"),
         Cause::Skill { .. } => format!("nobody free had all the skills asked for, and there was no further easing ({n})"),
@@ -185,7 +186,7 @@ pub(crate) fn moment(what: &What, town: &Town) -> Said {
             .to_owned(),
         ),
         What::GoesOnAs { later } => plain(format!("The place goes on in call {later}.")),
-        What::Ended { end, by, to_human, talked, .. } => {
+        What::Ended { end, by, path, to_human, talked, .. } => {
             let by = match by {
                 Party::Caller => "the caller hung up",
                 Party::Agent => "the agent hung up",
@@ -199,7 +200,8 @@ pub(crate) fn moment(what: &What, town: &Town) -> Said {
                 facts.push(format!("talked {}", length(*talked)));
             }
             let facts = if facts.is_empty() { String::new() } else { format!("; {}", facts.join(", ")) };
-            plain(format!("The end: {} ({by}{facts}).", short_end(*end)))
+            let way = if path.is_empty() { Vec::new() } else { vec![format!("The way: {}", path.join(" > "))] };
+            (format!("The end: {} ({by}{facts}).", short_end(*end)), way)
         }
     }
 }

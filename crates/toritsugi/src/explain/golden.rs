@@ -316,5 +316,9 @@ fn a_call_that_nobody_knows_has_no_story_and_one_without_a_queue_says_so() {
     book.ends(9, 1, CallEnd::AbandonedInMenu, |record| (record.ticket, record.queue) = (None, None));
     assert_eq!(story(&book.0, CallId(2)), None);
     let told = page(&story(&book.0, CallId(1)).unwrap(), &Town::default(), Tongue::English);
+    book.at(20, Record::Unplaced { call: CallId(1), how: QueueEnd::NobodyLoggedIn });
+    let refused = page(&story(&book.0, CallId(1)).unwrap(), &town(), Tongue::Japanese);
+    assert!(refused.contains("・待ち行列に入れませんでした(1 回)") && refused.contains("担当者が一人も受付をしていない"), "{refused}");
+    assert!(told.contains("The way: greeting > main=2"), "{told}");
     assert!(told.contains("never came to a queue") && told.contains("2026-11-24 (UTC: the city's files were not found)"), "{told}");
 }

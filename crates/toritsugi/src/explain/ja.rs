@@ -56,6 +56,7 @@ fn short_end(end: CallEnd) -> &'static str {
 
 fn cause_words(cause: Cause) -> &'static str {
     match cause {
+        Cause::NoPlace { .. } => "待ち行列に入れませんでした",
         Cause::Reserve { .. } => "空いている担当者を、ほかの方のために残していました",
         Cause::EasingPending { .. } => "必要な技能を備えた担当者が空いておらず、条件の緩和を待っていました",
         Cause::Skill { .. } => "必要な技能を備えた担当者が空いておらず、条件の緩和もこれ以上ありませんでした",
@@ -183,7 +184,7 @@ pub(crate) fn moment(what: &What, town: &Town) -> Said {
             .to_owned(),
         ),
         What::GoesOnAs { later } => plain(format!("お待ちの順番は、通話 {later} に引き継がれました。")),
-        What::Ended { end, by, to_human, talked, .. } => {
+        What::Ended { end, by, path, to_human, talked, .. } => {
             let mut facts = vec![
                 match by {
                     Party::Caller => "切断: お客様",
@@ -198,7 +199,8 @@ pub(crate) fn moment(what: &What, town: &Town) -> Said {
             if let Some(talked) = talked {
                 facts.push(format!("通話 {}", length(*talked)));
             }
-            plain(format!("終了: {}({})。", short_end(*end), facts.join("、")))
+            let way = if path.is_empty() { Vec::new() } else { vec![format!("案内の経路: {}", path.join(" > "))] };
+            (format!("終了: {}({})。", short_end(*end), facts.join("、")), way)
         }
     }
 }

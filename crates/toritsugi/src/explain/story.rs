@@ -72,13 +72,15 @@ pub(crate) enum What {
     /// The claim lives on in another call: a callback, or the caller rang again.
     GoesOnAs { later: CallId },
     /// The call is over.
-    Ended { end: CallEnd, by: Party, waited: Option<Millis>, to_human: Option<Millis>, talked: Option<Millis> },
+    Ended { end: CallEnd, by: Party, path: Vec<String>, waited: Option<Millis>, to_human: Option<Millis>, talked: Option<Millis> },
 }
 
 /// Something that made the caller wait, with how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "cause", rename_all = "snake_case")]
 pub(crate) enum Cause {
+    /// A queue took nobody: full, closed, or without anybody to serve it.
+    NoPlace { times: u32 },
     /// Agents were idle and kept back.
     Reserve { decisions: u32 },
     /// Agents lacked a skill that a later easing no longer asks for.
@@ -325,8 +327,9 @@ impl Teller {
         if record.end != CallEnd::CallbackBooked {
             self.waiting = None;
         }
-        let CallRecord { end, hung_up_by: by, waited, to_human, talked, .. } = record;
-        self.push(at, What::Ended { end: *end, by: *by, waited: *waited, to_human: *to_human, talked: *talked });
+        let CallRecord { end, hung_up_by: by, path, waited, to_human, talked, .. } = record;
+        let (end, by, path) = (*end, *by, path.clone());
+        self.push(at, What::Ended { end, by, path, waited: *waited, to_human: *to_human, talked: *talked });
     }
 
     /// The whole story.
@@ -371,7 +374,9 @@ fn causes(moments: &[Moment]) -> Vec<Cause> {
     let ended = |end: OfferEnd| count(&|what| matches!(what, What::NotTaken { how, .. } if *how == end));
     let lacks = |why: &Why, easing: bool| why.counts.contains_key(&Reason::Skill) && why.next_relax.is_some() == easing;
     let busy = |why: &Why| why.counts.keys().all(|reason| matches!(reason, Reason::State(_) | Reason::DoesNotServe));
+    let refused = |what: &What| matches!(what, What::Left { how: QueueEnd::Full | QueueEnd::NobodyLoggedIn | QueueEnd::Closed });
     let all = [
+        Cause::NoPlace { times: count(&refused) },
         Cause::Reserve { decisions: has(Reason::Reserved) },
         Cause::Excluded { decisions: has(Reason::Excluded) },
         Cause::Overtaken { times: count(&|what| matches!(what, What::Overtaken { .. })) },
@@ -402,6 +407,7 @@ impl Cause {
             | Cause::RangOut { offers: n }
             | Cause::Declined { offers: n }
             | Cause::Unreachable { offers: n }
+            | Cause::NoPlace { times: n }
             | Cause::Overtaken { times: n }
             | Cause::LineFull { times: n } => n,
         }
