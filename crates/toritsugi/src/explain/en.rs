@@ -87,7 +87,8 @@ fn cause_words(cause: Cause) -> String {
 pub(crate) fn moment(what: &What, town: &Town) -> Said {
     let plain = |sentence: String| (sentence, Vec::new());
     match what {
-        What::Arrived { number, caller } => plain(format!("{caller} called {number}.")),
+        What::Arrived { number, caller, called_back: true } => plain(format!("We called {caller} back; {number} was shown.")),
+        What::Arrived { number, caller, called_back: false } => plain(format!("{caller} called {number}.")),
         What::BeganAs { earlier } => plain(format!("This wait began with call {earlier}; its place is kept.")),
         What::Placed { queue, lang, class, waited, ticket } => {
             let age = if waited.0 < 1000 { String::new() } else { format!(", having waited {} already", length(*waited)) };

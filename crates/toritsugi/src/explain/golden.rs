@@ -1,16 +1,22 @@
 //! Stories as a supervisor reads them, against the texts in `tests/golden`. `GOLDEN=write cargo test` writes them anew; read the
 //! difference before you keep it.
 
-use super::story::{What, story};
+use super::story::{Search, What, story};
 use super::words::{Tongue, page};
+use super::{unknown, walk};
+use crate::words::Stop;
 use crate::zone::{Town, Zone};
-use calls::{OpenCall, Place, Record};
+use calls::{Booked, OpenCall, Place, Record};
+use flow::CallbackTerms;
+use journal::Journal;
 use model::{
-    AbandonStage, AgentId, AgentState, CallEnd, CallId, CallRecord, KeptFor, Lang, Level, LineId, Millis, Number, OfferEnd, OfferId, Party,
-    PassedOver, Queue, QueueEnd, QueueId, Reason, Skill, TicketId, TransferEnd, TransferKind, UnixMillis, Version, Why, WhyNot,
+    AbandonStage, AgentId, AgentState, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, KeptFor, Lang, Level, LineId, Millis, Number,
+    NumberKind, OfferEnd, OfferId, Party, PassedOver, Queue, QueueEnd, QueueId, Reason, ScheduleId, Seq, Skill, TicketId, TransferEnd,
+    TransferKind, UnixMillis, Version, Why, WhyNot,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// 2026-11-25, 07:00:00 in Kawasaki.
 const SEVEN: i64 = 1_795_557_600_000;
@@ -294,6 +300,93 @@ fn a_place_that_goes_on_in_another_call_is_followed_both_ways() {
     assert_eq!(second.moments[0].what, What::BeganAs { earlier: CallId(1) });
     let english = page(&second, &town(), Tongue::English);
     assert!(english.contains("having waited 2:05 already") && english.contains("still in progress"), "{english}");
+}
+
+#[test]
+fn a_callback_is_one_wait_told_from_both_calls() {
+    let (mut book, ticket, queue) = (Book::default(), TicketId(101), QueueId::from("nurse"));
+    book.arrives(0, 1);
+    book.placed(10, 1, "nurse", 0);
+    let place = Place { ticket, queue: queue.clone(), lang: Lang::from("ja"), since: UnixMillis(SEVEN + 10_000), class: 0 };
+    let terms = CallbackTerms {
+        window: ScheduleId::from("callbacks"),
+        accept: BTreeSet::from([NumberKind::JpLandline]),
+        attempts: 3,
+        spacing: Duration::from_secs(600),
+        expires: Duration::from_secs(7200),
+    };
+    let booked = Booked {
+        call: CallId(1),
+        arrived: UnixMillis(SEVEN),
+        at: UnixMillis(SEVEN + 70_000),
+        number: Number::parse("0440000000").unwrap(),
+        sealed: "sealed".to_owned(),
+        caller: "044-***-**01".to_owned(),
+        person: None,
+        place: place.clone(),
+        needs: Vec::new(),
+        terms,
+        version: Version::from("4f2a9c"),
+        attempts: 0,
+        tried: None,
+    };
+    book.at(70, Record::CallbackBooked { ticket, booked: Box::new(booked) });
+    book.ends(75, 1, CallEnd::CallbackBooked, |record| record.waited = Some(Millis(60_000)));
+    let waits = Record::Waits { call: None, ticket, queue, why: Box::new(why(&[(TALKING, 2)], Vec::new())) };
+    book.at(80, waits);
+    let tried = |attempt, how| Record::CallbackTried { ticket, attempt, at: UnixMillis(SEVEN), how };
+    book.at(100, tried(1, None));
+    book.at(130, tried(1, Some(CallbackTry::NotConfirmed)));
+    book.at(730, tried(2, None));
+    book.arrives(730, 2);
+    book.at(740, Record::Placed { call: CallId(2), place });
+    book.at(740, tried(2, Some(CallbackTry::Confirmed)));
+    book.assigned(741, 2, 5, "yuki", "nurse", Why::default());
+    book.bridged(745, 2, 5);
+    book.at(745, Record::CallbackEnded { ticket, how: CallbackEnd::Served });
+    book.ends(900, 2, CallEnd::Served, |record| {
+        served(735, 155)(record);
+        (record.ticket, record.called_back) = (Some(ticket), true);
+    });
+    told("callback", &book, 1);
+    let second = page(&story(&book.0, CallId(2)).unwrap(), &town(), Tongue::English);
+    for text in [
+        "This wait began with call 1",
+        "We called 044-***-**02 back; 0440000000 was shown",
+        "attempt 1: answered, but nobody confirmed",
+        "the caller has waited 12:11",
+        "talked 2:35",
+    ] {
+        assert!(second.contains(text), "{text:?} is not in\n{second}");
+    }
+}
+
+#[test]
+fn a_journal_on_the_disk_is_walked_and_a_missing_one_is_named() {
+    let state = std::env::temp_dir().join(format!("toritsugi-explain-{}", std::process::id()));
+    let Stop(nothing) = walk(&state, &mut |_, _| ()).unwrap_err();
+    assert!(nothing.contains("there is no journal in") && nothing.contains("--state"), "{nothing}");
+    let (mut journal, _) = Journal::open(&state.join("journal")).unwrap();
+    let mut book = Book::default();
+    book.arrives(0, 1);
+    book.arrives(9, 2);
+    for (seq, (wall, record)) in (1..).zip(&book.0) {
+        journal.append(Seq(seq), *wall, record).unwrap();
+    }
+    journal.sync().unwrap();
+    drop(journal);
+    let mut search = Search::new(CallId(3));
+    let mut walked = Vec::new();
+    walk(&state, &mut |wall, record| {
+        search.see(record);
+        walked.push((wall, record.clone()));
+    })
+    .unwrap();
+    std::fs::remove_dir_all(&state).unwrap();
+    assert_eq!(walked, book.0);
+    let Stop(sentence) = unknown(3, search.newest(), &town());
+    assert!(sentence.contains("The newest is 2, of 2026-11-25 07:00:09: did you mean `toritsugi explain 2`?"), "{sentence}");
+    assert!(search.found().is_none());
 }
 
 #[test]

@@ -75,7 +75,10 @@ fn cause_words(cause: Cause) -> &'static str {
 pub(crate) fn moment(what: &What, town: &Town) -> Said {
     let plain = |sentence: String| (sentence, Vec::new());
     match what {
-        What::Arrived { number, caller } => plain(format!("{caller} の方から {number} にお電話がありました。")),
+        What::Arrived { number, caller, called_back: true } => {
+            plain(format!("{caller} の方へ折り返しお電話しました(表示した番号 {number})。"))
+        }
+        What::Arrived { number, caller, called_back: false } => plain(format!("{caller} の方から {number} にお電話がありました。")),
         What::BeganAs { earlier } => plain(format!("通話 {earlier} から続くお待ちです。順番は引き継がれています。")),
         What::Placed { queue, lang, class, waited, ticket } => {
             let age = if waited.0 < 1000 {

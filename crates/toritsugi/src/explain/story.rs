@@ -37,8 +37,8 @@ pub(crate) struct Moment {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub(crate) enum What {
-    /// The call came in.
-    Arrived { number: Number, caller: String },
+    /// The call came in, or, as a callback, went out.
+    Arrived { number: Number, caller: String, called_back: bool },
     /// The claim is older than the call: it began in another one.
     BeganAs { earlier: CallId },
     /// The caller took a place.
@@ -123,6 +123,7 @@ pub(crate) fn story(records: &[(UnixMillis, Record)], call: CallId) -> Option<St
 pub(crate) struct Search {
     call: CallId,
     known: bool,
+    called_back: bool,
     tickets: BTreeSet<TicketId>,
     newest: Option<(CallId, UnixMillis)>,
 }
@@ -146,6 +147,7 @@ impl Search {
             }
             Record::Ended(record) if record.call == self.call => {
                 self.known = true;
+                self.called_back = record.called_back;
                 self.tickets.extend(record.ticket);
             }
             _ => {}
@@ -159,7 +161,7 @@ impl Search {
 
     /// Whoever tells the story at the second walk; `None` if there is no such call.
     pub(crate) fn found(self) -> Option<Teller> {
-        self.known.then_some(Teller { call: self.call, tickets: self.tickets, ..Teller::default() })
+        self.known.then_some(Teller { call: self.call, called_back: self.called_back, tickets: self.tickets, ..Teller::default() })
     }
 }
 
@@ -167,6 +169,7 @@ impl Search {
 #[derive(Debug, Default)]
 pub(crate) struct Teller {
     call: CallId,
+    called_back: bool,
     tickets: BTreeSet<TicketId>,
     moments: Vec<Moment>,
     left_out: u32,
@@ -205,7 +208,8 @@ impl Teller {
     pub(crate) fn tell(&mut self, at: UnixMillis, record: &Record) {
         match record {
             Record::Arrived { call, open } if *call == self.call => {
-                self.push(at, What::Arrived { number: open.number.clone(), caller: open.caller.clone() });
+                let (number, caller) = (open.number.clone(), open.caller.clone());
+                self.push(at, What::Arrived { number, caller, called_back: self.called_back });
             }
             Record::Placed { call, place } => self.placed(at, *call, place),
             Record::Unplaced { call, how } if *call == self.call => {
