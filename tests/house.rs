@@ -146,7 +146,14 @@ const HOUSE: &[Room] = &[
         home_of: &[("rusqlite", "call records and reports"), ("serde_json", "a record's paths and figures inside one column")],
         tests_with: &[],
     },
-    Room { storey: 3, name: "web", core: false, may: &["model", "flow", "calls"], home_of: &[("axum", "HTTP")], tests_with: &[] },
+    Room {
+        storey: 3,
+        name: "web",
+        core: false,
+        may: &["model", "flow", "calls"],
+        home_of: &[("axum", "HTTP"), ("serde_json", "agents and queues for programs")],
+        tests_with: &[],
+    },
     Room {
         storey: 3,
         name: "sim",

@@ -9,11 +9,15 @@ mod call;
 mod calls_list;
 mod check;
 mod demo;
+mod desk;
+mod explain;
 mod files;
 mod hub;
 mod publish;
+mod report;
 mod serve;
 mod words;
+mod zone;
 
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -42,6 +46,10 @@ enum Command {
     Call(call::CallArgs),
     /// List the calls that were answered
     Calls(CallsArgs),
+    /// Tell in plain words why a caller waited, from the journal alone
+    Explain(explain::ExplainArgs),
+    /// What a day was like for the people who called: attempts, persons, answer rate, four service levels
+    Report(report::ReportArgs),
     /// The agents' phone accounts
     #[command(subcommand)]
     Agent(AgentCommand),
@@ -150,6 +158,8 @@ fn main() -> ExitCode {
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Call(args)) => call::run(&args),
         Some(Command::Calls(args)) => calls_list::list(&args),
+        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
         Some(Command::Agent(AgentCommand::Password { name, city, state })) => accounts::password(&name, &city, &state),
         Some(Command::Store(StoreCommand::Rebuild(args))) => calls_list::rebuild(&args),
         Some(Command::Verify(args)) => calls_list::verify(&args),
