@@ -111,6 +111,11 @@ pub enum Ask {
         /// How.
         terms: CallbackTerms,
     },
+    /// The caller was told this wait: whether it was true can be judged when it is over.
+    Told {
+        /// As it was known when it was told.
+        estimate: Estimate,
+    },
     /// Step away from the queue; the age is kept.
     LeaveQueue,
     /// End the call.

@@ -103,6 +103,7 @@ fn told(ask: Ask) -> Option<String> {
         Ask::Look { queue } => format!("look {queue}"),
         Ask::Transfer { line, .. } => format!("transfer {line}"),
         Ask::Callback { wanted, .. } => format!("callback {}", wanted.queue),
+        Ask::Told { estimate } => format!("told at most {} s", estimate.high.0 / 1000),
         Ask::LeaveQueue => "leave queue".to_owned(),
         Ask::HangUp => "hang up".to_owned(),
         Ask::Note(Note::StepEntered { .. }) => return None,
