@@ -22,6 +22,7 @@ pub(crate) struct Noun {
 pub(crate) mod noun {
     //! The nouns of the language, as they stand in sentences.
     use super::Noun;
+    pub(crate) const AGENT: Noun = Noun { en: "agent", ja: "担当者" };
     pub(crate) const FLOW: Noun = Noun { en: "flow", ja: "フロー" };
     pub(crate) const KEY: Noun = Noun { en: "word", ja: "項目" };
     pub(crate) const LANGUAGE: Noun = Noun { en: "language", ja: "言語" };
@@ -35,6 +36,7 @@ pub(crate) mod noun {
     pub(crate) const STEP: Noun = Noun { en: "step", ja: "ステップ" };
     pub(crate) const TELEPHONE_KEY: Noun = Noun { en: "telephone key", ja: "電話のキー" };
     pub(crate) const TIME: Noun = Noun { en: "time", ja: "時間" };
+    pub(crate) const VARIABLE: Noun = Noun { en: "variable", ja: "変数" };
     pub(crate) const TRUNK: Noun = Noun { en: "trunk", ja: "中継回線" };
 }
 

@@ -143,7 +143,8 @@ fn read_ring(key: &Key, node: &Node, queue: &mut Queue, problems: &mut Problems)
     ring.finish(problems);
 }
 
-fn at_least(time: Duration, least: Duration, at: Spot, problems: &mut Problems) -> Duration {
+/// A time that is long enough to be of use.
+pub(crate) fn at_least(time: Duration, least: Duration, at: Spot, problems: &mut Problems) -> Duration {
     if time < least {
         let en = format!("shorter than {}s helps nobody", least.as_secs());
         let ja = format!("{} 秒より短くできません。", least.as_secs());
