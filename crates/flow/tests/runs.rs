@@ -102,7 +102,8 @@ fn told(ask: Ask) -> Option<String> {
         }
         Ask::Look { queue } => format!("look {queue}"),
         Ask::Transfer { line, brief, timeout, keep_place } => {
-            let brief = brief.map_or("blind".to_owned(), |brief| brief.iter().map(|s| format!("{}.{}", s.prompt, s.lang)).collect::<Vec<_>>().join(" "));
+            let brief = brief
+                .map_or("blind".to_owned(), |brief| brief.iter().map(|s| format!("{}.{}", s.prompt, s.lang)).collect::<Vec<_>>().join(" "));
             format!("transfer {line} ({brief}) {} s{}", timeout.as_secs(), if keep_place { ", place kept" } else { "" })
         }
         Ask::Callback { wanted, .. } => format!("callback {}", wanted.queue),
