@@ -20,7 +20,8 @@ pub(super) fn check(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Pr
     for (step, named) in &flow.steps {
         let sketch = named.step.sketch();
         if let Some(target) = sketch.target
-            && !draft.unreadable.contains("lines")
+            // Without any line, that is the complaint.
+            && !draft.lines.is_empty()
             && gaps(flow, step, target, &values, problems)
         {
             lines(draft, flow, target, &values, problems);

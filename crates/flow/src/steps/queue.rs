@@ -10,7 +10,7 @@ use crate::claim::Claim;
 use crate::decode::{Fields, missing};
 use crate::facts::Facts;
 use crate::problem::{At, Problems};
-use crate::program::{Defaults, Outcomes, priority};
+use crate::program::{Defaults, Outcomes, Set, priority};
 use crate::run::{Ask, Caller, Heard, Note, Scene};
 use crate::tree::{Key, Node, What};
 use model::{Digit, Instant, KeyMeaning, PromptId, QueueEnd, QueueFacts, StepId};
@@ -40,6 +40,7 @@ pub(crate) struct Step {
 struct QueueKey {
     after: Duration,
     to: At<StepId>,
+    set: Set,
 }
 
 #[derive(Clone, Debug)]
@@ -128,7 +129,7 @@ impl Step {
         let mut ways = Vec::from(refused);
         ways.extend(self.instead.iter().map(|instead| Way::new(&instead.to, By::Waited)));
         ways.extend(self.waited.iter().map(|rung| Way::new(&rung.to, By::Waited)));
-        ways.extend(self.keys.iter().map(|(digit, key)| Way::new(&key.to, By::Key(*digit))));
+        ways.extend(self.keys.iter().map(|(digit, key)| Way { set: Some(&key.set), ..Way::new(&key.to, By::Key(*digit)) }));
         Sketch {
             speeches: self.announce.iter().flat_map(Announce::speeches).collect(),
             ways,
@@ -240,6 +241,7 @@ impl Step {
         if let Some(key) = self.keys.get(&digit).filter(ready) {
             caller.note(note(KeyMeaning::Choice));
             caller.left_by(&digit.to_string());
+            caller.set(&key.set);
             return Go::To(&key.to.value);
         }
         caller.note(note(if self.keys.is_empty() { KeyMeaning::Ignored } else { KeyMeaning::Unknown }));
@@ -327,10 +329,11 @@ impl WhileWaiting {
 
 fn read_key(key: &Key, node: &Node, problems: &mut Problems) -> Option<QueueKey> {
     let What::Map(_) = node.what else {
-        return node.name(problems).map(|to| QueueKey { after: Duration::ZERO, to });
+        return node.name(problems).map(|to| QueueKey { after: Duration::ZERO, to, set: Set::default() });
     };
     let mut fields = Fields::of(node, key.at, problems)?;
     let after = fields.take("after").and_then(|n| n.time(problems)).unwrap_or_default();
+    let set = fields.entry("set").map(|(key, n)| Set::read(key, n, problems)).unwrap_or_default();
     let to = match fields.take("next") {
         Some(node) => node.name(problems),
         None => {
@@ -339,7 +342,7 @@ fn read_key(key: &Key, node: &Node, problems: &mut Problems) -> Option<QueueKey>
         }
     };
     fields.finish(problems);
-    to.map(|to| QueueKey { after, to })
+    to.map(|to| QueueKey { after, to, set })
 }
 
 fn read_rung(node: &Node, problems: &mut Problems) -> Option<Rung> {
