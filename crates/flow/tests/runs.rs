@@ -25,10 +25,17 @@ fn book() -> Arc<Book> {
 
 /// The shipped city with one file changed.
 fn changed(path: &str, from: &str, to: &str) -> Arc<Book> {
+    rewritten(path, &[(from, to)])
+}
+
+/// The shipped city with one file changed in several places.
+fn rewritten(path: &str, changes: &[(&str, &str)]) -> Arc<Book> {
     let mut sources = shipped();
     let source = sources.iter_mut().find(|s| s.path == path).unwrap();
-    assert!(source.text.contains(from), "{from}");
-    source.text = source.text.replace(from, to);
+    for (from, to) in changes {
+        assert!(source.text.contains(from), "{from}");
+        source.text = source.text.replace(from, to);
+    }
     let checked = check(&read(sources.clone()), &known(&sources));
     Arc::new(checked.book.unwrap_or_else(|| panic!("{:#?}", checked.problems)))
 }
@@ -593,22 +600,22 @@ fn a_transfer_straight_from_a_queue_keeps_the_place_whatever_the_line_says() {
 }
 
 #[test]
-fn a_blind_transfer_has_no_brief_and_a_way_back_to_the_queue_leaves_nothing() {
-    let book = changed(
-        "flows/city.yaml",
-        "      kind: warm\n      brief: [brief_ward]\n      timeout: 30s\n      busy: ward_not_reached",
-        "      kind: blind\n      timeout: 20s\n      busy: nurse",
+fn a_blind_transfer_has_no_brief_and_a_busy_line_leads_straight_back_to_the_queue() {
+    let warm = ("      kind: warm\n      brief: [brief_ward]", "      kind: blind");
+    let key = (
+        "        \"5\": { after: 90s, set: { priority: urgent }, next: ward }",
+        "        \"5\": { set: { ward: tama }, next: ward_hotline }",
     );
+    let reach = ("        \"1\": { after: 60s, next: callback }", "        \"1\": { after: 60s, next: callback }\n        \"6\": ward");
+    let book = rewritten("flows/city.yaml", &[warm, key, reach, ("      busy: ward_not_reached", "      busy: nurse")]);
     let (mut caller, _) = Resident::calls(book, common::MONDAY);
     caller.tell(Heard::Played);
     caller.press('1');
     caller.press('1');
     let since = caller.now.mono;
     caller.tell(Heard::Queued { since, position: 4 });
-    caller.secs(90);
-    caller.press('5');
-    assert_eq!(caller.press('1'), ["music calm.music", "transfer ward/kawasaki (blind) 20 s"]);
-    assert_eq!(caller.tell(Heard::NotTransferred(TransferEnd::Busy)), ["enqueue nurse [nurse:3 ja:1] ja 2"]);
+    assert_eq!(caller.press('5'), ["music calm.music", "transfer ward/tama (blind) 30 s, place kept"]);
+    assert_eq!(caller.tell(Heard::NotTransferred(TransferEnd::Busy)), ["enqueue nurse [nurse:3 ja:1] ja 1"], "the queue was never left");
 }
 
 #[test]
