@@ -218,6 +218,8 @@ impl Engine {
                 }
                 Ask::Transfer { .. } => call.run.handle(now, Heard::NotTransferred(model::TransferEnd::Failed)),
                 Ask::Callback { .. } => call.run.handle(now, Heard::CallbackRefused),
+                // Nobody judges it yet: the record of a call has no place for it.
+                Ask::Told { .. } => {}
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {
                     // Whoever was served was let go by the agent: the flow only says goodbye.
