@@ -104,7 +104,7 @@ fn show(row: &Row, outcome: &Outcome) {
 
 fn line(row: &Row, check: &Check) -> String {
     let (factor, unit) = if check.is_share { (100.0, "%") } else { (1.0, " s") };
-    let of = if row.kinds() > 1 { format!(" {}", check.of) } else { String::new() };
+    let of = if row.kinds() > 1 { format!(" {}", check.of + 1) } else { String::new() };
     format!(
         "{}{of} {:.2}{unit}, {:.2} ± {:.2}, allowed {:.2}",
         check.what,
