@@ -41,22 +41,11 @@ pub(crate) fn run(args: &[&str]) -> Result<bool, String> {
             threads.spawn(move || work(rows, order, next, &tell));
         }
         drop(tell);
-        // Printed in the order of the table.
-        let mut outcomes: Vec<Option<Outcome>> = rows.iter().map(|_| None).collect();
-        let mut shown = 0;
+        // Each as soon as it is done: somebody may be watching.
         for outcome in told {
-            let place = outcome.place;
-            outcomes[place] = Some(outcome);
-            while let Some(Some(outcome)) = outcomes.get(shown) {
-                show(&rows[shown], outcome);
-                if outcome.passed() {
-                    passed += 1
-                } else {
-                    failed += 1
-                }
-                (calls, busy) = (calls + outcome.attempts, busy + outcome.took);
-                shown += 1;
-            }
+            show(&rows[outcome.place], &outcome);
+            if outcome.passed() { passed += 1 } else { failed += 1 }
+            (calls, busy) = (calls + outcome.attempts, busy + outcome.took);
         }
     });
     // A row of a thread that panicked has no outcome; `scope` has ended the program then.
