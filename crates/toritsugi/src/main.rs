@@ -16,6 +16,8 @@ mod hub;
 mod publish;
 mod report;
 mod serve;
+mod staff;
+mod theory;
 mod words;
 mod zone;
 
@@ -58,6 +60,10 @@ enum Command {
     Store(StoreCommand),
     /// Check that the journal is whole and unchanged
     Verify(StateArgs),
+    /// How many agents each half hour needs, and what one more or one fewer would change
+    Staff(staff::StaffArgs),
+    /// Queueing theory and this program's routing side by side
+    Theory(theory::TheoryArgs),
 }
 
 /// Where the city's files are.
@@ -163,6 +169,8 @@ fn main() -> ExitCode {
         Some(Command::Agent(AgentCommand::Password { name, city, state })) => accounts::password(&name, &city, &state),
         Some(Command::Store(StoreCommand::Rebuild(args))) => calls_list::rebuild(&args),
         Some(Command::Verify(args)) => calls_list::verify(&args),
+        Some(Command::Staff(args)) => staff::run(&args),
+        Some(Command::Theory(args)) => theory::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
