@@ -4,11 +4,12 @@ use crate::call::{Call, Leg, Sound, Stage};
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::record::{self, OpenCall, Record, State};
-use crate::{City, Ports};
+use crate::persons::Memories;
+use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
-    ActId, AgentId, AgentNow, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, OfferId, Party,
-    Random, Refusal, Seq, Snapshot, TicketId,
+    ActId, AgentId, AgentNow, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, Number, OfferId, Party,
+    Person, Random, Refusal, Seq, Snapshot, TicketId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +21,7 @@ const PORTS_TRIED_MAX: u8 = 8;
 /// The engine. It owns every call; the edge owns it.
 pub struct Engine {
     pub(crate) city: Arc<City>,
+    pub(crate) vault: Vault,
     pub(crate) random: Random,
     pub(crate) sip: sip::Endpoint,
     pub(crate) acd: routing::Acd,
@@ -32,6 +34,7 @@ pub struct Engine {
     pub(crate) wakes: BTreeSet<(Instant, CallId)>,
     pub(crate) ports: Ports,
     pub(crate) ended: BTreeMap<CallEnd, u64>,
+    pub(crate) memories: Memories,
     /// Calls that the journal knows and no machine does: their engine died. They are closed at the first input.
     orphans: BTreeMap<CallId, OpenCall>,
     /// Agents who were on a break when the engine died and have not signed in since.
@@ -68,8 +71,9 @@ pub(crate) struct Thread {
 }
 
 impl Engine {
-    /// An engine with no past. `seed` comes from the operating system at the edge and is fixed in the simulator.
-    pub fn new(city: Arc<City>, seed: [u8; 32]) -> Self {
+    /// An engine with no past. `seed` comes from the operating system at the edge and is fixed in the simulator. The vault is the same one
+    /// in every run of a city.
+    pub fn new(city: Arc<City>, vault: Vault, seed: [u8; 32]) -> Self {
         let mut random = Random::new(seed);
         let settings = &city.book.settings;
         let local = SocketAddr::new(advertised(&city), settings.sip.port());
@@ -80,6 +84,7 @@ impl Engine {
         let ports = Ports::new(settings.rtp_first, settings.rtp_last);
         let mut engine = Engine {
             city,
+            vault,
             random,
             sip,
             acd,
@@ -92,6 +97,7 @@ impl Engine {
             wakes: BTreeSet::new(),
             ports,
             ended: BTreeMap::new(),
+            memories: Memories::default(),
             orphans: BTreeMap::new(),
             breaks_to_restore: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -111,12 +117,12 @@ impl Engine {
 
     /// An engine that goes on where the records stop. Calls whose engine died under them are closed, each with its call record, at
     /// the first input; presence and counters are kept. `last` is the number of the last record in the journal.
-    pub fn restore(city: Arc<City>, seed: [u8; 32], last: Seq, log: &mut dyn Iterator<Item = Record>) -> Self {
+    pub fn restore(city: Arc<City>, vault: Vault, seed: [u8; 32], last: Seq, log: &mut dyn Iterator<Item = Record>) -> Self {
         let mut state = State::default();
         for record in log {
             state.apply(record);
         }
-        let mut engine = Engine::new(city, seed);
+        let mut engine = Engine::new(city, vault, seed);
         // The city that `new` announced got number 1: it is written again below, where the journal stands.
         engine.outputs.clear();
         engine.last_seq = last.0;
@@ -131,6 +137,7 @@ impl Engine {
         engine.last_ticket = state.last_ticket.0;
         engine.placed_ticket = state.last_ticket;
         engine.ended = state.ended;
+        engine.memories = state.memories;
         engine.orphans = state.calls;
         engine
     }
@@ -180,6 +187,7 @@ impl Engine {
             calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).collect(),
             ended: self.ended.clone(),
             callbacks: BTreeMap::new(),
+            memories: self.memories.clone(),
             last_call: CallId(self.last_call),
             last_ticket: self.placed_ticket,
         }
@@ -428,7 +436,8 @@ impl Engine {
 
     fn close_orphans(&mut self, now: Now) {
         while let Some((call, open)) = self.orphans.pop_first() {
-            let record = record::lost(call, open, now.wall);
+            let record = record::lost(call, &open, now.wall);
+            self.memories.handle_ended(&open, &record);
             *self.ended.entry(record.end).or_default() += 1;
             self.commit(Record::Ended(Box::new(record.clone())));
             self.note(Event::Ended { record: Box::new(record) });
@@ -558,6 +567,18 @@ impl Engine {
     }
 
     pub(crate) fn refuse(&mut self, now: Now, dialog: DialogId, why: Refusal) {
+        self.note(Event::Refused { why, person: None });
+        self.reject(now, dialog, why);
+    }
+
+    /// Turns away somebody who dialled one of our numbers: they are counted, and so is who they are, or nobody would know of them.
+    pub(crate) fn refuse_caller(&mut self, now: Now, dialog: DialogId, why: Refusal, number: Number, person: Option<Person>) {
+        self.commit(Record::Refused { number: Some(number), person: person.clone(), why });
+        self.note(Event::Refused { why, person });
+        self.reject(now, dialog, why);
+    }
+
+    fn reject(&mut self, now: Now, dialog: DialogId, why: Refusal) {
         let (status, retry_after_secs) = match why {
             Refusal::UnknownNumber => (404, None),
             Refusal::NoCodec => (488, None),
@@ -565,7 +586,6 @@ impl Engine {
             Refusal::Full | Refusal::NoPort => (503, Some(5)),
             Refusal::Draining => (503, Some(30)),
         };
-        self.note(Event::Refused { why, person: None });
         self.sip.handle_command(now, sip::Command::Reject { dialog, status, retry_after_secs });
     }
 

@@ -13,13 +13,17 @@ mod errand;
 mod face;
 mod gate;
 mod offer;
+mod persons;
 mod ports;
 mod record;
 mod resident;
+mod vault;
 
 pub use city::City;
 pub use engine::Engine;
 pub use face::{Act, Control, Input, Output, Reply, Wake};
 pub use gate::Gate;
+pub use persons::{Kept, Memories};
 pub use ports::Ports;
 pub use record::{Booked, OpenCall, Place, Record, State};
+pub use vault::Vault;

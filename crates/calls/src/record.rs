@@ -1,5 +1,6 @@
 //! What is written down before the world sees it, and the state that the written records add up to.
 
+use crate::persons::Memories;
 use flow::CallbackTerms;
 use model::{
     AgentId, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, Lang, LineId, Need, Number, OfferEnd, OfferId, Party, Person, QueueEnd,
@@ -166,6 +167,9 @@ pub struct OpenCall {
     /// Who calls, as statistics know them.
     #[serde(default)]
     pub person: Option<Person>,
+    /// Whether we called them: a callback.
+    #[serde(default)]
+    pub called_back: bool,
     /// The SIP Call-ID, once answered.
     pub sip_call_id: Option<String>,
     /// Where it waits.
@@ -221,6 +225,9 @@ pub struct Place {
     /// 0 normal, 1 high, 2 urgent.
     #[serde(default)]
     pub class: u8,
+    /// Whether the age is that of an earlier call, whose line was cut.
+    #[serde(default)]
+    pub kept: bool,
 }
 
 /// What must survive: the fold of all records. An engine shows it from its living machines ([`crate::Engine::state`]); a restored
@@ -236,6 +243,9 @@ pub struct State {
     /// Callbacks to be made.
     #[serde(default)]
     pub callbacks: BTreeMap<TicketId, Booked>,
+    /// What is remembered of persons for a while.
+    #[serde(default)]
+    pub memories: Memories,
     /// Calls that ended, by how.
     pub ended: BTreeMap<CallEnd, u64>,
     /// The highest call id given out.
@@ -263,11 +273,15 @@ impl State {
             Record::Dialog { call, sip_call_id, .. } => self.call(call, |open| open.sip_call_id = Some(sip_call_id)),
             Record::Placed { call, place } => {
                 self.last_ticket = self.last_ticket.max(place.ticket);
+                if let Some(person) = self.calls.get(&call).and_then(|open| open.person.as_ref()).filter(|_| place.kept) {
+                    self.memories.handle_taken(person);
+                }
                 self.call(call, |open| open.place = Some(place));
             }
             Record::Unplaced { call, .. } => self.call(call, |open| open.place = None),
             Record::Waits { .. } | Record::Transferred { .. } | Record::LineFull { .. } | Record::Refused { .. } => {}
             Record::CallbackBooked { ticket, booked } => {
+                self.last_ticket = self.last_ticket.max(ticket);
                 self.callbacks.insert(ticket, *booked);
             }
             Record::CallbackTried { ticket, attempt, at, .. } => {
@@ -288,7 +302,9 @@ impl State {
             }),
             Record::Bridged { call, .. } => self.call(call, |open| open.bridged = true),
             Record::Ended(record) => {
-                self.calls.remove(&record.call);
+                if let Some(open) = self.calls.remove(&record.call) {
+                    self.memories.handle_ended(&open, &record);
+                }
                 *self.ended.entry(record.end).or_default() += 1;
             }
         }
@@ -302,7 +318,8 @@ impl State {
 }
 
 /// The call record of a call whose engine died under it.
-pub(crate) fn lost(call: CallId, open: OpenCall, ended: UnixMillis) -> CallRecord {
+pub(crate) fn lost(call: CallId, open: &OpenCall, ended: UnixMillis) -> CallRecord {
+    let open = open.clone();
     CallRecord {
         call,
         arrived: open.arrived,
@@ -324,6 +341,6 @@ pub(crate) fn lost(call: CallId, open: OpenCall, ended: UnixMillis) -> CallRecor
         person: open.person,
         gave_up: None,
         transferred_to: None,
-        called_back: false,
+        called_back: open.called_back,
     }
 }

@@ -85,6 +85,12 @@ impl Calendar {
         let schedule = self.schedules.get(schedule)?;
         Some(schedule.at(self.local(wall), &self.holidays))
     }
+    /// The civil date at a moment, in the city's zone, as figures: 20260824.
+    pub fn day(&self, wall: UnixMillis) -> u32 {
+        let date = self.local(wall).date();
+        let figures = i32::from(date.year()) * 10_000 + i32::from(date.month()) * 100 + i32::from(date.day());
+        u32::try_from(figures).unwrap_or(0)
+    }
     /// The civil time at a moment. A wall clock beyond the calendar counts as its nearest end.
     pub(crate) fn local(&self, wall: UnixMillis) -> DateTime {
         let stamp = Timestamp::from_millisecond(wall.0).unwrap_or(if wall.0 < 0 { Timestamp::MIN } else { Timestamp::MAX });

@@ -12,7 +12,7 @@ use crate::mime::Mime;
 use crate::people::Person;
 use crate::watch::Watch;
 use crate::{Datagram, Ledger, Link, Pace, PersonId, Weather, town};
-use calls::{City, Control, Engine, Gate, Input, Output};
+use calls::{City, Control, Engine, Gate, Input, Output, Vault};
 use media::{Channel, Rack};
 use model::{CallId, Census, ControlId, Event, Instant, LegId, Now, Random, Seq, UnixMillis};
 use phone::Command;
@@ -102,6 +102,8 @@ pub struct World {
     alarms: BTreeMap<Machine, Instant>,
     random: Random,
     city: Arc<City>,
+    /// As it lies in the state folder: a crash does not touch it.
+    vault: Vault,
     engine: Option<Engine>,
     engine_addr: SocketAddr,
     gate: Gate,
@@ -123,7 +125,8 @@ impl World {
     /// It begins on a Monday at 10:00, at instant zero.
     pub fn new(city: Arc<City>, seed: u64) -> World {
         let mut random = Random::from_number(seed);
-        let engine = Engine::new(Arc::clone(&city), random.seed());
+        let vault = Vault::new(random.fork().seed());
+        let engine = Engine::new(Arc::clone(&city), vault.clone(), random.seed());
         let settings = &city.book.settings;
         let mut world = World {
             seed,
@@ -138,6 +141,7 @@ impl World {
             random,
             engine: Some(engine),
             city,
+            vault,
             sounds: Sounds::Mime(Box::default()),
             people: Vec::new(),
             by_ip: BTreeMap::new(),

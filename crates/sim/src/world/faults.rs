@@ -74,7 +74,7 @@ impl World {
         let confirmed = self.ledger.confirmed();
         let seed = self.random.seed();
         let mut records = self.ledger.durable().cloned().collect::<Vec<_>>().into_iter();
-        self.engine = Some(Engine::restore(Arc::clone(&self.city), seed, confirmed, &mut records));
+        self.engine = Some(Engine::restore(Arc::clone(&self.city), self.vault.clone(), seed, confirmed, &mut records));
         self.tell(Voice::Restored);
         // The edge asks for something at once, and with the first input the calls of the past are closed.
         self.plan(self.now, Due::Control(Control::Snapshot));
