@@ -2,8 +2,8 @@
 
 use crate::{City, OpenCall, Place};
 use model::{
-    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Instant, LegId, Millis, Now, Number, OfferId, Party, Person, PlayId, QueueId, Redacted,
-    Seq, TicketId, UnixMillis,
+    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Instant, LegId, Millis, Now, Number, OfferId, Party, Person, PlayId,
+    QueueId, Redacted, Seq, TicketId, UnixMillis,
 };
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,13 +3,13 @@
 use crate::call::{Call, Leg, Sound, Stage};
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
-use crate::record::{self, OpenCall, Record, State};
 use crate::persons::Memories;
+use crate::record::{self, OpenCall, Record, State};
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
-    ActId, AgentId, AgentNow, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, Number, OfferId, Party,
-    Person, Random, Refusal, Seq, Snapshot, TicketId,
+    ActId, AgentId, AgentNow, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, Number,
+    OfferId, Party, Person, Random, Refusal, Seq, Snapshot, TicketId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};

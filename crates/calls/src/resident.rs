@@ -2,8 +2,8 @@
 
 use crate::call::{Call, Sound, Stage, Ticket};
 use crate::engine::{Engine, Invite, Owner, far};
-use crate::record::{Place, Record};
 use crate::persons::{PLACE_KEPT_MILLIS, instant_of};
+use crate::record::{Place, Record};
 use flow::{Ask, Heard, Spoken, Wanted};
 use media::{Clip, Command as Media, OnKey, PlayEnd};
 use model::{
@@ -347,7 +347,14 @@ impl Engine {
     pub(crate) fn on_placed(&mut self, now: Now, call: &mut Call, queue: QueueId, position: u32) {
         let Some((since, since_wall)) = call.waiting_since else { return };
         let Some(ticket) = call.ticket().map(|t| t.id) else { return };
-        let place = Place { ticket, queue: queue.clone(), lang: call.run.lang().clone(), since: since_wall, class: call.run.class(), kept: call.kept };
+        let place = Place {
+            ticket,
+            queue: queue.clone(),
+            lang: call.run.lang().clone(),
+            since: since_wall,
+            class: call.run.class(),
+            kept: call.kept,
+        };
         if let Some(person) = call.person.as_ref().filter(|_| call.kept) {
             self.memories.handle_taken(person);
         }

@@ -22,6 +22,10 @@ pub struct Resident {
     pub talk: Option<Duration>,
     /// What they say.
     pub says: Sound,
+    /// The number that they show; one of their own unless said. `anonymous` withholds it.
+    pub number: Option<String>,
+    /// What they do when their own phone rings.
+    pub answer: AnswerPolicy,
 }
 
 impl Default for Resident {
@@ -32,6 +36,8 @@ impl Default for Resident {
             patience: Duration::from_secs(600),
             talk: Some(Duration::from_secs(60)),
             says: Sound::Silence,
+            number: None,
+            answer: AnswerPolicy::Never,
         }
     }
 }

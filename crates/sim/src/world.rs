@@ -62,6 +62,7 @@ enum Due {
     Weather(Weather),
     Pace(Pace),
     JournalDies,
+    PortsTaken(Vec<u16>),
     Crash(Duration),
     Restore,
 }
@@ -213,7 +214,9 @@ impl World {
             }
             Due::Wake(_) => None,
             Due::Person(..) | Due::Media(..) | Due::Control(_) | Due::Datagram(_) => Some("something is planned".to_owned()),
-            Due::Weather(_) | Due::Pace(_) | Due::JournalDies | Due::Crash(_) | Due::Restore => Some("a fault is planned".to_owned()),
+            Due::Weather(_) | Due::Pace(_) | Due::JournalDies | Due::PortsTaken(_) | Due::Crash(_) | Due::Restore => {
+                Some("a fault is planned".to_owned())
+            }
         });
         planned
             .or_else(|| self.people.iter().find(|p| p.phone.is_busy()).map(|p| format!("{}'s phone is busy", p.name)))
@@ -260,6 +263,11 @@ impl World {
             Due::Weather(weather) => self.link.set_weather(weather),
             Due::Pace(pace) => self.ledger.set_pace(pace),
             Due::JournalDies => self.ledger.die(),
+            Due::PortsTaken(ports) => {
+                if let Sounds::Mime(mime) = &mut self.sounds {
+                    mime.handle_taken(ports);
+                }
+            }
             Due::Crash(outage) => self.die(outage),
             Due::Restore => self.rise(),
         }

@@ -32,6 +32,11 @@ impl World {
         self.plan(Instant::ZERO + at, Due::JournalDies);
     }
 
+    /// Other programs hold these ports of ours from a time on; with computed sound only.
+    pub fn ports_taken(&mut self, at: Duration, ports: Vec<u16>) {
+        self.plan(Instant::ZERO + at, Due::PortsTaken(ports));
+    }
+
     /// The engine's process is killed at a time, and restored from the durable records after an outage.
     pub fn crash(&mut self, at: Duration, outage: Duration) {
         self.plan(Instant::ZERO + at, Due::Crash(outage));
