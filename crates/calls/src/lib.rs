@@ -13,6 +13,7 @@ mod errand;
 mod face;
 mod gate;
 mod offer;
+mod outbound;
 mod ports;
 mod record;
 mod resident;
