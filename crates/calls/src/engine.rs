@@ -3,6 +3,7 @@
 use crate::call::{Call, Leg, Sound, Stage};
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
+use crate::outbound::CallsOut;
 use crate::persons::Memories;
 use crate::record::{self, OpenCall, Record, State};
 use crate::{City, Ports, Vault};
@@ -35,6 +36,7 @@ pub struct Engine {
     pub(crate) ports: Ports,
     pub(crate) ended: BTreeMap<CallEnd, u64>,
     pub(crate) memories: Memories,
+    pub(crate) calls_out: CallsOut,
     /// Calls that the journal knows and no machine does: their engine died. They are closed at the first input.
     orphans: BTreeMap<CallId, OpenCall>,
     /// Agents who were on a break when the engine died and have not signed in since.
@@ -98,6 +100,7 @@ impl Engine {
             ports,
             ended: BTreeMap::new(),
             memories: Memories::default(),
+            calls_out: CallsOut::default(),
             orphans: BTreeMap::new(),
             breaks_to_restore: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -259,7 +262,7 @@ impl Engine {
 
     fn on_datagram(&mut self, now: Now, flow: FlowId, from: SocketAddr, bytes: &Bytes) {
         // Law 6: refuse at the door. A source that no line lists gets nothing, not even an error to learn from.
-        if self.line_of(from.ip()).is_none() {
+        if self.line_of(from.ip()).is_none() && !self.is_trunk(from.ip()) {
             self.note(Event::Stranger);
             return;
         }
@@ -386,9 +389,7 @@ impl Engine {
                 self.note(Event::Unregistered { agent: agent.clone(), expired });
                 self.acd.set_agent(now.mono, &agent, routing::Change::SignOut);
             }
-            E::Ended { dialog } => {
-                self.dialogs.remove(&dialog);
-            }
+            E::Ended { dialog } => self.dialog_over(dialog),
             E::Cancelled { dialog }
             | E::Acked { dialog }
             | E::AckMissing { dialog }

@@ -13,6 +13,7 @@ mod errand;
 mod face;
 mod gate;
 mod offer;
+mod outbound;
 mod persons;
 mod ports;
 mod record;

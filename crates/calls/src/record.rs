@@ -101,6 +101,17 @@ pub enum Record {
         /// What became of it.
         how: TransferEnd,
     },
+    /// A call goes out, before its INVITE: to a line, or to a person whose number no record holds.
+    CalledOut {
+        /// For which call, or which errand of an agent.
+        call: CallId,
+        /// To which line; `None` for a callback and for an agent's call back.
+        line: Option<LineId>,
+        /// Over which trunk.
+        trunk: LineId,
+        /// By which agent, if an agent asked for it.
+        by: Option<AgentId>,
+    },
     /// All places of a line were taken when a call wanted one.
     LineFull {
         /// Which call.
@@ -279,7 +290,11 @@ impl State {
                 self.call(call, |open| open.place = Some(place));
             }
             Record::Unplaced { call, .. } => self.call(call, |open| open.place = None),
-            Record::Waits { .. } | Record::Transferred { .. } | Record::LineFull { .. } | Record::Refused { .. } => {}
+            Record::Waits { .. }
+            | Record::Transferred { .. }
+            | Record::CalledOut { .. }
+            | Record::LineFull { .. }
+            | Record::Refused { .. } => {}
             Record::CallbackBooked { ticket, booked } => {
                 self.last_ticket = self.last_ticket.max(ticket);
                 self.callbacks.insert(ticket, *booked);
