@@ -1,11 +1,13 @@
 //! The engine itself: who owns what, and how one input becomes outputs.
 
 use crate::call::{Call, Leg, Sound, Stage};
+use crate::callback::Callbacks;
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::outbound::CallsOut;
 use crate::persons::Memories;
 use crate::record::{self, OpenCall, Record, State};
+use crate::tones::Tones;
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
@@ -37,6 +39,8 @@ pub struct Engine {
     pub(crate) ended: BTreeMap<CallEnd, u64>,
     pub(crate) memories: Memories,
     pub(crate) calls_out: CallsOut,
+    pub(crate) tones: Tones,
+    pub(crate) callbacks: Callbacks,
     /// Calls that the journal knows and no machine does: their engine died. They are closed at the first input.
     orphans: BTreeMap<CallId, OpenCall>,
     /// Agents who were on a break when the engine died and have not signed in since.
@@ -61,6 +65,8 @@ pub(crate) enum Owner {
     Caller(CallId),
     Agent(CallId),
     Errand(CallId),
+    /// Of an attempt to call somebody back.
+    Callback(CallId),
     /// Its call is done with it; the port comes back when the session has closed.
     Closing(u16),
 }
@@ -101,6 +107,8 @@ impl Engine {
             ended: BTreeMap::new(),
             memories: Memories::default(),
             calls_out: CallsOut::default(),
+            tones: Tones::new(),
+            callbacks: Callbacks::default(),
             orphans: BTreeMap::new(),
             breaks_to_restore: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -141,6 +149,7 @@ impl Engine {
         engine.placed_ticket = state.last_ticket;
         engine.ended = state.ended;
         engine.memories = state.memories;
+        engine.callbacks.of_the_journal = state.callbacks;
         engine.orphans = state.calls;
         engine
     }
@@ -155,6 +164,7 @@ impl Engine {
     pub fn handle_input(&mut self, now: Now, input: Input) {
         self.in_hand = None;
         self.close_orphans(now);
+        self.wind_callbacks(now);
         match input {
             Input::Message { flow, from, bytes } => self.on_datagram(now, flow, from, &bytes),
             Input::Media(leg, event) => self.on_media(now, leg, event),
@@ -174,7 +184,8 @@ impl Engine {
         let sip = self.sip.poll_timeout().map(|at| (at, Wake::Sip));
         let routing = self.acd.poll_timeout().map(|at| (at, Wake::Routing));
         let call = self.wakes.first().map(|(at, call)| (*at, Wake::Call(*call)));
-        [sip, routing, call].into_iter().flatten().min()
+        let callback = self.callbacks.poll_timeout().map(|at| (at, Wake::Callback));
+        [sip, routing, call, callback].into_iter().flatten().min()
     }
 
     /// The state that must survive, read from the living machines.
@@ -187,9 +198,9 @@ impl Engine {
         State {
             version: Some(self.city.book.version.clone()),
             on_break: self.on_break(),
-            calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).collect(),
+            calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).chain(self.open_attempts()).collect(),
             ended: self.ended.clone(),
-            callbacks: BTreeMap::new(),
+            callbacks: self.callbacks.state(),
             memories: self.memories.clone(),
             last_call: CallId(self.last_call),
             last_ticket: self.placed_ticket,
@@ -211,13 +222,14 @@ impl Engine {
     pub fn census(&self) -> Census {
         let sip = self.sip.census();
         Census {
-            calls: self.calls.len() as u64 + self.errands.len() as u64,
+            calls: (self.calls.len() + self.errands.len() + self.callbacks.attempts.len()) as u64,
             legs: self.legs.len() as u64,
             dialogs: sip.dialogs,
             transactions: sip.transactions,
             tickets: self.calls.values().filter(|call| call.in_queue()).count() as u64,
             ports: self.ports.used(),
             timers: sip.timers + self.wakes.len() as u64,
+            callbacks: (self.callbacks.booked.len() + self.callbacks.of_the_journal.len()) as u64,
         }
     }
 
@@ -245,6 +257,7 @@ impl Engine {
             let known = match owner {
                 Owner::Caller(call) | Owner::Agent(call) => self.calls.contains_key(call),
                 Owner::Errand(call) => self.errands.contains_key(call),
+                Owner::Callback(call) => self.callbacks.attempts.contains_key(call),
                 Owner::Closing(_) => true,
             };
             if !known {
@@ -252,7 +265,8 @@ impl Engine {
             }
         }
         let ticket = self.tickets.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(t, _)| format!("ticket {t} has no call"));
-        let offer = self.offers.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(o, _)| format!("offer {o} has no call"));
+        let alive = |call: &CallId| self.calls.contains_key(call) || self.callbacks.attempts.contains_key(call);
+        let offer = self.offers.iter().find(|(_, call)| !alive(call)).map(|(o, _)| format!("offer {o} has no call"));
         let wake =
             self.wakes.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(_, c)| format!("a timer for call {c} that is gone"));
         ticket.or(offer).or(wake).map_or(Ok(()), Err)
@@ -283,6 +297,7 @@ impl Engine {
             Owner::Caller(call) => self.with_call(now, call, |engine, call| engine.on_caller_media(now, call, event)),
             Owner::Agent(call) => self.with_call(now, call, |engine, call| engine.on_agent_media(now, call, leg, event)),
             Owner::Errand(call) => self.on_errand_media(now, call, event),
+            Owner::Callback(call) => self.on_attempt_media(now, call, leg, &event),
             Owner::Closing(port) => {
                 // The session never opened: there is nothing that could say Closed.
                 if matches!(event, media::Event::OpenFailed(_)) {
@@ -300,6 +315,7 @@ impl Engine {
                 self.acd.publish(now.mono, rules(&city));
                 self.city = city;
                 self.announce_city();
+                self.review_callbacks(now);
                 Reply::Done
             }
             Control::Drain => {
@@ -308,6 +324,7 @@ impl Engine {
             }
             Control::EndAll => {
                 self.draining = true;
+                self.end_attempts(now);
                 let all: Vec<CallId> = self.calls.keys().copied().collect();
                 for call in all {
                     self.with_call(now, call, |engine, call| {
@@ -338,6 +355,7 @@ impl Engine {
         if self.acd.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.acd.handle_timeout(now.mono);
         }
+        self.on_callback_timeout(now);
         while let Some((at, call)) = self.wakes.first().copied()
             && at <= now.mono
         {
@@ -401,8 +419,10 @@ impl Engine {
             | E::Reoffer { dialog, .. }
             | E::ProbeAnswered { dialog }
             | E::ProbeFailed { dialog } => {
-                let owner = self.dialogs.get(&dialog).and_then(|thread| self.legs.get(&thread.leg)).copied();
+                let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
+                let owner = leg.and_then(|leg| self.legs.get(&leg)).copied();
                 match owner {
+                    Some(Owner::Callback(call)) => self.on_attempt_sip(now, call, leg.unwrap_or_default(), event),
                     Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
                     Some(Owner::Agent(call)) => self.with_call(now, call, |engine, call| engine.on_agent_sip(now, call, event)),
                     Some(Owner::Errand(call)) => self.on_errand_sip(now, call, event),
@@ -499,6 +519,11 @@ impl Engine {
     pub(crate) fn next_call(&mut self) -> CallId {
         self.last_call += 1;
         CallId(self.last_call)
+    }
+
+    /// The id that [`Engine::next_call`] gave last was not needed: no record speaks of it.
+    pub(crate) fn unused_call(&mut self) {
+        self.last_call = self.last_call.saturating_sub(1);
     }
 
     /// Errands are no calls of residents: their ids are far above, and no record speaks of them.
@@ -623,6 +648,7 @@ impl Engine {
         let live = match self.legs.get(&thread.leg) {
             Some(Owner::Caller(call) | Owner::Agent(call)) => self.calls.get(call).map_or(Seq(0), |call| call.after),
             Some(Owner::Errand(call)) => self.errands.get(call).map_or(Seq(0), |errand| errand.after),
+            Some(Owner::Callback(call)) => self.callbacks.attempts.get(call).map_or(Seq(0), |attempt| attempt.after),
             Some(Owner::Closing(_)) | None => Seq(0),
         };
         thread.after.max(live)

@@ -95,6 +95,8 @@ pub enum Wake {
     Sip,
     /// Ringing, wrap-up or a relaxation step.
     Routing,
+    /// A callback, or an attempt at one.
+    Callback,
     /// A menu, an announcement or a rung of waiting.
     Call(CallId),
 }

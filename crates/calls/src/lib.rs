@@ -6,7 +6,9 @@
 //! Deliberately absent: sockets, clocks, threads, files, and the journal itself. The engine only says `Commit` and marks the
 //! acts that depend on it; the [`Gate`] at the edge holds them. No call knows another call.
 
+mod attempt;
 mod call;
+mod callback;
 mod city;
 mod engine;
 mod errand;
@@ -18,6 +20,7 @@ mod persons;
 mod ports;
 mod record;
 mod resident;
+mod tones;
 mod vault;
 
 pub use city::City;

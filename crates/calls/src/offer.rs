@@ -27,12 +27,14 @@ impl Engine {
                         Stage::Waiting(_) => engine.on_refused_place(now, call, why),
                         Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Talking(..) | Stage::Over => {}
                     });
+                } else {
+                    self.callback_refused(now, ticket, why);
                 }
             }
             Decision::Offer { offer, ticket, queue, agent, ring_for: _, why } => {
                 let Some(call) = self.tickets.get(&ticket).copied() else {
-                    // The caller is gone and routing will hear of it in this same round.
-                    return;
+                    // A callback; or the caller is gone and routing will hear of it in this same round.
+                    return self.call_back(now, ticket, offer, queue, agent, why);
                 };
                 self.note(Event::Offered { call, ticket, offer, queue: queue.clone(), agent: agent.clone(), why: why.clone() });
                 self.with_call(now, call, |engine, call| engine.call_agent(now, call, agent, offer, queue, why));
@@ -45,6 +47,7 @@ impl Engine {
             Decision::Repaired { agent, what } => self.note(Event::Repaired { agent, what }),
             Decision::Withdraw { offer, agent, how, .. } => {
                 let Some(call) = self.offers.get(&offer).copied() else { return };
+                self.callback_withdrawn(now, call, how);
                 self.with_call(now, call, |engine, call| {
                     if let Stage::Ringing(ticket, side) = std::mem::replace(&mut call.stage, Stage::Over) {
                         if side.offer == offer {

@@ -8,6 +8,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// One committed fact. The journal keeps them in order; folded together they are the [`State`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,6 +213,12 @@ pub struct Booked {
     pub place: Place,
     /// What the agent must be able to do.
     pub needs: Vec<Need>,
+    /// Agents who are not to be asked.
+    #[serde(default)]
+    pub except: Vec<AgentId>,
+    /// On top of the age, within the class.
+    #[serde(default)]
+    pub bonus: Duration,
     /// On what terms.
     pub terms: CallbackTerms,
     /// The version of the city.
@@ -308,7 +315,11 @@ impl State {
             Record::CallbackEnded { ticket, .. } => {
                 self.callbacks.remove(&ticket);
             }
-            Record::Assigned { call, agent, offer, .. } => self.call(call, |open| open.assigned = Some((agent, offer))),
+            Record::Assigned { call, agent, offer, .. } => {
+                // A callback's call begins with this, and is open once the person is called.
+                self.last_call = self.last_call.max(call);
+                self.call(call, |open| open.assigned = Some((agent, offer)));
+            }
             Record::Unassigned { call, offer, .. } => self.call(call, |open| {
                 if open.assigned.as_ref().is_some_and(|(_, o)| *o == offer) {
                     open.assigned = None;

@@ -7,7 +7,8 @@ use crate::record::{Place, Record};
 use flow::{Ask, Heard, Spoken, Wanted};
 use media::{Clip, Command as Media, OnKey, PlayEnd};
 use model::{
-    CallEnd, Codec, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId, UnixMillis,
+    CallEnd, CallbackEnd, Codec, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId,
+    UnixMillis,
 };
 use routing::Preferred;
 use std::sync::Arc;
@@ -92,6 +93,7 @@ impl Engine {
         });
         call.after = self.commit(Record::Arrived { call: id, open: Box::new(call.open_call(None)) });
         self.note(Event::Arrived { call: id, number, caller, line });
+        self.called_again(now, &mut call);
         self.media(call.after, leg_id, Media::Open { local });
         self.put_back(call);
     }
@@ -242,7 +244,10 @@ impl Engine {
                     call.run.handle(now, Heard::Facts(facts));
                 }
                 Ask::Transfer { .. } => call.run.handle(now, Heard::NotTransferred(model::TransferEnd::Failed)),
-                Ask::Callback { .. } => call.run.handle(now, Heard::CallbackRefused),
+                Ask::Callback { wanted, terms } => {
+                    let booked = self.book_callback(now, call, wanted, terms);
+                    call.run.handle(now, if booked { Heard::CallbackBooked } else { Heard::CallbackRefused });
+                }
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {
                     // Whoever was served was let go by the agent: the flow only says goodbye.
@@ -301,10 +306,11 @@ impl Engine {
             self.leave_queue(now, call, QueueEnd::Moved);
         }
         let since = self.age_zero(now, call);
-        let id = *call.ticket_id.get_or_insert_with(|| {
-            self.last_ticket += 1;
-            TicketId(self.last_ticket)
-        });
+        let id = self.ticket_of(call);
+        if std::mem::take(&mut call.booked) {
+            // Whoever would rather wait after all is not called back.
+            self.callback_over(now, id, CallbackEnd::CalledAgain);
+        }
         let queue = wanted.queue.clone();
         let ticket = routing::Ticket {
             id,
@@ -326,8 +332,16 @@ impl Engine {
         self.acd.enqueue(now.mono, ticket);
     }
 
+    /// The caller's claim, which they keep for the whole call.
+    pub(crate) fn ticket_of(&mut self, call: &mut Call) -> TicketId {
+        *call.ticket_id.get_or_insert_with(|| {
+            self.last_ticket += 1;
+            TicketId(self.last_ticket)
+        })
+    }
+
     /// Since when a caller waits: from the first place that they took, in this call or in one that was cut just before.
-    fn age_zero(&mut self, now: Now, call: &mut Call) -> Instant {
+    pub(crate) fn age_zero(&mut self, now: Now, call: &mut Call) -> Instant {
         if let Some((since, _)) = call.waiting_since {
             return since;
         }
@@ -432,15 +446,26 @@ impl Engine {
             Stage::Answering | Stage::Menu => {}
             Stage::Over => return,
         }
-        let record = Box::new(call.record(now, end, by, gave_up));
+        let end = match end {
+            CallEnd::AbandonedInMenu | CallEnd::FlowEnded | CallEnd::CallerVanished if call.booked => CallEnd::CallbackBooked,
+            other => other,
+        };
+        let record = call.record(now, end, by, gave_up);
         self.memories.handle_ended(&open, &record);
-        call.after = self.commit(Record::Ended(record.clone()));
-        *self.ended.entry(end).or_default() += 1;
+        call.after = self.close_record(record);
         if by != Party::Caller {
             self.sip.handle_command(now, sip::Command::Bye { dialog: call.leg.dialog });
         }
         self.close_leg(call.after, &call.leg);
+    }
+
+    /// Writes down and tells what a call leaves.
+    pub(crate) fn close_record(&mut self, record: model::CallRecord) -> Seq {
+        let record = Box::new(record);
+        let seq = self.commit(Record::Ended(record.clone()));
+        *self.ended.entry(record.end).or_default() += 1;
         self.note(Event::Ended { record });
+        seq
     }
 
     fn abandon(&mut self, now: Now, call: &mut Call, ticket: &Ticket) {

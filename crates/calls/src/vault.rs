@@ -67,7 +67,7 @@ impl std::fmt::Debug for Vault {
 }
 
 /// One spelling for each number: networks write the country or leave it out as they like.
-fn national(number: &Number) -> String {
+pub(crate) fn national(number: &Number) -> String {
     number.as_str().strip_prefix("+81").map_or_else(|| number.as_str().to_owned(), |rest| format!("0{rest}"))
 }
 
