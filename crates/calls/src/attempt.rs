@@ -601,6 +601,7 @@ impl Engine {
             past_greeting: true,
             booked: false,
             called_back: true,
+            told: None,
             ticket_id: Some(attempt.ticket),
             last_queue: Some(place.queue.clone()),
             waited: None,

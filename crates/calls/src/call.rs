@@ -2,8 +2,8 @@
 
 use crate::{City, OpenCall, Place};
 use model::{
-    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Instant, LegId, Millis, Now, Number, OfferId, Party, Person, PlayId,
-    QueueId, Redacted, Seq, TicketId, UnixMillis,
+    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Estimate, Instant, LegId, Millis, Now, Number, OfferId, Party, Person,
+    PlayId, QueueId, Redacted, Seq, TicketId, UnixMillis,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +123,8 @@ pub(crate) struct Call {
     pub(crate) to_human: Option<Duration>,
     pub(crate) served_by: Option<AgentId>,
     pub(crate) talked: Option<Duration>,
+    /// What the caller was told of the wait in this queue, and when.
+    pub(crate) told: Option<(Instant, Estimate)>,
     /// The newest record that acts for this call depend on.
     pub(crate) after: Seq,
     /// The wake-up that is on the list for this call.

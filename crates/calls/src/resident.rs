@@ -81,6 +81,7 @@ impl Engine {
             past_greeting: false,
             booked: false,
             called_back: false,
+            told: None,
             ticket_id: None,
             last_queue: None,
             waited: None,
@@ -247,6 +248,10 @@ impl Engine {
                 Ask::Callback { wanted, terms } => {
                     let booked = self.book_callback(now, call, wanted, terms);
                     call.run.handle(now, if booked { Heard::CallbackBooked } else { Heard::CallbackRefused });
+                }
+                // The first promise is the one that a caller decided by.
+                Ask::Told { estimate } => {
+                    call.told.get_or_insert((now.mono, estimate));
                 }
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {

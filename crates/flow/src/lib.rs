@@ -17,6 +17,7 @@ mod book;
 mod budget;
 mod calendar;
 mod check;
+mod claim;
 mod config;
 mod decode;
 mod draft;
@@ -27,6 +28,7 @@ mod run;
 mod second;
 mod speech;
 mod steps;
+mod target;
 mod tree;
 
 pub use book::Book;

@@ -5,16 +5,17 @@
 //! sentence that never reports its end counts as heard.
 
 use crate::book::Book;
-use crate::program::{Flow, Set};
+use crate::problem::At;
+use crate::program::{Flow, Set, VARIABLES_MAX};
 use crate::prompts::POSITION_MAX;
 use crate::speech::{Speech, Spoken};
 use crate::steps::{Go, State};
 use model::{
-    AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, Need, Now, NumberKind, QueueEnd, QueueFacts, QueueId,
+    AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, Need, Now, NumberKind, PromptId, QueueEnd, QueueFacts, QueueId,
     ScheduleId, StepId, TransferEnd, Version,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +112,11 @@ pub enum Ask {
         /// How.
         terms: CallbackTerms,
     },
+    /// The caller was told this wait: whether it was true can be judged when it is over.
+    Told {
+        /// As it was known when it was told.
+        estimate: Estimate,
+    },
     /// Step away from the queue; the age is kept.
     LeaveQueue,
     /// End the call.
@@ -194,6 +200,12 @@ pub struct Position {
     pub rungs: Vec<(StepId, u32)>,
     /// The way so far.
     pub path: Vec<String>,
+    /// Words that were remembered, by their names.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// The wait in minutes that was told last.
+    #[serde(default)]
+    pub told: Option<u32>,
 }
 
 /// One caller's way through a flow.
@@ -239,6 +251,9 @@ pub(crate) struct Caller {
     pub(crate) number: Option<NumberKind>,
     /// Holds a place in a queue, or has asked for one.
     pub(crate) queued: bool,
+    /// The wait in minutes that was told last.
+    pub(crate) told: Option<u32>,
+    variables: BTreeMap<String, String>,
     climbed: BTreeSet<(StepId, u32)>,
     path: Vec<String>,
     /// When the sentence that sounds counts as heard, whatever happens.
@@ -261,7 +276,8 @@ impl Run {
         book.flows.get(&at.flow)?;
         let mut path = at.path;
         path.truncate(PATH_MAX);
-        let caller = Caller::new(at.lang, at.class, at.rungs.into_iter().collect(), path);
+        let mut caller = Caller::new(at.lang, at.class, at.rungs.into_iter().collect(), path);
+        (caller.variables, caller.told) = (at.variables, at.told);
         Some(Run { flow: at.flow, step: at.step, stage: Stage::Fresh, caller, failures: 0, book })
     }
 
@@ -349,6 +365,8 @@ impl Run {
             class: self.caller.class,
             rungs: self.caller.climbed.iter().cloned().collect(),
             path: self.caller.path.clone(),
+            variables: self.caller.variables.clone(),
+            told: self.caller.told,
         }
     }
     /// The caller's language.
@@ -410,7 +428,7 @@ impl Run {
             self.step = to.clone();
             self.caller.heard_by = None;
             self.caller.came_to(&self.step);
-            if self.caller.queued && named.step.sketch().queue.is_none() {
+            if self.caller.queued && !named.step.sketch().keeps_place {
                 self.caller.queued = false;
                 self.caller.ask(Ask::LeaveQueue);
             }
@@ -436,6 +454,8 @@ impl Caller {
             wait: None,
             number: None,
             queued: false,
+            told: None,
+            variables: BTreeMap::new(),
             climbed,
             path,
             heard_by: None,
@@ -455,6 +475,37 @@ impl Caller {
         }
         if let Some(class) = set.class {
             self.class = class;
+        }
+        for (name, value) in &set.variables {
+            if self.variables.len() < VARIABLES_MAX || self.variables.contains_key(&name.value) {
+                self.variables.insert(name.value.clone(), value.value.clone());
+            }
+        }
+    }
+    /// A word that was remembered.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+    /// A key that means nothing at this moment.
+    pub(crate) fn note_ignored(&mut self, scene: &Scene<'_>, digit: Digit) {
+        self.note(Note::Pressed { step: scene.step.clone(), digit, meaning: KeyMeaning::Ignored });
+    }
+    /// What a queue tells of the caller's place, wherever the caller is meanwhile.
+    pub(crate) fn hear_of_place(&mut self, heard: &Heard) {
+        match heard {
+            Heard::Queued { since, position } => {
+                (self.since, self.position, self.queued) = (Some(*since), Some(*position), true);
+            }
+            Heard::Place { position, wait } => (self.position, self.wait) = (Some(*position), *wait),
+            Heard::Refused(_) => self.queued = false,
+            _ => {}
+        }
+    }
+    /// Plays music: the one that is named, or the first one that there is.
+    pub(crate) fn music(&mut self, scene: &Scene<'_>, music: Option<&At<PromptId>>) {
+        match music.map(|music| &music.value).or_else(|| scene.book.music.first()) {
+            Some(music) => self.ask(Ask::Music(crate::prompts::music(music))),
+            None => self.ask(Ask::Hush),
         }
     }
     fn came_to(&mut self, step: &StepId) {

@@ -101,8 +101,13 @@ fn told(ask: Ask) -> Option<String> {
             format!("enqueue {queue} [{}] {lang} {class}", needs.join(" "))
         }
         Ask::Look { queue } => format!("look {queue}"),
-        Ask::Transfer { line, .. } => format!("transfer {line}"),
+        Ask::Transfer { line, brief, timeout, keep_place } => {
+            let brief = brief
+                .map_or("blind".to_owned(), |brief| brief.iter().map(|s| format!("{}.{}", s.prompt, s.lang)).collect::<Vec<_>>().join(" "));
+            format!("transfer {line} ({brief}) {} s{}", timeout.as_secs(), if keep_place { ", place kept" } else { "" })
+        }
         Ask::Callback { wanted, .. } => format!("callback {}", wanted.queue),
+        Ask::Told { estimate } => format!("told at most {} s", estimate.high.0 / 1000),
         Ask::LeaveQueue => "leave queue".to_owned(),
         Ask::HangUp => "hang up".to_owned(),
         Ask::Note(Note::StepEntered { .. }) => return None,

@@ -2,6 +2,7 @@
 
 mod city;
 mod flows;
+mod routing;
 mod sentences;
 
 use crate::book::Book;
@@ -38,6 +39,7 @@ pub fn check(draft: &Draft, known: &Known) -> Checked {
     let mut draft = draft.clone();
     let mut problems = std::mem::take(&mut draft.problems);
     city::check(&draft, known, &mut problems);
+    routing::check(&draft, &mut problems);
     for flow in draft.flows.values() {
         flows::check(&draft, known, flow, &mut problems);
     }

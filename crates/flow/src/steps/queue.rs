@@ -5,14 +5,14 @@
 
 use super::menu::digit;
 use super::{By, End, Go, Sketch, Way};
-use crate::config::queues::read_needs;
+use crate::claim::Claim;
 use crate::decode::{Fields, missing};
 use crate::problem::{At, Problems};
 use crate::program::{Defaults, Outcomes, priority};
-use crate::run::{Ask, Caller, Heard, Note, Scene, Wanted};
+use crate::run::{Ask, Caller, Heard, Note, Scene};
 use crate::speech::Speech;
 use crate::tree::{Key, Node, What};
-use model::{Digit, Instant, KeyMeaning, Need, PromptId, QueueEnd, QueueId, Skill, StepId};
+use model::{Digit, Instant, KeyMeaning, PromptId, QueueEnd, StepId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -23,10 +23,7 @@ const EVERY_MIN: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
-    queue: At<QueueId>,
-    /// Asked for on top of the queue's own needs.
-    needs: Vec<Need>,
-    skills: Vec<At<Skill>>,
+    claim: Claim,
     music: Option<At<PromptId>>,
     announce: Vec<Announce>,
     keys: BTreeMap<Digit, QueueKey>,
@@ -85,9 +82,7 @@ struct Waiting {
 
 impl Step {
     pub(crate) fn read(key: &Key, body: &Node, fields: &mut Fields<'_>, defaults: &Defaults, problems: &mut Problems) -> Option<Step> {
-        let queue = body.name(problems);
-        let mut skills = Vec::new();
-        let needs = fields.take("needs").map(|n| read_needs(n, &mut skills, problems).0).unwrap_or_default();
+        let claim = Claim::read(body.name(problems), fields, problems);
         let mut waiting = WhileWaiting::default();
         if let Some((key, node)) = fields.entry("while_waiting") {
             waiting = WhileWaiting::read(key, node, problems);
@@ -118,9 +113,7 @@ impl Step {
         // A queue that is closed while people wait in it has nobody to serve them either.
         let closed = outcomes.closed.or_else(|| inherited.closed.clone()).unwrap_or_else(|| nobody.clone());
         Some(Step {
-            queue: queue?,
-            needs,
-            skills,
+            claim: claim?,
             music: waiting.music.or_else(|| defaults.music.clone()),
             announce: waiting.announce,
             keys: waiting.keys,
@@ -141,35 +134,26 @@ impl Step {
             ways,
             end: End::Person,
             templates: true,
-            queue: Some(&self.queue),
-            skills: &self.skills,
+            keeps_place: true,
+            queue: Some(&self.claim.queue),
+            skills: &self.claim.skills,
+            agents: &self.claim.except,
             music: self.music.as_ref(),
             ..Sketch::new()
         }
     }
 
     pub(crate) fn enter(&self, _: &mut State, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
-        let Some(queue) = scene.book.queues.get(&self.queue.value) else { return Go::Fail };
-        let mut needs = queue.needs_for(&caller.lang);
-        for extra in &self.needs {
-            match needs.iter_mut().find(|need| need.skill == extra.skill) {
-                Some(need) => need.level = need.level.max(extra.level),
-                None => needs.push(extra.clone()),
-            }
-        }
+        let Some(wanted) = self.claim.wanted(scene, caller) else { return Go::Fail };
         caller.queued = true;
-        let (lang, class) = (caller.lang.clone(), caller.class);
-        let queue = self.queue.value.clone();
-        caller.ask(Ask::Enqueue(Wanted { queue, needs, lang, class, bonus: Duration::ZERO, except: Vec::new(), last_agent: None }));
+        caller.ask(Ask::Enqueue(wanted));
         Go::Stay
     }
 
     pub(crate) fn hear(&self, state: &mut State, scene: &Scene<'_>, caller: &mut Caller, heard: &Heard) -> Go<'_> {
         match heard {
-            Heard::Queued { since, position } => {
-                caller.since = Some(*since);
-                caller.position = Some(*position);
-                caller.queued = true;
+            Heard::Queued { .. } => {
+                caller.hear_of_place(heard);
                 if state.waiting.is_none() {
                     let waiting = state.waiting.insert(self.begin(scene.now.mono));
                     self.announce_or_music(waiting, scene, caller);
@@ -186,9 +170,8 @@ impl Step {
                 caller.left_by(word);
                 Go::To(&to.value)
             }
-            Heard::Place { position, wait } => {
-                caller.position = Some(*position);
-                caller.wait = *wait;
+            Heard::Place { .. } => {
+                caller.hear_of_place(heard);
                 Go::Stay
             }
             Heard::Played => {
@@ -202,7 +185,7 @@ impl Step {
                 caller.queued = true;
                 let waiting = state.waiting.get_or_insert_with(|| self.begin(scene.now.mono));
                 waiting.speaking = false;
-                self.music(scene, caller);
+                caller.music(scene, self.music.as_ref());
                 Go::Stay
             }
             Heard::Digit(digit) => self.pressed(state, scene, caller, *digit),
@@ -239,7 +222,7 @@ impl Step {
         if waiting.speaking && !self.keys.is_empty() {
             // The key has cut the announcement.
             waiting.speaking = false;
-            self.music(scene, caller);
+            caller.music(scene, self.music.as_ref());
         }
         Go::Stay
     }
@@ -272,7 +255,7 @@ impl Step {
 
     fn announce_or_music(&self, waiting: &mut Waiting, scene: &Scene<'_>, caller: &mut Caller) {
         if !self.announce(waiting, scene, caller) {
-            self.music(scene, caller);
+            caller.music(scene, self.music.as_ref());
         }
     }
 
@@ -301,13 +284,6 @@ impl Step {
             }
         }
         false
-    }
-
-    fn music(&self, scene: &Scene<'_>, caller: &mut Caller) {
-        match self.music.as_ref().map(|music| &music.value).or_else(|| scene.book.music.first()) {
-            Some(music) => caller.ask(Ask::Music(crate::prompts::music(music))),
-            None => caller.ask(Ask::Hush),
-        }
     }
 }
 
