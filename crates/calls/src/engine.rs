@@ -1,10 +1,12 @@
 //! The engine itself: who owns what, and how one input becomes outputs.
 
-use crate::call::{Call, Leg, Sound, Stage};
+use crate::call::{Call, Dialling, Leg, Sound, Stage};
+use crate::call_back::LastCallers;
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::outbound::CallsOut;
 use crate::record::{self, OpenCall, Record, State};
+use crate::tones::Tones;
 use crate::{City, Ports};
 use bytes::Bytes;
 use model::{
@@ -14,9 +16,13 @@ use model::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Ports tried for one leg after the first. Other programs hold a port here and there, not whole ranges.
 const PORTS_TRIED_MAX: u8 = 8;
+
+/// Between two looks at whether desks agree with phones and calls, while anything goes on.
+const ROUND: Duration = Duration::from_secs(60);
 
 /// The engine. It owns every call; the edge owns it.
 pub struct Engine {
@@ -34,8 +40,12 @@ pub struct Engine {
     pub(crate) ports: Ports,
     pub(crate) ended: BTreeMap<CallEnd, u64>,
     pub(crate) calls_out: CallsOut,
+    pub(crate) tones: Tones,
+    pub(crate) last_callers: LastCallers,
     /// Calls that the journal knows and no machine does: their engine died. They are closed at the first input.
     orphans: BTreeMap<CallId, OpenCall>,
+    /// When the next round is due.
+    next_round: Option<Instant>,
     /// Agents who were on a break when the engine died and have not signed in since.
     breaks_to_restore: BTreeSet<AgentId>,
     outputs: VecDeque<Output>,
@@ -57,6 +67,8 @@ pub struct Engine {
 pub(crate) enum Owner {
     Caller(CallId),
     Agent(CallId),
+    /// Somebody outside, called for this call.
+    Outside(CallId),
     Errand(CallId),
     /// Its call is done with it; the port comes back when the session has closed.
     Closing(u16),
@@ -95,7 +107,10 @@ impl Engine {
             ports,
             ended: BTreeMap::new(),
             calls_out: CallsOut::default(),
+            tones: Tones::new(),
+            last_callers: LastCallers::default(),
             orphans: BTreeMap::new(),
+            next_round: None,
             breaks_to_restore: BTreeSet::new(),
             outputs: VecDeque::new(),
             draining: false,
@@ -155,6 +170,9 @@ impl Engine {
             Input::Timeout => self.on_timeout(now),
         }
         self.pump(now);
+        if self.next_round.is_none() && self.goes_on() {
+            self.next_round = Some(now.mono + ROUND);
+        }
     }
 
     /// The next thing to do or to know, until `None`.
@@ -167,7 +185,9 @@ impl Engine {
         let sip = self.sip.poll_timeout().map(|at| (at, Wake::Sip));
         let routing = self.acd.poll_timeout().map(|at| (at, Wake::Routing));
         let call = self.wakes.first().map(|(at, call)| (*at, Wake::Call(*call)));
-        [sip, routing, call].into_iter().flatten().min()
+        let errand = self.errands.iter().filter_map(|(id, errand)| Some((errand.due()?, Wake::Call(*id)))).min();
+        let round = self.next_round.map(|at| (at, Wake::Routing));
+        [sip, routing, call, errand, round].into_iter().flatten().min()
     }
 
     /// The state that must survive, read from the living machines.
@@ -235,13 +255,23 @@ impl Engine {
     pub fn audit(&self) -> Result<(), String> {
         for (leg, owner) in &self.legs {
             let known = match owner {
-                Owner::Caller(call) | Owner::Agent(call) => self.calls.contains_key(call),
+                Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) => self.calls.contains_key(call),
                 Owner::Errand(call) => self.errands.contains_key(call),
                 Owner::Closing(_) => true,
             };
             if !known {
                 return Err(format!("leg {leg} belongs to nobody"));
             }
+        }
+        // A place of a line is taken by a leg whose dialog lives, and by nobody else.
+        let living: BTreeSet<LegId> = self.dialogs.values().map(|thread| thread.leg).collect();
+        if let Some((line, leg)) = self.acd.takers().find(|(_, leg)| !living.contains(leg)) {
+            return Err(format!("leg {leg} holds a place of {line} and has no dialog"));
+        }
+        let called = |call: &Call| call.called().map(|called| called.outside.leg.id);
+        let placeless = |leg: &LegId| !self.acd.takers().any(|(_, taker)| taker == *leg);
+        if let Some(leg) = self.calls.values().filter_map(|call| called(call)).find(placeless) {
+            return Err(format!("leg {leg} goes out and holds no place"));
         }
         let ticket = self.tickets.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(t, _)| format!("ticket {t} has no call"));
         let offer = self.offers.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(o, _)| format!("offer {o} has no call"));
@@ -274,7 +304,8 @@ impl Engine {
         match owner {
             Owner::Caller(call) => self.with_call(now, call, |engine, call| engine.on_caller_media(now, call, event)),
             Owner::Agent(call) => self.with_call(now, call, |engine, call| engine.on_agent_media(now, call, leg, event)),
-            Owner::Errand(call) => self.on_errand_media(now, call, event),
+            Owner::Outside(call) => self.with_call(now, call, |engine, call| engine.on_outside_media(now, call, leg, &event)),
+            Owner::Errand(call) => self.on_errand_media(now, call, leg, event),
             Owner::Closing(port) => {
                 // The session never opened: there is nothing that could say Closed.
                 if matches!(event, media::Event::OpenFailed(_)) {
@@ -330,6 +361,10 @@ impl Engine {
         if self.acd.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.acd.handle_timeout(now.mono);
         }
+        if self.next_round.is_some_and(|at| at <= now.mono) {
+            self.make_round(now);
+        }
+        self.on_errand_timeouts(now);
         while let Some((at, call)) = self.wakes.first().copied()
             && at <= now.mono
         {
@@ -339,6 +374,34 @@ impl Engine {
                 engine.on_call_timeout(now, call);
             });
         }
+    }
+
+    /// Whether there is anything that a round could look at.
+    fn goes_on(&self) -> bool {
+        !self.calls.is_empty() || !self.errands.is_empty() || !self.last_callers.is_empty()
+    }
+
+    /// Once in a while every desk is compared with what is known of the agent's phone and calls. It should find nothing, ever.
+    fn make_round(&mut self, now: Now) {
+        self.last_callers.sweep(now.mono);
+        let mut seen: BTreeMap<AgentId, routing::Seen> = BTreeMap::new();
+        for agent in self.city.book.agents.keys() {
+            let registered = self.sip.binding(agent.as_str()).is_some();
+            seen.insert(agent.clone(), routing::Seen { registered, ..routing::Seen::default() });
+        }
+        for call in self.calls.values() {
+            let Some(side) = call.agent_side() else { continue };
+            let seen = seen.entry(side.agent.clone()).or_default();
+            match side.dialling {
+                Dialling::Opening | Dialling::Invited { .. } => seen.offered = true,
+                Dialling::Whispering { .. } | Dialling::Answered => seen.talking = true,
+            }
+        }
+        for errand in self.errands.values().filter(|errand| errand.is_call()) {
+            seen.entry(errand.agent.clone()).or_default().talking = true;
+        }
+        self.acd.reconcile(now.mono, &seen);
+        self.next_round = self.goes_on().then(|| now.mono + ROUND);
     }
 
     /// Carries what the machines below have to say upward until all are quiet.
@@ -397,7 +460,10 @@ impl Engine {
                 match owner {
                     Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
                     Some(Owner::Agent(call)) => self.with_call(now, call, |engine, call| engine.on_agent_sip(now, call, event)),
-                    Some(Owner::Errand(call)) => self.on_errand_sip(now, call, event),
+                    Some(Owner::Outside(call)) => {
+                        self.with_call(now, call, |engine, call| engine.on_outside_sip(now, call, dialog, &event))
+                    }
+                    Some(Owner::Errand(call)) => self.on_errand_sip(now, call, dialog, event),
                     Some(Owner::Closing(_)) | None => {
                         // A phone that wants to talk on in a call that is over is told so; all else is already settled.
                         if matches!(event, E::Reoffer { .. }) {
@@ -601,7 +667,7 @@ impl Engine {
     fn after(&self, dialog: DialogId) -> Seq {
         let Some(thread) = self.dialogs.get(&dialog) else { return Seq(0) };
         let live = match self.legs.get(&thread.leg) {
-            Some(Owner::Caller(call) | Owner::Agent(call)) => self.calls.get(call).map_or(Seq(0), |call| call.after),
+            Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call)) => self.calls.get(call).map_or(Seq(0), |call| call.after),
             Some(Owner::Errand(call)) => self.errands.get(call).map_or(Seq(0), |errand| errand.after),
             Some(Owner::Closing(_)) | None => Seq(0),
         };

@@ -7,6 +7,7 @@
 //! acts that depend on it; the [`Gate`] at the edge holds them. No call knows another call.
 
 mod call;
+mod call_back;
 mod city;
 mod engine;
 mod errand;
@@ -17,6 +18,8 @@ mod outbound;
 mod ports;
 mod record;
 mod resident;
+mod tones;
+mod transfer;
 
 pub use city::City;
 pub use engine::Engine;

@@ -1,11 +1,11 @@
 //! The caller's side: from the INVITE through the flow to a place in a queue, and out again.
 
-use crate::call::{Call, Sound, Stage, Ticket};
+use crate::call::{AgentSide, Back, Call, Reached, Sound, Stage, Ticket};
 use crate::engine::{Engine, Invite, Owner, far};
 use crate::record::{Place, Record};
 use flow::{Ask, Heard, Spoken, Wanted};
 use media::{Clip, Command as Media, OnKey, PlayEnd};
-use model::{CallEnd, Codec, Event, Millis, Now, Number, Party, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId};
+use model::{CallEnd, Codec, Event, Instant, Millis, Now, Number, Party, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,11 +63,14 @@ impl Engine {
             person: None,
             waiting_since: None,
             ticket_id: None,
+            claim: None,
             last_queue: None,
             waited: None,
             to_human: None,
             served_by: None,
             talked: None,
+            put_through: None,
+            music: None,
             after: Seq(0),
             wake: None,
             legs_made: 1,
@@ -159,6 +162,8 @@ impl Engine {
             call.sound = Sound::Quiet;
             self.tell(now, call, Heard::Played);
         }
+        self.on_agent_timeout(now, call);
+        self.on_outside_timeout(now, call);
         if call.run.poll_timeout().is_some_and(|at| at <= now.mono) {
             if call.in_queue()
                 && let Some(position) = call.ticket().and_then(|t| self.acd.position(t.id))
@@ -208,6 +213,7 @@ impl Engine {
                     }
                 }
                 Ask::Music(music) => {
+                    call.music = Some(music.clone());
                     self.play(call, std::slice::from_ref(&music), OnKey::Ignore, true);
                 }
                 Ask::Hush => self.hush(call),
@@ -216,13 +222,17 @@ impl Engine {
                     let facts = self.acd.facts(now.mono, &queue);
                     call.run.handle(now, Heard::Facts(facts));
                 }
-                Ask::Transfer { .. } => call.run.handle(now, Heard::NotTransferred(model::TransferEnd::Failed)),
+                Ask::Transfer { line, brief, timeout, keep_place } => {
+                    if let Err(how) = self.transfer_by_flow(now, call, line, brief, timeout, keep_place) {
+                        call.run.handle(now, Heard::NotTransferred(how));
+                    }
+                }
                 Ask::Callback { .. } => call.run.handle(now, Heard::CallbackRefused),
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {
-                    // Whoever was served was let go by the agent: the flow only says goodbye.
-                    let (end, by) =
-                        if call.served_by.is_some() { (CallEnd::Served, Party::Agent) } else { (CallEnd::FlowEnded, Party::Engine) };
+                    // Whoever was served was let go by whom they talked with: the flow only says goodbye.
+                    let served = call.served_by.is_some() || call.put_through.is_some();
+                    let (end, by) = if served { (CallEnd::Served, Party::Agent) } else { (CallEnd::FlowEnded, Party::Engine) };
                     return self.end_call(now, call, end, by);
                 }
                 Ask::Note(note) => self.note_of_flow(call, note),
@@ -243,7 +253,7 @@ impl Engine {
     }
 
     /// Plays sentences. False when none of them has a sound.
-    fn play(&mut self, call: &mut Call, sentences: &[Spoken], on_key: OnKey, music: bool) -> bool {
+    pub(crate) fn play(&mut self, call: &mut Call, sentences: &[Spoken], on_key: OnKey, music: bool) -> bool {
         let mut clips: Vec<Arc<Clip>> = Vec::with_capacity(sentences.len());
         for spoken in sentences {
             match call.city.clips.get(spoken) {
@@ -291,6 +301,7 @@ impl Engine {
             preferred: None,
         };
         call.last_queue = Some(queue.clone());
+        call.claim = Some(ticket.clone());
         call.stage = Stage::Waiting(Ticket { id, queue });
         self.tickets.insert(id, call.id);
         self.acd.enqueue(now.mono, ticket);
@@ -353,13 +364,19 @@ impl Engine {
                 self.drop_agent(now, call, side, model::OfferEnd::Withdrawn);
                 self.abandon(now, call, &ticket);
             }
-            Stage::Talking(ticket, side, since) => {
-                call.talked = Some(now.mono.since(since));
-                self.tickets.remove(&ticket.id);
-                self.offers.remove(&side.offer);
-                self.acd.finished(now.mono, &side.agent);
-                self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
-                self.close_leg(call.after, &side.leg);
+            Stage::Talking(ticket, side, since) => self.release_agent(now, call, &ticket, &side, since),
+            Stage::Consulting(ticket, side, since, called) => {
+                self.call_off(now, call, &called);
+                self.release_agent(now, call, &ticket, &side, since);
+            }
+            Stage::Through(called, back) => {
+                self.call_off(now, call, &called);
+                if let Some(ticket) = back.ticket() {
+                    self.tickets.remove(&ticket.id);
+                }
+                if let (Back::Kept(ticket), false) = (&back, matches!(called.reached, Reached::Joined(_))) {
+                    self.note_left(now, call, ticket, QueueEnd::Abandoned);
+                }
             }
             Stage::Opening(_) => {
                 // A caller who gave up has had their 487; nobody else has an answer yet.
@@ -378,6 +395,16 @@ impl Engine {
         }
         self.close_leg(call.after, &call.leg);
         self.note(Event::Ended { record });
+    }
+
+    /// The call is over while an agent talks: the agent is let go too.
+    fn release_agent(&mut self, now: Now, call: &mut Call, ticket: &Ticket, side: &AgentSide, since: Instant) {
+        call.talked = Some(now.mono.since(since));
+        self.tickets.remove(&ticket.id);
+        self.offers.remove(&side.offer);
+        self.acd.finished(now.mono, &side.agent);
+        self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
+        self.close_leg(call.after, &side.leg);
     }
 
     fn abandon(&mut self, now: Now, call: &mut Call, ticket: &Ticket) {
