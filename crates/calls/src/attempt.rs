@@ -5,6 +5,7 @@
 use crate::call::{AgentSide, Call, Dialling, Leg, Sound, Stage as CallStage, Ticket};
 use crate::callback::Stage;
 use crate::engine::{Engine, Owner, far};
+use crate::offer::PHONE_DEAF;
 use crate::outbound::{Came, Outside, Whom};
 use crate::record::{OpenCall, Record};
 use flow::{Heard, Position, Run};
@@ -13,6 +14,7 @@ use model::{
     AgentId, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, Codec, Digit, Event, FlowName, Instant, LegId, Millis, MixId, Now,
     OfferEnd, OfferId, Party, Person, PlayId, QueueId, Redacted, Seq, TicketId, TransferEnd, Why,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +47,10 @@ enum Step {
     /// The agent's media session opens.
     Opening,
     /// The agent's phone rings.
-    Ringing,
+    Ringing {
+        /// By when the phone must have said something.
+        deaf: Option<Instant>,
+    },
     /// The agent hears how the person's phone rings.
     Calling(Box<Outside>),
     /// Somebody has answered, and hears who calls.
@@ -55,9 +60,15 @@ enum Step {
 }
 
 impl Attempt {
+    /// Who is busy with it, and whether they talk already: the tone in an agent's ear counts as that.
+    pub(crate) fn holds(&self) -> Option<(&AgentId, bool)> {
+        self.leg.as_ref().map(|_| (&self.agent, !matches!(self.step, Step::Opening | Step::Ringing { .. })))
+    }
+
     pub(crate) fn due(&self) -> Option<Instant> {
         match &self.step {
-            Step::Opening | Step::Ringing => None,
+            Step::Opening => None,
+            Step::Ringing { deaf } => *deaf,
             Step::Calling(outside) => outside.due(),
             Step::Asking { until, .. } | Step::Regret { until, .. } => Some(*until),
         }
@@ -116,7 +127,7 @@ impl Engine {
                     true
                 }
                 media::Event::Played { id: play, .. } if matches!(attempt.step, Step::Regret { play: p, .. } if p == *play) => {
-                    self.let_agent_go(now, &mut attempt, true);
+                    self.free_agent(now, &mut attempt, true);
                     false
                 }
                 media::Event::Opened(_) | media::Event::Digit(..) | media::Event::Played { .. } | media::Event::Closed(_) => true,
@@ -154,10 +165,15 @@ impl Engine {
                 },
                 Step::Asking { .. } => self.in_vain(now, id, &mut attempt, CallbackTry::NotConfirmed, Party::Engine),
                 Step::Regret { .. } => {
-                    self.let_agent_go(now, &mut attempt, true);
+                    self.free_agent(now, &mut attempt, true);
                     false
                 }
-                Step::Opening | Step::Ringing => true,
+                Step::Ringing { .. } => {
+                    self.stop_agents_phone(now, &attempt);
+                    self.agent_failed(now, id, &attempt, OfferEnd::Unreachable);
+                    false
+                }
+                Step::Opening => true,
             };
             if kept {
                 self.callbacks.attempts.insert(id, attempt);
@@ -178,7 +194,7 @@ impl Engine {
     pub(crate) fn give_up_attempt(&mut self, now: Now, id: CallId) -> bool {
         let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { return true };
         match &attempt.step {
-            Step::Opening | Step::Ringing => {
+            Step::Opening | Step::Ringing { .. } => {
                 self.stop_agents_phone(now, &attempt);
                 self.offer_over(id, &attempt, OfferEnd::Withdrawn);
                 self.acd.abandon(now.mono, attempt.ticket);
@@ -208,17 +224,17 @@ impl Engine {
         for id in all {
             let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { continue };
             match &attempt.step {
-                Step::Opening | Step::Ringing => {
+                Step::Opening | Step::Ringing { .. } => {
                     self.stop_agents_phone(now, &attempt);
                     self.offer_over(id, &attempt, OfferEnd::Withdrawn);
                     self.callback_later(now, attempt.ticket);
                 }
                 Step::Calling(_) | Step::Asking { .. } => {
                     if self.in_vain(now, id, &mut attempt, CallbackTry::Failed, Party::Engine) {
-                        self.let_agent_go(now, &mut attempt, true);
+                        self.free_agent(now, &mut attempt, true);
                     }
                 }
-                Step::Regret { .. } => self.let_agent_go(now, &mut attempt, true),
+                Step::Regret { .. } => self.free_agent(now, &mut attempt, true),
             }
         }
     }
@@ -227,7 +243,7 @@ impl Engine {
     pub(crate) fn open_attempts(&self) -> impl Iterator<Item = (CallId, OpenCall)> {
         self.callbacks.attempts.iter().filter_map(|(id, attempt)| match attempt.step {
             Step::Calling(_) | Step::Asking { .. } => Some((*id, self.open_attempt(attempt)?)),
-            Step::Opening | Step::Ringing | Step::Regret { .. } => None,
+            Step::Opening | Step::Ringing { .. } | Step::Regret { .. } => None,
         })
     }
 
@@ -250,7 +266,7 @@ impl Engine {
     // ---- the agent -----------------------------------------------------------------------------------------------------------
 
     fn invite_for_callback(&mut self, now: Now, attempt: &mut Attempt) {
-        attempt.step = Step::Ringing;
+        attempt.step = Step::Ringing { deaf: Some(now.mono + PHONE_DEAF) };
         let Some(callback) = self.callbacks.booked.get(&attempt.ticket) else { return };
         let Some((leg, binding)) = attempt.leg.as_ref().zip(self.sip.binding(attempt.agent.as_str())) else {
             // The phone signed off within this very moment; routing hears of it by the same input.
@@ -289,7 +305,12 @@ impl Engine {
                 }
                 true
             }
-            // Ringing and trying change nothing: the offer's time runs from the INVITE.
+            sip::Event::Trying { .. } | sip::Event::Ringing { .. } => {
+                if let Step::Ringing { deaf } = &mut attempt.step {
+                    *deaf = None;
+                }
+                true
+            }
             _ => true,
         }
     }
@@ -348,7 +369,7 @@ impl Engine {
         let Some(leg) = &attempt.leg else { return };
         match attempt.step {
             Step::Opening => drop(self.dialogs.remove(&leg.dialog)),
-            Step::Ringing => self.sip.handle_command(now, sip::Command::Cancel { dialog: leg.dialog }),
+            Step::Ringing { .. } => self.sip.handle_command(now, sip::Command::Cancel { dialog: leg.dialog }),
             Step::Calling(_) | Step::Asking { .. } | Step::Regret { .. } => {
                 self.sip.handle_command(now, sip::Command::Bye { dialog: leg.dialog });
             }
@@ -365,30 +386,30 @@ impl Engine {
     /// The agent has hung up, or the phone has vanished. False: the attempt is over.
     fn agent_leaves_callback(&mut self, now: Now, id: CallId, attempt: &mut Attempt, vanished: bool) -> bool {
         match &attempt.step {
-            Step::Opening | Step::Ringing => {
+            Step::Opening | Step::Ringing { .. } => {
                 self.agent_failed(now, id, attempt, OfferEnd::Declined);
                 false
             }
             Step::Calling(_) => {
-                self.let_agent_go(now, attempt, vanished);
+                self.free_agent(now, attempt, vanished);
                 self.in_vain(now, id, attempt, CallbackTry::Failed, Party::Agent)
             }
             Step::Asking { .. } => {
                 // Somebody is on the line. Once they have confirmed they wait, at the front by age; they are not hung up on.
                 self.acd.abandon(now.mono, attempt.ticket);
-                self.let_agent_go(now, attempt, vanished);
+                self.free_agent(now, attempt, vanished);
                 attempt.after = self.commit(Record::Unassigned { call: id, offer: attempt.offer, how: OfferEnd::Answered });
                 true
             }
             Step::Regret { .. } => {
-                self.let_agent_go(now, attempt, vanished);
+                self.free_agent(now, attempt, vanished);
                 false
             }
         }
     }
 
     /// The agent is free again: nobody was served, so there is no after-call work.
-    fn let_agent_go(&mut self, now: Now, attempt: &mut Attempt, bye: bool) {
+    fn free_agent(&mut self, now: Now, attempt: &mut Attempt, bye: bool) {
         let Some(leg) = attempt.leg.take() else { return };
         self.offers.remove(&attempt.offer);
         if bye {
@@ -461,14 +482,14 @@ impl Engine {
                 let came = self.outside_media(now, outside, event);
                 self.person_came(now, id, attempt, came)
             }
-            (Step::Opening | Step::Ringing | Step::Regret { .. }, _) => true,
+            (Step::Opening | Step::Ringing { .. } | Step::Regret { .. }, _) => true,
         }
     }
 
     fn on_person_sip(&mut self, now: Now, id: CallId, attempt: &mut Attempt, event: &sip::Event) -> bool {
         let came = match &mut attempt.step {
             Step::Calling(outside) | Step::Asking { outside, .. } => self.outside_sip(now, outside, event),
-            Step::Opening | Step::Ringing | Step::Regret { .. } => Came::Nothing,
+            Step::Opening | Step::Ringing { .. } | Step::Regret { .. } => Came::Nothing,
         };
         self.person_came(now, id, attempt, came)
     }
@@ -592,7 +613,7 @@ impl Engine {
             stage: CallStage::Menu,
             sound: Sound::Quiet,
             arrived: began,
-            number: booked.number,
+            number: booked.number.clone(),
             caller: Redacted::new(number.reveal().to_string()),
             person: attempt.person.clone(),
             waiting_since: Some((since, place.since)),
@@ -611,6 +632,9 @@ impl Engine {
             after,
             wake: None,
             legs_made: 2,
+            claim: Some(booked.claim(attempt.ticket, since)),
+            put_through: None,
+            music: None,
         });
         let ticket = Ticket { id: attempt.ticket, queue: place.queue.clone() };
         self.tickets.insert(ticket.id, id);
@@ -619,13 +643,7 @@ impl Engine {
             None => {
                 // The agent has gone in the meantime.
                 call.stage = CallStage::Waiting(ticket);
-                let wanted = routing::Ticket {
-                    class: place.class,
-                    bonus: booked.bonus,
-                    excluded: booked.except,
-                    ..routing::Ticket::plain(attempt.ticket, place.queue, booked.needs, place.lang, since)
-                };
-                self.acd.enqueue(now.mono, wanted);
+                self.acd.enqueue(now.mono, booked.claim(attempt.ticket, since));
             }
         }
         self.put_back(call);
@@ -649,7 +667,7 @@ impl Engine {
             waited: Millis::from(waited),
             to_human: Millis::from(to_human),
         });
-        let side = AgentSide { agent: attempt.agent.clone(), offer: attempt.offer, leg, dialling: Dialling::Invited };
+        let side = AgentSide { agent: attempt.agent.clone(), offer: attempt.offer, leg, dialling: Dialling::Answered, keys: None };
         call.stage = CallStage::Talking(ticket, side, now.mono);
         // The run stands at the queue, as if the caller had waited there: that is where they are if the agent's phone vanishes.
         call.run.handle(now, Heard::Connected);
@@ -668,6 +686,8 @@ impl Engine {
             class: place.class,
             rungs: Vec::new(),
             path: vec!["callback".to_owned()],
+            variables: BTreeMap::new(),
+            told: None,
         };
         let mut run = Run::resume(Arc::clone(book), position)?;
         run.handle(now, Heard::Queued { since: now.mono, position: 1 });

@@ -1,9 +1,11 @@
 //! One call: a caller's leg, the way through the flow, and the agent's leg when there is one.
 
+use crate::outbound::Outside;
 use crate::{City, OpenCall, Place};
+use flow::Spoken;
 use model::{
     AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Estimate, Instant, LegId, Millis, Now, Number, OfferId, Party, Person,
-    PlayId, QueueId, Redacted, Seq, TicketId, UnixMillis,
+    PlayId, QueueId, Redacted, Seq, TicketId, TransferKind, UnixMillis,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,10 +41,14 @@ pub(crate) enum Stage {
     Menu,
     /// The caller has a place in a queue.
     Waiting(Ticket),
-    /// As waiting, and an agent is being called.
+    /// As waiting, and an agent is being called, or has answered and is told who it is.
     Ringing(Ticket, AgentSide),
     /// Caller and agent hear each other.
     Talking(Ticket, AgentSide, Instant),
+    /// As talking, and the agent has called somebody outside.
+    Consulting(Ticket, AgentSide, Instant, Box<Called>),
+    /// The caller is put through to somebody outside, or talks with them; no agent has a part in it.
+    Through(Box<Called>, Back),
     /// Nothing more is done for it.
     Over,
 }
@@ -61,15 +67,92 @@ pub(crate) struct AgentSide {
     pub(crate) offer: OfferId,
     pub(crate) leg: Leg,
     pub(crate) dialling: Dialling,
+    /// The star code that the agent is pressing.
+    pub(crate) keys: Option<Keys>,
 }
 
 /// How far the call to the agent's phone has come.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialling {
     /// The media session opens.
     Opening,
-    /// The INVITE is out.
-    Invited,
+    /// The INVITE is out; by `deaf` something must have come back.
+    Invited {
+        /// `None` once it has.
+        deaf: Option<Instant>,
+    },
+    /// Answered: the agent hears who it is. The caller hears music still.
+    Whispering {
+        /// What is whispered.
+        play: PlayId,
+        /// When it counts as heard, whatever happens.
+        until: Instant,
+    },
+    /// In the call.
+    Answered,
+}
+
+/// A star code as far as it is pressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Keys {
+    /// `*2`, and more.
+    pub(crate) typed: String,
+    /// When no more keys are waited for.
+    pub(crate) until: Instant,
+}
+
+/// Somebody outside who is called on behalf of this caller.
+#[derive(Debug)]
+pub(crate) struct Called {
+    pub(crate) outside: Outside,
+    pub(crate) kind: TransferKind,
+    /// By which agent; `None` by the flow.
+    pub(crate) by: Option<AgentId>,
+    /// What they hear before they accept with 1; `None` when nothing is asked of them.
+    pub(crate) brief: Option<Vec<Spoken>>,
+    pub(crate) reached: Reached,
+    /// The ringing tone in the agent's ear.
+    pub(crate) ringback: Option<PlayId>,
+}
+
+/// How far the one who is called has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// The phone rings, or will.
+    Calling,
+    /// Answered, and asked to press 1.
+    Briefed,
+    /// They talk with the agent alone; the caller hears music.
+    Private,
+    /// They talk with the caller, since then.
+    Joined(Instant),
+}
+
+impl Called {
+    /// Who it is, as records name it.
+    pub(crate) fn name(&self) -> String {
+        self.outside.name().map_or_else(String::new, ToString::to_string)
+    }
+}
+
+/// Where the caller goes when nobody outside is reached.
+#[derive(Clone, Debug)]
+pub(crate) enum Back {
+    /// Into the hands of the flow.
+    Flow,
+    /// To the front of the queue, where the flow had left the place waiting.
+    Kept(Ticket),
+    /// To the front of the queue that the agent took them from.
+    Agent(Ticket),
+}
+
+impl Back {
+    pub(crate) fn ticket(&self) -> Option<&Ticket> {
+        match self {
+            Back::Flow => None,
+            Back::Kept(ticket) | Back::Agent(ticket) => Some(ticket),
+        }
+    }
 }
 
 /// What sounds in the caller's ear by our doing.
@@ -118,6 +201,8 @@ pub(crate) struct Call {
     /// We called them: a callback.
     pub(crate) called_back: bool,
     pub(crate) ticket_id: Option<TicketId>,
+    /// The claim as routing was told it, for when the caller comes back to the queue.
+    pub(crate) claim: Option<routing::Ticket>,
     pub(crate) last_queue: Option<QueueId>,
     pub(crate) waited: Option<Duration>,
     pub(crate) to_human: Option<Duration>,
@@ -125,6 +210,10 @@ pub(crate) struct Call {
     pub(crate) talked: Option<Duration>,
     /// What the caller was told of the wait in this queue, and when.
     pub(crate) told: Option<(Instant, Estimate)>,
+    /// The line or queue that the caller was put through to last.
+    pub(crate) put_through: Option<String>,
+    /// The music that the flow asked for last.
+    pub(crate) music: Option<Spoken>,
     /// The newest record that acts for this call depend on.
     pub(crate) after: Seq,
     /// The wake-up that is on the list for this call.
@@ -136,15 +225,52 @@ impl Call {
     /// The agent's side, if one is being called or talks.
     pub(crate) fn agent_side(&self) -> Option<&AgentSide> {
         match &self.stage {
-            Stage::Ringing(_, side) | Stage::Talking(_, side, _) => Some(side),
-            Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Waiting(_) | Stage::Over => None,
+            Stage::Ringing(_, side) | Stage::Talking(_, side, _) | Stage::Consulting(_, side, ..) => Some(side),
+            Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Waiting(_) | Stage::Through(..) | Stage::Over => None,
+        }
+    }
+
+    /// The same, to change it.
+    pub(crate) fn agent_side_mut(&mut self) -> Option<&mut AgentSide> {
+        match &mut self.stage {
+            Stage::Ringing(_, side) | Stage::Talking(_, side, _) | Stage::Consulting(_, side, ..) => Some(side),
+            Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Waiting(_) | Stage::Through(..) | Stage::Over => None,
+        }
+    }
+
+    /// Somebody outside, if there is one.
+    pub(crate) fn called(&self) -> Option<&Called> {
+        match &self.stage {
+            Stage::Consulting(.., called) | Stage::Through(called, _) => Some(called),
+            Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Ringing(..)
+            | Stage::Talking(..)
+            | Stage::Over => None,
+        }
+    }
+
+    /// The same, to change it.
+    pub(crate) fn called_mut(&mut self) -> Option<&mut Called> {
+        match &mut self.stage {
+            Stage::Consulting(.., called) | Stage::Through(called, _) => Some(called),
+            Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Ringing(..)
+            | Stage::Talking(..)
+            | Stage::Over => None,
         }
     }
 
     /// The claim, while the caller waits or talks.
     pub(crate) fn ticket(&self) -> Option<&Ticket> {
         match &self.stage {
-            Stage::Waiting(ticket) | Stage::Ringing(ticket, _) | Stage::Talking(ticket, _, _) => Some(ticket),
+            Stage::Waiting(ticket) | Stage::Ringing(ticket, _) | Stage::Talking(ticket, ..) | Stage::Consulting(ticket, ..) => Some(ticket),
+            Stage::Through(called, back) => back.ticket().filter(|_| !matches!(called.reached, Reached::Joined(_))),
             Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Over => None,
         }
     }
@@ -160,18 +286,29 @@ impl Call {
             Sound::Cut(until) => Some(until),
             Sound::Quiet | Sound::Prompt(_) | Sound::Music(_) => None,
         };
-        [cut, self.run.poll_timeout()].into_iter().flatten().min()
+        let agent = self.agent_side().and_then(|side| {
+            let dialling = match side.dialling {
+                Dialling::Invited { deaf } => deaf,
+                Dialling::Whispering { until, .. } => Some(until),
+                Dialling::Opening | Dialling::Answered => None,
+            };
+            dialling.into_iter().chain(side.keys.as_ref().map(|keys| keys.until)).min()
+        });
+        let outside = self.called().and_then(|called| called.outside.due());
+        [cut, agent, outside, self.run.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Where a call that the caller leaves now has ended.
     pub(crate) fn end_if_caller_leaves(&self) -> CallEnd {
         match self.stage {
             Stage::Opening(_) => CallEnd::CancelledEarly,
-            Stage::Talking(..) => CallEnd::Served,
+            Stage::Talking(..) | Stage::Consulting(..) => CallEnd::Served,
+            Stage::Through(ref called, _) if matches!(called.reached, Reached::Joined(_)) => CallEnd::Served,
+            Stage::Through(_, Back::Kept(_) | Back::Agent(_)) => CallEnd::AbandonedInQueue,
             // Also after an agent's phone has vanished: who waits again and gives up was not served.
             Stage::Waiting(_) | Stage::Ringing(..) => CallEnd::AbandonedInQueue,
             _ if self.served_by.is_some() => CallEnd::Served,
-            Stage::Answering | Stage::Menu | Stage::Over => CallEnd::AbandonedInMenu,
+            Stage::Answering | Stage::Menu | Stage::Through(..) | Stage::Over => CallEnd::AbandonedInMenu,
         }
     }
 
@@ -188,7 +325,8 @@ impl Call {
             Stage::Menu => Some(if self.past_greeting { AbandonStage::Menu } else { AbandonStage::Greeting }),
             Stage::Waiting(_) => Some(AbandonStage::Queue),
             Stage::Ringing(..) => Some(AbandonStage::Ringing),
-            Stage::Talking(..) | Stage::Over => None,
+            Stage::Through(ref called, _) if !matches!(called.reached, Reached::Joined(_)) => Some(AbandonStage::Ringing),
+            Stage::Talking(..) | Stage::Consulting(..) | Stage::Through(..) | Stage::Over => None,
         }
     }
 
@@ -214,7 +352,7 @@ impl Call {
             ticket: self.ticket_id,
             class: self.run.class(),
             gave_up,
-            transferred_to: None,
+            transferred_to: self.put_through.clone(),
             called_back: self.called_back,
         }
     }
@@ -239,7 +377,7 @@ impl Call {
             sip_call_id,
             place,
             assigned: self.agent_side().map(|side| (side.agent.clone(), side.offer)),
-            bridged: matches!(self.stage, Stage::Talking(..)),
+            bridged: matches!(self.stage, Stage::Talking(..) | Stage::Consulting(..)),
         }
     }
 }

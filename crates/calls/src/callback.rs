@@ -77,6 +77,18 @@ enum Verdict {
     Call(Instant),
 }
 
+impl Booked {
+    /// The claim as routing is told it.
+    pub(crate) fn claim(&self, id: TicketId, since: Instant) -> routing::Ticket {
+        routing::Ticket {
+            class: self.place.class,
+            bonus: self.bonus,
+            excluded: self.except.clone(),
+            ..routing::Ticket::plain(id, self.place.queue.clone(), self.needs.clone(), self.place.lang.clone(), since)
+        }
+    }
+}
+
 impl Callbacks {
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let attempts = self.attempts.values().filter_map(Attempt::due);
@@ -224,13 +236,7 @@ impl Engine {
             Verdict::Hold(until) => self.hold_callback(now, id, until),
             Verdict::Call(again) => {
                 if callback.stage == Stage::Held {
-                    let Booked { place, needs, except, bonus, .. } = callback.booked.clone();
-                    let ticket = routing::Ticket {
-                        class: place.class,
-                        bonus,
-                        excluded: except,
-                        ..routing::Ticket::plain(id, place.queue, needs, place.lang, callback.since)
-                    };
+                    let ticket = callback.booked.claim(id, callback.since);
                     self.set_callback(id, Stage::Queued);
                     self.acd.enqueue(now.mono, ticket);
                 }

@@ -1,6 +1,8 @@
 //! The engine itself: who owns what, and how one input becomes outputs.
 
-use crate::call::{Call, Leg, Sound, Stage};
+use crate::attempt::Attempt;
+use crate::call::{Call, Dialling, Leg, Sound, Stage};
+use crate::call_back::LastCallers;
 use crate::callback::Callbacks;
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
@@ -17,9 +19,13 @@ use model::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Ports tried for one leg after the first. Other programs hold a port here and there, not whole ranges.
 const PORTS_TRIED_MAX: u8 = 8;
+
+/// Between two looks at whether desks agree with phones and calls, while anything goes on.
+const ROUND: Duration = Duration::from_secs(60);
 
 /// The engine. It owns every call; the edge owns it.
 pub struct Engine {
@@ -41,8 +47,11 @@ pub struct Engine {
     pub(crate) calls_out: CallsOut,
     pub(crate) tones: Tones,
     pub(crate) callbacks: Callbacks,
+    pub(crate) last_callers: LastCallers,
     /// Calls that the journal knows and no machine does: their engine died. They are closed at the first input.
     orphans: BTreeMap<CallId, OpenCall>,
+    /// When the next round is due.
+    next_round: Option<Instant>,
     /// Agents who were on a break when the engine died and have not signed in since.
     breaks_to_restore: BTreeSet<AgentId>,
     outputs: VecDeque<Output>,
@@ -64,6 +73,8 @@ pub struct Engine {
 pub(crate) enum Owner {
     Caller(CallId),
     Agent(CallId),
+    /// Somebody outside, called for this call.
+    Outside(CallId),
     Errand(CallId),
     /// Of an attempt to call somebody back.
     Callback(CallId),
@@ -109,7 +120,9 @@ impl Engine {
             calls_out: CallsOut::default(),
             tones: Tones::new(),
             callbacks: Callbacks::default(),
+            last_callers: LastCallers::default(),
             orphans: BTreeMap::new(),
+            next_round: None,
             breaks_to_restore: BTreeSet::new(),
             outputs: VecDeque::new(),
             draining: false,
@@ -172,6 +185,9 @@ impl Engine {
             Input::Timeout => self.on_timeout(now),
         }
         self.pump(now);
+        if self.next_round.is_none() && self.goes_on() {
+            self.next_round = Some(now.mono + ROUND);
+        }
     }
 
     /// The next thing to do or to know, until `None`.
@@ -185,7 +201,9 @@ impl Engine {
         let routing = self.acd.poll_timeout().map(|at| (at, Wake::Routing));
         let call = self.wakes.first().map(|(at, call)| (*at, Wake::Call(*call)));
         let callback = self.callbacks.poll_timeout().map(|at| (at, Wake::Callback));
-        [sip, routing, call, callback].into_iter().flatten().min()
+        let errand = self.errands.iter().filter_map(|(id, errand)| Some((errand.due()?, Wake::Call(*id)))).min();
+        let round = self.next_round.map(|at| (at, Wake::Routing));
+        [sip, routing, call, callback, errand, round].into_iter().flatten().min()
     }
 
     /// The state that must survive, read from the living machines.
@@ -255,7 +273,7 @@ impl Engine {
     pub fn audit(&self) -> Result<(), String> {
         for (leg, owner) in &self.legs {
             let known = match owner {
-                Owner::Caller(call) | Owner::Agent(call) => self.calls.contains_key(call),
+                Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) => self.calls.contains_key(call),
                 Owner::Errand(call) => self.errands.contains_key(call),
                 Owner::Callback(call) => self.callbacks.attempts.contains_key(call),
                 Owner::Closing(_) => true,
@@ -263,6 +281,16 @@ impl Engine {
             if !known {
                 return Err(format!("leg {leg} belongs to nobody"));
             }
+        }
+        // A place of a line is taken by a leg whose dialog lives, and by nobody else.
+        let living: BTreeSet<LegId> = self.dialogs.values().map(|thread| thread.leg).collect();
+        if let Some((line, leg)) = self.acd.takers().find(|(_, leg)| !living.contains(leg)) {
+            return Err(format!("leg {leg} holds a place of {line} and has no dialog"));
+        }
+        let called = |call: &Call| call.called().map(|called| called.outside.leg.id);
+        let placeless = |leg: &LegId| !self.acd.takers().any(|(_, taker)| taker == *leg);
+        if let Some(leg) = self.calls.values().filter_map(|call| called(call)).find(placeless) {
+            return Err(format!("leg {leg} goes out and holds no place"));
         }
         let ticket = self.tickets.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(t, _)| format!("ticket {t} has no call"));
         let alive = |call: &CallId| self.calls.contains_key(call) || self.callbacks.attempts.contains_key(call);
@@ -296,8 +324,9 @@ impl Engine {
         match owner {
             Owner::Caller(call) => self.with_call(now, call, |engine, call| engine.on_caller_media(now, call, event)),
             Owner::Agent(call) => self.with_call(now, call, |engine, call| engine.on_agent_media(now, call, leg, event)),
-            Owner::Errand(call) => self.on_errand_media(now, call, event),
             Owner::Callback(call) => self.on_attempt_media(now, call, leg, &event),
+            Owner::Outside(call) => self.with_call(now, call, |engine, call| engine.on_outside_media(now, call, leg, &event)),
+            Owner::Errand(call) => self.on_errand_media(now, call, leg, event),
             Owner::Closing(port) => {
                 // The session never opened: there is nothing that could say Closed.
                 if matches!(event, media::Event::OpenFailed(_)) {
@@ -356,6 +385,10 @@ impl Engine {
             self.acd.handle_timeout(now.mono);
         }
         self.on_callback_timeout(now);
+        if self.next_round.is_some_and(|at| at <= now.mono) {
+            self.make_round(now);
+        }
+        self.on_errand_timeouts(now);
         while let Some((at, call)) = self.wakes.first().copied()
             && at <= now.mono
         {
@@ -365,6 +398,38 @@ impl Engine {
                 engine.on_call_timeout(now, call);
             });
         }
+    }
+
+    /// Whether there is anything that a round could look at.
+    fn goes_on(&self) -> bool {
+        !self.calls.is_empty() || !self.errands.is_empty() || !self.callbacks.attempts.is_empty() || !self.last_callers.is_empty()
+    }
+
+    /// Once in a while every desk is compared with what is known of the agent's phone and calls. It should find nothing, ever.
+    fn make_round(&mut self, now: Now) {
+        self.last_callers.sweep(now.mono);
+        let mut seen: BTreeMap<AgentId, routing::Seen> = BTreeMap::new();
+        for agent in self.city.book.agents.keys() {
+            let registered = self.sip.binding(agent.as_str()).is_some();
+            seen.insert(agent.clone(), routing::Seen { registered, ..routing::Seen::default() });
+        }
+        for call in self.calls.values() {
+            let Some(side) = call.agent_side() else { continue };
+            let seen = seen.entry(side.agent.clone()).or_default();
+            match side.dialling {
+                Dialling::Opening | Dialling::Invited { .. } => seen.offered = true,
+                Dialling::Whispering { .. } | Dialling::Answered => seen.talking = true,
+            }
+        }
+        for errand in self.errands.values().filter(|errand| errand.is_call()) {
+            seen.entry(errand.agent.clone()).or_default().talking = true;
+        }
+        for (agent, talking) in self.callbacks.attempts.values().filter_map(Attempt::holds) {
+            let seen = seen.entry(agent.clone()).or_default();
+            if talking { seen.talking = true } else { seen.offered = true }
+        }
+        self.acd.reconcile(now.mono, &seen);
+        self.next_round = self.goes_on().then(|| now.mono + ROUND);
     }
 
     /// Carries what the machines below have to say upward until all are quiet.
@@ -425,7 +490,10 @@ impl Engine {
                     Some(Owner::Callback(call)) => self.on_attempt_sip(now, call, leg.unwrap_or_default(), event),
                     Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
                     Some(Owner::Agent(call)) => self.with_call(now, call, |engine, call| engine.on_agent_sip(now, call, event)),
-                    Some(Owner::Errand(call)) => self.on_errand_sip(now, call, event),
+                    Some(Owner::Outside(call)) => {
+                        self.with_call(now, call, |engine, call| engine.on_outside_sip(now, call, dialog, &event))
+                    }
+                    Some(Owner::Errand(call)) => self.on_errand_sip(now, call, dialog, event),
                     Some(Owner::Closing(_)) | None => {
                         // A phone that wants to talk on in a call that is over is told so; all else is already settled.
                         if matches!(event, E::Reoffer { .. }) {
@@ -646,7 +714,7 @@ impl Engine {
     fn after(&self, dialog: DialogId) -> Seq {
         let Some(thread) = self.dialogs.get(&dialog) else { return Seq(0) };
         let live = match self.legs.get(&thread.leg) {
-            Some(Owner::Caller(call) | Owner::Agent(call)) => self.calls.get(call).map_or(Seq(0), |call| call.after),
+            Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call)) => self.calls.get(call).map_or(Seq(0), |call| call.after),
             Some(Owner::Errand(call)) => self.errands.get(call).map_or(Seq(0), |errand| errand.after),
             Some(Owner::Callback(call)) => self.callbacks.attempts.get(call).map_or(Seq(0), |attempt| attempt.after),
             Some(Owner::Closing(_)) | None => Seq(0),

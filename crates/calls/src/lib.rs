@@ -8,6 +8,7 @@
 
 mod attempt;
 mod call;
+mod call_back;
 mod callback;
 mod city;
 mod engine;
@@ -21,6 +22,7 @@ mod ports;
 mod record;
 mod resident;
 mod tones;
+mod transfer;
 mod vault;
 
 pub use city::City;

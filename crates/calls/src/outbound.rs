@@ -105,11 +105,12 @@ impl Outside {
             Whom::Person(_) => None,
         }
     }
-    /// When [`Engine::outside_late`] should be asked.
+    /// When [`Outside::late`] should be asked.
     pub(crate) fn due(&self) -> Option<Instant> {
         let deaf = match self.stage {
             Stage::Invited { deaf } => deaf,
-            Stage::Opening | Stage::Answered | Stage::Over => None,
+            Stage::Opening | Stage::Answered => None,
+            Stage::Over => return None,
         };
         deaf.into_iter().chain(self.until).min()
     }

@@ -1,6 +1,6 @@
 //! The caller's side: from the INVITE through the flow to a place in a queue, and out again.
 
-use crate::call::{Call, Sound, Stage, Ticket};
+use crate::call::{AgentSide, Back, Call, Reached, Sound, Stage, Ticket};
 use crate::engine::{Engine, Invite, Owner, far};
 use crate::persons::{PLACE_KEPT_MILLIS, instant_of};
 use crate::record::{Place, Record};
@@ -83,11 +83,14 @@ impl Engine {
             called_back: false,
             told: None,
             ticket_id: None,
+            claim: None,
             last_queue: None,
             waited: None,
             to_human: None,
             served_by: None,
             talked: None,
+            put_through: None,
+            music: None,
             after: Seq(0),
             wake: None,
             legs_made: 1,
@@ -180,6 +183,8 @@ impl Engine {
             call.sound = Sound::Quiet;
             self.tell(now, call, Heard::Played);
         }
+        self.on_agent_timeout(now, call);
+        self.on_outside_timeout(now, call);
         if call.run.poll_timeout().is_some_and(|at| at <= now.mono) {
             if call.in_queue()
                 && let Some(position) = call.ticket().and_then(|t| self.acd.position(t.id))
@@ -236,6 +241,7 @@ impl Engine {
                     }
                 }
                 Ask::Music(music) => {
+                    call.music = Some(music.clone());
                     self.play(call, std::slice::from_ref(&music), OnKey::Ignore, true);
                 }
                 Ask::Hush => self.hush(call),
@@ -244,7 +250,11 @@ impl Engine {
                     let facts = self.acd.facts(now.mono, &queue);
                     call.run.handle(now, Heard::Facts(facts));
                 }
-                Ask::Transfer { .. } => call.run.handle(now, Heard::NotTransferred(model::TransferEnd::Failed)),
+                Ask::Transfer { line, brief, timeout, keep_place } => {
+                    if let Err(how) = self.transfer_by_flow(now, call, line, brief, timeout, keep_place) {
+                        call.run.handle(now, Heard::NotTransferred(how));
+                    }
+                }
                 Ask::Callback { wanted, terms } => {
                     let booked = self.book_callback(now, call, wanted, terms);
                     call.run.handle(now, if booked { Heard::CallbackBooked } else { Heard::CallbackRefused });
@@ -255,9 +265,9 @@ impl Engine {
                 }
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {
-                    // Whoever was served was let go by the agent: the flow only says goodbye.
-                    let (end, by) =
-                        if call.served_by.is_some() { (CallEnd::Served, Party::Agent) } else { (CallEnd::FlowEnded, Party::Engine) };
+                    // Whoever was served was let go by whom they talked with: the flow only says goodbye.
+                    let served = call.served_by.is_some() || call.put_through.is_some();
+                    let (end, by) = if served { (CallEnd::Served, Party::Agent) } else { (CallEnd::FlowEnded, Party::Engine) };
                     return self.end_call(now, call, end, by);
                 }
                 Ask::Note(note) => self.note_of_flow(call, note),
@@ -280,7 +290,7 @@ impl Engine {
     }
 
     /// Plays sentences. False when none of them has a sound.
-    fn play(&mut self, call: &mut Call, sentences: &[Spoken], on_key: OnKey, music: bool) -> bool {
+    pub(crate) fn play(&mut self, call: &mut Call, sentences: &[Spoken], on_key: OnKey, music: bool) -> bool {
         let mut clips: Vec<Arc<Clip>> = Vec::with_capacity(sentences.len());
         for spoken in sentences {
             match call.city.clips.get(spoken) {
@@ -332,6 +342,7 @@ impl Engine {
             }),
         };
         call.last_queue = Some(queue.clone());
+        call.claim = Some(ticket.clone());
         call.stage = Stage::Waiting(Ticket { id, queue });
         self.tickets.insert(id, call.id);
         self.acd.enqueue(now.mono, ticket);
@@ -419,6 +430,12 @@ impl Engine {
     pub(crate) fn note_left(&mut self, now: Now, call: &mut Call, ticket: &Ticket, how: QueueEnd) {
         let waited = call.waiting_since.map_or(Duration::ZERO, |(since, _)| now.mono.since(since));
         call.waited = Some(waited);
+        if let Some((at, estimate)) = call.told.take()
+            && how == QueueEnd::Answered
+        {
+            let (low, high, waited) = (estimate.low, estimate.high, Millis::from(now.mono.since(at)));
+            self.note(Event::WaitJudged { call: call.id, queue: ticket.queue.clone(), low, high, waited });
+        }
         self.note(Event::LeftQueue { call: call.id, ticket: ticket.id, queue: ticket.queue.clone(), waited: Millis::from(waited), how });
     }
 
@@ -434,13 +451,19 @@ impl Engine {
                 self.drop_agent(now, call, side, model::OfferEnd::Withdrawn);
                 self.abandon(now, call, &ticket);
             }
-            Stage::Talking(ticket, side, since) => {
-                call.talked = Some(now.mono.since(since));
-                self.tickets.remove(&ticket.id);
-                self.offers.remove(&side.offer);
-                self.acd.finished(now.mono, &side.agent);
-                self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
-                self.close_leg(call.after, &side.leg);
+            Stage::Talking(ticket, side, since) => self.release_agent(now, call, &ticket, &side, since),
+            Stage::Consulting(ticket, side, since, called) => {
+                self.call_off(now, call, &called);
+                self.release_agent(now, call, &ticket, &side, since);
+            }
+            Stage::Through(called, back) => {
+                self.call_off(now, call, &called);
+                if let Some(ticket) = back.ticket() {
+                    self.tickets.remove(&ticket.id);
+                }
+                if let (Back::Kept(ticket), false) = (&back, matches!(called.reached, Reached::Joined(_))) {
+                    self.note_left(now, call, ticket, QueueEnd::Abandoned);
+                }
             }
             Stage::Opening(_) => {
                 // A caller who gave up has had their 487; nobody else has an answer yet.
@@ -471,6 +494,16 @@ impl Engine {
         *self.ended.entry(record.end).or_default() += 1;
         self.note(Event::Ended { record });
         seq
+    }
+
+    /// The call is over while an agent talks: the agent is let go too.
+    fn release_agent(&mut self, now: Now, call: &mut Call, ticket: &Ticket, side: &AgentSide, since: Instant) {
+        call.talked = Some(now.mono.since(since));
+        self.tickets.remove(&ticket.id);
+        self.offers.remove(&side.offer);
+        self.acd.finished(now.mono, &side.agent);
+        self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
+        self.close_leg(call.after, &side.leg);
     }
 
     fn abandon(&mut self, now: Now, call: &mut Call, ticket: &Ticket) {

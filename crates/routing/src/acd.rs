@@ -90,6 +90,22 @@ impl Acd {
         self.decide();
     }
 
+    /// Why this ticket would not be given a place, if it asked now.
+    pub fn refuses(&self, ticket: &Ticket) -> Option<QueueEnd> {
+        self.refusal(&Claim { ticket: ticket.clone(), arrival: self.arrivals, missed_by: Vec::new(), held: false })
+    }
+
+    /// Somebody who had a place, and was to be put through elsewhere in vain, is back at their age: before everybody younger, and whatever
+    /// room there is.
+    pub fn readmit(&mut self, now: Instant, ticket: Ticket) {
+        self.expire(now);
+        if self.take(ticket.id).is_none() {
+            self.arrivals = self.arrivals.saturating_add(1);
+        }
+        self.wait_or_close(Claim { arrival: self.arrivals, ticket, missed_by: Vec::new(), held: false });
+        self.decide();
+    }
+
     /// The caller is gone or has stepped away; an offer that rings is withdrawn. While the caller talks: the ticket is over, the agent
     /// stays in the call until [`Acd::finished`].
     pub fn abandon(&mut self, now: Instant, ticket: TicketId) {
