@@ -32,6 +32,11 @@ impl World {
         self.plan(Instant::ZERO + at, Due::JournalDies);
     }
 
+    /// The machine's wall clock jumps at a time, by so many milliseconds.
+    pub fn clock_jumps(&mut self, at: Duration, millis: i64) {
+        self.plan(Instant::ZERO + at, Due::ClockJumps(millis));
+    }
+
     /// Other programs hold these ports of ours from a time on; with computed sound only.
     pub fn ports_taken(&mut self, at: Duration, ports: Vec<u16>) {
         self.plan(Instant::ZERO + at, Due::PortsTaken(ports));
