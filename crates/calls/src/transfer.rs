@@ -12,8 +12,8 @@ use crate::record::Record;
 use flow::{Heard, Spoken};
 use media::{Clip, Command as Media, OnKey};
 use model::{
-    AgentId, DialogId, Digit, Event, Instant, LegId, LineId, MixId, Now, OfferEnd, Party, PlayId, PromptId, QueueEnd, Seq,
-    TransferEnd, TransferKind,
+    AgentId, DialogId, Digit, Event, Instant, LegId, LineId, MixId, Now, OfferEnd, Party, PlayId, PromptId, QueueEnd, Seq, TransferEnd,
+    TransferKind,
 };
 use std::sync::Arc;
 use std::time::Duration;

@@ -20,6 +20,6 @@ mod world;
 pub use day::Day;
 pub use ledger::{Ledger, Pace};
 pub use link::{Datagram, Link, Weather};
-pub use people::{Clerk, PersonId, Resident};
+pub use people::{Clerk, Neighbour, PersonId, Resident};
 pub use town::Town;
 pub use world::{Told, Voice, World};

@@ -6,8 +6,9 @@
 use calls::City;
 use flow::{Known, Source, Spoken};
 use media::Clip;
-use model::{Lang, Millis, Pcm, UnixMillis};
+use model::{Lang, Line, LineId, Millis, Net, Number, Pcm, QueueId, Target, Trunk, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,16 @@ pub const NUMBER: &str = "0440000000";
 pub const NURSES: [&str; 4] = ["yuki", "mio", "aya", "rin"];
 /// Who answers everything else.
 pub const CLERKS: [&str; 8] = ["ken", "hana", "jun", "mai", "sho", "nao", "eri", "taro"];
+/// Where the town's trunk is.
+pub const TRUNK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 2, 0, 1)), 5060);
+/// Calls that the trunk carries at once.
+pub const CHANNELS: u32 = 6;
+/// A ward's hotline: two telephones, code 71.
+pub const WARD: &str = "0441110000";
+/// Another ward's: one telephone, code 72.
+pub const SMALL_WARD: &str = "0442220000";
+/// Interpreters: three telephones, code 8.
+pub const INTERPRETERS: &str = "0443330000";
 /// Monday, 2026-08-24, 10:00 in Tokyo: the wall clock when a simulation begins.
 pub const MONDAY: UnixMillis = UnixMillis(1_787_533_200_000);
 
@@ -153,6 +164,33 @@ impl Town {
         };
         format!("queues:\n{}{}", queue("nurse", "nurse"), queue("general", "general"))
     }
+}
+
+/// The town with lines to the outside: a trunk, two ward hotlines and the interpreters; queues have the codes 21 (general) and 22 (nurse).
+/// The trunk may place no calls.
+///
+/// # Panics
+/// Never: its numbers are numbers.
+pub fn with_outside(city: &City) -> City {
+    let number = |text: &str| Number::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+    let mut book = (*city.book).clone();
+    let trunk = LineId::from("carrier");
+    for line in &mut book.lines {
+        line.from = vec![Net { addr: IpAddr::V4(Ipv4Addr::new(127, 1, 0, 0)), prefix: 16 }];
+    }
+    book.lines.push(Line { id: trunk.clone(), trunk: Some(Trunk { host: TRUNK, channels: CHANNELS }), ..Line::default() });
+    for (name, reaches, lines, code) in
+        [("ward", WARD, 2, "71"), ("small_ward", SMALL_WARD, 1, "72"), ("interpreters", INTERPRETERS, 3, "8")]
+    {
+        let target = Target { trunk: trunk.clone(), number: number(reaches), lines, code: Some(number(code)) };
+        book.lines.push(Line { id: LineId::from(name), target: Some(target), ..Line::default() });
+    }
+    for (name, code) in [("general", "21"), ("nurse", "22")] {
+        if let Some(queue) = book.queues.get_mut(&QueueId::from(name)) {
+            queue.code = Some(number(code));
+        }
+    }
+    City { book: Arc::new(book), ..city.clone() }
 }
 
 fn agents() -> String {

@@ -17,7 +17,7 @@ use media::{Channel, Rack};
 use model::{CallId, Census, ControlId, Event, Instant, LegId, Now, Random, Seq, UnixMillis};
 use phone::Command;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,6 +112,12 @@ pub struct World {
     by_ip: BTreeMap<IpAddr, PersonId>,
     by_name: BTreeMap<String, PersonId>,
     callers: BTreeMap<CallId, PersonId>,
+    /// Which telephone a call of the trunk went to, by its SIP Call-ID.
+    carried: BTreeMap<String, PersonId>,
+    /// Calls to numbers without a telephone.
+    unanswered: BTreeSet<String>,
+    /// Every call that came to the trunk: when, and what was dialled.
+    calls_out: Vec<(Instant, String)>,
     controls: u64,
     watch: Watch,
     digest: Sha256,
@@ -143,6 +149,9 @@ impl World {
             by_ip: BTreeMap::new(),
             by_name: BTreeMap::new(),
             callers: BTreeMap::new(),
+            carried: BTreeMap::new(),
+            unanswered: BTreeSet::new(),
+            calls_out: Vec::new(),
             controls: 0,
             watch: Watch::default(),
             digest: Sha256::new(),
