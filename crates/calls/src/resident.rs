@@ -228,6 +228,8 @@ impl Engine {
                     }
                 }
                 Ask::Callback { .. } => call.run.handle(now, Heard::CallbackRefused),
+                // Nobody judges it yet: the record of a call has no place for it.
+                Ask::Told { .. } => {}
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {
                     // Whoever was served was let go by whom they talked with: the flow only says goodbye.

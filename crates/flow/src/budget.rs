@@ -94,7 +94,7 @@ impl<'a> Walk<'a> {
         }
         let sketch = self.flow.steps.get(step)?.step.sketch();
         match sketch.end {
-            End::Person => return Some(Longest { time: Duration::ZERO, way: vec![step.clone()] }),
+            End::Person | End::Claim => return Some(Longest { time: Duration::ZERO, way: vec![step.clone()] }),
             End::HangUp => return None,
             End::Open => {}
         }

@@ -3,11 +3,14 @@
 
 use crate::problem::{At, Problems, Spot};
 use crate::tree::{Key, Node, Scalar, What, shown};
-use model::Level;
+use model::{Level, Number};
 use std::time::Duration;
 
 /// No time in a file is longer than a day.
 const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Figures of a code: few enough to be pressed while somebody waits.
+const CODE_MAX: usize = 4;
 
 /// What a word of a file stands for, in both languages.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +22,11 @@ pub(crate) struct Noun {
 pub(crate) mod noun {
     //! The nouns of the language, as they stand in sentences.
     use super::Noun;
+    pub(crate) const AGENT: Noun = Noun { en: "agent", ja: "担当者" };
     pub(crate) const FLOW: Noun = Noun { en: "flow", ja: "フロー" };
     pub(crate) const KEY: Noun = Noun { en: "word", ja: "項目" };
     pub(crate) const LANGUAGE: Noun = Noun { en: "language", ja: "言語" };
+    pub(crate) const LINE: Noun = Noun { en: "line", ja: "回線" };
     pub(crate) const MUSIC: Noun = Noun { en: "music", ja: "音楽" };
     pub(crate) const NUMBER: Noun = Noun { en: "number", ja: "番号" };
     pub(crate) const PROMPT: Noun = Noun { en: "prompt", ja: "案内文" };
@@ -31,6 +36,8 @@ pub(crate) mod noun {
     pub(crate) const STEP: Noun = Noun { en: "step", ja: "ステップ" };
     pub(crate) const TELEPHONE_KEY: Noun = Noun { en: "telephone key", ja: "電話のキー" };
     pub(crate) const TIME: Noun = Noun { en: "time", ja: "時間" };
+    pub(crate) const VARIABLE: Noun = Noun { en: "variable", ja: "変数" };
+    pub(crate) const TRUNK: Noun = Noun { en: "trunk", ja: "中継回線" };
 }
 
 /// The entries of a map, asked for by name; what nobody asked for is a mistake.
@@ -243,6 +250,47 @@ impl Node {
             problem.help(format!("{number}s"));
         }
         None
+    }
+    /// A telephone number, as dialled.
+    pub(crate) fn number(&self, problems: &mut Problems) -> Option<At<Number>> {
+        let text = self.text(problems)?;
+        match Number::parse(text.value) {
+            Ok(number) => Some(At { value: number, at: text.at }),
+            Err(fault) => {
+                let ja = format!("「{}」は{}として読めません。", shown(text.value), noun::NUMBER.ja);
+                problems.error(text.at, "not_a_number", fault.to_string(), ja);
+                None
+            }
+        }
+    }
+    /// The figures by which agents name a queue or a line in a call: 1 to 4 of them.
+    pub(crate) fn code(&self, problems: &mut Problems) -> Option<At<Number>> {
+        let text = self.text(problems)?;
+        let figures = (1..=CODE_MAX).contains(&text.value.len()) && text.value.bytes().all(|b| b.is_ascii_digit());
+        let code = figures.then(|| Number::parse(text.value).ok()).flatten();
+        if code.is_none() {
+            let en = format!("\"{}\" is no code; write 1 to {CODE_MAX} figures in quotes", shown(text.value));
+            let ja =
+                format!("「{}」は短縮番号として使えません。1 から {CODE_MAX} 桁の数字を引用符で囲んで書いてください。", shown(text.value));
+            problems.error(text.at, "not_a_code", en, ja).help("code: \"13\"");
+        }
+        code.map(|value| At { value, at: text.at })
+    }
+    /// A share: `80%`.
+    pub(crate) fn percent(&self, problems: &mut Problems) -> Option<u8> {
+        // A lone number could be a share of one.
+        let What::Scalar(_) = self.what else {
+            self.wrong(problems, "a share such as 80%", "80% のような割合");
+            return None;
+        };
+        let text = self.text(problems)?;
+        let percent = text.value.strip_suffix('%').and_then(|n| n.trim().parse::<u8>().ok()).filter(|n| (1..=100).contains(n));
+        if percent.is_none() {
+            let en = format!("\"{}\" is no share; write 1% to 100%", shown(text.value));
+            let ja = format!("「{}」は割合として読めません。1% から 100% で書いてください。", shown(text.value));
+            problems.error(text.at, "not_a_share", en, ja).help("80%");
+        }
+        percent
     }
     /// One of some words.
     pub(crate) fn one_of<T: Copy>(&self, words: &[(&'static str, T)], problems: &mut Problems) -> Option<T> {

@@ -13,13 +13,16 @@
 //! Deliberately absent: files and clocks (texts and times are arguments), a scripting language (no expressions, no code in
 //! sentences), sound (a sentence is asked for by name), agents' choice (routing decides who answers).
 
+mod announce;
 mod book;
 mod budget;
 mod calendar;
 mod check;
+mod claim;
 mod config;
 mod decode;
 mod draft;
+mod facts;
 mod problem;
 mod program;
 mod prompts;
@@ -27,6 +30,7 @@ mod run;
 mod second;
 mod speech;
 mod steps;
+mod target;
 mod tree;
 
 pub use book::Book;

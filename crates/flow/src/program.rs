@@ -14,6 +14,9 @@ const STEPS_MAX: usize = 500;
 /// Languages of one flow.
 const LANGUAGES_MAX: usize = 32;
 
+/// Words that a flow can remember of one caller.
+pub(crate) const VARIABLES_MAX: usize = 16;
+
 /// A flow as it was written: total once [`check`](crate::check) has passed it.
 #[derive(Clone, Debug)]
 pub struct Flow {
@@ -57,6 +60,9 @@ pub(crate) struct Defaults {
     pub(crate) barge_in: bool,
     pub(crate) on_error: Option<At<StepId>>,
     pub(crate) outcomes: Outcomes,
+    pub(crate) unreached: Unreached,
+    /// The language of the house: the flow's default one.
+    pub(crate) house: Option<At<Lang>>,
     pub(crate) music: Option<At<PromptId>>,
 }
 
@@ -85,12 +91,23 @@ pub(crate) struct Outcomes {
     pub(crate) closed: Option<At<StepId>>,
 }
 
+/// Where a caller goes whom a line does not take; what is `None` is inherited.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Unreached {
+    pub(crate) busy: Option<At<StepId>>,
+    pub(crate) no_answer: Option<At<StepId>>,
+    pub(crate) refused: Option<At<StepId>>,
+    pub(crate) at_capacity: Option<At<StepId>>,
+}
+
 /// What a choice changes about the caller.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Set {
     pub(crate) lang: Option<At<Lang>>,
     /// 0 normal, 1 high, 2 urgent.
     pub(crate) class: Option<u8>,
+    /// Plain words to remember, by their names: `ward: kawasaki`.
+    pub(crate) variables: Vec<(At<String>, At<String>)>,
 }
 
 impl Flow {
@@ -167,13 +184,39 @@ impl Outcomes {
     }
 }
 
+impl Unreached {
+    pub(crate) fn read(fields: &mut Fields<'_>, problems: &mut Problems) -> Unreached {
+        Unreached {
+            busy: fields.take("busy").and_then(|n| n.name(problems)),
+            no_answer: fields.take("no_answer").and_then(|n| n.name(problems)),
+            refused: fields.take("refused").and_then(|n| n.name(problems)),
+            at_capacity: fields.take("at_capacity").and_then(|n| n.name(problems)),
+        }
+    }
+    /// The ways that are named.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = &At<StepId>> {
+        [&self.busy, &self.no_answer, &self.refused, &self.at_capacity].into_iter().flatten()
+    }
+}
+
 impl Set {
-    pub(crate) fn read(key: &Key, node: &Node, problems: &mut Problems) -> Set {
+    /// `{ lang: en, priority: urgent, ward: kawasaki }`: any word but the first two is a variable.
+    pub(crate) fn read(_: &Key, node: &Node, problems: &mut Problems) -> Set {
         let mut set = Set::default();
-        let Some(mut fields) = Fields::of(node, key.at, problems) else { return set };
-        set.lang = fields.take("lang").and_then(|n| n.name(problems));
-        set.class = fields.take("priority").and_then(|n| priority(n, problems));
-        fields.finish(problems);
+        for (key, value) in node.map(problems).unwrap_or_default() {
+            match key.text.as_str() {
+                "lang" => set.lang = value.name(problems),
+                "priority" => set.class = priority(value, problems),
+                name => {
+                    if is_name(name, key.at, problems)
+                        && let Some(value) = value.name::<String>(problems)
+                        && set.variables.len() < VARIABLES_MAX
+                    {
+                        set.variables.push((At { value: name.to_owned(), at: key.at }, value));
+                    }
+                }
+            }
+        }
         set
     }
 }
@@ -196,7 +239,7 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Option<Fl
     let note = fields.take("note").and_then(|n| n.text(problems)).map(|t| t.value.to_owned()).unwrap_or_default();
     let (default_lang, offer) = read_languages(&mut fields, top, problems);
     let budget = fields.entry("budget").map(|(key, n)| read_budget(key, n, problems)).unwrap_or_default();
-    let defaults = read_defaults(&mut fields, top, problems);
+    let defaults = read_defaults(&mut fields, top, default_lang.clone(), problems);
     let start = match fields.take("start") {
         Some(node) => node.name::<StepId>(problems),
         None => {
@@ -279,13 +322,15 @@ fn read_budget(key: &Key, node: &Node, problems: &mut Problems) -> Budget {
     budget
 }
 
-fn read_defaults(fields: &mut Fields<'_>, top: Spot, problems: &mut Problems) -> Defaults {
+fn read_defaults(fields: &mut Fields<'_>, top: Spot, house: Option<At<Lang>>, problems: &mut Problems) -> Defaults {
     let mut defaults = Defaults {
         no_input: NoInput::default(),
         bad_key: BadKey::default(),
         barge_in: true,
         on_error: None,
         outcomes: Outcomes::default(),
+        unreached: Unreached::default(),
+        house,
         music: None,
     };
     let (mut at, mut readable) = (top, true);
@@ -306,6 +351,7 @@ fn read_defaults(fields: &mut Fields<'_>, top: Spot, problems: &mut Problems) ->
                     && let Some(mut outcomes) = Fields::of(node, key.at, problems)
                 {
                     defaults.outcomes = Outcomes::read(&mut outcomes, problems);
+                    defaults.unreached = Unreached::read(&mut outcomes, problems);
                     outcomes.finish(problems);
                 }
                 defaults.music = inner.take("music").and_then(|n| n.name(problems));

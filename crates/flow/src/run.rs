@@ -5,16 +5,17 @@
 //! sentence that never reports its end counts as heard.
 
 use crate::book::Book;
-use crate::program::{Flow, Set};
-use crate::prompts::POSITION_MAX;
+use crate::problem::At;
+use crate::program::{Flow, Set, VARIABLES_MAX};
+use crate::prompts::{Changing, MINUTES, POSITION_MAX};
 use crate::speech::{Speech, Spoken};
 use crate::steps::{Go, State};
 use model::{
-    AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, Need, Now, NumberKind, QueueEnd, QueueFacts, QueueId,
+    AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, Need, Now, NumberKind, PromptId, QueueEnd, QueueFacts, QueueId,
     ScheduleId, StepId, TransferEnd, Version,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +112,11 @@ pub enum Ask {
         /// How.
         terms: CallbackTerms,
     },
+    /// The caller was told this wait: whether it was true can be judged when it is over.
+    Told {
+        /// As it was known when it was told.
+        estimate: Estimate,
+    },
     /// Step away from the queue; the age is kept.
     LeaveQueue,
     /// End the call.
@@ -194,6 +200,12 @@ pub struct Position {
     pub rungs: Vec<(StepId, u32)>,
     /// The way so far.
     pub path: Vec<String>,
+    /// Words that were remembered, by their names.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// The wait in minutes that was told last.
+    #[serde(default)]
+    pub told: Option<u32>,
 }
 
 /// One caller's way through a flow.
@@ -239,6 +251,9 @@ pub(crate) struct Caller {
     pub(crate) number: Option<NumberKind>,
     /// Holds a place in a queue, or has asked for one.
     pub(crate) queued: bool,
+    /// The wait in minutes that was told last.
+    pub(crate) told: Option<u32>,
+    variables: BTreeMap<String, String>,
     climbed: BTreeSet<(StepId, u32)>,
     path: Vec<String>,
     /// When the sentence that sounds counts as heard, whatever happens.
@@ -261,7 +276,8 @@ impl Run {
         book.flows.get(&at.flow)?;
         let mut path = at.path;
         path.truncate(PATH_MAX);
-        let caller = Caller::new(at.lang, at.class, at.rungs.into_iter().collect(), path);
+        let mut caller = Caller::new(at.lang, at.class, at.rungs.into_iter().collect(), path);
+        (caller.variables, caller.told) = (at.variables, at.told);
         Some(Run { flow: at.flow, step: at.step, stage: Stage::Fresh, caller, failures: 0, book })
     }
 
@@ -349,6 +365,8 @@ impl Run {
             class: self.caller.class,
             rungs: self.caller.climbed.iter().cloned().collect(),
             path: self.caller.path.clone(),
+            variables: self.caller.variables.clone(),
+            told: self.caller.told,
         }
     }
     /// The caller's language.
@@ -410,7 +428,7 @@ impl Run {
             self.step = to.clone();
             self.caller.heard_by = None;
             self.caller.came_to(&self.step);
-            if self.caller.queued && named.step.sketch().queue.is_none() {
+            if self.caller.queued && !named.step.sketch().keeps_place {
                 self.caller.queued = false;
                 self.caller.ask(Ask::LeaveQueue);
             }
@@ -436,6 +454,8 @@ impl Caller {
             wait: None,
             number: None,
             queued: false,
+            told: None,
+            variables: BTreeMap::new(),
             climbed,
             path,
             heard_by: None,
@@ -455,6 +475,39 @@ impl Caller {
         }
         if let Some(class) = set.class {
             self.class = class;
+        }
+        for (name, value) in &set.variables {
+            if self.variables.len() < VARIABLES_MAX || self.variables.contains_key(&name.value) {
+                self.variables.insert(name.value.clone(), value.value.clone());
+            }
+        }
+    }
+    /// A word that was remembered.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+    /// A key that means nothing at this moment.
+    pub(crate) fn note_ignored(&mut self, scene: &Scene<'_>, digit: Digit) {
+        self.note(Note::Pressed { step: scene.step.clone(), digit, meaning: KeyMeaning::Ignored });
+    }
+    /// What a queue tells of the caller's place, wherever the caller is meanwhile.
+    pub(crate) fn hear_of_place(&mut self, heard: &Heard) {
+        match heard {
+            Heard::Queued { since, position } => {
+                (self.since, self.position, self.queued) = (Some(*since), Some(*position), true);
+                // What was known of another queue says nothing of this one.
+                self.wait = None;
+            }
+            Heard::Place { position, wait } => (self.position, self.wait) = (Some(*position), *wait),
+            Heard::Refused(_) => self.queued = false,
+            _ => {}
+        }
+    }
+    /// Plays music: the one that is named, or the first one that there is.
+    pub(crate) fn music(&mut self, scene: &Scene<'_>, music: Option<&At<PromptId>>) {
+        match music.map(|music| &music.value).or_else(|| scene.book.music.first()) {
+            Some(music) => self.ask(Ask::Music(crate::prompts::music(music))),
+            None => self.ask(Ask::Hush),
         }
     }
     fn came_to(&mut self, step: &StepId) {
@@ -483,26 +536,30 @@ impl Caller {
     /// Says something; false if there is nothing that could be said.
     pub(crate) fn say(&mut self, scene: &Scene<'_>, speeches: &[&Speech]) -> bool {
         let barge_in = speeches.iter().all(|speech| speech.barge_in);
-        self.say_with(scene, speeches, barge_in)
+        self.say_with(scene, speeches, None, barge_in)
     }
     /// Says something to a caller who waits; false if there is nothing that could be said.
-    pub(crate) fn say_waiting(&mut self, scene: &Scene<'_>, speech: &Speech, keys: bool) -> bool {
-        self.say_with(scene, &[speech], keys && speech.barge_in)
+    pub(crate) fn say_waiting(&mut self, scene: &Scene<'_>, speech: &Speech, minutes: Option<u32>, keys: bool) -> bool {
+        self.say_with(scene, &[speech], minutes, keys && speech.barge_in)
     }
-    /// Whether the caller's place is part of it.
-    pub(crate) fn says_position(&self, scene: &Scene<'_>, speech: &Speech) -> bool {
-        speech.parts.iter().any(|part| scene.book.templated.contains(&part.prompt.value))
+    /// Whether a changing word is part of it.
+    pub(crate) fn says(&self, scene: &Scene<'_>, speech: &Speech, changing: Changing) -> bool {
+        speech.parts.iter().any(|part| scene.book.changing.get(&part.prompt.value) == Some(&changing))
     }
 
-    fn say_with(&mut self, scene: &Scene<'_>, speeches: &[&Speech], barge_in: bool) -> bool {
+    fn say_with(&mut self, scene: &Scene<'_>, speeches: &[&Speech], minutes: Option<u32>, barge_in: bool) -> bool {
         let mut sentences = Vec::new();
         for part in speeches.iter().flat_map(|speech| &speech.parts) {
-            let value = if scene.book.templated.contains(&part.prompt.value) {
+            let known = match scene.book.changing.get(&part.prompt.value) {
+                None => None,
                 // A place too far back to be spoken is left out: the music is the answer.
-                let Some(position) = self.position.filter(|position| (1..=POSITION_MAX).contains(position)) else { continue };
-                Some(position)
-            } else {
-                None
+                Some(Changing::Position) => Some(self.position.filter(|position| (1..=POSITION_MAX).contains(position))),
+                Some(Changing::Minutes) => Some(minutes.filter(|minutes| MINUTES.contains(minutes))),
+            };
+            let value = match known {
+                None => None,
+                Some(Some(value)) => Some(value),
+                Some(None) => continue,
             };
             sentences.push(Spoken { prompt: part.prompt.value.clone(), lang: part.lang(&self.lang).clone(), value });
         }

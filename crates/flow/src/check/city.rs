@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 pub(super) fn check(draft: &Draft, known: &Known, problems: &mut Problems) {
     numbers(draft, problems);
     let readable = |file| !draft.unreadable.contains(file);
-    if draft.lines.is_empty() && readable("lines") {
+    if draft.lines.iter().all(|entry| !entry.opens) && readable("lines") {
         let at = top(draft, "lines", problems);
         let (en, ja) = ("no line is open: nobody could call in", "回線がひとつもありません。誰も電話をかけられません。");
         problems.error(at, "no_line", en, ja).help("local: { from: [127.0.0.0/8] }");

@@ -9,7 +9,7 @@ use crate::problem::{At, Problems};
 use crate::program::{Flow, Set};
 use crate::speech::Speech;
 use crate::steps::{By, End, Sketch, Way};
-use model::{Digit, Lang, PromptId, QueueId, ScheduleId, Skill, StepId};
+use model::{AgentId, Digit, Lang, PromptId, QueueId, ScheduleId, Skill, StepId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -56,7 +56,7 @@ fn names(draft: &Draft, flow: &Flow, problems: &mut Problems) -> bool {
     let outcomes = &defaults.outcomes;
     let inherited = [&defaults.on_error, &defaults.no_input.then, &defaults.bad_key.then, &outcomes.nobody_logged_in, &outcomes.full];
     step(&flow.start, problems);
-    inherited.into_iter().chain([&outcomes.closed]).flatten().for_each(|to| step(to, problems));
+    inherited.into_iter().chain([&outcomes.closed]).flatten().chain(defaults.unreached.ways()).for_each(|to| step(to, problems));
     let readable = |file| !draft.unreadable.contains(file);
     let skills: BTreeSet<&Skill> = draft.agents.values().flat_map(|entry| entry.agent.skills.keys()).collect();
     for named in flow.steps.values() {
@@ -76,7 +76,11 @@ fn names(draft: &Draft, flow: &Flow, problems: &mut Problems) -> bool {
         for skill in sketch.skills.iter().filter(|s| readable("agents") && !skills.contains(&s.value)) {
             unknown(problems, skill.at, "unknown_skill", noun::SKILL, skill.value.as_str(), skills.iter().map(|s| s.as_str()));
         }
-        if sketch.queue.is_some() && draft.music.is_empty() && readable("prompts") {
+        let agents = &draft.agents;
+        for agent in sketch.agents.iter().filter(|a| readable("agents") && !agents.contains_key(&a.value)) {
+            unknown(problems, agent.at, "unknown_agent", noun::AGENT, agent.value.as_str(), agents.keys().map(AgentId::as_str));
+        }
+        if sketch.end == End::Person && draft.music.is_empty() && readable("prompts") {
             let en = "there is no music: whoever waits here would hear nothing";
             let ja = "音楽がひとつもありません。ここで待つ人には何も聞こえません。";
             problems.error(named.at, "no_music", en, ja).help("music: { calm: { file: calm.wav } }");
@@ -106,10 +110,10 @@ fn speeches(draft: &Draft, flow: &Flow, sketch: &Sketch<'_>, problems: &mut Prob
     for speech in &sketch.speeches {
         prompts(draft, flow, speech, problems);
         for part in &speech.parts {
-            let templated = draft.prompts.get(&part.prompt.value).is_some_and(crate::prompts::Prompt::is_templated);
-            if templated && !sketch.templates {
-                let en = format!("\"{}\" says {{{{ position }}}}, which only a caller in a queue has", part.prompt.value);
-                let ja = format!("「{}」の {{{{ position }}}} は、待ち列の中でだけ使えます。", part.prompt.value);
+            let changing = draft.prompts.get(&part.prompt.value).and_then(crate::prompts::Prompt::changing);
+            if let Some(word) = changing.filter(|_| !sketch.templates).map(crate::prompts::Changing::word) {
+                let en = format!("\"{}\" says {{{{ {word} }}}}, which only a caller in a queue has", part.prompt.value);
+                let ja = format!("「{}」の {{{{ {word} }}}} は、待ち列の中でだけ使えます。", part.prompt.value);
                 problems.error(part.prompt.at, "position_outside_queue", en, ja);
             }
         }
@@ -255,11 +259,16 @@ impl<'a> Circles<'a> {
 fn silent_ends(flow: &Flow, problems: &mut Problems) {
     let mut seen: BTreeSet<(&StepId, bool)> = BTreeSet::new();
     let mut next: Vec<(&At<StepId>, bool)> = vec![(&flow.start, false)];
+    // Whoever is offered a callback has waited: doing nothing must bring them back, whatever the hour.
+    for named in flow.steps.values() {
+        let sketch = named.step.sketch();
+        next.extend(sketch.ways.iter().filter(|way| sketch.callback.is_some() && way.by == By::Silence).map(|way| (way.to, false)));
+    }
     while let Some((to, closed)) = next.pop() {
         let Some(named) = flow.steps.get(&to.value).filter(|_| seen.insert((&to.value, closed))) else { continue };
         let sketch = named.step.sketch();
         match sketch.end {
-            End::Person => {}
+            End::Person | End::Claim => {}
             End::HangUp if closed => {}
             End::HangUp => {
                 let en = format!("a caller who presses nothing is hung up on at \"{}\"; lead silence to a queue", to.value);
@@ -290,7 +299,7 @@ fn presses(flow: &Flow, closed_too: bool) -> BTreeMap<&StepId, u32> {
         least.insert(step, count);
         let Some(named) = flow.steps.get(step) else { continue };
         let sketch = named.step.sketch();
-        for way in sketch.ways.iter().filter(|_| sketch.end == End::Open) {
+        for way in sketch.ways.iter().filter(|_| matches!(sketch.end, End::Open | End::Claim)) {
             match way.by {
                 By::Hours { closed } if closed && !closed_too => {}
                 By::Itself | By::Hours { .. } => next.push_front((&way.to.value, count)),

@@ -2,7 +2,9 @@
 
 mod city;
 mod flows;
+mod routing;
 mod sentences;
+mod transfers;
 
 use crate::book::Book;
 use crate::draft::Draft;
@@ -38,8 +40,10 @@ pub fn check(draft: &Draft, known: &Known) -> Checked {
     let mut draft = draft.clone();
     let mut problems = std::mem::take(&mut draft.problems);
     city::check(&draft, known, &mut problems);
+    routing::check(&draft, &mut problems);
     for flow in draft.flows.values() {
         flows::check(&draft, known, flow, &mut problems);
+        transfers::check(&draft, known, flow, &mut problems);
     }
     sentences::check(&draft, known, &mut problems);
     let book = (!problems.any_error()).then(|| Book::new(&draft, &known.lengths));

@@ -1,9 +1,9 @@
 //! `agents.yaml`: who answers, what they can do, and which queues they serve.
 
 use crate::config::ENTRIES_MAX;
-use crate::decode::{Fields, is_name, missing, noun};
+use crate::decode::{Fields, is_name, missing};
 use crate::problem::{At, Problems};
-use crate::tree::{Node, shown};
+use crate::tree::Node;
 use model::{Agent, AgentId, Level, Number, QueueId, Skill};
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<AgentId, En
         }
         let Some(mut fields) = Fields::of(value, key.at, problems) else { continue };
         let extension = match fields.take("extension") {
-            Some(node) => extension(node, problems),
+            Some(node) => node.number(problems),
             None => {
                 missing(problems, key.at, "extension", "extension: \"201\"");
                 None
@@ -53,18 +53,6 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<AgentId, En
         agents.insert(id, Entry { agent, serves });
     }
     agents
-}
-
-fn extension(node: &Node, problems: &mut Problems) -> Option<At<Number>> {
-    let text = node.text(problems)?;
-    match Number::parse(text.value) {
-        Ok(number) => Some(At { value: number, at: text.at }),
-        Err(fault) => {
-            let ja = format!("「{}」は{}として読めません。", shown(text.value), noun::NUMBER.ja);
-            problems.error(text.at, "not_a_number", fault.to_string(), ja);
-            None
-        }
-    }
 }
 
 fn skills(node: &Node, problems: &mut Problems) -> BTreeMap<Skill, Level> {

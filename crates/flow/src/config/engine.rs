@@ -9,6 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 
 /// RTP and RTCP, for the caller and for the agent.
 const PORTS_A_CALL: u32 = 4;
+/// Calls out in one hour: a limit above this would be none.
+const CALLS_OUT_MAX: u32 = 10_000;
 /// Languages with a program of their own.
 const VOICES_MAX: usize = 32;
 /// Where Linux begins to hand out ports by itself (`ip_local_port_range`).
@@ -40,6 +42,9 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Settings 
     }
     if let Some(calls) = fields.take("calls_max").and_then(|n| n.whole(1, 100_000, problems)) {
         settings.calls_max = calls;
+    }
+    if let Some(calls) = fields.take("calls_out_per_hour").and_then(|n| n.whole(0, CALLS_OUT_MAX, problems)) {
+        settings.calls_out_per_hour = calls;
     }
     if let Some(realm) = fields.take("realm").and_then(|n| n.text(problems)) {
         settings.realm = realm.value.to_owned();

@@ -1,43 +1,132 @@
-//! `lines.yaml`: who may call in.
+//! `lines.yaml`: who may call in, and where we may call out. No call goes out to a number that does not stand here, but a callback
+//! to the caller's own.
 
 use crate::config::ENTRIES_MAX;
 use crate::decode::{Fields, is_name, missing};
 use crate::problem::{At, Problems, Spot};
-use crate::tree::{Node, shown};
-use model::{Line, LineId, Net};
+use crate::tree::{Key, Node, What, shown};
+use model::{Line, LineId, Net, Number, NumberKind, Target, Trunk};
+use std::net::SocketAddr;
 
-/// A line, and where each network was written.
+/// Calls at once over one trunk, or to one target.
+const PLACES_MAX: u32 = 10_000;
+
+/// A line, and where its parts were written.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) line: Line,
     nets: Vec<Spot>,
+    /// Whether it says who may call in.
+    pub(crate) opens: bool,
+    /// The trunk that carries its calls, for a target.
+    pub(crate) trunk: Option<At<LineId>>,
+    pub(crate) code: Option<At<Number>>,
 }
 
 pub(crate) fn read(node: &Node, problems: &mut Problems) -> Vec<Entry> {
     let mut lines: Vec<Entry> = Vec::new();
     // Lines are compared pairwise: a city has a handful.
     for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX / 100) {
-        if !is_name(&key.text, key.at, problems) {
-            continue;
+        if is_name(&key.text, key.at, problems)
+            && let Some(entry) = read_line(key, value, problems)
+        {
+            overlaps(&entry, &lines, problems);
+            lines.push(entry);
         }
-        let Some(mut fields) = Fields::of(value, key.at, problems) else { continue };
-        fields.not_yet(&["trunk", "number", "lines", "targets"], problems);
-        let nets: Vec<At<Net>> = match fields.take("from") {
-            Some(node) => node.items().iter().take(ENTRIES_MAX / 100).filter_map(|item| net(item, problems)).collect(),
-            None => {
-                missing(problems, key.at, "from", "from: [127.0.0.0/8]");
-                Vec::new()
-            }
-        };
-        fields.finish(problems);
-        let entry = Entry {
-            line: Line { id: LineId::from(key.text.as_str()), from: nets.iter().map(|n| n.value).collect(), ..Line::default() },
-            nets: nets.iter().map(|n| n.at).collect(),
-        };
-        overlaps(&entry, &lines, problems);
-        lines.push(entry);
     }
     lines
+}
+
+fn read_line(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> {
+    let mut fields = Fields::of(node, key.at, problems)?;
+    let from = fields.take("from");
+    let nets: Vec<At<Net>> =
+        from.map(|node| node.items().iter().take(ENTRIES_MAX / 100).filter_map(|item| net(item, problems)).collect()).unwrap_or_default();
+    let mut entry = Entry {
+        line: Line { id: LineId::from(key.text.as_str()), from: nets.iter().map(|n| n.value).collect(), trunk: None, target: None },
+        nets: nets.iter().map(|n| n.at).collect(),
+        opens: from.is_some(),
+        trunk: None,
+        code: None,
+    };
+    match fields.entry("trunk") {
+        Some((key, node)) if matches!(node.what, What::Map(_)) => entry.line.trunk = read_trunk(key, node, problems),
+        Some((_, node)) => {
+            entry.trunk = node.name(problems);
+            read_target(key.at, &mut fields, &mut entry, problems);
+        }
+        None if fields.has("number") => {
+            missing(problems, key.at, "trunk", "{ trunk: ntt, number: \"0440000013\", lines: 2 }");
+            read_target(key.at, &mut fields, &mut entry, problems);
+        }
+        None if from.is_none() => missing(problems, key.at, "from", "from: [127.0.0.0/8]"),
+        None => {}
+    }
+    fields.finish(problems);
+    Some(entry)
+}
+
+/// `trunk: { host: 127.0.0.1:5090, channels: 30 }`: a way to the outside.
+fn read_trunk(key: &Key, node: &Node, problems: &mut Problems) -> Option<Trunk> {
+    const EXAMPLE: &str = "trunk: { host: 127.0.0.1:5090, channels: 30 }";
+    let mut fields = Fields::of(node, key.at, problems)?;
+    let mut needed = |name: &'static str, problems: &mut Problems| {
+        let node = fields.take(name);
+        if node.is_none() {
+            missing(problems, key.at, name, EXAMPLE);
+        }
+        node
+    };
+    let host = needed("host", problems).and_then(|n| host(n, problems));
+    let channels = needed("channels", problems).and_then(|n| n.whole(1, PLACES_MAX, problems));
+    fields.finish(problems);
+    Some(Trunk { host: host?, channels: channels? })
+}
+
+fn host(node: &Node, problems: &mut Problems) -> Option<SocketAddr> {
+    let text = node.text(problems)?;
+    let host = text.value.parse();
+    if host.is_err() {
+        let en = format!("\"{}\" is no address with a port", shown(text.value));
+        let ja = format!("「{}」はアドレスとポートとして読めません。", shown(text.value));
+        problems.error(text.at, "not_an_address", en, ja).help("host: 127.0.0.1:5090");
+    }
+    host.ok()
+}
+
+/// `number`, `lines`, `code`: whom a line reaches, and how many calls at once.
+fn read_target(at: Spot, fields: &mut Fields<'_>, entry: &mut Entry, problems: &mut Problems) {
+    const EXAMPLE: &str = "{ trunk: ntt, number: \"0440000013\", lines: 2 }";
+    let mut needed = |name: &'static str, problems: &mut Problems| {
+        let node = fields.take(name);
+        if node.is_none() {
+            missing(problems, at, name, EXAMPLE);
+        }
+        node
+    };
+    let number = needed("number", problems).and_then(|n| n.number(problems)).filter(|number| may_be_called(number, problems));
+    let lines = needed("lines", problems).and_then(|n| n.whole(1, PLACES_MAX, problems));
+    entry.code = fields.take("code").and_then(|n| n.code(problems));
+    let code = entry.code.as_ref().map(|code| code.value.clone());
+    if let Some(((trunk, number), lines)) = entry.trunk.as_ref().zip(number).zip(lines) {
+        entry.line.target = Some(Target { trunk: trunk.value.clone(), number: number.value, lines, code });
+    }
+}
+
+/// Whoever misuses us would have us call premium numbers, and numbers abroad.
+fn may_be_called(number: &At<Number>, problems: &mut Problems) -> bool {
+    match number.value.kind() {
+        NumberKind::JpLandline | NumberKind::JpMobile | NumberKind::JpIp => true,
+        NumberKind::Other => {
+            let en = format!(
+                "{} is abroad, or a service that costs extra, or no whole number; calls out go only to places in Japan",
+                number.value
+            );
+            let ja = format!("{} は国外、有料サービス、または桁の足りない番号です。国内の一般の番号だけにつなげます。", number.value);
+            problems.error(number.at, "number_not_allowed", en, ja).help("number: \"0440000013\"");
+            false
+        }
+    }
 }
 
 fn net(node: &Node, problems: &mut Problems) -> Option<At<Net>> {

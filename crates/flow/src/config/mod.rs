@@ -6,6 +6,7 @@ pub(crate) mod engine;
 pub(crate) mod lines;
 pub(crate) mod numbers;
 pub(crate) mod queues;
+pub(crate) mod sharing;
 
 /// Files that may lie in `config/`, by their names without `.yaml`.
 pub(crate) const FILES: [&str; 6] = ["engine", "agents", "lines", "numbers", "queues", "calendar"];

@@ -1,27 +1,38 @@
 //! `queues.yaml`: where callers wait, and for whom.
 
 use crate::config::ENTRIES_MAX;
+use crate::config::sharing;
 use crate::decode::{Fields, is_name, missing};
 use crate::problem::{At, Problems, Spot};
-use crate::tree::{Key, Node, What, shown};
-use model::{ChooseAgent, Level, Need, Queue, QueueId, Relax, ServiceLevel, Skill};
+use crate::tree::{Key, Node};
+use model::{ChooseAgent, Level, Need, Number, PromptId, Queue, QueueId, Relax, ServiceLevel, Skill};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const RING_FOR: Duration = Duration::from_secs(20);
-const MISSED_MAX: u32 = 2;
-const WRAP_UP: Duration = Duration::from_secs(20);
-const MAX_WAITING: u32 = 100;
 /// Easings of one queue.
 const RELAX_MAX: usize = 16;
+/// Sentences that an agent hears before the caller.
+const WHISPER_MAX: usize = 8;
+/// Letters of a label: what fits on a telephone's display.
+const LABEL_MAX: usize = 24;
+/// A phone that rings shorter than this is reached by nobody.
+const RING_MIN: Duration = Duration::from_secs(3);
 
 /// A queue, and where its parts were written.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) queue: Queue,
     pub(crate) at: Spot,
-    /// Every skill it names, in its needs and in its easings.
+    /// Every skill it names: in its needs, its easings, its rings and its reserve.
     pub(crate) skills: Vec<At<Skill>>,
+    /// Queues that help it.
+    pub(crate) helped_by: Vec<At<QueueId>>,
+    /// The queue that its reserve is kept for, if it is kept for one.
+    pub(crate) kept_for: Option<At<QueueId>>,
+    /// Where its reserve is written.
+    pub(crate) reserve: Option<Spot>,
+    pub(crate) whisper: Vec<At<PromptId>>,
+    pub(crate) code: Option<At<Number>>,
 }
 
 pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> BTreeMap<QueueId, Entry> {
@@ -53,43 +64,87 @@ fn read_queue(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> 
             (Vec::new(), None)
         }
     };
-    let mut relax = Vec::new();
+    let mut queue = Queue { lang, ..Queue::plain(QueueId::from(key.text.as_str()), needs) };
+    if let Some(label) = fields.take("label").and_then(|n| label(n, problems)) {
+        queue.label = label;
+    }
+    let code = fields.take("code").and_then(|n| n.code(problems));
     for item in fields.take("relax").map(Node::items).unwrap_or_default().iter().take(RELAX_MAX) {
-        if let Some(step) = read_relax(item, &needs, lang, &mut skills, problems) {
-            if relax.last().is_some_and(|before: &Relax| before.after >= step.after) {
+        if let Some(step) = read_relax(item, &queue.needs, lang, &mut skills, problems) {
+            if queue.relax.last().is_some_and(|before: &Relax| before.after >= step.after) {
                 let (en, ja) = ("easings stand in the order of their time", "緩和は時間の早い順に書いてください。");
                 problems.error(item.at, "order_of_relax", en, ja);
             }
-            relax.push(step);
+            queue.relax.push(step);
         }
+    }
+    queue.rings = fields.take("rings").map(|n| sharing::read_rings(n, &mut skills, problems)).unwrap_or_default();
+    let helped_by: Vec<At<QueueId>> = fields.take("helped_by").map(|n| sharing::read_helpers(n, problems)).unwrap_or_default();
+    queue.helped_by = helped_by.iter().map(|queue| queue.value.clone()).collect();
+    let (mut reserve, mut kept_for) = (None, None);
+    if let Some((key, node)) = fields.entry("reserve") {
+        reserve = Some(key.at);
+        queue.reserve = sharing::read_reserve(key, node, &mut skills, &mut kept_for, problems);
+    }
+    if let Some(time) = fields.take("overtaken_at_most").and_then(|n| n.time(problems)) {
+        queue.overtaken_max = time;
     }
     let words = [
         ("longest_idle", ChooseAgent::LongestIdle),
         ("least_occupied", ChooseAgent::LeastOccupied),
         ("best_skill", ChooseAgent::BestSkill),
     ];
-    let choose_agent = fields.take("choose_agent").and_then(|n| n.one_of(&words, problems)).unwrap_or_default();
-    let (mut ring_for, mut missed_max) = (RING_FOR, MISSED_MAX);
-    if let Some((key, ring)) = fields.entry("ring")
-        && let Some(mut ring) = Fields::of(ring, key.at, problems)
-    {
-        if let Some(node) = ring.take("for") {
-            ring_for = node.time(problems).map_or(RING_FOR, |time| at_least(time, Duration::from_secs(3), node.at, problems));
-        }
-        missed_max = ring.take("missed").and_then(|n| n.whole(1, 100, problems)).unwrap_or(MISSED_MAX);
-        ring.finish(problems);
+    queue.choose_agent = fields.take("choose_agent").and_then(|n| n.one_of(&words, problems)).unwrap_or_default();
+    if let Some((key, ring)) = fields.entry("ring") {
+        read_ring(key, ring, &mut queue, problems);
     }
-    let wrap_up = fields.take("wrap_up").and_then(|n| n.time(problems)).unwrap_or(WRAP_UP);
-    let max_waiting = fields.take("max_waiting").and_then(|n| n.whole(1, 100_000, problems)).unwrap_or(MAX_WAITING);
-    let service_level = fields.entry("service_level").map_or_else(ServiceLevel::default, |(key, n)| read_service_level(key, n, problems));
-    fields.not_yet(&["reserve", "helped_by", "capacity"], problems);
+    let items = fields.take("whisper").map(Node::items).unwrap_or_default();
+    let whisper: Vec<At<PromptId>> = items.iter().take(WHISPER_MAX).filter_map(|item| item.name(problems)).collect();
+    queue.whisper = whisper.iter().map(|prompt| prompt.value.clone()).collect();
+    queue.show_number = fields.take("show_number").and_then(|n| n.truth(problems)).unwrap_or(false);
+    if let Some(time) = fields.take("wrap_up").and_then(|n| n.time(problems)) {
+        queue.wrap_up = time;
+    }
+    if let Some(waiting) = fields.take("max_waiting").and_then(|n| n.whole(1, 100_000, problems)) {
+        queue.max_waiting = waiting;
+    }
+    queue.service_level = fields.entry("service_level").map_or_else(ServiceLevel::default, |(key, n)| read_service_level(key, n, problems));
+    fields.not_yet(&["capacity"], problems);
     fields.finish(problems);
-    let plain = Queue::plain(QueueId::from(key.text.as_str()), needs);
-    let queue = Queue { lang, relax, choose_agent, ring_for, missed_max, wrap_up, max_waiting, service_level, ..plain };
-    Some(Entry { queue, at: key.at, skills })
+    queue.code = code.as_ref().map(|code| code.value.clone());
+    Some(Entry { queue, at: key.at, skills, helped_by, kept_for, reserve, whisper, code })
 }
 
-fn at_least(time: Duration, least: Duration, at: Spot, problems: &mut Problems) -> Duration {
+/// What an agent's display shows: `看護`.
+fn label(node: &Node, problems: &mut Problems) -> Option<String> {
+    let text = node.text(problems)?;
+    let length = text.value.chars().count();
+    if length > LABEL_MAX || text.value.chars().any(char::is_control) {
+        let en = format!("a label has at most {LABEL_MAX} letters; a telephone's display shows no more");
+        let ja = format!("表示名は {LABEL_MAX} 文字までです。電話機の画面に収まりません。");
+        problems.error(text.at, "label_length", en, ja);
+        return None;
+    }
+    Some(text.value.to_owned())
+}
+
+/// `{ for: 20s, missed: 2, pause: 10s }`: how one agent's phone rings, and what a missed call means.
+fn read_ring(key: &Key, node: &Node, queue: &mut Queue, problems: &mut Problems) {
+    let Some(mut ring) = Fields::of(node, key.at, problems) else { return };
+    if let Some((node, time)) = ring.take("for").and_then(|node| Some((node, node.time(problems)?))) {
+        queue.ring_for = at_least(time, RING_MIN, node.at, problems);
+    }
+    if let Some(missed) = ring.take("missed").and_then(|n| n.whole(1, 100, problems)) {
+        queue.missed_max = missed;
+    }
+    if let Some(pause) = ring.take("pause").and_then(|n| n.time(problems)) {
+        queue.pause = pause;
+    }
+    ring.finish(problems);
+}
+
+/// A time that is long enough to be of use.
+pub(crate) fn at_least(time: Duration, least: Duration, at: Spot, problems: &mut Problems) -> Duration {
     if time < least {
         let en = format!("shorter than {}s helps nobody", least.as_secs());
         let ja = format!("{} 秒より短くできません。", least.as_secs());
@@ -172,25 +227,9 @@ fn read_service_level(key: &Key, node: &Node, problems: &mut Problems) -> Servic
     if let Some(time) = fields.take("answered_within").and_then(|n| n.time(problems)) {
         level.answered_within = time;
     }
-    if let Some(percent) = fields.take("target").and_then(|n| percent(n, problems)) {
+    if let Some(percent) = fields.take("target").and_then(|n| n.percent(problems)) {
         level.target_percent = percent;
     }
     fields.finish(problems);
     level
-}
-
-fn percent(node: &Node, problems: &mut Problems) -> Option<u8> {
-    // A lone number could be a share of one.
-    let What::Scalar(_) = node.what else {
-        node.wrong(problems, "a share such as 80%", "80% のような割合");
-        return None;
-    };
-    let text = node.text(problems)?;
-    let percent = text.value.strip_suffix('%').and_then(|n| n.trim().parse::<u8>().ok()).filter(|n| (1..=100).contains(n));
-    if percent.is_none() {
-        let en = format!("\"{}\" is no share; write 1% to 100%", shown(text.value));
-        let ja = format!("「{}」は割合として読めません。1% から 100% で書いてください。", shown(text.value));
-        problems.error(text.at, "not_a_share", en, ja).help("target: 80%");
-    }
-    percent
 }

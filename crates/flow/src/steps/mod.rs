@@ -9,8 +9,9 @@ use crate::problem::{At, Problems};
 use crate::program::{Defaults, Set};
 use crate::run::{Caller, Heard, Scene};
 use crate::speech::Speech;
+use crate::target::Target;
 use crate::tree::{Key, Node};
-use model::{Digit, Instant, PromptId, QueueId, ScheduleId, Skill, StepId};
+use model::{AgentId, Digit, Instant, PromptId, QueueId, ScheduleId, Skill, StepId};
 use std::time::Duration;
 
 macro_rules! steps {
@@ -83,10 +84,10 @@ macro_rules! steps {
     };
 }
 
-steps! { say, menu, schedule, queue, hang_up }
+steps! { say, menu, schedule, queue, transfer, callback, hang_up }
 
 /// Steps that the language will have: what to do until then, in English and in Japanese, and how that is written.
-pub(crate) const LATER: [(&str, &str, &str, &str); 10] = [
+pub(crate) const LATER: [(&str, &str, &str, &str); 8] = [
     (
         "ask",
         "ask by menus, one after the other",
@@ -96,8 +97,6 @@ pub(crate) const LATER: [(&str, &str, &str, &str); 10] = [
     ("collect", "let an agent ask for figures", "数字は担当者がお聞きしてください。", "queue: general"),
     ("notice", "say a prompt and change its text", "say を使い、案内文を書き換えてください。", "{ say: notice, next: language }"),
     ("rules", "let keys and schedules decide", "menu と schedule を使ってください。", "schedule: centre"),
-    ("callback", "let callers wait in a queue", "queue を使ってください。", "queue: general"),
-    ("transfer", "let callers wait in a queue", "queue を使ってください。", "queue: general"),
     (
         "voicemail",
         "say when to call again and hang up",
@@ -135,10 +134,18 @@ pub(crate) struct Sketch<'s> {
     pub(crate) templates: bool,
     /// A menu's keys, and whether more than four are fine; `None` if it is no menu.
     pub(crate) menu: Option<MenuFacts>,
+    /// Whether a caller who comes from a queue keeps the place here.
+    pub(crate) keeps_place: bool,
     pub(crate) queue: Option<&'s At<QueueId>>,
     pub(crate) schedule: Option<&'s At<ScheduleId>>,
     /// Skills asked for here.
     pub(crate) skills: &'s [At<Skill>],
+    /// Agents named here.
+    pub(crate) agents: &'s [At<AgentId>],
+    /// The line that callers are put through to.
+    pub(crate) target: Option<&'s Target>,
+    /// When callers are called back.
+    pub(crate) callback: Option<&'s At<ScheduleId>>,
     pub(crate) music: Option<&'s At<PromptId>>,
 }
 
@@ -151,9 +158,13 @@ impl Sketch<'_> {
             end: End::Open,
             templates: false,
             menu: None,
+            keeps_place: false,
             queue: None,
             schedule: None,
             skills: &[],
+            agents: &[],
+            target: None,
+            callback: None,
             music: None,
         }
     }
@@ -176,6 +187,8 @@ pub(crate) enum End {
     Open,
     /// In the hands of people.
     Person,
+    /// It goes on, but the caller's claim is written down: whatever comes, somebody will call back.
+    Claim,
     /// After an announcement.
     HangUp,
 }
@@ -210,8 +223,8 @@ pub(crate) enum By {
     BadKey,
     /// The calendar; `closed` tells whether it says closed.
     Hours { closed: bool },
-    /// A queue that takes nobody.
+    /// A queue that takes nobody, a line that does not answer, a callback that is not possible.
     Refused,
-    /// A wait, once per caller.
+    /// A wait, or how a queue stands; once per caller.
     Waited,
 }

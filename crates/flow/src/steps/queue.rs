@@ -5,28 +5,26 @@
 
 use super::menu::digit;
 use super::{By, End, Go, Sketch, Way};
-use crate::config::queues::read_needs;
+use crate::announce::Announce;
+use crate::claim::Claim;
 use crate::decode::{Fields, missing};
+use crate::facts::Facts;
 use crate::problem::{At, Problems};
-use crate::program::{Defaults, Outcomes, priority};
-use crate::run::{Ask, Caller, Heard, Note, Scene, Wanted};
-use crate::speech::Speech;
+use crate::program::{Defaults, Outcomes, Set, priority};
+use crate::run::{Ask, Caller, Heard, Note, Scene};
 use crate::tree::{Key, Node, What};
-use model::{Digit, Instant, KeyMeaning, Need, PromptId, QueueEnd, QueueId, Skill, StepId};
+use model::{Digit, Instant, KeyMeaning, PromptId, QueueEnd, QueueFacts, StepId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Announcements, keys or rungs of one step.
 const ENTRIES_MAX: usize = 32;
-/// Announcements closer together than this would be one long announcement.
-const EVERY_MIN: Duration = Duration::from_secs(10);
+/// The first number of the rungs of `instead`, behind those of `waited`.
+const INSTEAD: u32 = 64;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
-    queue: At<QueueId>,
-    /// Asked for on top of the queue's own needs.
-    needs: Vec<Need>,
-    skills: Vec<At<Skill>>,
+    claim: Claim,
     music: Option<At<PromptId>>,
     announce: Vec<Announce>,
     keys: BTreeMap<Digit, QueueKey>,
@@ -34,28 +32,15 @@ pub(crate) struct Step {
     full: At<StepId>,
     closed: At<StepId>,
     waited: Vec<Rung>,
-}
-
-#[derive(Clone, Debug)]
-struct Announce {
-    when: When,
-    say: Speech,
-    /// Only when the caller's place is better than when it was last said.
-    if_improved: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum When {
-    /// Once, so long after coming to the queue.
-    At(Duration),
-    /// Again and again.
-    Every(Duration),
+    /// Asked before a place is taken.
+    instead: Vec<Instead>,
 }
 
 #[derive(Clone, Debug)]
 struct QueueKey {
     after: Duration,
     to: At<StepId>,
+    set: Set,
 }
 
 #[derive(Clone, Debug)]
@@ -66,8 +51,17 @@ struct Rung {
     to: At<StepId>,
 }
 
+/// How the queue must stand for a caller to go elsewhere at once.
+#[derive(Clone, Debug)]
+struct Instead {
+    facts: Facts,
+    to: At<StepId>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
+    /// The queue was asked how it stands.
+    looking: bool,
     /// `None` until the queue has given a place.
     waiting: Option<Waiting>,
 }
@@ -85,9 +79,9 @@ struct Waiting {
 
 impl Step {
     pub(crate) fn read(key: &Key, body: &Node, fields: &mut Fields<'_>, defaults: &Defaults, problems: &mut Problems) -> Option<Step> {
-        let queue = body.name(problems);
-        let mut skills = Vec::new();
-        let needs = fields.take("needs").map(|n| read_needs(n, &mut skills, problems).0).unwrap_or_default();
+        let claim = Claim::read(body.name(problems), fields, problems);
+        let items = fields.take("instead").map(Node::items).unwrap_or_default();
+        let instead = items.iter().take(ENTRIES_MAX).filter_map(|item| read_instead(item, problems)).collect();
         let mut waiting = WhileWaiting::default();
         if let Some((key, node)) = fields.entry("while_waiting") {
             waiting = WhileWaiting::read(key, node, problems);
@@ -118,9 +112,7 @@ impl Step {
         // A queue that is closed while people wait in it has nobody to serve them either.
         let closed = outcomes.closed.or_else(|| inherited.closed.clone()).unwrap_or_else(|| nobody.clone());
         Some(Step {
-            queue: queue?,
-            needs,
-            skills,
+            claim: claim?,
             music: waiting.music.or_else(|| defaults.music.clone()),
             announce: waiting.announce,
             keys: waiting.keys,
@@ -128,48 +120,63 @@ impl Step {
             full: full?,
             closed,
             waited,
+            instead,
         })
     }
 
     pub(crate) fn sketch(&self) -> Sketch<'_> {
         let refused = [&self.nobody_logged_in, &self.full, &self.closed].map(|to| Way::new(to, By::Refused));
         let mut ways = Vec::from(refused);
+        ways.extend(self.instead.iter().map(|instead| Way::new(&instead.to, By::Waited)));
         ways.extend(self.waited.iter().map(|rung| Way::new(&rung.to, By::Waited)));
-        ways.extend(self.keys.iter().map(|(digit, key)| Way::new(&key.to, By::Key(*digit))));
+        ways.extend(self.keys.iter().map(|(digit, key)| Way { set: Some(&key.set), ..Way::new(&key.to, By::Key(*digit)) }));
         Sketch {
-            speeches: self.announce.iter().map(|announce| &announce.say).collect(),
+            speeches: self.announce.iter().flat_map(Announce::speeches).collect(),
             ways,
             end: End::Person,
             templates: true,
-            queue: Some(&self.queue),
-            skills: &self.skills,
+            keeps_place: true,
+            queue: Some(&self.claim.queue),
+            skills: &self.claim.skills,
+            agents: &self.claim.except,
             music: self.music.as_ref(),
             ..Sketch::new()
         }
     }
 
-    pub(crate) fn enter(&self, _: &mut State, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
-        let Some(queue) = scene.book.queues.get(&self.queue.value) else { return Go::Fail };
-        let mut needs = queue.needs_for(&caller.lang);
-        for extra in &self.needs {
-            match needs.iter_mut().find(|need| need.skill == extra.skill) {
-                Some(need) => need.level = need.level.max(extra.level),
-                None => needs.push(extra.clone()),
+    pub(crate) fn enter(&self, state: &mut State, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
+        let climbed = |(number, _): &(u32, &Instead)| !caller.has_climbed(scene.step, *number);
+        if (INSTEAD..).zip(&self.instead).any(|rung| climbed(&rung)) {
+            state.looking = true;
+            caller.ask(Ask::Look { queue: self.claim.queue.value.clone() });
+            return Go::Stay;
+        }
+        self.take_place(scene, caller)
+    }
+
+    fn take_place(&self, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
+        let Some(wanted) = self.claim.wanted(scene, caller) else { return Go::Fail };
+        caller.queued = true;
+        caller.ask(Ask::Enqueue(wanted));
+        Go::Stay
+    }
+
+    /// The queue has told how it stands: each rung leads a caller elsewhere once.
+    fn looked(&self, facts: Option<QueueFacts>, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
+        for (number, instead) in (INSTEAD..).zip(&self.instead) {
+            let holds = facts.is_some_and(|facts| instead.facts.hold(&facts, caller.class));
+            if holds && caller.climb(scene.step, number) {
+                caller.left_by("instead");
+                return Go::To(&instead.to.value);
             }
         }
-        caller.queued = true;
-        let (lang, class) = (caller.lang.clone(), caller.class);
-        let queue = self.queue.value.clone();
-        caller.ask(Ask::Enqueue(Wanted { queue, needs, lang, class, bonus: Duration::ZERO, except: Vec::new(), last_agent: None }));
-        Go::Stay
+        self.take_place(scene, caller)
     }
 
     pub(crate) fn hear(&self, state: &mut State, scene: &Scene<'_>, caller: &mut Caller, heard: &Heard) -> Go<'_> {
         match heard {
-            Heard::Queued { since, position } => {
-                caller.since = Some(*since);
-                caller.position = Some(*position);
-                caller.queued = true;
+            Heard::Queued { .. } => {
+                caller.hear_of_place(heard);
                 if state.waiting.is_none() {
                     let waiting = state.waiting.insert(self.begin(scene.now.mono));
                     self.announce_or_music(waiting, scene, caller);
@@ -186,9 +193,8 @@ impl Step {
                 caller.left_by(word);
                 Go::To(&to.value)
             }
-            Heard::Place { position, wait } => {
-                caller.position = Some(*position);
-                caller.wait = *wait;
+            Heard::Place { .. } => {
+                caller.hear_of_place(heard);
                 Go::Stay
             }
             Heard::Played => {
@@ -202,10 +208,14 @@ impl Step {
                 caller.queued = true;
                 let waiting = state.waiting.get_or_insert_with(|| self.begin(scene.now.mono));
                 waiting.speaking = false;
-                self.music(scene, caller);
+                caller.music(scene, self.music.as_ref());
                 Go::Stay
             }
             Heard::Digit(digit) => self.pressed(state, scene, caller, *digit),
+            Heard::Facts(facts) if state.looking => {
+                state.looking = false;
+                self.looked(*facts, scene, caller)
+            }
             Heard::Started
             | Heard::Connected
             | Heard::Served
@@ -217,9 +227,7 @@ impl Step {
     }
 
     fn begin(&self, now: Instant) -> Waiting {
-        let due = self.announce.iter().map(|announce| match announce.when {
-            When::At(time) | When::Every(time) => Some(now + time),
-        });
+        let due = self.announce.iter().map(|announce| Some(announce.first(now)));
         Waiting { came: now, due: due.collect(), speaking: false, said: None }
     }
 
@@ -233,13 +241,14 @@ impl Step {
         if let Some(key) = self.keys.get(&digit).filter(ready) {
             caller.note(note(KeyMeaning::Choice));
             caller.left_by(&digit.to_string());
+            caller.set(&key.set);
             return Go::To(&key.to.value);
         }
         caller.note(note(if self.keys.is_empty() { KeyMeaning::Ignored } else { KeyMeaning::Unknown }));
         if waiting.speaking && !self.keys.is_empty() {
             // The key has cut the announcement.
             waiting.speaking = false;
-            self.music(scene, caller);
+            caller.music(scene, self.music.as_ref());
         }
         Go::Stay
     }
@@ -272,7 +281,7 @@ impl Step {
 
     fn announce_or_music(&self, waiting: &mut Waiting, scene: &Scene<'_>, caller: &mut Caller) {
         if !self.announce(waiting, scene, caller) {
-            self.music(scene, caller);
+            caller.music(scene, self.music.as_ref());
         }
     }
 
@@ -283,31 +292,13 @@ impl Step {
             if due.is_none_or(|due| due > now) {
                 continue;
             }
-            *due = match announce.when {
-                When::At(_) => None,
-                // From this moment on: what was held up by another announcement is not made up for.
-                When::Every(time) => Some(now + time),
-            };
-            let improved = waiting.said.is_none_or(|said| caller.position.is_some_and(|position| position < said));
-            if announce.if_improved && !improved {
-                continue;
-            }
-            if caller.say_waiting(scene, &announce.say, !self.keys.is_empty()) {
-                if caller.says_position(scene, &announce.say) {
-                    waiting.said = caller.position;
-                }
+            *due = announce.again(now);
+            if announce.say(&mut waiting.said, scene, caller, !self.keys.is_empty()) {
                 waiting.speaking = true;
                 return true;
             }
         }
         false
-    }
-
-    fn music(&self, scene: &Scene<'_>, caller: &mut Caller) {
-        match self.music.as_ref().map(|music| &music.value).or_else(|| scene.book.music.first()) {
-            Some(music) => caller.ask(Ask::Music(crate::prompts::music(music))),
-            None => caller.ask(Ask::Hush),
-        }
     }
 }
 
@@ -324,7 +315,7 @@ impl WhileWaiting {
         let Some(mut fields) = Fields::of(node, key.at, problems) else { return waiting };
         waiting.music = fields.take("music").and_then(|n| n.name(problems));
         for item in fields.take("announce").map(Node::items).unwrap_or_default().iter().take(ENTRIES_MAX) {
-            waiting.announce.extend(read_announce(item, problems));
+            waiting.announce.extend(Announce::read(item, problems));
         }
         for (key, node) in fields.take("keys").and_then(|n| n.map(problems)).unwrap_or_default() {
             if let Some((digit, to)) = digit(key, problems).zip(read_key(key, node, problems)) {
@@ -336,52 +327,13 @@ impl WhileWaiting {
     }
 }
 
-fn read_announce(node: &Node, problems: &mut Problems) -> Option<Announce> {
-    let mut fields = Fields::of(node, node.at, problems)?;
-    let at = fields.take("at").map(|n| n.time(problems));
-    let every = fields.take("every").map(|n| (n, n.time(problems)));
-    let say = Speech::needed(fields.take("say"), node.at, true, problems);
-    let only_if = fields.take("only_if");
-    let mut if_improved = false;
-    match only_if.and_then(Node::word) {
-        None => {}
-        Some("improved") => if_improved = true,
-        Some("known") => {
-            let (en, ja) =
-                ("\"known\" is not available yet; leave out this announcement", "「known」はまだ使えません。この案内を消してください。");
-            problems.error(only_if?.at, "not_yet", en, ja);
-        }
-        Some(_) => {
-            only_if?.one_of(&[("improved", ())], problems);
-        }
-    }
-    fields.finish(problems);
-    let when = match (at, every) {
-        (Some(at), None) => When::At(at?),
-        (None, Some((node, every))) => {
-            let every = every?;
-            if every < EVERY_MIN {
-                let en = format!("shorter than {}s leaves no music between the words", EVERY_MIN.as_secs());
-                let ja = format!("{} 秒より短い間隔では、音楽が聞こえません。", EVERY_MIN.as_secs());
-                problems.error(node.at, "too_short", en, ja);
-            }
-            When::Every(every.max(EVERY_MIN))
-        }
-        _ => {
-            let (en, ja) = ("say when: either `at` or `every`", "at か every のどちらかで時期を書いてください。");
-            problems.error(node.at, "announce_when", en, ja).help("{ every: 45s, say: queue_position, only_if: improved }");
-            return None;
-        }
-    };
-    Some(Announce { when, say: say?, if_improved })
-}
-
 fn read_key(key: &Key, node: &Node, problems: &mut Problems) -> Option<QueueKey> {
     let What::Map(_) = node.what else {
-        return node.name(problems).map(|to| QueueKey { after: Duration::ZERO, to });
+        return node.name(problems).map(|to| QueueKey { after: Duration::ZERO, to, set: Set::default() });
     };
     let mut fields = Fields::of(node, key.at, problems)?;
     let after = fields.take("after").and_then(|n| n.time(problems)).unwrap_or_default();
+    let set = fields.entry("set").map(|(key, n)| Set::read(key, n, problems)).unwrap_or_default();
     let to = match fields.take("next") {
         Some(node) => node.name(problems),
         None => {
@@ -390,7 +342,7 @@ fn read_key(key: &Key, node: &Node, problems: &mut Problems) -> Option<QueueKey>
         }
     };
     fields.finish(problems);
-    to.map(|to| QueueKey { after, to })
+    to.map(|to| QueueKey { after, to, set })
 }
 
 fn read_rung(node: &Node, problems: &mut Problems) -> Option<Rung> {
@@ -418,4 +370,21 @@ fn read_rung(node: &Node, problems: &mut Problems) -> Option<Rung> {
     };
     fields.finish(problems);
     Some(Rung { longer_than: longer_than?, class, to: to? })
+}
+
+/// `{ if: { expected_wait_over: 10m }, next: callback }`.
+fn read_instead(node: &Node, problems: &mut Problems) -> Option<Instead> {
+    const EXAMPLE: &str = "{ if: { expected_wait_over: 10m }, next: callback }";
+    let mut fields = Fields::of(node, node.at, problems)?;
+    let mut needed = |name: &'static str, problems: &mut Problems| {
+        let entry = fields.entry(name);
+        if entry.is_none() {
+            missing(problems, node.at, name, EXAMPLE);
+        }
+        entry
+    };
+    let facts = needed("if", problems).and_then(|(key, n)| Facts::read(key, n, problems));
+    let to = needed("next", problems).and_then(|(_, n)| n.name(problems));
+    fields.finish(problems);
+    Some(Instead { facts: facts?, to: to? })
 }
