@@ -362,6 +362,8 @@ impl Engine {
             self.acd.handle_timeout(now.mono);
         }
         if self.next_round.is_some_and(|at| at <= now.mono) {
+            // What the machines have just decided is done first: a phone that is about to be told would look like a mistake.
+            self.pump(now);
             self.make_round(now);
         }
         self.on_errand_timeouts(now);
