@@ -21,8 +21,9 @@ pub(crate) struct Leg {
     pub(crate) port: u16,
     /// Ports that could not be bound before this one.
     pub(crate) ports_tried: u8,
-    /// Where the phone's SIP comes from: behind a NAT its sound comes from there too, whatever its description says.
-    pub(crate) peer: std::net::IpAddr,
+    /// Where the phone's SIP comes from: behind a NAT its sound comes from there too, whatever its description says. `None` for a
+    /// carrier, whose sound may come from another machine than its SIP.
+    pub(crate) peer: Option<std::net::IpAddr>,
     /// The `o=` session id of our descriptions, and the version of the last one (RFC 8866 section 5.2).
     pub(crate) session: u64,
     pub(crate) version: u64,

@@ -386,6 +386,8 @@ impl Engine {
         }
         self.on_callback_timeout(now);
         if self.next_round.is_some_and(|at| at <= now.mono) {
+            // What the machines have just decided is done first: a phone that is about to be told would look like a mistake.
+            self.pump(now);
             self.make_round(now);
         }
         self.on_errand_timeouts(now);
@@ -606,7 +608,15 @@ impl Engine {
     }
 
     /// Makes a leg: a port, an id that says whose call it is, and the place of its dialog in the books.
-    pub(crate) fn make_leg(&mut self, call: CallId, index: u16, dialog: DialogId, peer: IpAddr, owner: Owner) -> Option<Leg> {
+    pub(crate) fn make_leg(
+        &mut self,
+        call: CallId,
+        index: u16,
+        dialog: DialogId,
+        peer: impl Into<Option<IpAddr>>,
+        owner: Owner,
+    ) -> Option<Leg> {
+        let peer = peer.into();
         let port = self.ports.take()?;
         let id = LegId(call.0 << 16 | u64::from(index));
         self.legs.insert(id, owner);
@@ -754,7 +764,10 @@ fn advertised(city: &City) -> IpAddr {
 
 /// What SIP and SDP agreed, in the words of the media room.
 pub(crate) fn far(agreed: sdp::Agreed, leg: &Leg) -> media::Far {
-    let agreed = agreed.seen_from(leg.peer);
+    let agreed = match leg.peer {
+        Some(peer) => agreed.seen_from(peer),
+        None => agreed,
+    };
     media::Far {
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,

@@ -160,7 +160,7 @@ impl Engine {
             }
         }
         let dialog = self.sip.new_dialog();
-        let Some(leg) = self.make_leg(call, index, dialog, host.ip(), owner) else {
+        let Some(leg) = self.make_leg(call, index, dialog, None, owner) else {
             self.acd.give_back(leg_id);
             return Err(TransferEnd::Failed);
         };

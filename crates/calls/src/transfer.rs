@@ -190,7 +190,7 @@ impl Engine {
         };
         if let Some(ticket) = back.ticket() {
             // For routing the caller is away meanwhile, so that nobody is asked for them; the journal keeps the place.
-            self.acd.abandon(now.mono, ticket.id);
+            self.acd.leave(now.mono, ticket.id);
         }
         call.stage = Stage::Through(Box::new(called), back);
         Ok(())

@@ -3,6 +3,7 @@
 use crate::calendar::Calendar;
 use crate::draft::{Draft, sentences};
 use crate::program::Flow;
+use crate::prompts::Changing;
 use crate::speech::{Sentence, Spoken};
 use crate::steps::Step;
 use model::{Agent, AgentId, FlowName, Line, LineId, Millis, Number, PromptId, Queue, QueueId, Settings, StepId, Version};
@@ -31,8 +32,8 @@ pub struct Book {
     pub calendar: Calendar,
     /// The music that there is.
     pub music: BTreeSet<PromptId>,
-    /// Sentences that hold the caller's place in line.
-    pub(crate) templated: BTreeSet<PromptId>,
+    /// Sentences that hold a changing word, and which.
+    pub(crate) changing: BTreeMap<PromptId, Changing>,
     /// How long sentences take, as far as it is known.
     pub(crate) lengths: BTreeMap<Spoken, Millis>,
 }
@@ -75,7 +76,7 @@ impl Book {
             sentences: sentences(draft),
             calendar: draft.calendar().clone(),
             music: draft.music.keys().cloned().collect(),
-            templated: draft.prompts.iter().filter(|(_, prompt)| prompt.is_templated()).map(|(id, _)| id.clone()).collect(),
+            changing: draft.prompts.iter().filter_map(|(id, prompt)| Some((id.clone(), prompt.changing()?))).collect(),
             lengths: lengths.clone(),
         }
     }

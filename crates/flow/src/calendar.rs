@@ -91,6 +91,22 @@ impl Calendar {
         let figures = i32::from(date.year()) * 10_000 + i32::from(date.month()) * 100 + i32::from(date.day());
         u32::try_from(figures).unwrap_or(0)
     }
+    /// Whether a schedule is open at any moment of the next days; false if there is no such schedule.
+    pub(crate) fn opens_within(&self, schedule: &ScheduleId, wall: UnixMillis, days: u32) -> bool {
+        let Some(schedule) = self.schedules.get(schedule) else { return false };
+        let now = self.local(wall);
+        let until = now.checked_add(jiff::Span::new().days(days)).unwrap_or(DateTime::MAX);
+        let spans = schedule.weekly.iter().chain(&schedule.holidays).chain(schedule.exceptions.iter().map(|e| &e.spans));
+        // It opens where some stretch begins, or where an override begins or ends.
+        let minutes: BTreeSet<u16> = spans.flatten().map(|(from, _)| *from).collect();
+        let turns = schedule.overrides.iter().flat_map(|rule| rule.from.into_iter().chain([rule.until]));
+        let begins = now.date().series(jiff::Span::new().days(1)).take(days as usize + 1).flat_map(|day| {
+            let at = |minute: &u16| day.at(0, 0, 0, 0).checked_add(jiff::Span::new().minutes(i64::from(*minute))).ok();
+            minutes.iter().filter_map(at).collect::<Vec<_>>()
+        });
+        let ahead = turns.chain(begins).filter(|at| now < *at && *at <= until);
+        std::iter::once(now).chain(ahead).any(|at| schedule.at(at, &self.holidays) != Hours::Closed)
+    }
     /// The civil time at a moment. A wall clock beyond the calendar counts as its nearest end.
     pub(crate) fn local(&self, wall: UnixMillis) -> DateTime {
         let stamp = Timestamp::from_millisecond(wall.0).unwrap_or(if wall.0 < 0 { Timestamp::MIN } else { Timestamp::MAX });

@@ -3,6 +3,7 @@
 use crate::config::queues::read_needs;
 use crate::decode::Fields;
 use crate::problem::{At, Problems};
+use crate::program::priority;
 use crate::run::{Caller, Scene, Wanted};
 use crate::tree::Node;
 use model::{AgentId, Need, QueueId, Skill};
@@ -18,6 +19,8 @@ pub(crate) struct Claim {
     /// Asked for on top of the queue's own needs.
     needs: Vec<Need>,
     pub(crate) skills: Vec<At<Skill>>,
+    /// The caller counts as of this class here, if theirs is not higher anyway.
+    class: u8,
     /// On top of the age, within the class.
     bonus: Duration,
     /// Agents who are not to be asked.
@@ -27,15 +30,16 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// `needs`, `bonus`, `except` and `last_agent` of a step.
+    /// `needs`, `priority`, `bonus`, `except` and `last_agent` of a step.
     pub(crate) fn read(queue: Option<At<QueueId>>, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Claim> {
         let mut skills = Vec::new();
         let needs = fields.take("needs").map(|n| read_needs(n, &mut skills, problems).0).unwrap_or_default();
+        let class = fields.take("priority").and_then(|n| priority(n, problems)).unwrap_or(0);
         let bonus = fields.take("bonus").and_then(|n| n.time(problems)).unwrap_or_default();
         let items = fields.take("except").map(Node::items).unwrap_or_default();
         let except = items.iter().take(EXCEPT_MAX).filter_map(|item| item.name(problems)).collect();
         let last_agent = fields.take("last_agent").and_then(|n| n.time(problems));
-        Some(Claim { queue: queue?, needs, skills, bonus, except, last_agent })
+        Some(Claim { queue: queue?, needs, skills, class, bonus, except, last_agent })
     }
 
     /// As one caller makes it; `None` if there is no such queue.
@@ -51,7 +55,7 @@ impl Claim {
             queue: self.queue.value.clone(),
             needs,
             lang: caller.lang.clone(),
-            class: caller.class,
+            class: caller.class.max(self.class),
             bonus: self.bonus,
             except: self.except.iter().map(|agent| agent.value.clone()).collect(),
             last_agent: self.last_agent,

@@ -13,6 +13,7 @@
 //! Deliberately absent: files and clocks (texts and times are arguments), a scripting language (no expressions, no code in
 //! sentences), sound (a sentence is asked for by name), agents' choice (routing decides who answers).
 
+mod announce;
 mod book;
 mod budget;
 mod calendar;
@@ -21,6 +22,7 @@ mod claim;
 mod config;
 mod decode;
 mod draft;
+mod facts;
 mod problem;
 mod program;
 mod prompts;

@@ -67,7 +67,7 @@ impl Problem {
 }
 
 /// A place in one of the files that are read together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Spot {
     pub(crate) file: u16,
     pub(crate) line: u32,

@@ -1,7 +1,8 @@
 //! The sentences of the city: a text per language, spoken by a voice or recorded beforehand, and the music for those who wait.
 //!
-//! A sentence may hold one changing word, `{{ position }}`: the caller's place in line. It is laid out beforehand for every value
-//! that is spoken, so that nothing has to be synthesised while somebody waits. There is no code in sentences.
+//! A sentence may hold one changing word: `{{ position }}`, the caller's place in line, or `{{ minutes }}`, the wait. It is laid out
+//! beforehand for every value that is spoken, so that nothing has to be synthesised while somebody waits. There is no code in
+//! sentences.
 
 use crate::decode::{Fields, is_name, missing, noun};
 use crate::problem::{At, Problems, Spot};
@@ -13,6 +14,8 @@ use std::collections::BTreeMap;
 
 /// Places in line that are spoken; further back the music simply goes on.
 pub(crate) const POSITION_MAX: u32 = 30;
+/// Waits that are spoken, in minutes: steps that nobody takes for a promise to the second.
+pub(crate) const MINUTES: [u32; 8] = [1, 2, 3, 5, 10, 15, 20, 30];
 /// Characters of one sentence: a minute of speech. Nobody listens longer.
 const TEXT_MAX: usize = 500;
 /// Recordings that one sentence is joined from.
@@ -47,7 +50,48 @@ pub(crate) struct Wording {
 #[derive(Clone, Debug)]
 enum Piece {
     File(String),
-    Value,
+    Value(Changing),
+}
+
+/// What changes in a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Changing {
+    /// The caller's place in line.
+    Position,
+    /// The wait.
+    Minutes,
+}
+
+impl Changing {
+    /// The changing word of a text.
+    fn of(text: &str) -> Option<Changing> {
+        let (_, after) = text.split_once("{{")?;
+        let (word, _) = after.split_once("}}")?;
+        Changing::named(word.trim())
+    }
+    fn named(word: &str) -> Option<Changing> {
+        [Changing::Position, Changing::Minutes].into_iter().find(|changing| changing.word() == word)
+    }
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Changing::Position => "position",
+            Changing::Minutes => "minutes",
+        }
+    }
+    /// Every value that is spoken.
+    fn values(self) -> Vec<u32> {
+        match self {
+            Changing::Position => (1..=POSITION_MAX).collect(),
+            Changing::Minutes => MINUTES.to_vec(),
+        }
+    }
+    /// Where the recordings of its values lie, within a language's folder.
+    fn folder(self) -> &'static str {
+        match self {
+            Changing::Position => "n",
+            Changing::Minutes => "minutes",
+        }
+    }
 }
 
 /// Music for those who wait.
@@ -58,14 +102,14 @@ pub(crate) struct Music {
 }
 
 impl Prompt {
-    /// Whether it holds the changing word.
-    pub(crate) fn is_templated(&self) -> bool {
-        self.wordings.values().any(|w| w.text.contains("{{"))
+    /// Its changing word, if it has one.
+    pub(crate) fn changing(&self) -> Option<Changing> {
+        self.wordings.values().find_map(|wording| Changing::of(&wording.text))
     }
     /// Every concrete sentence of it in one language.
     pub(crate) fn sentences(&self, prompt: &PromptId, lang: &Lang) -> Vec<Sentence> {
         let Some(wording) = self.wordings.get(lang) else { return Vec::new() };
-        let values: Vec<Option<u32>> = if self.is_templated() { (1..=POSITION_MAX).map(Some).collect() } else { vec![None] };
+        let values = self.changing().map_or_else(|| vec![None], |changing| changing.values().into_iter().map(Some).collect());
         values
             .into_iter()
             .map(|value| Sentence { spoken: Spoken { prompt: prompt.clone(), lang: lang.clone(), value }, form: wording.form(lang, value) })
@@ -81,7 +125,7 @@ impl Wording {
                     .iter()
                     .filter_map(|piece| match piece {
                         Piece::File(file) => Some(format!("{lang}/{file}")),
-                        Piece::Value => value.map(|n| format!("{lang}/n/{n}.wav")),
+                        Piece::Value(changing) => value.map(|n| format!("{lang}/{}/{n}.wav", changing.folder())),
                     })
                     .collect(),
             ),
@@ -153,10 +197,11 @@ fn read_prompt(key: &Key, node: &Node, problems: &mut Problems) -> Prompt {
         }
     }
     let prompt = Prompt { at: key.at, wordings };
-    if prompt.is_templated() {
-        for wording in prompt.wordings.values().filter(|w| !w.text.contains("{{")) {
-            let en = "the other languages say {{ position }}, this one does not";
-            let ja = "ほかの言語には {{ position }} がありますが、この言語にはありません。";
+    if let Some(changing) = prompt.changing() {
+        let word = changing.word();
+        for wording in prompt.wordings.values().filter(|w| Changing::of(&w.text) != Some(changing)) {
+            let en = format!("the other languages say {{{{ {word} }}}}, this one does not");
+            let ja = format!("ほかの言語には {{{{ {word} }}}} がありますが、この言語にはありません。");
             problems.warning(wording.at, "template_differs", en, ja);
         }
     }
@@ -181,13 +226,21 @@ fn read_wording(lang_at: Spot, node: &Node, problems: &mut Problems) -> Option<W
     fields.finish(problems);
     let text = text?;
     if let Some(files) = &files
-        && text.value.contains("{{") != files.iter().any(|p| matches!(p, Piece::Value))
+        && let spoken = Changing::of(text.value)
+        && let Some(differs) = files_differ(spoken, files)
     {
-        let en = "the text and the files must both hold {{ position }}, or neither";
-        let ja = "{{ position }} は text と files の両方に書くか、どちらにも書かないでください。";
-        problems.error(text.at, "template_differs", en, ja).help("files: [before.wav, \"{{ position }}\", after.wav]");
+        let word = differs.word();
+        let en = format!("the text and the files must both hold {{{{ {word} }}}}, or neither");
+        let ja = format!("{{{{ {word} }}}} は text と files の両方に書くか、どちらにも書かないでください。");
+        problems.error(text.at, "template_differs", en, ja).help(format!("files: [before.wav, \"{{{{ {word} }}}}\", after.wav]"));
     }
     Some(Wording { at: text.at, text: text.value.to_owned(), reading: reading.map(|r| r.value.to_owned()), files })
+}
+
+/// The changing word that only one of them holds.
+fn files_differ(text: Option<Changing>, files: &[Piece]) -> Option<Changing> {
+    let recorded = || files.iter().filter_map(|piece| if let Piece::Value(changing) = piece { Some(*changing) } else { None });
+    recorded().find(|changing| Some(*changing) != text).or(text.filter(|_| recorded().next().is_none()))
 }
 
 fn read_files(node: &Node, problems: &mut Problems) -> Vec<Piece> {
@@ -200,7 +253,7 @@ fn read_files(node: &Node, problems: &mut Problems) -> Vec<Piece> {
     let piece = |item: &Node, problems: &mut Problems| {
         let text = item.text(problems)?;
         if text.value.contains("{{") {
-            return words(&text, problems).then_some(Piece::Value);
+            return words(&text, problems).then(|| Changing::of(text.value).map(Piece::Value)).flatten();
         }
         file_name(&text, problems).map(Piece::File)
     };
@@ -244,10 +297,13 @@ fn words(text: &At<&str>, problems: &mut Problems) -> bool {
     }
     let mut rest = text.value;
     let mut fine = !rest.contains("{%") && !rest.contains("{#");
+    let mut changing = None;
     while let Some((_, after)) = rest.split_once("{{") {
         match after.split_once("}}") {
             Some((inside, after)) => {
-                fine &= inside.trim() == "position";
+                let word = Changing::named(inside.trim());
+                fine &= word.is_some() && changing.is_none_or(|before| Some(before) == word);
+                changing = changing.or(word);
                 rest = after;
             }
             None => {
@@ -257,8 +313,8 @@ fn words(text: &At<&str>, problems: &mut Problems) -> bool {
         }
     }
     if !fine {
-        let en = "the only changing word of a sentence is {{ position }}";
-        let ja = "案内文の中で変わる言葉として使えるのは {{ position }} だけです。";
+        let en = "a sentence has one changing word at most: {{ position }} or {{ minutes }}";
+        let ja = "案内文の中で変わる言葉は {{ position }} か {{ minutes }} のどちらかひとつです。";
         problems.error(text.at, "template", en, ja).help("{{ position }}");
     }
     fine
@@ -266,12 +322,16 @@ fn words(text: &At<&str>, problems: &mut Problems) -> bool {
 
 /// The text with its changing word filled in.
 fn fill(text: &str, value: Option<u32>) -> String {
-    let Some(position) = value.filter(|_| text.contains("{{")) else { return text.to_owned() };
+    let Some((changing, value)) = Changing::of(text).zip(value) else { return text.to_owned() };
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     // Only texts that passed `words` come here; should one fail all the same, the figure alone is better than silence.
-    environment.render_str(text, context! { position }).unwrap_or_else(|_| position.to_string())
+    let filled = match changing {
+        Changing::Position => environment.render_str(text, context! { position => value }),
+        Changing::Minutes => environment.render_str(text, context! { minutes => value }),
+    };
+    filled.unwrap_or_else(|_| value.to_string())
 }
 
 #[cfg(test)]
@@ -281,12 +341,20 @@ mod tests {
     #[test]
     fn a_place_in_line_is_spoken_as_a_figure() {
         assert_eq!(fill("ただいま{{ position }}番目です。", Some(7)), "ただいま7番目です。");
+        assert_eq!(fill("あと{{ minutes }}分ほどです。", Some(5)), "あと5分ほどです。");
         assert_eq!(fill("そのままお待ちください。", Some(7)), "そのままお待ちください。");
     }
 
     #[test]
     fn code_in_a_sentence_is_refused() {
-        for text in ["{{ 1 + 1 }}", "{% for x in range(9) %}a{% endfor %}", "{{ position", "{{ wait }}", "{# hidden #}"] {
+        for text in [
+            "{{ 1 + 1 }}",
+            "{% for x in range(9) %}a{% endfor %}",
+            "{{ position",
+            "{{ wait }}",
+            "{# hidden #}",
+            "{{ position }} {{ minutes }}",
+        ] {
             let mut problems = Problems::default();
             problems.file("p.yaml");
             assert!(!words(&At { value: text, at: Spot::top(0) }, &mut problems), "{text}");

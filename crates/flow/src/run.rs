@@ -7,7 +7,7 @@
 use crate::book::Book;
 use crate::problem::At;
 use crate::program::{Flow, Set, VARIABLES_MAX};
-use crate::prompts::POSITION_MAX;
+use crate::prompts::{Changing, MINUTES, POSITION_MAX};
 use crate::speech::{Speech, Spoken};
 use crate::steps::{Go, State};
 use model::{
@@ -495,6 +495,8 @@ impl Caller {
         match heard {
             Heard::Queued { since, position } => {
                 (self.since, self.position, self.queued) = (Some(*since), Some(*position), true);
+                // What was known of another queue says nothing of this one.
+                self.wait = None;
             }
             Heard::Place { position, wait } => (self.position, self.wait) = (Some(*position), *wait),
             Heard::Refused(_) => self.queued = false,
@@ -534,26 +536,30 @@ impl Caller {
     /// Says something; false if there is nothing that could be said.
     pub(crate) fn say(&mut self, scene: &Scene<'_>, speeches: &[&Speech]) -> bool {
         let barge_in = speeches.iter().all(|speech| speech.barge_in);
-        self.say_with(scene, speeches, barge_in)
+        self.say_with(scene, speeches, None, barge_in)
     }
     /// Says something to a caller who waits; false if there is nothing that could be said.
-    pub(crate) fn say_waiting(&mut self, scene: &Scene<'_>, speech: &Speech, keys: bool) -> bool {
-        self.say_with(scene, &[speech], keys && speech.barge_in)
+    pub(crate) fn say_waiting(&mut self, scene: &Scene<'_>, speech: &Speech, minutes: Option<u32>, keys: bool) -> bool {
+        self.say_with(scene, &[speech], minutes, keys && speech.barge_in)
     }
-    /// Whether the caller's place is part of it.
-    pub(crate) fn says_position(&self, scene: &Scene<'_>, speech: &Speech) -> bool {
-        speech.parts.iter().any(|part| scene.book.templated.contains(&part.prompt.value))
+    /// Whether a changing word is part of it.
+    pub(crate) fn says(&self, scene: &Scene<'_>, speech: &Speech, changing: Changing) -> bool {
+        speech.parts.iter().any(|part| scene.book.changing.get(&part.prompt.value) == Some(&changing))
     }
 
-    fn say_with(&mut self, scene: &Scene<'_>, speeches: &[&Speech], barge_in: bool) -> bool {
+    fn say_with(&mut self, scene: &Scene<'_>, speeches: &[&Speech], minutes: Option<u32>, barge_in: bool) -> bool {
         let mut sentences = Vec::new();
         for part in speeches.iter().flat_map(|speech| &speech.parts) {
-            let value = if scene.book.templated.contains(&part.prompt.value) {
+            let known = match scene.book.changing.get(&part.prompt.value) {
+                None => None,
                 // A place too far back to be spoken is left out: the music is the answer.
-                let Some(position) = self.position.filter(|position| (1..=POSITION_MAX).contains(position)) else { continue };
-                Some(position)
-            } else {
-                None
+                Some(Changing::Position) => Some(self.position.filter(|position| (1..=POSITION_MAX).contains(position))),
+                Some(Changing::Minutes) => Some(minutes.filter(|minutes| MINUTES.contains(minutes))),
+            };
+            let value = match known {
+                None => None,
+                Some(Some(value)) => Some(value),
+                Some(None) => continue,
             };
             sentences.push(Spoken { prompt: part.prompt.value.clone(), lang: part.lang(&self.lang).clone(), value });
         }

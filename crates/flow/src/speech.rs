@@ -16,7 +16,7 @@ pub struct Spoken {
     pub prompt: PromptId,
     /// The language; `music` for music.
     pub lang: Lang,
-    /// The changing word: the caller's place in line, 1 to 30; `None` for a sentence that never changes.
+    /// The changing word: the caller's place in line, 1 to 30, or the wait in minutes; `None` for a sentence that never changes.
     pub value: Option<u32>,
 }
 

@@ -60,7 +60,7 @@ impl Target {
     }
 
     /// Every name that it can come to, with the place of the last choice that leads there.
-    pub(crate) fn names<'v>(&'v self, values: impl Fn(&str) -> Vec<(&'v str, Spot)>) -> Vec<(String, Spot)> {
+    pub(crate) fn names<'v>(&self, values: impl Fn(&str) -> Vec<(&'v str, Spot)>) -> Vec<(String, Spot)> {
         let mut names = vec![(String::new(), self.at)];
         for part in &self.parts {
             names = match part {

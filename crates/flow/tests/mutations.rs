@@ -79,8 +79,9 @@ fn two_thousand_damaged_cities_never_panic() {
                 while let Some(ask) = run.poll_output() {
                     match ask {
                         Ask::Prompt { .. } => run.handle(now, if random.below(3) == 0 { key(&mut random) } else { Heard::Played }),
-                        Ask::Enqueue(_) | Ask::HangUp => over = true,
-                        _ => {}
+                        Ask::Look { .. } => run.handle(now, Heard::Facts(None)),
+                        Ask::Enqueue(_) | Ask::Transfer { .. } | Ask::Callback { .. } | Ask::HangUp => over = true,
+                        Ask::Music(_) | Ask::Hush | Ask::Told { .. } | Ask::LeaveQueue | Ask::Note(_) => {}
                     }
                 }
                 if over {

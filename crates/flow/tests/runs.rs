@@ -4,7 +4,7 @@ mod common;
 
 use common::{known, shipped};
 use flow::{Ask, Book, Heard, Note, Position, Run, Wanted, check, read};
-use model::{Digit, FlowName, Instant, KeyMeaning, Now, QueueEnd, UnixMillis};
+use model::{Digit, FlowName, Instant, KeyMeaning, Now, QueueEnd, QueueFacts, UnixMillis};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,12 +32,14 @@ fn changed(path: &str, from: &str, to: &str) -> Arc<Book> {
 struct Resident {
     run: Run,
     now: Now,
+    /// How every queue stands, when the run asks.
+    facts: Option<QueueFacts>,
 }
 
 impl Resident {
     fn calls(book: Arc<Book>, wall: UnixMillis) -> (Resident, Vec<String>) {
         let run = Run::new(book, &FlowName::from("city")).unwrap();
-        let mut resident = Resident { run, now: Now { mono: Instant::from_millis(1_000_000), wall } };
+        let mut resident = Resident { run, now: Now { mono: Instant::from_millis(1_000_000), wall }, facts: None };
         let heard = resident.tell(Heard::Started);
         (resident, heard)
     }
@@ -80,7 +82,15 @@ impl Resident {
         self.wait(Duration::from_secs(secs))
     }
     fn drain(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.run.poll_output()).filter_map(told).collect()
+        let mut asked = Vec::new();
+        while let Some(ask) = self.run.poll_output() {
+            // A queue tells at once how it stands.
+            match ask {
+                Ask::Look { .. } => self.run.handle(self.now, Heard::Facts(self.facts)),
+                ask => asked.extend(told(ask)),
+            }
+        }
+        asked
     }
 }
 
@@ -126,7 +136,7 @@ fn a_worried_caller_presses_one_and_one_and_waits_for_a_nurse() {
     assert_eq!(heard, ["insist welcome_119.ja"]);
     assert_eq!(caller.tell(Heard::Played), ["say choose_language.ja welcome_119.en choose_language.en"]);
     assert_eq!(caller.press('1'), ["say main_menu.ja"]);
-    assert_eq!(caller.press('1'), ["enqueue nurse [nurse:3 ja:1] ja 0"]);
+    assert_eq!(caller.press('1'), ["enqueue nurse [nurse:3 ja:1] ja 1"]);
     let since = caller.now.mono;
     assert_eq!(caller.tell(Heard::Queued { since, position: 2 }), ["say nurse_welcome.ja"]);
     assert_eq!(caller.run.path(), ["greeting", "language=1", "hours=open", "main=1", "nurse"]);
@@ -202,7 +212,7 @@ fn at_night_silence_reaches_the_nurse_on_call() {
     let (mut caller, _) = Resident::calls(book(), NIGHT);
     caller.tell(Heard::Played);
     assert_eq!(caller.press('1'), ["say night_menu.ja"]);
-    for expected in [vec!["no input at night", "say night_menu.ja"], vec!["no input at night", "enqueue nurse_oncall [nurse:3 ja:1] ja 0"]]
+    for expected in [vec!["no input at night", "say night_menu.ja"], vec!["no input at night", "enqueue nurse_oncall [nurse:3 ja:1] ja 1"]]
     {
         caller.tell(Heard::Played);
         assert_eq!(caller.secs(6), expected);
@@ -233,7 +243,7 @@ fn nobody_at_all_is_said_honestly() {
     let mut caller = Resident::at_main('1');
     caller.press('1');
     let refused = Heard::Refused(QueueEnd::NobodyLoggedIn);
-    assert_eq!(caller.tell(refused.clone()), ["enqueue nurse_oncall [nurse:3 ja:1] ja 0"]);
+    assert_eq!(caller.tell(refused.clone()), ["enqueue nurse_oncall [nurse:3 ja:1] ja 1"]);
     assert_eq!(caller.tell(refused), ["insist sorry_call_119_or_later.ja"]);
     assert_eq!(caller.tell(Heard::Played), ["hang up"]);
     assert_eq!(caller.run.path().last().map(String::as_str), Some("sorry"));
@@ -288,7 +298,7 @@ fn after_five_minutes_the_nurse_on_call_helps_once() {
             break;
         }
     }
-    assert_eq!(asked, ["enqueue nurse_oncall [nurse:3 ja:1] ja 0"]);
+    assert_eq!(asked, ["enqueue nurse_oncall [nurse:3 ja:1] ja 1"]);
     assert_eq!(caller.now.mono, Instant::from_millis(1_300_000));
     let since = Instant::from_millis(1_000_000);
     assert_eq!(caller.tell(Heard::Queued { since, position: 1 }), ["insist nurse_welcome.ja"]);
@@ -334,7 +344,7 @@ fn an_agent_who_is_lost_gives_the_caller_back_to_the_music() {
 #[test]
 fn a_queue_that_closes_while_people_wait_lets_them_out() {
     let mut caller = Resident::waits_for_a_nurse(1);
-    assert_eq!(caller.tell(Heard::Refused(QueueEnd::Closed)), ["enqueue nurse_oncall [nurse:3 ja:1] ja 0"]);
+    assert_eq!(caller.tell(Heard::Refused(QueueEnd::Closed)), ["enqueue nurse_oncall [nurse:3 ja:1] ja 1"]);
     assert_eq!(caller.run.path().last().map(String::as_str), Some("nurse_oncall"));
     assert!(caller.run.path().contains(&"nurse=closed".to_owned()));
 }
@@ -356,16 +366,16 @@ fn a_restart_replays_the_sentence_that_was_playing() {
     let run = Run::resume(book(), at).unwrap();
     caller.run = run;
     assert_eq!(caller.tell(Heard::Started), ["say main_menu.en"]);
-    assert_eq!(caller.press('1'), ["enqueue nurse [nurse:3 en:1] en 0"]);
+    assert_eq!(caller.press('1'), ["enqueue nurse [nurse:3 en:1] en 1"]);
 }
 
 #[test]
 fn a_restart_in_a_queue_goes_on_waiting() {
     let caller = Resident::waits_for_a_nurse(3);
     let at = caller.run.position();
-    let mut asks = Resident { run: Run::resume(book(), at.clone()).unwrap(), now: caller.now };
-    assert_eq!(asks.tell(Heard::Started), ["enqueue nurse [nurse:3 ja:1] ja 0"], "the place is asked for again");
-    let mut kept = Resident { run: Run::resume(book(), at).unwrap(), now: caller.now };
+    let mut asks = Resident { run: Run::resume(book(), at.clone()).unwrap(), now: caller.now, facts: None };
+    assert_eq!(asks.tell(Heard::Started), ["enqueue nurse [nurse:3 ja:1] ja 1"], "the place is asked for again");
+    let mut kept = Resident { run: Run::resume(book(), at).unwrap(), now: caller.now, facts: None };
     let since = caller.now.mono;
     assert_eq!(kept.tell(Heard::Queued { since, position: 3 }), ["say nurse_welcome.ja"], "or somebody kept it");
 }
@@ -375,7 +385,7 @@ fn a_step_that_the_new_city_no_longer_has_leads_to_on_error() {
     let caller = Resident::at_main('1');
     let mut at = caller.run.position();
     at.step = "gone".into();
-    let mut caller = Resident { run: Run::resume(book(), at.clone()).unwrap(), now: caller.now };
+    let mut caller = Resident { run: Run::resume(book(), at.clone()).unwrap(), now: caller.now, facts: None };
     assert_eq!(caller.tell(Heard::Started), ["enqueue general [general:1 ja:1] ja 0"]);
     at.flow = "gone".into();
     assert!(Run::resume(book(), at).is_none());

@@ -1,69 +1,81 @@
 //! The automatic call distributor: the one place where it is decided who takes whom.
 
+use crate::ask::{Asks, Wish};
 use crate::desk::{Change, Desk, Stage};
-use crate::line::{Line, Waiting};
-use crate::needs::Asked;
-use crate::why::{passed_over, serves};
-use crate::{Claim, Decision, Rules, Seen, State, Ticket, matching};
-use model::{
-    Agent, AgentId, AgentState, ChooseAgent, Estimate, Instant, LegId, Level, LineId, Millis, OfferEnd, OfferId, Queue, QueueEnd,
-    QueueFacts, QueueId, QueueNow, TicketId, Why,
-};
-use std::cmp::Reverse;
+use crate::floor::Floor;
+use crate::line::{Line, Slot, URGENT, Waiting, signed};
+use crate::reserve::Reserves;
+use crate::tokens::Tokens;
+use crate::{Claim, Decision, Handling, Learnt, Rules, State, Ticket};
+use model::{AgentId, AgentState, Instant, LegId, LineId, Millis, OfferEnd, OfferId, Queue, QueueEnd, QueueId, QueueNow, TicketId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Agents, queues and who waits. Contract: one input, then [`Acd::poll_output`] until `None`, then the next.
 ///
 /// Each input first lets expire what is due, then does its own work, then matches once. The matching looks only at pairs of which one
-/// side changed: after each input nobody idle is left who fits somebody waiting, so the other pairs cannot have become one.
+/// side changed: after each input nobody idle is left who may take somebody waiting, so the other pairs cannot have become one.
 /// Inputs about unknown tickets, offers or agents are ignored: they are late, not wrong.
 #[derive(Clone, Debug, Default)]
 pub struct Acd {
-    queues: BTreeMap<QueueId, Queue>,
-    agents: BTreeMap<AgentId, Agent>,
-    /// The agents of the city, and those removed from it who are still in a call.
-    desks: BTreeMap<AgentId, Desk>,
-    /// Places of each line.
-    lines: BTreeMap<LineId, u32>,
-    /// Places taken, by whom.
-    taken: BTreeMap<LineId, BTreeSet<LegId>>,
-    line: Line,
+    /// In the order of their names.
+    pub(crate) queues: Vec<Queue>,
+    pub(crate) queue_index: BTreeMap<QueueId, u32>,
+    /// By queue: what somebody asks who comes now, language apart.
+    pub(crate) newcomers: Vec<u32>,
+    pub(crate) floor: Floor,
+    pub(crate) asks: Asks,
+    pub(crate) line: Line,
+    pub(crate) reserves: Reserves,
+    tokens: Tokens,
+    /// By queue.
+    pub(crate) learnt: Vec<Learnt>,
+    /// Where each offer rings.
+    offers: BTreeMap<OfferId, u32>,
+    /// At whose desk each ticket is that is being served.
+    talking: BTreeMap<TicketId, u32>,
+    /// Waiting tickets that know whom they would like, by that agent.
+    prefer: BTreeMap<AgentId, BTreeSet<TicketId>>,
     /// Every running timer; each follows from a desk or a waiting ticket.
     timers: BTreeSet<(Instant, Timer)>,
-    clock: Instant,
-    offers_made: u64,
+    pub(crate) clock: Instant,
+    pub(crate) offers_made: u64,
     arrivals: u64,
+    pub(crate) repairs: u64,
     /// Agents who became idle in this input.
-    freed: BTreeSet<AgentId>,
+    pub(crate) freed: BTreeSet<u32>,
     /// Tickets that became eligible, or wider, in this input.
-    fresh: BTreeSet<TicketId>,
+    pub(crate) fresh: BTreeSet<Slot>,
+    /// Those of them that are told when they wait on.
+    pub(crate) told: BTreeSet<Slot>,
     /// Empty between inputs; within one, at most a few entries per agent and ticket.
-    out: VecDeque<Decision>,
+    pub(crate) out: VecDeque<Decision>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     /// A phone has rung out, or after-call work is over.
-    Desk(AgentId),
-    /// A ticket's next easing.
-    Easing(TicketId),
+    Desk(u32),
+    /// A ticket's next easing or ring, the end of a pause or of its patience, or it has been overtaken for long enough.
+    Ticket(TicketId),
 }
 
 impl Acd {
     /// A quiet ACD: everybody signed out, nobody waiting.
     pub fn new(rules: Rules) -> Self {
-        let Rules { queues, agents, lines } = rules;
-        let desks = agents.keys().map(|id| (id.clone(), Desk::default())).collect();
-        Acd { queues, agents, lines, desks, ..Acd::default() }
+        let mut acd = Acd::default();
+        acd.lay_out(rules, BTreeMap::new(), &BTreeMap::new(), &BTreeSet::new());
+        acd
     }
 
-    /// A changed city. Tickets of a removed queue are refused as closed; a removed agent finishes the call; changed skills, needs and
-    /// easings count from this decision on. Ring times and after-call work that already run are not changed.
+    /// A changed city. Tickets of a removed queue are refused as closed; a removed agent finishes the call; changed skills, needs,
+    /// easings, rings and reserves count from this decision on. Ring times and after-call work that already run are not changed. A line
+    /// with fewer places than are taken gives none until enough are back.
     pub fn publish(&mut self, now: Instant, rules: Rules) {
         self.expire(now);
-        Rules { queues: self.queues, agents: self.agents, lines: self.lines } = rules;
-        self.settle();
+        let State { agents, waiting, learnt, reserved, .. } = self.state();
+        self.lay_out(rules, agents, &learnt, &reserved);
+        self.settle(waiting);
         self.decide();
     }
 
@@ -75,24 +87,28 @@ impl Acd {
             Some(before) => Claim { ticket: Ticket { since: ticket.since.min(before.ticket.since), ..ticket }, ..before },
             None => {
                 self.arrivals = self.arrivals.saturating_add(1);
-                Claim { ticket, arrival: self.arrivals, missed_by: Vec::new(), held: false }
+                Claim::new(ticket, self.arrivals)
             }
         };
         let (ticket, queue) = (claim.ticket.id, claim.ticket.queue.clone());
-        match self.refusal(&claim) {
-            Some(why) => self.out.push_back(Decision::Refused { ticket, queue, why }),
-            None => {
-                self.wait(claim);
-                let position = self.line.position(ticket).unwrap_or(1);
+        match self.admit(claim) {
+            Err(why) => self.out.push_back(Decision::Refused { ticket, queue, why }),
+            Ok(slot) => {
+                let position = self.line.get(slot).map_or(1, |waiting| self.line.position(waiting));
                 self.out.push_back(Decision::Placed { ticket, queue, position });
             }
         }
         self.decide();
     }
 
-    /// Why this ticket would not be given a place, if it asked now.
-    pub fn refuses(&self, ticket: &Ticket) -> Option<QueueEnd> {
-        self.refusal(&Claim { ticket: ticket.clone(), arrival: self.arrivals, missed_by: Vec::new(), held: false })
+    /// Why this ticket would not be given a place, if it asked at this moment.
+    pub fn refuses(&mut self, ticket: &Ticket) -> Option<QueueEnd> {
+        let Some(waiting) = self.waiting(Claim::new(ticket.clone(), self.arrivals)) else { return Some(QueueEnd::Closed) };
+        let ask = waiting.ask;
+        self.asks.use_one(ask);
+        let refusal = self.refusal(&waiting);
+        self.asks.leave_one(ask);
+        refusal
     }
 
     /// Somebody who had a place, and was to be put through elsewhere in vain, is back at their age: before everybody younger, and whatever
@@ -102,13 +118,26 @@ impl Acd {
         if self.take(ticket.id).is_none() {
             self.arrivals = self.arrivals.saturating_add(1);
         }
-        self.wait_or_close(Claim { arrival: self.arrivals, ticket, missed_by: Vec::new(), held: false });
+        self.wait_or_close(Claim::new(ticket, self.arrivals));
         self.decide();
     }
 
-    /// The caller is gone or has stepped away; an offer that rings is withdrawn. While the caller talks: the ticket is over, the agent
-    /// stays in the call until [`Acd::finished`].
+    /// The caller is gone; an offer that rings is withdrawn. While the caller talks: the ticket is over, the agent stays in the call
+    /// until [`Acd::finished`].
     pub fn abandon(&mut self, now: Instant, ticket: TicketId) {
+        let now = self.expire(now);
+        if let Some(waiting) = self.line.find(ticket) {
+            let (queue, claim) = (waiting.queue as usize, &waiting.claim);
+            if !claim.held && !claim.was_held {
+                self.learnt[queue].wait_ended(now, now.since(claim.ticket.since), false, false);
+            }
+        }
+        self.take(ticket);
+        self.decide();
+    }
+
+    /// As [`Acd::abandon`], for a caller who leaves the queue by the flow's way and not out of impatience: nothing is learnt from it.
+    pub fn leave(&mut self, now: Instant, ticket: TicketId) {
         self.expire(now);
         self.take(ticket);
         self.decide();
@@ -117,26 +146,35 @@ impl Acd {
     /// The agent's phone was answered. `false`: this offer is over, and the answer comes too late; hang up.
     pub fn answered(&mut self, now: Instant, offer: OfferId) -> bool {
         let now = self.expire(now);
-        let taken = self.offered(offer).and_then(|(agent, ticket)| Some((agent, self.leave(ticket)?)));
-        if let Some((agent, waiting)) = &taken {
-            let wrap_up = self.queues.get(&waiting.claim.ticket.queue).map(|q| q.wrap_up).unwrap_or_default();
-            let claim = Some(waiting.claim.clone());
-            self.alter(agent, now, |desk| desk.stage = Stage::Talking { claim, since: now, wrap_up });
+        let taken = self.offered(offer).and_then(|(seat, slot)| Some((seat, self.remove(slot?)?)));
+        if let Some((seat, waiting)) = &taken {
+            let (queue, claim) = (&self.queues[waiting.queue as usize], &waiting.claim);
+            let (id, wrap_up, waited) = (queue.id.clone(), queue.wrap_up, now.since(claim.ticket.since));
+            if !claim.was_held {
+                let in_time = waited <= queue.service_level.answered_within;
+                self.learnt[waiting.queue as usize].wait_ended(now, waited, true, in_time);
+            }
+            self.talking.insert(claim.ticket.id, *seat);
+            let claim = Some(claim.clone());
+            self.alter(*seat, now, |desk| {
+                desk.stage = Stage::Talking { claim, since: now, wrap_up };
+                desk.handling = Some(Handling { queue: id, since: now });
+            });
         }
         self.decide();
         taken.is_some()
     }
 
-    /// The agent's phone did not take the offer. `NoAnswer`, `Declined` and `Unreachable` count as missed; with `Withdrawn` nobody is at
-    /// fault. The ticket is back at its place.
+    /// The agent's phone did not take the offer. `NoAnswer`, `Declined` and `Unreachable` count as missed, and the agent is not asked
+    /// for this ticket again within the queue's `pause`; with `Withdrawn` nobody is at fault. The ticket is back at its place.
     pub fn declined(&mut self, now: Instant, offer: OfferId, how: OfferEnd) {
         let now = self.expire(now);
-        if let Some((agent, ticket)) = self.offered(offer) {
+        if let Some((seat, _)) = self.offered(offer) {
             let missed = match how {
                 OfferEnd::NoAnswer | OfferEnd::Declined | OfferEnd::Unreachable => true,
                 OfferEnd::Withdrawn | OfferEnd::Answered => false,
             };
-            self.end_offer(now, &agent, ticket, missed);
+            self.end_offer(now, seat, missed);
         }
         self.decide();
     }
@@ -145,29 +183,28 @@ impl Acd {
     /// another fits. The agent has after-call work, as after each call, and one missed offer more. Instead of [`Acd::finished`], or before it.
     pub fn returned(&mut self, now: Instant, ticket: TicketId) {
         let now = self.expire(now);
-        let with = self.desks.iter().find(|(_, desk)| desk.caller().is_some_and(|c| c.ticket.id == ticket));
-        if let Some(agent) = with.map(|(id, _)| id.clone()) {
-            let limit = self.desks[&agent].caller().map_or(1, |claim| self.missed_max(&claim.ticket.queue));
-            let claim = self.alter(&agent, now, |desk| {
+        if let Some(seat) = self.talking.remove(&ticket) {
+            let limit = self.floor.desk(seat).caller().map_or(1, |claim| self.missed_max(&claim.ticket.queue));
+            let claim = self.alter(seat, now, |desk| {
                 desk.miss(limit);
+                desk.handling = None;
                 desk.hang_up(now)
             });
-            if let Some(mut claim) = claim.flatten() {
-                claim.missed(&agent);
+            if let Some(mut claim) = claim {
+                claim.missed(self.floor.id(seat));
                 self.wait_or_close(claim);
             }
         }
         self.decide();
     }
 
-    /// The agent's leg is down after a call: after-call work begins.
+    /// The agent's leg is down after a call: after-call work begins. After a call of the agent's own: what it interrupted goes on.
     pub fn finished(&mut self, now: Instant, agent: &AgentId) {
         let now = self.expire(now);
-        if self.desks.get(agent).is_some_and(|desk| desk.state() == AgentState::Talking) {
-            self.alter(agent, now, |desk| {
-                desk.missed = 0;
-                desk.hang_up(now);
-            });
+        if let Some(seat) = self.floor.seat(agent)
+            && self.floor.state(seat) == AgentState::Talking
+        {
+            self.hang_up(now, seat);
         }
         self.decide();
     }
@@ -175,94 +212,92 @@ impl Acd {
     /// What an agent, or the agent's phone, declares.
     pub fn set_agent(&mut self, now: Instant, agent: &AgentId, change: Change) {
         let now = self.expire(now);
-        if self.agents.contains_key(agent) {
-            match change {
-                Change::SignOut | Change::Break => self.withdraw(agent),
-                Change::SignIn | Change::Ready => {}
-            }
-            self.alter(agent, now, |desk| desk.declare(change));
+        if let Some(seat) = self.floor.seat(agent)
+            && self.floor.employed(seat)
+        {
+            self.declare(now, seat, change);
         }
         self.decide();
     }
 
-    /// The ticket keeps its place and age and is offered to nobody, until [`Acd::release`]; an offer that rings is withdrawn.
+    /// The ticket keeps its place and age and is offered to nobody, until [`Acd::release`]; an offer that rings is withdrawn. While it
+    /// is held it is counted neither in positions nor against `max_waiting`: it takes nobody's place on the telephone. Its own position
+    /// is the one it would have.
     pub fn hold(&mut self, now: Instant, ticket: TicketId) {
         self.expire(now);
-        let _ = ticket;
+        if let Some((slot, waiting)) = self.line.slot(ticket).and_then(|slot| Some((slot, self.line.get(slot)?))) {
+            if let Some(seat) = waiting.rings_at {
+                self.withdraw(seat);
+            }
+            self.line.change(slot, &mut self.asks, |waiting| {
+                waiting.claim.held = true;
+                waiting.claim.was_held = true;
+            });
+            self.told.remove(&slot);
+        }
         self.decide();
     }
 
-    /// A held ticket competes again, at its age.
+    /// A held ticket competes again, at its age. It is never refused for want of room.
     pub fn release(&mut self, now: Instant, ticket: TicketId) {
         self.expire(now);
-        let _ = ticket;
+        if let Some(slot) = self.line.slot(ticket)
+            && self.line.get(slot).is_some_and(|waiting| waiting.claim.held)
+        {
+            self.line.change(slot, &mut self.asks, |waiting| waiting.claim.held = false);
+            self.fresh.insert(slot);
+            self.told.insert(slot);
+        }
         self.decide();
     }
 
-    /// Another urgency: class, and bonus on top of the age.
+    /// Another urgency: class, and bonus on top of the age. An offer that rings goes on ringing.
     pub fn reprioritise(&mut self, now: Instant, ticket: TicketId, class: u8, bonus: Duration) {
         self.expire(now);
-        let _ = (ticket, class, bonus);
+        if let Some(slot) = self.line.slot(ticket) {
+            let urge = |waiting: &mut Waiting| {
+                waiting.claim.ticket.class = class;
+                waiting.claim.ticket.bonus = bonus;
+            };
+            self.renew(slot, urge);
+        }
         self.decide();
     }
 
-    /// An agent begins a call of their own (a call back to the last caller). `false`: they are not free for it. [`Acd::finished`] ends
-    /// it, without after-call work.
+    /// An agent begins a call of their own (a call back to the last caller). `false`: they are not free for it; they are while idle, on a
+    /// break, or in after-call work. [`Acd::finished`] ends it, without after-call work: a break goes on, and so does after-call work
+    /// that was interrupted, until the moment at which it would have ended anyway.
     pub fn engage(&mut self, now: Instant, agent: &AgentId) -> bool {
-        self.expire(now);
-        let _ = agent;
+        let now = self.expire(now);
+        let seat = self.floor.seat(agent).filter(|seat| match self.floor.state(*seat) {
+            AgentState::Idle | AgentState::NotReady | AgentState::WrapUp => self.floor.employed(*seat),
+            AgentState::SignedOut | AgentState::Offered | AgentState::Talking | AgentState::NotResponding => false,
+        });
+        if let Some(seat) = seat {
+            self.begin_own_call(now, seat);
+        }
         self.decide();
-        false
+        seat.is_some()
     }
 
     /// Takes one place of a line for a leg. `false`: all are taken, or there is no such line. Asking again for the same leg takes no more.
     pub fn seize(&mut self, line: &LineId, leg: LegId) -> bool {
-        let lines = self.lines.get(line).copied().unwrap_or(0) as usize;
-        let used = self.taken.get(line).map_or(0, BTreeSet::len);
-        let held = self.taken.get(line).is_some_and(|legs| legs.contains(&leg));
-        if !held && used >= lines {
-            return false;
-        }
-        self.taken.entry(line.clone()).or_default().insert(leg);
-        true
+        self.tokens.seize(line, leg)
     }
 
     /// Gives back whatever a leg has taken.
     pub fn give_back(&mut self, leg: LegId) {
-        self.taken.retain(|_, legs| {
-            legs.remove(&leg);
-            !legs.is_empty()
-        });
+        self.tokens.give_back(leg);
     }
 
     /// Every line with places: taken ones, and all.
     pub fn lines(&self) -> impl Iterator<Item = (&LineId, u32, u32)> {
-        self.lines.iter().map(|(line, all)| (line, self.taken.get(line).map_or(0, |legs| legs.len() as u32), *all))
+        self.tokens.lines()
     }
 
     /// The legs that have taken a place.
     pub fn takers(&self) -> impl Iterator<Item = (&LineId, LegId)> {
-        self.taken.iter().flat_map(|(line, legs)| legs.iter().map(move |leg| (line, *leg)))
-    }
-
-    /// How long a waiting ticket will still wait; `None` when it cannot be told.
-    pub fn expected_wait(&self, now: Instant, ticket: TicketId) -> Option<Estimate> {
-        let _ = (now, ticket);
-        None
-    }
-
-    /// A queue as a flow may ask about it, for a caller of this language; `None` when there is no such queue.
-    pub fn facts(&self, now: Instant, queue: &QueueId) -> Option<QueueFacts> {
-        let _ = (now, queue);
-        None
-    }
-
-    /// Compares each desk with what is known of the agent's phone and calls; puts right what differs and says so
-    /// ([`Decision::Repaired`]).
-    pub fn reconcile(&mut self, now: Instant, seen: &BTreeMap<AgentId, Seen>) {
-        self.expire(now);
-        let _ = seen;
-        self.decide();
+        self.tokens.takers()
     }
 
     /// Time has passed.
@@ -283,25 +318,25 @@ impl Acd {
 
     /// Every agent and what they are doing, in the order of their names. Somebody removed from the city is here until the call is over.
     pub fn agents(&self) -> impl Iterator<Item = (&AgentId, AgentState)> {
-        self.desks.iter().map(|(id, desk)| (id, desk.state()))
+        self.floor.index.iter().map(|(id, seat)| (id, self.floor.state(*seat)))
     }
 
-    /// Every queue as it stands, in the order of their names.
+    /// Every queue as it stands, in the order of their names. Held tickets are not in it.
     pub fn queues(&self, now: Instant) -> Vec<QueueNow> {
-        let as_it_stands = |queue: &QueueId| QueueNow {
+        let as_it_stands = |(queue, at): (&QueueId, &u32)| QueueNow {
             queue: queue.clone(),
-            depth: self.line.depth(queue) as u64,
-            longest_wait_millis: self.line.eldest(queue).map_or(0, |since| Millis::from(now.since(since)).0),
+            depth: self.line.depth(*at) as u64,
+            longest_wait_millis: self.line.eldest(*at).map_or(0, |since| Millis::from(now.since(since)).0),
         };
-        self.queues.keys().map(as_it_stands).collect()
+        self.queue_index.iter().map(as_it_stands).collect()
     }
 
     /// A ticket's place in its queue, from 1, those being offered included. `None` when it does not wait.
     pub fn position(&self, ticket: TicketId) -> Option<u32> {
-        self.line.position(ticket)
+        self.line.find(ticket).map(|waiting| self.line.position(waiting))
     }
 
-    /// Tickets waiting or offered.
+    /// Tickets waiting, offered or held.
     pub fn tickets(&self) -> usize {
         self.line.len()
     }
@@ -317,63 +352,103 @@ impl Acd {
             clock: self.clock,
             offers_made: self.offers_made,
             arrivals: self.arrivals,
-            agents: self.desks.clone(),
-            waiting: self.line.iter().map(|w| w.claim.clone()).collect(),
-            taken: self.taken.clone(),
+            agents: self.floor.index.iter().map(|(id, seat)| (id.clone(), self.floor.desk(*seat).clone())).collect(),
+            waiting: self.line.iter().map(|(_, w)| w.claim.clone()).collect(),
+            taken: self.tokens.taken.clone(),
+            reserved: self.reserves.held(),
+            learnt: self.queue_index.keys().cloned().zip(self.learnt.iter().cloned()).filter(|(_, l)| *l != Learnt::default()).collect(),
+            repairs: self.repairs,
         }
     }
 
     /// The ACD as it was. Where the city differs from the one that `state` comes from, the difference takes effect as if published; its
     /// decisions are to be drained first.
     pub fn restore(rules: Rules, state: State) -> Self {
-        let Rules { queues, agents, lines } = rules;
-        let State { clock, offers_made, arrivals, agents: desks, waiting, taken } = state;
-        let mut acd = Acd { queues, agents, lines, desks, clock, offers_made, arrivals, taken, ..Acd::default() };
-        let desk_timers = acd.desks.iter().filter_map(|(id, desk)| Some((desk.deadline()?, Timer::Desk(id.clone()))));
-        acd.timers.extend(desk_timers);
-        for claim in waiting {
-            // An offer of a ticket that its queue no longer holds ends in `settle`, when the desk's ticket is not found.
-            acd.wait_or_close(claim);
-        }
-        acd.settle();
+        let State { clock, offers_made, arrivals, agents, waiting, taken, reserved, learnt, repairs } = state;
+        let tokens = Tokens { taken, ..Tokens::default() };
+        let mut acd = Acd { clock, offers_made, arrivals, repairs, tokens, ..Acd::default() };
+        acd.lay_out(rules, agents, &learnt, &reserved);
+        acd.settle(waiting);
         acd.decide();
         acd
     }
 
-    /// Compares what must agree; the error says what does not. For tests, the simulator, and the edge after a fault of ours.
-    ///
-    /// # Errors
-    /// The first disagreement, as a sentence.
-    pub fn audit(&self) -> Result<(), String> {
-        if !self.line.is_sound() {
-            return Err("the queues and their order do not hold the same tickets".to_owned());
+    /// Sets up everything that follows from the city and the desks; nobody waits yet.
+    fn lay_out(&mut self, rules: Rules, desks: BTreeMap<AgentId, Desk>, learnt: &BTreeMap<QueueId, Learnt>, reserved: &BTreeSet<QueueId>) {
+        let Rules { queues, agents, lines } = rules;
+        self.tokens.lines = lines;
+        self.queue_index = queues.keys().cloned().zip(0..).collect();
+        self.learnt = queues.keys().map(|id| learnt.get(id).cloned().unwrap_or_default()).collect();
+        self.queues = queues.into_values().collect();
+        // In order of age, as everything that counts easings and rings relies on.
+        for queue in &mut self.queues {
+            queue.relax.sort_by_key(|relax| relax.after);
+            queue.rings.sort_by_key(|ring| ring.after);
         }
-        let mut offered = BTreeSet::new();
-        for (agent, desk) in &self.desks {
-            if let Some((offer, ticket)) = desk.offer() {
-                if self.line.get(ticket).is_none() {
-                    return Err(format!("offer {offer} rings at {agent} for ticket {ticket}, which does not wait"));
-                }
-                if !offered.insert(ticket) {
-                    return Err(format!("ticket {ticket} is offered to two agents, one of them {agent}"));
-                }
+        self.reserves = Reserves::declared(&self.queues, reserved);
+        self.floor = Floor::new(&agents, desks, &self.queues, &self.queue_index, &mut self.reserves);
+        self.asks = Asks::new(self.floor.profiles.len());
+        self.line = Line::new(self.queues.len());
+        self.offers.clear();
+        self.talking.clear();
+        self.prefer.clear();
+        self.timers.clear();
+        self.newcomers = (0..self.queues.len() as u32)
+            .map(|queue| {
+                let needs = self.queues[queue as usize].needs.clone();
+                let (relax, ring) = self.steps(queue, Duration::ZERO);
+                let ask = self.intern(&Wish { queue, needs, relax, ring, ..Wish::default() });
+                self.asks.use_one(ask);
+                ask
+            })
+            .collect();
+        for (id, seat) in &self.floor.index {
+            let desk = self.floor.desk(*seat);
+            debug_assert_eq!(self.floor.id(*seat), id);
+            self.timers.extend(desk.deadline().map(|at| (at, Timer::Desk(*seat))));
+            self.offers.extend(desk.offer().map(|(offer, _)| (offer, *seat)));
+            self.talking.extend(desk.caller().map(|claim| (claim.ticket.id, *seat)));
+        }
+    }
+
+    /// Brings desks and tickets into line with the city.
+    fn settle(&mut self, claims: Vec<Claim>) {
+        let mut closed = Vec::new();
+        for claim in claims {
+            if self.queue_index.contains_key(&claim.ticket.queue) {
+                self.wait(claim);
+            } else {
+                closed.push(claim);
             }
         }
-        let due = self.desks.iter().filter_map(|(id, desk)| Some((desk.deadline()?, Timer::Desk(id.clone()))));
-        let easings = self.line.iter().filter_map(|w| Some((w.eases?, Timer::Easing(w.claim.ticket.id))));
-        if self.timers != due.chain(easings).collect() {
-            return Err("the running timers are not those of the desks and the tickets".to_owned());
-        }
-        for waiting in self.line.iter().filter(|w| !offered.contains(&w.claim.ticket.id)) {
-            if let Some(agent) = self.agents.values().find(|agent| self.is_idle(&agent.id) && fits(agent, waiting)) {
-                return Err(format!("{} is idle and fits ticket {}, which waits", agent.id, waiting.claim.ticket.id));
+        let ringing: Vec<(u32, TicketId)> = self.offers.values().filter_map(|s| Some((*s, self.floor.desk(*s).offer()?.1))).collect();
+        let mut lost = BTreeMap::new();
+        for (seat, ticket) in ringing {
+            match self.line.slot(ticket) {
+                Some(slot) => self.line.rings(slot, Some(seat)),
+                None => drop(lost.insert(ticket, seat)),
             }
         }
-        Ok(())
+        let removed: Vec<u32> = self.floor.index.values().copied().filter(|seat| !self.floor.employed(*seat)).collect();
+        for seat in removed {
+            self.declare(self.clock, seat, Change::SignOut);
+        }
+        for Claim { ticket: Ticket { id: ticket, queue, .. }, .. } in closed {
+            if let Some(seat) = lost.remove(&ticket) {
+                self.withdraw(seat);
+            }
+            self.out.push_back(Decision::Refused { ticket, queue, why: QueueEnd::Closed });
+        }
+        for seat in lost.into_values() {
+            self.withdraw(seat);
+        }
+        self.freed = self.floor.idle_seats().collect();
+        // Whoever waited before waits on: that is said only of what changes afterwards.
+        self.told.clear();
     }
 
     /// Lets everything happen that is due. Gives the time that counts: time never runs backwards here.
-    fn expire(&mut self, now: Instant) -> Instant {
+    pub(crate) fn expire(&mut self, now: Instant) -> Instant {
         self.clock = self.clock.max(now);
         let now = self.clock;
         while let Some((at, _)) = self.timers.first()
@@ -381,113 +456,144 @@ impl Acd {
             && let Some((at, timer)) = self.timers.pop_first()
         {
             match timer {
-                Timer::Easing(ticket) => self.refresh(ticket),
-                Timer::Desk(agent) => match self.desks.get(&agent).and_then(Desk::offer) {
+                Timer::Ticket(ticket) => {
+                    if let Some(slot) = self.line.slot(ticket) {
+                        self.renew(slot, |_| {});
+                    }
+                }
+                Timer::Desk(seat) => match self.floor.desk(seat).offer() {
                     Some((offer, ticket)) => {
-                        self.out.push_back(Decision::Withdraw { offer, ticket, agent: agent.clone(), how: OfferEnd::NoAnswer });
-                        self.end_offer(at, &agent, ticket, true);
+                        let agent = self.floor.id(seat).clone();
+                        self.out.push_back(Decision::Withdraw { offer, ticket, agent, how: OfferEnd::NoAnswer });
+                        self.end_offer(at, seat, true);
                     }
                     // After-call work is over at its deadline, however late we are told of it.
-                    None => {
-                        self.alter(&agent, at, Desk::end_wrap_up);
-                    }
+                    None => self.alter(seat, at, Desk::end_wrap_up),
                 },
             }
         }
         now
     }
 
-    /// The one decision point: brings waiting tickets and idle agents together until nothing more fits.
-    fn decide(&mut self) {
-        let now = self.clock;
-        let (freed, fresh) = (std::mem::take(&mut self.freed), std::mem::take(&mut self.fresh));
-        let idle: Vec<(&Agent, &Desk)> = self
-            .desks
-            .iter()
-            .filter(|(_, d)| d.state() == AgentState::Idle)
-            .filter_map(|(id, d)| Some((self.agents.get(id)?, d)))
-            .collect();
-        if idle.is_empty() || (freed.is_empty() && fresh.is_empty()) {
-            return;
-        }
-        let everyone: Vec<usize> = (0..idle.len()).collect();
-        let just_freed: Vec<usize> = everyone.iter().copied().filter(|i| freed.contains(&idle[*i].0.id)).collect();
-        let offered: BTreeSet<TicketId> = self.desks.values().filter_map(|d| Some(d.offer()?.1)).collect();
+    /// Rings a phone. The change of state is told with the offer, by the caller.
+    pub(crate) fn ring(&mut self, slot: Slot, seat: u32) -> Option<OfferId> {
+        let waiting = self.line.get(slot)?;
+        let (ticket, until) = (waiting.claim.ticket.id, self.clock + self.queues[waiting.queue as usize].ring_for);
+        self.offers_made = self.offers_made.saturating_add(1);
+        let offer = OfferId(self.offers_made);
+        self.floor.change(seat, &mut self.reserves, |desk| desk.stage = Stage::Offered { offer, ticket, until });
+        self.line.rings(slot, Some(seat));
+        self.offers.insert(offer, seat);
+        self.timers.insert((until, Timer::Desk(seat)));
+        Some(offer)
+    }
 
-        let (mut asking, mut wishes) = (Vec::new(), Vec::new());
-        for waiting in self.line.iter().filter(|w| !offered.contains(&w.claim.ticket.id)) {
-            let pool = if fresh.contains(&waiting.claim.ticket.id) { &everyone } else { &just_freed };
-            let mut wish: Vec<usize> = pool.iter().copied().filter(|i| fits(idle[*i].0, waiting)).collect();
-            if let Some(queue) = self.queues.get(&waiting.claim.ticket.queue)
-                && !wish.is_empty()
-            {
-                wish.sort_by_cached_key(|i| preference(idle[*i], waiting, queue));
-                asking.push(waiting);
-                wishes.push(wish);
-            }
-        }
-        let rank = |agent: usize, caller: usize| {
-            let place = asking[caller].claim.place();
-            (place.class, serves(idle[agent].0, &asking[caller].claim.ticket.queue), place)
+    /// Lets a claim into its queue, or says why not. A full queue still takes a caller whom somebody can serve at once: such a caller
+    /// does not wait. Whoever is held takes nobody's place.
+    fn admit(&mut self, claim: Claim) -> Result<Slot, QueueEnd> {
+        let Some(waiting) = self.waiting(claim) else { return Err(QueueEnd::Closed) };
+        // Kept from being forgotten while the wish in the end is worked out.
+        let ask = waiting.ask;
+        self.asks.use_one(ask);
+        let refusal = self.refusal(&waiting);
+        let admitted = refusal.map_or_else(|| Ok(self.place(waiting)), Err);
+        self.asks.leave_one(ask);
+        admitted
+    }
+
+    fn refusal(&mut self, waiting: &Waiting) -> Option<QueueEnd> {
+        let queue = &self.queues[waiting.queue as usize];
+        let (relax, ring, max) = (queue.relax.len() as u32, queue.rings.len() as u32, queue.max_waiting as usize);
+        let wish = &self.asks.get(waiting.ask).wish;
+        let in_the_end = if (wish.relax, wish.ring) == (relax, ring) {
+            waiting.ask
+        } else {
+            let wish = Wish { relax, ring, ..wish.clone() };
+            self.intern(&wish)
         };
-        let pairs = matching::pair(&wishes, idle.len(), rank);
-        let mut pairs: Vec<(&Waiting, AgentId)> =
-            asking.iter().zip(pairs).filter_map(|(waiting, agent)| Some((*waiting, idle[agent?].0.id.clone()))).collect();
-        pairs.sort_by_key(|(waiting, _)| waiting.claim.place());
-        let pairs: Vec<(TicketId, AgentId)> = pairs.into_iter().map(|(waiting, agent)| (waiting.claim.ticket.id, agent)).collect();
-        self.offer(now, &pairs);
-    }
-
-    /// Rings the phones. All desks move before the first reason is worked out, so that no reason calls somebody idle who is not.
-    fn offer(&mut self, now: Instant, pairs: &[(TicketId, AgentId)]) {
-        let mut rung = Vec::new();
-        for (ticket, agent) in pairs {
-            let Some(queue) = self.line.get(*ticket).and_then(|w| self.queues.get(&w.claim.ticket.queue)) else { continue };
-            let (queue, ring_for) = (queue.id.clone(), queue.ring_for);
-            let Some(desk) = self.desks.get_mut(agent) else { continue };
-            self.offers_made = self.offers_made.saturating_add(1);
-            let (offer, until) = (OfferId(self.offers_made), now + ring_for);
-            desk.stage = Stage::Offered { offer, ticket: *ticket, until };
-            self.timers.insert((until, Timer::Desk(agent.clone())));
-            rung.push((offer, *ticket, agent, queue, ring_for, now.since(desk.idle_since)));
-        }
-        for (offer, ticket, agent, queue, ring_for, idle) in rung {
-            let Some(waiting) = self.line.get(ticket) else { continue };
-            let passed_over = passed_over(agent, waiting, &self.agents, &self.desks);
-            let why = Why { relax_step: waiting.asked.relax_step, idle_millis: Millis::from(idle).0, passed_over, ..Why::default() };
-            self.out.push_back(Decision::Offer { offer, ticket, queue, agent: agent.clone(), ring_for, why });
-            self.out.push_back(Decision::Agent { agent: agent.clone(), from: AgentState::Idle, to: AgentState::Offered });
-        }
-    }
-
-    /// Why a claim may not wait in its queue. A full queue still takes a caller whom somebody can serve at once: such a caller does not wait.
-    fn refusal(&self, claim: &Claim) -> Option<QueueEnd> {
-        let ticket = &claim.ticket;
-        let Some(queue) = self.queues.get(&ticket.queue) else { return Some(QueueEnd::Closed) };
-        let in_the_end = Asked::in_the_end(&ticket.needs, &ticket.lang, queue);
-        let could = |agent: &&Agent| serves(agent, &queue.id).is_some() && in_the_end.fits(&agent.skills);
-        if !self.agents.values().filter(|a| self.desks.get(&a.id).is_some_and(|d| d.signed_in)).any(|a| could(&a)) {
+        let ask = self.asks.get(in_the_end);
+        let signed_in: u32 = ask.able.iter().map(|profile| self.floor.counts[*profile as usize].signed_in).sum();
+        let excluded: BTreeSet<&AgentId> = waiting.claim.ticket.excluded.iter().collect();
+        let never = |agent: &&AgentId| {
+            let Some(seat) = self.floor.seat(agent).filter(|seat| self.floor.employed(*seat)) else { return false };
+            self.floor.desk(seat).signed_in && ask.able.contains(&self.floor.profile[seat as usize])
+        };
+        if signed_in as usize <= excluded.into_iter().filter(never).count() {
             return Some(QueueEnd::NobodyLoggedIn);
         }
-        let asked = Asked::at(&ticket.needs, &ticket.lang, queue, self.clock.since(ticket.since));
-        let can = |agent: &Agent| serves(agent, &queue.id).is_some() && asked.fits(&agent.skills);
-        let full = self.line.depth(&queue.id) >= usize::try_from(queue.max_waiting).unwrap_or(usize::MAX);
-        (full && !self.agents.values().any(|a| self.is_idle(&a.id) && can(a))).then_some(QueueEnd::Full)
+        let full = !waiting.claim.held && self.line.depth(waiting.queue) >= max;
+        (full && self.closest(waiting, 1, |reserve| self.reserves.all[reserve].holds).is_empty()).then_some(QueueEnd::Full)
     }
 
-    /// Puts a claim into its queue.
+    /// A claim as it waits at this moment; `None` when there is no such queue.
+    fn waiting(&mut self, mut claim: Claim) -> Option<Waiting> {
+        let queue = self.queue_index.get(&claim.ticket.queue).copied()?;
+        claim.paused.retain(|pause| pause.until > self.clock);
+        let (ask, due) = (0, None);
+        let mut waiting = Waiting { claim, queue, ask, class: 0, key: (0, 0), patient: false, rings_at: None, due };
+        self.work_out(&mut waiting);
+        Some(waiting)
+    }
+
+    /// Everything about a waiting ticket that follows from its claim, the city and the clock.
+    fn work_out(&mut self, waiting: &mut Waiting) {
+        let Waiting { claim, queue, .. } = waiting;
+        let age = self.clock.since(claim.ticket.since);
+        let (relax, ring) = self.steps(*queue, age);
+        // The needs and the language go into the wish and come back: a look-up copies nothing.
+        let (needs, lang) = (std::mem::take(&mut claim.ticket.needs), std::mem::take(&mut claim.ticket.lang));
+        let wish = Wish { queue: *queue, needs, lang, relax, ring };
+        let ask = self.intern(&wish);
+        (claim.ticket.needs, claim.ticket.lang) = (wish.needs, wish.lang);
+
+        let rules = &self.queues[*queue as usize];
+        let overtaken = claim.ticket.since + rules.overtaken_max;
+        let patience = claim.ticket.preferred.as_ref().map(|preferred| claim.ticket.since + preferred.patience);
+        let class = if overtaken <= self.clock { URGENT } else { claim.ticket.class.min(URGENT) };
+        let bonus = i64::try_from(claim.ticket.bonus.as_nanos()).unwrap_or(i64::MAX);
+        let easing = rules.relax.get(relax as usize).map(|relax| claim.ticket.since + relax.after);
+        let joining = rules.rings.get(ring as usize).map(|ring| claim.ticket.since + ring.after);
+        let pauses = claim.paused.iter().map(|pause| pause.until);
+        let due = [easing, joining, patience, (class < URGENT).then_some(overtaken)].into_iter().flatten().chain(pauses);
+        waiting.due = due.filter(|at| *at > self.clock && *at < Instant::from_nanos(u64::MAX)).min();
+        waiting.patient = patience.is_some_and(|end| end > self.clock);
+        waiting.ask = ask;
+        waiting.class = class;
+        waiting.key = (signed(waiting.claim.ticket.since).saturating_sub(bonus), waiting.claim.arrival);
+    }
+
+    /// Easings in force, and rings that have joined in, at an age.
+    fn steps(&self, queue: u32, age: Duration) -> (u32, u32) {
+        let queue = &self.queues[queue as usize];
+        let relax = queue.relax.iter().take_while(|relax| relax.after <= age).count();
+        (relax as u32, queue.rings.iter().take_while(|ring| ring.after <= age).count() as u32)
+    }
+
+    fn intern(&mut self, wish: &Wish) -> u32 {
+        self.asks.intern(wish, &self.queues, &self.queue_index, &self.floor.profiles)
+    }
+
+    /// Puts a ticket into its place.
+    fn place(&mut self, waiting: Waiting) -> Slot {
+        let (ticket, due) = (waiting.claim.ticket.id, waiting.due);
+        if let Some(preferred) = &waiting.claim.ticket.preferred {
+            self.prefer.entry(preferred.agent.clone()).or_default().insert(ticket);
+        }
+        self.timers.extend(due.map(|at| (at, Timer::Ticket(ticket))));
+        let slot = self.line.insert(waiting, &mut self.asks);
+        self.fresh.insert(slot);
+        self.told.insert(slot);
+        slot
+    }
     fn wait(&mut self, claim: Claim) {
-        if let Some(queue) = self.queues.get(&claim.ticket.queue) {
-            let ticket = claim.ticket.id;
-            self.line.insert(self.clock, claim, queue);
-            self.fresh.insert(ticket);
-            self.time_easing(ticket);
+        if let Some(waiting) = self.waiting(claim) {
+            self.place(waiting);
         }
     }
 
     /// Puts a claim back into its queue, or refuses it when the queue is no more. It is never refused for want of room.
     fn wait_or_close(&mut self, claim: Claim) {
-        if self.queues.contains_key(&claim.ticket.queue) {
+        if self.queue_index.contains_key(&claim.ticket.queue) {
             self.wait(claim);
         } else {
             let Ticket { id: ticket, queue, .. } = claim.ticket;
@@ -497,174 +603,222 @@ impl Acd {
 
     /// Takes a ticket out, wherever it is; withdraws its offer. Its timers go with it.
     fn take(&mut self, ticket: TicketId) -> Option<Claim> {
-        if self.line.get(ticket).is_some() {
-            let agent = self.desks.iter().find(|(_, desk)| desk.offer().is_some_and(|(_, t)| t == ticket)).map(|(id, _)| id.clone());
-            if let Some(agent) = agent {
-                self.withdraw(&agent);
+        if let Some(slot) = self.line.slot(ticket) {
+            if let Some(seat) = self.line.get(slot).and_then(|waiting| waiting.rings_at) {
+                self.withdraw(seat);
             }
-            return self.leave(ticket).map(|waiting| waiting.claim);
+            return self.remove(slot).map(|waiting| waiting.claim);
         }
-        self.desks.values_mut().find_map(|desk| match &mut desk.stage {
-            Stage::Talking { claim, .. } => claim.take_if(|c| c.ticket.id == ticket),
-            Stage::Free | Stage::Offered { .. } | Stage::WrapUp { .. } => None,
-        })
+        let seat = self.talking.remove(&ticket)?;
+        self.floor.desks.get_mut(seat as usize)?.take_caller()
     }
 
     /// A ticket leaves its queue.
-    fn leave(&mut self, ticket: TicketId) -> Option<Waiting> {
-        let waiting = self.line.remove(ticket)?;
-        if let Some(at) = waiting.eases {
-            self.timers.remove(&(at, Timer::Easing(ticket)));
+    fn remove(&mut self, slot: Slot) -> Option<Waiting> {
+        let waiting = self.line.remove(slot, &mut self.asks)?;
+        let ticket = &waiting.claim.ticket;
+        if let Some(at) = waiting.due {
+            self.timers.remove(&(at, Timer::Ticket(ticket.id)));
         }
-        self.fresh.remove(&ticket);
+        if let Some(preferred) = &ticket.preferred
+            && let Some(tickets) = self.prefer.get_mut(&preferred.agent)
+        {
+            tickets.remove(&ticket.id);
+            if tickets.is_empty() {
+                self.prefer.remove(&preferred.agent);
+            }
+        }
+        self.fresh.remove(&slot);
+        self.told.remove(&slot);
         Some(waiting)
     }
 
+    /// Works out anew what a ticket asks, and its place, after a change of it or of the clock.
+    fn renew(&mut self, slot: Slot, change: impl FnOnce(&mut Waiting)) {
+        let Some(mut waiting) = self.line.get(slot).cloned() else { return };
+        let ticket = waiting.claim.ticket.id;
+        if let Some(at) = waiting.due {
+            self.timers.remove(&(at, Timer::Ticket(ticket)));
+        }
+        let steps = |asks: &Asks, waiting: &Waiting| {
+            let wish = &asks.get(waiting.ask).wish;
+            (wish.relax, wish.ring, !waiting.patient)
+        };
+        let before = steps(&self.asks, &waiting);
+        change(&mut waiting);
+        waiting.claim.paused.retain(|pause| pause.until > self.clock);
+        self.work_out(&mut waiting);
+        self.timers.extend(waiting.due.map(|at| (at, Timer::Ticket(ticket))));
+        self.fresh.insert(slot);
+        if steps(&self.asks, &waiting) > before {
+            self.told.insert(slot);
+        }
+        self.line.change(slot, &mut self.asks, |place| *place = waiting);
+    }
+
     /// Where an offer rings, and for whom.
-    fn offered(&self, offer: OfferId) -> Option<(AgentId, TicketId)> {
-        self.desks.iter().find_map(|(id, desk)| desk.offer().filter(|(o, _)| *o == offer).map(|(_, ticket)| (id.clone(), ticket)))
+    fn offered(&self, offer: OfferId) -> Option<(u32, Option<Slot>)> {
+        let seat = *self.offers.get(&offer)?;
+        let (_, ticket) = self.floor.desk(seat).offer()?;
+        Some((seat, self.line.slot(ticket)))
     }
 
     /// Stops an agent's phone, if it rings; the ticket waits on, the agent is as idle as before.
-    fn withdraw(&mut self, agent: &AgentId) {
-        if let Some((offer, ticket)) = self.desks.get(agent).and_then(Desk::offer) {
-            self.out.push_back(Decision::Withdraw { offer, ticket, agent: agent.clone(), how: OfferEnd::Withdrawn });
-            self.end_offer(self.clock, agent, ticket, false);
+    pub(crate) fn withdraw(&mut self, seat: u32) {
+        if let Some((offer, ticket)) = self.floor.desk(seat).offer() {
+            let agent = self.floor.id(seat).clone();
+            self.out.push_back(Decision::Withdraw { offer, ticket, agent, how: OfferEnd::Withdrawn });
+            self.end_offer(self.clock, seat, false);
         }
     }
 
     /// An offer is over without an answer: the ticket is eligible again, at its place.
-    fn end_offer(&mut self, at: Instant, agent: &AgentId, ticket: TicketId, missed: bool) {
-        let limit = self.line.get(ticket).map_or(1, |w| self.missed_max(&w.claim.ticket.queue));
-        if missed {
-            self.line.missed(ticket, agent);
-        }
-        self.alter(agent, at, |desk| {
+    pub(crate) fn end_offer(&mut self, at: Instant, seat: u32, missed: bool) {
+        let Some((_, ticket)) = self.floor.desk(seat).offer() else { return };
+        let slot = self.line.slot(ticket);
+        let rules = slot.and_then(|slot| self.line.get(slot)).map(|waiting| &self.queues[waiting.queue as usize]);
+        let (limit, pause) = rules.map_or((1, Duration::ZERO), |queue| (queue.missed_max, queue.pause));
+        self.alter(seat, at, |desk| {
             desk.stage = Stage::Free;
             if missed {
                 desk.miss(limit);
                 desk.idle_since = at;
             }
         });
-        if self.line.get(ticket).is_some() {
-            self.fresh.insert(ticket);
+        if let Some(slot) = slot {
+            self.line.rings(slot, None);
+            self.fresh.insert(slot);
+            if missed {
+                let agent = self.floor.id(seat).clone();
+                self.renew(slot, |waiting| {
+                    waiting.claim.missed(&agent);
+                    if !pause.is_zero() {
+                        waiting.claim.pause(&agent, at + pause);
+                    }
+                });
+            }
         }
     }
 
     fn missed_max(&self, queue: &QueueId) -> u32 {
-        self.queues.get(queue).map_or(1, |q| q.missed_max)
+        self.queue_index.get(queue).map_or(1, |at| self.queues[*at as usize].missed_max)
     }
 
-    /// Works out anew what a ticket asks, and when it asks less.
-    fn refresh(&mut self, ticket: TicketId) {
-        let Some(waiting) = self.line.get(ticket) else { return };
-        if let Some(at) = waiting.eases {
-            self.timers.remove(&(at, Timer::Easing(ticket)));
+    pub(crate) fn declare(&mut self, now: Instant, seat: u32, change: Change) {
+        match change {
+            Change::SignOut | Change::Break => self.withdraw(seat),
+            Change::SignIn | Change::Ready => {}
         }
-        if let Some(queue) = self.queues.get(&waiting.claim.ticket.queue) {
-            self.line.refresh(self.clock, ticket, queue);
-            self.fresh.insert(ticket);
-            self.time_easing(ticket);
+        self.alter(seat, now, |desk| desk.declare(change));
+    }
+
+    /// A call is over, from the agent's side.
+    pub(crate) fn hang_up(&mut self, now: Instant, seat: u32) {
+        let caller = self.alter(seat, now, |desk| {
+            desk.missed = 0;
+            desk.hang_up(now)
+        });
+        if let Some(claim) = caller {
+            self.talking.remove(&claim.ticket.id);
         }
     }
 
-    fn time_easing(&mut self, ticket: TicketId) {
-        if let Some(at) = self.line.get(ticket).and_then(|w| w.eases) {
-            self.timers.insert((at, Timer::Easing(ticket)));
-        }
+    pub(crate) fn begin_own_call(&mut self, now: Instant, seat: u32) {
+        let handling = self.alter(seat, now, |desk| {
+            desk.engage(now);
+            desk.handling.take()
+        });
+        self.learn(now, seat, handling);
     }
 
-    /// Every change of a desk goes through here: its timer and its derived state follow, and a changed state is told.
-    fn alter<R>(&mut self, agent: &AgentId, at: Instant, change: impl FnOnce(&mut Desk) -> R) -> Option<R> {
-        let desk = self.desks.get_mut(agent)?;
-        let from = desk.state();
-        if let Some(deadline) = desk.deadline() {
-            self.timers.remove(&(deadline, Timer::Desk(agent.clone())));
-        }
-        let result = change(desk);
-        let removed = !self.agents.contains_key(agent);
-        if removed {
-            desk.end_wrap_up();
-        }
-        let to = desk.state();
-        if let Some(deadline) = desk.deadline() {
-            self.timers.insert((deadline, Timer::Desk(agent.clone())));
-        }
-        if from != to {
-            match (from, to) {
+    /// Every change of a desk goes through here: its timer, its offer and its derived state follow, and a changed state is told.
+    pub(crate) fn alter<R>(&mut self, seat: u32, at: Instant, change: impl FnOnce(&mut Desk) -> R) -> R {
+        let (removed, was_staffed) = (!self.floor.employed(seat), self.floor.is_staffed(seat));
+        let (deadline, offer) = (self.floor.desk(seat).deadline(), self.floor.desk(seat).offer());
+        let ((result, handled), from, to) = self.floor.change(seat, &mut self.reserves, |desk| {
+            let from = desk.state();
+            let result = change(desk);
+            if removed {
+                desk.end_wrap_up();
+            }
+            match (from, desk.state()) {
                 // Back from an offer that was withdrawn: as idle as before. A missed one has set the time itself.
-                (AgentState::Offered, AgentState::Idle) => {}
+                (AgentState::Offered | AgentState::Idle, AgentState::Idle) => {}
                 (_, AgentState::Idle) => desk.idle_since = at,
                 _ => {}
             }
-            self.out.push_back(Decision::Agent { agent: agent.clone(), from, to });
+            (result, desk.handled())
+        });
+        let desk = self.floor.desk(seat);
+        if desk.deadline() != deadline {
+            let (before, after) = (deadline, desk.deadline());
+            before.map(|at| self.timers.remove(&(at, Timer::Desk(seat))));
+            self.timers.extend(after.map(|at| (at, Timer::Desk(seat))));
+        }
+        if let Some((offer, _)) = offer.filter(|offer| desk.offer() != Some(*offer)) {
+            self.offers.remove(&offer);
+        }
+        if from != to {
+            self.out.push_back(Decision::Agent { agent: self.floor.id(seat).clone(), from, to });
+        }
+        self.learn(at, seat, handled);
+        if was_staffed && !self.floor.is_staffed(seat) && !self.prefer.is_empty() {
+            self.stop_waiting_for(seat);
         }
         if to == AgentState::Idle {
-            self.freed.insert(agent.clone());
+            self.freed.insert(seat);
         } else {
-            self.freed.remove(agent);
+            self.freed.remove(&seat);
             if removed && to == AgentState::SignedOut {
-                self.desks.remove(agent);
+                self.floor.index.remove(&self.floor.ids[seat as usize]);
             }
         }
-        Some(result)
+        result
     }
 
-    fn is_idle(&self, agent: &AgentId) -> bool {
-        self.desks.get(agent).is_some_and(|desk| desk.state() == AgentState::Idle)
-    }
-
-    /// Brings desks and tickets into line with the city.
-    fn settle(&mut self) {
-        for id in self.agents.keys() {
-            self.desks.entry(id.clone()).or_default();
-        }
-        let removed: Vec<AgentId> = self.desks.keys().filter(|id| !self.agents.contains_key(*id)).cloned().collect();
-        for agent in removed {
-            self.withdraw(&agent);
-            self.alter(&agent, self.clock, |desk| desk.declare(Change::SignOut));
-        }
-        let waiting: Vec<TicketId> = self.line.iter().map(|w| w.claim.ticket.id).collect();
-        for ticket in waiting {
-            if self.line.get(ticket).is_some_and(|w| self.queues.contains_key(&w.claim.ticket.queue)) {
-                self.refresh(ticket);
-            } else if let Some(claim) = self.take(ticket) {
-                self.wait_or_close(claim);
+    /// The agent whom some callers wait for is not there any more: others are asked.
+    fn stop_waiting_for(&mut self, seat: u32) {
+        let tickets = self.prefer.get(self.floor.id(seat)).into_iter().flatten();
+        let slots: Vec<Slot> = tickets.filter_map(|ticket| self.line.slot(*ticket)).collect();
+        for slot in slots {
+            if self.line.get(slot).is_some_and(|waiting| waiting.patient) {
+                self.fresh.insert(slot);
+                self.told.insert(slot);
             }
         }
-        let ringing_for_nobody = |desk: &Desk| desk.offer().is_some_and(|(_, ticket)| self.line.get(ticket).is_none());
-        let lost: Vec<AgentId> = self.desks.iter().filter(|(_, desk)| ringing_for_nobody(desk)).map(|(id, _)| id.clone()).collect();
-        for agent in lost {
-            self.withdraw(&agent);
-        }
-        self.freed = self.desks.iter().filter(|(_, desk)| desk.state() == AgentState::Idle).map(|(id, _)| id.clone()).collect();
     }
-}
 
-/// Whether an agent may take a ticket at its age.
-fn fits(agent: &Agent, waiting: &Waiting) -> bool {
-    serves(agent, &waiting.claim.ticket.queue).is_some() && waiting.asked.fits(&agent.skills)
-}
-
-/// How a ticket ranks the agents that fit, smaller first: who did not miss it (else who missed it longest ago), the queue's choice, who
-/// is idle longest, the name.
-fn preference<'a>((agent, desk): (&'a Agent, &Desk), waiting: &Waiting, queue: &Queue) -> (usize, Choice, Instant, &'a AgentId) {
-    let missed = waiting.claim.missed_by.iter().position(|a| *a == agent.id).map_or(0, |i| i + 1);
-    let choice = match queue.choose_agent {
-        ChooseAgent::LongestIdle => Choice::Equal,
-        ChooseAgent::LeastOccupied => Choice::Talked(desk.talked.as_nanos()),
-        ChooseAgent::BestSkill => {
-            let main = queue.needs.first().or(waiting.claim.ticket.needs.first());
-            Choice::Level(Reverse(main.and_then(|need| agent.skills.get(&need.skill)).copied()))
+    /// Takes a call that is finished, after-call work included, into what is known of waits.
+    fn learn(&mut self, at: Instant, seat: u32, handled: Option<Handling>) {
+        let Some(Handling { queue, since }) = handled else { return };
+        let took = at.since(since);
+        let own = self.queue_index.get(&queue).copied();
+        if let Some(own) = own {
+            self.learnt[own as usize].handled(took);
         }
-    };
-    (missed, choice, desk.idle_since, &agent.id)
-}
+        let profile = self.floor.profile[seat as usize] as usize;
+        for (at, learnt) in self.learnt.iter_mut().enumerate() {
+            let able = self.asks.get(self.newcomers[at]).fits.get(profile).is_some_and(|fit| fit.may());
+            if able || own == Some(at as u32) {
+                learnt.shared(took, own == Some(at as u32));
+            }
+        }
+    }
 
-/// What a queue's choice compares. Within one queue always the same variant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Choice {
-    Equal,
-    Talked(u128),
-    Level(Reverse<Option<Level>>),
+    /// Whether the timers are those of the desks and the tickets, and each book is about the same offers and callers.
+    pub(crate) fn audit_books(&self) -> Result<(), String> {
+        let seats = || self.floor.index.values().map(|seat| (*seat, self.floor.desk(*seat)));
+        let due = seats().filter_map(|(seat, desk)| Some((desk.deadline()?, Timer::Desk(seat))));
+        let tickets = self.line.iter().filter_map(|(_, w)| Some((w.due?, Timer::Ticket(w.claim.ticket.id))));
+        if self.timers != due.chain(tickets).collect() {
+            return Err("the running timers are not those of the desks and the tickets".to_owned());
+        }
+        if self.offers != seats().filter_map(|(seat, desk)| Some((desk.offer()?.0, seat))).collect() {
+            return Err("the offers are not those of the desks".to_owned());
+        }
+        if self.talking != seats().filter_map(|(seat, desk)| Some((desk.caller()?.ticket.id, seat))).collect() {
+            return Err("the callers in talk are not those of the desks".to_owned());
+        }
+        Ok(())
+    }
 }

@@ -1,7 +1,7 @@
 //! One agent's desk: the few facts from which the agent's state is derived.
 
 use crate::Claim;
-use model::{AgentState, Instant, OfferId, TicketId};
+use model::{AgentState, Instant, OfferId, QueueId, TicketId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -79,6 +79,21 @@ pub struct Desk {
     pub talked: Duration,
     /// Offers missed in a row.
     pub missed: u32,
+    /// The call that is being handled, after-call work included: what the expected wait is learnt from.
+    #[serde(default)]
+    pub handling: Option<Handling>,
+    /// When the after-call work ends that a call of the agent's own has interrupted.
+    #[serde(default)]
+    pub interrupted: Option<Instant>,
+}
+
+/// A call in hand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handling {
+    /// From which queue.
+    pub queue: QueueId,
+    /// Since when.
+    pub since: Instant,
 }
 
 impl Desk {
@@ -119,13 +134,23 @@ impl Desk {
         }
     }
 
+    /// The caller is gone, or moves on; the agent's leg is still up.
+    pub(crate) fn take_caller(&mut self) -> Option<Claim> {
+        match &mut self.stage {
+            Stage::Talking { claim, .. } => claim.take(),
+            Stage::Free | Stage::Offered { .. } | Stage::WrapUp { .. } => None,
+        }
+    }
+
     /// The agent's leg is down: counts the talk, begins after-call work. Gives back the caller, if one is left. Nothing outside a call.
     pub(crate) fn hang_up(&mut self, now: Instant) -> Option<Claim> {
         match std::mem::take(&mut self.stage) {
             Stage::Talking { claim, since, wrap_up } => {
                 self.talked = self.talked.saturating_add(now.since(since));
-                if !wrap_up.is_zero() {
-                    self.stage = Stage::WrapUp { until: now + wrap_up };
+                let own_work = (!wrap_up.is_zero()).then(|| now + wrap_up);
+                let rest = self.interrupted.take().filter(|until| *until > now);
+                if let Some(until) = own_work.or(rest) {
+                    self.stage = Stage::WrapUp { until };
                 }
                 claim
             }
@@ -133,6 +158,23 @@ impl Desk {
                 self.stage = other;
                 None
             }
+        }
+    }
+
+    /// A call of the agent's own begins. After-call work that it interrupts goes on when it is over, as long as there is any left.
+    pub(crate) fn engage(&mut self, now: Instant) {
+        self.interrupted = match self.stage {
+            Stage::WrapUp { until } => Some(until),
+            Stage::Free | Stage::Offered { .. } | Stage::Talking { .. } => None,
+        };
+        self.stage = Stage::Talking { claim: None, since: now, wrap_up: Duration::ZERO };
+    }
+
+    /// Gives the call that was handled, once neither talk nor after-call work is left of it.
+    pub(crate) fn handled(&mut self) -> Option<Handling> {
+        match self.stage {
+            Stage::Talking { .. } | Stage::WrapUp { .. } => None,
+            Stage::Free | Stage::Offered { .. } => self.handling.take(),
         }
     }
 
@@ -169,6 +211,7 @@ impl Desk {
     }
 
     pub(crate) fn end_wrap_up(&mut self) {
+        self.interrupted = None;
         match self.stage {
             Stage::WrapUp { .. } => self.stage = Stage::Free,
             Stage::Free | Stage::Offered { .. } | Stage::Talking { .. } => {}

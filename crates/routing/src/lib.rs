@@ -5,27 +5,40 @@
 //! matching brings waiting tickets and idle agents together until nothing more fits; there is no poll loop and no head of the line
 //! that blocks those behind it. What an agent is doing is derived, never set; each offer carries its reason ([`model::Why`]).
 //!
-//! The order, from the side of an agent: class, then the agent's own order of queues (`serves`), then age, then arrival. From the side of
-//! a ticket: agents who did not just miss it, then the queue's choice (`choose_agent`), then who is idle longest, then the name.
-//! The matching is stable: no caller and agent are left who would both rather have had each other.
+//! The order, from the side of an agent: class, then the agent's own order of queues (`serves`, and after it those that they help), then
+//! age with its bonus, then arrival. Who has been overtaken for as long as the queue allows is of the highest class from then on.
+//! From the side of a ticket: the agent who knows the caller, then who did not just miss it, then the ring, the queue's own agents
+//! before those who help, the queue's choice (`choose_agent`), who is idle longest, the name. The matching is stable: no caller and
+//! agent are left who would both rather have had each other, and whom no declared reserve keeps apart.
 //!
-//! Deliberately absent: clocks, SIP, sound, flows; what a refused caller hears; reserves, capacity tokens, bonus minutes and
-//! callbacks (they become filters on the pairs that `Acd::decide` looks at, when the city's files can say them).
+//! Deliberately absent: clocks, SIP, sound, flows; what a refused caller hears; when a callback's window opens (the engine holds and
+//! releases the ticket).
 
 mod acd;
+mod ask;
+mod audit;
+mod decide;
 mod decision;
 mod desk;
+mod estimate;
+mod floor;
 mod line;
 mod matching;
 mod needs;
+mod outlook;
+mod ranked;
+mod reconcile;
+mod reserve;
 mod rules;
 mod state;
 mod ticket;
+mod tokens;
 mod why;
 
 pub use acd::Acd;
 pub use decision::Decision;
-pub use desk::{Change, Desk, Presence, Stage};
+pub use desk::{Change, Desk, Handling, Presence, Stage};
+pub use estimate::{Learnt, Minute};
 pub use rules::{Rules, Seen};
 pub use state::State;
-pub use ticket::{Claim, Preferred, Ticket};
+pub use ticket::{Claim, Pause, Preferred, Ticket, Told};

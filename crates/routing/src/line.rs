@@ -1,93 +1,306 @@
-//! Everyone who waits, by ticket and by queue. A ticket whose offer rings waits still.
+//! Everyone who waits: by ticket, by place in the queue, and by what they ask, so that an agent who comes free looks at heads of lines.
+//!
+//! A ticket whose offer rings keeps its place and is in no line; one that is held is in neither.
 
-use crate::needs::{Asked, next_easing};
-use crate::ticket::Place;
-use crate::{Claim, Ticket};
-use model::{AgentId, Instant, Queue, QueueId, TicketId};
+use crate::Claim;
+use crate::ask::Asks;
+use crate::ranked::Ranked;
+use model::{Instant, TicketId};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The classes: normal, high, urgent.
+pub(crate) const CLASSES: usize = 3;
+/// The highest.
+pub(crate) const URGENT: u8 = CLASSES as u8 - 1;
+
+/// Age zero less the bonus, in nanoseconds; then the arrival. The smaller goes first.
+pub(crate) type Key = (i64, u64);
+
+/// A ticket's number in the line while it waits; used again afterwards.
+pub(crate) type Slot = u32;
+
+/// Stands for an empty line: later than any ticket.
+const NOBODY: (Key, Slot) = ((i64::MAX, u64::MAX), Slot::MAX);
 
 /// One who waits.
 #[derive(Clone, Debug)]
 pub(crate) struct Waiting {
     pub(crate) claim: Claim,
-    /// What the ticket asks at its age. Follows from the claim, the queue and the clock; kept so that a decision need not work it out again.
-    pub(crate) asked: Asked,
-    /// When the next easing takes effect.
-    pub(crate) eases: Option<Instant>,
+    pub(crate) queue: u32,
+    /// What it asks at its age.
+    pub(crate) ask: u32,
+    /// Its class; the highest once it has been overtaken for long enough.
+    pub(crate) class: u8,
+    pub(crate) key: Key,
+    /// Still within the patience for the agent who knows the caller.
+    pub(crate) patient: bool,
+    /// Whose phone rings for it.
+    pub(crate) rings_at: Option<u32>,
+    /// When something about it changes by itself.
+    pub(crate) due: Option<Instant>,
+}
+
+impl Waiting {
+    pub(crate) fn place(&self) -> (std::cmp::Reverse<u8>, Key) {
+        (std::cmp::Reverse(self.class), self.key)
+    }
+    fn bonused(&self) -> bool {
+        !self.claim.ticket.bonus.is_zero()
+    }
+    /// Age zero, as the keys count.
+    fn since(&self) -> i64 {
+        signed(self.claim.ticket.since)
+    }
 }
 
 /// Everyone who waits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
-    claims: BTreeMap<TicketId, Waiting>,
-    /// The same tickets in order; a queue where nobody waits has no entry.
-    order: BTreeMap<QueueId, BTreeSet<Place>>,
+    slots: Vec<Option<Waiting>>,
+    free: Vec<Slot>,
+    index: BTreeMap<TicketId, Slot>,
+    /// By class and wish: who waits, and who of them is first.
+    lines: [Vec<BTreeSet<(Key, Slot)>>; CLASSES],
+    heads: [Vec<(Key, Slot)>; CLASSES],
+    /// By queue.
+    queues: Vec<Places>,
+}
+
+/// The places of one queue.
+#[derive(Clone, Debug, Default)]
+struct Places {
+    /// By class; held tickets have none.
+    all: [Ranked<(Key, Slot)>; CLASSES],
+    /// Those of them whose key is not their age, with the age: few, and so looked through one by one.
+    bonused: [BTreeMap<Key, i64>; CLASSES],
+    /// Those of them whose offer rings.
+    ringing: BTreeSet<Slot>,
 }
 
 impl Line {
-    pub(crate) fn insert(&mut self, now: Instant, claim: Claim, queue: &Queue) {
-        self.order.entry(claim.ticket.queue.clone()).or_default().insert(claim.place());
-        let asked = asked(&claim.ticket, queue, now);
-        let eases = next_easing(queue, claim.ticket.since, now);
-        self.claims.insert(claim.ticket.id, Waiting { claim, asked, eases });
+    pub(crate) fn new(queues: usize) -> Line {
+        Line { queues: vec![Places::default(); queues], ..Line::default() }
     }
-
-    pub(crate) fn remove(&mut self, ticket: TicketId) -> Option<Waiting> {
-        let waiting = self.claims.remove(&ticket)?;
-        let queue = &waiting.claim.ticket.queue;
-        if let Some(places) = self.order.get_mut(queue) {
-            places.remove(&waiting.claim.place());
-            if places.is_empty() {
-                self.order.remove(queue);
-            }
-        }
-        Some(waiting)
+    pub(crate) fn slot(&self, ticket: TicketId) -> Option<Slot> {
+        self.index.get(&ticket).copied()
     }
-
-    /// Works out anew what a ticket asks at its age.
-    pub(crate) fn refresh(&mut self, now: Instant, ticket: TicketId, queue: &Queue) {
-        if let Some(waiting) = self.claims.get_mut(&ticket) {
-            waiting.asked = asked(&waiting.claim.ticket, queue, now);
-            waiting.eases = next_easing(queue, waiting.claim.ticket.since, now);
-        }
+    pub(crate) fn get(&self, slot: Slot) -> Option<&Waiting> {
+        self.slots.get(slot as usize)?.as_ref()
     }
-
-    pub(crate) fn missed(&mut self, ticket: TicketId, agent: &AgentId) {
-        if let Some(waiting) = self.claims.get_mut(&ticket) {
-            waiting.claim.missed(agent);
-        }
+    pub(crate) fn find(&self, ticket: TicketId) -> Option<&Waiting> {
+        self.get(self.slot(ticket)?)
     }
-
-    pub(crate) fn get(&self, ticket: TicketId) -> Option<&Waiting> {
-        self.claims.get(&ticket)
-    }
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Waiting> {
-        self.claims.values()
+    /// In the order of ticket ids.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &Waiting)> {
+        self.index.values().filter_map(|slot| Some((*slot, self.get(*slot)?)))
     }
     pub(crate) fn len(&self) -> usize {
-        self.claims.len()
+        self.index.len()
     }
-    pub(crate) fn depth(&self, queue: &QueueId) -> usize {
-        self.order.get(queue).map_or(0, BTreeSet::len)
+
+    pub(crate) fn insert(&mut self, waiting: Waiting, asks: &mut Asks) -> Slot {
+        let ticket = waiting.claim.ticket.id;
+        asks.use_one(waiting.ask);
+        let slot = self.free.pop().unwrap_or(self.slots.len() as Slot);
+        if slot as usize == self.slots.len() {
+            self.slots.push(None);
+        }
+        self.index.insert(ticket, slot);
+        self.slots[slot as usize] = Some(waiting);
+        self.attach(slot);
+        slot
     }
-    /// The smallest age zero in a queue. Classes come first in the order, so each class's eldest is looked at.
-    pub(crate) fn eldest(&self, queue: &QueueId) -> Option<Instant> {
-        self.order.get(queue)?.iter().map(|place| place.since).min()
+    pub(crate) fn remove(&mut self, slot: Slot, asks: &mut Asks) -> Option<Waiting> {
+        self.detach(slot);
+        let waiting = self.slots.get_mut(slot as usize)?.take()?;
+        self.index.remove(&waiting.claim.ticket.id);
+        self.free.push(slot);
+        asks.leave_one(waiting.ask);
+        Some(waiting)
     }
-    /// Place in its queue, from 1.
-    pub(crate) fn position(&self, ticket: TicketId) -> Option<u32> {
-        let claim = &self.claims.get(&ticket)?.claim;
-        let before = self.order.get(&claim.ticket.queue)?.range(..claim.place()).count();
-        u32::try_from(before).ok()?.checked_add(1)
+    /// Every change of what decides its place goes through here.
+    pub(crate) fn change<R>(&mut self, slot: Slot, asks: &mut Asks, change: impl FnOnce(&mut Waiting) -> R) -> Option<R> {
+        self.detach(slot);
+        let waiting = self.slots.get_mut(slot as usize)?.as_mut()?;
+        let before = waiting.ask;
+        let result = change(waiting);
+        if waiting.ask != before {
+            asks.use_one(waiting.ask);
+            asks.leave_one(before);
+        }
+        self.attach(slot);
+        Some(result)
     }
-    /// Whether both views hold the same tickets.
+    /// A change that leaves its place as it is.
+    pub(crate) fn note<R>(&mut self, slot: Slot, change: impl FnOnce(&mut Waiting) -> R) -> Option<R> {
+        self.slots.get_mut(slot as usize)?.as_mut().map(change)
+    }
+    /// A phone rings for it, or no longer does.
+    pub(crate) fn rings(&mut self, slot: Slot, at: Option<u32>) {
+        let Some(waiting) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        waiting.rings_at = at;
+        let (class, ask, queue, entry, held) = (waiting.class, waiting.ask, waiting.queue, (waiting.key, slot), waiting.claim.held);
+        if held {
+            return;
+        }
+        if at.is_some() {
+            self.leave_line(class, ask, entry);
+            self.queues[queue as usize].ringing.insert(slot);
+        } else {
+            self.join_line(class, ask, entry);
+            self.queues[queue as usize].ringing.remove(&slot);
+        }
+    }
+
+    fn attach(&mut self, slot: Slot) {
+        let Some(waiting) = self.slots.get(slot as usize).and_then(Option::as_ref) else { return };
+        if waiting.claim.held {
+            return;
+        }
+        let (class, ask, entry, rings) = (waiting.class, waiting.ask, (waiting.key, slot), waiting.rings_at.is_some());
+        let places = &mut self.queues[waiting.queue as usize];
+        places.all[class as usize].insert(entry);
+        if waiting.bonused() {
+            places.bonused[class as usize].insert(waiting.key, waiting.since());
+        }
+        if rings {
+            places.ringing.insert(slot);
+        } else {
+            self.join_line(class, ask, entry);
+        }
+    }
+    fn detach(&mut self, slot: Slot) {
+        let Some(waiting) = self.slots.get(slot as usize).and_then(Option::as_ref) else { return };
+        if waiting.claim.held {
+            return;
+        }
+        let (class, ask, entry, rings) = (waiting.class, waiting.ask, (waiting.key, slot), waiting.rings_at.is_some());
+        let places = &mut self.queues[waiting.queue as usize];
+        places.all[class as usize].remove(&entry);
+        if waiting.bonused() {
+            places.bonused[class as usize].remove(&waiting.key);
+        }
+        if rings {
+            places.ringing.remove(&slot);
+        } else {
+            self.leave_line(class, ask, entry);
+        }
+    }
+    fn join_line(&mut self, class: u8, ask: u32, entry: (Key, Slot)) {
+        let (lines, heads) = (&mut self.lines[class as usize], &mut self.heads[class as usize]);
+        if lines.len() <= ask as usize {
+            lines.resize(ask as usize + 1, BTreeSet::new());
+            heads.resize(ask as usize + 1, NOBODY);
+        }
+        lines[ask as usize].insert(entry);
+        heads[ask as usize] = heads[ask as usize].min(entry);
+    }
+    fn leave_line(&mut self, class: u8, ask: u32, entry: (Key, Slot)) {
+        let line = &mut self.lines[class as usize][ask as usize];
+        line.remove(&entry);
+        let head = &mut self.heads[class as usize][ask as usize];
+        if *head == entry {
+            *head = line.first().copied().unwrap_or(NOBODY);
+        }
+    }
+
+    /// The first of those who ask this, whose phone does not ring yet.
+    pub(crate) fn head(&self, class: u8, ask: usize) -> Option<(Key, Slot)> {
+        self.heads[class as usize].get(ask).copied().filter(|head| *head != NOBODY)
+    }
+    pub(crate) fn line(&self, class: u8, ask: usize) -> impl Iterator<Item = &(Key, Slot)> {
+        self.lines[class as usize].get(ask).into_iter().flatten()
+    }
+
+    /// Tickets with a place in a queue: those that ring are among them, those that are held are not.
+    pub(crate) fn depth(&self, queue: u32) -> usize {
+        self.queues[queue as usize].all.iter().map(Ranked::len).sum()
+    }
+    pub(crate) fn ringing(&self, queue: u32) -> usize {
+        self.queues[queue as usize].ringing.len()
+    }
+    /// The smallest age zero in a queue.
+    pub(crate) fn eldest(&self, queue: u32) -> Option<Instant> {
+        let places = &self.queues[queue as usize];
+        let plain = |class: usize| places.all[class].iter().find(|(key, _)| !places.bonused[class].contains_key(key)).map(|(key, _)| key.0);
+        let bonused = places.bonused.iter().flat_map(BTreeMap::values).copied();
+        let eldest = (0..CLASSES).filter_map(plain).chain(bonused).min()?;
+        Some(Instant::from_nanos(u64::try_from(eldest).unwrap_or(0)))
+    }
+    /// Place in its queue, from 1. For one that is held: the place it would have.
+    pub(crate) fn position(&self, waiting: &Waiting) -> u32 {
+        let all = &self.queues[waiting.queue as usize].all;
+        let ahead: usize = all[waiting.class as usize + 1..].iter().map(Ranked::len).sum();
+        u32::try_from(ahead + all[waiting.class as usize].before(&(waiting.key, 0))).unwrap_or(u32::MAX).saturating_add(1)
+    }
+    /// Those before it whose phone does not ring yet.
+    pub(crate) fn ahead(&self, waiting: &Waiting) -> u32 {
+        let ringing = &self.queues[waiting.queue as usize].ringing;
+        let rung = ringing.iter().filter_map(|slot| self.get(*slot)).filter(|other| other.place() < waiting.place()).count();
+        (self.position(waiting) - 1).saturating_sub(rung as u32)
+    }
+    /// Older tickets of the same queue that stand behind this one and do not ring: how many, and at most `named` of them, the eldest of
+    /// each class first.
+    pub(crate) fn overtaken_by(&self, waiting: &Waiting, named: usize) -> (u32, Vec<TicketId>) {
+        let places = &self.queues[waiting.queue as usize];
+        let (mine, since) = (waiting.place(), (waiting.since(), waiting.key.1));
+        let behind = |class: usize, key: &Key| (std::cmp::Reverse(class as u8), *key) > mine;
+        let mut count = 0usize;
+        let mut names = Vec::new();
+        for class in 0..=waiting.class as usize {
+            if places.all[class].len() == 0 {
+                continue;
+            }
+            // Whoever is older by the key, less those who are so by their bonus alone, and less those who go before.
+            let older_by_key = places.all[class].before(&(since, 0));
+            let first_behind = if class == waiting.class as usize { places.all[class].before(&(waiting.key, 0)) } else { 0 };
+            let lifted = |(key, age): &(&Key, &i64)| **key < since && behind(class, key) && (**age, key.1) >= since;
+            let rings = |slot: &&Slot| {
+                self.get(**slot).is_some_and(|w| w.class as usize == class && behind(class, &w.key) && (w.since(), w.key.1) < since)
+            };
+            // The ticket itself counts as neither: with a bonus it stands before its own age.
+            let itself = usize::from(class == waiting.class as usize && waiting.key < since && !waiting.claim.held);
+            let lifted_others = places.bonused[class].iter().filter(lifted).count();
+            let found = older_by_key.saturating_sub(first_behind + itself + lifted_others);
+            let found = found.saturating_sub(places.ringing.iter().filter(rings).count());
+            count += found;
+            if found > 0 && names.len() < named {
+                let from = if class == waiting.class as usize { waiting.key } else { (i64::MIN, 0) };
+                let old = |(key, slot): &&(Key, Slot)| {
+                    let age = places.bonused[class].get(key).copied().unwrap_or(key.0);
+                    behind(class, key) && (age, key.1) < since && !places.ringing.contains(slot)
+                };
+                let older = places.all[class].iter_from((from, 0)).take_while(|(key, _)| *key < since).filter(old);
+                let ids = older.take(named - names.len()).filter_map(|(_, slot)| Some(self.get(*slot)?.claim.ticket.id));
+                names.extend(ids);
+            }
+        }
+        (u32::try_from(count).unwrap_or(u32::MAX), names)
+    }
+
+    /// Whether all views hold the same tickets.
     pub(crate) fn is_sound(&self) -> bool {
-        let ordered: usize = self.order.values().map(BTreeSet::len).sum();
-        let found = |w: &Waiting| self.order.get(&w.claim.ticket.queue).is_some_and(|places| places.contains(&w.claim.place()));
-        ordered == self.claims.len() && self.claims.values().all(found)
+        let placed = self.iter().filter(|(_, w)| !w.claim.held).count();
+        let in_line = self.iter().filter(|(_, w)| !w.claim.held && w.rings_at.is_none()).count();
+        let found = |(slot, w): (Slot, &Waiting)| {
+            let places = &self.queues[w.queue as usize];
+            let line = self.lines[w.class as usize].get(w.ask as usize).is_some_and(|line| line.contains(&(w.key, slot)));
+            places.all[w.class as usize].contains(&(w.key, slot)) != w.claim.held
+                && places.ringing.contains(&slot) == (w.rings_at.is_some() && !w.claim.held)
+                && line == (w.rings_at.is_none() && !w.claim.held)
+        };
+        let first = |class: usize| {
+            self.lines[class].iter().zip(&self.heads[class]).all(|(line, head)| line.first().copied().unwrap_or(NOBODY) == *head)
+        };
+        (0..self.queues.len()).map(|q| self.depth(q as u32)).sum::<usize>() == placed
+            && self.lines.iter().flatten().map(BTreeSet::len).sum::<usize>() == in_line
+            && self.queues.iter().map(|q| q.ringing.len()).sum::<usize>() == self.iter().filter(|(_, w)| w.rings_at.is_some()).count()
+            && self.iter().all(found)
+            && (0..CLASSES).all(first)
     }
 }
 
-fn asked(ticket: &Ticket, queue: &Queue, now: Instant) -> Asked {
-    Asked::at(&ticket.needs, &ticket.lang, queue, now.since(ticket.since))
+/// An instant as keys count, where a bonus may lead to before the clock's zero.
+pub(crate) fn signed(at: Instant) -> i64 {
+    i64::try_from(at.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -1,8 +1,7 @@
 //! What a ticket asks of an agent at its age: the needs it came with, and each declared easing that is in force.
 
-use model::{Instant, Lang, Level, Need, Queue, Relax, Skill};
+use model::{Lang, Level, Need, Queue, Relax, Skill};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// The needs of one ticket at one age, as alternatives. An easing adds an alternative and takes none away: whoever speaks the
 /// caller's language still fits after an interpreter would do.
@@ -10,38 +9,34 @@ use std::time::Duration;
 pub(crate) struct Asked {
     /// Never empty; the widest last.
     alternatives: Vec<Vec<Need>>,
-    /// Easings in force.
-    pub(crate) relax_step: u32,
+    /// Skills that mean understanding the caller: the language, and what easings take instead of it.
+    tongues: Vec<Skill>,
 }
 
 impl Asked {
-    /// The needs at `age`.
-    pub(crate) fn at(needs: &[Need], lang: &Lang, queue: &Queue, age: Duration) -> Asked {
-        let in_force = queue.relax.iter().filter(|r| r.after <= age);
-        Asked::eased(needs, lang, in_force)
-    }
-    /// The needs when every easing is in force: the widest that this ticket can become.
-    pub(crate) fn in_the_end(needs: &[Need], lang: &Lang, queue: &Queue) -> Asked {
-        Asked::eased(needs, lang, queue.relax.iter())
-    }
-
-    fn eased<'a>(needs: &[Need], lang: &Lang, steps: impl Iterator<Item = &'a Relax>) -> Asked {
+    /// The needs after so many easings.
+    pub(crate) fn after(needs: &[Need], lang: &Lang, queue: &Queue, easings: usize) -> Asked {
         let mut alternatives = vec![needs.to_vec()];
+        let mut tongues = vec![lang.skill()];
         let mut widest = needs.to_vec();
-        let mut relax_step = 0u32;
-        for step in steps {
-            relax_step = relax_step.saturating_add(1);
+        for step in queue.relax.iter().take(easings) {
             ease(&mut widest, lang, step);
+            tongues.extend(step.lang.iter().flatten().cloned());
             if alternatives.last() != Some(&widest) {
                 alternatives.push(widest.clone());
             }
         }
-        Asked { alternatives, relax_step }
+        Asked { alternatives, tongues }
     }
 
     /// Whether an agent with these skills will do.
     pub(crate) fn fits(&self, skills: &BTreeMap<Skill, Level>) -> bool {
         self.alternatives.iter().rev().any(|needs| needs.iter().all(|need| meets(skills, need)))
+    }
+    /// Whether an agent with these skills and the caller understand each other, as far as the ticket asks for it.
+    pub(crate) fn understands(&self, skills: &BTreeMap<Skill, Level>) -> bool {
+        let mut tongues = self.alternatives.iter().map(|needs| needs.iter().filter(|need| self.tongues.contains(&need.skill)));
+        tongues.any(|mut needs| needs.all(|need| meets(skills, need)))
     }
     /// The first need, of the widest alternative, that these skills do not meet.
     pub(crate) fn lacking(&self, skills: &BTreeMap<Skill, Level>) -> Option<&Need> {
@@ -52,12 +47,7 @@ impl Asked {
     }
 }
 
-/// The moment at which the next easing takes effect for a ticket of this age zero.
-pub(crate) fn next_easing(queue: &Queue, since: Instant, now: Instant) -> Option<Instant> {
-    queue.relax.iter().filter(|r| r.after > now.since(since)).map(|r| since + r.after).min()
-}
-
-fn meets(skills: &BTreeMap<Skill, Level>, need: &Need) -> bool {
+pub(crate) fn meets(skills: &BTreeMap<Skill, Level>, need: &Need) -> bool {
     skills.get(&need.skill).is_some_and(|has| *has >= need.level)
 }
 

@@ -1,7 +1,7 @@
 //! Everything that an ACD cannot work out again: what the journal keeps, and what a restart begins from.
 
-use crate::{Claim, Desk};
-use model::{AgentId, Instant, LegId, LineId};
+use crate::{Claim, Desk, Learnt};
+use model::{AgentId, Instant, LegId, LineId, QueueId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,4 +20,13 @@ pub struct State {
     pub waiting: Vec<Claim>,
     /// Places of lines that are taken, by whom.
     pub taken: BTreeMap<LineId, BTreeSet<LegId>>,
+    /// Queues whose reserve holds, where a hysteresis makes it remember.
+    #[serde(default)]
+    pub reserved: BTreeSet<QueueId>,
+    /// What each queue has taught about waits.
+    #[serde(default)]
+    pub learnt: BTreeMap<QueueId, Learnt>,
+    /// Desks that had to be put right so far.
+    #[serde(default)]
+    pub repairs: u64,
 }

@@ -1,8 +1,7 @@
 //! A caller's claim to be served: it keeps its age whatever happens to it.
 
-use model::{AgentId, Instant, Lang, Need, QueueId, TicketId};
+use model::{AgentId, Instant, Lang, Millis, Need, QueueId, TicketId};
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
 use std::time::Duration;
 
 /// What a flow asks for on behalf of a caller.
@@ -16,7 +15,7 @@ pub struct Ticket {
     pub needs: Vec<Need>,
     /// The caller's language.
     pub lang: Lang,
-    /// Urgency: 0 normal, 1 high, 2 urgent; higher goes first.
+    /// Urgency: 0 normal, 1 high, 2 urgent; higher goes first. More than 2 counts as 2.
     pub class: u8,
     /// Age zero.
     pub since: Instant,
@@ -55,25 +54,56 @@ pub struct Claim {
     pub missed_by: Vec<AgentId>,
     /// Keeps its place and its age, and is offered to nobody: a callback outside its window, or between two attempts.
     pub held: bool,
+    /// Agents who are not asked again yet, and until when. At most one entry per agent.
+    #[serde(default)]
+    pub paused: Vec<Pause>,
+    /// What the caller was told last of the wait.
+    #[serde(default)]
+    pub told: Option<Told>,
+    /// Held at some time: its wait says nothing of how long people wait on the telephone.
+    #[serde(default)]
+    pub was_held: bool,
+}
+
+/// An agent is not asked again for a ticket yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who.
+    pub agent: AgentId,
+    /// Until when.
+    pub until: Instant,
+}
+
+/// What a caller was told of the wait, and how things stood then: an expected wait rises only with a reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Served by then, four of five times.
+    pub by: Instant,
+    /// Agents who were there.
+    pub staffed: u32,
+    /// Callers who were before.
+    pub ahead: u32,
+    /// What a call took.
+    pub handling: Millis,
 }
 
 impl Claim {
-    /// Its place among the others of one queue.
-    pub(crate) fn place(&self) -> Place {
-        Place { class: Reverse(self.ticket.class), since: self.ticket.since, arrival: self.arrival, ticket: self.ticket.id }
+    /// A claim as it arrives.
+    pub(crate) fn new(ticket: Ticket, arrival: u64) -> Claim {
+        Claim { ticket, arrival, missed_by: Vec::new(), held: false, paused: Vec::new(), told: None, was_held: false }
     }
     /// Notes that `agent` did not take it.
     pub(crate) fn missed(&mut self, agent: &AgentId) {
         self.missed_by.retain(|a| a != agent);
         self.missed_by.push(agent.clone());
     }
-}
-
-/// A place in a queue: class, then age, then arrival. The smaller goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) class: Reverse<u8>,
-    pub(crate) since: Instant,
-    pub(crate) arrival: u64,
-    pub(crate) ticket: TicketId,
+    /// `agent` is not asked again before `until`.
+    pub(crate) fn pause(&mut self, agent: &AgentId, until: Instant) {
+        self.paused.retain(|pause| pause.agent != *agent);
+        self.paused.push(Pause { agent: agent.clone(), until });
+    }
+    /// Whether nothing sets agents apart for this ticket but what is declared of them.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.missed_by.is_empty() && self.paused.is_empty() && self.ticket.excluded.is_empty() && self.ticket.preferred.is_none()
+    }
 }

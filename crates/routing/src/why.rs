@@ -1,57 +1,210 @@
-//! The reason that goes with each offer: why this agent, and why not the others.
+//! The reason that goes with each offer, and with each ticket that waits on: why this agent, and why not the others.
+//!
+//! Counted by profile; only agents whom something sets apart for this very ticket are looked at one by one.
 
-use crate::Desk;
+use crate::Acd;
+use crate::ask::Fit;
+use crate::decide::Rung;
 use crate::line::Waiting;
-use model::{Agent, AgentId, AgentState, PassedOver, QueueId, WhyNot};
-use std::collections::BTreeMap;
+use model::{AgentState, Millis, PassedOver, Reason, Why, WhyNot};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// As many of those not chosen as a reason names. When the house is larger, those who came closest are named.
-pub(crate) const NAMED_AT_MOST: usize = model::Why::NAMED_MAX;
+const NAMED_AT_MOST: usize = Why::NAMED_MAX;
 
-/// Whether an agent takes calls of a queue at all, and as the how-manieth of their own order.
-pub(crate) fn serves(agent: &Agent, queue: &QueueId) -> Option<usize> {
-    if agent.serves.is_empty() { Some(0) } else { agent.serves.iter().position(|q| q == queue) }
+/// What a reason is about.
+struct Case<'a, H> {
+    waiting: &'a Waiting,
+    chosen: Option<u32>,
+    /// Agents who were given somebody else in the same input.
+    took_another: BTreeSet<u32>,
+    /// The one who is waited for.
+    alone: Option<u32>,
+    /// Whether a reserve held when it was decided.
+    holds: H,
 }
 
-/// Everyone but the chosen one, and why not they.
-pub(crate) fn passed_over(
-    chosen: &AgentId,
-    waiting: &Waiting,
-    agents: &BTreeMap<AgentId, Agent>,
-    desks: &BTreeMap<AgentId, Desk>,
-) -> Vec<PassedOver> {
-    let claim = &waiting.claim;
-    let chosen_missed = claim.missed_by.contains(chosen);
-    let why_not = |agent: &Agent| {
-        let state = desks.get(&agent.id).map_or(AgentState::SignedOut, Desk::state);
-        if serves(agent, &claim.ticket.queue).is_none() {
-            WhyNot::DoesNotServe
-        } else if let Some(need) = waiting.asked.lacking(&agent.skills) {
-            WhyNot::Skill { skill: need.skill.clone(), has: agent.skills.get(&need.skill).copied(), needs: need.level }
-        } else if state != AgentState::Idle {
-            WhyNot::State(state)
-        } else if claim.missed_by.contains(&agent.id) && !chosen_missed {
-            WhyNot::JustMissed
-        } else {
-            WhyNot::RankedLower
+impl Acd {
+    /// The reason. `chosen` with the time that they had been idle; `None`: nobody.
+    pub(crate) fn why(&self, waiting: &Waiting, chosen: Option<(u32, Duration)>, rung: &[Rung], holds: impl Fn(usize) -> bool) -> Why {
+        let queue = &self.queues[waiting.queue as usize];
+        let ask = self.asks.get(waiting.ask);
+        let age = self.clock.since(waiting.claim.ticket.since);
+        let took_another = if chosen.is_some() { BTreeSet::new() } else { rung.iter().map(|rung| rung.seat).collect() };
+        let case = Case { waiting, chosen: chosen.map(|(seat, _)| seat), took_another, alone: self.alone(waiting), holds };
+        let apart = self.set_apart(&case);
+        let counts = self.count(&case, &apart);
+        let passed_over = self.named(&case, &apart, &counts);
+        let (overtook_count, overtook) = if chosen.is_some() { self.line.overtaken_by(waiting, NAMED_AT_MOST) } else { (0, Vec::new()) };
+        Why {
+            relax_step: ask.wish.relax,
+            next_relax: queue.relax.get(ask.wish.relax as usize).map(|relax| Millis::from(relax.after.saturating_sub(age))),
+            ring: ask.wish.ring,
+            position: self.line.position(waiting),
+            idle_millis: chosen.map_or(0, |(_, idle)| Millis::from(idle).0),
+            counts,
+            passed_over,
+            overtook,
+            overtook_count,
         }
-    };
-    let mut others: Vec<PassedOver> =
-        agents.values().filter(|a| a.id != *chosen).map(|a| PassedOver { agent: a.id.clone(), why: why_not(a) }).collect();
-    others.sort_by_key(|other| distance(&other.why));
-    others.truncate(NAMED_AT_MOST);
-    others
-}
+    }
 
-/// How far from being chosen.
-fn distance(why: &WhyNot) -> u8 {
-    match why {
-        WhyNot::RankedLower => 0,
-        WhyNot::JustMissed => 1,
-        WhyNot::State(AgentState::SignedOut) => 3,
-        WhyNot::State(_) => 2,
-        WhyNot::Skill { .. } => 4,
-        WhyNot::Reserved { .. } | WhyNot::TookAnother | WhyNot::LaterRing { .. } | WhyNot::Excluded | WhyNot::PrefersAnother => 1,
-        WhyNot::DoesNotServe => 5,
+    /// Agents for whom the reason does not follow from what they can and what they do.
+    fn set_apart<H: Fn(usize) -> bool>(&self, case: &Case<H>) -> BTreeSet<u32> {
+        let claim = &case.waiting.claim;
+        let paused = claim.paused.iter().map(|pause| &pause.agent);
+        let named = claim.ticket.excluded.iter().chain(&claim.missed_by).chain(paused);
+        let seats = named.filter_map(|agent| self.floor.seat(agent)).chain(case.alone).chain(case.took_another.iter().copied());
+        seats.filter(|seat| self.floor.employed(*seat) && case.chosen != Some(*seat)).collect()
+    }
+
+    fn count<H: Fn(usize) -> bool>(&self, case: &Case<H>, apart: &BTreeSet<u32>) -> BTreeMap<Reason, u32> {
+        let ask = self.asks.get(case.waiting.ask);
+        let mut states = [0u32; AgentState::ALL.len()];
+        let mut idle = BTreeMap::new();
+        for profile in &ask.able {
+            let count = &self.floor.counts[*profile as usize];
+            for (sum, n) in states.iter_mut().zip(count.states) {
+                *sum += n;
+            }
+            if count.idle() > 0 {
+                *idle.entry(self.idle_reason(case, *profile)).or_insert(0) += count.idle();
+            }
+        }
+        let mut counts: BTreeMap<Reason, u32> = idle;
+        counts.insert(Reason::DoesNotServe, ask.does_not_serve);
+        counts.insert(Reason::Skill, ask.lacks);
+        for state in AgentState::ALL.into_iter().filter(|state| *state != AgentState::Idle) {
+            counts.insert(Reason::State(state), states[state as usize]);
+        }
+        let mut less = |reason: Reason| {
+            counts.entry(reason).and_modify(|n| *n = n.saturating_sub(1));
+        };
+        if let Some(seat) = case.chosen {
+            less(self.plain_reason(case, seat));
+        }
+        for seat in apart {
+            less(self.plain_reason(case, *seat));
+        }
+        for seat in apart {
+            *counts.entry(self.why_not(case, *seat).reason()).or_insert(0) += 1;
+        }
+        counts.retain(|_, n| *n > 0);
+        counts
+    }
+
+    /// Why nobody of a profile was chosen who is idle and whom nothing sets apart.
+    fn idle_reason<H: Fn(usize) -> bool>(&self, case: &Case<H>, profile: u32) -> Reason {
+        let waiting = case.waiting;
+        let counted = &self.floor.profiles[profile as usize].counted;
+        if !self.asks.get(waiting.ask).fits[profile as usize].may() {
+            Reason::LaterRing
+        } else if case.alone.is_some() {
+            Reason::PrefersAnother
+        } else if self.reserves.against(counted, waiting.queue, waiting.class, &case.holds).is_some() {
+            Reason::Reserved
+        } else {
+            Reason::RankedLower
+        }
+    }
+    /// The reason by which an agent is counted along with those who are alike.
+    fn plain_reason<H: Fn(usize) -> bool>(&self, case: &Case<H>, seat: u32) -> Reason {
+        let profile = self.floor.profile[seat as usize];
+        match self.asks.get(case.waiting.ask).fits[profile as usize] {
+            Fit::DoesNotServe => Reason::DoesNotServe,
+            Fit::Lacks => Reason::Skill,
+            Fit::Fits { .. } => match self.floor.state(seat) {
+                AgentState::Idle => self.idle_reason(case, profile),
+                state => Reason::State(state),
+            },
+        }
+    }
+
+    /// Why this agent was not chosen. What they cannot do comes before what they are doing, and that before what holds them back.
+    fn why_not<H: Fn(usize) -> bool>(&self, case: &Case<H>, seat: u32) -> WhyNot {
+        let (waiting, id, state) = (case.waiting, self.floor.id(seat), self.floor.state(seat));
+        let (claim, ask) = (&waiting.claim, self.asks.get(waiting.ask));
+        let profile = &self.floor.profiles[self.floor.profile[seat as usize] as usize];
+        let fit = ask.fits[self.floor.profile[seat as usize] as usize];
+        let missed = |seat: u32| claim.missed_by.contains(self.floor.id(seat));
+        let ring = match fit {
+            Fit::DoesNotServe => return WhyNot::DoesNotServe,
+            Fit::Lacks => {
+                return match ask.asked.lacking(&profile.skills) {
+                    Some(need) => {
+                        WhyNot::Skill { skill: need.skill.clone(), has: profile.skills.get(&need.skill).copied(), needs: need.level }
+                    }
+                    None => WhyNot::DoesNotServe,
+                };
+            }
+            Fit::Fits { ring, joined, .. } => (!joined).then_some(ring),
+        };
+        if claim.ticket.excluded.contains(id) {
+            return WhyNot::Excluded;
+        }
+        if state != AgentState::Idle && !case.took_another.contains(&seat) {
+            return WhyNot::State(state);
+        }
+        if let Some(ring) = ring {
+            let rings = &self.queues[waiting.queue as usize].rings;
+            let after = rings.get(usize::from(ring).saturating_sub(1)).map(|ring| ring.after).unwrap_or_default();
+            return WhyNot::LaterRing { wait: Millis::from(after.saturating_sub(self.clock.since(claim.ticket.since))) };
+        }
+        if case.alone.is_some_and(|only| only != seat) {
+            return WhyNot::PrefersAnother;
+        }
+        if claim.paused.iter().any(|pause| pause.agent == *id) {
+            return WhyNot::JustMissed;
+        }
+        if let Some(kept) = self.reserves.against(&profile.counted, waiting.queue, waiting.class, &case.holds) {
+            let rule = kept.rule.clone();
+            return WhyNot::Reserved { of: rule.of, keep: rule.keep, idle: kept.idle, kept_for: rule.kept_for };
+        }
+        match case.chosen {
+            Some(chosen) if missed(seat) && !missed(chosen) => WhyNot::JustMissed,
+            Some(_) => WhyNot::RankedLower,
+            None if case.took_another.contains(&seat) => WhyNot::TookAnother,
+            None => WhyNot::RankedLower,
+        }
+    }
+
+    /// Those who came closest: who might have been chosen, in that order; then who is free and held back; then who is busy; then who is
+    /// not there; then who lacks a skill; then who does not serve the queue.
+    fn named<H: Fn(usize) -> bool>(&self, case: &Case<H>, apart: &BTreeSet<u32>, counts: &BTreeMap<Reason, u32>) -> Vec<PassedOver> {
+        let ask = self.asks.get(case.waiting.ask);
+        let mut seats: Vec<u32> = Vec::new();
+        if counts.contains_key(&Reason::RankedLower) {
+            seats.extend(self.closest(case.waiting, NAMED_AT_MOST, &case.holds));
+        }
+        let mut add = |group: &mut dyn Iterator<Item = u32>| {
+            for seat in group {
+                if seats.len() >= NAMED_AT_MOST {
+                    break;
+                }
+                if case.chosen != Some(seat) && !seats.contains(&seat) {
+                    seats.push(seat);
+                }
+            }
+        };
+        let fits = |seat: &u32| matches!(ask.fits[self.floor.profile[*seat as usize] as usize], Fit::Fits { .. });
+        let plain_idle = ask.able.iter().flat_map(|profile| self.floor.idle[*profile as usize].iter().map(|(_, seat)| *seat));
+        let held_back = |seat: &u32| fits(seat) && !matches!(self.why_not(case, *seat), WhyNot::State(_));
+        add(&mut apart.iter().copied().filter(held_back).chain(plain_idle));
+        let all = || (0..self.floor.ids.len() as u32).filter(|seat| self.floor.employed(*seat));
+        let working = |state: AgentState| !matches!(state, AgentState::Idle | AgentState::SignedOut);
+        let any = |wanted: &dyn Fn(AgentState) -> bool| counts.keys().any(|reason| matches!(reason, Reason::State(s) if wanted(*s)));
+        if any(&working) {
+            add(&mut all().filter(|seat| fits(seat) && working(self.floor.state(*seat))));
+        }
+        if any(&|state| state == AgentState::SignedOut) {
+            add(&mut all().filter(|seat| fits(seat) && self.floor.state(*seat) == AgentState::SignedOut));
+        }
+        for (reason, group) in [(Reason::Skill, Fit::Lacks), (Reason::DoesNotServe, Fit::DoesNotServe)] {
+            if counts.contains_key(&reason) {
+                add(&mut all().filter(|seat| ask.fits[self.floor.profile[*seat as usize] as usize] == group));
+            }
+        }
+        seats.into_iter().map(|seat| PassedOver { agent: self.floor.id(seat).clone(), why: self.why_not(case, seat) }).collect()
     }
 }

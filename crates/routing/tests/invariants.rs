@@ -151,7 +151,7 @@ impl Ledger {
                 assert_eq!(*ring_for, self.queues[queue].ring_for);
                 assert!(self.fits(agent, &self.waiting[ticket].0), "{agent} does not fit");
                 assert!(!self.offers.values().any(|(t, a, _)| t == ticket || a == agent), "two offers of {ticket} or to {agent}");
-                assert_eq!(why.passed_over.len(), self.agents.len() - 1);
+                assert_eq!(why.counts.values().sum::<u32>() as usize, self.agents.len() - 1, "everybody else is counted");
                 self.offers.insert(*offer, (*ticket, agent.clone(), self.now + *ring_for));
             }
             Decision::Withdraw { offer, ticket, agent, .. } => {
@@ -187,12 +187,16 @@ impl Ledger {
         self.states.iter().filter(|(_, state)| **state == AgentState::Idle).map(|(id, _)| id.clone()).collect()
     }
     fn rank(&self, agent: &AgentId, (ticket, arrival): &(Ticket, u64)) -> impl Ord + use<> {
-        (std::cmp::Reverse(ticket.class), self.serves(&self.agents[agent], &ticket.queue), ticket.since, *arrival)
+        (std::cmp::Reverse(self.class(ticket)), self.serves(&self.agents[agent], &ticket.queue), ticket.since, *arrival)
+    }
+    /// Who has been overtaken for long enough is of the highest class.
+    fn class(&self, ticket: &Ticket) -> u8 {
+        if ticket.since + self.queues[&ticket.queue].overtaken_max <= self.now { 2 } else { ticket.class }
     }
     /// Place by counting.
     fn acd_place(&self, id: TicketId) -> Option<u32> {
         let (ticket, arrival) = self.waiting.get(&id)?;
-        let key = |t: &Ticket, arrival: u64| (std::cmp::Reverse(t.class), t.since, arrival);
+        let key = |t: &Ticket, arrival: u64| (std::cmp::Reverse(self.class(t)), t.since, arrival);
         let before = self.waiting.values().filter(|(t, a)| t.queue == ticket.queue && key(t, *a) < key(ticket, *arrival)).count();
         Some(before as u32 + 1)
     }

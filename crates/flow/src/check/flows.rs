@@ -110,10 +110,10 @@ fn speeches(draft: &Draft, flow: &Flow, sketch: &Sketch<'_>, problems: &mut Prob
     for speech in &sketch.speeches {
         prompts(draft, flow, speech, problems);
         for part in &speech.parts {
-            let templated = draft.prompts.get(&part.prompt.value).is_some_and(crate::prompts::Prompt::is_templated);
-            if templated && !sketch.templates {
-                let en = format!("\"{}\" says {{{{ position }}}}, which only a caller in a queue has", part.prompt.value);
-                let ja = format!("「{}」の {{{{ position }}}} は、待ち列の中でだけ使えます。", part.prompt.value);
+            let changing = draft.prompts.get(&part.prompt.value).and_then(crate::prompts::Prompt::changing);
+            if let Some(word) = changing.filter(|_| !sketch.templates).map(crate::prompts::Changing::word) {
+                let en = format!("\"{}\" says {{{{ {word} }}}}, which only a caller in a queue has", part.prompt.value);
+                let ja = format!("「{}」の {{{{ {word} }}}} は、待ち列の中でだけ使えます。", part.prompt.value);
                 problems.error(part.prompt.at, "position_outside_queue", en, ja);
             }
         }
@@ -259,6 +259,11 @@ impl<'a> Circles<'a> {
 fn silent_ends(flow: &Flow, problems: &mut Problems) {
     let mut seen: BTreeSet<(&StepId, bool)> = BTreeSet::new();
     let mut next: Vec<(&At<StepId>, bool)> = vec![(&flow.start, false)];
+    // Whoever is offered a callback has waited: doing nothing must bring them back, whatever the hour.
+    for named in flow.steps.values() {
+        let sketch = named.step.sketch();
+        next.extend(sketch.ways.iter().filter(|way| sketch.callback.is_some() && way.by == By::Silence).map(|way| (way.to, false)));
+    }
     while let Some((to, closed)) = next.pop() {
         let Some(named) = flow.steps.get(&to.value).filter(|_| seen.insert((&to.value, closed))) else { continue };
         let sketch = named.step.sketch();

@@ -4,6 +4,7 @@ mod city;
 mod flows;
 mod routing;
 mod sentences;
+mod transfers;
 
 use crate::book::Book;
 use crate::draft::Draft;
@@ -42,6 +43,7 @@ pub fn check(draft: &Draft, known: &Known) -> Checked {
     routing::check(&draft, &mut problems);
     for flow in draft.flows.values() {
         flows::check(&draft, known, flow, &mut problems);
+        transfers::check(&draft, known, flow, &mut problems);
     }
     sentences::check(&draft, known, &mut problems);
     let book = (!problems.any_error()).then(|| Book::new(&draft, &known.lengths));

@@ -113,7 +113,7 @@ fn whispers(draft: &Draft, problems: &mut Problems) {
             unknown(problems, whisper.at, "unknown_prompt", noun::PROMPT, whisper.value.as_str(), all);
             continue;
         };
-        if prompt.is_templated() {
+        if prompt.changing().is_some() {
             let en = format!("\"{}\" has a changing word, which nobody fills in for an agent", whisper.value);
             let ja = format!("「{}」には変わる言葉があり、担当者への一言には使えません。", whisper.value);
             problems.error(whisper.at, "whisper_changes", en, ja);

@@ -225,6 +225,6 @@ pub(crate) enum By {
     Hours { closed: bool },
     /// A queue that takes nobody, a line that does not answer, a callback that is not possible.
     Refused,
-    /// A wait, once per caller.
+    /// A wait, or how a queue stands; once per caller.
     Waited,
 }

@@ -5,21 +5,22 @@
 
 use super::menu::digit;
 use super::{By, End, Go, Sketch, Way};
+use crate::announce::Announce;
 use crate::claim::Claim;
 use crate::decode::{Fields, missing};
+use crate::facts::Facts;
 use crate::problem::{At, Problems};
-use crate::program::{Defaults, Outcomes, priority};
+use crate::program::{Defaults, Outcomes, Set, priority};
 use crate::run::{Ask, Caller, Heard, Note, Scene};
-use crate::speech::Speech;
 use crate::tree::{Key, Node, What};
-use model::{Digit, Instant, KeyMeaning, PromptId, QueueEnd, StepId};
+use model::{Digit, Instant, KeyMeaning, PromptId, QueueEnd, QueueFacts, StepId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Announcements, keys or rungs of one step.
 const ENTRIES_MAX: usize = 32;
-/// Announcements closer together than this would be one long announcement.
-const EVERY_MIN: Duration = Duration::from_secs(10);
+/// The first number of the rungs of `instead`, behind those of `waited`.
+const INSTEAD: u32 = 64;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
@@ -31,28 +32,15 @@ pub(crate) struct Step {
     full: At<StepId>,
     closed: At<StepId>,
     waited: Vec<Rung>,
-}
-
-#[derive(Clone, Debug)]
-struct Announce {
-    when: When,
-    say: Speech,
-    /// Only when the caller's place is better than when it was last said.
-    if_improved: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum When {
-    /// Once, so long after coming to the queue.
-    At(Duration),
-    /// Again and again.
-    Every(Duration),
+    /// Asked before a place is taken.
+    instead: Vec<Instead>,
 }
 
 #[derive(Clone, Debug)]
 struct QueueKey {
     after: Duration,
     to: At<StepId>,
+    set: Set,
 }
 
 #[derive(Clone, Debug)]
@@ -63,8 +51,17 @@ struct Rung {
     to: At<StepId>,
 }
 
+/// How the queue must stand for a caller to go elsewhere at once.
+#[derive(Clone, Debug)]
+struct Instead {
+    facts: Facts,
+    to: At<StepId>,
+}
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
+    /// The queue was asked how it stands.
+    looking: bool,
     /// `None` until the queue has given a place.
     waiting: Option<Waiting>,
 }
@@ -83,6 +80,8 @@ struct Waiting {
 impl Step {
     pub(crate) fn read(key: &Key, body: &Node, fields: &mut Fields<'_>, defaults: &Defaults, problems: &mut Problems) -> Option<Step> {
         let claim = Claim::read(body.name(problems), fields, problems);
+        let items = fields.take("instead").map(Node::items).unwrap_or_default();
+        let instead = items.iter().take(ENTRIES_MAX).filter_map(|item| read_instead(item, problems)).collect();
         let mut waiting = WhileWaiting::default();
         if let Some((key, node)) = fields.entry("while_waiting") {
             waiting = WhileWaiting::read(key, node, problems);
@@ -121,16 +120,18 @@ impl Step {
             full: full?,
             closed,
             waited,
+            instead,
         })
     }
 
     pub(crate) fn sketch(&self) -> Sketch<'_> {
         let refused = [&self.nobody_logged_in, &self.full, &self.closed].map(|to| Way::new(to, By::Refused));
         let mut ways = Vec::from(refused);
+        ways.extend(self.instead.iter().map(|instead| Way::new(&instead.to, By::Waited)));
         ways.extend(self.waited.iter().map(|rung| Way::new(&rung.to, By::Waited)));
-        ways.extend(self.keys.iter().map(|(digit, key)| Way::new(&key.to, By::Key(*digit))));
+        ways.extend(self.keys.iter().map(|(digit, key)| Way { set: Some(&key.set), ..Way::new(&key.to, By::Key(*digit)) }));
         Sketch {
-            speeches: self.announce.iter().map(|announce| &announce.say).collect(),
+            speeches: self.announce.iter().flat_map(Announce::speeches).collect(),
             ways,
             end: End::Person,
             templates: true,
@@ -143,11 +144,33 @@ impl Step {
         }
     }
 
-    pub(crate) fn enter(&self, _: &mut State, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
+    pub(crate) fn enter(&self, state: &mut State, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
+        let climbed = |(number, _): &(u32, &Instead)| !caller.has_climbed(scene.step, *number);
+        if (INSTEAD..).zip(&self.instead).any(|rung| climbed(&rung)) {
+            state.looking = true;
+            caller.ask(Ask::Look { queue: self.claim.queue.value.clone() });
+            return Go::Stay;
+        }
+        self.take_place(scene, caller)
+    }
+
+    fn take_place(&self, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
         let Some(wanted) = self.claim.wanted(scene, caller) else { return Go::Fail };
         caller.queued = true;
         caller.ask(Ask::Enqueue(wanted));
         Go::Stay
+    }
+
+    /// The queue has told how it stands: each rung leads a caller elsewhere once.
+    fn looked(&self, facts: Option<QueueFacts>, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
+        for (number, instead) in (INSTEAD..).zip(&self.instead) {
+            let holds = facts.is_some_and(|facts| instead.facts.hold(&facts, caller.class));
+            if holds && caller.climb(scene.step, number) {
+                caller.left_by("instead");
+                return Go::To(&instead.to.value);
+            }
+        }
+        self.take_place(scene, caller)
     }
 
     pub(crate) fn hear(&self, state: &mut State, scene: &Scene<'_>, caller: &mut Caller, heard: &Heard) -> Go<'_> {
@@ -189,6 +212,10 @@ impl Step {
                 Go::Stay
             }
             Heard::Digit(digit) => self.pressed(state, scene, caller, *digit),
+            Heard::Facts(facts) if state.looking => {
+                state.looking = false;
+                self.looked(*facts, scene, caller)
+            }
             Heard::Started
             | Heard::Connected
             | Heard::Served
@@ -200,9 +227,7 @@ impl Step {
     }
 
     fn begin(&self, now: Instant) -> Waiting {
-        let due = self.announce.iter().map(|announce| match announce.when {
-            When::At(time) | When::Every(time) => Some(now + time),
-        });
+        let due = self.announce.iter().map(|announce| Some(announce.first(now)));
         Waiting { came: now, due: due.collect(), speaking: false, said: None }
     }
 
@@ -216,6 +241,7 @@ impl Step {
         if let Some(key) = self.keys.get(&digit).filter(ready) {
             caller.note(note(KeyMeaning::Choice));
             caller.left_by(&digit.to_string());
+            caller.set(&key.set);
             return Go::To(&key.to.value);
         }
         caller.note(note(if self.keys.is_empty() { KeyMeaning::Ignored } else { KeyMeaning::Unknown }));
@@ -266,19 +292,8 @@ impl Step {
             if due.is_none_or(|due| due > now) {
                 continue;
             }
-            *due = match announce.when {
-                When::At(_) => None,
-                // From this moment on: what was held up by another announcement is not made up for.
-                When::Every(time) => Some(now + time),
-            };
-            let improved = waiting.said.is_none_or(|said| caller.position.is_some_and(|position| position < said));
-            if announce.if_improved && !improved {
-                continue;
-            }
-            if caller.say_waiting(scene, &announce.say, !self.keys.is_empty()) {
-                if caller.says_position(scene, &announce.say) {
-                    waiting.said = caller.position;
-                }
+            *due = announce.again(now);
+            if announce.say(&mut waiting.said, scene, caller, !self.keys.is_empty()) {
                 waiting.speaking = true;
                 return true;
             }
@@ -300,7 +315,7 @@ impl WhileWaiting {
         let Some(mut fields) = Fields::of(node, key.at, problems) else { return waiting };
         waiting.music = fields.take("music").and_then(|n| n.name(problems));
         for item in fields.take("announce").map(Node::items).unwrap_or_default().iter().take(ENTRIES_MAX) {
-            waiting.announce.extend(read_announce(item, problems));
+            waiting.announce.extend(Announce::read(item, problems));
         }
         for (key, node) in fields.take("keys").and_then(|n| n.map(problems)).unwrap_or_default() {
             if let Some((digit, to)) = digit(key, problems).zip(read_key(key, node, problems)) {
@@ -312,52 +327,13 @@ impl WhileWaiting {
     }
 }
 
-fn read_announce(node: &Node, problems: &mut Problems) -> Option<Announce> {
-    let mut fields = Fields::of(node, node.at, problems)?;
-    let at = fields.take("at").map(|n| n.time(problems));
-    let every = fields.take("every").map(|n| (n, n.time(problems)));
-    let say = Speech::needed(fields.take("say"), node.at, true, problems);
-    let only_if = fields.take("only_if");
-    let mut if_improved = false;
-    match only_if.and_then(Node::word) {
-        None => {}
-        Some("improved") => if_improved = true,
-        Some("known") => {
-            let (en, ja) =
-                ("\"known\" is not available yet; leave out this announcement", "「known」はまだ使えません。この案内を消してください。");
-            problems.error(only_if?.at, "not_yet", en, ja);
-        }
-        Some(_) => {
-            only_if?.one_of(&[("improved", ())], problems);
-        }
-    }
-    fields.finish(problems);
-    let when = match (at, every) {
-        (Some(at), None) => When::At(at?),
-        (None, Some((node, every))) => {
-            let every = every?;
-            if every < EVERY_MIN {
-                let en = format!("shorter than {}s leaves no music between the words", EVERY_MIN.as_secs());
-                let ja = format!("{} 秒より短い間隔では、音楽が聞こえません。", EVERY_MIN.as_secs());
-                problems.error(node.at, "too_short", en, ja);
-            }
-            When::Every(every.max(EVERY_MIN))
-        }
-        _ => {
-            let (en, ja) = ("say when: either `at` or `every`", "at か every のどちらかで時期を書いてください。");
-            problems.error(node.at, "announce_when", en, ja).help("{ every: 45s, say: queue_position, only_if: improved }");
-            return None;
-        }
-    };
-    Some(Announce { when, say: say?, if_improved })
-}
-
 fn read_key(key: &Key, node: &Node, problems: &mut Problems) -> Option<QueueKey> {
     let What::Map(_) = node.what else {
-        return node.name(problems).map(|to| QueueKey { after: Duration::ZERO, to });
+        return node.name(problems).map(|to| QueueKey { after: Duration::ZERO, to, set: Set::default() });
     };
     let mut fields = Fields::of(node, key.at, problems)?;
     let after = fields.take("after").and_then(|n| n.time(problems)).unwrap_or_default();
+    let set = fields.entry("set").map(|(key, n)| Set::read(key, n, problems)).unwrap_or_default();
     let to = match fields.take("next") {
         Some(node) => node.name(problems),
         None => {
@@ -366,7 +342,7 @@ fn read_key(key: &Key, node: &Node, problems: &mut Problems) -> Option<QueueKey>
         }
     };
     fields.finish(problems);
-    to.map(|to| QueueKey { after, to })
+    to.map(|to| QueueKey { after, to, set })
 }
 
 fn read_rung(node: &Node, problems: &mut Problems) -> Option<Rung> {
@@ -394,4 +370,21 @@ fn read_rung(node: &Node, problems: &mut Problems) -> Option<Rung> {
     };
     fields.finish(problems);
     Some(Rung { longer_than: longer_than?, class, to: to? })
+}
+
+/// `{ if: { expected_wait_over: 10m }, next: callback }`.
+fn read_instead(node: &Node, problems: &mut Problems) -> Option<Instead> {
+    const EXAMPLE: &str = "{ if: { expected_wait_over: 10m }, next: callback }";
+    let mut fields = Fields::of(node, node.at, problems)?;
+    let mut needed = |name: &'static str, problems: &mut Problems| {
+        let entry = fields.entry(name);
+        if entry.is_none() {
+            missing(problems, node.at, name, EXAMPLE);
+        }
+        entry
+    };
+    let facts = needed("if", problems).and_then(|(key, n)| Facts::read(key, n, problems));
+    let to = needed("next", problems).and_then(|(_, n)| n.name(problems));
+    fields.finish(problems);
+    Some(Instead { facts: facts?, to: to? })
 }
