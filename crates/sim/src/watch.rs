@@ -25,6 +25,8 @@ pub(crate) struct Watch {
     released: Seq,
     /// Acts that went out before their record was durable.
     pub(crate) flagged: u64,
+    /// Repairs of agents' states.
+    pub(crate) repairs: u64,
 }
 
 impl Watch {
@@ -123,6 +125,10 @@ impl Watch {
                     self.talking.remove(agent);
                 }
             }
+            Event::Repaired { agent, what } => {
+                self.repairs += 1;
+                return Err(format!("{agent}'s state had to be repaired: {what}"));
+            }
             _ => {}
         }
         Ok(())
@@ -132,6 +138,7 @@ impl Watch {
     pub(crate) fn handle_crash<'a>(&mut self, now: Instant, durable: impl Iterator<Item = &'a Record>, confirmed: Seq) {
         let before = std::mem::take(self);
         self.flagged = before.flagged;
+        self.repairs = before.repairs;
         self.last_seq = confirmed;
         for record in durable {
             match record {

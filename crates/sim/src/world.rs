@@ -64,6 +64,9 @@ enum Due {
     JournalDies,
     Crash(Duration),
     Restore,
+    Sleeps(PersonId, Duration),
+    Wakes(PersonId),
+    WallLeaps(i64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,7 +124,16 @@ pub struct World {
     controls: u64,
     watch: Watch,
     digest: Sha256,
+    /// Whether everything that was said is kept and digested; a long day has no room for it.
+    tells: bool,
     story: Vec<Told>,
+    violations: Vec<String>,
+    /// What the wall clock is ahead of the truth, in milliseconds.
+    wall_ahead: i64,
+    /// Things done so far.
+    steps: u64,
+    /// Whether the engine's books are audited after every step.
+    audits: bool,
 }
 
 impl World {
@@ -155,7 +167,12 @@ impl World {
             controls: 0,
             watch: Watch::default(),
             digest: Sha256::new(),
+            tells: true,
             story: Vec::new(),
+            violations: Vec::new(),
+            wall_ahead: 0,
+            steps: 0,
+            audits: false,
         };
         world.settle();
         world
@@ -167,6 +184,18 @@ impl World {
         let rack = Rack::new(world.random.fork());
         world.sounds = Sounds::Rack(Box::new(Racked { rack, sockets: BTreeMap::new(), legs: BTreeMap::new(), tick: None }));
         world
+    }
+
+    /// The same without a story: nothing that was said is kept, and there is no digest. For days of thousands of calls.
+    pub fn without_story(mut self) -> World {
+        self.tells = false;
+        self
+    }
+
+    /// With the engine's books audited after every step: legs, dialogs, tickets, tokens, agents and who waits while somebody is idle.
+    pub fn audited(mut self) -> World {
+        self.audits = true;
+        self
     }
 
     /// Runs everything up to a time.
@@ -218,7 +247,14 @@ impl World {
             }
             Due::Wake(_) => None,
             Due::Person(..) | Due::Media(..) | Due::Control(_) | Due::Datagram(_) => Some("something is planned".to_owned()),
-            Due::Weather(_) | Due::Pace(_) | Due::JournalDies | Due::Crash(_) | Due::Restore => Some("a fault is planned".to_owned()),
+            Due::Weather(_)
+            | Due::Pace(_)
+            | Due::JournalDies
+            | Due::Crash(_)
+            | Due::Restore
+            | Due::Sleeps(..)
+            | Due::Wakes(_)
+            | Due::WallLeaps(_) => Some("a fault is planned".to_owned()),
         });
         planned
             .or_else(|| self.people.iter().find(|p| p.phone.is_busy()).map(|p| format!("{}'s phone is busy", p.name)))
@@ -240,6 +276,7 @@ impl World {
     fn step(&mut self) {
         let Some(((at, _), due)) = self.plan.pop_first() else { return };
         self.now = self.now.max(at);
+        self.steps += 1;
         match due {
             Due::Wake(machine) => {
                 // An earlier wish of the same machine was served, or has been replaced.
@@ -267,6 +304,9 @@ impl World {
             Due::JournalDies => self.ledger.die(),
             Due::Crash(outage) => self.die(outage),
             Due::Restore => self.rise(),
+            Due::Sleeps(person, lasts) => self.fall_asleep(person, lasts),
+            Due::Wakes(person) => self.wake_up(person),
+            Due::WallLeaps(millis) => self.wall_ahead = self.wall_ahead.saturating_add(millis),
         }
         self.settle();
     }
@@ -312,17 +352,25 @@ impl World {
             engine.handle_input(now, input);
         }
         self.drain();
+        if self.audits
+            && let Some(engine) = &self.engine
+        {
+            let verdict = engine.audit();
+            self.must(verdict);
+        }
     }
 
     fn clocks(&self) -> Now {
         let millis = i64::try_from(self.now.as_nanos() / 1_000_000).unwrap_or(i64::MAX);
-        Now { mono: self.now, wall: UnixMillis(town::MONDAY.0.saturating_add(millis)) }
+        Now { mono: self.now, wall: UnixMillis(town::MONDAY.0.saturating_add(millis).saturating_add(self.wall_ahead)) }
     }
 
     /// Takes what the engine says, act by act, until it says nothing more.
     fn drain(&mut self) {
         while let Some(output) = self.engine.as_mut().and_then(Engine::poll_output) {
-            self.digest.update(format!("{:?} {output:?}\n", self.now));
+            if self.tells {
+                self.digest.update(format!("{:?} {output:?}\n", self.now));
+            }
             let verdict = match output {
                 Output::Commit(seq, record) => {
                     self.ledger.handle_record(self.now, seq, record);
@@ -336,7 +384,9 @@ impl World {
                 Output::Note(event) => {
                     let verdict = self.watch.handle_event(self.now, &event);
                     self.follow(&event);
-                    self.story.push(Told { at: self.now, what: Voice::Engine(event) });
+                    if self.tells {
+                        self.story.push(Told { at: self.now, what: Voice::Engine(event) });
+                    }
                     verdict
                 }
             };
@@ -382,8 +432,10 @@ impl World {
     }
 
     fn tell(&mut self, what: Voice) {
-        self.digest.update(format!("{:?} {what:?}\n", self.now));
-        self.story.push(Told { at: self.now, what });
+        if self.tells {
+            self.digest.update(format!("{:?} {what:?}\n", self.now));
+            self.story.push(Told { at: self.now, what });
+        }
     }
 
     fn must(&self, verdict: Result<(), String>) {
