@@ -4,11 +4,14 @@ use crate::outbound::Outside;
 use crate::{City, OpenCall, Place};
 use flow::Spoken;
 use model::{
-    AgentId, CallEnd, CallId, CallRecord, DialogId, Instant, LegId, Millis, Now, Number, OfferId, Party, Person, PlayId, QueueId, Redacted,
-    Seq, TicketId, TransferKind, UnixMillis,
+    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Estimate, Instant, LegId, Millis, Now, Number, OfferId, Party, Person,
+    PlayId, QueueId, Redacted, Seq, TicketId, TransferKind, UnixMillis,
 };
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Who hangs up sooner was not turned away by anything they heard: a wrong number, or a line of ours that drops calls.
+const SHORT: Duration = Duration::from_secs(5);
 
 /// A SIP dialog with its media session.
 #[derive(Debug)]
@@ -188,6 +191,16 @@ pub(crate) struct Call {
     pub(crate) person: Option<Person>,
     /// Age zero of the caller's claim: the first time they took a place, in whatever queue. It is never reset.
     pub(crate) waiting_since: Option<(Instant, UnixMillis)>,
+    /// Whether that was in an earlier call of the same person, whose line was cut.
+    pub(crate) kept: bool,
+    /// The caller has not heard of it yet.
+    pub(crate) kept_to_say: bool,
+    /// The caller has heard more than the first words.
+    pub(crate) past_greeting: bool,
+    /// The caller is to be called back.
+    pub(crate) booked: bool,
+    /// We called them: a callback.
+    pub(crate) called_back: bool,
     pub(crate) ticket_id: Option<TicketId>,
     /// The claim as routing was told it, for when the caller comes back to the queue.
     pub(crate) claim: Option<routing::Ticket>,
@@ -196,6 +209,8 @@ pub(crate) struct Call {
     pub(crate) to_human: Option<Duration>,
     pub(crate) served_by: Option<AgentId>,
     pub(crate) talked: Option<Duration>,
+    /// What the caller was told of the wait in this queue, and when.
+    pub(crate) told: Option<(Instant, Estimate)>,
     /// The line or queue that the caller was put through to last.
     pub(crate) put_through: Option<String>,
     /// The music that the flow asked for last.
@@ -298,8 +313,26 @@ impl Call {
         }
     }
 
+    /// The stage at which a caller who hangs up gives up; `None` for whoever got what they called for.
+    pub(crate) fn abandon_stage(&self, now: Now) -> Option<AbandonStage> {
+        if self.served_by.is_some() && !self.in_queue() || self.booked {
+            return None;
+        }
+        if now.mono.since(self.arrived.mono) < SHORT {
+            return Some(AbandonStage::Short);
+        }
+        match self.stage {
+            Stage::Opening(_) | Stage::Answering => Some(AbandonStage::Greeting),
+            Stage::Menu => Some(if self.past_greeting { AbandonStage::Menu } else { AbandonStage::Greeting }),
+            Stage::Waiting(_) => Some(AbandonStage::Queue),
+            Stage::Ringing(..) => Some(AbandonStage::Ringing),
+            Stage::Through(ref called, _) if !matches!(called.reached, Reached::Joined(_)) => Some(AbandonStage::Ringing),
+            Stage::Talking(..) | Stage::Consulting(..) | Stage::Through(..) | Stage::Over => None,
+        }
+    }
+
     /// The record that it leaves.
-    pub(crate) fn record(&self, now: Now, end: CallEnd, hung_up_by: Party) -> CallRecord {
+    pub(crate) fn record(&self, now: Now, end: CallEnd, hung_up_by: Party, gave_up: Option<AbandonStage>) -> CallRecord {
         CallRecord {
             call: self.id,
             arrived: self.arrived.wall,
@@ -319,9 +352,9 @@ impl Call {
             person: self.person.clone(),
             ticket: self.ticket_id,
             class: self.run.class(),
-            gave_up: None,
+            gave_up,
             transferred_to: self.put_through.clone(),
-            called_back: false,
+            called_back: self.called_back,
         }
     }
 
@@ -333,8 +366,10 @@ impl Call {
             lang: self.run.lang().clone(),
             since,
             class: self.run.class(),
+            kept: self.kept,
         });
         OpenCall {
+            called_back: self.called_back,
             person: self.person.clone(),
             arrived: self.arrived.wall,
             number: self.number.clone(),

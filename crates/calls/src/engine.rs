@@ -1,17 +1,20 @@
 //! The engine itself: who owns what, and how one input becomes outputs.
 
+use crate::attempt::Attempt;
 use crate::call::{Call, Dialling, Leg, Sound, Stage};
 use crate::call_back::LastCallers;
+use crate::callback::Callbacks;
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::outbound::CallsOut;
+use crate::persons::Memories;
 use crate::record::{self, OpenCall, Record, State};
 use crate::tones::Tones;
-use crate::{City, Ports};
+use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
-    ActId, AgentId, AgentNow, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, OfferId, Party,
-    Random, Refusal, Seq, Snapshot, TicketId,
+    ActId, AgentId, AgentNow, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, Number,
+    OfferId, Party, Person, Random, Refusal, Seq, Snapshot, TicketId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +30,7 @@ const ROUND: Duration = Duration::from_secs(60);
 /// The engine. It owns every call; the edge owns it.
 pub struct Engine {
     pub(crate) city: Arc<City>,
+    pub(crate) vault: Vault,
     pub(crate) random: Random,
     pub(crate) sip: sip::Endpoint,
     pub(crate) acd: routing::Acd,
@@ -39,8 +43,10 @@ pub struct Engine {
     pub(crate) wakes: BTreeSet<(Instant, CallId)>,
     pub(crate) ports: Ports,
     pub(crate) ended: BTreeMap<CallEnd, u64>,
+    pub(crate) memories: Memories,
     pub(crate) calls_out: CallsOut,
     pub(crate) tones: Tones,
+    pub(crate) callbacks: Callbacks,
     pub(crate) last_callers: LastCallers,
     /// Calls that the journal knows and no machine does: their engine died. They are closed at the first input.
     orphans: BTreeMap<CallId, OpenCall>,
@@ -70,6 +76,8 @@ pub(crate) enum Owner {
     /// Somebody outside, called for this call.
     Outside(CallId),
     Errand(CallId),
+    /// Of an attempt to call somebody back.
+    Callback(CallId),
     /// Its call is done with it; the port comes back when the session has closed.
     Closing(u16),
 }
@@ -82,8 +90,9 @@ pub(crate) struct Thread {
 }
 
 impl Engine {
-    /// An engine with no past. `seed` comes from the operating system at the edge and is fixed in the simulator.
-    pub fn new(city: Arc<City>, seed: [u8; 32]) -> Self {
+    /// An engine with no past. `seed` comes from the operating system at the edge and is fixed in the simulator. The vault is the same one
+    /// in every run of a city.
+    pub fn new(city: Arc<City>, vault: Vault, seed: [u8; 32]) -> Self {
         let mut random = Random::new(seed);
         let settings = &city.book.settings;
         let local = SocketAddr::new(advertised(&city), settings.sip.port());
@@ -94,6 +103,7 @@ impl Engine {
         let ports = Ports::new(settings.rtp_first, settings.rtp_last);
         let mut engine = Engine {
             city,
+            vault,
             random,
             sip,
             acd,
@@ -106,8 +116,10 @@ impl Engine {
             wakes: BTreeSet::new(),
             ports,
             ended: BTreeMap::new(),
+            memories: Memories::default(),
             calls_out: CallsOut::default(),
             tones: Tones::new(),
+            callbacks: Callbacks::default(),
             last_callers: LastCallers::default(),
             orphans: BTreeMap::new(),
             next_round: None,
@@ -129,12 +141,12 @@ impl Engine {
 
     /// An engine that goes on where the records stop. Calls whose engine died under them are closed, each with its call record, at
     /// the first input; presence and counters are kept. `last` is the number of the last record in the journal.
-    pub fn restore(city: Arc<City>, seed: [u8; 32], last: Seq, log: &mut dyn Iterator<Item = Record>) -> Self {
+    pub fn restore(city: Arc<City>, vault: Vault, seed: [u8; 32], last: Seq, log: &mut dyn Iterator<Item = Record>) -> Self {
         let mut state = State::default();
         for record in log {
             state.apply(record);
         }
-        let mut engine = Engine::new(city, seed);
+        let mut engine = Engine::new(city, vault, seed);
         // The city that `new` announced got number 1: it is written again below, where the journal stands.
         engine.outputs.clear();
         engine.last_seq = last.0;
@@ -149,6 +161,8 @@ impl Engine {
         engine.last_ticket = state.last_ticket.0;
         engine.placed_ticket = state.last_ticket;
         engine.ended = state.ended;
+        engine.memories = state.memories;
+        engine.callbacks.of_the_journal = state.callbacks;
         engine.orphans = state.calls;
         engine
     }
@@ -163,6 +177,7 @@ impl Engine {
     pub fn handle_input(&mut self, now: Now, input: Input) {
         self.in_hand = None;
         self.close_orphans(now);
+        self.wind_callbacks(now);
         match input {
             Input::Message { flow, from, bytes } => self.on_datagram(now, flow, from, &bytes),
             Input::Media(leg, event) => self.on_media(now, leg, event),
@@ -185,9 +200,10 @@ impl Engine {
         let sip = self.sip.poll_timeout().map(|at| (at, Wake::Sip));
         let routing = self.acd.poll_timeout().map(|at| (at, Wake::Routing));
         let call = self.wakes.first().map(|(at, call)| (*at, Wake::Call(*call)));
+        let callback = self.callbacks.poll_timeout().map(|at| (at, Wake::Callback));
         let errand = self.errands.iter().filter_map(|(id, errand)| Some((errand.due()?, Wake::Call(*id)))).min();
         let round = self.next_round.map(|at| (at, Wake::Routing));
-        [sip, routing, call, errand, round].into_iter().flatten().min()
+        [sip, routing, call, callback, errand, round].into_iter().flatten().min()
     }
 
     /// The state that must survive, read from the living machines.
@@ -200,9 +216,10 @@ impl Engine {
         State {
             version: Some(self.city.book.version.clone()),
             on_break: self.on_break(),
-            calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).collect(),
+            calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).chain(self.open_attempts()).collect(),
             ended: self.ended.clone(),
-            callbacks: BTreeMap::new(),
+            callbacks: self.callbacks.state(),
+            memories: self.memories.clone(),
             last_call: CallId(self.last_call),
             last_ticket: self.placed_ticket,
         }
@@ -223,13 +240,14 @@ impl Engine {
     pub fn census(&self) -> Census {
         let sip = self.sip.census();
         Census {
-            calls: self.calls.len() as u64 + self.errands.len() as u64,
+            calls: (self.calls.len() + self.errands.len() + self.callbacks.attempts.len()) as u64,
             legs: self.legs.len() as u64,
             dialogs: sip.dialogs,
             transactions: sip.transactions,
             tickets: self.calls.values().filter(|call| call.in_queue()).count() as u64,
             ports: self.ports.used(),
             timers: sip.timers + self.wakes.len() as u64,
+            callbacks: (self.callbacks.booked.len() + self.callbacks.of_the_journal.len()) as u64,
         }
     }
 
@@ -257,6 +275,7 @@ impl Engine {
             let known = match owner {
                 Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) => self.calls.contains_key(call),
                 Owner::Errand(call) => self.errands.contains_key(call),
+                Owner::Callback(call) => self.callbacks.attempts.contains_key(call),
                 Owner::Closing(_) => true,
             };
             if !known {
@@ -274,7 +293,8 @@ impl Engine {
             return Err(format!("leg {leg} goes out and holds no place"));
         }
         let ticket = self.tickets.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(t, _)| format!("ticket {t} has no call"));
-        let offer = self.offers.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(o, _)| format!("offer {o} has no call"));
+        let alive = |call: &CallId| self.calls.contains_key(call) || self.callbacks.attempts.contains_key(call);
+        let offer = self.offers.iter().find(|(_, call)| !alive(call)).map(|(o, _)| format!("offer {o} has no call"));
         let wake =
             self.wakes.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(_, c)| format!("a timer for call {c} that is gone"));
         ticket.or(offer).or(wake).map_or(Ok(()), Err)
@@ -304,6 +324,7 @@ impl Engine {
         match owner {
             Owner::Caller(call) => self.with_call(now, call, |engine, call| engine.on_caller_media(now, call, event)),
             Owner::Agent(call) => self.with_call(now, call, |engine, call| engine.on_agent_media(now, call, leg, event)),
+            Owner::Callback(call) => self.on_attempt_media(now, call, leg, &event),
             Owner::Outside(call) => self.with_call(now, call, |engine, call| engine.on_outside_media(now, call, leg, &event)),
             Owner::Errand(call) => self.on_errand_media(now, call, leg, event),
             Owner::Closing(port) => {
@@ -323,6 +344,7 @@ impl Engine {
                 self.acd.publish(now.mono, rules(&city));
                 self.city = city;
                 self.announce_city();
+                self.review_callbacks(now);
                 Reply::Done
             }
             Control::Drain => {
@@ -331,6 +353,7 @@ impl Engine {
             }
             Control::EndAll => {
                 self.draining = true;
+                self.end_attempts(now);
                 let all: Vec<CallId> = self.calls.keys().copied().collect();
                 for call in all {
                     self.with_call(now, call, |engine, call| {
@@ -361,6 +384,7 @@ impl Engine {
         if self.acd.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.acd.handle_timeout(now.mono);
         }
+        self.on_callback_timeout(now);
         if self.next_round.is_some_and(|at| at <= now.mono) {
             // What the machines have just decided is done first: a phone that is about to be told would look like a mistake.
             self.pump(now);
@@ -380,7 +404,7 @@ impl Engine {
 
     /// Whether there is anything that a round could look at.
     fn goes_on(&self) -> bool {
-        !self.calls.is_empty() || !self.errands.is_empty() || !self.last_callers.is_empty()
+        !self.calls.is_empty() || !self.errands.is_empty() || !self.callbacks.attempts.is_empty() || !self.last_callers.is_empty()
     }
 
     /// Once in a while every desk is compared with what is known of the agent's phone and calls. It should find nothing, ever.
@@ -401,6 +425,10 @@ impl Engine {
         }
         for errand in self.errands.values().filter(|errand| errand.is_call()) {
             seen.entry(errand.agent.clone()).or_default().talking = true;
+        }
+        for (agent, talking) in self.callbacks.attempts.values().filter_map(Attempt::holds) {
+            let seen = seen.entry(agent.clone()).or_default();
+            if talking { seen.talking = true } else { seen.offered = true }
         }
         self.acd.reconcile(now.mono, &seen);
         self.next_round = self.goes_on().then(|| now.mono + ROUND);
@@ -458,8 +486,10 @@ impl Engine {
             | E::Reoffer { dialog, .. }
             | E::ProbeAnswered { dialog }
             | E::ProbeFailed { dialog } => {
-                let owner = self.dialogs.get(&dialog).and_then(|thread| self.legs.get(&thread.leg)).copied();
+                let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
+                let owner = leg.and_then(|leg| self.legs.get(&leg)).copied();
                 match owner {
+                    Some(Owner::Callback(call)) => self.on_attempt_sip(now, call, leg.unwrap_or_default(), event),
                     Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
                     Some(Owner::Agent(call)) => self.with_call(now, call, |engine, call| engine.on_agent_sip(now, call, event)),
                     Some(Owner::Outside(call)) => {
@@ -497,7 +527,8 @@ impl Engine {
 
     fn close_orphans(&mut self, now: Now) {
         while let Some((call, open)) = self.orphans.pop_first() {
-            let record = record::lost(call, open, now.wall);
+            let record = record::lost(call, &open, now.wall);
+            self.memories.handle_ended(&open, &record);
             *self.ended.entry(record.end).or_default() += 1;
             self.commit(Record::Ended(Box::new(record.clone())));
             self.note(Event::Ended { record: Box::new(record) });
@@ -558,6 +589,11 @@ impl Engine {
     pub(crate) fn next_call(&mut self) -> CallId {
         self.last_call += 1;
         CallId(self.last_call)
+    }
+
+    /// The id that [`Engine::next_call`] gave last was not needed: no record speaks of it.
+    pub(crate) fn unused_call(&mut self) {
+        self.last_call = self.last_call.saturating_sub(1);
     }
 
     /// Errands are no calls of residents: their ids are far above, and no record speaks of them.
@@ -635,6 +671,18 @@ impl Engine {
     }
 
     pub(crate) fn refuse(&mut self, now: Now, dialog: DialogId, why: Refusal) {
+        self.note(Event::Refused { why, person: None });
+        self.reject(now, dialog, why);
+    }
+
+    /// Turns away somebody who dialled one of our numbers: they are counted, and so is who they are, or nobody would know of them.
+    pub(crate) fn refuse_caller(&mut self, now: Now, dialog: DialogId, why: Refusal, number: Number, person: Option<Person>) {
+        self.commit(Record::Refused { number: Some(number), person: person.clone(), why });
+        self.note(Event::Refused { why, person });
+        self.reject(now, dialog, why);
+    }
+
+    fn reject(&mut self, now: Now, dialog: DialogId, why: Refusal) {
         let (status, retry_after_secs) = match why {
             Refusal::UnknownNumber => (404, None),
             Refusal::NoCodec => (488, None),
@@ -642,7 +690,6 @@ impl Engine {
             Refusal::Full | Refusal::NoPort => (503, Some(5)),
             Refusal::Draining => (503, Some(30)),
         };
-        self.note(Event::Refused { why, person: None });
         self.sip.handle_command(now, sip::Command::Reject { dialog, status, retry_after_secs });
     }
 
@@ -679,6 +726,7 @@ impl Engine {
         let live = match self.legs.get(&thread.leg) {
             Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call)) => self.calls.get(call).map_or(Seq(0), |call| call.after),
             Some(Owner::Errand(call)) => self.errands.get(call).map_or(Seq(0), |errand| errand.after),
+            Some(Owner::Callback(call)) => self.callbacks.attempts.get(call).map_or(Seq(0), |attempt| attempt.after),
             Some(Owner::Closing(_)) | None => Seq(0),
         };
         thread.after.max(live)

@@ -95,6 +95,8 @@ pub enum Wake {
     Sip,
     /// Ringing, wrap-up or a relaxation step; or the round that compares desks with phones and calls.
     Routing,
+    /// A callback, or an attempt at one.
+    Callback,
     /// A menu, an announcement or a rung of waiting; an agent's star code, or somebody outside who does not answer.
     Call(CallId),
 }

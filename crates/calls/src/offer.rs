@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// An agent's phone that has not said anything at all to an INVITE by then cannot be reached: by then it was asked three times (RFC 3261
 /// section 17.1.1.2, timer A). Waiting for timer B, 32 s, would cost the caller more than the ring time.
-const PHONE_DEAF: Duration = Duration::from_secs(2);
+pub(crate) const PHONE_DEAF: Duration = Duration::from_secs(2);
 /// How long after its length a whisper counts as heard, though nobody said so.
 const WHISPER_GRACE: Duration = Duration::from_secs(2);
 
@@ -43,12 +43,14 @@ impl Engine {
                         | Stage::Through(..)
                         | Stage::Over => {}
                     });
+                } else {
+                    self.callback_refused(now, ticket, why);
                 }
             }
             Decision::Offer { offer, ticket, queue, agent, ring_for: _, why } => {
                 let Some(call) = self.tickets.get(&ticket).copied() else {
-                    // The caller is gone and routing will hear of it in this same round.
-                    return;
+                    // A callback; or the caller is gone and routing will hear of it in this same round.
+                    return self.call_back(now, ticket, offer, queue, agent, why);
                 };
                 self.note(Event::Offered { call, ticket, offer, queue: queue.clone(), agent: agent.clone(), why: why.clone() });
                 self.with_call(now, call, |engine, call| engine.call_agent(now, call, agent, offer, queue, why));
@@ -61,6 +63,7 @@ impl Engine {
             Decision::Repaired { agent, what } => self.note(Event::Repaired { agent, what }),
             Decision::Withdraw { offer, agent, how, .. } => {
                 let Some(call) = self.offers.get(&offer).copied() else { return };
+                self.callback_withdrawn(now, call, how);
                 self.with_call(now, call, |engine, call| {
                     if let Stage::Ringing(ticket, side) = std::mem::replace(&mut call.stage, Stage::Over) {
                         if side.offer == offer {

@@ -2,15 +2,23 @@
 
 use crate::call::{AgentSide, Back, Call, Reached, Sound, Stage, Ticket};
 use crate::engine::{Engine, Invite, Owner, far};
+use crate::persons::{PLACE_KEPT_MILLIS, instant_of};
 use crate::record::{Place, Record};
 use flow::{Ask, Heard, Spoken, Wanted};
 use media::{Clip, Command as Media, OnKey, PlayEnd};
-use model::{CallEnd, Codec, Event, Instant, Millis, Now, Number, Party, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId};
+use model::{
+    CallEnd, CallbackEnd, Codec, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId,
+    UnixMillis,
+};
+use routing::Preferred;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// After a key has cut a prompt its digit should follow when the key is let go. If none comes, the prompt counts as heard.
 const DIGIT_AFTER_CUT: Duration = Duration::from_secs(6);
+
+/// What somebody hears who was cut off and has called again, before the first words of the queue.
+const PLACE_KEPT: &str = "place_kept";
 
 impl Engine {
     /// Somebody calls. Everything that can be refused is refused here, before anything is opened (law 6).
@@ -21,22 +29,27 @@ impl Engine {
         }
         let dialog = invite.dialog;
         let Some(line) = self.line_of(invite.source.ip()) else { return self.refuse(now, dialog, Refusal::Forbidden) };
-        if self.draining() {
-            return self.refuse(now, dialog, Refusal::Draining);
-        }
-        if self.calls.len() >= self.city.book.settings.calls_max as usize {
-            return self.refuse(now, dialog, Refusal::Full);
-        }
-        let Ok(number) = Number::parse(&invite.to_user) else { return self.refuse(now, dialog, Refusal::UnknownNumber) };
         let city = Arc::clone(&self.city);
-        let Some(flow) = city.book.numbers.get(&number).cloned() else { return self.refuse(now, dialog, Refusal::UnknownNumber) };
+        let dialled = Number::parse(&invite.to_user).ok().and_then(|number| Some((city.book.numbers.get(&number)?.clone(), number)));
+        let person = self.vault.person(city.book.calendar.day(now.wall), &invite.from_user);
+        let turned_away = match () {
+            () if self.draining() => Some(Refusal::Draining),
+            () if self.calls.len() >= city.book.settings.calls_max as usize => Some(Refusal::Full),
+            () => None,
+        };
+        let (flow, number) = match (dialled, turned_away) {
+            (Some((_, number)), Some(why)) => return self.refuse_caller(now, dialog, why, number, person),
+            (None, Some(why)) => return self.refuse(now, dialog, why),
+            (None, None) => return self.refuse(now, dialog, Refusal::UnknownNumber),
+            (Some(dialled), None) => dialled,
+        };
         let Some(run) = flow::Run::new(Arc::clone(&city.book), &flow) else { return self.refuse(now, dialog, Refusal::UnknownNumber) };
         // An INVITE without an offer asks us to offer (RFC 3264 section 4); until we do, it is answered as "not acceptable here".
         let Some(Ok(offer)) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)) else { return self.refuse(now, dialog, Refusal::NoCodec) };
 
         let id = self.next_call();
         let Some(leg) = self.make_leg(id, 0, dialog, invite.source.ip(), Owner::Caller(id)) else {
-            return self.refuse(now, dialog, Refusal::NoPort);
+            return self.refuse_caller(now, dialog, Refusal::NoPort, number, person);
         };
         // The answer is worked out once the media session is open, with the same port: if it cannot be now, it cannot be then.
         let ours = self.capabilities(&leg, Codec::ALL.to_vec());
@@ -46,6 +59,7 @@ impl Engine {
             return self.refuse(now, dialog, Refusal::NoCodec);
         }
 
+        let run = run.calling_from(Number::parse(&invite.from_user).ok().map(|number| number.kind()));
         let caller = Redacted::new(invite.from_user);
         let local = self.bind_addr(&leg);
         let leg_id = leg.id;
@@ -60,8 +74,14 @@ impl Engine {
             arrived: now,
             number: number.clone(),
             caller: caller.clone(),
-            person: None,
+            person,
             waiting_since: None,
+            kept: false,
+            kept_to_say: false,
+            past_greeting: false,
+            booked: false,
+            called_back: false,
+            told: None,
             ticket_id: None,
             claim: None,
             last_queue: None,
@@ -77,6 +97,7 @@ impl Engine {
         });
         call.after = self.commit(Record::Arrived { call: id, open: Box::new(call.open_call(None)) });
         self.note(Event::Arrived { call: id, number, caller, line });
+        self.called_again(now, &mut call);
         self.media(call.after, leg_id, Media::Open { local });
         self.put_back(call);
     }
@@ -90,7 +111,7 @@ impl Engine {
                     return;
                 }
                 self.drop_leg(&call.leg);
-                self.note(Event::Refused { why: Refusal::NoPort, person: None });
+                self.note(Event::Refused { why: Refusal::NoPort, person: call.person.clone() });
                 self.end_call(now, call, CallEnd::InternalError, Party::Engine);
             }
             media::Event::Played { id, how } if call.sound.play() == Some(id) => match how {
@@ -205,7 +226,14 @@ impl Engine {
     fn obey(&mut self, now: Now, call: &mut Call) {
         while let Some(ask) = call.run.poll_output() {
             match ask {
-                Ask::Prompt { sentences, barge_in } => {
+                Ask::Prompt { mut sentences, barge_in } => {
+                    if call.in_queue() && std::mem::take(&mut call.kept_to_say) {
+                        let kept = Spoken { prompt: PromptId::from(PLACE_KEPT), lang: call.run.lang().clone(), value: None };
+                        // A kindness that the city may leave out.
+                        if call.city.clips.contains_key(&kept) {
+                            sentences.insert(0, kept);
+                        }
+                    }
                     let on_key = if barge_in { OnKey::Cut } else { OnKey::Ignore };
                     if !self.play(call, &sentences, on_key, false) {
                         // Nothing to hear: the flow goes on as if it had been heard, never into silence.
@@ -227,9 +255,14 @@ impl Engine {
                         call.run.handle(now, Heard::NotTransferred(how));
                     }
                 }
-                Ask::Callback { .. } => call.run.handle(now, Heard::CallbackRefused),
-                // Nobody judges it yet: the record of a call has no place for it.
-                Ask::Told { .. } => {}
+                Ask::Callback { wanted, terms } => {
+                    let booked = self.book_callback(now, call, wanted, terms);
+                    call.run.handle(now, if booked { Heard::CallbackBooked } else { Heard::CallbackRefused });
+                }
+                // The first promise is the one that a caller decided by.
+                Ask::Told { estimate } => {
+                    call.told.get_or_insert((now.mono, estimate));
+                }
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {
                     // Whoever was served was let go by whom they talked with: the flow only says goodbye.
@@ -245,8 +278,10 @@ impl Engine {
         }
     }
 
-    fn note_of_flow(&mut self, call: &Call, note: flow::Note) {
+    fn note_of_flow(&mut self, call: &mut Call, note: flow::Note) {
         let id = call.id;
+        // The first step is the greeting; whoever has come to a second one, or to a key, has heard it.
+        call.past_greeting |= call.run.path().len() > 1 || !matches!(note, flow::Note::StepEntered { .. });
         self.note(match note {
             flow::Note::StepEntered { step } => Event::StepEntered { call: id, flow: call.flow.clone(), step },
             flow::Note::Pressed { step, digit, meaning } => Event::Pressed { call: id, step, digit, meaning },
@@ -285,11 +320,12 @@ impl Engine {
             // Moving to another queue is leaving this one, but not losing the place: the age goes along.
             self.leave_queue(now, call, QueueEnd::Moved);
         }
-        let (since, _) = *call.waiting_since.get_or_insert((now.mono, now.wall));
-        let id = *call.ticket_id.get_or_insert_with(|| {
-            self.last_ticket += 1;
-            TicketId(self.last_ticket)
-        });
+        let since = self.age_zero(now, call);
+        let id = self.ticket_of(call);
+        if std::mem::take(&mut call.booked) {
+            // Whoever would rather wait after all is not called back.
+            self.callback_over(now, id, CallbackEnd::CalledAgain);
+        }
         let queue = wanted.queue.clone();
         let ticket = routing::Ticket {
             id,
@@ -300,7 +336,10 @@ impl Engine {
             since,
             bonus: wanted.bonus,
             excluded: wanted.except,
-            preferred: None,
+            preferred: wanted.last_agent.and_then(|patience| {
+                let agent = self.memories.last_agent(call.person.as_ref()?)?.clone();
+                Some(Preferred { agent, patience })
+            }),
         };
         call.last_queue = Some(queue.clone());
         call.claim = Some(ticket.clone());
@@ -309,14 +348,52 @@ impl Engine {
         self.acd.enqueue(now.mono, ticket);
     }
 
+    /// The caller's claim, which they keep for the whole call.
+    pub(crate) fn ticket_of(&mut self, call: &mut Call) -> TicketId {
+        *call.ticket_id.get_or_insert_with(|| {
+            self.last_ticket += 1;
+            TicketId(self.last_ticket)
+        })
+    }
+
+    /// Since when a caller waits: from the first place that they took, in this call or in one that was cut just before.
+    pub(crate) fn age_zero(&mut self, now: Now, call: &mut Call) -> Instant {
+        if let Some((since, _)) = call.waiting_since {
+            return since;
+        }
+        // Around midnight the person has two names.
+        let day = self.city.book.calendar.day(UnixMillis(now.wall.0.saturating_sub(PLACE_KEPT_MILLIS)));
+        let before = self.vault.person(day, call.caller.reveal());
+        let kept = [&call.person, &before].into_iter().flatten().find_map(|person| self.memories.kept(person, now.wall));
+        call.kept = kept.is_some();
+        call.kept_to_say = call.kept;
+        let since = kept.map_or(now.wall, |kept| kept.since);
+        let mono = instant_of(now, since);
+        call.waiting_since = Some((mono, since));
+        mono
+    }
+
     /// The caller has a place: it is written down before it is spoken (law 5).
     pub(crate) fn on_placed(&mut self, now: Now, call: &mut Call, queue: QueueId, position: u32) {
         let Some((since, since_wall)) = call.waiting_since else { return };
         let Some(ticket) = call.ticket().map(|t| t.id) else { return };
-        let place = Place { ticket, queue: queue.clone(), lang: call.run.lang().clone(), since: since_wall, class: call.run.class() };
+        let place = Place {
+            ticket,
+            queue: queue.clone(),
+            lang: call.run.lang().clone(),
+            since: since_wall,
+            class: call.run.class(),
+            kept: call.kept,
+        };
+        if let Some(person) = call.person.as_ref().filter(|_| call.kept) {
+            self.memories.handle_taken(person);
+        }
         self.placed_ticket = self.placed_ticket.max(ticket);
         call.after = self.commit(Record::Placed { call: call.id, place });
         self.note(Event::Enqueued { call: call.id, ticket, queue, position: u64::from(position) });
+        if call.kept_to_say {
+            self.note(Event::PlaceKept { call: call.id, age: Millis::from(now.mono.since(since)) });
+        }
         self.tell(now, call, Heard::Queued { since, position });
     }
 
@@ -353,6 +430,12 @@ impl Engine {
     pub(crate) fn note_left(&mut self, now: Now, call: &mut Call, ticket: &Ticket, how: QueueEnd) {
         let waited = call.waiting_since.map_or(Duration::ZERO, |(since, _)| now.mono.since(since));
         call.waited = Some(waited);
+        if let Some((at, estimate)) = call.told.take()
+            && how == QueueEnd::Answered
+        {
+            let (low, high, waited) = (estimate.low, estimate.high, Millis::from(now.mono.since(at)));
+            self.note(Event::WaitJudged { call: call.id, queue: ticket.queue.clone(), low, high, waited });
+        }
         self.note(Event::LeftQueue { call: call.id, ticket: ticket.id, queue: ticket.queue.clone(), waited: Millis::from(waited), how });
     }
 
@@ -360,6 +443,8 @@ impl Engine {
 
     /// The call is over: both sides are let go, its record is written, nothing of it stays.
     pub(crate) fn end_call(&mut self, now: Now, call: &mut Call, end: CallEnd, by: Party) {
+        let gave_up = call.abandon_stage(now).filter(|_| by == Party::Caller);
+        let open = call.open_call(None);
         match std::mem::replace(&mut call.stage, Stage::Over) {
             Stage::Waiting(ticket) => self.abandon(now, call, &ticket),
             Stage::Ringing(ticket, side) => {
@@ -389,14 +474,26 @@ impl Engine {
             Stage::Answering | Stage::Menu => {}
             Stage::Over => return,
         }
-        let record = Box::new(call.record(now, end, by));
-        call.after = self.commit(Record::Ended(record.clone()));
-        *self.ended.entry(end).or_default() += 1;
+        let end = match end {
+            CallEnd::AbandonedInMenu | CallEnd::FlowEnded | CallEnd::CallerVanished if call.booked => CallEnd::CallbackBooked,
+            other => other,
+        };
+        let record = call.record(now, end, by, gave_up);
+        self.memories.handle_ended(&open, &record);
+        call.after = self.close_record(record);
         if by != Party::Caller {
             self.sip.handle_command(now, sip::Command::Bye { dialog: call.leg.dialog });
         }
         self.close_leg(call.after, &call.leg);
+    }
+
+    /// Writes down and tells what a call leaves.
+    pub(crate) fn close_record(&mut self, record: model::CallRecord) -> Seq {
+        let record = Box::new(record);
+        let seq = self.commit(Record::Ended(record.clone()));
+        *self.ended.entry(record.end).or_default() += 1;
         self.note(Event::Ended { record });
+        seq
     }
 
     /// The call is over while an agent talks: the agent is let go too.

@@ -22,6 +22,8 @@ pub struct Resident {
     pub talk: Option<Duration>,
     /// What they say.
     pub says: Sound,
+    /// The number that they show; one of their own unless said. `anonymous` withholds it.
+    pub number: Option<String>,
     /// Whether they call again when nobody has served them.
     pub again: Option<Again>,
 }
@@ -44,6 +46,7 @@ impl Default for Resident {
             talk: Some(Duration::from_secs(60)),
             says: Sound::Silence,
             again: None,
+            number: None,
         }
     }
 }

@@ -79,6 +79,10 @@ impl Watch {
                 let before = self.open.insert(*call, now).is_some() || self.ended.contains_key(call);
                 return if before { Err(format!("call {call} arrived twice")) } else { Ok(()) };
             }
+            Event::CallingBack { call, .. } => {
+                let before = self.open.insert(*call, now).is_some() || self.ended.contains_key(call);
+                return if before { Err(format!("callback {call} began twice")) } else { Ok(()) };
+            }
             Event::Ended { record } => {
                 if self.open.remove(&record.call).is_none() {
                     let before = self.ended.get(&record.call);
@@ -115,7 +119,6 @@ impl Watch {
                 self.lines.insert(line.clone(), *used);
             }
             Event::LineFreed { line, used, .. } => drop(self.lines.insert(line.clone(), *used)),
-            Event::Repaired { agent, what } => return Err(format!("{agent} had to be put right: {what}")),
             Event::AgentState { agent, from, to } => {
                 let before = self.states.insert(agent.clone(), *to).unwrap_or_default();
                 if before != *from {

@@ -19,12 +19,17 @@ impl World {
     /// # Panics
     /// When the world is full.
     pub fn add_resident(&mut self, at: Duration, resident: Resident) -> PersonId {
-        let name = format!("080{:08}", self.people.len());
+        let name = resident.number.clone().unwrap_or_else(|| format!("080{:08}", self.people.len()));
         let says = resident.says.clone();
         let person = self.move_in(name.clone(), None, AnswerPolicy::Never, says, Life::Resident(resident), None);
         self.by_name.insert(name, person);
         self.at(at, person, self.dialling(person));
         person
+    }
+
+    /// A resident dials again at a time, and does as before.
+    pub fn dials_again(&mut self, at: Duration, person: PersonId) {
+        self.at(at, person, self.dialling(person));
     }
 
     /// An agent of the city, by name, whose phone registers at a time.
