@@ -714,7 +714,8 @@ fn caller_nurse_and_ward_hear_whom_they_should() {
     let tones = |person| -> Vec<u32> {
         let timeline = world.phone(person).unwrap().timeline();
         let long = timeline.iter().filter(|stretch| stretch.to - stretch.from > millis(900));
-        let tones = long.filter_map(|s| if let phone::Sounding::Tone(hz) = s.what { Some((f64::from(hz) / 100.0).round() as u32 * 100) } else { None });
+        let tones = long
+            .filter_map(|s| if let phone::Sounding::Tone(hz) = s.what { Some((f64::from(hz) / 100.0).round() as u32 * 100) } else { None });
         let mut tones: Vec<u32> = tones.collect();
         tones.dedup();
         tones
