@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// The longest clip, in samples: half an hour, more than anybody should hear.
-const SAMPLES_MAX: usize = 30 * 60 * RATE as usize;
+pub(crate) const SAMPLES_MAX: usize = 30 * 60 * RATE as usize;
 
 /// Sound in every codec that a leg may have; immutable, and shared as `Arc<Clip>`. It takes 16 kB a second.
 #[derive(PartialEq, Eq)]
@@ -27,8 +27,18 @@ impl Clip {
         if pcm.samples.len() > SAMPLES_MAX {
             return Err(Fault::TooLong);
         }
-        let encoded = |codec| pcm.samples.iter().map(|sample| g711::encode(codec, *sample)).collect();
-        Ok(Clip { pcmu: encoded(Codec::Pcmu), pcma: encoded(Codec::Pcma) })
+        Ok(Clip::of(&pcm.samples))
+    }
+
+    /// Encodes samples that were computed; what exceeds full scale is cut there.
+    pub(crate) fn sampled(samples: impl Iterator<Item = f64>) -> Clip {
+        let samples: Vec<i16> = samples.map(|sample| sample.round() as i16).collect();
+        Clip::of(&samples)
+    }
+
+    fn of(samples: &[i16]) -> Clip {
+        let encoded = |codec| samples.iter().map(|sample| g711::encode(codec, *sample)).collect();
+        Clip { pcmu: encoded(Codec::Pcmu), pcma: encoded(Codec::Pcma) }
     }
 
     /// Its sound in a codec, one byte a sample.

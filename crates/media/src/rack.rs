@@ -1,9 +1,9 @@
 //! The sessions of one worker: commands in, packets through, events out.
 
 use crate::play::Playing;
-use crate::rtp::{PACKET_MAX, Packet};
-use crate::session::{Scratch, Session};
-use crate::{Clip, rtcp};
+use crate::rtp::{HEADER, PACKET_MAX, Packet};
+use crate::session::{Content, Hears, Scratch, Session};
+use crate::{Clip, FRAME, g711, rtcp};
 use model::{Codec, Digit, Instant, LegId, MediaStats, MixId, PlayId, Random};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -15,8 +15,9 @@ use std::time::Duration;
 const EVENTS_MAX: usize = 4096;
 /// BYEs that wait for a wire; more are not sent, which RTCP survives.
 const FAREWELLS_MAX: usize = 1024;
-/// Legs that hear each other.
-const MIX_MAX: usize = 2;
+/// Legs that hear each other: a caller, an agent, an interpreter and one more. Each frame of a sum costs a leg what there are
+/// others; a fifth hears silence, and is not let in by itself when a place comes free.
+pub const MIX_MAX: usize = 4;
 
 /// Which of a leg's two sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +45,7 @@ pub enum Command {
     /// What the exchange of descriptions agreed. It may come again (re-INVITE) and then opens the latch again.
     Connect(Far),
     /// Play clips one after another, as one. What plays ends as [`PlayEnd::Cut`]. Before [`Command::Connect`] it waits; while
-    /// the far end holds us it goes on unheard. In a mix it sounds in place of the partner.
+    /// the far end holds us it goes on unheard. In a mix it sounds in place of the others, who still hear this leg.
     Play {
         /// Named in [`Event::Played`].
         id: PlayId,
@@ -57,11 +58,18 @@ pub enum Command {
     },
     /// End this play as [`PlayEnd::Cut`]; nothing if it does not play any more.
     Stop(PlayId),
-    /// Hear the other leg of this mix and be heard by it. What plays ends as [`PlayEnd::Cut`]; until the other is there, silence. A
-    /// mix has two legs: a third hears silence.
+    /// Hear the other legs of this mix and be heard by them; another mix is left for it. What plays ends as [`PlayEnd::Cut`];
+    /// until another is there, silence. Beyond [`MIX_MAX`] legs a leg hears silence and is in no mix.
+    ///
+    /// Two hear each other by relay, packet by packet. Three or four hear the sum of all others, full scale at most, in frames of
+    /// 20 ms; each voice then waits for one frame, on a bad link for up to three, and what has not come by then is silence. All
+    /// legs of a mix must be in one rack and have their ticks in one order, turn after turn.
     Join(MixId),
-    /// Hear nobody.
+    /// Hear nobody, and be heard by nobody.
     Leave,
+    /// The keys of this leg reach the other leg of its mix too, until it leaves the mix: for the menu of another house. They do
+    /// so only between two, never in a sum, and only to a phone that knows them. Outside a mix this does nothing.
+    PassKeys,
     /// End it; [`Event::Closed`] follows.
     Close,
 }
@@ -108,7 +116,7 @@ pub enum Event {
         /// How.
         how: PlayEnd,
     },
-    /// A key was pressed, and held for this time; told when it came up.
+    /// A key was pressed, and held for this time; told when it came up. In a mix too.
     Digit(Digit, Duration),
     /// Neither sound nor a report came for 30 s from a far end that should send; told again after another 30 s.
     Silent,
@@ -166,7 +174,7 @@ impl Rack {
                     tell(&mut self.events, leg, Event::Opened(local));
                 }
                 Command::Play { id, .. } => tell(&mut self.events, leg, Event::Played { id, how: PlayEnd::Failed }),
-                Command::Connect(_) | Command::Stop(_) | Command::Join(_) | Command::Leave | Command::Close => {}
+                Command::Connect(_) | Command::Stop(_) | Command::Join(_) | Command::Leave | Command::PassKeys | Command::Close => {}
             }
             return;
         };
@@ -184,11 +192,12 @@ impl Rack {
                 self.join(leg, mix);
             }
             Command::Leave => self.leave(leg),
+            Command::PassKeys => session.passes_keys = session.mix.is_some(),
             Command::Close => self.close(now, leg),
         }
     }
 
-    /// A packet came on a leg's socket. Sound and keys for its partner leave at once.
+    /// A packet came on a leg's socket. Sound for a mix of two leaves at once.
     pub fn handle_packet(&mut self, now: Instant, leg: LegId, channel: Channel, from: SocketAddr, packet: &[u8], wire: &mut impl Wire) {
         self.send_farewells(wire);
         let Some(session) = self.sessions.get_mut(&leg) else { return };
@@ -197,19 +206,38 @@ impl Rack {
             Channel::Rtp => {
                 let Some(packet) = Packet::read(packet) else { return };
                 let events = &mut self.events;
-                let Some(heard) = session.handle_rtp(now, from, &packet, |event| tell(events, leg, event)) else { return };
-                let Some(partner) = session.partner else { return };
-                if let Some(other) = self.sessions.get_mut(&partner) {
-                    other.relay(partner, &packet, heard, &mut self.scratch, wire);
+                let Some((content, arrival)) = session.handle_rtp(now, from, &packet, |event| tell(events, leg, event)) else { return };
+                match session.hears() {
+                    Hears::Nobody => {}
+                    Hears::One(partner) => {
+                        let content = if content == Content::Keys && !session.passes_keys { Content::Other } else { content };
+                        if let Some(other) = self.sessions.get_mut(&partner) {
+                            other.relay(partner, &packet, (content, arrival), &mut self.scratch, wire);
+                        }
+                    }
+                    Hears::Sum => {
+                        // RFC 3550 section 8.2, as in a relay: what we sent to one of them and comes back is a loop.
+                        let members = session.mix.and_then(|mix| self.mixes.get(&mix)).map_or(&[][..], Vec::as_slice);
+                        let ours = members.iter().filter_map(|member| self.sessions.get(member)).any(|s| s.ssrc() == packet.ssrc);
+                        if let (Content::Sound(codec), false, Some(session)) = (content, ours, self.sessions.get_mut(&leg)) {
+                            session.handle_voice(&packet, codec, arrival);
+                        }
+                    }
                 }
             }
         }
     }
 
-    /// 20 ms have passed for a leg: the next frame of what plays or of silence, reports when due, keys whose end was lost.
+    /// 20 ms have passed for a leg: the next frame of what plays, of the sum or of silence, reports when due, keys whose end was
+    /// lost.
     pub fn handle_tick(&mut self, now: Instant, leg: LegId, wire: &mut impl Wire) {
         self.send_farewells(wire);
-        let Some(session) = self.sessions.get_mut(&leg) else { return };
+        let Some(mut session) = self.sessions.get_mut(&leg) else { return };
+        if session.hears() == Hears::Sum {
+            self.sum(leg);
+            let Some(again) = self.sessions.get_mut(&leg) else { return };
+            session = again;
+        }
         let events = &mut self.events;
         session.handle_tick(now, leg, &mut self.random, &mut self.scratch, wire, |event| tell(events, leg, event));
     }
@@ -237,38 +265,71 @@ impl Rack {
         self.sessions.len()
     }
 
+    /// A leg in a sum has its turn: its own next frame sounds for the others, and what it hears of them is laid ready in
+    /// `scratch`, in its codec.
+    fn sum(&mut self, leg: LegId) {
+        let Some(session) = self.sessions.get_mut(&leg) else { return };
+        let Some(codec) = session.sound_voice() else { return };
+        let members = session.mix.and_then(|mix| self.mixes.get(&mix)).map_or(&[][..], Vec::as_slice);
+        let mut sum = [0i32; FRAME];
+        for voice in members.iter().filter(|member| **member != leg).filter_map(|member| self.sessions.get(member)?.voice()) {
+            for (total, sample) in sum.iter_mut().zip(voice) {
+                *total += i32::from(*sample);
+            }
+        }
+        for (byte, total) in self.scratch[HEADER..].iter_mut().zip(sum) {
+            *byte = g711::encode(codec, total.clamp(i16::MIN.into(), i16::MAX.into()) as i16);
+        }
+    }
+
     fn join(&mut self, leg: LegId, mix: MixId) {
         if self.sessions.get(&leg).is_some_and(|session| session.mix == Some(mix)) {
             return;
         }
-        self.leave(leg);
+        self.take_out(leg);
+        let Some(session) = self.sessions.get_mut(&leg) else { return };
         let members = self.mixes.entry(mix).or_default();
         if members.len() == MIX_MAX {
+            session.hear(Hears::Nobody);
             return;
         }
-        let partner = members.first().copied();
         members.push(leg);
-        if let Some(session) = self.sessions.get_mut(&leg) {
-            session.mix = Some(mix);
-            session.set_partner(partner);
-        }
-        if let Some(other) = partner.and_then(|partner| self.sessions.get_mut(&partner)) {
-            other.set_partner(Some(leg));
-        }
+        session.mix = Some(mix);
+        self.settle(mix);
     }
 
     fn leave(&mut self, leg: LegId) {
+        self.take_out(leg);
+        if let Some(session) = self.sessions.get_mut(&leg) {
+            session.hear(Hears::Nobody);
+        }
+    }
+
+    /// Out of its mix, still hearing what it heard: the caller says what comes next, so that nothing is in between.
+    fn take_out(&mut self, leg: LegId) {
         let Some(session) = self.sessions.get_mut(&leg) else { return };
         let Some(mix) = session.mix.take() else { return };
-        let partner = session.partner;
-        session.set_partner(None);
-        if let Some(other) = partner.and_then(|partner| self.sessions.get_mut(&partner)) {
-            other.set_partner(None);
-        }
+        session.passes_keys = false;
         if let Some(members) = self.mixes.get_mut(&mix) {
             members.retain(|member| *member != leg);
             if members.is_empty() {
                 self.mixes.remove(&mix);
+            }
+        }
+        self.settle(mix);
+    }
+
+    /// Who hears whom, by how many there are. Whoever goes on as before is not disturbed.
+    fn settle(&mut self, mix: MixId) {
+        let members = self.mixes.get(&mix).map_or(&[][..], Vec::as_slice);
+        for member in members {
+            let hears = match members {
+                [one, other] => Hears::One(if one == member { *other } else { *one }),
+                [] | [_] => Hears::Nobody,
+                [..] => Hears::Sum,
+            };
+            if let Some(session) = self.sessions.get_mut(member) {
+                session.hear(hears);
             }
         }
     }

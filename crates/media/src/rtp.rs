@@ -153,6 +153,11 @@ impl Sender {
         if later(self.floor, self.clock) { self.floor } else { self.clock }
     }
 
+    /// Whether what was sent lasts for the whole of this tick.
+    pub(crate) fn covers_tick(&self) -> bool {
+        self.floor.wrapping_sub(self.clock).cast_signed() >= FRAME as i32
+    }
+
     /// Sequence number of the next packet.
     pub fn sequence(&self) -> u16 {
         self.sequence

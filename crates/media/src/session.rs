@@ -1,6 +1,7 @@
 //! One leg's sound: its two streams, what plays, whom it hears, and its reports.
 
 use crate::dtmf::{Detector, Key};
+use crate::input::Input;
 use crate::play::{After, Playing};
 use crate::relay::Relay;
 use crate::rtp::{Arrival, HEADER, PACKET_MAX, Packet, Receiver, Sender};
@@ -25,8 +26,13 @@ const _: () = assert!(size_of::<Session>() <= 1024);
 pub(crate) struct Session {
     pub(crate) local: SocketAddr,
     pub(crate) mix: Option<MixId>,
-    /// The other leg of the mix, once it is there.
-    pub(crate) partner: Option<LegId>,
+    /// Its keys go on to its partner.
+    pub(crate) passes_keys: bool,
+    hears: Hears,
+    /// What it says, while it is in a sum.
+    input: Option<Box<Input>>,
+    /// A relay has just ended: its last packet may be for the tick to come.
+    handed_over: bool,
     sender: Sender,
     receiver: Receiver,
     detector: Detector,
@@ -35,6 +41,16 @@ pub(crate) struct Session {
     reporter: Reporter,
     foreign: u64,
     talk: Option<Talk>,
+}
+
+/// Whom a leg hears when nothing plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hears {
+    Nobody,
+    /// The other of two, packet by packet.
+    One(LegId),
+    /// All others of three or four.
+    Sum,
 }
 
 /// What exists once the far end is known.
@@ -76,7 +92,10 @@ impl Session {
         Session {
             local,
             mix: None,
-            partner: None,
+            passes_keys: false,
+            hears: Hears::Nobody,
+            input: None,
+            handed_over: false,
             sender: Sender::new(random),
             receiver: Receiver::default(),
             detector: Detector::default(),
@@ -129,10 +148,50 @@ impl Session {
         }
     }
 
-    /// Hears another partner, or nobody.
-    pub(crate) fn set_partner(&mut self, partner: Option<LegId>) {
-        self.partner = partner;
+    pub(crate) fn hears(&self) -> Hears {
+        self.hears
+    }
+
+    /// Hears somebody else from here on, and what it hears is a talkspurt; the same as before changes nothing.
+    pub(crate) fn hear(&mut self, hears: Hears) {
+        if self.hears == hears {
+            return;
+        }
+        self.handed_over = matches!(self.hears, Hears::One(_));
+        match hears {
+            Hears::Nobody | Hears::One(_) => self.input = None,
+            Hears::Sum => {
+                self.input = Some(Box::new(Input::new()));
+                self.sender.pause();
+            }
+        }
+        self.hears = hears;
         self.relay.interrupt(&mut self.sender);
+    }
+
+    /// Who we are in our stream to it.
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.sender.ssrc()
+    }
+
+    /// Its sound came while it is in a sum.
+    pub(crate) fn handle_voice(&mut self, packet: &Packet<'_>, codec: Codec, arrival: Arrival) {
+        if let Some(input) = &mut self.input {
+            input.handle_sound(packet, codec, arrival);
+        }
+    }
+
+    /// Its next frame sounds for the others. The codec in which it wants to hear theirs; `None` if it is in no sum, or hears
+    /// something else or nothing.
+    pub(crate) fn sound_voice(&mut self) -> Option<Codec> {
+        self.input.as_mut()?.tick();
+        let talk = self.talk.as_ref()?;
+        (self.playing.is_none() && talk.may_send()).then_some(talk.far.codec)
+    }
+
+    /// What of it sounds for the others of a sum; `None` for nothing.
+    pub(crate) fn voice(&self) -> Option<&[i16; FRAME]> {
+        self.input.as_ref()?.frame()
     }
 
     pub(crate) fn stats(&self) -> MediaStats {
@@ -263,7 +322,7 @@ impl Session {
         }
     }
 
-    /// 20 ms have passed.
+    /// 20 ms have passed. In a sum `scratch` holds what this leg hears of it.
     pub(crate) fn handle_tick(
         &mut self,
         now: Instant,
@@ -294,8 +353,19 @@ impl Session {
                 true
             }
             None => {
-                frame.fill(g711::silence(talk.far.codec));
-                self.partner.is_none() || self.relay.tick(&mut self.sender)
+                let covered = std::mem::take(&mut self.handed_over) && self.sender.covers_tick();
+                let due = match self.hears {
+                    Hears::Nobody => {
+                        frame.fill(g711::silence(talk.far.codec));
+                        true
+                    }
+                    Hears::One(_) => {
+                        frame.fill(g711::silence(talk.far.codec));
+                        self.relay.tick(&mut self.sender)
+                    }
+                    Hears::Sum => true,
+                };
+                due && !covered
             }
         };
         if !talk.may_send() {

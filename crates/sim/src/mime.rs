@@ -89,6 +89,8 @@ impl Mime {
                 session.mix = Some(mix);
             }
             Command::Leave => session.mix = None,
+            // Keys are heard by the engine whether or not they go on to somebody's phone.
+            Command::PassKeys => {}
             Command::Close => {
                 cut(&mut self.events, leg, session);
                 self.legs.remove(&leg);
@@ -117,6 +119,11 @@ impl Mime {
         for session in self.legs.values_mut().filter(|session| session.remote == Some(phone)) {
             session.silent_at = Some(now + SILENT);
         }
+    }
+
+    /// The phone at this RTP address can send again.
+    pub(crate) fn handle_back(&mut self, phone: SocketAddr) {
+        self.gone.remove(&phone);
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {

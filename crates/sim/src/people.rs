@@ -1,7 +1,7 @@
 //! Who lives in the town: residents who call, and agents who answer.
 
 use model::Instant;
-use phone::{AnswerPolicy, Phone, Sound};
+use phone::{AnswerPolicy, Config, Phone, Sound};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -24,6 +24,17 @@ pub struct Resident {
     pub says: Sound,
     /// The number that they show; one of their own unless said. `anonymous` withholds it.
     pub number: Option<String>,
+    /// Whether they call again when nobody has served them.
+    pub again: Option<Again>,
+}
+
+/// Calling again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// How long after the last try.
+    pub after: Duration,
+    /// How often at most.
+    pub times: u32,
 }
 
 impl Default for Resident {
@@ -34,6 +45,7 @@ impl Default for Resident {
             patience: Duration::from_secs(600),
             talk: Some(Duration::from_secs(60)),
             says: Sound::Silence,
+            again: None,
             number: None,
         }
     }
@@ -42,17 +54,30 @@ impl Default for Resident {
 /// Somebody who answers.
 #[derive(Clone, Debug)]
 pub struct Clerk {
-    /// What they do when their phone rings.
+    /// What their phone does when it rings.
     pub answer: AnswerPolicy,
+    /// What they do themselves, where the phone does nothing: drawn anew for each call.
+    pub habits: Option<Habits>,
     /// How long they talk before they hang up; `None` leaves that to the resident.
     pub talk: Option<Duration>,
     /// What they say.
     pub says: Sound,
 }
 
+/// How an agent answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Habits {
+    /// At the quickest.
+    pub quickest: Duration,
+    /// At the slowest.
+    pub slowest: Duration,
+    /// Out of a thousand calls, so many are let ring.
+    pub misses_per_mille: u32,
+}
+
 impl Default for Clerk {
     fn default() -> Self {
-        Clerk { answer: AnswerPolicy::After(Duration::from_secs(3)), talk: None, says: Sound::Silence }
+        Clerk { answer: AnswerPolicy::After(Duration::from_secs(3)), habits: None, talk: None, says: Sound::Silence }
     }
 }
 
@@ -87,6 +112,8 @@ impl Default for Neighbour {
 #[derive(Debug)]
 pub(crate) struct Person {
     pub(crate) phone: Phone,
+    /// To make the phone anew when it was switched off and on.
+    pub(crate) config: Config,
     pub(crate) name: String,
     pub(crate) sip: SocketAddr,
     pub(crate) rtp: SocketAddr,
@@ -94,6 +121,10 @@ pub(crate) struct Person {
     /// Counts this person's calls, so that what was planned for one does not happen to the next.
     pub(crate) calls: u32,
     pub(crate) ended: Option<Instant>,
+    /// Somebody has talked with them.
+    pub(crate) served: bool,
+    /// How often they have called again.
+    pub(crate) again: u32,
 }
 
 #[derive(Debug)]

@@ -44,11 +44,13 @@ pub struct Town {
     pub wrap_up_secs: u32,
     /// Whether the town calls back: key 9 in the nurse's queue, between nine and five, over a trunk.
     pub callbacks: bool,
+    /// Whether the town puts callers through to a ward's hotline by itself: key 4 in the menu, key 8 in the nurse's queue.
+    pub hotline: bool,
 }
 
 impl Default for Town {
     fn default() -> Self {
-        Town { calls_max: 1000, waiting_max: 500, ring_secs: 15, wrap_up_secs: 20, callbacks: false }
+        Town { calls_max: 1000, waiting_max: 500, ring_secs: 15, wrap_up_secs: 20, callbacks: false, hotline: false }
     }
 }
 
@@ -106,6 +108,21 @@ const CALLBACK_STEPS: &str = r#"
   booked: { hang_up: { say: callback_booked } }
 "#;
 
+/// What the flow has more where the town puts callers through.
+const HOTLINE_STEPS: &str = r#"
+  hotline:
+    transfer:
+      to: ward
+      kind: warm
+      brief: brief_ward
+      timeout: 20s
+      busy: nurse
+      no_answer: nurse
+      refused: nurse
+      at_capacity: nurse
+      failed: nurse
+"#;
+
 const PROMPTS: &str = r#"
 welcome: { ja: "市の健康相談です。" }
 main_menu: { ja: "お体の心配は1、そのほかのご質問は2、ご案内は3を押してください。" }
@@ -119,6 +136,7 @@ callback_offer: { ja: "折り返しをご希望なら1を押してください�
 callback_booked: { ja: "折り返しお電話します。" }
 callback_greeting: { ja: "市役所です。お話しになるには1を押してください。" }
 closing_down: { ja: "ただいま受付を終了します。おかけ直しください。" }
+brief_ward: { ja: "市の窓口からのお電話です。" }
 place_kept: { ja: "先ほどの順番を取ってあります。" }
 agent_ready: { ja: "受付を始めます。" }
 agent_break: { ja: "休憩に入ります。" }
@@ -180,19 +198,31 @@ impl Town {
     }
 
     fn flow(&self) -> String {
-        if !self.callbacks {
-            return FLOW.to_owned();
+        let mut flow = FLOW.to_owned();
+        let mut more = |steps: &str, at: &str, keys: &str| {
+            flow = flow.replacen(at, &format!("{at}{keys}"), 1);
+            flow.push_str(steps.trim_start_matches('\n'));
+        };
+        let nurse = r#"keys: { "0": { next: general }"#;
+        if self.callbacks {
+            more(CALLBACK_STEPS, nurse, r#", "9": { next: callback }"#);
         }
-        let nurse = r#"keys: { "0": { next: general } }"#;
-        let with_callback = r#"keys: { "0": { next: general }, "9": { next: callback } }"#;
-        format!("{}{}", FLOW.replacen(nurse, with_callback, 1), CALLBACK_STEPS.trim_start_matches('\n'))
+        if self.hotline {
+            more(HOTLINE_STEPS, nurse, r#", "8": { next: hotline }"#);
+            more("", r#""3": information"#, r#", "4": hotline"#);
+        }
+        flow
     }
 
     fn lines(&self) -> String {
-        if !self.callbacks {
+        if !self.callbacks && !self.hotline {
             return "local: { from: [127.0.0.0/8] }\n".to_owned();
         }
-        format!("local: {{ from: [127.1.0.0/16] }}\ncarrier: {{ trunk: {{ host: \"{TRUNK}\", channels: {CHANNELS} }} }}\n")
+        let ward = format!("ward: {{ trunk: carrier, number: \"{WARD}\", lines: 2, code: \"71\" }}\n");
+        format!(
+            "local: {{ from: [127.1.0.0/16] }}\ncarrier: {{ trunk: {{ host: \"{TRUNK}\", channels: {CHANNELS} }} }}\n{}",
+            if self.hotline { ward.as_str() } else { "" }
+        )
     }
 
     fn queues(&self) -> String {

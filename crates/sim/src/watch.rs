@@ -25,6 +25,8 @@ pub(crate) struct Watch {
     released: Seq,
     /// Acts that went out before their record was durable.
     pub(crate) flagged: u64,
+    /// Repairs of agents' states.
+    pub(crate) repairs: u64,
 }
 
 impl Watch {
@@ -117,7 +119,6 @@ impl Watch {
                 self.lines.insert(line.clone(), *used);
             }
             Event::LineFreed { line, used, .. } => drop(self.lines.insert(line.clone(), *used)),
-            Event::Repaired { agent, what } => return Err(format!("{agent} had to be put right: {what}")),
             Event::AgentState { agent, from, to } => {
                 let before = self.states.insert(agent.clone(), *to).unwrap_or_default();
                 if before != *from {
@@ -126,6 +127,10 @@ impl Watch {
                 if *from == AgentState::Talking {
                     self.talking.remove(agent);
                 }
+            }
+            Event::Repaired { agent, what } => {
+                self.repairs += 1;
+                return Err(format!("{agent}'s state had to be repaired: {what}"));
             }
             _ => {}
         }
@@ -136,6 +141,7 @@ impl Watch {
     pub(crate) fn handle_crash<'a>(&mut self, now: Instant, durable: impl Iterator<Item = &'a Record>, confirmed: Seq) {
         let before = std::mem::take(self);
         self.flagged = before.flagged;
+        self.repairs = before.repairs;
         self.last_seq = confirmed;
         for record in durable {
             match record {

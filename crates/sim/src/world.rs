@@ -66,6 +66,9 @@ enum Due {
     PortsTaken(Vec<u16>),
     Crash(Duration),
     Restore,
+    Sleeps(PersonId, Duration),
+    Wakes(PersonId),
+    WallLeaps(i64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,8 +106,6 @@ fn is_quiet(census: &Census) -> bool {
 pub struct World {
     seed: u64,
     now: Instant,
-    /// By how much the machine's wall clock is wrong, in milliseconds.
-    wall_shift: i64,
     serial: u64,
     plan: BTreeMap<(Instant, u64), Due>,
     /// For when each machine is on the plan; other entries for it are stale.
@@ -132,7 +133,16 @@ pub struct World {
     controls: u64,
     watch: Watch,
     digest: Sha256,
+    /// Whether everything that was said is kept and digested; a long day has no room for it.
+    tells: bool,
     story: Vec<Told>,
+    violations: Vec<String>,
+    /// What the wall clock is ahead of the truth, in milliseconds.
+    wall_ahead: i64,
+    /// Things done so far.
+    steps: u64,
+    /// Whether the engine's books are audited after every step.
+    audits: bool,
 }
 
 impl World {
@@ -146,7 +156,6 @@ impl World {
         let mut world = World {
             seed,
             now: Instant::ZERO,
-            wall_shift: 0,
             serial: 0,
             plan: BTreeMap::new(),
             alarms: BTreeMap::new(),
@@ -169,7 +178,12 @@ impl World {
             controls: 0,
             watch: Watch::default(),
             digest: Sha256::new(),
+            tells: true,
             story: Vec::new(),
+            violations: Vec::new(),
+            wall_ahead: 0,
+            steps: 0,
+            audits: false,
         };
         world.settle();
         world
@@ -181,6 +195,18 @@ impl World {
         let rack = Rack::new(world.random.fork());
         world.sounds = Sounds::Rack(Box::new(Racked { rack, sockets: BTreeMap::new(), legs: BTreeMap::new(), tick: None }));
         world
+    }
+
+    /// The same without a story: nothing that was said is kept, and there is no digest. For days of thousands of calls.
+    pub fn without_story(mut self) -> World {
+        self.tells = false;
+        self
+    }
+
+    /// With the engine's books audited after every step: legs, dialogs, tickets, tokens, agents and who waits while somebody is idle.
+    pub fn audited(mut self) -> World {
+        self.audits = true;
+        self
     }
 
     /// Runs everything up to a time.
@@ -232,9 +258,16 @@ impl World {
             }
             Due::Wake(_) => None,
             Due::Person(..) | Due::Media(..) | Due::Control(_) | Due::Datagram(_) => Some("something is planned".to_owned()),
-            Due::Weather(_) | Due::Pace(_) | Due::JournalDies | Due::PortsTaken(_) | Due::ClockJumps(_) | Due::Crash(_) | Due::Restore => {
-                Some("a fault is planned".to_owned())
-            }
+            Due::Weather(_)
+            | Due::Pace(_)
+            | Due::JournalDies
+            | Due::PortsTaken(_)
+            | Due::ClockJumps(_)
+            | Due::Crash(_)
+            | Due::Restore
+            | Due::Sleeps(..)
+            | Due::Wakes(_)
+            | Due::WallLeaps(_) => Some("a fault is planned".to_owned()),
         });
         planned
             .or_else(|| self.people.iter().find(|p| p.phone.is_busy()).map(|p| format!("{}'s phone is busy", p.name)))
@@ -256,6 +289,7 @@ impl World {
     fn step(&mut self) {
         let Some(((at, _), due)) = self.plan.pop_first() else { return };
         self.now = self.now.max(at);
+        self.steps += 1;
         match due {
             Due::Wake(machine) => {
                 // An earlier wish of the same machine was served, or has been replaced.
@@ -282,7 +316,7 @@ impl World {
             Due::Pace(pace) => self.ledger.set_pace(pace),
             Due::JournalDies => self.ledger.die(),
             // A thing of the machine: the engine hears nothing of it but what its next input shows.
-            Due::ClockJumps(millis) => self.wall_shift = self.wall_shift.saturating_add(millis),
+            Due::ClockJumps(millis) => self.wall_ahead = self.wall_ahead.saturating_add(millis),
             Due::PortsTaken(ports) => {
                 if let Sounds::Mime(mime) = &mut self.sounds {
                     mime.handle_taken(ports);
@@ -290,6 +324,9 @@ impl World {
             }
             Due::Crash(outage) => self.die(outage),
             Due::Restore => self.rise(),
+            Due::Sleeps(person, lasts) => self.fall_asleep(person, lasts),
+            Due::Wakes(person) => self.wake_up(person),
+            Due::WallLeaps(millis) => self.wall_ahead = self.wall_ahead.saturating_add(millis),
         }
         self.settle();
     }
@@ -335,17 +372,25 @@ impl World {
             engine.handle_input(now, input);
         }
         self.drain();
+        if self.audits
+            && let Some(engine) = &self.engine
+        {
+            let verdict = engine.audit();
+            self.must(verdict);
+        }
     }
 
     fn clocks(&self) -> Now {
         let millis = i64::try_from(self.now.as_nanos() / 1_000_000).unwrap_or(i64::MAX);
-        Now { mono: self.now, wall: UnixMillis(town::MONDAY.0.saturating_add(millis).saturating_add(self.wall_shift)) }
+        Now { mono: self.now, wall: UnixMillis(town::MONDAY.0.saturating_add(millis).saturating_add(self.wall_ahead)) }
     }
 
     /// Takes what the engine says, act by act, until it says nothing more.
     fn drain(&mut self) {
         while let Some(output) = self.engine.as_mut().and_then(Engine::poll_output) {
-            self.digest.update(format!("{:?} {output:?}\n", self.now));
+            if self.tells {
+                self.digest.update(format!("{:?} {output:?}\n", self.now));
+            }
             let verdict = match output {
                 Output::Commit(seq, record) => {
                     self.ledger.handle_record(self.now, seq, record);
@@ -359,7 +404,9 @@ impl World {
                 Output::Note(event) => {
                     let verdict = self.watch.handle_event(self.now, &event);
                     self.follow(&event);
-                    self.story.push(Told { at: self.now, what: Voice::Engine(event) });
+                    if self.tells {
+                        self.story.push(Told { at: self.now, what: Voice::Engine(event) });
+                    }
                     verdict
                 }
             };
@@ -405,8 +452,10 @@ impl World {
     }
 
     fn tell(&mut self, what: Voice) {
-        self.digest.update(format!("{:?} {what:?}\n", self.now));
-        self.story.push(Told { at: self.now, what });
+        if self.tells {
+            self.digest.update(format!("{:?} {what:?}\n", self.now));
+            self.story.push(Told { at: self.now, what });
+        }
     }
 
     fn must(&self, verdict: Result<(), String>) {

@@ -559,6 +559,174 @@ fn a_phone_that_is_dead_costs_two_seconds_and_a_caller_who_leaves_stops_the_ring
     assert!(ended(&world, yuki).unwrap() - secs(16) < millis(200));
 }
 
+// ---- the flow puts somebody through ------------------------------------------------------------------------------------------
+
+fn hotline() -> World {
+    World::new(Town { hotline: true, ..Town::default() }.build(), 1)
+}
+
+#[test]
+fn a_resident_asks_for_the_ward_in_the_menu_and_is_put_through() {
+    let mut world = hotline();
+    world.add_neighbour(Neighbour { keys: "W1".to_owned(), ..ward(answers(3)) });
+    world.add_resident(secs(5), Resident { keys: "WWWW4".to_owned(), talk: None, patience: secs(60), ..Resident::default() });
+    rest(&mut world);
+    assert_eq!(transfers(&world), [to_ward(TransferKind::Warm, TransferEnd::Connected)]);
+    let record = &world.records()[0];
+    assert_eq!((record.end, record.hung_up_by, record.agent.clone()), (CallEnd::Served, Party::Caller, None));
+    assert_eq!(record.transferred_to.as_deref(), Some("ward"));
+    assert!(record.to_human.is_some());
+}
+
+#[test]
+fn the_ward_hangs_up_on_a_resident_whom_the_flow_has_put_through() {
+    let mut world = hotline();
+    world.add_neighbour(Neighbour { keys: "W1".to_owned(), talk: Some(secs(20)), ..ward(answers(3)) });
+    world.add_resident(secs(5), Resident { keys: "WWWW4".to_owned(), talk: None, ..Resident::default() });
+    rest(&mut world);
+    assert_eq!(ends(&world), [(CallEnd::Served, Party::Agent)]);
+    assert!(world.records()[0].talked.unwrap().0 > 15_000, "{:?}", world.records()[0]);
+}
+
+#[test]
+fn a_ward_that_does_not_accept_leads_to_the_nurse() {
+    for (answer, how) in [
+        (answers(3), TransferEnd::NoAnswer),
+        (AnswerPolicy::Never, TransferEnd::NoAnswer),
+        (AnswerPolicy::Decline(486), TransferEnd::Busy),
+        (AnswerPolicy::Decline(603), TransferEnd::Refused),
+    ] {
+        let mut world = hotline();
+        world.add_clerk(secs(0), "yuki", Clerk::default());
+        world.add_neighbour(ward(answer));
+        world.add_resident(secs(5), Resident { keys: "WWWW4".to_owned(), ..Resident::default() });
+        rest(&mut world);
+        assert_eq!(transfers(&world), [to_ward(TransferKind::Warm, how)]);
+        assert_eq!(world.records()[0].agent.as_ref().unwrap().as_str(), "yuki", "{answer:?}");
+    }
+}
+
+#[test]
+fn a_resident_who_waits_tries_the_ward_and_has_lost_no_place_by_it() {
+    let mut world = hotline();
+    // The elder of two waits, tries the ward in vain, and is before the younger when the nurse comes.
+    world.add_resident(secs(5), Resident { keys: "WWWW1WWWWWWWWWW8".to_owned(), talk: Some(secs(10)), ..Resident::default() });
+    world.add_resident(secs(8), Resident { keys: ONE.to_owned(), talk: Some(secs(10)), ..Resident::default() });
+    world.add_clerk(secs(0), "yuki", Clerk { answer: AnswerPolicy::Never, ..Clerk::default() });
+    world.add_neighbour(ward(AnswerPolicy::Never));
+    world.add_clerk(secs(70), "mio", Clerk::default());
+    rest(&mut world);
+    assert_eq!(transfers(&world), [to_ward(TransferKind::Warm, TransferEnd::NoAnswer)]);
+    let bridged: Vec<u64> =
+        world.notes().filter_map(|(_, e)| if let Event::Bridged { call, .. } = e { Some(call.0) } else { None }).collect();
+    assert_eq!(bridged, [1, 2]);
+    let record = world.records().iter().find(|r| r.call.0 == 1).unwrap();
+    assert!(record.waited.unwrap().0 > 50_000, "the age counts from the first place: {record:?}");
+}
+
+#[test]
+fn a_resident_gives_up_at_every_moment_of_being_put_through() {
+    for n in 0..60 {
+        let mut world = hotline();
+        world.add_neighbour(Neighbour { keys: "W1".to_owned(), ..ward(answers(2)) });
+        let keys = if n % 2 == 0 { "WWWW4" } else { "WWWW1W8" };
+        world.add_clerk(secs(0), "yuki", Clerk { answer: AnswerPolicy::Never, ..Clerk::default() });
+        let caller = world.add_resident(secs(5), Resident { keys: keys.to_owned(), talk: None, ..Resident::default() });
+        world.at(secs(9) + millis(n * 150), caller, Command::HangUp);
+        rest(&mut world);
+        assert_eq!(ends(&world).len(), 1, "{n}");
+    }
+}
+
+// ---- the last caller, called back ---------------------------------------------------------------------------------------------
+
+/// yuki has talked with a caller, who has hung up; at second 300 she dials `*9`.
+fn calling_back(number: Option<&str>, there: Option<AnswerPolicy>) -> (World, PersonId, Option<PersonId>) {
+    let mut world = World::new(Arc::new(city()), 1);
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    let number = number.unwrap_or("08000000001").to_owned();
+    world.add_resident(secs(5), Resident { number: Some(number.clone()), ..talks(20) });
+    let home = there.map(|answer| world.add_neighbour(Neighbour { number, ..ward(answer) }));
+    world.dials_code(secs(300), yuki, "*9");
+    (world, yuki, home)
+}
+
+#[test]
+fn a_nurse_calls_her_last_caller_back_showing_the_citys_number() {
+    let (mut world, yuki, home) = calling_back(None, Some(answers(4)));
+    world.run_until(secs(320));
+    assert_eq!(state(&world, "yuki"), AgentState::Talking);
+    let from = world.told(home.unwrap()).find_map(|(_, e)| if let phone::Event::Incoming { from } = e { Some(from.clone()) } else { None });
+    assert!(from.unwrap().contains(town::NUMBER));
+    world.at(secs(330), yuki, Command::HangUp);
+    world.run_until(secs(331));
+    assert_eq!(state(&world, "yuki"), AgentState::Idle, "no after-call work");
+    rest(&mut world);
+    assert_eq!(count(&world, |e| matches!(e, Event::AgentCalledOut { answered: true, .. })), 1);
+    assert_eq!(world.calls_out().iter().map(|(_, number)| number.as_str()).collect::<Vec<_>>(), ["08000000001"]);
+    let clear = world.ledger().records().any(|record| format!("{record:?}").contains("08000000001"));
+    assert!(!clear, "no record holds the number");
+}
+
+#[test]
+fn a_call_back_ends_when_nobody_answers_when_they_hang_up_and_when_the_nurse_does() {
+    for answer in [AnswerPolicy::Never, AnswerPolicy::Decline(486), AnswerPolicy::Decline(603)] {
+        let (mut world, yuki, _) = calling_back(None, Some(answer));
+        rest(&mut world);
+        assert_eq!(count(&world, |e| matches!(e, Event::AgentCalledOut { answered: false, .. })), 1, "{answer:?}");
+        assert_eq!(state(&world, "yuki"), AgentState::Idle);
+        assert!(ended(&world, yuki).is_some());
+    }
+    for n in 0..30 {
+        let (mut world, yuki, home) = calling_back(None, Some(answers(2)));
+        world.at(secs(300) + millis(n * 100), if n % 2 == 0 { yuki } else { home.unwrap() }, Command::HangUp);
+        world.at(secs(310), yuki, Command::HangUp);
+        rest(&mut world);
+        assert_eq!(state(&world, "yuki"), AgentState::Idle);
+    }
+}
+
+#[test]
+fn nobody_is_called_back_who_withheld_the_number_or_has_an_odd_one_or_called_long_ago() {
+    for number in ["anonymous", "0570000001", "+14150000001", "110"] {
+        let (mut world, yuki, _) = calling_back(Some(number), None);
+        rest(&mut world);
+        assert_eq!(world.calls_out().len(), 0, "{number}");
+        assert_eq!(state(&world, "yuki"), AgentState::Idle);
+        assert!(ended(&world, yuki).is_some());
+    }
+    let (mut world, yuki, _) = calling_back(None, None);
+    world.dials_code(secs(12 * 3600 + 60), yuki, "*9");
+    world.run_until_quiet(secs(13 * 3600));
+    assert_eq!(world.calls_out().len(), 1, "the one after five minutes");
+}
+
+// ---- with every packet of sound -----------------------------------------------------------------------------------------------
+
+#[test]
+fn caller_nurse_and_ward_hear_whom_they_should() {
+    let mut world = World::with_sound(Arc::new(city()), 1);
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk { says: phone::Sound::Tone(1000), ..Clerk::default() });
+    let caller = world.add_resident(secs(2), Resident { says: phone::Sound::Tone(1500), ..talks(40) });
+    let ward = world.add_neighbour(Neighbour { says: phone::Sound::Tone(2000), ..ward(answers(1)) });
+    presses(&mut world, secs(18), yuki, "*271WWWWWW*5");
+    rest(&mut world);
+    let tones = |person| -> Vec<u32> {
+        let timeline = world.phone(person).unwrap().timeline();
+        let long = timeline.iter().filter(|stretch| stretch.to - stretch.from > millis(900));
+        let tones = long
+            .filter_map(|s| if let phone::Sounding::Tone(hz) = s.what { Some((f64::from(hz) / 100.0).round() as u32 * 100) } else { None });
+        let mut tones: Vec<u32> = tones.collect();
+        tones.dedup();
+        tones
+    };
+    assert_eq!(tones(ward), [1000, 1500], "first the nurse, then the caller");
+    assert!(tones(yuki).ends_with(&[2000]), "the caller, ringing, the ward: {:?}", tones(yuki));
+    assert!(tones(yuki).contains(&1500));
+    let heard = tones(caller);
+    assert_eq!(heard[heard.len() - 3..], [1000, 700, 2000], "the nurse, music, the ward");
+}
+
 // ---- anything at all ----------------------------------------------------------------------------------------------------------
 
 /// Agents press anything at any time, wards do anything, and the network loses: what leaves towards the trunk goes to a line of the city, no
@@ -614,6 +782,15 @@ fn anything(seed: u64) {
             }
             _ => presses(&mut world, at, agent, codes[random.below(codes.len() as u64) as usize]),
         }
+    }
+    for step in 1..16 {
+        world.run_until(secs(step * 20));
+        // The records alone tell what stands, whoever is being put through.
+        let living = world.engine().unwrap().state();
+        let mut records = world.ledger().records().cloned();
+        let restored =
+            calls::Engine::restore(world.city().clone(), calls::Vault::new([1; 32]), [9; 32], model::Seq(0), &mut records).state();
+        assert_eq!(living, restored, "seed {seed}, at {step} times 20 s");
     }
     world.run_until_quiet(secs(3 * 3600));
     let out = world.calls_out();

@@ -112,6 +112,7 @@ fn command() -> impl Strategy<Value = Command> {
         (0u64..4).prop_map(|id| Command::Stop(PlayId(id))),
         (0u64..2).prop_map(|mix| Command::Join(MixId(mix))),
         Just(Command::Leave),
+        Just(Command::PassKeys),
         Just(Command::Close),
         Just(Command::Open { local: address(1, 20_000) }),
     ]

@@ -47,6 +47,11 @@ impl World {
         self.plan(Instant::ZERO + at, Due::Crash(outage));
     }
 
+    /// The wall clock leaps at a time, by milliseconds, ahead or back. The monotonic clock does not.
+    pub fn wall_leaps(&mut self, at: Duration, millis: i64) {
+        self.plan(Instant::ZERO + at, Due::WallLeaps(millis));
+    }
+
     /// Somebody sends the engine a datagram, which arrives at a time, whatever the weather.
     pub fn inject(&mut self, at: Duration, from: SocketAddr, bytes: &[u8]) {
         let datagram = Datagram { from, to: self.engine_addr, bytes: Bytes::copy_from_slice(bytes) };

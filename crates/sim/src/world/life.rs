@@ -72,8 +72,8 @@ impl World {
         let codecs = model::Codec::ALL.to_vec();
         let config = Config { user: name.clone(), password, sip, rtp, server: self.engine_addr, answer, says, codecs, trace: false };
         let person = PersonId(number);
-        let phone = Phone::new(config, self.random.fork());
-        self.people.push(Person { phone, name, sip, rtp, life, calls: 0, ended: None });
+        let phone = Phone::new(config.clone(), self.random.fork());
+        self.people.push(Person { phone, config, name, sip, rtp, life, calls: 0, ended: None, served: false, again: 0 });
         self.by_ip.insert(ip, person);
         person
     }
@@ -89,6 +89,33 @@ impl World {
     /// Somebody does something with their phone at a time, whatever else they planned.
     pub fn at(&mut self, at: Duration, person: PersonId, command: Command) {
         self.plan(Instant::ZERO + at, Due::Person(person, command));
+    }
+
+    /// A person's phone loses its power at a time, and has it again after a while: what it had been doing is forgotten by then.
+    pub fn sleeps(&mut self, at: Duration, person: PersonId, lasts: Duration) {
+        self.plan(Instant::ZERO + at, Due::Sleeps(person, lasts));
+    }
+
+    pub(super) fn fall_asleep(&mut self, id: PersonId, lasts: Duration) {
+        self.command(id, Command::Vanish);
+        self.plan(self.now + lasts, Due::Wakes(id));
+    }
+
+    /// The same phone, switched on again: it registers as if it had just been bought.
+    pub(super) fn wake_up(&mut self, id: PersonId) {
+        let random = self.random.fork();
+        if let Some(person) = self.people.get_mut(id.0 as usize) {
+            person.phone = Phone::new(person.config.clone(), random);
+            person.calls += 1;
+            person.ended = Some(self.now);
+            let clerk = matches!(person.life, Life::Clerk(_));
+            if let Sounds::Mime(mime) = &mut self.sounds {
+                mime.handle_back(person.rtp);
+            }
+            if clerk {
+                self.command(id, Command::Register);
+            }
+        }
     }
 
     /// An agent dials a star code (`*1`, `*2`) at a time.
@@ -146,7 +173,9 @@ impl World {
 
     /// A person's phone tells something, and the person does what people do.
     pub(super) fn react(&mut self, id: PersonId, event: phone::Event) {
-        self.digest.update(format!("{:?} {id:?} {event:?}\n", self.now));
+        if self.tells {
+            self.digest.update(format!("{:?} {id:?} {event:?}\n", self.now));
+        }
         let now = self.now;
         let Some(person) = self.people.get_mut(id.0 as usize) else { return };
         match &event {
@@ -158,6 +187,13 @@ impl World {
                 {
                     person.phone.handle_command(now, Command::Press(keys));
                 }
+                if let Life::Clerk(Clerk { habits: Some(habits), .. }) = &person.life {
+                    let (habits, call) = (*habits, person.calls);
+                    if self.random.below(1000) >= u64::from(habits.misses_per_mille) {
+                        let takes = habits.slowest.saturating_sub(habits.quickest).mul_f64(self.random.unit());
+                        self.plan(now + habits.quickest + takes, Due::InCall(id, call, Command::Answer));
+                    }
+                }
             }
             phone::Event::Connected => {
                 if let (Life::Neighbour(neighbour), call) = (&person.life, person.calls)
@@ -166,7 +202,18 @@ impl World {
                     self.plan(now + talk, Due::InCall(id, call, Command::HangUp));
                 }
             }
-            phone::Event::Ended { .. } => person.ended = Some(now),
+            phone::Event::Ended { .. } => {
+                person.ended = Some(now);
+                if let Life::Resident(Resident { again: Some(again), .. }) = &person.life
+                    && !person.served
+                    && person.again < again.times
+                {
+                    person.again += 1;
+                    let after = again.after;
+                    let dials = self.dialling(id);
+                    self.plan(now + after, Due::Person(id, dials));
+                }
+            }
             phone::Event::Pressed(digit) => {
                 let rtp = person.rtp;
                 if let Sounds::Mime(mime) = &mut self.sounds {
@@ -176,7 +223,13 @@ impl World {
             }
             _ => {}
         }
-        self.story.push(Told { at: now, what: Voice::Phone(id, event) });
+        if let phone::Event::Violation(fault) = &event {
+            let name = self.person(id).map_or("", |p| p.name.as_str());
+            self.violations.push(format!("{now:?} {name}: {fault}"));
+        }
+        if self.tells {
+            self.story.push(Told { at: now, what: Voice::Phone(id, event) });
+        }
     }
 
     /// What the engine notes tells the simulation who talks to whom: that is when people begin to talk.
@@ -192,6 +245,10 @@ impl World {
                 for id in both.into_iter().flatten() {
                     let Some(person) = self.person(id) else { continue };
                     let (call, talk) = (person.calls, person.talk());
+                    if let Some(person) = self.people.get_mut(id.0 as usize) {
+                        person.served = true;
+                    }
+                    let Some(person) = self.person(id) else { continue };
                     // Whoever is served has patience.
                     if matches!(person.life, Life::Resident(_)) {
                         self.plan.retain(|_, due| !matches!(due, Due::InCall(p, c, Command::HangUp) if *p == id && *c == call));
@@ -199,6 +256,14 @@ impl World {
                     if let Some(talk) = talk {
                         self.plan(self.now + talk, Due::InCall(id, call, Command::HangUp));
                     }
+                }
+            }
+            // Who does not respond comes back after a cup of tea.
+            Event::AgentState { agent, to: model::AgentState::NotResponding, .. } => {
+                let habits = self.by_name.get(agent.as_str()).and_then(|id| self.person(*id)).map(|p| &p.life);
+                if matches!(habits, Some(Life::Clerk(Clerk { habits: Some(_), .. }))) {
+                    let ready = calls::Control::SetAgent(agent.clone(), routing::Change::Ready);
+                    self.plan(self.now + crate::scenario::TEA, Due::Control(ready));
                 }
             }
             Event::Ended { record } => drop(self.callers.remove(&record.call)),

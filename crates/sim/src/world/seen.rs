@@ -34,11 +34,17 @@ impl World {
 
     /// Where the engine broke the protocol, by the judgement of the phones.
     pub fn violations(&self) -> Vec<String> {
-        let told = self.story.iter().filter_map(|t| match &t.what {
-            Voice::Phone(id, phone::Event::Violation(fault)) => Some(format!("{:?} {}: {fault}", t.at, self.person(*id)?.name)),
-            _ => None,
-        });
-        told.collect()
+        self.violations.clone()
+    }
+
+    /// How often an agent's state had to be repaired: never, in a world where everybody says what happens.
+    pub fn repairs(&self) -> u64 {
+        self.watch.repairs
+    }
+
+    /// Things done so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
     }
 
     /// The call records so far, in the order in which calls ended.

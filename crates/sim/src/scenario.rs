@@ -1,0 +1,264 @@
+//! A day as everybody has planned it: who calls, when and for what, who answers and how, and what goes wrong.
+//!
+//! One language for three depths. At [`Scenario::run_queue`] only routing is real: callers come to their queue after as long as the menu
+//! would have taken, agents answer as they would. At [`Scenario::world`] the whole engine runs, with every SIP message; at
+//! [`Scenario::world_with_sound`] with every packet of sound as well. All that happens is drawn from the seed before the day begins.
+
+mod at_queue;
+
+pub use at_queue::Tally;
+
+use crate::{Again, Clerk, Habits, PersonId, Resident, Town, Weather, World, town};
+use calls::Control;
+use model::{AgentId, Random};
+use phone::{AnswerPolicy, Command, Sound};
+use std::time::Duration;
+
+/// What sort of day it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Enough agents for those who call.
+    Quiet,
+    /// The news at ten: three times as many within an hour, and they call again when they do not get through.
+    Surge,
+    /// A quiet day on which things break.
+    Faults,
+}
+
+/// Somebody who means to call.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// When.
+    pub at: Duration,
+    /// Keys, as their phone will press them.
+    pub keys: &'static str,
+    /// The queue that these keys lead to; `None`: they only listen to an announcement.
+    pub wants: Option<&'static str>,
+    /// After how long they give up.
+    pub patience: Duration,
+    /// How long they talk.
+    pub talk: Duration,
+    /// Whether they call again when they were not served.
+    pub again: Option<Again>,
+}
+
+/// An agent's day.
+#[derive(Clone, Debug)]
+pub struct Shift {
+    /// Whose.
+    pub agent: &'static str,
+    /// When the phone registers.
+    pub comes: Duration,
+    /// How they answer.
+    pub habits: Habits,
+    /// Breaks: when, and for how long.
+    pub breaks: Vec<(Duration, Duration)>,
+    /// When the phone signs out, if it does before the end.
+    pub goes: Option<Duration>,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// An agent's phone vanishes, and is back after a while.
+    PhoneVanishes(&'static str),
+    /// A changed city is published: other ring times, another after-call work, less room.
+    Publish,
+    /// The engine is killed and restored.
+    Killed,
+    /// The network turns foul.
+    FoulWeather,
+    /// The journal is slow.
+    SlowJournal,
+    /// The wall clock leaps two hours ahead, or back.
+    ClockLeaps(i64),
+}
+
+/// A day, ready to happen.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// All draws come from it.
+    pub seed: u64,
+    /// What sort of day.
+    pub kind: Kind,
+    /// Where.
+    pub town: Town,
+    /// Who calls.
+    pub callers: Vec<Caller>,
+    /// Who answers.
+    pub shifts: Vec<Shift>,
+    /// What goes wrong, and when.
+    pub troubles: Vec<(Duration, Trouble)>,
+}
+
+/// How long an agent who did not respond stays away.
+pub(crate) const TEA: Duration = Duration::from_secs(240);
+
+/// Ways into the town: keys, the queue behind them, how long it takes to get there, and out of ten callers how many.
+const WISHES: [(&str, Option<&str>, Duration, u64); 4] = [
+    ("WWWWWW1", Some("nurse"), Duration::from_millis(6200), 2),
+    ("WWWWWWWW2", Some("general"), Duration::from_millis(8200), 6),
+    // Silence: the greeting, then twice the menu and the time to think.
+    ("", Some("general"), Duration::from_millis(20_500), 1),
+    ("WWWWWWWW3", None, Duration::from_millis(8200), 1),
+];
+
+impl Caller {
+    /// How long the menu takes them.
+    pub fn to_queue(&self) -> Duration {
+        WISHES.iter().find(|(keys, ..)| *keys == self.keys).map_or(Duration::ZERO, |(_, _, time, _)| *time)
+    }
+}
+
+impl Scenario {
+    /// Draws a day on which `calls` people mean to call.
+    pub fn draw(seed: u64, kind: Kind, calls: u32) -> Scenario {
+        let mut random = Random::from_number(seed ^ 0x6461_7973);
+        // Sixteen agents' worth of work an hour at most; the day is as long as its calls need.
+        let per_hour: u64 = match kind {
+            Kind::Quiet | Kind::Faults => 160,
+            Kind::Surge => 420,
+        };
+        let within = u64::from(calls) * 3_600_000 / per_hour;
+        let exponential = |random: &mut Random, mean: f64| Duration::from_secs_f64((-mean * (1.0 - random.unit()).ln()).min(mean * 8.0));
+        let mut callers: Vec<Caller> = (0..calls)
+            .map(|_| {
+                let mut pick = random.below(10);
+                let (keys, wants, ..) = WISHES
+                    .into_iter()
+                    .find(|(.., share)| {
+                        let here = pick < *share;
+                        pick = pick.saturating_sub(*share);
+                        here
+                    })
+                    .unwrap_or(WISHES[1]);
+                Caller {
+                    at: Duration::from_millis(10_000 + random.below(within)),
+                    keys,
+                    wants,
+                    patience: Duration::from_secs(20) + exponential(&mut random, 180.0),
+                    talk: Duration::from_secs(5) + exponential(&mut random, 170.0),
+                    again: (random.below(10) < if kind == Kind::Surge { 6 } else { 3 })
+                        .then(|| Again { after: Duration::from_secs(30 + random.below(240)), times: 1 + random.below(3) as u32 }),
+                }
+            })
+            .collect();
+        callers.sort_by_key(|caller| caller.at);
+        let shifts = town::NURSES.iter().chain(&town::CLERKS).map(|agent| shift(&mut random, agent, within)).collect();
+        let mut scenario = Scenario { seed, kind, town: Town::default(), callers, shifts, troubles: Vec::new() };
+        if kind == Kind::Faults {
+            scenario.trouble(&mut random, within);
+        }
+        scenario
+    }
+
+    fn trouble(&mut self, random: &mut Random, within: u64) {
+        let everybody: Vec<&'static str> = town::NURSES.into_iter().chain(town::CLERKS).collect();
+        for _ in 0..6 {
+            let what = match random.below(7) {
+                0 | 1 => Trouble::PhoneVanishes(everybody[random.below(everybody.len() as u64) as usize]),
+                2 => Trouble::Publish,
+                3 => Trouble::Killed,
+                4 => Trouble::FoulWeather,
+                5 => Trouble::SlowJournal,
+                _ => Trouble::ClockLeaps(if random.below(2) == 0 { 7_200_000 } else { -7_200_000 }),
+            };
+            // One kill a day is enough to tell a story by.
+            if what == Trouble::Killed && self.troubles.iter().any(|(_, before)| *before == Trouble::Killed) {
+                continue;
+            }
+            self.troubles.push((Duration::from_millis(random.below(within)), what));
+        }
+        self.troubles.sort_by_key(|(at, _)| *at);
+    }
+
+    /// Whether the engine is killed on this day.
+    pub fn is_killed(&self) -> bool {
+        self.troubles.iter().any(|(_, what)| *what == Trouble::Killed)
+    }
+
+    /// When everybody has gone home, at the latest.
+    pub fn limit(&self) -> Duration {
+        self.callers.last().map_or(Duration::ZERO, |caller| caller.at) + Duration::from_secs(6 * 3600)
+    }
+
+    /// The day at depth *call*: the real engine and every SIP message; sound is answered by a model of who plays what for how long.
+    pub fn world(&self) -> World {
+        self.fill(World::new(self.town.build(), self.seed).without_story(), Sound::Silence)
+    }
+
+    /// The day at depth *packet*: with every packet of sound. For a handful of calls.
+    pub fn world_with_sound(&self) -> World {
+        self.fill(World::with_sound(self.town.build(), self.seed), Sound::Tone(700))
+    }
+
+    fn fill(&self, mut world: World, says: Sound) -> World {
+        let mut agents: Vec<(&str, PersonId)> = Vec::new();
+        for shift in &self.shifts {
+            let clerk = Clerk { answer: AnswerPolicy::Never, habits: Some(shift.habits), says: says.clone(), ..Clerk::default() };
+            let id = world.add_clerk(shift.comes, shift.agent, clerk);
+            for (at, lasts) in &shift.breaks {
+                let agent = AgentId::from(shift.agent);
+                world.control(*at, Control::SetAgent(agent.clone(), routing::Change::Break));
+                world.control(*at + *lasts, Control::SetAgent(agent, routing::Change::Ready));
+            }
+            if let Some(goes) = shift.goes {
+                world.at(goes, id, Command::Unregister);
+            }
+            agents.push((shift.agent, id));
+        }
+        for caller in &self.callers {
+            let resident = Resident {
+                keys: caller.keys.to_owned(),
+                patience: caller.patience,
+                talk: Some(caller.talk),
+                again: caller.again,
+                says: says.clone(),
+                ..Resident::default()
+            };
+            world.add_resident(caller.at, resident);
+        }
+        for (n, (at, what)) in self.troubles.iter().enumerate() {
+            match what {
+                Trouble::PhoneVanishes(agent) => {
+                    if let Some((_, id)) = agents.iter().find(|(name, _)| name == agent) {
+                        world.sleeps(*at, *id, Duration::from_secs(600));
+                    }
+                }
+                Trouble::Publish => {
+                    let changed = Town { ring_secs: 10, wrap_up_secs: 5 + n as u32, waiting_max: 200, ..self.town };
+                    world.control(*at, Control::Publish(changed.build()));
+                }
+                Trouble::Killed => world.crash(*at, Duration::from_secs(8)),
+                Trouble::FoulWeather => {
+                    world.weather(*at, Weather::FOUL);
+                    world.weather(*at + Duration::from_secs(900), Weather::FAIR);
+                }
+                Trouble::SlowJournal => {
+                    world.journal_pace(*at, crate::Pace { least: Duration::from_millis(10), most: Duration::from_millis(200) });
+                    world.journal_pace(*at + Duration::from_secs(600), crate::Pace::PROMISED);
+                }
+                Trouble::ClockLeaps(millis) => world.wall_leaps(*at, *millis),
+            }
+        }
+        world
+    }
+}
+
+/// An agent's day: there for most of it, with a break or two, answering within some seconds and missing some calls.
+fn shift(random: &mut Random, agent: &'static str, within: u64) -> Shift {
+    let breaks = (0..random.below(3))
+        .map(|_| (Duration::from_millis(60_000 + random.below(within)), Duration::from_secs(300 + random.below(1500))))
+        .collect();
+    Shift {
+        agent,
+        comes: Duration::from_millis(random.below(5000)),
+        habits: Habits {
+            quickest: Duration::from_millis(500 + random.below(1500)),
+            slowest: Duration::from_millis(2500 + random.below(7000)),
+            misses_per_mille: random.below(60) as u32,
+        },
+        breaks,
+        goes: (random.below(6) == 0).then(|| Duration::from_millis(within / 2 + random.below(within / 2))),
+    }
+}

@@ -1,0 +1,122 @@
+//! Days by the seed, at three depths: quiet ones, surges, and days on which things break. After every step the books are audited.
+//!
+//! `DAYS=2000 cargo test --release -p toritsugi-sim --test days -- --ignored` for more of them.
+
+use model::{CallEnd, Event};
+use sim::{Kind, Scenario, World};
+use std::time::Duration;
+
+const CALLS: u32 = 1000;
+
+/// What a day came to.
+#[derive(Default)]
+struct Came {
+    calls: usize,
+    served: usize,
+    steps: u64,
+}
+
+/// One day at depth *call*; panics with the seed when something happened that must not.
+fn at_depth_call(seed: u64, kind: Kind) -> Came {
+    let scenario = Scenario::draw(seed, kind, CALLS);
+    let mut world = scenario.world().audited();
+    world.run_until_quiet(scenario.limit());
+    let killed = scenario.is_killed();
+    let allowed = |fault: &String| killed && (fault.contains("32 s") || fault.contains("never asked") || fault.contains("no dialog"));
+    let overtaken = |fault: &String| fault.contains("401 after a final 200 to the same REGISTER");
+    let violations: Vec<String> = world.violations().into_iter().filter(|v| !allowed(v) && !overtaken(v)).collect();
+    assert_eq!(violations, [""; 0], "seed {seed}, {kind:?}");
+    assert_eq!(world.repairs(), 0, "seed {seed}, {kind:?}: an agent's state had to be repaired");
+    let records = world.records();
+    let served = records.iter().filter(|r| r.end == CallEnd::Served).count();
+    assert!(records.len() >= CALLS as usize * 9 / 10, "seed {seed}, {kind:?}: only {} calls", records.len());
+    // A surge is twice what eight clerks can do: there, one in ten is the least. A day without trouble serves most.
+    let least = if kind == Kind::Surge { 10 } else { 2 };
+    assert!(served * least > records.len(), "seed {seed}, {kind:?}: only {served} of {} were served", records.len());
+    Came { calls: records.len(), served, steps: world.steps() }
+}
+
+fn days(from: u64, to: u64) {
+    // Two threads, as there are two cores: the days know nothing of each other.
+    let halves: Vec<_> = (0..2)
+        .map(|half| {
+            #[expect(clippy::disallowed_methods, reason = "days are independent of each other; each is single-threaded and repeats")]
+            std::thread::spawn(move || {
+                let mut sum = Came::default();
+                for seed in (from..to).filter(|seed| seed % 2 == half) {
+                    let kind = [Kind::Quiet, Kind::Surge, Kind::Faults][(seed / 2 % 3) as usize];
+                    let came = at_depth_call(seed, kind);
+                    sum = Came { calls: sum.calls + came.calls, served: sum.served + came.served, steps: sum.steps + came.steps };
+                }
+                sum
+            })
+        })
+        .collect();
+    let mut sum = Came::default();
+    for half in halves {
+        let came = half.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        sum = Came { calls: sum.calls + came.calls, served: sum.served + came.served, steps: sum.steps + came.steps };
+    }
+    println!("{} days at depth call: {} calls, {} of them served, {} steps", to - from, sum.calls, sum.served, sum.steps);
+}
+
+#[test]
+fn two_hundred_days_of_a_thousand_calls() {
+    days(0, 200);
+}
+
+#[test]
+#[ignore = "a soak: DAYS=2000 cargo test --release -p toritsugi-sim --test days -- --ignored"]
+fn many_days() {
+    #[expect(clippy::disallowed_methods, reason = "how long to soak is whoever runs it to say")]
+    let days_wanted = std::env::var("DAYS").ok().and_then(|days| days.parse().ok()).unwrap_or(500);
+    days(10_000, 10_000 + days_wanted);
+}
+
+#[test]
+fn fifty_calls_with_every_packet_of_sound() {
+    let scenario = Scenario::draw(77, Kind::Quiet, 50);
+    let mut world = scenario.world_with_sound();
+    world.run_until_quiet(scenario.limit());
+    assert_eq!(world.violations(), [""; 0]);
+    let served: Vec<_> = world.records().iter().filter(|r| r.end == CallEnd::Served).collect();
+    assert!(served.len() > 25, "only {} were served", served.len());
+    let heard = world.notes().filter(|(_, e)| matches!(e, Event::Media { stats, .. } if stats.received > 100 && stats.lost == 0)).count();
+    assert!(heard > 50, "only {heard} legs heard anything");
+}
+
+/// The same day at two depths: the menu, the phones and the network between are real at one of them, and it comes to the same.
+#[test]
+fn routing_alone_and_the_whole_engine_tell_the_same_day() {
+    let (mut queued, mut answered) = ([0f64; 2], [0f64; 2]);
+    for seed in 0..6 {
+        let scenario = Scenario::draw(seed, Kind::Quiet, 600);
+        let alone = scenario.run_queue();
+        let mut world: World = scenario.world();
+        world.run_until_quiet(scenario.limit());
+        let records = world.records();
+        let in_queue = records.iter().filter(|r| r.queue.is_some());
+        queued[0] += alone.queued as f64;
+        queued[1] += in_queue.clone().count() as f64;
+        answered[0] += alone.served as f64;
+        answered[1] += in_queue.filter(|r| r.agent.is_some()).count() as f64;
+    }
+    let share = [answered[0] / queued[0], answered[1] / queued[1]];
+    println!("queued {queued:?}, answered {answered:?}");
+    assert!((share[0] - share[1]).abs() < 0.03, "answered shares {share:?}");
+    assert!((queued[0] / queued[1] - 1.0).abs() < 0.05, "tries {queued:?}");
+}
+
+#[test]
+fn a_day_repeats_to_the_last_caller() {
+    let tally = |seed| Scenario::draw(seed, Kind::Surge, 500).run_queue();
+    assert_eq!(tally(3), tally(3));
+    assert_ne!(tally(3), tally(4));
+    let ends = || {
+        let scenario = Scenario::draw(9, Kind::Faults, 200);
+        let mut world = scenario.world();
+        world.run_until(Duration::from_secs(3600));
+        world.records().to_vec()
+    };
+    assert_eq!(ends(), ends());
+}

@@ -1,0 +1,130 @@
+"""Proofs with people outside of the house: a ward's hotline with two lines, and a resident who is called back."""
+
+import sound
+import wire
+from engine import NUMBER
+from phones import Baresip, sipp
+from stage import Proof
+
+TRUNK = 5090  # config/lines.yaml of the city that ships
+WARD = ("ward/nakahara", "13")
+WARD_CALLERS, WARD_LINES = 3, 2
+WARD_HZ, PERSON_HZ, AGENT_HZ, CALLER_HZ = 700, 700, 440, 1000
+RESIDENT = "09000000001"
+
+
+def say(stage, name, hz):
+    """A folder in which a SIPp finds the tone that it says."""
+    folder = stage.folder / f"sipp-{name}"
+    folder.mkdir()
+    (folder / "say.ulaw").write_bytes(sound.to_mu(sound.tone(hz, 1)))
+    return folder
+
+
+def at_once(seen, port):
+    """The most calls that were up at once between the engine and `port`, and how many INVITEs went there, as the wire shows it."""
+    up, most, invited = set(), 0, set()
+    for _, source, target, text in seen.sip:
+        call = wire.header(text, "call-id")
+        if target == port and text.startswith("INVITE "):
+            up.add(call)
+            invited.add(call)
+        ended = text.startswith("BYE ") and port in (source, target)
+        failed = source == port and text.startswith(("SIP/2.0 4", "SIP/2.0 5", "SIP/2.0 6"))
+        if ended or failed:
+            up.discard(call)
+        most = max(most, len(up))
+    return most, len(invited)
+
+
+def wards(stage, city, first_key, second_key, check_quiet):
+    """Three agents send their callers to a ward's hotline with two lines: it never gets a third call, and nobody is lost."""
+    proof = Proof(f"wards: {WARD_CALLERS} callers are sent on to a hotline with {WARD_LINES} lines")
+    agents = [
+        Baresip(stage, f"w{i}", sip=6500 + 20 * i, rtp=6700 + 40 * i, control=6600 + i, says_hz=AGENT_HZ, server=city.server, password=city.passwords[f"w{i}"])
+        for i in range(1, WARD_CALLERS + 1)
+    ]
+    for agent in agents:
+        stage.wait(f"{agent.name} registers", 15, agent.registered)
+    ward = sipp(stage, "ward", "person.xml", TRUNK, 6900, city.server, "-set", "key", 0, "-aa", folder=say(stage, "ward", WARD_HZ))
+    seen = wire.Wire(rtp_ports=[7500], sip_port=city.sip)
+    callers = sipp(
+        stage, "ward-callers", "caller.xml", 7560, 7500, city.server, "-s", NUMBER, "-m", WARD_CALLERS, "-l", WARD_CALLERS, "-r", 1, "-aa",
+        "-set", "first", int(first_key * 1000), "-set", "second", int(second_key * 1000), "-set", "stays", 1, folder=say(stage, "callers", CALLER_HZ),
+    )
+    for agent in agents:
+        stage.wait(f"{agent.name}'s phone is called and answers", 60, lambda agent=agent: "Call established" in agent.log())
+    stage.wait("all three talk", 30, lambda: city.metrics().get('toritsugi_agents{state="talking"}') == WARD_CALLERS)
+    for agent in agents:
+        for key in f"*6{WARD[1]}":
+            agent.command("sndcode", key)
+    line = f'toritsugi_line_places_in_use{{line="{WARD[0]}"}}'
+    stage.wait("both lines of the ward are taken", 20, lambda: city.metrics().get(line) == WARD_LINES)
+    proof.check(True, f"{WARD[0]}: both places are taken")
+    stage.wait("the third caller is with an agent again", 40, lambda: city.metrics().get('toritsugi_agents{state="talking"}') == 1)
+    proof.check(True, "the third caller was not sent on: an agent of the queue has them again")
+    full = city.metrics().get(f'toritsugi_line_full_total{{line="{WARD[0]}"}}', 0)
+    proof.check(full >= 1, f"the engine says that the line was full ({full:.0f} times)")
+    for agent in agents:
+        agent.command("hangup")
+    # SIPp's callers are hung up on: one by the agent, two when the ward's lines end with the engine's BYE below.
+    stage.wait("the agents are free", 20, lambda: city.metrics().get('toritsugi_agents{state="talking"}', 0) == 0)
+    stage.end(ward, 10)
+    callers.wait(180)
+    check_quiet(stage, city, proof)
+    seen.stop()
+    most, invited = at_once(seen, TRUNK)
+    proof.check(most == WARD_LINES and invited == WARD_LINES, f"on the wire: {invited} calls to the ward, at most {most} at once")
+    sent_on = [call for call in city.calls() if call.get("transferred_to") == WARD[0]]
+    proof.check(len(sent_on) >= WARD_LINES, f"`toritsugi calls`: {len(sent_on)} callers were put through to {WARD[0]}")
+    for agent in agents:
+        agent.end()
+    proof.check(True, f"`toritsugi verify`: {' '.join(city.verify().splitlines())}")
+    return proof.close()
+
+
+def callback(stage, city, first_key, second_key, check_quiet):
+    """A resident books a callback while no nurse is free, is called when one is, presses 1, and they talk."""
+    proof = Proof("callback: a resident is called back and must press 1")
+    nurse = Baresip(stage, "yuki", sip=6500, rtp=6700, control=6600, says_hz=AGENT_HZ, server=city.server, password=city.passwords["yuki"])
+    stage.wait("yuki registers", 15, nurse.registered)
+    nurse.command("dial", f"sip:*2@{city.server}")
+    stage.wait("yuki is on a break", 15, lambda: city.metrics().get('toritsugi_agents{state="not_ready"}') == 1)
+    stage.wait("the star code's call is over", 20, lambda: "terminated" in nurse.log())
+    resident = Baresip(stage, RESIDENT, sip=7160, rtp=7200, control=7170, says_hz=CALLER_HZ, auto_answer=False)
+    resident.command("dial", f"sip:{NUMBER}@{city.server}")
+    stage.wait("the engine answers", 10, lambda: "Call established" in resident.log())
+    import time
+
+    time.sleep(first_key)
+    resident.command("sndcode", "1")
+    time.sleep(second_key)
+    resident.command("sndcode", "1")
+    stage.wait("the resident waits for a nurse", 20, lambda: city.metrics().get('toritsugi_queue_depth_callers{queue="nurse"}') == 1)
+    time.sleep(63)
+    resident.command("sndcode", "1")
+    time.sleep(12)
+    resident.command("sndcode", "1")
+    stage.wait("the callback is booked and the call is over", 40, lambda: "terminated" in resident.log())
+    proof.check(city.calls()[-1]["end"] == "callback_booked", f"the call ended as {city.calls()[-1]['end']}")
+    resident.end()
+
+    seen = wire.Wire(rtp_ports=[6900], sip_port=city.sip)
+    person = sipp(stage, "person", "person.xml", TRUNK, 6900, city.server, "-set", "key", 9000, "-aa", "-m", 1, folder=say(stage, "person", PERSON_HZ))
+    nurse.command("dial", f"sip:*1@{city.server}")
+    stage.wait("the resident is called", 40, lambda: at_once(seen, TRUNK)[1] == 1)
+    stage.wait("nurse and resident talk", 40, lambda: city.metrics().get('toritsugi_callbacks_tried_total{result="confirmed"}') == 1)
+    time.sleep(8)
+    nurse.command("hangup")
+    person.wait(20)
+    check_quiet(stage, city, proof)
+    seen.stop()
+    nurse.end()
+    samples = nurse.heard()
+    longest = sound.Heard(samples).longest(PERSON_HZ)
+    proof.check(longest >= 5, f"yuki heard the resident's {PERSON_HZ} Hz for {longest:.1f} s unbroken")
+    longest = sound.Heard(seen.audio(6900)).longest(AGENT_HZ)
+    proof.check(longest >= 5, f"the resident heard yuki's {AGENT_HZ} Hz for {longest:.1f} s unbroken")
+    number = any(RESIDENT.encode() in file.read_bytes() for file in (city.state / "journal").glob("*") if file.is_file())
+    proof.check(not number, "the resident's number stands nowhere in the journal in clear")
+    return proof.close()
