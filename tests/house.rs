@@ -87,7 +87,17 @@ const HOUSE: &[Room] = &[
         tests_with: &[],
     },
     Room { storey: 1, name: "routing", core: true, may: &["model"], home_of: &[], tests_with: &[] },
-    Room { storey: 2, name: "calls", core: true, may: &["model", "sip", "sdp", "media", "flow", "routing"], home_of: &[], tests_with: &[] },
+    Room {
+        storey: 2,
+        name: "calls",
+        core: true,
+        may: &["model", "sip", "sdp", "media", "flow", "routing"],
+        home_of: &[
+            ("chacha20poly1305", "seals the number that a callback goes to (RFC 8439), so that the journal holds it and nobody reads it"),
+            ("sha2", "the keyed hash by which persons are counted without being named (RFC 2104)"),
+        ],
+        tests_with: &[],
+    },
     Room {
         storey: 2,
         name: "phone",

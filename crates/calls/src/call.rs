@@ -1,12 +1,17 @@
 //! One call: a caller's leg, the way through the flow, and the agent's leg when there is one.
 
+use crate::outbound::Outside;
 use crate::{City, OpenCall, Place};
+use flow::Spoken;
 use model::{
-    AgentId, CallEnd, CallId, CallRecord, DialogId, Instant, LegId, Millis, Now, Number, OfferId, Party, Person, PlayId, QueueId, Redacted,
-    Seq, TicketId, UnixMillis,
+    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Estimate, Instant, LegId, Millis, Now, Number, OfferId, Party, Person,
+    PlayId, QueueId, Redacted, Seq, TicketId, TransferKind, UnixMillis,
 };
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Who hangs up sooner was not turned away by anything they heard: a wrong number, or a line of ours that drops calls.
+const SHORT: Duration = Duration::from_secs(5);
 
 /// A SIP dialog with its media session.
 #[derive(Debug)]
@@ -16,8 +21,9 @@ pub(crate) struct Leg {
     pub(crate) port: u16,
     /// Ports that could not be bound before this one.
     pub(crate) ports_tried: u8,
-    /// Where the phone's SIP comes from: behind a NAT its sound comes from there too, whatever its description says.
-    pub(crate) peer: std::net::IpAddr,
+    /// Where the phone's SIP comes from: behind a NAT its sound comes from there too, whatever its description says. `None` for a
+    /// carrier, whose sound may come from another machine than its SIP.
+    pub(crate) peer: Option<std::net::IpAddr>,
     /// The `o=` session id of our descriptions, and the version of the last one (RFC 8866 section 5.2).
     pub(crate) session: u64,
     pub(crate) version: u64,
@@ -36,10 +42,14 @@ pub(crate) enum Stage {
     Menu,
     /// The caller has a place in a queue.
     Waiting(Ticket),
-    /// As waiting, and an agent is being called.
+    /// As waiting, and an agent is being called, or has answered and is told who it is.
     Ringing(Ticket, AgentSide),
     /// Caller and agent hear each other.
     Talking(Ticket, AgentSide, Instant),
+    /// As talking, and the agent has called somebody outside.
+    Consulting(Ticket, AgentSide, Instant, Box<Called>),
+    /// The caller is put through to somebody outside, or talks with them; no agent has a part in it.
+    Through(Box<Called>, Back),
     /// Nothing more is done for it.
     Over,
 }
@@ -58,15 +68,92 @@ pub(crate) struct AgentSide {
     pub(crate) offer: OfferId,
     pub(crate) leg: Leg,
     pub(crate) dialling: Dialling,
+    /// The star code that the agent is pressing.
+    pub(crate) keys: Option<Keys>,
 }
 
 /// How far the call to the agent's phone has come.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialling {
     /// The media session opens.
     Opening,
-    /// The INVITE is out.
-    Invited,
+    /// The INVITE is out; by `deaf` something must have come back.
+    Invited {
+        /// `None` once it has.
+        deaf: Option<Instant>,
+    },
+    /// Answered: the agent hears who it is. The caller hears music still.
+    Whispering {
+        /// What is whispered.
+        play: PlayId,
+        /// When it counts as heard, whatever happens.
+        until: Instant,
+    },
+    /// In the call.
+    Answered,
+}
+
+/// A star code as far as it is pressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Keys {
+    /// `*2`, and more.
+    pub(crate) typed: String,
+    /// When no more keys are waited for.
+    pub(crate) until: Instant,
+}
+
+/// Somebody outside who is called on behalf of this caller.
+#[derive(Debug)]
+pub(crate) struct Called {
+    pub(crate) outside: Outside,
+    pub(crate) kind: TransferKind,
+    /// By which agent; `None` by the flow.
+    pub(crate) by: Option<AgentId>,
+    /// What they hear before they accept with 1; `None` when nothing is asked of them.
+    pub(crate) brief: Option<Vec<Spoken>>,
+    pub(crate) reached: Reached,
+    /// The ringing tone in the agent's ear.
+    pub(crate) ringback: Option<PlayId>,
+}
+
+/// How far the one who is called has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reached {
+    /// The phone rings, or will.
+    Calling,
+    /// Answered, and asked to press 1.
+    Briefed,
+    /// They talk with the agent alone; the caller hears music.
+    Private,
+    /// They talk with the caller, since then.
+    Joined(Instant),
+}
+
+impl Called {
+    /// Who it is, as records name it.
+    pub(crate) fn name(&self) -> String {
+        self.outside.name().map_or_else(String::new, ToString::to_string)
+    }
+}
+
+/// Where the caller goes when nobody outside is reached.
+#[derive(Clone, Debug)]
+pub(crate) enum Back {
+    /// Into the hands of the flow.
+    Flow,
+    /// To the front of the queue, where the flow had left the place waiting.
+    Kept(Ticket),
+    /// To the front of the queue that the agent took them from.
+    Agent(Ticket),
+}
+
+impl Back {
+    pub(crate) fn ticket(&self) -> Option<&Ticket> {
+        match self {
+            Back::Flow => None,
+            Back::Kept(ticket) | Back::Agent(ticket) => Some(ticket),
+        }
+    }
 }
 
 /// What sounds in the caller's ear by our doing.
@@ -104,12 +191,34 @@ pub(crate) struct Call {
     pub(crate) person: Option<Person>,
     /// Age zero of the caller's claim: the first time they took a place, in whatever queue. It is never reset.
     pub(crate) waiting_since: Option<(Instant, UnixMillis)>,
+    /// Whether that was in an earlier call of the same person, whose line was cut.
+    pub(crate) kept: bool,
+    /// The caller has not heard of it yet.
+    pub(crate) kept_to_say: bool,
+    /// The caller has heard more than the first words.
+    pub(crate) past_greeting: bool,
+    /// The caller is to be called back.
+    pub(crate) booked: bool,
+    /// We called them: a callback.
+    pub(crate) called_back: bool,
     pub(crate) ticket_id: Option<TicketId>,
+    /// The claim as routing was told it, for when the caller comes back to the queue.
+    pub(crate) claim: Option<routing::Ticket>,
     pub(crate) last_queue: Option<QueueId>,
     pub(crate) waited: Option<Duration>,
     pub(crate) to_human: Option<Duration>,
     pub(crate) served_by: Option<AgentId>,
     pub(crate) talked: Option<Duration>,
+    /// The house closes and the caller hears so; by then they are hung up on.
+    pub(crate) closing: Option<Instant>,
+    /// At the last round nobody was there who could take the call.
+    pub(crate) unstaffed: bool,
+    /// What the caller was told of the wait in this queue, and when.
+    pub(crate) told: Option<(Instant, Estimate)>,
+    /// The line or queue that the caller was put through to last.
+    pub(crate) put_through: Option<String>,
+    /// The music that the flow asked for last.
+    pub(crate) music: Option<Spoken>,
     /// The newest record that acts for this call depend on.
     pub(crate) after: Seq,
     /// The wake-up that is on the list for this call.
@@ -121,15 +230,52 @@ impl Call {
     /// The agent's side, if one is being called or talks.
     pub(crate) fn agent_side(&self) -> Option<&AgentSide> {
         match &self.stage {
-            Stage::Ringing(_, side) | Stage::Talking(_, side, _) => Some(side),
-            Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Waiting(_) | Stage::Over => None,
+            Stage::Ringing(_, side) | Stage::Talking(_, side, _) | Stage::Consulting(_, side, ..) => Some(side),
+            Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Waiting(_) | Stage::Through(..) | Stage::Over => None,
+        }
+    }
+
+    /// The same, to change it.
+    pub(crate) fn agent_side_mut(&mut self) -> Option<&mut AgentSide> {
+        match &mut self.stage {
+            Stage::Ringing(_, side) | Stage::Talking(_, side, _) | Stage::Consulting(_, side, ..) => Some(side),
+            Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Waiting(_) | Stage::Through(..) | Stage::Over => None,
+        }
+    }
+
+    /// Somebody outside, if there is one.
+    pub(crate) fn called(&self) -> Option<&Called> {
+        match &self.stage {
+            Stage::Consulting(.., called) | Stage::Through(called, _) => Some(called),
+            Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Ringing(..)
+            | Stage::Talking(..)
+            | Stage::Over => None,
+        }
+    }
+
+    /// The same, to change it.
+    pub(crate) fn called_mut(&mut self) -> Option<&mut Called> {
+        match &mut self.stage {
+            Stage::Consulting(.., called) | Stage::Through(called, _) => Some(called),
+            Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Ringing(..)
+            | Stage::Talking(..)
+            | Stage::Over => None,
         }
     }
 
     /// The claim, while the caller waits or talks.
     pub(crate) fn ticket(&self) -> Option<&Ticket> {
         match &self.stage {
-            Stage::Waiting(ticket) | Stage::Ringing(ticket, _) | Stage::Talking(ticket, _, _) => Some(ticket),
+            Stage::Waiting(ticket) | Stage::Ringing(ticket, _) | Stage::Talking(ticket, ..) | Stage::Consulting(ticket, ..) => Some(ticket),
+            Stage::Through(called, back) => back.ticket().filter(|_| !matches!(called.reached, Reached::Joined(_))),
             Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Over => None,
         }
     }
@@ -141,27 +287,59 @@ impl Call {
 
     /// When this call wants to be woken.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
+        if self.closing.is_some() {
+            return self.closing;
+        }
         let cut = match self.sound {
             Sound::Cut(until) => Some(until),
             Sound::Quiet | Sound::Prompt(_) | Sound::Music(_) => None,
         };
-        [cut, self.run.poll_timeout()].into_iter().flatten().min()
+        let agent = self.agent_side().and_then(|side| {
+            let dialling = match side.dialling {
+                Dialling::Invited { deaf } => deaf,
+                Dialling::Whispering { until, .. } => Some(until),
+                Dialling::Opening | Dialling::Answered => None,
+            };
+            dialling.into_iter().chain(side.keys.as_ref().map(|keys| keys.until)).min()
+        });
+        let outside = self.called().and_then(|called| called.outside.due());
+        [cut, agent, outside, self.run.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Where a call that the caller leaves now has ended.
     pub(crate) fn end_if_caller_leaves(&self) -> CallEnd {
         match self.stage {
             Stage::Opening(_) => CallEnd::CancelledEarly,
-            Stage::Talking(..) => CallEnd::Served,
+            Stage::Talking(..) | Stage::Consulting(..) => CallEnd::Served,
+            Stage::Through(ref called, _) if matches!(called.reached, Reached::Joined(_)) => CallEnd::Served,
+            Stage::Through(_, Back::Kept(_) | Back::Agent(_)) => CallEnd::AbandonedInQueue,
             // Also after an agent's phone has vanished: who waits again and gives up was not served.
             Stage::Waiting(_) | Stage::Ringing(..) => CallEnd::AbandonedInQueue,
             _ if self.served_by.is_some() => CallEnd::Served,
-            Stage::Answering | Stage::Menu | Stage::Over => CallEnd::AbandonedInMenu,
+            Stage::Answering | Stage::Menu | Stage::Through(..) | Stage::Over => CallEnd::AbandonedInMenu,
+        }
+    }
+
+    /// The stage at which a caller who hangs up gives up; `None` for whoever got what they called for.
+    pub(crate) fn abandon_stage(&self, now: Now) -> Option<AbandonStage> {
+        if self.served_by.is_some() && !self.in_queue() || self.booked {
+            return None;
+        }
+        if now.mono.since(self.arrived.mono) < SHORT {
+            return Some(AbandonStage::Short);
+        }
+        match self.stage {
+            Stage::Opening(_) | Stage::Answering => Some(AbandonStage::Greeting),
+            Stage::Menu => Some(if self.past_greeting { AbandonStage::Menu } else { AbandonStage::Greeting }),
+            Stage::Waiting(_) => Some(AbandonStage::Queue),
+            Stage::Ringing(..) => Some(AbandonStage::Ringing),
+            Stage::Through(ref called, _) if !matches!(called.reached, Reached::Joined(_)) => Some(AbandonStage::Ringing),
+            Stage::Talking(..) | Stage::Consulting(..) | Stage::Through(..) | Stage::Over => None,
         }
     }
 
     /// The record that it leaves.
-    pub(crate) fn record(&self, now: Now, end: CallEnd, hung_up_by: Party) -> CallRecord {
+    pub(crate) fn record(&self, now: Now, end: CallEnd, hung_up_by: Party, gave_up: Option<AbandonStage>) -> CallRecord {
         CallRecord {
             call: self.id,
             arrived: self.arrived.wall,
@@ -181,9 +359,9 @@ impl Call {
             person: self.person.clone(),
             ticket: self.ticket_id,
             class: self.run.class(),
-            gave_up: None,
-            transferred_to: None,
-            called_back: false,
+            gave_up,
+            transferred_to: self.put_through.clone(),
+            called_back: self.called_back,
         }
     }
 
@@ -195,8 +373,10 @@ impl Call {
             lang: self.run.lang().clone(),
             since,
             class: self.run.class(),
+            kept: self.kept,
         });
         OpenCall {
+            called_back: self.called_back,
             person: self.person.clone(),
             arrived: self.arrived.wall,
             number: self.number.clone(),
@@ -205,7 +385,7 @@ impl Call {
             sip_call_id,
             place,
             assigned: self.agent_side().map(|side| (side.agent.clone(), side.offer)),
-            bridged: matches!(self.stage, Stage::Talking(..)),
+            bridged: matches!(self.stage, Stage::Talking(..) | Stage::Consulting(..)),
         }
     }
 }

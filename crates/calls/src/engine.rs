@@ -1,25 +1,36 @@
 //! The engine itself: who owns what, and how one input becomes outputs.
 
-use crate::call::{Call, Leg, Sound, Stage};
+use crate::attempt::Attempt;
+use crate::call::{Call, Dialling, Leg, Sound, Stage};
+use crate::call_back::LastCallers;
+use crate::callback::Callbacks;
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
+use crate::outbound::CallsOut;
+use crate::persons::Memories;
 use crate::record::{self, OpenCall, Record, State};
-use crate::{City, Ports};
+use crate::tones::Tones;
+use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
-    ActId, AgentId, AgentNow, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, OfferId, Party,
-    Random, Refusal, Seq, Snapshot, TicketId,
+    ActId, AgentId, AgentNow, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, Number,
+    OfferId, Party, Person, Random, Refusal, Seq, Snapshot, TicketId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Ports tried for one leg after the first. Other programs hold a port here and there, not whole ranges.
 const PORTS_TRIED_MAX: u8 = 8;
 
+/// Between two looks at whether desks agree with phones and calls, while anything goes on.
+const ROUND: Duration = Duration::from_secs(60);
+
 /// The engine. It owns every call; the edge owns it.
 pub struct Engine {
     pub(crate) city: Arc<City>,
+    pub(crate) vault: Vault,
     pub(crate) random: Random,
     pub(crate) sip: sip::Endpoint,
     pub(crate) acd: routing::Acd,
@@ -32,8 +43,17 @@ pub struct Engine {
     pub(crate) wakes: BTreeSet<(Instant, CallId)>,
     pub(crate) ports: Ports,
     pub(crate) ended: BTreeMap<CallEnd, u64>,
+    pub(crate) memories: Memories,
+    pub(crate) calls_out: CallsOut,
+    pub(crate) tones: Tones,
+    pub(crate) callbacks: Callbacks,
+    /// Tickets whose place was asked for again: that they have it is no news.
+    pub(crate) asked_again: BTreeSet<TicketId>,
+    pub(crate) last_callers: LastCallers,
     /// Calls that the journal knows and no machine does: their engine died. They are closed at the first input.
     orphans: BTreeMap<CallId, OpenCall>,
+    /// When the next round is due.
+    next_round: Option<Instant>,
     /// Agents who were on a break when the engine died and have not signed in since.
     breaks_to_restore: BTreeSet<AgentId>,
     outputs: VecDeque<Output>,
@@ -55,7 +75,11 @@ pub struct Engine {
 pub(crate) enum Owner {
     Caller(CallId),
     Agent(CallId),
+    /// Somebody outside, called for this call.
+    Outside(CallId),
     Errand(CallId),
+    /// Of an attempt to call somebody back.
+    Callback(CallId),
     /// Its call is done with it; the port comes back when the session has closed.
     Closing(u16),
 }
@@ -68,8 +92,9 @@ pub(crate) struct Thread {
 }
 
 impl Engine {
-    /// An engine with no past. `seed` comes from the operating system at the edge and is fixed in the simulator.
-    pub fn new(city: Arc<City>, seed: [u8; 32]) -> Self {
+    /// An engine with no past. `seed` comes from the operating system at the edge and is fixed in the simulator. The vault is the same one
+    /// in every run of a city.
+    pub fn new(city: Arc<City>, vault: Vault, seed: [u8; 32]) -> Self {
         let mut random = Random::new(seed);
         let settings = &city.book.settings;
         let local = SocketAddr::new(advertised(&city), settings.sip.port());
@@ -80,6 +105,7 @@ impl Engine {
         let ports = Ports::new(settings.rtp_first, settings.rtp_last);
         let mut engine = Engine {
             city,
+            vault,
             random,
             sip,
             acd,
@@ -92,7 +118,14 @@ impl Engine {
             wakes: BTreeSet::new(),
             ports,
             ended: BTreeMap::new(),
+            memories: Memories::default(),
+            calls_out: CallsOut::default(),
+            tones: Tones::new(),
+            callbacks: Callbacks::default(),
+            asked_again: BTreeSet::new(),
+            last_callers: LastCallers::default(),
             orphans: BTreeMap::new(),
+            next_round: None,
             breaks_to_restore: BTreeSet::new(),
             outputs: VecDeque::new(),
             draining: false,
@@ -111,12 +144,12 @@ impl Engine {
 
     /// An engine that goes on where the records stop. Calls whose engine died under them are closed, each with its call record, at
     /// the first input; presence and counters are kept. `last` is the number of the last record in the journal.
-    pub fn restore(city: Arc<City>, seed: [u8; 32], last: Seq, log: &mut dyn Iterator<Item = Record>) -> Self {
+    pub fn restore(city: Arc<City>, vault: Vault, seed: [u8; 32], last: Seq, log: &mut dyn Iterator<Item = Record>) -> Self {
         let mut state = State::default();
         for record in log {
             state.apply(record);
         }
-        let mut engine = Engine::new(city, seed);
+        let mut engine = Engine::new(city, vault, seed);
         // The city that `new` announced got number 1: it is written again below, where the journal stands.
         engine.outputs.clear();
         engine.last_seq = last.0;
@@ -131,6 +164,8 @@ impl Engine {
         engine.last_ticket = state.last_ticket.0;
         engine.placed_ticket = state.last_ticket;
         engine.ended = state.ended;
+        engine.memories = state.memories;
+        engine.callbacks.of_the_journal = state.callbacks;
         engine.orphans = state.calls;
         engine
     }
@@ -145,6 +180,7 @@ impl Engine {
     pub fn handle_input(&mut self, now: Now, input: Input) {
         self.in_hand = None;
         self.close_orphans(now);
+        self.wind_callbacks(now);
         match input {
             Input::Message { flow, from, bytes } => self.on_datagram(now, flow, from, &bytes),
             Input::Media(leg, event) => self.on_media(now, leg, event),
@@ -152,6 +188,9 @@ impl Engine {
             Input::Timeout => self.on_timeout(now),
         }
         self.pump(now);
+        if self.next_round.is_none() && self.goes_on() {
+            self.next_round = Some(now.mono + ROUND);
+        }
     }
 
     /// The next thing to do or to know, until `None`.
@@ -164,7 +203,10 @@ impl Engine {
         let sip = self.sip.poll_timeout().map(|at| (at, Wake::Sip));
         let routing = self.acd.poll_timeout().map(|at| (at, Wake::Routing));
         let call = self.wakes.first().map(|(at, call)| (*at, Wake::Call(*call)));
-        [sip, routing, call].into_iter().flatten().min()
+        let callback = self.callbacks.poll_timeout().map(|at| (at, Wake::Callback));
+        let errand = self.errands.iter().filter_map(|(id, errand)| Some((errand.due()?, Wake::Call(*id)))).min();
+        let round = self.next_round.map(|at| (at, Wake::Routing));
+        [sip, routing, call, callback, errand, round].into_iter().flatten().min()
     }
 
     /// The state that must survive, read from the living machines.
@@ -177,9 +219,10 @@ impl Engine {
         State {
             version: Some(self.city.book.version.clone()),
             on_break: self.on_break(),
-            calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).collect(),
+            calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).chain(self.open_attempts()).collect(),
             ended: self.ended.clone(),
-            callbacks: BTreeMap::new(),
+            callbacks: self.callbacks.state(),
+            memories: self.memories.clone(),
             last_call: CallId(self.last_call),
             last_ticket: self.placed_ticket,
         }
@@ -200,13 +243,14 @@ impl Engine {
     pub fn census(&self) -> Census {
         let sip = self.sip.census();
         Census {
-            calls: self.calls.len() as u64 + self.errands.len() as u64,
+            calls: (self.calls.len() + self.errands.len() + self.callbacks.attempts.len()) as u64,
             legs: self.legs.len() as u64,
             dialogs: sip.dialogs,
             transactions: sip.transactions,
             tickets: self.calls.values().filter(|call| call.in_queue()).count() as u64,
             ports: self.ports.used(),
             timers: sip.timers + self.wakes.len() as u64,
+            callbacks: (self.callbacks.booked.len() + self.callbacks.of_the_journal.len()) as u64,
         }
     }
 
@@ -232,16 +276,28 @@ impl Engine {
     pub fn audit(&self) -> Result<(), String> {
         for (leg, owner) in &self.legs {
             let known = match owner {
-                Owner::Caller(call) | Owner::Agent(call) => self.calls.contains_key(call),
+                Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) => self.calls.contains_key(call),
                 Owner::Errand(call) => self.errands.contains_key(call),
+                Owner::Callback(call) => self.callbacks.attempts.contains_key(call),
                 Owner::Closing(_) => true,
             };
             if !known {
                 return Err(format!("leg {leg} belongs to nobody"));
             }
         }
+        // A place of a line is taken by a leg whose dialog lives, and by nobody else.
+        let living: BTreeSet<LegId> = self.dialogs.values().map(|thread| thread.leg).collect();
+        if let Some((line, leg)) = self.acd.takers().find(|(_, leg)| !living.contains(leg)) {
+            return Err(format!("leg {leg} holds a place of {line} and has no dialog"));
+        }
+        let called = |call: &Call| call.called().map(|called| called.outside.leg.id);
+        let placeless = |leg: &LegId| !self.acd.takers().any(|(_, taker)| taker == *leg);
+        if let Some(leg) = self.calls.values().filter_map(|call| called(call)).find(placeless) {
+            return Err(format!("leg {leg} goes out and holds no place"));
+        }
         let ticket = self.tickets.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(t, _)| format!("ticket {t} has no call"));
-        let offer = self.offers.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(o, _)| format!("offer {o} has no call"));
+        let alive = |call: &CallId| self.calls.contains_key(call) || self.callbacks.attempts.contains_key(call);
+        let offer = self.offers.iter().find(|(_, call)| !alive(call)).map(|(o, _)| format!("offer {o} has no call"));
         let wake =
             self.wakes.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(_, c)| format!("a timer for call {c} that is gone"));
         ticket.or(offer).or(wake).map_or(Ok(()), Err)
@@ -251,7 +307,7 @@ impl Engine {
 
     fn on_datagram(&mut self, now: Now, flow: FlowId, from: SocketAddr, bytes: &Bytes) {
         // Law 6: refuse at the door. A source that no line lists gets nothing, not even an error to learn from.
-        if self.line_of(from.ip()).is_none() {
+        if self.line_of(from.ip()).is_none() && !self.is_trunk(from.ip()) {
             self.note(Event::Stranger);
             return;
         }
@@ -271,7 +327,9 @@ impl Engine {
         match owner {
             Owner::Caller(call) => self.with_call(now, call, |engine, call| engine.on_caller_media(now, call, event)),
             Owner::Agent(call) => self.with_call(now, call, |engine, call| engine.on_agent_media(now, call, leg, event)),
-            Owner::Errand(call) => self.on_errand_media(now, call, event),
+            Owner::Callback(call) => self.on_attempt_media(now, call, leg, &event),
+            Owner::Outside(call) => self.with_call(now, call, |engine, call| engine.on_outside_media(now, call, leg, &event)),
+            Owner::Errand(call) => self.on_errand_media(now, call, leg, event),
             Owner::Closing(port) => {
                 // The session never opened: there is nothing that could say Closed.
                 if matches!(event, media::Event::OpenFailed(_)) {
@@ -289,6 +347,7 @@ impl Engine {
                 self.acd.publish(now.mono, rules(&city));
                 self.city = city;
                 self.announce_city();
+                self.review_callbacks(now);
                 Reply::Done
             }
             Control::Drain => {
@@ -297,12 +356,10 @@ impl Engine {
             }
             Control::EndAll => {
                 self.draining = true;
+                self.end_attempts(now);
                 let all: Vec<CallId> = self.calls.keys().copied().collect();
                 for call in all {
-                    self.with_call(now, call, |engine, call| {
-                        let end = if call.served_by.is_some() { CallEnd::Served } else { CallEnd::LostInRestart };
-                        engine.end_call(now, call, end, Party::Engine);
-                    });
+                    self.with_call(now, call, |engine, call| engine.close_down(now, call));
                 }
                 Reply::Done
             }
@@ -327,6 +384,13 @@ impl Engine {
         if self.acd.poll_timeout().is_some_and(|at| at <= now.mono) {
             self.acd.handle_timeout(now.mono);
         }
+        self.on_callback_timeout(now);
+        if self.next_round.is_some_and(|at| at <= now.mono) {
+            // What the machines have just decided is done first: a phone that is about to be told would look like a mistake.
+            self.pump(now);
+            self.make_round(now);
+        }
+        self.on_errand_timeouts(now);
         while let Some((at, call)) = self.wakes.first().copied()
             && at <= now.mono
         {
@@ -336,6 +400,39 @@ impl Engine {
                 engine.on_call_timeout(now, call);
             });
         }
+    }
+
+    /// Whether there is anything that a round could look at.
+    fn goes_on(&self) -> bool {
+        !self.calls.is_empty() || !self.errands.is_empty() || !self.callbacks.attempts.is_empty() || !self.last_callers.is_empty()
+    }
+
+    /// Once in a while every desk is compared with what is known of the agent's phone and calls. It should find nothing, ever.
+    fn make_round(&mut self, now: Now) {
+        self.last_callers.sweep(now.mono);
+        let mut seen: BTreeMap<AgentId, routing::Seen> = BTreeMap::new();
+        for agent in self.city.book.agents.keys() {
+            let registered = self.sip.binding(agent.as_str()).is_some();
+            seen.insert(agent.clone(), routing::Seen { registered, ..routing::Seen::default() });
+        }
+        for call in self.calls.values() {
+            let Some(side) = call.agent_side() else { continue };
+            let seen = seen.entry(side.agent.clone()).or_default();
+            match side.dialling {
+                Dialling::Opening | Dialling::Invited { .. } => seen.offered = true,
+                Dialling::Whispering { .. } | Dialling::Answered => seen.talking = true,
+            }
+        }
+        for errand in self.errands.values().filter(|errand| errand.is_call()) {
+            seen.entry(errand.agent.clone()).or_default().talking = true;
+        }
+        for (agent, talking) in self.callbacks.attempts.values().filter_map(Attempt::holds) {
+            let seen = seen.entry(agent.clone()).or_default();
+            if talking { seen.talking = true } else { seen.offered = true }
+        }
+        self.acd.reconcile(now.mono, &seen);
+        self.ask_again(now);
+        self.next_round = self.goes_on().then(|| now.mono + ROUND);
     }
 
     /// Carries what the machines below have to say upward until all are quiet.
@@ -378,9 +475,7 @@ impl Engine {
                 self.note(Event::Unregistered { agent: agent.clone(), expired });
                 self.acd.set_agent(now.mono, &agent, routing::Change::SignOut);
             }
-            E::Ended { dialog } => {
-                self.dialogs.remove(&dialog);
-            }
+            E::Ended { dialog } => self.dialog_over(dialog),
             E::Cancelled { dialog }
             | E::Acked { dialog }
             | E::AckMissing { dialog }
@@ -392,11 +487,16 @@ impl Engine {
             | E::Reoffer { dialog, .. }
             | E::ProbeAnswered { dialog }
             | E::ProbeFailed { dialog } => {
-                let owner = self.dialogs.get(&dialog).and_then(|thread| self.legs.get(&thread.leg)).copied();
+                let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
+                let owner = leg.and_then(|leg| self.legs.get(&leg)).copied();
                 match owner {
+                    Some(Owner::Callback(call)) => self.on_attempt_sip(now, call, leg.unwrap_or_default(), event),
                     Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
                     Some(Owner::Agent(call)) => self.with_call(now, call, |engine, call| engine.on_agent_sip(now, call, event)),
-                    Some(Owner::Errand(call)) => self.on_errand_sip(now, call, event),
+                    Some(Owner::Outside(call)) => {
+                        self.with_call(now, call, |engine, call| engine.on_outside_sip(now, call, dialog, &event))
+                    }
+                    Some(Owner::Errand(call)) => self.on_errand_sip(now, call, dialog, event),
                     Some(Owner::Closing(_)) | None => {
                         // A phone that wants to talk on in a call that is over is told so; all else is already settled.
                         if matches!(event, E::Reoffer { .. }) {
@@ -428,7 +528,8 @@ impl Engine {
 
     fn close_orphans(&mut self, now: Now) {
         while let Some((call, open)) = self.orphans.pop_first() {
-            let record = record::lost(call, open, now.wall);
+            let record = record::lost(call, &open, now.wall);
+            self.memories.handle_ended(&open, &record);
             *self.ended.entry(record.end).or_default() += 1;
             self.commit(Record::Ended(Box::new(record.clone())));
             self.note(Event::Ended { record: Box::new(record) });
@@ -491,6 +592,11 @@ impl Engine {
         CallId(self.last_call)
     }
 
+    /// The id that [`Engine::next_call`] gave last was not needed: no record speaks of it.
+    pub(crate) fn unused_call(&mut self) {
+        self.last_call = self.last_call.saturating_sub(1);
+    }
+
     /// Errands are no calls of residents: their ids are far above, and no record speaks of them.
     pub(crate) fn next_errand(&mut self) -> CallId {
         self.last_errand += 1;
@@ -503,7 +609,15 @@ impl Engine {
     }
 
     /// Makes a leg: a port, an id that says whose call it is, and the place of its dialog in the books.
-    pub(crate) fn make_leg(&mut self, call: CallId, index: u16, dialog: DialogId, peer: IpAddr, owner: Owner) -> Option<Leg> {
+    pub(crate) fn make_leg(
+        &mut self,
+        call: CallId,
+        index: u16,
+        dialog: DialogId,
+        peer: impl Into<Option<IpAddr>>,
+        owner: Owner,
+    ) -> Option<Leg> {
+        let peer = peer.into();
         let port = self.ports.take()?;
         let id = LegId(call.0 << 16 | u64::from(index));
         self.legs.insert(id, owner);
@@ -558,6 +672,18 @@ impl Engine {
     }
 
     pub(crate) fn refuse(&mut self, now: Now, dialog: DialogId, why: Refusal) {
+        self.note(Event::Refused { why, person: None });
+        self.reject(now, dialog, why);
+    }
+
+    /// Turns away somebody who dialled one of our numbers: they are counted, and so is who they are, or nobody would know of them.
+    pub(crate) fn refuse_caller(&mut self, now: Now, dialog: DialogId, why: Refusal, number: Number, person: Option<Person>) {
+        self.commit(Record::Refused { number: Some(number), person: person.clone(), why });
+        self.note(Event::Refused { why, person });
+        self.reject(now, dialog, why);
+    }
+
+    fn reject(&mut self, now: Now, dialog: DialogId, why: Refusal) {
         let (status, retry_after_secs) = match why {
             Refusal::UnknownNumber => (404, None),
             Refusal::NoCodec => (488, None),
@@ -565,7 +691,6 @@ impl Engine {
             Refusal::Full | Refusal::NoPort => (503, Some(5)),
             Refusal::Draining => (503, Some(30)),
         };
-        self.note(Event::Refused { why, person: None });
         self.sip.handle_command(now, sip::Command::Reject { dialog, status, retry_after_secs });
     }
 
@@ -600,8 +725,9 @@ impl Engine {
     fn after(&self, dialog: DialogId) -> Seq {
         let Some(thread) = self.dialogs.get(&dialog) else { return Seq(0) };
         let live = match self.legs.get(&thread.leg) {
-            Some(Owner::Caller(call) | Owner::Agent(call)) => self.calls.get(call).map_or(Seq(0), |call| call.after),
+            Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call)) => self.calls.get(call).map_or(Seq(0), |call| call.after),
             Some(Owner::Errand(call)) => self.errands.get(call).map_or(Seq(0), |errand| errand.after),
+            Some(Owner::Callback(call)) => self.callbacks.attempts.get(call).map_or(Seq(0), |attempt| attempt.after),
             Some(Owner::Closing(_)) | None => Seq(0),
         };
         thread.after.max(live)
@@ -639,7 +765,10 @@ fn advertised(city: &City) -> IpAddr {
 
 /// What SIP and SDP agreed, in the words of the media room.
 pub(crate) fn far(agreed: sdp::Agreed, leg: &Leg) -> media::Far {
-    let agreed = agreed.seen_from(leg.peer);
+    let agreed = match leg.peer {
+        Some(peer) => agreed.seen_from(peer),
+        None => agreed,
+    };
     media::Far {
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,

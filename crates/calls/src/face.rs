@@ -69,7 +69,8 @@ pub enum Control {
     Publish(Arc<City>),
     /// Take no new calls: the engine is about to stop.
     Drain,
-    /// Hang up on everyone: the last thing before the process ends.
+    /// Hang up on everyone: the last thing before the process ends. Who is not served hears `closing_down` first, where the city has that
+    /// sentence, for at most six seconds; asked again, it is at once.
     EndAll,
     /// Change an agent's presence, as the star codes do.
     SetAgent(AgentId, routing::Change),
@@ -93,8 +94,10 @@ pub enum Reply {
 pub enum Wake {
     /// A SIP timer.
     Sip,
-    /// Ringing, wrap-up or a relaxation step.
+    /// Ringing, wrap-up or a relaxation step; or the round that compares desks with phones and calls.
     Routing,
-    /// A menu, an announcement or a rung of waiting.
+    /// A callback, or an attempt at one.
+    Callback,
+    /// A menu, an announcement or a rung of waiting; an agent's star code, or somebody outside who does not answer.
     Call(CallId),
 }

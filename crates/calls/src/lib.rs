@@ -6,20 +6,30 @@
 //! Deliberately absent: sockets, clocks, threads, files, and the journal itself. The engine only says `Commit` and marks the
 //! acts that depend on it; the [`Gate`] at the edge holds them. No call knows another call.
 
+mod attempt;
 mod call;
+mod call_back;
+mod callback;
 mod city;
 mod engine;
 mod errand;
 mod face;
 mod gate;
 mod offer;
+mod outbound;
+mod persons;
 mod ports;
 mod record;
 mod resident;
+mod tones;
+mod transfer;
+mod vault;
 
 pub use city::City;
 pub use engine::Engine;
 pub use face::{Act, Control, Input, Output, Reply, Wake};
 pub use gate::Gate;
+pub use persons::{Kept, Memories};
 pub use ports::Ports;
 pub use record::{Booked, OpenCall, Place, Record, State};
+pub use vault::Vault;

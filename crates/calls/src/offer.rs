@@ -3,21 +3,33 @@
 use crate::call::{AgentSide, Call, Dialling, Sound, Stage};
 use crate::engine::{Engine, Owner, far};
 use crate::record::Record;
-use flow::Heard;
-use media::Command as Media;
-use model::{AgentId, CallEnd, Codec, Event, LegId, MixId, Now, OfferEnd, OfferId, Party, QueueEnd, QueueId, Seq, Why};
+use flow::{Heard, Spoken};
+use media::{Clip, Command as Media, OnKey};
+use model::{
+    AgentId, CallEnd, Codec, Event, Lang, LegId, MixId, Now, Number, OfferEnd, OfferId, Party, PromptId, QueueEnd, QueueId, Seq, Why,
+};
 use routing::Decision;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An agent's phone that has not said anything at all to an INVITE by then cannot be reached: by then it was asked three times (RFC 3261
+/// section 17.1.1.2, timer A). Waiting for timer B, 32 s, would cost the caller more than the ring time.
+pub(crate) const PHONE_DEAF: Duration = Duration::from_secs(2);
+/// How long after its length a whisper counts as heard, though nobody said so.
+const WHISPER_GRACE: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Routing has decided.
     pub(crate) fn on_decision(&mut self, now: Now, decision: Decision) {
         match decision {
+            Decision::Placed { ticket, .. } if self.asked_again.remove(&ticket) => {}
             Decision::Placed { ticket, queue, position } => {
                 if let Some(call) = self.tickets.get(&ticket).copied() {
                     self.with_call(now, call, |engine, call| engine.on_placed(now, call, queue, position));
                 }
             }
             Decision::Refused { ticket, why, .. } => {
+                self.asked_again.remove(&ticket);
                 if let Some(call) = self.tickets.get(&ticket).copied() {
                     self.with_call(now, call, |engine, call| match &call.stage {
                         Stage::Ringing(..) => {
@@ -25,14 +37,22 @@ impl Engine {
                             engine.tell(now, call, Heard::Refused(why));
                         }
                         Stage::Waiting(_) => engine.on_refused_place(now, call, why),
-                        Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Talking(..) | Stage::Over => {}
+                        Stage::Opening(_)
+                        | Stage::Answering
+                        | Stage::Menu
+                        | Stage::Talking(..)
+                        | Stage::Consulting(..)
+                        | Stage::Through(..)
+                        | Stage::Over => {}
                     });
+                } else {
+                    self.callback_refused(now, ticket, why);
                 }
             }
             Decision::Offer { offer, ticket, queue, agent, ring_for: _, why } => {
                 let Some(call) = self.tickets.get(&ticket).copied() else {
-                    // The caller is gone and routing will hear of it in this same round.
-                    return;
+                    // A callback; or the caller is gone and routing will hear of it in this same round.
+                    return self.call_back(now, ticket, offer, queue, agent, why);
                 };
                 self.note(Event::Offered { call, ticket, offer, queue: queue.clone(), agent: agent.clone(), why: why.clone() });
                 self.with_call(now, call, |engine, call| engine.call_agent(now, call, agent, offer, queue, why));
@@ -45,6 +65,7 @@ impl Engine {
             Decision::Repaired { agent, what } => self.note(Event::Repaired { agent, what }),
             Decision::Withdraw { offer, agent, how, .. } => {
                 let Some(call) = self.offers.get(&offer).copied() else { return };
+                self.callback_withdrawn(now, call, how);
                 self.with_call(now, call, |engine, call| {
                     if let Stage::Ringing(ticket, side) = std::mem::replace(&mut call.stage, Stage::Over) {
                         if side.offer == offer {
@@ -86,7 +107,7 @@ impl Engine {
         self.offers.insert(offer, call.id);
         let local = self.bind_addr(&leg);
         self.media(call.after, leg.id, Media::Open { local });
-        let side = AgentSide { agent, offer, leg, dialling: Dialling::Opening };
+        let side = AgentSide { agent, offer, leg, dialling: Dialling::Opening, keys: None };
         if let Stage::Waiting(ticket) = std::mem::replace(&mut call.stage, Stage::Over) {
             call.stage = Stage::Ringing(ticket, side);
         }
@@ -117,28 +138,29 @@ impl Engine {
                 let dialog = side.leg.dialog;
                 self.sip.handle_command(now, sip::Command::Probe { dialog });
             }
-            // An agent's keys mean nothing during a conversation yet, and nothing is played to an agent.
-            media::Event::Digit(..) | media::Event::Played { .. } | media::Event::Closed(_) => {}
+            media::Event::Played { id, .. } => {
+                if matches!(side.dialling, Dialling::Whispering { play, .. } if play == id) {
+                    self.join_agent(now, call);
+                }
+            }
+            media::Event::Digit(digit, _held) => self.on_agent_key(now, call, digit),
+            media::Event::Closed(_) => {}
         }
     }
 
     fn invite_agent(&mut self, now: Now, call: &mut Call) {
-        let waited = call.waiting_since.map_or(0, |(since, _)| now.mono.since(since).as_secs());
-        let lang = call.run.lang().clone();
-        let queue = call.last_queue.clone();
+        let display = display(now, call);
         let caller_codec = call.leg.codec;
         let Stage::Ringing(_, side) = &mut call.stage else { return };
-        if !matches!(side.dialling, Dialling::Opening) {
+        if side.dialling != Dialling::Opening {
             return;
         }
-        side.dialling = Dialling::Invited;
+        side.dialling = Dialling::Invited { deaf: Some(now.mono + PHONE_DEAF) };
         let Some(binding) = self.sip.binding(side.agent.as_str()) else {
             // The phone signed off within this very moment; routing hears of it by the same input.
             return;
         };
         let to = sip::Target { uri: binding.contact.clone(), flow: binding.flow, addr: binding.addr };
-        // What the agent's display shows: queue, language, time waited. Never the caller's number.
-        let display = format!("{} {} {}:{:02}", queue.as_ref().map_or("", |q| q.as_str()), lang, waited / 60, waited % 60);
         let from = sip::Identity { display, user: call.number.as_str().to_owned() };
         // The caller's codec first, so that the bridge only touches headers.
         let mut codecs = Codec::ALL.to_vec();
@@ -146,6 +168,25 @@ impl Engine {
         let sdp = sdp::offer(&self.capabilities(&side.leg, codecs));
         let dialog = side.leg.dialog;
         self.sip.handle_command(now, sip::Command::Invite { dialog, to, from, sdp });
+    }
+
+    /// A timer of the agent's side has come.
+    pub(crate) fn on_agent_timeout(&mut self, now: Now, call: &mut Call) {
+        let Some(side) = call.agent_side() else { return };
+        match side.dialling {
+            Dialling::Invited { deaf: Some(deaf) } if deaf <= now.mono => {
+                if let Stage::Ringing(ticket, side) = std::mem::replace(&mut call.stage, Stage::Over) {
+                    call.stage = Stage::Waiting(ticket);
+                    self.sip.handle_command(now, sip::Command::Cancel { dialog: side.leg.dialog });
+                    self.close_leg(call.after, &side.leg);
+                    self.offer_failed(now, call, &side, OfferEnd::Unreachable);
+                }
+            }
+            Dialling::Whispering { until, .. } if until <= now.mono => self.join_agent(now, call),
+            Dialling::Opening | Dialling::Invited { .. } | Dialling::Whispering { .. } | Dialling::Answered => {
+                self.on_agent_keys_late(now, call);
+            }
+        }
     }
 
     /// The agent's phone says something.
@@ -168,15 +209,20 @@ impl Engine {
             sip::Event::ProbeFailed { .. } => self.agent_left(now, call, Party::Engine),
             sip::Event::Reoffer { dialog, offer } => {
                 let after = call.after;
-                let answered = match &mut call.stage {
-                    Stage::Talking(_, side, _) => self.reoffer(now, after, &mut side.leg, offer.as_deref()),
-                    _ => false,
+                let answered = match call.agent_side_mut() {
+                    Some(side) => self.reoffer(now, after, &mut side.leg, offer.as_deref()),
+                    None => false,
                 };
                 if !answered {
                     self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 });
                 }
             }
-            // Ringing and trying change nothing: the offer's time runs from the INVITE.
+            // The offer's time runs from the INVITE; that the phone is there is all that these say.
+            sip::Event::Trying { .. } | sip::Event::Ringing { .. } => {
+                if let Some(Dialling::Invited { deaf }) = call.agent_side_mut().map(|side| &mut side.dialling) {
+                    *deaf = None;
+                }
+            }
             _ => {}
         }
     }
@@ -205,17 +251,44 @@ impl Engine {
             return;
         }
         side.leg.codec = Some(agreed.codec);
+        self.media(call.after, side.leg.id, Media::Connect(far(agreed, &side.leg)));
+        let clips = self.whisper(call, &ticket.queue);
+        if clips.is_empty() {
+            call.stage = Stage::Ringing(ticket, side);
+            return self.join_agent(now, call);
+        }
+        let length: Duration = clips.iter().map(|clip| clip.length()).sum();
+        let play = self.next_play();
+        self.media(call.after, side.leg.id, Media::Play { id: play, clips, on_key: OnKey::Cut, repeat: false });
+        side.dialling = Dialling::Whispering { play, until: now.mono + length + WHISPER_GRACE };
+        call.stage = Stage::Ringing(ticket, side);
+    }
+
+    /// What the agent hears before the caller: the queue's sentences in the house's language, the caller's language where there is a word
+    /// for it, and one beep. Nothing, where the queue says nothing.
+    fn whisper(&self, call: &Call, queue: &QueueId) -> Vec<Arc<Clip>> {
+        let Some(queue) = call.city.book.queues.get(queue).filter(|queue| !queue.whisper.is_empty()) else { return Vec::new() };
+        let lang = house_lang(call);
+        let of_lang = PromptId::from(format!("whisper_lang_{}", call.run.lang()));
+        let sentences = queue.whisper.iter().chain([&of_lang]);
+        let spoken = sentences.map(|prompt| Spoken { prompt: prompt.clone(), lang: lang.clone(), value: None });
+        spoken.filter_map(|spoken| call.city.clips.get(&spoken)).chain([&self.tones.beep]).map(Arc::clone).collect()
+    }
+
+    /// The agent is told, or there is nothing to tell: both hear each other, even in the middle of an announcement.
+    fn join_agent(&mut self, now: Now, call: &mut Call) {
+        let Stage::Ringing(ticket, mut side) = std::mem::replace(&mut call.stage, Stage::Over) else { return };
+        side.dialling = Dialling::Answered;
         call.after = self.commit(Record::Bridged { call: call.id, offer: side.offer });
         self.hush(call);
-        call.sound = Sound::Quiet;
         let mix = MixId(call.id.0);
-        self.media(call.after, side.leg.id, Media::Connect(far(agreed, &side.leg)));
         self.media(call.after, side.leg.id, Media::Join(mix));
         self.media(call.after, call.leg.id, Media::Join(mix));
-        let waited = call.waiting_since.map_or(std::time::Duration::ZERO, |(since, _)| now.mono.since(since));
+        let waited = call.waiting_since.map_or(Duration::ZERO, |(since, _)| now.mono.since(since));
         let to_human = now.mono.since(call.arrived.mono);
         call.to_human.get_or_insert(to_human);
         call.served_by = Some(side.agent.clone());
+        self.remember_caller(now, call, &side.agent);
         self.note(Event::OfferEnded { offer: side.offer, agent: side.agent.clone(), how: OfferEnd::Answered });
         self.note_left(now, call, &ticket, QueueEnd::Answered);
         self.note(Event::Bridged {
@@ -230,7 +303,7 @@ impl Engine {
     }
 
     /// The agent hung up, or the agent's phone vanished.
-    fn agent_left(&mut self, now: Now, call: &mut Call, by: Party) {
+    pub(crate) fn agent_left(&mut self, now: Now, call: &mut Call, by: Party) {
         match std::mem::replace(&mut call.stage, Stage::Over) {
             Stage::Talking(ticket, side, since) => {
                 call.talked = Some(now.mono.since(since));
@@ -246,11 +319,7 @@ impl Engine {
                     call.stage = Stage::Menu;
                     call.after = self.commit(Record::Unplaced { call: call.id, how: QueueEnd::Answered });
                     self.commit_unassigned(call, side.offer, OfferEnd::Answered);
-                    self.tell(now, call, Heard::Served);
-                    // A flow that has nothing to say after an agent's goodbye ends here.
-                    if !matches!(call.stage, Stage::Over) && call.sound == Sound::Quiet && call.next_wake().is_none() {
-                        self.end_call(now, call, CallEnd::Served, Party::Agent);
-                    }
+                    self.served(now, call);
                 } else {
                     // Law 4: the caller did not hang up, so the caller keeps the place, at the front by age.
                     self.commit_unassigned(call, side.offer, OfferEnd::Answered);
@@ -260,24 +329,56 @@ impl Engine {
                     self.tell(now, call, Heard::Returned);
                 }
             }
-            // The phone hung up while it rang: that is a refusal.
-            Stage::Ringing(ticket, side) => {
-                call.stage = Stage::Waiting(ticket);
-                self.close_leg(call.after, &side.leg);
-                self.offer_failed(now, call, &side, OfferEnd::Declined);
+            Stage::Consulting(ticket, side, since, called) => {
+                call.stage = Stage::Consulting(ticket, side, since, called);
+                self.agent_left_consulting(now, call, by);
             }
-            other => call.stage = other,
+            Stage::Ringing(ticket, side) => {
+                call.stage = Stage::Waiting(ticket.clone());
+                if by == Party::Engine {
+                    self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
+                }
+                self.close_leg(call.after, &side.leg);
+                let how = if by == Party::Agent { OfferEnd::Declined } else { OfferEnd::Unreachable };
+                match side.dialling {
+                    // Who hangs up at what is whispered declines; routing had heard of an answer, so the ticket is given back to it.
+                    Dialling::Whispering { .. } | Dialling::Answered => {
+                        self.offers.remove(&side.offer);
+                        self.commit_unassigned(call, side.offer, how);
+                        self.note(Event::OfferEnded { offer: side.offer, agent: side.agent.clone(), how });
+                        self.acd.returned(now.mono, ticket.id);
+                    }
+                    // The phone hung up while it rang: that is a refusal.
+                    Dialling::Opening | Dialling::Invited { .. } => self.offer_failed(now, call, &side, how),
+                }
+            }
+            other @ (Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Waiting(_) | Stage::Through(..) | Stage::Over) => {
+                call.stage = other;
+            }
+        }
+    }
+
+    /// Whoever served the caller has hung up: the flow says what there is to say, and the call ends.
+    pub(crate) fn served(&mut self, now: Now, call: &mut Call) {
+        self.tell(now, call, Heard::Served);
+        // A flow that has nothing to say after a goodbye ends here.
+        if !matches!(call.stage, Stage::Over) && call.sound == Sound::Quiet && call.next_wake().is_none() {
+            self.end_call(now, call, CallEnd::Served, Party::Agent);
         }
     }
 
     /// Lets go of an agent's phone that rings or is being opened. Routing knows already, or is told by the caller of this.
     pub(crate) fn drop_agent(&mut self, now: Now, call: &mut Call, side: AgentSide, how: OfferEnd) {
         self.offers.remove(&side.offer);
+        let dialog = side.leg.dialog;
         match side.dialling {
-            Dialling::Opening => {
-                self.dialogs.remove(&side.leg.dialog);
+            Dialling::Opening => self.dialog_over(dialog),
+            Dialling::Invited { .. } => self.sip.handle_command(now, sip::Command::Cancel { dialog }),
+            // The agent had answered: for routing that was a call, and it is over.
+            Dialling::Whispering { .. } | Dialling::Answered => {
+                self.sip.handle_command(now, sip::Command::Bye { dialog });
+                self.acd.finished(now.mono, &side.agent);
             }
-            Dialling::Invited => self.sip.handle_command(now, sip::Command::Cancel { dialog: side.leg.dialog }),
         }
         self.close_leg(call.after, &side.leg);
         self.commit_unassigned(call, side.offer, how);
@@ -292,8 +393,31 @@ impl Engine {
         self.acd.declined(now.mono, side.offer, how);
     }
 
-    fn commit_unassigned(&mut self, call: &mut Call, offer: OfferId, how: OfferEnd) {
+    pub(crate) fn commit_unassigned(&mut self, call: &mut Call, offer: OfferId, how: OfferEnd) {
         let seq: Seq = self.commit(Record::Unassigned { call: call.id, offer, how });
         call.after = call.after.max(seq);
     }
+}
+
+/// What the agent's display shows: queue, language, time waited, and the caller's number only where the queue says so and the caller shows
+/// it. Names may be UTF-8 (RFC 3261 section 25.1, quoted-string); a house that labels its queues in ASCII has phones that need that.
+fn display(now: Now, call: &Call) -> String {
+    let queue = call.last_queue.as_ref().and_then(|queue| call.city.book.queues.get(queue));
+    let waited = call.waiting_since.map_or(0, |(since, _)| now.mono.since(since).as_secs());
+    let label = queue.map_or("", |queue| queue.label.as_str());
+    let between = if label.is_ascii() { " " } else { "・" };
+    let mut shown = format!("{label}{between}{}{between}{}:{:02}", call.run.lang(), waited / 60, waited % 60);
+    if queue.is_some_and(|queue| queue.show_number)
+        && let Ok(number) = Number::parse(call.caller.reveal())
+    {
+        shown.push_str(between);
+        shown.push_str(number.as_str());
+    }
+    shown
+}
+
+/// The language that is spoken to agents and to whomever they call: the flow's first.
+pub(crate) fn house_lang(call: &Call) -> Lang {
+    let flow = call.city.book.flows.get(&call.flow);
+    flow.and_then(|flow| flow.languages().next().cloned()).unwrap_or_else(|| Lang::from("ja"))
 }

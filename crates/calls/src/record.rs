@@ -1,5 +1,6 @@
 //! What is written down before the world sees it, and the state that the written records add up to.
 
+use crate::persons::Memories;
 use flow::CallbackTerms;
 use model::{
     AgentId, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, Lang, LineId, Need, Number, OfferEnd, OfferId, Party, Person, QueueEnd,
@@ -7,6 +8,7 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// One committed fact. The journal keeps them in order; folded together they are the [`State`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +102,17 @@ pub enum Record {
         /// What became of it.
         how: TransferEnd,
     },
+    /// A call goes out, before its INVITE: to a line, or to a person whose number no record holds.
+    CalledOut {
+        /// For which call, or which errand of an agent.
+        call: CallId,
+        /// To which line; `None` for a callback and for an agent's call back.
+        line: Option<LineId>,
+        /// Over which trunk.
+        trunk: LineId,
+        /// By which agent, if an agent asked for it.
+        by: Option<AgentId>,
+    },
     /// All places of a line were taken when a call wanted one.
     LineFull {
         /// Which call.
@@ -166,6 +179,9 @@ pub struct OpenCall {
     /// Who calls, as statistics know them.
     #[serde(default)]
     pub person: Option<Person>,
+    /// Whether we called them: a callback.
+    #[serde(default)]
+    pub called_back: bool,
     /// The SIP Call-ID, once answered.
     pub sip_call_id: Option<String>,
     /// Where it waits.
@@ -197,6 +213,12 @@ pub struct Booked {
     pub place: Place,
     /// What the agent must be able to do.
     pub needs: Vec<Need>,
+    /// Agents who are not to be asked.
+    #[serde(default)]
+    pub except: Vec<AgentId>,
+    /// On top of the age, within the class.
+    #[serde(default)]
+    pub bonus: Duration,
     /// On what terms.
     pub terms: CallbackTerms,
     /// The version of the city.
@@ -221,6 +243,9 @@ pub struct Place {
     /// 0 normal, 1 high, 2 urgent.
     #[serde(default)]
     pub class: u8,
+    /// Whether the age is that of an earlier call, whose line was cut.
+    #[serde(default)]
+    pub kept: bool,
 }
 
 /// What must survive: the fold of all records. An engine shows it from its living machines ([`crate::Engine::state`]); a restored
@@ -236,6 +261,9 @@ pub struct State {
     /// Callbacks to be made.
     #[serde(default)]
     pub callbacks: BTreeMap<TicketId, Booked>,
+    /// What is remembered of persons for a while.
+    #[serde(default)]
+    pub memories: Memories,
     /// Calls that ended, by how.
     pub ended: BTreeMap<CallEnd, u64>,
     /// The highest call id given out.
@@ -263,11 +291,19 @@ impl State {
             Record::Dialog { call, sip_call_id, .. } => self.call(call, |open| open.sip_call_id = Some(sip_call_id)),
             Record::Placed { call, place } => {
                 self.last_ticket = self.last_ticket.max(place.ticket);
+                if let Some(person) = self.calls.get(&call).and_then(|open| open.person.as_ref()).filter(|_| place.kept) {
+                    self.memories.handle_taken(person);
+                }
                 self.call(call, |open| open.place = Some(place));
             }
             Record::Unplaced { call, .. } => self.call(call, |open| open.place = None),
-            Record::Waits { .. } | Record::Transferred { .. } | Record::LineFull { .. } | Record::Refused { .. } => {}
+            Record::Waits { .. }
+            | Record::Transferred { .. }
+            | Record::CalledOut { .. }
+            | Record::LineFull { .. }
+            | Record::Refused { .. } => {}
             Record::CallbackBooked { ticket, booked } => {
+                self.last_ticket = self.last_ticket.max(ticket);
                 self.callbacks.insert(ticket, *booked);
             }
             Record::CallbackTried { ticket, attempt, at, .. } => {
@@ -279,7 +315,11 @@ impl State {
             Record::CallbackEnded { ticket, .. } => {
                 self.callbacks.remove(&ticket);
             }
-            Record::Assigned { call, agent, offer, .. } => self.call(call, |open| open.assigned = Some((agent, offer))),
+            Record::Assigned { call, agent, offer, .. } => {
+                // A callback's call begins with this, and is open once the person is called.
+                self.last_call = self.last_call.max(call);
+                self.call(call, |open| open.assigned = Some((agent, offer)));
+            }
             Record::Unassigned { call, offer, .. } => self.call(call, |open| {
                 if open.assigned.as_ref().is_some_and(|(_, o)| *o == offer) {
                     open.assigned = None;
@@ -288,7 +328,9 @@ impl State {
             }),
             Record::Bridged { call, .. } => self.call(call, |open| open.bridged = true),
             Record::Ended(record) => {
-                self.calls.remove(&record.call);
+                if let Some(open) = self.calls.remove(&record.call) {
+                    self.memories.handle_ended(&open, &record);
+                }
                 *self.ended.entry(record.end).or_default() += 1;
             }
         }
@@ -302,7 +344,8 @@ impl State {
 }
 
 /// The call record of a call whose engine died under it.
-pub(crate) fn lost(call: CallId, open: OpenCall, ended: UnixMillis) -> CallRecord {
+pub(crate) fn lost(call: CallId, open: &OpenCall, ended: UnixMillis) -> CallRecord {
+    let open = open.clone();
     CallRecord {
         call,
         arrived: open.arrived,
@@ -324,6 +367,6 @@ pub(crate) fn lost(call: CallId, open: OpenCall, ended: UnixMillis) -> CallRecor
         person: open.person,
         gave_up: None,
         transferred_to: None,
-        called_back: false,
+        called_back: open.called_back,
     }
 }

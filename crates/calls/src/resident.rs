@@ -1,16 +1,28 @@
 //! The caller's side: from the INVITE through the flow to a place in a queue, and out again.
 
-use crate::call::{Call, Sound, Stage, Ticket};
+use crate::call::{AgentSide, Back, Call, Reached, Sound, Stage, Ticket};
 use crate::engine::{Engine, Invite, Owner, far};
+use crate::persons::{PLACE_KEPT_MILLIS, instant_of};
 use crate::record::{Place, Record};
 use flow::{Ask, Heard, Spoken, Wanted};
 use media::{Clip, Command as Media, OnKey, PlayEnd};
-use model::{CallEnd, Codec, Event, Millis, Now, Number, Party, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId};
+use model::{
+    CallEnd, CallbackEnd, Codec, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId,
+    UnixMillis,
+};
+use routing::Preferred;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// After a key has cut a prompt its digit should follow when the key is let go. If none comes, the prompt counts as heard.
 const DIGIT_AFTER_CUT: Duration = Duration::from_secs(6);
+
+/// What somebody hears who was cut off and has called again, before the first words of the queue.
+const PLACE_KEPT: &str = "place_kept";
+/// What everybody hears who is not yet served when the engine stops.
+const CLOSING_DOWN: &str = "closing_down";
+/// As long as that may take.
+const CLOSING_MAX: Duration = Duration::from_secs(6);
 
 impl Engine {
     /// Somebody calls. Everything that can be refused is refused here, before anything is opened (law 6).
@@ -21,22 +33,27 @@ impl Engine {
         }
         let dialog = invite.dialog;
         let Some(line) = self.line_of(invite.source.ip()) else { return self.refuse(now, dialog, Refusal::Forbidden) };
-        if self.draining() {
-            return self.refuse(now, dialog, Refusal::Draining);
-        }
-        if self.calls.len() >= self.city.book.settings.calls_max as usize {
-            return self.refuse(now, dialog, Refusal::Full);
-        }
-        let Ok(number) = Number::parse(&invite.to_user) else { return self.refuse(now, dialog, Refusal::UnknownNumber) };
         let city = Arc::clone(&self.city);
-        let Some(flow) = city.book.numbers.get(&number).cloned() else { return self.refuse(now, dialog, Refusal::UnknownNumber) };
+        let dialled = Number::parse(&invite.to_user).ok().and_then(|number| Some((city.book.numbers.get(&number)?.clone(), number)));
+        let person = self.vault.person(city.book.calendar.day(now.wall), &invite.from_user);
+        let turned_away = match () {
+            () if self.draining() => Some(Refusal::Draining),
+            () if self.calls.len() >= city.book.settings.calls_max as usize => Some(Refusal::Full),
+            () => None,
+        };
+        let (flow, number) = match (dialled, turned_away) {
+            (Some((_, number)), Some(why)) => return self.refuse_caller(now, dialog, why, number, person),
+            (None, Some(why)) => return self.refuse(now, dialog, why),
+            (None, None) => return self.refuse(now, dialog, Refusal::UnknownNumber),
+            (Some(dialled), None) => dialled,
+        };
         let Some(run) = flow::Run::new(Arc::clone(&city.book), &flow) else { return self.refuse(now, dialog, Refusal::UnknownNumber) };
         // An INVITE without an offer asks us to offer (RFC 3264 section 4); until we do, it is answered as "not acceptable here".
         let Some(Ok(offer)) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)) else { return self.refuse(now, dialog, Refusal::NoCodec) };
 
         let id = self.next_call();
         let Some(leg) = self.make_leg(id, 0, dialog, invite.source.ip(), Owner::Caller(id)) else {
-            return self.refuse(now, dialog, Refusal::NoPort);
+            return self.refuse_caller(now, dialog, Refusal::NoPort, number, person);
         };
         // The answer is worked out once the media session is open, with the same port: if it cannot be now, it cannot be then.
         let ours = self.capabilities(&leg, Codec::ALL.to_vec());
@@ -46,6 +63,7 @@ impl Engine {
             return self.refuse(now, dialog, Refusal::NoCodec);
         }
 
+        let run = run.calling_from(Number::parse(&invite.from_user).ok().map(|number| number.kind()));
         let caller = Redacted::new(invite.from_user);
         let local = self.bind_addr(&leg);
         let leg_id = leg.id;
@@ -60,20 +78,32 @@ impl Engine {
             arrived: now,
             number: number.clone(),
             caller: caller.clone(),
-            person: None,
+            person,
             waiting_since: None,
+            kept: false,
+            kept_to_say: false,
+            past_greeting: false,
+            booked: false,
+            called_back: false,
+            told: None,
+            closing: None,
+            unstaffed: false,
             ticket_id: None,
+            claim: None,
             last_queue: None,
             waited: None,
             to_human: None,
             served_by: None,
             talked: None,
+            put_through: None,
+            music: None,
             after: Seq(0),
             wake: None,
             legs_made: 1,
         });
         call.after = self.commit(Record::Arrived { call: id, open: Box::new(call.open_call(None)) });
         self.note(Event::Arrived { call: id, number, caller, line });
+        self.called_again(now, &mut call);
         self.media(call.after, leg_id, Media::Open { local });
         self.put_back(call);
     }
@@ -87,7 +117,7 @@ impl Engine {
                     return;
                 }
                 self.drop_leg(&call.leg);
-                self.note(Event::Refused { why: Refusal::NoPort, person: None });
+                self.note(Event::Refused { why: Refusal::NoPort, person: call.person.clone() });
                 self.end_call(now, call, CallEnd::InternalError, Party::Engine);
             }
             media::Event::Played { id, how } if call.sound.play() == Some(id) => match how {
@@ -153,12 +183,20 @@ impl Engine {
 
     /// A timer of this call has come.
     pub(crate) fn on_call_timeout(&mut self, now: Now, call: &mut Call) {
+        if let Some(until) = call.closing {
+            if until <= now.mono {
+                self.end_closing(now, call);
+            }
+            return;
+        }
         if let Sound::Cut(until) = call.sound
             && until <= now.mono
         {
             call.sound = Sound::Quiet;
             self.tell(now, call, Heard::Played);
         }
+        self.on_agent_timeout(now, call);
+        self.on_outside_timeout(now, call);
         if call.run.poll_timeout().is_some_and(|at| at <= now.mono) {
             if call.in_queue()
                 && let Some(position) = call.ticket().and_then(|t| self.acd.position(t.id))
@@ -193,6 +231,12 @@ impl Engine {
 
     /// Tells the flow what the caller did or met, and does what it asks.
     pub(crate) fn tell(&mut self, now: Now, call: &mut Call, heard: Heard) {
+        if call.closing.is_some() {
+            if heard == Heard::Played {
+                self.end_closing(now, call);
+            }
+            return;
+        }
         call.run.handle(now, heard);
         self.obey(now, call);
     }
@@ -200,7 +244,14 @@ impl Engine {
     fn obey(&mut self, now: Now, call: &mut Call) {
         while let Some(ask) = call.run.poll_output() {
             match ask {
-                Ask::Prompt { sentences, barge_in } => {
+                Ask::Prompt { mut sentences, barge_in } => {
+                    if call.in_queue() && std::mem::take(&mut call.kept_to_say) {
+                        let kept = Spoken { prompt: PromptId::from(PLACE_KEPT), lang: call.run.lang().clone(), value: None };
+                        // A kindness that the city may leave out.
+                        if call.city.clips.contains_key(&kept) {
+                            sentences.insert(0, kept);
+                        }
+                    }
                     let on_key = if barge_in { OnKey::Cut } else { OnKey::Ignore };
                     if !self.play(call, &sentences, on_key, false) {
                         // Nothing to hear: the flow goes on as if it had been heard, never into silence.
@@ -208,6 +259,7 @@ impl Engine {
                     }
                 }
                 Ask::Music(music) => {
+                    call.music = Some(music.clone());
                     self.play(call, std::slice::from_ref(&music), OnKey::Ignore, true);
                 }
                 Ask::Hush => self.hush(call),
@@ -216,15 +268,24 @@ impl Engine {
                     let facts = self.acd.facts(now.mono, &queue);
                     call.run.handle(now, Heard::Facts(facts));
                 }
-                Ask::Transfer { .. } => call.run.handle(now, Heard::NotTransferred(model::TransferEnd::Failed)),
-                Ask::Callback { .. } => call.run.handle(now, Heard::CallbackRefused),
-                // Nobody judges it yet: the record of a call has no place for it.
-                Ask::Told { .. } => {}
+                Ask::Transfer { line, brief, timeout, keep_place } => {
+                    if let Err(how) = self.transfer_by_flow(now, call, line, brief, timeout, keep_place) {
+                        call.run.handle(now, Heard::NotTransferred(how));
+                    }
+                }
+                Ask::Callback { wanted, terms } => {
+                    let booked = self.book_callback(now, call, wanted, terms);
+                    call.run.handle(now, if booked { Heard::CallbackBooked } else { Heard::CallbackRefused });
+                }
+                // The first promise is the one that a caller decided by.
+                Ask::Told { estimate } => {
+                    call.told.get_or_insert((now.mono, estimate));
+                }
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {
-                    // Whoever was served was let go by the agent: the flow only says goodbye.
-                    let (end, by) =
-                        if call.served_by.is_some() { (CallEnd::Served, Party::Agent) } else { (CallEnd::FlowEnded, Party::Engine) };
+                    // Whoever was served was let go by whom they talked with: the flow only says goodbye.
+                    let served = call.served_by.is_some() || call.put_through.is_some();
+                    let (end, by) = if served { (CallEnd::Served, Party::Agent) } else { (CallEnd::FlowEnded, Party::Engine) };
                     return self.end_call(now, call, end, by);
                 }
                 Ask::Note(note) => self.note_of_flow(call, note),
@@ -235,8 +296,10 @@ impl Engine {
         }
     }
 
-    fn note_of_flow(&mut self, call: &Call, note: flow::Note) {
+    fn note_of_flow(&mut self, call: &mut Call, note: flow::Note) {
         let id = call.id;
+        // The first step is the greeting; whoever has come to a second one, or to a key, has heard it.
+        call.past_greeting |= call.run.path().len() > 1 || !matches!(note, flow::Note::StepEntered { .. });
         self.note(match note {
             flow::Note::StepEntered { step } => Event::StepEntered { call: id, flow: call.flow.clone(), step },
             flow::Note::Pressed { step, digit, meaning } => Event::Pressed { call: id, step, digit, meaning },
@@ -245,7 +308,7 @@ impl Engine {
     }
 
     /// Plays sentences. False when none of them has a sound.
-    fn play(&mut self, call: &mut Call, sentences: &[Spoken], on_key: OnKey, music: bool) -> bool {
+    pub(crate) fn play(&mut self, call: &mut Call, sentences: &[Spoken], on_key: OnKey, music: bool) -> bool {
         let mut clips: Vec<Arc<Clip>> = Vec::with_capacity(sentences.len());
         for spoken in sentences {
             match call.city.clips.get(spoken) {
@@ -275,11 +338,12 @@ impl Engine {
             // Moving to another queue is leaving this one, but not losing the place: the age goes along.
             self.leave_queue(now, call, QueueEnd::Moved);
         }
-        let (since, _) = *call.waiting_since.get_or_insert((now.mono, now.wall));
-        let id = *call.ticket_id.get_or_insert_with(|| {
-            self.last_ticket += 1;
-            TicketId(self.last_ticket)
-        });
+        let since = self.age_zero(now, call);
+        let id = self.ticket_of(call);
+        if std::mem::take(&mut call.booked) {
+            // Whoever would rather wait after all is not called back.
+            self.callback_over(now, id, CallbackEnd::CalledAgain);
+        }
         let queue = wanted.queue.clone();
         let ticket = routing::Ticket {
             id,
@@ -290,22 +354,64 @@ impl Engine {
             since,
             bonus: wanted.bonus,
             excluded: wanted.except,
-            preferred: None,
+            preferred: wanted.last_agent.and_then(|patience| {
+                let agent = self.memories.last_agent(call.person.as_ref()?)?.clone();
+                Some(Preferred { agent, patience })
+            }),
         };
         call.last_queue = Some(queue.clone());
+        call.claim = Some(ticket.clone());
         call.stage = Stage::Waiting(Ticket { id, queue });
         self.tickets.insert(id, call.id);
         self.acd.enqueue(now.mono, ticket);
+    }
+
+    /// The caller's claim, which they keep for the whole call.
+    pub(crate) fn ticket_of(&mut self, call: &mut Call) -> TicketId {
+        *call.ticket_id.get_or_insert_with(|| {
+            self.last_ticket += 1;
+            TicketId(self.last_ticket)
+        })
+    }
+
+    /// Since when a caller waits: from the first place that they took, in this call or in one that was cut just before.
+    pub(crate) fn age_zero(&mut self, now: Now, call: &mut Call) -> Instant {
+        if let Some((since, _)) = call.waiting_since {
+            return since;
+        }
+        // Around midnight the person has two names.
+        let day = self.city.book.calendar.day(UnixMillis(now.wall.0.saturating_sub(PLACE_KEPT_MILLIS)));
+        let before = self.vault.person(day, call.caller.reveal());
+        let kept = [&call.person, &before].into_iter().flatten().find_map(|person| self.memories.kept(person, now.wall));
+        call.kept = kept.is_some();
+        call.kept_to_say = call.kept;
+        let since = kept.map_or(now.wall, |kept| kept.since);
+        let mono = instant_of(now, since);
+        call.waiting_since = Some((mono, since));
+        mono
     }
 
     /// The caller has a place: it is written down before it is spoken (law 5).
     pub(crate) fn on_placed(&mut self, now: Now, call: &mut Call, queue: QueueId, position: u32) {
         let Some((since, since_wall)) = call.waiting_since else { return };
         let Some(ticket) = call.ticket().map(|t| t.id) else { return };
-        let place = Place { ticket, queue: queue.clone(), lang: call.run.lang().clone(), since: since_wall, class: call.run.class() };
+        let place = Place {
+            ticket,
+            queue: queue.clone(),
+            lang: call.run.lang().clone(),
+            since: since_wall,
+            class: call.run.class(),
+            kept: call.kept,
+        };
+        if let Some(person) = call.person.as_ref().filter(|_| call.kept) {
+            self.memories.handle_taken(person);
+        }
         self.placed_ticket = self.placed_ticket.max(ticket);
         call.after = self.commit(Record::Placed { call: call.id, place });
         self.note(Event::Enqueued { call: call.id, ticket, queue, position: u64::from(position) });
+        if call.kept_to_say {
+            self.note(Event::PlaceKept { call: call.id, age: Millis::from(now.mono.since(since)) });
+        }
         self.tell(now, call, Heard::Queued { since, position });
     }
 
@@ -342,6 +448,12 @@ impl Engine {
     pub(crate) fn note_left(&mut self, now: Now, call: &mut Call, ticket: &Ticket, how: QueueEnd) {
         let waited = call.waiting_since.map_or(Duration::ZERO, |(since, _)| now.mono.since(since));
         call.waited = Some(waited);
+        if let Some((at, estimate)) = call.told.take()
+            && how == QueueEnd::Answered
+        {
+            let (low, high, waited) = (estimate.low, estimate.high, Millis::from(now.mono.since(at)));
+            self.note(Event::WaitJudged { call: call.id, queue: ticket.queue.clone(), low, high, waited });
+        }
         self.note(Event::LeftQueue { call: call.id, ticket: ticket.id, queue: ticket.queue.clone(), waited: Millis::from(waited), how });
     }
 
@@ -349,19 +461,27 @@ impl Engine {
 
     /// The call is over: both sides are let go, its record is written, nothing of it stays.
     pub(crate) fn end_call(&mut self, now: Now, call: &mut Call, end: CallEnd, by: Party) {
+        let gave_up = call.abandon_stage(now).filter(|_| by == Party::Caller);
+        let open = call.open_call(None);
         match std::mem::replace(&mut call.stage, Stage::Over) {
             Stage::Waiting(ticket) => self.abandon(now, call, &ticket),
             Stage::Ringing(ticket, side) => {
                 self.drop_agent(now, call, side, model::OfferEnd::Withdrawn);
                 self.abandon(now, call, &ticket);
             }
-            Stage::Talking(ticket, side, since) => {
-                call.talked = Some(now.mono.since(since));
-                self.tickets.remove(&ticket.id);
-                self.offers.remove(&side.offer);
-                self.acd.finished(now.mono, &side.agent);
-                self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
-                self.close_leg(call.after, &side.leg);
+            Stage::Talking(ticket, side, since) => self.release_agent(now, call, &ticket, &side, since),
+            Stage::Consulting(ticket, side, since, called) => {
+                self.call_off(now, call, &called);
+                self.release_agent(now, call, &ticket, &side, since);
+            }
+            Stage::Through(called, back) => {
+                self.call_off(now, call, &called);
+                if let Some(ticket) = back.ticket() {
+                    self.tickets.remove(&ticket.id);
+                }
+                if let (Back::Kept(ticket), false) = (&back, matches!(called.reached, Reached::Joined(_))) {
+                    self.note_left(now, call, ticket, QueueEnd::Abandoned);
+                }
             }
             Stage::Opening(_) => {
                 // A caller who gave up has had their 487; nobody else has an answer yet.
@@ -372,14 +492,82 @@ impl Engine {
             Stage::Answering | Stage::Menu => {}
             Stage::Over => return,
         }
-        let record = Box::new(call.record(now, end, by));
-        call.after = self.commit(Record::Ended(record.clone()));
-        *self.ended.entry(end).or_default() += 1;
+        let end = match end {
+            CallEnd::AbandonedInMenu | CallEnd::FlowEnded | CallEnd::CallerVanished if call.booked => CallEnd::CallbackBooked,
+            other => other,
+        };
+        let record = call.record(now, end, by, gave_up);
+        self.memories.handle_ended(&open, &record);
+        call.after = self.close_record(record);
         if by != Party::Caller {
             self.sip.handle_command(now, sip::Command::Bye { dialog: call.leg.dialog });
         }
         self.close_leg(call.after, &call.leg);
+    }
+
+    /// The house closes. Whoever hears us is told so first, for a few seconds; whoever talks is let go. Asked twice, it is at once.
+    ///
+    /// Who waited keeps the place as after any restart: whoever calls again within ten minutes finds it.
+    pub(crate) fn close_down(&mut self, now: Now, call: &mut Call) {
+        let sentence = Spoken { prompt: PromptId::from(CLOSING_DOWN), lang: call.run.lang().clone(), value: None };
+        let listens = matches!(call.stage, Stage::Menu | Stage::Waiting(_) | Stage::Ringing(..));
+        if !listens || call.closing.is_some() || !call.city.clips.contains_key(&sentence) {
+            return self.end_closing(now, call);
+        }
+        match std::mem::replace(&mut call.stage, Stage::Over) {
+            Stage::Ringing(ticket, side) => {
+                call.stage = Stage::Waiting(ticket);
+                self.drop_agent(now, call, side, model::OfferEnd::Withdrawn);
+            }
+            other => call.stage = other,
+        }
+        if let Some(ticket) = call.ticket() {
+            self.acd.abandon(now.mono, ticket.id);
+        }
+        self.play(call, &[sentence], OnKey::Ignore, false);
+        call.closing = Some(now.mono + CLOSING_MAX);
+    }
+
+    fn end_closing(&mut self, now: Now, call: &mut Call) {
+        let end = if call.served_by.is_some() { CallEnd::Served } else { CallEnd::LostInRestart };
+        self.end_call(now, call, end, Party::Engine);
+    }
+
+    /// Once a round: who waits in a queue that nobody has served since the last round asks for the place again. Routing says whether
+    /// anybody is still logged in for it; if not, the flow has a way out.
+    pub(crate) fn ask_again(&mut self, now: Now) {
+        let waiting: Vec<model::CallId> =
+            self.calls.values().filter(|call| matches!(call.stage, Stage::Waiting(_)) && call.closing.is_none()).map(|c| c.id).collect();
+        for id in waiting {
+            self.with_call(now, id, |engine, call| {
+                let Some(claim) = call.claim.clone() else { return };
+                let staffed = engine.acd.facts(now.mono, &claim.queue).is_none_or(|facts| facts.staffed > 0);
+                if !staffed && call.unstaffed {
+                    engine.asked_again.insert(claim.id);
+                    engine.acd.enqueue(now.mono, claim);
+                }
+                call.unstaffed = !staffed;
+            });
+        }
+    }
+
+    /// Writes down and tells what a call leaves.
+    pub(crate) fn close_record(&mut self, record: model::CallRecord) -> Seq {
+        let record = Box::new(record);
+        let seq = self.commit(Record::Ended(record.clone()));
+        *self.ended.entry(record.end).or_default() += 1;
         self.note(Event::Ended { record });
+        seq
+    }
+
+    /// The call is over while an agent talks: the agent is let go too.
+    fn release_agent(&mut self, now: Now, call: &mut Call, ticket: &Ticket, side: &AgentSide, since: Instant) {
+        call.talked = Some(now.mono.since(since));
+        self.tickets.remove(&ticket.id);
+        self.offers.remove(&side.offer);
+        self.acd.finished(now.mono, &side.agent);
+        self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
+        self.close_leg(call.after, &side.leg);
     }
 
     fn abandon(&mut self, now: Now, call: &mut Call, ticket: &Ticket) {

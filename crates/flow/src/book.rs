@@ -5,7 +5,8 @@ use crate::draft::{Draft, sentences};
 use crate::program::Flow;
 use crate::prompts::Changing;
 use crate::speech::{Sentence, Spoken};
-use model::{Agent, AgentId, FlowName, Line, LineId, Millis, Number, PromptId, Queue, QueueId, Settings, Version};
+use crate::steps::Step;
+use model::{Agent, AgentId, FlowName, Line, LineId, Millis, Number, PromptId, Queue, QueueId, Settings, StepId, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A checked city. Published whole, never changed.
@@ -52,6 +53,15 @@ impl Book {
             places.map(|places| (line.id.clone(), places))
         };
         self.lines.iter().filter_map(places).collect()
+    }
+
+    /// A flow and a step of it that wait in this queue; `None` when no flow leads there.
+    pub fn step_that_waits(&self, queue: &QueueId) -> Option<(FlowName, StepId)> {
+        let waits = |step: &Step| matches!(step, Step::queue(_)) && step.sketch().queue.is_some_and(|q| q.value == *queue);
+        self.flows.iter().find_map(|(name, flow)| {
+            let (step, _) = flow.steps.iter().find(|(_, named)| waits(&named.step))?;
+            Some((name.clone(), step.clone()))
+        })
     }
 
     pub(crate) fn new(draft: &Draft, lengths: &BTreeMap<Spoken, Millis>) -> Book {

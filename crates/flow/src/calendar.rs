@@ -93,6 +93,12 @@ impl Calendar {
     pub fn offset_seconds(&self, wall: UnixMillis) -> i32 {
         self.zone.to_offset(stamp(wall)).seconds()
     }
+    /// The civil date at a moment, in the city's zone, as figures: 20260824.
+    pub fn day(&self, wall: UnixMillis) -> u32 {
+        let date = self.local(wall).date();
+        let figures = i32::from(date.year()) * 10_000 + i32::from(date.month()) * 100 + i32::from(date.day());
+        u32::try_from(figures).unwrap_or(0)
+    }
     /// Whether a schedule is open at any moment of the next days; false if there is no such schedule.
     pub(crate) fn opens_within(&self, schedule: &ScheduleId, wall: UnixMillis, days: u32) -> bool {
         let Some(schedule) = self.schedules.get(schedule) else { return false };

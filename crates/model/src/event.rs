@@ -195,6 +195,17 @@ pub enum Event {
         /// The queue.
         queue: QueueId,
     },
+    /// Somebody is being called back: this call begins.
+    CallingBack {
+        /// The call.
+        call: CallId,
+        /// The claim.
+        ticket: TicketId,
+        /// The how-manieth attempt, from 1.
+        attempt: u32,
+        /// Whom.
+        caller: Redacted<String>,
+    },
     /// A callback was tried.
     CallbackTried {
         /// The claim.

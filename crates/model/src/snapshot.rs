@@ -20,6 +20,9 @@ pub struct Census {
     pub ports: u64,
     /// Running timers of calls (not of registrations).
     pub timers: u64,
+    /// Callbacks to be made. They may be there when all is quiet: they wait for their hours.
+    #[serde(default)]
+    pub callbacks: u64,
 }
 
 /// One queue as it stands.

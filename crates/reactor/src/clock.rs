@@ -12,10 +12,10 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock whose zero lies one second back, so that no reading is zero.
+    /// A clock whose zero lies two days back: whoever has waited since before the start (a callback, a line that was cut) keeps that age.
     pub fn start() -> Self {
         let now = std::time::Instant::now();
-        Clock { zero: now.checked_sub(Duration::from_secs(1)).unwrap_or(now), shift: 0 }
+        Clock { zero: now.checked_sub(Duration::from_secs(2 * 24 * 3600)).unwrap_or(now), shift: 0 }
     }
     /// A clock whose wall shows `wall` at this moment and goes on from there: for demonstrations at a chosen hour.
     pub fn start_at(wall: UnixMillis) -> Self {

@@ -102,6 +102,27 @@ impl Acd {
         self.decide();
     }
 
+    /// Why this ticket would not be given a place, if it asked at this moment.
+    pub fn refuses(&mut self, ticket: &Ticket) -> Option<QueueEnd> {
+        let Some(waiting) = self.waiting(Claim::new(ticket.clone(), self.arrivals)) else { return Some(QueueEnd::Closed) };
+        let ask = waiting.ask;
+        self.asks.use_one(ask);
+        let refusal = self.refusal(&waiting);
+        self.asks.leave_one(ask);
+        refusal
+    }
+
+    /// Somebody who had a place, and was to be put through elsewhere in vain, is back at their age: before everybody younger, and whatever
+    /// room there is.
+    pub fn readmit(&mut self, now: Instant, ticket: Ticket) {
+        self.expire(now);
+        if self.take(ticket.id).is_none() {
+            self.arrivals = self.arrivals.saturating_add(1);
+        }
+        self.wait_or_close(Claim::new(ticket, self.arrivals));
+        self.decide();
+    }
+
     /// The caller is gone; an offer that rings is withdrawn. While the caller talks: the ticket is over, the agent stays in the call
     /// until [`Acd::finished`].
     pub fn abandon(&mut self, now: Instant, ticket: TicketId) {

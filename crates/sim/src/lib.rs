@@ -23,7 +23,7 @@ mod world;
 pub use day::Day;
 pub use ledger::{Ledger, Pace};
 pub use link::{Datagram, Link, Weather};
-pub use people::{Again, Clerk, Habits, PersonId, Resident};
+pub use people::{Again, Clerk, Habits, Neighbour, PersonId, Resident};
 pub use scenario::{Caller, Kind, Scenario, Shift, Tally, Trouble};
 pub use town::Town;
 pub use world::{Told, Voice, World};

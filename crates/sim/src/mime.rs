@@ -18,6 +18,8 @@ const SILENT: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(crate) struct Mime {
     legs: BTreeMap<LegId, Leg>,
+    /// Ports that another program holds.
+    taken: BTreeSet<u16>,
     /// Phones that send no sound any more.
     gone: BTreeSet<SocketAddr>,
     /// Keys that were pressed and are not yet let go.
@@ -46,6 +48,9 @@ struct Play {
 impl Mime {
     pub(crate) fn handle_command(&mut self, now: Instant, leg: LegId, command: Command) {
         if let Command::Open { local } = command {
+            if self.taken.contains(&local.port()) {
+                return self.events.push_back((leg, Event::OpenFailed("the port is taken".to_owned())));
+            }
             self.legs.entry(leg).or_default();
             self.events.push_back((leg, Event::Opened(local)));
             return;
@@ -92,6 +97,11 @@ impl Mime {
                 self.events.push_back((leg, Event::Closed(MediaStats::default())));
             }
         }
+    }
+
+    /// Other programs hold these ports from here on.
+    pub(crate) fn handle_taken(&mut self, ports: impl IntoIterator<Item = u16>) {
+        self.taken.extend(ports);
     }
 
     /// The phone at this RTP address presses a key.

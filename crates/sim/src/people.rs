@@ -22,6 +22,8 @@ pub struct Resident {
     pub talk: Option<Duration>,
     /// What they say.
     pub says: Sound,
+    /// The number that they show; one of their own unless said. `anonymous` withholds it.
+    pub number: Option<String>,
     /// Whether they call again when nobody has served them.
     pub again: Option<Again>,
 }
@@ -44,6 +46,7 @@ impl Default for Resident {
             talk: Some(Duration::from_secs(60)),
             says: Sound::Silence,
             again: None,
+            number: None,
         }
     }
 }
@@ -78,6 +81,33 @@ impl Default for Clerk {
     }
 }
 
+/// Somebody outside, whom the town reaches over its trunk: one telephone of a ward hotline, an interpreter, a resident who is called back.
+#[derive(Clone, Debug)]
+pub struct Neighbour {
+    /// The number that reaches them; as many neighbours have it as it has lines.
+    pub number: String,
+    /// What they do when their phone rings.
+    pub answer: AnswerPolicy,
+    /// Which keys they press once they have answered.
+    pub keys: String,
+    /// How long after answering they hang up; `None` leaves that to the others.
+    pub talk: Option<Duration>,
+    /// What they say.
+    pub says: Sound,
+}
+
+impl Default for Neighbour {
+    fn default() -> Self {
+        Neighbour {
+            number: crate::town::WARD.to_owned(),
+            answer: AnswerPolicy::After(Duration::from_secs(3)),
+            keys: String::new(),
+            talk: None,
+            says: Sound::Silence,
+        }
+    }
+}
+
 /// A person in the world.
 #[derive(Debug)]
 pub(crate) struct Person {
@@ -101,6 +131,7 @@ pub(crate) struct Person {
 pub(crate) enum Life {
     Resident(Resident),
     Clerk(Clerk),
+    Neighbour(Neighbour),
 }
 
 impl Person {
@@ -108,6 +139,7 @@ impl Person {
         match &self.life {
             Life::Resident(resident) => resident.talk,
             Life::Clerk(clerk) => clerk.talk,
+            Life::Neighbour(neighbour) => neighbour.talk,
         }
     }
 }

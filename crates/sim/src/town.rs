@@ -6,8 +6,9 @@
 use calls::City;
 use flow::{Known, Source, Spoken};
 use media::Clip;
-use model::{Lang, Millis, Pcm, UnixMillis};
+use model::{Lang, Line, LineId, Millis, Net, Number, Pcm, QueueId, Target, Trunk, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,16 @@ pub const NUMBER: &str = "0440000000";
 pub const NURSES: [&str; 4] = ["yuki", "mio", "aya", "rin"];
 /// Who answers everything else.
 pub const CLERKS: [&str; 8] = ["ken", "hana", "jun", "mai", "sho", "nao", "eri", "taro"];
+/// Where the town's trunk is.
+pub const TRUNK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 2, 0, 1)), 5060);
+/// Calls that the trunk carries at once.
+pub const CHANNELS: u32 = 6;
+/// A ward's hotline: two telephones, code 71.
+pub const WARD: &str = "0441110000";
+/// Another ward's: one telephone, code 72.
+pub const SMALL_WARD: &str = "0442220000";
+/// Interpreters: three telephones, code 8.
+pub const INTERPRETERS: &str = "0443330000";
 /// Monday, 2026-08-24, 10:00 in Tokyo: the wall clock when a simulation begins.
 pub const MONDAY: UnixMillis = UnixMillis(1_787_533_200_000);
 
@@ -31,11 +42,15 @@ pub struct Town {
     pub ring_secs: u32,
     /// After-call work, in seconds.
     pub wrap_up_secs: u32,
+    /// Whether the town calls back: key 9 in the nurse's queue, between nine and five, over a trunk.
+    pub callbacks: bool,
+    /// Whether the town puts callers through to a ward's hotline by itself: key 4 in the menu, key 8 in the nurse's queue.
+    pub hotline: bool,
 }
 
 impl Default for Town {
     fn default() -> Self {
-        Town { calls_max: 1000, waiting_max: 500, ring_secs: 15, wrap_up_secs: 20 }
+        Town { calls_max: 1000, waiting_max: 500, ring_secs: 15, wrap_up_secs: 20, callbacks: false, hotline: false }
     }
 }
 
@@ -76,6 +91,38 @@ steps:
   nobody: { hang_up: { say: nobody_available } }
 "#;
 
+/// What the flow has more where the town calls back.
+const CALLBACK_STEPS: &str = r#"
+  callback:
+    callback:
+      queue: nurse
+      number: { accept: [jp_landline, jp_mobile] }
+      window: callback_hours
+      attempts: 3
+      spacing: 10m
+      expires: 24h
+      say: callback_offer
+      no_input: { after: 5s, then: nurse }
+      refused: nurse
+    next: booked
+  booked: { hang_up: { say: callback_booked } }
+"#;
+
+/// What the flow has more where the town puts callers through.
+const HOTLINE_STEPS: &str = r#"
+  hotline:
+    transfer:
+      to: ward
+      kind: warm
+      brief: brief_ward
+      timeout: 20s
+      busy: nurse
+      no_answer: nurse
+      refused: nurse
+      at_capacity: nurse
+      failed: nurse
+"#;
+
 const PROMPTS: &str = r#"
 welcome: { ja: "市の健康相談です。" }
 main_menu: { ja: "お体の心配は1、そのほかのご質問は2、ご案内は3を押してください。" }
@@ -85,6 +132,12 @@ queue_position: { ja: "ただいま{{ position }}番目です。" }
 information: { ja: "朝8時半から夜8時までお受けしています。" }
 goodbye: { ja: "お電話ありがとうございました。" }
 nobody_available: { ja: "申し訳ありません。のちほどおかけ直しください。" }
+callback_offer: { ja: "折り返しをご希望なら1を押してください。" }
+callback_booked: { ja: "折り返しお電話します。" }
+callback_greeting: { ja: "市役所です。お話しになるには1を押してください。" }
+closing_down: { ja: "ただいま受付を終了します。おかけ直しください。" }
+brief_ward: { ja: "市の窓口からのお電話です。" }
+place_kept: { ja: "先ほどの順番を取ってあります。" }
 agent_ready: { ja: "受付を始めます。" }
 agent_break: { ja: "休憩に入ります。" }
 agent_wrap_up_done: { ja: "後処理を終わりました。" }
@@ -97,6 +150,8 @@ timezone: Asia/Tokyo
 schedules:
   centre:
     weekly: { mon-sun: "08:30-20:00" }
+  callback_hours:
+    weekly: { mon-sun: "09:00-17:00" }
 "#;
 
 impl Town {
@@ -107,7 +162,7 @@ impl Town {
     pub fn build(&self) -> Arc<City> {
         let source = |path: &str, text: String| Source { path: path.to_owned(), text };
         let sources = vec![
-            source("flows/town.yaml", FLOW.to_owned()),
+            source("flows/town.yaml", self.flow()),
             source("flows/prompts/town.yaml", PROMPTS.to_owned()),
             source("config/agents.yaml", agents()),
             source("config/calendar.yaml", CALENDAR.to_owned()),
@@ -118,7 +173,7 @@ impl Town {
                     self.calls_max
                 ),
             ),
-            source("config/lines.yaml", "local: { from: [127.0.0.0/8] }\n".to_owned()),
+            source("config/lines.yaml", self.lines()),
             source("config/numbers.yaml", format!("\"{NUMBER}\": {{ flow: town }}\n")),
             source("config/queues.yaml", self.queues()),
         ];
@@ -142,6 +197,34 @@ impl Town {
         Arc::new(City { book: Arc::new(book), clips, users })
     }
 
+    fn flow(&self) -> String {
+        let mut flow = FLOW.to_owned();
+        let mut more = |steps: &str, at: &str, keys: &str| {
+            flow = flow.replacen(at, &format!("{at}{keys}"), 1);
+            flow.push_str(steps.trim_start_matches('\n'));
+        };
+        let nurse = r#"keys: { "0": { next: general }"#;
+        if self.callbacks {
+            more(CALLBACK_STEPS, nurse, r#", "9": { next: callback }"#);
+        }
+        if self.hotline {
+            more(HOTLINE_STEPS, nurse, r#", "8": { next: hotline }"#);
+            more("", r#""3": information"#, r#", "4": hotline"#);
+        }
+        flow
+    }
+
+    fn lines(&self) -> String {
+        if !self.callbacks && !self.hotline {
+            return "local: { from: [127.0.0.0/8] }\n".to_owned();
+        }
+        let ward = format!("ward: {{ trunk: carrier, number: \"{WARD}\", lines: 2, code: \"71\" }}\n");
+        format!(
+            "local: {{ from: [127.1.0.0/16] }}\ncarrier: {{ trunk: {{ host: \"{TRUNK}\", channels: {CHANNELS} }} }}\n{}",
+            if self.hotline { ward.as_str() } else { "" }
+        )
+    }
+
     fn queues(&self) -> String {
         let queue = |name: &str, need: &str| {
             format!(
@@ -153,6 +236,33 @@ impl Town {
         };
         format!("queues:\n{}{}", queue("nurse", "nurse"), queue("general", "general"))
     }
+}
+
+/// The town with lines to the outside: a trunk, two ward hotlines and the interpreters; queues have the codes 21 (general) and 22 (nurse).
+/// The trunk may place no calls.
+///
+/// # Panics
+/// Never: its numbers are numbers.
+pub fn with_outside(city: &City) -> City {
+    let number = |text: &str| Number::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+    let mut book = (*city.book).clone();
+    let trunk = LineId::from("carrier");
+    for line in &mut book.lines {
+        line.from = vec![Net { addr: IpAddr::V4(Ipv4Addr::new(127, 1, 0, 0)), prefix: 16 }];
+    }
+    book.lines.push(Line { id: trunk.clone(), trunk: Some(Trunk { host: TRUNK, channels: CHANNELS }), ..Line::default() });
+    for (name, reaches, lines, code) in
+        [("ward", WARD, 2, "71"), ("small_ward", SMALL_WARD, 1, "72"), ("interpreters", INTERPRETERS, 3, "8")]
+    {
+        let target = Target { trunk: trunk.clone(), number: number(reaches), lines, code: Some(number(code)) };
+        book.lines.push(Line { id: LineId::from(name), target: Some(target), ..Line::default() });
+    }
+    for (name, code) in [("general", "21"), ("nurse", "22")] {
+        if let Some(queue) = book.queues.get_mut(&QueueId::from(name)) {
+            queue.code = Some(number(code));
+        }
+    }
+    City { book: Arc::new(book), ..city.clone() }
 }
 
 fn agents() -> String {

@@ -4,7 +4,7 @@
 //! every arrival ends exactly once; an agent is in one call and has one offer; an agent's states follow one another.
 
 use calls::{Act, Gate, Record};
-use model::{ActId, AgentId, AgentState, CallEnd, CallId, CallRecord, Event, Instant, OfferId, Seq};
+use model::{ActId, AgentId, AgentState, CallEnd, CallId, CallRecord, Event, Instant, LineId, OfferId, Seq};
 use std::collections::BTreeMap;
 
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub(crate) struct Watch {
     offers: BTreeMap<OfferId, AgentId>,
     talking: BTreeMap<AgentId, CallId>,
     states: BTreeMap<AgentId, AgentState>,
+    /// Places of lines that are taken.
+    lines: BTreeMap<LineId, u32>,
     /// Acts that were asked for and not done: when, and after which record.
     asked: BTreeMap<ActId, (Instant, Seq)>,
     last_act: ActId,
@@ -77,6 +79,10 @@ impl Watch {
                 let before = self.open.insert(*call, now).is_some() || self.ended.contains_key(call);
                 return if before { Err(format!("call {call} arrived twice")) } else { Ok(()) };
             }
+            Event::CallingBack { call, .. } => {
+                let before = self.open.insert(*call, now).is_some() || self.ended.contains_key(call);
+                return if before { Err(format!("callback {call} began twice")) } else { Ok(()) };
+            }
             Event::Ended { record } => {
                 if self.open.remove(&record.call).is_none() {
                     let before = self.ended.get(&record.call);
@@ -106,6 +112,13 @@ impl Watch {
                     return Err(format!("{agent} is in calls {other} and {call}"));
                 }
             }
+            Event::LineTaken { line, used, lines } => {
+                if used > lines {
+                    return Err(format!("{used} places of {line} are taken, and it has {lines}"));
+                }
+                self.lines.insert(line.clone(), *used);
+            }
+            Event::LineFreed { line, used, .. } => drop(self.lines.insert(line.clone(), *used)),
             Event::AgentState { agent, from, to } => {
                 let before = self.states.insert(agent.clone(), *to).unwrap_or_default();
                 if before != *from {
@@ -150,6 +163,9 @@ impl Watch {
         }
         if let Some((offer, agent)) = self.offers.first_key_value() {
             return Err(format!("all is quiet, and offer {offer} to {agent} never ended"));
+        }
+        if let Some((line, used)) = self.lines.iter().find(|(_, used)| **used > 0) {
+            return Err(format!("all is quiet, and {used} places of {line} are taken"));
         }
         if let Some((id, (_, after))) = self.asked.first_key_value() {
             return Err(format!("all is quiet, and act {id} still waits for record {after}"));

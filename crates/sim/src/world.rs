@@ -12,12 +12,12 @@ use crate::mime::Mime;
 use crate::people::Person;
 use crate::watch::Watch;
 use crate::{Datagram, Ledger, Link, Pace, PersonId, Weather, town};
-use calls::{City, Control, Engine, Gate, Input, Output};
+use calls::{City, Control, Engine, Gate, Input, Output, Vault};
 use media::{Channel, Rack};
 use model::{CallId, Census, ControlId, Event, Instant, LegId, Now, Random, Seq, UnixMillis};
 use phone::Command;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +62,8 @@ enum Due {
     Weather(Weather),
     Pace(Pace),
     JournalDies,
+    ClockJumps(i64),
+    PortsTaken(Vec<u16>),
     Crash(Duration),
     Restore,
     Sleeps(PersonId, Duration),
@@ -95,6 +97,11 @@ struct Racked {
     tick: Option<Instant>,
 }
 
+/// Nothing goes on: callbacks that wait for their hours may be there.
+fn is_quiet(census: &Census) -> bool {
+    *census == Census { callbacks: census.callbacks, ..Census::default() }
+}
+
 /// A world under virtual time.
 pub struct World {
     seed: u64,
@@ -105,6 +112,8 @@ pub struct World {
     alarms: BTreeMap<Machine, Instant>,
     random: Random,
     city: Arc<City>,
+    /// As it lies in the state folder: a crash does not touch it.
+    vault: Vault,
     engine: Option<Engine>,
     engine_addr: SocketAddr,
     gate: Gate,
@@ -115,6 +124,12 @@ pub struct World {
     by_ip: BTreeMap<IpAddr, PersonId>,
     by_name: BTreeMap<String, PersonId>,
     callers: BTreeMap<CallId, PersonId>,
+    /// Which telephone a call of the trunk went to, by its SIP Call-ID.
+    carried: BTreeMap<String, PersonId>,
+    /// Calls to numbers without a telephone.
+    unanswered: BTreeSet<String>,
+    /// Every call that came to the trunk: when, and what was dialled.
+    calls_out: Vec<(Instant, String)>,
     controls: u64,
     watch: Watch,
     digest: Sha256,
@@ -135,7 +150,8 @@ impl World {
     /// It begins on a Monday at 10:00, at instant zero.
     pub fn new(city: Arc<City>, seed: u64) -> World {
         let mut random = Random::from_number(seed);
-        let engine = Engine::new(Arc::clone(&city), random.seed());
+        let vault = Vault::new(random.fork().seed());
+        let engine = Engine::new(Arc::clone(&city), vault.clone(), random.seed());
         let settings = &city.book.settings;
         let mut world = World {
             seed,
@@ -150,11 +166,15 @@ impl World {
             random,
             engine: Some(engine),
             city,
+            vault,
             sounds: Sounds::Mime(Box::default()),
             people: Vec::new(),
             by_ip: BTreeMap::new(),
             by_name: BTreeMap::new(),
             callers: BTreeMap::new(),
+            carried: BTreeMap::new(),
+            unanswered: BTreeSet::new(),
+            calls_out: Vec::new(),
             controls: 0,
             watch: Watch::default(),
             digest: Sha256::new(),
@@ -218,7 +238,7 @@ impl World {
         if let Some(engine) = &self.engine {
             let (audit, census) = (engine.audit(), engine.census());
             self.must(audit);
-            if census != Census::default() {
+            if !is_quiet(&census) {
                 self.fail(&format!("all is quiet, and this is left: {census:?}"));
             }
         }
@@ -241,6 +261,8 @@ impl World {
             Due::Weather(_)
             | Due::Pace(_)
             | Due::JournalDies
+            | Due::PortsTaken(_)
+            | Due::ClockJumps(_)
             | Due::Crash(_)
             | Due::Restore
             | Due::Sleeps(..)
@@ -251,7 +273,7 @@ impl World {
             .or_else(|| self.people.iter().find(|p| p.phone.is_busy()).map(|p| format!("{}'s phone is busy", p.name)))
             .or_else(|| {
                 let census = self.engine.as_ref().map(Engine::census).unwrap_or_default();
-                (census != Census::default()).then(|| format!("the engine has {census:?}"))
+                (!is_quiet(&census)).then(|| format!("the engine has {census:?}"))
             })
             .or_else(|| (self.sound_sessions() > 0).then(|| "media sessions are open".to_owned()))
     }
@@ -293,6 +315,13 @@ impl World {
             Due::Weather(weather) => self.link.set_weather(weather),
             Due::Pace(pace) => self.ledger.set_pace(pace),
             Due::JournalDies => self.ledger.die(),
+            // A thing of the machine: the engine hears nothing of it but what its next input shows.
+            Due::ClockJumps(millis) => self.wall_ahead = self.wall_ahead.saturating_add(millis),
+            Due::PortsTaken(ports) => {
+                if let Sounds::Mime(mime) = &mut self.sounds {
+                    mime.handle_taken(ports);
+                }
+            }
             Due::Crash(outage) => self.die(outage),
             Due::Restore => self.rise(),
             Due::Sleeps(person, lasts) => self.fall_asleep(person, lasts),

@@ -93,7 +93,8 @@ fn the_records_alone_tell_the_state_at_every_minute_of_a_day() {
         let engine = world.engine().unwrap();
         let living = engine.state();
         let mut records = world.ledger().records().cloned();
-        let restored = calls::Engine::restore(world.city().clone(), [9; 32], model::Seq(0), &mut records).state();
+        let restored =
+            calls::Engine::restore(world.city().clone(), calls::Vault::new([1; 32]), [9; 32], model::Seq(0), &mut records).state();
         assert_eq!(living, restored, "at minute {minute}");
         busy += usize::from(!living.calls.is_empty());
     }

@@ -21,6 +21,8 @@ fn trouble(seed: u64) {
         waiting_max: [1, 3, 500][draw(3) as usize],
         ring_secs: [5, 15][draw(2) as usize],
         wrap_up_secs: [1, 20][draw(2) as usize],
+        callbacks: false,
+        hotline: draw(2) == 0,
     };
     let towns: Vec<Town> = (0..3).map(|_| a_town()).collect();
     let mut world = World::new(towns[0].build(), seed);

@@ -91,6 +91,9 @@ pub fn note(event: &Event) {
             info!(call = call.0, %to, %kind, by, %how, "a caller was to be put through");
         }
         Event::CallbackBooked { call, ticket, queue } => info!(call = call.0, ticket = ticket.0, %queue, "a callback was booked"),
+        Event::CallingBack { call, ticket, attempt, caller } => {
+            info!(call = call.0, ticket = ticket.0, attempt, %caller, "somebody is being called back");
+        }
         Event::CallbackTried { ticket, attempt, how } => info!(ticket = ticket.0, attempt, %how, "a callback was tried"),
         Event::CallbackEnded { ticket, queue, how } => info!(ticket = ticket.0, %queue, %how, "a callback is over"),
         Event::AgentCalledOut { agent, answered } => info!(%agent, answered, "an agent called the last caller back"),

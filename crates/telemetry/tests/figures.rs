@@ -95,7 +95,7 @@ fn board() -> Snapshot {
     Snapshot {
         wall: UnixMillis(1_582_845_700_500),
         version: Some(Version::from("4f2a9c")),
-        census: Census { calls: 3, legs: 4, dialogs: 5, transactions: 6, tickets: 2, ports: 8, timers: 9 },
+        census: Census { calls: 3, legs: 4, dialogs: 5, transactions: 6, tickets: 2, ports: 8, timers: 9, callbacks: 10 },
         queues: vec![QueueNow { queue: QueueId::from("nurse"), depth: 2, longest_wait_millis: 31_500 }],
         agents: vec![
             AgentNow { agent: AgentId::from("ken"), state: AgentState::Idle },

@@ -3,6 +3,7 @@
 use crate::files::Files;
 use crate::words::{Stop, say};
 use crate::{CityArgs, StateArgs};
+use calls::Vault;
 use model::Ha1;
 use std::collections::BTreeMap;
 use std::fs;
@@ -68,6 +69,37 @@ pub(crate) fn set(state: &Path, realm: &str, name: &str, password: &str) -> Resu
 /// 16 letters and figures from the operating system's randomness, 80 bits.
 pub(crate) fn random_password() -> Result<String, Stop> {
     Ok(model::Random::new(seed()?).token(16))
+}
+
+/// The city's key, made at the first start: who loses it loses the callbacks that were booked, and counts persons anew.
+pub(crate) fn vault(state: &Path) -> Result<Vault, Stop> {
+    let path = state.join("city.key");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {
+            let key: String = seed()?.iter().map(|byte| format!("{byte:02x}")).collect();
+            let failed = |fault: std::io::Error| Stop::new(format!("{} cannot be written: {fault}", path.display()));
+            // Whole or not at all, as above; and never over one that is there.
+            let beside = path.with_extension("key.new");
+            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(failed)?;
+            file.write_all(key.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+            fs::rename(&beside, &path).map_err(failed)?;
+            key
+        }
+        Err(fault) => return Err(Stop::new(format!("{} cannot be read: {fault}", path.display()))),
+    };
+    let text = text.trim();
+    let mut key = [0; 32];
+    let whole = text.len() == 64
+        && text.is_ascii()
+        && key.iter_mut().enumerate().all(|(i, byte)| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).map(|b| *byte = b).is_ok());
+    if !whole {
+        return Err(Stop::new(format!(
+            "{} is damaged: put back a copy, or remove it; callbacks that were booked are lost then, and persons are counted anew",
+            path.display()
+        )));
+    }
+    Ok(Vault::new(key))
 }
 
 /// A seed from the operating system.

@@ -112,7 +112,7 @@ fn recover(city: Arc<City>, state: &Path) -> Result<Recovered, Stop> {
             None
         }
     });
-    let engine = Engine::restore(city, accounts::seed()?, opening.last, &mut records);
+    let engine = Engine::restore(city, accounts::vault(state)?, accounts::seed()?, opening.last, &mut records);
     drop(records);
     if let Some(fault) = damage {
         return Err(Stop::new(fault));

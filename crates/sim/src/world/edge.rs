@@ -1,7 +1,8 @@
 //! The edge, played: what the reactor, the media workers and the sockets do for the engine in a real city.
 
 use super::{Due, HOP, Sounds, Voice, World};
-use crate::Datagram;
+use crate::people::Life;
+use crate::{Datagram, PersonId, town};
 use bytes::Bytes;
 use calls::{Act, Input, Reply};
 use media::Channel;
@@ -99,6 +100,9 @@ impl World {
         if to == self.engine_addr {
             return self.input(Input::Message { flow: FlowId(1), from, bytes });
         }
+        if to == town::TRUNK {
+            return self.carry(from, &bytes);
+        }
         if let Some(id) = self.by_ip.get(&to.ip()).copied()
             && let Some(person) = self.people.get_mut(id.0 as usize)
         {
@@ -121,6 +125,39 @@ impl World {
             self.fly(sent);
             self.hear_sounds();
         }
+    }
+}
+
+impl World {
+    /// The trunk: a call for a number goes to one of its telephones that is free. A number without telephones is a trunk that says nothing.
+    fn carry(&mut self, from: SocketAddr, bytes: &Bytes) {
+        let text = String::from_utf8_lossy(bytes);
+        let call = text.lines().find_map(|line| line.strip_prefix("Call-ID: ")).unwrap_or_default().to_owned();
+        let dialled = text.strip_prefix("INVITE sip:").and_then(|rest| rest.split('@').next()).map(str::to_owned);
+        let telephone = match (self.carried.get(&call).copied(), dialled) {
+            (Some(id), _) => id,
+            (None, Some(number)) if !self.unanswered.contains(&call) => {
+                self.calls_out.push((self.now, number.clone()));
+                let at_number = |id: &PersonId| matches!(self.person(*id).map(|p| &p.life), Some(Life::Neighbour(n)) if n.number == number);
+                let telephones: Vec<PersonId> = (0u32..).map(PersonId).take(self.people.len()).filter(at_number).collect();
+                if telephones.is_empty() {
+                    self.unanswered.insert(call);
+                    return;
+                }
+                let free = telephones.iter().find(|id| self.person(**id).is_some_and(|p| !p.phone.is_in_call()));
+                let Some(free) = free.copied() else {
+                    self.fail(&format!("call {} reached {number}, which has {0} telephones", telephones.len()));
+                };
+                self.carried.insert(call, free);
+                free
+            }
+            (None, _) => return,
+        };
+        let now = self.now;
+        if let Some(person) = self.people.get_mut(telephone.0 as usize) {
+            person.phone.handle_packet(now, Socket::Sip, from, bytes);
+        }
+        self.listen(telephone);
     }
 }
 

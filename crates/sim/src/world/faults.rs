@@ -32,6 +32,16 @@ impl World {
         self.plan(Instant::ZERO + at, Due::JournalDies);
     }
 
+    /// The machine's wall clock jumps at a time, by so many milliseconds.
+    pub fn clock_jumps(&mut self, at: Duration, millis: i64) {
+        self.plan(Instant::ZERO + at, Due::ClockJumps(millis));
+    }
+
+    /// Other programs hold these ports of ours from a time on; with computed sound only.
+    pub fn ports_taken(&mut self, at: Duration, ports: Vec<u16>) {
+        self.plan(Instant::ZERO + at, Due::PortsTaken(ports));
+    }
+
     /// The engine's process is killed at a time, and restored from the durable records after an outage.
     pub fn crash(&mut self, at: Duration, outage: Duration) {
         self.plan(Instant::ZERO + at, Due::Crash(outage));
@@ -79,7 +89,7 @@ impl World {
         let confirmed = self.ledger.confirmed();
         let seed = self.random.seed();
         let mut records = self.ledger.durable().cloned().collect::<Vec<_>>().into_iter();
-        self.engine = Some(Engine::restore(Arc::clone(&self.city), seed, confirmed, &mut records));
+        self.engine = Some(Engine::restore(Arc::clone(&self.city), self.vault.clone(), seed, confirmed, &mut records));
         self.tell(Voice::Restored);
         // The edge asks for something at once, and with the first input the calls of the past are closed.
         self.plan(self.now, Due::Control(Control::Snapshot));

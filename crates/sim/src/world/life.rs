@@ -3,7 +3,7 @@
 use super::edge::above;
 use super::{Due, Machine, Sounds, Told, Voice, World};
 use crate::people::{Life, Person};
-use crate::{Clerk, Datagram, PersonId, Resident, town};
+use crate::{Clerk, Datagram, Neighbour, PersonId, Resident, town};
 use model::{Event, Instant};
 use phone::{AnswerPolicy, Command, Config, Phone, Socket, Sound};
 use sha2::Digest;
@@ -19,11 +19,17 @@ impl World {
     /// # Panics
     /// When the world is full.
     pub fn add_resident(&mut self, at: Duration, resident: Resident) -> PersonId {
-        let name = format!("080{:08}", self.people.len());
+        let name = resident.number.clone().unwrap_or_else(|| format!("080{:08}", self.people.len()));
         let says = resident.says.clone();
-        let person = self.move_in(name, None, AnswerPolicy::Never, says, Life::Resident(resident));
+        let person = self.move_in(name.clone(), None, AnswerPolicy::Never, says, Life::Resident(resident), None);
+        self.by_name.insert(name, person);
         self.at(at, person, self.dialling(person));
         person
+    }
+
+    /// A resident dials again at a time, and does as before.
+    pub fn dials_again(&mut self, at: Duration, person: PersonId) {
+        self.at(at, person, self.dialling(person));
     }
 
     /// An agent of the city, by name, whose phone registers at a time.
@@ -32,25 +38,43 @@ impl World {
     /// When the world is full.
     pub fn add_clerk(&mut self, at: Duration, name: &str, clerk: Clerk) -> PersonId {
         let (answer, says) = (clerk.answer, clerk.says.clone());
-        let person = self.move_in(name.to_owned(), Some(town::password(name)), answer, says, Life::Clerk(clerk));
+        let person = self.move_in(name.to_owned(), Some(town::password(name)), answer, says, Life::Clerk(clerk), None);
+        self.by_name.insert(name.to_owned(), person);
         self.at(at, person, Command::Register);
         person
     }
 
-    pub(super) fn move_in(&mut self, name: String, password: Option<String>, answer: AnswerPolicy, says: Sound, life: Life) -> PersonId {
+    /// A telephone outside, which the trunk reaches.
+    ///
+    /// # Panics
+    /// When the world is full.
+    pub fn add_neighbour(&mut self, neighbour: Neighbour) -> PersonId {
+        let (name, answer, says) = (neighbour.number.clone(), neighbour.answer, neighbour.says.clone());
+        self.move_in(name, None, answer, says, Life::Neighbour(neighbour), Some(town::TRUNK))
+    }
+
+    fn move_in(
+        &mut self,
+        name: String,
+        password: Option<String>,
+        answer: AnswerPolicy,
+        says: Sound,
+        life: Life,
+        behind: Option<SocketAddr>,
+    ) -> PersonId {
         assert!(self.people.len() < PEOPLE_MAX, "the world is full: {PEOPLE_MAX} people");
         let number = self.people.len() as u32;
         let [_, _, high, low] = (number + 1).to_be_bytes();
         let ip = IpAddr::V4(Ipv4Addr::new(127, 1, high, low));
-        let (sip, rtp) = (SocketAddr::new(ip, 5060), SocketAddr::new(ip, 4000));
+        // Whoever is behind a trunk is heard at the trunk's address; sound comes from their own.
+        let (sip, rtp) = (behind.unwrap_or(SocketAddr::new(ip, 5060)), SocketAddr::new(ip, 4000));
         let says = if matches!(self.sounds, Sounds::Mime(_)) { Sound::Nothing } else { says };
         let codecs = model::Codec::ALL.to_vec();
         let config = Config { user: name.clone(), password, sip, rtp, server: self.engine_addr, answer, says, codecs, trace: false };
         let person = PersonId(number);
         let phone = Phone::new(config.clone(), self.random.fork());
-        self.people.push(Person { phone, config, name: name.clone(), sip, rtp, life, calls: 0, ended: None, served: false, again: 0 });
+        self.people.push(Person { phone, config, name, sip, rtp, life, calls: 0, ended: None, served: false, again: 0 });
         self.by_ip.insert(ip, person);
-        self.by_name.insert(name, person);
         person
     }
 
@@ -58,7 +82,7 @@ impl World {
     pub(super) fn dialling(&self, person: PersonId) -> Command {
         match self.person(person).map(|p| &p.life) {
             Some(Life::Resident(resident)) => Command::Dial { uri: format!("sip:{}@{}", resident.dials, self.engine_addr) },
-            Some(Life::Clerk(_)) | None => Command::HangUp,
+            Some(Life::Clerk(_) | Life::Neighbour(_)) | None => Command::HangUp,
         }
     }
 
@@ -158,12 +182,24 @@ impl World {
             phone::Event::Incoming { .. } => {
                 person.calls += 1;
                 person.ended = None;
+                if let Life::Neighbour(neighbour) = &person.life
+                    && let Ok(keys) = phone::Key::parse_script(&neighbour.keys)
+                {
+                    person.phone.handle_command(now, Command::Press(keys));
+                }
                 if let Life::Clerk(Clerk { habits: Some(habits), .. }) = &person.life {
                     let (habits, call) = (*habits, person.calls);
                     if self.random.below(1000) >= u64::from(habits.misses_per_mille) {
                         let takes = habits.slowest.saturating_sub(habits.quickest).mul_f64(self.random.unit());
                         self.plan(now + habits.quickest + takes, Due::InCall(id, call, Command::Answer));
                     }
+                }
+            }
+            phone::Event::Connected => {
+                if let (Life::Neighbour(neighbour), call) = (&person.life, person.calls)
+                    && let Some(talk) = neighbour.talk
+                {
+                    self.plan(now + talk, Due::InCall(id, call, Command::HangUp));
                 }
             }
             phone::Event::Ended { .. } => {

@@ -57,6 +57,11 @@ impl World {
         self.watch.flagged
     }
 
+    /// Every call that came to the trunk: when, and what was dialled.
+    pub fn calls_out(&self) -> &[(Instant, String)] {
+        &self.calls_out
+    }
+
     /// The engine; `None` during an outage.
     pub fn engine(&self) -> Option<&Engine> {
         self.engine.as_ref()

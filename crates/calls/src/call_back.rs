@@ -1,0 +1,159 @@
+//! `*9`: an agent calls the last caller back, showing the city's number.
+//!
+//! Whom the agent served last is held in memory only, for at most twelve hours, and only if the caller showed an ordinary Japanese number.
+//! The agent's phone hears ringing, then whoever answers.
+
+use crate::call::Call;
+use crate::engine::{Engine, Owner};
+use crate::errand::{Errand, Stage};
+use crate::outbound::{Came, Outside, Whom};
+use media::{Command as Media, OnKey};
+use model::{AgentId, CallId, Event, Instant, LegId, MixId, Now, Number, NumberKind, PlayId, Redacted};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a number is held.
+const HELD: Duration = Duration::from_secs(12 * 3600);
+/// How long it rings there.
+const RING: Duration = Duration::from_secs(45);
+
+/// Whom each agent served last.
+#[derive(Debug, Default)]
+pub(crate) struct LastCallers(BTreeMap<AgentId, LastCaller>);
+
+#[derive(Clone, Debug)]
+struct LastCaller {
+    number: Redacted<Number>,
+    /// The city's number that they had called.
+    called: Number,
+    since: Instant,
+}
+
+impl LastCallers {
+    /// Forgets what is too old.
+    pub(crate) fn sweep(&mut self, now: Instant) {
+        self.0.retain(|_, last| now.since(last.since) < HELD);
+    }
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The outside half of an agent's call back.
+#[derive(Debug)]
+pub(crate) struct CallBack {
+    outside: Box<Outside>,
+    /// The ringing tone in the agent's ear, until somebody answers.
+    ringback: Option<PlayId>,
+}
+
+impl CallBack {
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.outside.due()
+    }
+}
+
+impl Engine {
+    /// An agent talks with a caller: `*9` will find them again, unless the number was withheld or is none to be called back.
+    pub(crate) fn remember_caller(&mut self, now: Now, call: &Call, agent: &AgentId) {
+        self.last_callers.0.remove(agent);
+        let Ok(number) = Number::parse(call.caller.reveal()) else { return };
+        match number.kind() {
+            NumberKind::JpLandline | NumberKind::JpMobile | NumberKind::JpIp => {
+                let last = LastCaller { number: Redacted::new(number), called: call.number.clone(), since: now.mono };
+                self.last_callers.0.insert(agent.clone(), last);
+            }
+            NumberKind::Other => {}
+        }
+    }
+
+    /// The agent's own call is answered: it rings outside, if there is somebody to call and the agent is free for it.
+    pub(crate) fn begin_call_back(&mut self, now: Now, id: CallId, errand: &mut Errand) {
+        self.last_callers.sweep(now.mono);
+        let last = self.last_callers.0.get(&errand.agent).cloned();
+        let Some(last) = last.filter(|_| self.acd.engage(now.mono, &errand.agent)) else { return self.say_sorry(errand) };
+        let until = now.mono + RING;
+        let (agent, owner) = (errand.agent.clone(), Owner::Errand(id));
+        match self.call_out(now, id, 1, owner, Whom::Person(last.number), last.called, until, Some(agent)) {
+            Ok(outside) => {
+                errand.after = errand.after.max(outside.after);
+                let ringback = self.next_play();
+                let clips = vec![Arc::clone(&self.tones.ringback)];
+                self.media(errand.after, errand.leg.id, Media::Play { id: ringback, clips, on_key: OnKey::Ignore, repeat: true });
+                errand.stage = Stage::CallingBack(CallBack { outside: Box::new(outside), ringback: Some(ringback) });
+            }
+            Err(_) => {
+                self.acd.finished(now.mono, &errand.agent);
+                self.say_sorry(errand);
+            }
+        }
+    }
+
+    /// The outside half says something by its media session.
+    pub(crate) fn on_call_back_media(&mut self, now: Now, errand: &mut Errand, leg: LegId, event: &media::Event) {
+        let Stage::CallingBack(back) = &mut errand.stage else { return };
+        if back.outside.leg.id == leg {
+            let came = self.outside_media(now, &mut back.outside, event);
+            self.call_back_came(now, errand, came);
+        }
+    }
+
+    /// The outside half says something by SIP.
+    pub(crate) fn on_call_back_sip(&mut self, now: Now, errand: &mut Errand, event: &sip::Event) {
+        let Stage::CallingBack(back) = &mut errand.stage else { return };
+        let came = self.outside_sip(now, &mut back.outside, event);
+        self.call_back_came(now, errand, came);
+    }
+
+    /// A timer of the outside half has come.
+    pub(crate) fn on_call_back_timeout(&mut self, now: Now, errand: &mut Errand) {
+        let Stage::CallingBack(back) = &errand.stage else { return };
+        if let Some(how) = back.outside.late(now.mono) {
+            self.call_back_came(now, errand, Came::Failed(how));
+        }
+    }
+
+    fn call_back_came(&mut self, now: Now, errand: &mut Errand, came: Came) {
+        let Stage::CallingBack(back) = &mut errand.stage else { return };
+        match came {
+            Came::Nothing | Came::Ringing => {}
+            Came::Answered => {
+                back.outside.until = None;
+                let (leg, ringback, mix) = (back.outside.leg.id, back.ringback.take(), MixId(errand.leg.id.0 >> 16));
+                if let Some(play) = ringback {
+                    self.media(errand.after, errand.leg.id, Media::Stop(play));
+                }
+                self.media(errand.after, errand.leg.id, Media::Join(mix));
+                self.media(errand.after, leg, Media::Join(mix));
+                self.note(Event::AgentCalledOut { agent: errand.agent.clone(), answered: true });
+            }
+            Came::Failed(_) => {
+                self.end_call_back(now, errand);
+                self.say_sorry(errand);
+            }
+            Came::Left => {
+                self.end_call_back(now, errand);
+                errand.stage = Stage::Over;
+            }
+        }
+    }
+
+    /// The outside half is let go, and the agent is free again.
+    pub(crate) fn end_call_back(&mut self, now: Now, errand: &mut Errand) {
+        let Stage::CallingBack(back) = std::mem::replace(&mut errand.stage, Stage::Over) else { return };
+        if back.ringback.is_some() {
+            self.note(Event::AgentCalledOut { agent: errand.agent.clone(), answered: false });
+        }
+        self.let_outside_go(now, errand.after, &back.outside);
+        self.acd.finished(now.mono, &errand.agent);
+    }
+
+    /// What the agent asked for cannot be: a tone says so.
+    fn say_sorry(&mut self, errand: &mut Errand) {
+        let id = self.next_play();
+        let clips = vec![Arc::clone(&self.tones.sorry)];
+        self.media(errand.after, errand.leg.id, Media::Play { id, clips, on_key: OnKey::Ignore, repeat: false });
+        errand.stage = Stage::Saying(id);
+    }
+}

@@ -1,0 +1,337 @@
+//! Calls to the outside: the one door through which a call leaves the house.
+//!
+//! Whom we call is a line of `lines.yaml`, or a person who called us: a callback that was agreed, and an agent's call back. There is no
+//! other way to fill in a number ([`Whom`]), and each call passes the same three counts: the line's places, the trunk's channels, and
+//! the calls out of the last hour. A place is held until SIP is done with the dialog, so that a BYE that is lost cannot let a third call
+//! reach a hotline of two lines.
+
+use crate::call::Leg;
+use crate::engine::{Engine, Owner, far};
+use crate::record::Record;
+use media::Command as Media;
+use model::{AgentId, CallId, Codec, DialogId, Event, FlowId, Instant, LegId, LineId, Now, Number, Redacted, Seq, TransferEnd};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// The transport flow that calls out take: the edge's one UDP socket.
+const UDP: FlowId = FlowId(0);
+/// What "calls out in any hour" is counted over.
+const HOUR: Duration = Duration::from_secs(3600);
+/// A trunk that has not said anything at all to an INVITE by then is out of order: by then it was asked four times (RFC 3261 section
+/// 17.1.1.2, timer A).
+const TRUNK_DEAF: Duration = Duration::from_secs(4);
+
+/// Whom we may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Whom {
+    /// A line of the city that has a target.
+    Line(LineId),
+    /// A person who called us, over the first trunk: a callback that they asked for, or `*9`.
+    Person(Redacted<Number>),
+}
+
+/// A call to the outside.
+#[derive(Debug)]
+pub(crate) struct Outside {
+    pub(crate) leg: Leg,
+    pub(crate) whom: Whom,
+    pub(crate) stage: Stage,
+    /// When it is given up, if nobody has answered (or accepted) by then. Whoever owns the call clears it.
+    pub(crate) until: Option<Instant>,
+    /// The record of it, before which nothing leaves.
+    pub(crate) after: Seq,
+    /// What is dialled. A person's stays hidden.
+    dials: Redacted<Number>,
+    host: SocketAddr,
+    /// The city's number that is shown.
+    shown: Number,
+}
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The media session opens.
+    Opening,
+    /// The INVITE is out; by `deaf` something must have come back.
+    Invited {
+        /// `None` once it has.
+        deaf: Option<Instant>,
+    },
+    /// Somebody answered.
+    Answered,
+    /// The other side, or SIP, has ended it.
+    Over,
+}
+
+/// What has become of a call to the outside by what was heard of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// Nothing that matters to its owner.
+    Nothing,
+    /// It rings there.
+    Ringing,
+    /// Somebody answered and can be heard.
+    Answered,
+    /// It was not answered, and why.
+    Failed(TransferEnd),
+    /// The other side hung up, or vanished.
+    Left,
+}
+
+/// When calls were made to the outside, within the last hour: at most as many as one may make in it.
+#[derive(Debug, Default)]
+pub(crate) struct CallsOut(VecDeque<Instant>);
+
+impl CallsOut {
+    /// One more, if the hour still has room for it.
+    fn count(&mut self, now: Instant, limit: u32) -> bool {
+        while self.0.front().is_some_and(|at| now.since(*at) >= HOUR) {
+            self.0.pop_front();
+        }
+        let room = self.0.len() < limit as usize;
+        if room {
+            self.0.push_back(now);
+        }
+        room
+    }
+}
+
+impl Outside {
+    /// Who it is, as records know them: the line's name. A person has none.
+    pub(crate) fn name(&self) -> Option<&LineId> {
+        match &self.whom {
+            Whom::Line(line) => Some(line),
+            Whom::Person(_) => None,
+        }
+    }
+    /// When [`Outside::late`] should be asked.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let deaf = match self.stage {
+            Stage::Invited { deaf } => deaf,
+            Stage::Opening | Stage::Answered => None,
+            Stage::Over => return None,
+        };
+        deaf.into_iter().chain(self.until).min()
+    }
+    /// Whether its time is over, and what that means. To be asked when [`Outside::due`] has come.
+    pub(crate) fn late(&self, now: Instant) -> Option<TransferEnd> {
+        match self.stage {
+            Stage::Invited { deaf: Some(deaf) } if deaf <= now => Some(TransferEnd::Failed),
+            Stage::Opening | Stage::Invited { .. } | Stage::Answered => {
+                self.until.filter(|until| *until <= now).map(|_| TransferEnd::NoAnswer)
+            }
+            Stage::Over => None,
+        }
+    }
+}
+
+impl Engine {
+    /// Begins a call to the outside as leg `index` of `call`, showing `shown`: the city's number that was called. The media session is
+    /// opened; its events go to [`Engine::outside_media`], those of the dialog to [`Engine::outside_sip`].
+    ///
+    /// # Errors
+    /// [`TransferEnd::AtCapacity`] when no place, no channel or no call of this hour is left; [`TransferEnd::Failed`] when there is no
+    /// such line, no trunk, or no port. Nothing has left the house then.
+    #[expect(clippy::too_many_arguments, reason = "each of them is a different thing, and there are two callers")]
+    pub(crate) fn call_out(
+        &mut self,
+        now: Now,
+        call: CallId,
+        index: u16,
+        owner: Owner,
+        whom: Whom,
+        shown: Number,
+        until: Instant,
+        by: Option<AgentId>,
+    ) -> Result<Outside, TransferEnd> {
+        let Some((trunk, host, dials)) = self.way_to(&whom) else { return Err(TransferEnd::Failed) };
+        let leg_id = LegId(call.0 << 16 | u64::from(index));
+        let line = match &whom {
+            Whom::Line(line) => Some(line.clone()),
+            Whom::Person(_) => None,
+        };
+        for place in line.iter().chain([&trunk]) {
+            if !self.acd.seize(place, leg_id) {
+                self.acd.give_back(leg_id);
+                self.commit(Record::LineFull { call, line: place.clone() });
+                self.note(Event::LineFull { line: place.clone() });
+                return Err(TransferEnd::AtCapacity);
+            }
+        }
+        let dialog = self.sip.new_dialog();
+        let Some(leg) = self.make_leg(call, index, dialog, None, owner) else {
+            self.acd.give_back(leg_id);
+            return Err(TransferEnd::Failed);
+        };
+        if !self.calls_out.count(now.mono, self.city.book.settings.calls_out_per_hour) {
+            self.acd.give_back(leg_id);
+            self.legs.remove(&leg.id);
+            self.dialogs.remove(&dialog);
+            self.ports.give_back(leg.port);
+            self.note(Event::CallsOutLimited);
+            return Err(TransferEnd::AtCapacity);
+        }
+        self.note_places(leg_id, |line, used, lines| Event::LineTaken { line, used, lines });
+        let after = self.commit(Record::CalledOut { call, line, trunk, by });
+        if let Some(thread) = self.dialogs.get_mut(&dialog) {
+            thread.after = after;
+        }
+        let local = self.bind_addr(&leg);
+        self.media(after, leg.id, Media::Open { local });
+        Ok(Outside { leg, whom, stage: Stage::Opening, until: Some(until), after, dials, host, shown })
+    }
+
+    /// The media session of a call to the outside says something: once it is open, the INVITE goes out.
+    pub(crate) fn outside_media(&mut self, now: Now, outside: &mut Outside, event: &media::Event) -> Came {
+        match event {
+            media::Event::Opened(_) if outside.stage == Stage::Opening => {
+                let to = sip::Target { uri: format!("sip:{}@{}", outside.dials.reveal(), outside.host), flow: UDP, addr: outside.host };
+                let from = sip::Identity { display: String::new(), user: outside.shown.as_str().to_owned() };
+                let sdp = sdp::offer(&self.capabilities(&outside.leg, Codec::ALL.to_vec()));
+                outside.stage = Stage::Invited { deaf: Some(now.mono + TRUNK_DEAF) };
+                self.sip.handle_command(now, sip::Command::Invite { dialog: outside.leg.dialog, to, from, sdp });
+                Came::Nothing
+            }
+            media::Event::OpenFailed(_) => {
+                if self.open_elsewhere(outside.after, &mut outside.leg) {
+                    return Came::Nothing;
+                }
+                self.drop_leg(&outside.leg);
+                self.dialog_over(outside.leg.dialog);
+                outside.stage = Stage::Over;
+                Came::Failed(TransferEnd::Failed)
+            }
+            media::Event::Silent => {
+                self.sip.handle_command(now, sip::Command::Probe { dialog: outside.leg.dialog });
+                Came::Nothing
+            }
+            media::Event::Opened(_) | media::Event::Digit(..) | media::Event::Played { .. } | media::Event::Closed(_) => Came::Nothing,
+        }
+    }
+
+    /// The dialog of a call to the outside says something. An answer is connected here: the other side can be heard after it.
+    pub(crate) fn outside_sip(&mut self, now: Now, outside: &mut Outside, event: &sip::Event) -> Came {
+        match event {
+            sip::Event::Trying { .. } | sip::Event::Ringing { .. } => {
+                if let Stage::Invited { deaf } = &mut outside.stage {
+                    *deaf = None;
+                }
+                if matches!(event, sip::Event::Ringing { .. }) { Came::Ringing } else { Came::Nothing }
+            }
+            sip::Event::Answered { sdp, .. } => {
+                let ours = self.capabilities(&outside.leg, Codec::ALL.to_vec());
+                let answer = sdp.as_deref().and_then(|sdp| sdp::parse(sdp).ok());
+                let Some(agreed) = answer.and_then(|answer| sdp::accept(&answer, &ours).ok()) else {
+                    self.sip.handle_command(now, sip::Command::Bye { dialog: outside.leg.dialog });
+                    outside.stage = Stage::Over;
+                    return Came::Failed(TransferEnd::Failed);
+                };
+                outside.stage = Stage::Answered;
+                outside.leg.codec = Some(agreed.codec);
+                self.media(outside.after, outside.leg.id, Media::Connect(far(agreed, &outside.leg)));
+                Came::Answered
+            }
+            sip::Event::Failed { status, .. } => {
+                outside.stage = Stage::Over;
+                Came::Failed(how_it_failed(*status))
+            }
+            sip::Event::Bye { .. } => {
+                outside.stage = Stage::Over;
+                Came::Left
+            }
+            sip::Event::ProbeFailed { .. } => Came::Left,
+            sip::Event::Reoffer { dialog, offer } => {
+                let after = outside.after;
+                if !self.reoffer(now, after, &mut outside.leg, offer.as_deref()) {
+                    self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog: *dialog, status: 488 });
+                }
+                Came::Nothing
+            }
+            // These belong to dialogs that others opened.
+            _ => Came::Nothing,
+        }
+    }
+
+    /// Lets a call to the outside go, whatever its stage. Its places come back when SIP is done with it.
+    pub(crate) fn let_outside_go(&mut self, now: Now, after: Seq, outside: &Outside) {
+        let dialog = outside.leg.dialog;
+        match outside.stage {
+            // No INVITE was ever sent: there is no dialog that could end.
+            Stage::Opening => self.dialog_over(dialog),
+            Stage::Invited { .. } => self.sip.handle_command(now, sip::Command::Cancel { dialog }),
+            Stage::Answered => self.sip.handle_command(now, sip::Command::Bye { dialog }),
+            Stage::Over => {}
+        }
+        self.close_leg(after.max(outside.after), &outside.leg);
+    }
+
+    /// SIP is done with a dialog: the places that its leg held are free.
+    pub(crate) fn dialog_over(&mut self, dialog: DialogId) {
+        let Some(thread) = self.dialogs.remove(&dialog) else { return };
+        let held: Vec<LineId> = self.acd.takers().filter(|(_, leg)| *leg == thread.leg).map(|(line, _)| line.clone()).collect();
+        if held.is_empty() {
+            return;
+        }
+        self.acd.give_back(thread.leg);
+        for line in held {
+            let (used, lines) = self.acd.lines().find(|(id, ..)| **id == line).map_or((0, 0), |(_, used, lines)| (used, lines));
+            self.note(Event::LineFreed { line, used, lines });
+        }
+    }
+
+    /// Whether an address is that of a trunk: its answers are heard. Whether it may call in is another matter (`from`).
+    pub(crate) fn is_trunk(&self, ip: IpAddr) -> bool {
+        self.city.book.lines.iter().filter_map(|line| line.trunk.as_ref()).any(|trunk| trunk.host.ip() == ip.to_canonical())
+    }
+
+    /// Over which trunk somebody is reached, where that trunk is, and what is dialled.
+    fn way_to(&self, whom: &Whom) -> Option<(LineId, SocketAddr, Redacted<Number>)> {
+        let lines = &self.city.book.lines;
+        match whom {
+            Whom::Line(id) => {
+                let target = lines.iter().find(|line| line.id == *id)?.target.as_ref()?;
+                let trunk = lines.iter().find(|line| line.id == target.trunk)?.trunk.as_ref()?;
+                Some((target.trunk.clone(), trunk.host, Redacted::new(target.number.clone())))
+            }
+            Whom::Person(number) => {
+                let (id, trunk) = lines.iter().find_map(|line| Some((&line.id, line.trunk.as_ref()?)))?;
+                Some((id.clone(), trunk.host, number.clone()))
+            }
+        }
+    }
+
+    fn note_places(&mut self, leg: LegId, event: impl Fn(LineId, u32, u32) -> Event) {
+        let held: Vec<LineId> = self.acd.takers().filter(|(_, taker)| *taker == leg).map(|(line, _)| line.clone()).collect();
+        let events: Vec<Event> =
+            self.acd.lines().filter(|(line, ..)| held.contains(line)).map(|(line, used, lines)| event(line.clone(), used, lines)).collect();
+        events.into_iter().for_each(|event| self.note(event));
+    }
+}
+
+/// What a final answer to our INVITE says of the other side (RFC 3261 sections 21.4 to 21.6).
+fn how_it_failed(status: u16) -> TransferEnd {
+    match status {
+        486 | 600 => TransferEnd::Busy,
+        408 | 480 | 487 => TransferEnd::NoAnswer,
+        403 | 603 => TransferEnd::Refused,
+        _ => TransferEnd::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hour_lets_through_its_number_of_calls_and_no_more() {
+        let mut calls = CallsOut::default();
+        let at = |secs: u64| Instant::from_millis(secs * 1000);
+        assert!(calls.count(at(0), 2) && calls.count(at(1800), 2));
+        assert!(!calls.count(at(3599), 2), "the third within one hour");
+        assert!(calls.count(at(3600), 2), "the first is an hour old");
+        assert!(!calls.count(at(3601), 2));
+        assert_eq!(calls.0.len(), 2, "what is refused is not counted, and nothing older than an hour is kept");
+        assert!(!CallsOut::default().count(at(0), 0), "no calls out at all");
+    }
+}

@@ -1,0 +1,159 @@
+//! The city's key: it counts persons without naming them, and seals the numbers that callbacks go to.
+//!
+//! Persons are known by an HMAC (RFC 2104) under a key that is another one each day, so that no list of yesterday can be joined to one of
+//! today. Numbers are sealed with XChaCha20-Poly1305 (RFC 8439 with the longer nonce): random nonces of 24 bytes do not repeat.
+
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use model::{Number, Person, Random, TicketId};
+use sha2::{Digest, Sha256};
+
+/// Bytes that SHA-256 works on at once.
+const BLOCK: usize = 64;
+/// Bytes of a nonce.
+const NONCE: usize = 24;
+/// Hexadecimal figures of a [`Person`]: 64 bits, so that a million persons of a day do not meet by chance.
+const FIGURES: usize = 16;
+
+/// What only this city's engine can do with a number. Made of 32 secret bytes, which the roof keeps in the state folder.
+#[derive(Clone)]
+pub struct Vault {
+    key: [u8; 32],
+}
+
+impl Vault {
+    /// A vault of this key.
+    pub fn new(key: [u8; 32]) -> Vault {
+        Vault { key }
+    }
+
+    /// A caller as statistics know them on one day (`20260824`): the same for each of their calls of that day, another one the next.
+    /// `None` when the number is withheld: `anonymous`, nothing, or nothing that is a number.
+    pub fn person(&self, day: u32, from_user: &str) -> Option<Person> {
+        let number = Number::parse(from_user).ok()?;
+        let of_the_day = hmac(&self.key, &[b"person of ", day.to_string().as_bytes()]);
+        let hash = hmac(&of_the_day, &[national(&number).as_bytes()]);
+        Some(Person::from(hex(&hash)[..FIGURES].to_owned()))
+    }
+
+    /// Seals a number for the claim that it belongs to, as hexadecimal text: nonce, then ciphertext with its tag.
+    pub fn seal(&self, random: &mut Random, ticket: TicketId, number: &Number) -> String {
+        let drawn = random.seed();
+        let nonce = XNonce::from_slice(&drawn[..NONCE]);
+        let payload = Payload { msg: number.as_str().as_bytes(), aad: &ticket.0.to_be_bytes() };
+        // The cipher refuses only texts of 256 GiB and more.
+        let sealed = self.cipher().encrypt(nonce, payload).unwrap_or_default();
+        hex(&[nonce.as_slice(), &sealed].concat())
+    }
+
+    /// Opens what [`Vault::seal`] made for the same claim; `None` when it was changed, or made with another key.
+    pub fn open(&self, ticket: TicketId, sealed: &str) -> Option<Number> {
+        let bytes = unhex(sealed)?;
+        let (nonce, text) = bytes.split_at_checked(NONCE)?;
+        let payload = Payload { msg: text, aad: &ticket.0.to_be_bytes() };
+        let clear = self.cipher().decrypt(XNonce::from_slice(nonce), payload).ok()?;
+        Number::parse(std::str::from_utf8(&clear).ok()?).ok()
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&hmac(&self.key, &[b"numbers to call back"]).into())
+    }
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Vault(***)")
+    }
+}
+
+/// One spelling for each number: networks write the country or leave it out as they like.
+pub(crate) fn national(number: &Number) -> String {
+    number.as_str().strip_prefix("+81").map_or_else(|| number.as_str().to_owned(), |rest| format!("0{rest}"))
+}
+
+/// HMAC-SHA-256 (RFC 2104) of the parts, one after the other, under a key of at most one block.
+fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let pad = |byte: u8| {
+        let mut block = [byte; BLOCK];
+        block.iter_mut().zip(key).for_each(|(b, k)| *b ^= k);
+        block
+    };
+    let mut inner = Sha256::new_with_prefix(pad(0x36));
+    parts.iter().for_each(|part| inner.update(part));
+    Sha256::new_with_prefix(pad(0x5c)).chain_update(inner.finalize()).finalize().into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || text.len() % 2 != 0 {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vault(byte: u8) -> Vault {
+        Vault::new([byte; 32])
+    }
+    fn number(text: &str) -> Number {
+        Number::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_hash_is_that_of_rfc_4231() {
+        // RFC 4231 section 4.3 (test case 2), with the key filled up to 32 bytes by zeros as RFC 2104 fills it up to a block.
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(b"Jefe");
+        let hash = hmac(&key, &[b"what do ya want ", b"for nothing?"]);
+        assert_eq!(hex(&hash), "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+
+    #[test]
+    fn a_person_is_the_same_all_day_and_another_one_tomorrow() {
+        let vault = vault(7);
+        let today = vault.person(20_260_824, "08000000001").unwrap();
+        assert_eq!(today.as_str().len(), FIGURES);
+        assert_eq!(vault.person(20_260_824, "+818000000001").as_ref(), Some(&today), "however the network writes it");
+        assert_ne!(vault.person(20_260_825, "08000000001").unwrap(), today);
+        assert_ne!(vault.person(20_260_824, "08000000002").unwrap(), today);
+        assert_ne!(self::vault(8).person(20_260_824, "08000000001").unwrap(), today, "another city");
+    }
+
+    #[test]
+    fn a_withheld_number_is_nobody() {
+        for withheld in ["anonymous", "", "unavailable", "Anonymous", "+"] {
+            assert_eq!(vault(7).person(20_260_824, withheld), None, "{withheld:?}");
+        }
+    }
+
+    #[test]
+    fn a_sealed_number_opens_with_its_key_and_its_claim_only() {
+        let mut random = Random::from_number(3);
+        let sealed = vault(7).seal(&mut random, TicketId(5), &number("08000000001"));
+        assert_eq!(vault(7).open(TicketId(5), &sealed), Some(number("08000000001")));
+        assert_eq!(vault(7).open(TicketId(6), &sealed), None, "another claim");
+        assert_eq!(vault(8).open(TicketId(5), &sealed), None, "another key");
+        let mut changed = sealed.clone();
+        let last = changed.pop().unwrap();
+        changed.push(if last == '0' { '1' } else { '0' });
+        assert_eq!(vault(7).open(TicketId(5), &changed), None, "changed by one figure");
+        for broken in ["", "zz", "0", "00", "ünlesbar"] {
+            assert_eq!(vault(7).open(TicketId(5), broken), None, "{broken:?}");
+        }
+        assert!(!sealed.contains("0000001"));
+    }
+
+    #[test]
+    fn the_same_number_is_sealed_otherwise_each_time() {
+        let mut random = Random::from_number(3);
+        let one = vault(7).seal(&mut random, TicketId(5), &number("08000000001"));
+        assert_ne!(one, vault(7).seal(&mut random, TicketId(5), &number("08000000001")));
+        assert_eq!(format!("{:?}", vault(7)), "Vault(***)");
+    }
+}
