@@ -9,7 +9,6 @@ use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::outbound::CallsOut;
 use crate::persons::Memories;
 use crate::record::{self, OpenCall, Record, State};
-use crate::tones::Tones;
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
@@ -45,7 +44,7 @@ pub struct Engine {
     pub(crate) ended: BTreeMap<CallEnd, u64>,
     pub(crate) memories: Memories,
     pub(crate) calls_out: CallsOut,
-    pub(crate) tones: Tones,
+    pub(crate) tones: media::Tones,
     pub(crate) callbacks: Callbacks,
     pub(crate) last_callers: LastCallers,
     /// Calls that the journal knows and no machine does: their engine died. They are closed at the first input.
@@ -118,7 +117,7 @@ impl Engine {
             ended: BTreeMap::new(),
             memories: Memories::default(),
             calls_out: CallsOut::default(),
-            tones: Tones::new(),
+            tones: media::Tones::new(),
             callbacks: Callbacks::default(),
             last_callers: LastCallers::default(),
             orphans: BTreeMap::new(),
