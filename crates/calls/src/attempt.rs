@@ -427,7 +427,7 @@ impl Engine {
     fn regret(&mut self, now: Now, attempt: &mut Attempt) {
         let play = self.next_play();
         if let Some(leg) = &attempt.leg {
-            let clips = vec![Arc::clone(&self.tones.sorry)];
+            let clips = vec![Arc::clone(&self.tones.busy)];
             self.media(attempt.after, leg.id, Media::Play { id: play, clips, on_key: OnKey::Ignore, repeat: false });
         }
         attempt.step = Step::Regret { play, until: now.mono + REGRET };

@@ -152,7 +152,7 @@ impl Engine {
     /// What the agent asked for cannot be: a tone says so.
     fn say_sorry(&mut self, errand: &mut Errand) {
         let id = self.next_play();
-        let clips = vec![Arc::clone(&self.tones.sorry)];
+        let clips = vec![Arc::clone(&self.tones.busy)];
         self.media(errand.after, errand.leg.id, Media::Play { id, clips, on_key: OnKey::Ignore, repeat: false });
         errand.stage = Stage::Saying(id);
     }

@@ -9,7 +9,6 @@ use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::outbound::CallsOut;
 use crate::persons::Memories;
 use crate::record::{self, OpenCall, Record, State};
-use crate::tones::Tones;
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
@@ -45,7 +44,7 @@ pub struct Engine {
     pub(crate) ended: BTreeMap<CallEnd, u64>,
     pub(crate) memories: Memories,
     pub(crate) calls_out: CallsOut,
-    pub(crate) tones: Tones,
+    pub(crate) tones: media::Tones,
     pub(crate) callbacks: Callbacks,
     /// Tickets whose place was asked for again: that they have it is no news.
     pub(crate) asked_again: BTreeSet<TicketId>,
@@ -120,7 +119,7 @@ impl Engine {
             ended: BTreeMap::new(),
             memories: Memories::default(),
             calls_out: CallsOut::default(),
-            tones: Tones::new(),
+            tones: media::Tones::new(),
             callbacks: Callbacks::default(),
             asked_again: BTreeSet::new(),
             last_callers: LastCallers::default(),

@@ -21,7 +21,6 @@ mod persons;
 mod ports;
 mod record;
 mod resident;
-mod tones;
 mod transfer;
 mod vault;
 

@@ -578,7 +578,7 @@ impl Engine {
     /// What could not be is told to the agent: by a sentence, where the house has one for it, else by a tone.
     fn tell_agent(&mut self, call: &mut Call, how: Option<TransferEnd>) {
         let spoken = how.map(|how| sentence(call, &format!("transfer_{how}")));
-        let clip = spoken.and_then(|spoken| call.city.clips.get(&spoken)).unwrap_or(&self.tones.sorry);
+        let clip = spoken.and_then(|spoken| call.city.clips.get(&spoken)).unwrap_or(&self.tones.busy);
         let clips = vec![Arc::clone(clip)];
         if let Some(leg) = call.agent_side().map(|side| side.leg.id) {
             self.play_on(call.after, leg, clips, false);

@@ -483,7 +483,7 @@ fn a_nurse_is_told_who_it_is_before_the_caller_hears_her() {
     let answered = world.told(yuki).find(|(_, e)| **e == phone::Event::Connected).unwrap().0;
     let bridged = world.notes().find(|(_, e)| matches!(e, Event::Bridged { .. })).unwrap().0;
     let between = bridged.since(answered);
-    assert!(between >= millis(2200) && between < millis(2300), "two sentences and a beep: {between:?}");
+    assert!(between >= millis(2120) && between < millis(2200), "two sentences and a beep: {between:?}");
     let (mut plain, yuki, _) = talking();
     rest(&mut plain);
     let answered = plain.told(yuki).find(|(_, e)| **e == phone::Event::Connected).unwrap().0;
@@ -731,7 +731,7 @@ fn caller_nurse_and_ward_hear_whom_they_should() {
 
 /// Agents press anything at any time, wards do anything, and the network loses: what leaves towards the trunk goes to a line of the city, no
 /// ward has more calls than telephones (the trunk itself would tell), and no hour more than it may.
-fn anything(seed: u64) {
+fn anything(seed: u64) -> Vec<TransferEnd> {
     let mut random = Random::from_number(seed ^ 0x6C69_6E65);
     let mut city = if random.below(2) == 0 { city() } else { with_sentences(whispering(), &["transfer_accept"], 1500) };
     let mut book = (*city.book).clone();
@@ -803,12 +803,16 @@ fn anything(seed: u64) {
     }
     let odd = |fault: &String| !fault.contains("401 after a final 200 to the same REGISTER");
     assert_eq!(world.violations().into_iter().filter(odd).collect::<Vec<_>>(), [""; 0], "seed {seed}");
+    transfers(&world).into_iter().map(|(_, _, how)| how).collect()
 }
 
 #[test]
 fn whatever_agents_press_calls_go_out_to_lines_only_and_no_ward_gets_one_too_many() {
-    for seed in 0..25 {
-        anything(seed);
+    let came: Vec<TransferEnd> = (0..25).flat_map(anything).collect();
+    use TransferEnd::{AtCapacity, Busy, Connected, Failed, NoAnswer, Refused, Withdrawn};
+    for how in [AtCapacity, Busy, Connected, Failed, NoAnswer, Refused, Withdrawn] {
+        let times = came.iter().filter(|came| **came == how).count();
+        assert!(times >= 5, "only {times} of {} transfers ended as {how}", came.len());
     }
 }
 
