@@ -34,7 +34,12 @@ fn no_record_and_no_event_holds_the_number_of_who_is_called_back() {
     world.dials_code(Duration::from_secs(5), yuki, "*2");
     let keys = "WWWW1WWWWWWWWWW9WWWWWWWWWW1".to_owned();
     world.add_resident(Duration::from_secs(10), Resident { keys, number: Some(MINE.to_owned()), ..Resident::default() });
-    world.add_neighbour(Neighbour { number: MINE.to_owned(), keys: "WW1".to_owned(), ..Neighbour::default() });
+    world.add_neighbour(Neighbour {
+        number: MINE.to_owned(),
+        keys: "WW1".to_owned(),
+        talk: Some(Duration::from_secs(30)),
+        ..Neighbour::default()
+    });
     world.dials_code(Duration::from_secs(100), yuki, "*1");
     world.crash(Duration::from_secs(60), Duration::from_secs(2));
     world.run_until(Duration::from_secs(900));

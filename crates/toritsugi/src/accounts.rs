@@ -110,3 +110,24 @@ pub(crate) fn seed() -> Result<[u8; 32], Stop> {
         .map_err(|fault| Stop::new(format!("/dev/urandom cannot be read: {fault}")))?;
     Ok(seed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_citys_key_is_made_once_and_is_for_its_owner_only() {
+        let state = std::env::temp_dir().join(format!("toritsugi-key-{}", std::process::id()));
+        fs::create_dir_all(&state).unwrap();
+        let person = |vault: &Vault| vault.person(20_260_824, "08000000001").unwrap();
+        let made = vault(&state).unwrap();
+        assert_eq!(person(&vault(&state).unwrap()), person(&made), "the next start reads the same key");
+        assert_eq!(fs::metadata(state.join("city.key")).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::write(state.join("city.key"), "0123").unwrap();
+        assert!(vault(&state).is_err_and(|Stop(why)| why.contains("damaged")), "half a key is none");
+        fs::remove_file(state.join("city.key")).unwrap();
+        assert_ne!(person(&vault(&state).unwrap()), person(&made), "another key knows nobody");
+        fs::remove_dir_all(&state).unwrap();
+    }
+}
