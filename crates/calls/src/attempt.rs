@@ -197,7 +197,7 @@ impl Engine {
             Step::Opening | Step::Ringing { .. } => {
                 self.stop_agents_phone(now, &attempt);
                 self.offer_over(id, &attempt, OfferEnd::Withdrawn);
-                self.acd.abandon(now.mono, attempt.ticket);
+                self.set_callback(attempt.ticket, Stage::Queued);
                 true
             }
             Step::Calling(_) => {
@@ -350,6 +350,8 @@ impl Engine {
     /// The agent was asked, but nobody was called: it is no attempt.
     fn not_even_tried(&mut self, now: Now, attempt: &mut Attempt) -> bool {
         self.regret(now, attempt);
+        // The claim was the agent's for a moment.
+        self.acd.abandon(now.mono, attempt.ticket);
         self.callback_later(now, attempt.ticket);
         true
     }
@@ -623,6 +625,8 @@ impl Engine {
             booked: false,
             called_back: true,
             told: None,
+            closing: None,
+            unstaffed: false,
             ticket_id: Some(attempt.ticket),
             last_queue: Some(place.queue.clone()),
             waited: None,

@@ -209,6 +209,10 @@ pub(crate) struct Call {
     pub(crate) to_human: Option<Duration>,
     pub(crate) served_by: Option<AgentId>,
     pub(crate) talked: Option<Duration>,
+    /// The house closes and the caller hears so; by then they are hung up on.
+    pub(crate) closing: Option<Instant>,
+    /// At the last round nobody was there who could take the call.
+    pub(crate) unstaffed: bool,
     /// What the caller was told of the wait in this queue, and when.
     pub(crate) told: Option<(Instant, Estimate)>,
     /// The line or queue that the caller was put through to last.
@@ -283,6 +287,9 @@ impl Call {
 
     /// When this call wants to be woken.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
+        if self.closing.is_some() {
+            return self.closing;
+        }
         let cut = match self.sound {
             Sound::Cut(until) => Some(until),
             Sound::Quiet | Sound::Prompt(_) | Sound::Music(_) => None,

@@ -1,7 +1,7 @@
 //! Callbacks: who is to be called back, and when that may be. How one attempt goes is in `attempt.rs`.
 //!
 //! The claim keeps its age. It competes in its queue only while it may be called: within its hours, after the pause since the last
-//! attempt. Outside of that it waits here. The hours are asked of the wall clock again at each moment that matters (a review each minute,
+//! attempt. Outside of that it is held. The hours are asked of the wall clock again at each moment that matters (a review each minute,
 //! the offer, the INVITE), so that neither a restart nor a clock that jumps can make a telephone ring at night.
 
 use crate::attempt::Attempt;
@@ -60,7 +60,7 @@ pub(crate) struct Callback {
 /// Where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Here, because it may not be called.
+    /// It may not be called, or its queue has no room. Where it has a place there, that is kept.
     Held,
     /// In its queue.
     Queued,
@@ -154,8 +154,10 @@ impl Engine {
         self.note(Event::CallbackBooked { call: call.id, ticket, queue: wanted.queue });
         let expires = now.mono + booked.terms.expires;
         let number = Redacted::new(number);
-        let callback = Callback { booked, number, since, expires, not_before: now.mono, stage: Stage::Held, wake: None };
+        let claim = booked.claim(ticket, since);
+        let callback = Callback { booked, number, since, expires, not_before: now.mono, stage: Stage::Queued, wake: None };
         self.callbacks.booked.insert(ticket, callback);
+        self.acd.enqueue(now.mono, claim);
         self.review(now, ticket);
         true
     }
@@ -238,7 +240,11 @@ impl Engine {
                 if callback.stage == Stage::Held {
                     let ticket = callback.booked.claim(id, callback.since);
                     self.set_callback(id, Stage::Queued);
-                    self.acd.enqueue(now.mono, ticket);
+                    if self.acd.position(id).is_some() {
+                        self.acd.release(now.mono, id);
+                    } else {
+                        self.acd.enqueue(now.mono, ticket);
+                    }
                 }
                 self.callbacks.wake(id, Some(again));
             }
@@ -251,16 +257,15 @@ impl Engine {
         }
     }
 
-    /// Keeps a callback out of its queue until then.
+    /// Keeps a callback from being offered until then. Where its queue has taken it, it keeps the place there.
     pub(crate) fn hold_callback(&mut self, now: Now, id: TicketId, until: Instant) {
-        self.acd.abandon(now.mono, id);
+        self.acd.hold(now.mono, id);
         self.set_callback(id, Stage::Held);
         self.callbacks.wake(id, Some(until));
     }
 
     /// An attempt, or the way to one, came to nothing: the next one may be made after a pause.
     pub(crate) fn pause_callback(&mut self, now: Now, id: TicketId, pause: Duration) {
-        self.acd.abandon(now.mono, id);
         if let Some(callback) = self.callbacks.booked.get_mut(&id) {
             callback.stage = Stage::Held;
             callback.not_before = now.mono + pause;

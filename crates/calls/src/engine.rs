@@ -46,6 +46,8 @@ pub struct Engine {
     pub(crate) calls_out: CallsOut,
     pub(crate) tones: media::Tones,
     pub(crate) callbacks: Callbacks,
+    /// Tickets whose place was asked for again: that they have it is no news.
+    pub(crate) asked_again: BTreeSet<TicketId>,
     pub(crate) last_callers: LastCallers,
     /// Calls that the journal knows and no machine does: their engine died. They are closed at the first input.
     orphans: BTreeMap<CallId, OpenCall>,
@@ -119,6 +121,7 @@ impl Engine {
             calls_out: CallsOut::default(),
             tones: media::Tones::new(),
             callbacks: Callbacks::default(),
+            asked_again: BTreeSet::new(),
             last_callers: LastCallers::default(),
             orphans: BTreeMap::new(),
             next_round: None,
@@ -355,10 +358,7 @@ impl Engine {
                 self.end_attempts(now);
                 let all: Vec<CallId> = self.calls.keys().copied().collect();
                 for call in all {
-                    self.with_call(now, call, |engine, call| {
-                        let end = if call.served_by.is_some() { CallEnd::Served } else { CallEnd::LostInRestart };
-                        engine.end_call(now, call, end, Party::Engine);
-                    });
+                    self.with_call(now, call, |engine, call| engine.close_down(now, call));
                 }
                 Reply::Done
             }
@@ -430,6 +430,7 @@ impl Engine {
             if talking { seen.talking = true } else { seen.offered = true }
         }
         self.acd.reconcile(now.mono, &seen);
+        self.ask_again(now);
         self.next_round = self.goes_on().then(|| now.mono + ROUND);
     }
 

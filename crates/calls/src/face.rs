@@ -69,7 +69,8 @@ pub enum Control {
     Publish(Arc<City>),
     /// Take no new calls: the engine is about to stop.
     Drain,
-    /// Hang up on everyone: the last thing before the process ends.
+    /// Hang up on everyone: the last thing before the process ends. Who is not served hears `closing_down` first, where the city has that
+    /// sentence, for at most six seconds; asked again, it is at once.
     EndAll,
     /// Change an agent's presence, as the star codes do.
     SetAgent(AgentId, routing::Change),

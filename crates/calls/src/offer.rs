@@ -22,12 +22,14 @@ impl Engine {
     /// Routing has decided.
     pub(crate) fn on_decision(&mut self, now: Now, decision: Decision) {
         match decision {
+            Decision::Placed { ticket, .. } if self.asked_again.remove(&ticket) => {}
             Decision::Placed { ticket, queue, position } => {
                 if let Some(call) = self.tickets.get(&ticket).copied() {
                     self.with_call(now, call, |engine, call| engine.on_placed(now, call, queue, position));
                 }
             }
             Decision::Refused { ticket, why, .. } => {
+                self.asked_again.remove(&ticket);
                 if let Some(call) = self.tickets.get(&ticket).copied() {
                     self.with_call(now, call, |engine, call| match &call.stage {
                         Stage::Ringing(..) => {

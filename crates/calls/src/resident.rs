@@ -19,6 +19,10 @@ const DIGIT_AFTER_CUT: Duration = Duration::from_secs(6);
 
 /// What somebody hears who was cut off and has called again, before the first words of the queue.
 const PLACE_KEPT: &str = "place_kept";
+/// What everybody hears who is not yet served when the engine stops.
+const CLOSING_DOWN: &str = "closing_down";
+/// As long as that may take.
+const CLOSING_MAX: Duration = Duration::from_secs(6);
 
 impl Engine {
     /// Somebody calls. Everything that can be refused is refused here, before anything is opened (law 6).
@@ -82,6 +86,8 @@ impl Engine {
             booked: false,
             called_back: false,
             told: None,
+            closing: None,
+            unstaffed: false,
             ticket_id: None,
             claim: None,
             last_queue: None,
@@ -177,6 +183,12 @@ impl Engine {
 
     /// A timer of this call has come.
     pub(crate) fn on_call_timeout(&mut self, now: Now, call: &mut Call) {
+        if let Some(until) = call.closing {
+            if until <= now.mono {
+                self.end_closing(now, call);
+            }
+            return;
+        }
         if let Sound::Cut(until) = call.sound
             && until <= now.mono
         {
@@ -219,6 +231,12 @@ impl Engine {
 
     /// Tells the flow what the caller did or met, and does what it asks.
     pub(crate) fn tell(&mut self, now: Now, call: &mut Call, heard: Heard) {
+        if call.closing.is_some() {
+            if heard == Heard::Played {
+                self.end_closing(now, call);
+            }
+            return;
+        }
         call.run.handle(now, heard);
         self.obey(now, call);
     }
@@ -485,6 +503,52 @@ impl Engine {
             self.sip.handle_command(now, sip::Command::Bye { dialog: call.leg.dialog });
         }
         self.close_leg(call.after, &call.leg);
+    }
+
+    /// The house closes. Whoever hears us is told so first, for a few seconds; whoever talks is let go. Asked twice, it is at once.
+    ///
+    /// Who waited keeps the place as after any restart: whoever calls again within ten minutes finds it.
+    pub(crate) fn close_down(&mut self, now: Now, call: &mut Call) {
+        let sentence = Spoken { prompt: PromptId::from(CLOSING_DOWN), lang: call.run.lang().clone(), value: None };
+        let listens = matches!(call.stage, Stage::Menu | Stage::Waiting(_) | Stage::Ringing(..));
+        if !listens || call.closing.is_some() || !call.city.clips.contains_key(&sentence) {
+            return self.end_closing(now, call);
+        }
+        match std::mem::replace(&mut call.stage, Stage::Over) {
+            Stage::Ringing(ticket, side) => {
+                call.stage = Stage::Waiting(ticket);
+                self.drop_agent(now, call, side, model::OfferEnd::Withdrawn);
+            }
+            other => call.stage = other,
+        }
+        if let Some(ticket) = call.ticket() {
+            self.acd.abandon(now.mono, ticket.id);
+        }
+        self.play(call, &[sentence], OnKey::Ignore, false);
+        call.closing = Some(now.mono + CLOSING_MAX);
+    }
+
+    fn end_closing(&mut self, now: Now, call: &mut Call) {
+        let end = if call.served_by.is_some() { CallEnd::Served } else { CallEnd::LostInRestart };
+        self.end_call(now, call, end, Party::Engine);
+    }
+
+    /// Once a round: who waits in a queue that nobody has served since the last round asks for the place again. Routing says whether
+    /// anybody is still logged in for it; if not, the flow has a way out.
+    pub(crate) fn ask_again(&mut self, now: Now) {
+        let waiting: Vec<model::CallId> =
+            self.calls.values().filter(|call| matches!(call.stage, Stage::Waiting(_)) && call.closing.is_none()).map(|c| c.id).collect();
+        for id in waiting {
+            self.with_call(now, id, |engine, call| {
+                let Some(claim) = call.claim.clone() else { return };
+                let staffed = engine.acd.facts(now.mono, &claim.queue).is_none_or(|facts| facts.staffed > 0);
+                if !staffed && call.unstaffed {
+                    engine.asked_again.insert(claim.id);
+                    engine.acd.enqueue(now.mono, claim);
+                }
+                call.unstaffed = !staffed;
+            });
+        }
     }
 
     /// Writes down and tells what a call leaves.

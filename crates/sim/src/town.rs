@@ -135,6 +135,7 @@ nobody_available: { ja: "申し訳ありません。のちほどおかけ直し�
 callback_offer: { ja: "折り返しをご希望なら1を押してください。" }
 callback_booked: { ja: "折り返しお電話します。" }
 callback_greeting: { ja: "市役所です。お話しになるには1を押してください。" }
+closing_down: { ja: "ただいま受付を終了します。おかけ直しください。" }
 brief_ward: { ja: "市の窓口からのお電話です。" }
 place_kept: { ja: "先ほどの順番を取ってあります。" }
 agent_ready: { ja: "受付を始めます。" }

@@ -243,7 +243,7 @@ fn an_agents_phone_vanishes_and_who_waits_again_and_gives_up_counts_as_abandoned
     world.add_resident(secs(5), Resident { talk: None, patience: secs(900), ..nurse_line() });
     world.at(secs(30), yuki, Command::Vanish);
     let caller = PersonId(1);
-    world.at(secs(200), caller, Command::HangUp);
+    world.at(secs(130), caller, Command::HangUp);
     rest(&mut world);
     let record = &world.records()[0];
     assert_eq!((record.end, record.gave_up), (CallEnd::AbandonedInQueue, Some(AbandonStage::Queue)));

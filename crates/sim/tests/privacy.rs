@@ -1,8 +1,15 @@
 //! Law 8: numbers of people are people. Nothing that is written down or noted names a caller in clear.
 
+use model::Event;
 use phone::AnswerPolicy;
-use sim::{Clerk, Resident, Town, World, town};
+use sim::{Clerk, Neighbour, Resident, Town, World, town};
 use std::time::Duration;
+
+/// Everything that leaves the engine but for the wire: records as the journal keeps them, and events as the log and the database get them.
+fn written(world: &World) -> Vec<String> {
+    let records = world.ledger().records().map(|record| format!("{record:?}"));
+    records.chain(world.notes().map(|(_, event)| format!("{event:?}"))).collect()
+}
 
 #[test]
 fn no_record_and_no_event_holds_a_callers_number() {
@@ -13,9 +20,31 @@ fn no_record_and_no_event_holds_a_callers_number() {
 
     // Every resident of the simulator calls from a number of the form 080 and eight figures.
     assert_eq!(callers.len(), 5);
-    let mut written: Vec<String> = world.ledger().records().map(|record| format!("{record:?}")).collect();
-    written.extend(world.notes().map(|(_, event)| format!("{event:?}")));
+    let written = written(&world);
     assert!(written.iter().any(|line| line.contains("Ended")), "something was written at all");
     let telling = written.iter().find(|line| line.contains("08000000"));
     assert_eq!(telling, None, "a caller's number stands in clear");
+}
+
+#[test]
+fn no_record_and_no_event_holds_the_number_of_who_is_called_back() {
+    const MINE: &str = "08011112222";
+    let mut world = World::new(Town { callbacks: true, ..Town::default() }.build(), 8);
+    let yuki = world.add_clerk(Duration::ZERO, "yuki", Clerk::default());
+    world.dials_code(Duration::from_secs(5), yuki, "*2");
+    let keys = "WWWW1WWWWWWWWWW9WWWWWWWWWW1".to_owned();
+    world.add_resident(Duration::from_secs(10), Resident { keys, number: Some(MINE.to_owned()), ..Resident::default() });
+    world.add_neighbour(Neighbour { number: MINE.to_owned(), keys: "WW1".to_owned(), ..Neighbour::default() });
+    world.dials_code(Duration::from_secs(100), yuki, "*1");
+    world.crash(Duration::from_secs(60), Duration::from_secs(2));
+    world.run_until(Duration::from_secs(900));
+    world.run_until_quiet(Duration::from_secs(3600));
+
+    let called = world.calls_out().iter().filter(|(_, number)| number == MINE).count();
+    assert_eq!(called, 1, "the number was known when it was needed, after a restart too");
+    let refused = world.notes().filter(|(_, e)| matches!(e, Event::Refused { .. })).count();
+    assert_eq!(refused, 0);
+    let written = written(&world);
+    assert!(written.iter().any(|line| line.contains("CallbackBooked")), "it stands in the journal");
+    assert_eq!(written.iter().find(|line| line.contains("801111222")), None, "a person's number stands in clear");
 }

@@ -17,6 +17,9 @@ use telemetry::Metrics;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+/// How long the last words to those who were not served may take.
+const CLOSING: Duration = Duration::from_secs(7);
+
 /// How long calls may go on after the first request to stop.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -213,6 +216,16 @@ async fn attend(running: &hub::Running, shop: Shop, admin: std::net::TcpListener
             _ = int.recv() => if drain(running, &mut until).await? { break },
             _ = ended.changed() => return Err(Stop::new("the signalling thread ended by itself; the log above says why")),
             () = async { match until { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => break,
+        }
+    }
+    running.handle.ask(Control::EndAll).await;
+    // Whoever waits hears that we close; it takes a few seconds, unless somebody is in a hurry.
+    let patience = tokio::time::Instant::now() + CLOSING;
+    while watch(running, &board).await > 0 && tokio::time::Instant::now() < patience {
+        tokio::select! {
+            _ = beat.tick() => {}
+            _ = term.recv() => break,
+            _ = int.recv() => break,
         }
     }
     running.handle.ask(Control::EndAll).await;
