@@ -8,7 +8,7 @@ use toritsugi_tests::{files, root};
 
 /// One row: a crate and what it may know.
 struct Room {
-    /// 0 words, 1 wire and desk, 2 call, 3 edge, 4 roof, 5 the yard (tests and benches, which nobody names).
+    /// 0 words, 1 wire and desk, 2 call, 3 edge, 4 roof, 5 the yard (tests, benches and xtask, which nobody names).
     storey: u8,
     /// The short name that code uses.
     name: &'static str,
@@ -156,7 +156,14 @@ const HOUSE: &[Room] = &[
         home_of: &[("rusqlite", "call records and reports"), ("serde_json", "a record's paths and figures inside one column")],
         tests_with: &[],
     },
-    Room { storey: 3, name: "web", core: false, may: &["model", "flow", "calls"], home_of: &[("axum", "HTTP")], tests_with: &[] },
+    Room {
+        storey: 3,
+        name: "web",
+        core: false,
+        may: &["model", "flow", "calls"],
+        home_of: &[("axum", "HTTP"), ("serde_json", "agents and queues for programs")],
+        tests_with: &[],
+    },
     Room {
         storey: 3,
         name: "sim",
@@ -182,6 +189,7 @@ const HOUSE: &[Room] = &[
         tests_with: &[],
     },
     Room { storey: 5, name: "benches", core: false, may: EVERYONE, home_of: &[], tests_with: &[] },
+    Room { storey: 5, name: "xtask", core: false, may: &["sim"], home_of: &[], tests_with: &[] },
 ];
 
 /// Words without effects and without types of their own in our interfaces.
@@ -240,7 +248,7 @@ impl Room {
         if self.storey == 5 { self.name.to_owned() } else { format!("crates/{}", self.name) }
     }
     fn package(&self) -> String {
-        if self.name == "toritsugi" { self.name.to_owned() } else { format!("toritsugi-{}", self.name) }
+        if matches!(self.name, "toritsugi" | "xtask") { self.name.to_owned() } else { format!("toritsugi-{}", self.name) }
     }
     fn at_the_edge(&self) -> bool {
         self.storey >= 3 && !self.core
@@ -475,7 +483,7 @@ fn manifests() -> BTreeMap<String, Manifest> {
             found.insert(folder.clone(), Manifest::read(&read(&format!("{folder}/Cargo.toml"))));
         }
     }
-    for folder in ["tests", "benches"] {
+    for folder in ["tests", "benches", "xtask"] {
         found.insert(folder.to_owned(), Manifest::read(&read(&format!("{folder}/Cargo.toml"))));
     }
     found

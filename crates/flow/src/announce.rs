@@ -122,9 +122,10 @@ impl Announce {
         let Some(estimate) = caller.wait else { return false };
         let minutes = in_minutes(estimate.high);
         let rises = caller.told.is_some_and(|told| told < minutes);
-        let has_figure = |speech: &&Speech| minutes != BEYOND || !caller.says(scene, speech, Changing::Minutes);
         let speech = if rises {
-            estimate.rose.and(self.longer.as_ref()).filter(has_figure)
+            // Without a reason, no word. Of what is beyond all figures, none can be said.
+            let wordless = minutes == BEYOND && self.longer.as_ref().is_some_and(|longer| caller.says(scene, longer, Changing::Minutes));
+            estimate.rose.and(if wordless { self.beyond.as_ref() } else { self.longer.as_ref() })
         } else if minutes == BEYOND {
             self.beyond.as_ref()
         } else {

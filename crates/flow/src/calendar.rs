@@ -85,6 +85,14 @@ impl Calendar {
         let schedule = self.schedules.get(schedule)?;
         Some(schedule.at(self.local(wall), &self.holidays))
     }
+    /// The zone's IANA name: `Asia/Tokyo`.
+    pub fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
+    }
+    /// How far the city's clocks are ahead of UTC at a moment, in seconds; for whoever writes times down for people.
+    pub fn offset_seconds(&self, wall: UnixMillis) -> i32 {
+        self.zone.to_offset(stamp(wall)).seconds()
+    }
     /// The civil date at a moment, in the city's zone, as figures: 20260824.
     pub fn day(&self, wall: UnixMillis) -> u32 {
         let date = self.local(wall).date();
@@ -109,9 +117,12 @@ impl Calendar {
     }
     /// The civil time at a moment. A wall clock beyond the calendar counts as its nearest end.
     pub(crate) fn local(&self, wall: UnixMillis) -> DateTime {
-        let stamp = Timestamp::from_millisecond(wall.0).unwrap_or(if wall.0 < 0 { Timestamp::MIN } else { Timestamp::MAX });
-        self.zone.to_datetime(stamp)
+        self.zone.to_datetime(stamp(wall))
     }
+}
+
+fn stamp(wall: UnixMillis) -> Timestamp {
+    Timestamp::from_millisecond(wall.0).unwrap_or(if wall.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
 
 impl Schedule {

@@ -20,7 +20,7 @@ pub(crate) struct Claim {
     needs: Vec<Need>,
     pub(crate) skills: Vec<At<Skill>>,
     /// The caller counts as of this class here, if theirs is not higher anyway.
-    class: u8,
+    pub(crate) class: u8,
     /// On top of the age, within the class.
     bonus: Duration,
     /// Agents who are not to be asked.

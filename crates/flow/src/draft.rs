@@ -10,7 +10,7 @@ use crate::second;
 use crate::speech::{Sentence, Spoken};
 use crate::tree::{Node, parse, shown};
 use jiff::civil::Date;
-use model::{AgentId, FlowName, Lang, Number, PromptId, QueueId, Settings, StepId, Version};
+use model::{AgentId, FlowName, Lang, Number, PromptId, Queue, QueueId, Settings, StepId, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One file of a city.
@@ -50,6 +50,14 @@ impl Draft {
     /// The engine's settings as far as they could be read; the rest has its defaults.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+    /// The calendar as far as it could be read; Tokyo's time without one.
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar.calendar
+    }
+    /// The queues that were written, by name, whether or not the rest is right.
+    pub fn queues(&self) -> impl Iterator<Item = &Queue> {
+        self.queues.values().map(|entry| &entry.queue)
     }
 }
 
@@ -213,9 +221,6 @@ impl Draft {
         }
     }
 
-    pub(crate) fn calendar(&self) -> &Calendar {
-        &self.calendar.calendar
-    }
     /// The languages of the whole city.
     pub(crate) fn languages(&self) -> BTreeSet<&Lang> {
         self.flows.values().flat_map(Flow::languages).collect()

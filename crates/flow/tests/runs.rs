@@ -4,7 +4,7 @@ mod common;
 
 use common::{known, shipped};
 use flow::{Ask, Book, Heard, Note, Position, Run, Wanted, check, read};
-use model::{Digit, FlowName, Instant, KeyMeaning, Now, QueueEnd, QueueFacts, UnixMillis};
+use model::{Digit, Estimate, FlowName, Instant, KeyMeaning, Millis, Now, NumberKind, QueueEnd, QueueFacts, Rose, TransferEnd, UnixMillis};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,11 @@ const NIGHT: UnixMillis = UnixMillis(1_780_250_400_000);
 /// 2021-04-29 10:00 in Tokyo, a national holiday.
 const HOLIDAY: UnixMillis = UnixMillis(1_619_658_000_000);
 
+/// A wait that four of five callers stay under.
+fn minutes(high: u64) -> Option<Estimate> {
+    Some(Estimate { low: Millis(0), high: Millis(high * 60_000), support: 40, rose: None })
+}
+
 fn book() -> Arc<Book> {
     let sources = shipped();
     Arc::new(check(&read(sources.clone()), &known(&sources)).book.unwrap())
@@ -20,10 +25,17 @@ fn book() -> Arc<Book> {
 
 /// The shipped city with one file changed.
 fn changed(path: &str, from: &str, to: &str) -> Arc<Book> {
+    rewritten(path, &[(from, to)])
+}
+
+/// The shipped city with one file changed in several places.
+fn rewritten(path: &str, changes: &[(&str, &str)]) -> Arc<Book> {
     let mut sources = shipped();
     let source = sources.iter_mut().find(|s| s.path == path).unwrap();
-    assert!(source.text.contains(from), "{from}");
-    source.text = source.text.replace(from, to);
+    for (from, to) in changes {
+        assert!(source.text.contains(from), "{from}");
+        source.text = source.text.replace(from, to);
+    }
     let checked = check(&read(sources.clone()), &known(&sources));
     Arc::new(checked.book.unwrap_or_else(|| panic!("{:#?}", checked.problems)))
 }
@@ -38,7 +50,7 @@ struct Resident {
 
 impl Resident {
     fn calls(book: Arc<Book>, wall: UnixMillis) -> (Resident, Vec<String>) {
-        let run = Run::new(book, &FlowName::from("city")).unwrap();
+        let run = Run::new(book, &FlowName::from("city")).unwrap().calling_from(Some(NumberKind::JpLandline));
         let mut resident = Resident { run, now: Now { mono: Instant::from_millis(1_000_000), wall }, facts: None };
         let heard = resident.tell(Heard::Started);
         (resident, heard)
@@ -57,6 +69,19 @@ impl Resident {
         let since = resident.now.mono;
         resident.tell(Heard::Queued { since, position });
         resident
+    }
+    /// Time passes while the queue tells the same of the wait again and again; what is said is heard to its end.
+    fn waits_told(&mut self, secs: u64, wait: Option<Estimate>) -> Vec<String> {
+        let mut asked = Vec::new();
+        for _ in 0..secs {
+            self.tell(Heard::Place { position: 4, wait });
+            let said = self.secs(1);
+            if said.iter().any(|ask| ask.starts_with("say")) {
+                self.tell(Heard::Played);
+            }
+            asked.extend(said.into_iter().filter(|ask| ask.contains("queue_wait") || ask.starts_with("told")));
+        }
+        asked
     }
     fn tell(&mut self, heard: Heard) -> Vec<String> {
         self.run.handle(self.now, heard);
@@ -271,7 +296,8 @@ fn the_place_is_said_again_only_when_it_is_better() {
     caller.tell(Heard::Place { position: 3, wait: None });
     assert_eq!(caller.secs(45), Vec::<String>::new());
     caller.tell(Heard::Place { position: 2, wait: None });
-    assert_eq!(caller.secs(45), ["say queue_position.ja(2)"]);
+    assert_eq!(caller.secs(45), ["say nurse_callback_hint.ja", "music calm.music", "say queue_position.ja(2)"]);
+    assert_eq!(caller.tell(Heard::Played), ["say nurse_ward_hint.ja"], "one announcement waits for the other");
     assert_eq!(caller.tell(Heard::Played), ["music calm.music"]);
 }
 
@@ -279,9 +305,9 @@ fn the_place_is_said_again_only_when_it_is_better() {
 fn a_place_far_back_is_not_spoken() {
     let mut caller = Resident::waits_for_a_nurse(31);
     caller.tell(Heard::Played);
-    assert_eq!(caller.secs(60), Vec::<String>::new());
+    assert_eq!(caller.secs(59), Vec::<String>::new());
     caller.tell(Heard::Place { position: 30, wait: None });
-    assert_eq!(caller.secs(45), ["say queue_position.ja(30)"]);
+    assert!(caller.secs(45).contains(&"say queue_position.ja(30)".to_owned()));
 }
 
 #[test]
@@ -408,7 +434,7 @@ fn whatever_is_heard_at_whatever_time_does_no_harm() {
         let (mut caller, _) = Resident::calls(Arc::clone(&book), common::MONDAY);
         for _ in 0..200 {
             let key = Digit::from_event(u8::try_from(random.below(16)).unwrap()).unwrap();
-            let heard = match random.below(12) {
+            let heard = match random.below(17) {
                 0 => Heard::Started,
                 1..=3 => Heard::Digit(key),
                 4..=6 => Heard::Played,
@@ -416,6 +442,11 @@ fn whatever_is_heard_at_whatever_time_does_no_harm() {
                 8 => Heard::Refused(QueueEnd::Full),
                 9 => Heard::Place { position: u32::try_from(random.below(40)).unwrap(), wait: None },
                 10 => Heard::Connected,
+                11 => Heard::NotTransferred(TransferEnd::Busy),
+                12 => Heard::NotTransferred(TransferEnd::Failed),
+                13 => Heard::CallbackBooked,
+                14 => Heard::CallbackRefused,
+                15 => Heard::Facts(Some(QueueFacts { waiting: 99, expected: minutes(40), ..QueueFacts::default() })),
                 _ => Heard::Returned,
             };
             caller.tell(heard);
@@ -423,4 +454,243 @@ fn whatever_is_heard_at_whatever_time_does_no_harm() {
         }
         assert!(caller.run.path().len() <= 64);
     }
+}
+
+#[test]
+fn whoever_has_waited_a_minute_may_be_called_back_and_keeps_the_place_until_then() {
+    let mut caller = Resident::waits_for_a_nurse(4);
+    caller.tell(Heard::Played);
+    assert_eq!(caller.press('1'), ["unknown 1 at nurse"], "not before a minute is over");
+    caller.secs(60);
+    assert_eq!(caller.press('1'), ["say callback_offer.ja"], "no word of leaving the queue");
+    assert_eq!(caller.press('1'), ["callback nurse"]);
+    assert_eq!(caller.press('1'), ["ignored 1 at callback"]);
+    assert_eq!(caller.tell(Heard::CallbackBooked), ["insist callback_booked.ja"], "the place is the callback's");
+    assert_eq!(caller.tell(Heard::Played), ["hang up"]);
+    assert_eq!(caller.run.path(), ["greeting", "language=1", "hours=open", "main=1", "nurse=1", "callback=booked", "callback_booked"]);
+}
+
+#[test]
+fn doing_nothing_about_a_callback_costs_nothing() {
+    let mut caller = Resident::waits_for_a_nurse(4);
+    caller.tell(Heard::Played);
+    caller.secs(60);
+    caller.press('1');
+    caller.tell(Heard::Played);
+    assert_eq!(caller.secs(6), ["no input at callback", "enqueue nurse [nurse:3 ja:1] ja 1"]);
+    let mut says_no = Resident::waits_for_a_nurse(4);
+    says_no.tell(Heard::Played);
+    says_no.secs(60);
+    says_no.press('1');
+    assert_eq!(says_no.press('2'), ["enqueue nurse [nurse:3 ja:1] ja 1"], "any other key is a no");
+}
+
+#[test]
+fn a_withheld_number_is_never_asked_about_a_callback() {
+    for (number, offered) in
+        [(None, false), (Some(NumberKind::Other), false), (Some(NumberKind::JpIp), true), (Some(NumberKind::JpMobile), true)]
+    {
+        let mut caller = Resident::waits_for_a_nurse(4);
+        caller.run = caller.run.calling_from(number);
+        caller.tell(Heard::Played);
+        caller.secs(60);
+        let asked = caller.press('1');
+        if offered {
+            assert_eq!(asked, ["say callback_offer.ja"], "{number:?}");
+        } else {
+            assert_eq!(asked, ["leave queue", "say callback_not_possible.ja"], "{number:?}");
+            assert_eq!(caller.tell(Heard::Played), ["enqueue nurse [nurse:3 ja:1] ja 1"], "with the same age");
+        }
+    }
+}
+
+#[test]
+fn a_callback_that_the_engine_cannot_keep_is_said_to_be_impossible() {
+    let mut caller = Resident::waits_for_a_nurse(4);
+    caller.tell(Heard::Played);
+    caller.secs(60);
+    caller.press('1');
+    caller.press('1');
+    assert_eq!(caller.tell(Heard::CallbackRefused), ["leave queue", "say callback_not_possible.ja"]);
+    assert!(caller.run.path().contains(&"callback=refused".to_owned()));
+}
+
+#[test]
+fn a_nurse_who_is_free_during_the_offer_takes_the_call() {
+    let mut caller = Resident::waits_for_a_nurse(4);
+    caller.tell(Heard::Played);
+    caller.secs(60);
+    caller.press('1');
+    assert_eq!(caller.tell(Heard::Connected), Vec::<String>::new());
+    assert_eq!(caller.tell(Heard::Returned), ["enqueue nurse [nurse:3 ja:1] ja 1"], "the nurse was lost: back to the queue");
+    caller.tell(Heard::Connected);
+    assert_eq!(caller.tell(Heard::Served), ["hang up"]);
+}
+
+#[test]
+fn who_cannot_wait_is_put_through_to_the_ward_and_comes_back_as_urgent() {
+    let (mut caller, _) = Resident::calls(book(), common::MONDAY);
+    for key in ['2', '1'] {
+        caller.tell(Heard::Played);
+        caller.press(key);
+    }
+    let since = caller.now.mono;
+    caller.tell(Heard::Queued { since, position: 4 });
+    caller.secs(90);
+    assert_eq!(caller.press('5'), ["leave queue", "say choose_ward.en"]);
+    // The ward hears the language of the house, whatever the caller speaks.
+    assert_eq!(caller.press('3'), ["music calm.music", "transfer ward/nakahara (brief_ward.ja) 30 s"]);
+    assert_eq!(caller.press('3'), ["ignored 3 at ward_hotline"]);
+    assert_eq!(caller.tell(Heard::NotTransferred(TransferEnd::AtCapacity)), ["say ward_not_reached.en"]);
+    assert_eq!(caller.tell(Heard::Played), ["enqueue nurse [nurse:3 en:1] en 2"], "the age is the same, the class is urgent");
+    assert!(caller.run.path().contains(&"ward_hotline=at_capacity".to_owned()));
+}
+
+#[test]
+fn a_ward_that_accepts_has_the_caller_to_the_end() {
+    let mut caller = at_the_ward();
+    assert_eq!(caller.press('7'), ["music calm.music", "transfer ward/asao (brief_ward.ja) 30 s"]);
+    assert_eq!(caller.tell(Heard::Connected), Vec::<String>::new());
+    assert_eq!(caller.press('1'), Vec::<String>::new());
+    assert_eq!(caller.tell(Heard::Served), ["hang up"]);
+}
+
+fn at_the_ward() -> Resident {
+    let mut caller = Resident::waits_for_a_nurse(1);
+    caller.secs(90);
+    caller.press('5');
+    caller
+}
+
+#[test]
+fn silence_at_the_choice_of_wards_leads_back_to_the_nurses() {
+    let mut caller = at_the_ward();
+    for expected in [vec!["no input at ward", "say choose_ward.ja"], vec!["no input at ward", "enqueue nurse [nurse:3 ja:1] ja 2"]] {
+        caller.tell(Heard::Played);
+        assert_eq!(caller.secs(7), expected);
+    }
+}
+
+#[test]
+fn a_transfer_straight_from_a_queue_keeps_the_place_whatever_the_line_says() {
+    let book = changed(
+        "flows/city.yaml",
+        "        \"5\": { after: 90s, set: { priority: urgent }, next: ward }",
+        "        \"5\": { set: { ward: tama }, next: ward_hotline }\n        \"6\": ward",
+    );
+    let book_ways = [
+        (TransferEnd::Busy, "busy"),
+        (TransferEnd::NoAnswer, "no_answer"),
+        (TransferEnd::Refused, "refused"),
+        (TransferEnd::AtCapacity, "at_capacity"),
+        (TransferEnd::Failed, "failed"),
+        (TransferEnd::Withdrawn, "failed"),
+    ];
+    for (how, word) in book_ways {
+        let (mut caller, _) = Resident::calls(Arc::clone(&book), common::MONDAY);
+        caller.tell(Heard::Played);
+        caller.press('1');
+        caller.press('1');
+        let since = caller.now.mono;
+        caller.tell(Heard::Queued { since, position: 4 });
+        assert_eq!(caller.press('5'), ["music calm.music", "transfer ward/tama (brief_ward.ja) 30 s, place kept"]);
+        caller.tell(Heard::NotTransferred(how));
+        assert!(caller.run.path().contains(&format!("ward_hotline={word}")), "{:?}", caller.run.path());
+    }
+}
+
+#[test]
+fn a_blind_transfer_has_no_brief_and_a_busy_line_leads_straight_back_to_the_queue() {
+    let warm = ("      kind: warm\n      brief: [brief_ward]", "      kind: blind");
+    let key = (
+        "        \"5\": { after: 90s, set: { priority: urgent }, next: ward }",
+        "        \"5\": { set: { ward: tama }, next: ward_hotline }",
+    );
+    let reach = ("        \"1\": { after: 60s, next: callback }", "        \"1\": { after: 60s, next: callback }\n        \"6\": ward");
+    let book = rewritten("flows/city.yaml", &[warm, key, reach, ("      busy: ward_not_reached", "      busy: nurse")]);
+    let (mut caller, _) = Resident::calls(book, common::MONDAY);
+    caller.tell(Heard::Played);
+    caller.press('1');
+    caller.press('1');
+    let since = caller.now.mono;
+    caller.tell(Heard::Queued { since, position: 4 });
+    assert_eq!(caller.press('5'), ["music calm.music", "transfer ward/tama (blind) 30 s, place kept"]);
+    assert_eq!(caller.tell(Heard::NotTransferred(TransferEnd::Busy)), ["enqueue nurse [nurse:3 ja:1] ja 1"], "the queue was never left");
+}
+
+#[test]
+fn a_restart_remembers_which_ward_was_chosen() {
+    let mut caller = at_the_ward();
+    caller.press('2');
+    let at: Position = serde_json::from_str(&serde_json::to_string(&caller.run.position()).unwrap()).unwrap();
+    let mut again = Resident { run: Run::resume(book(), at).unwrap(), now: caller.now, facts: None };
+    assert_eq!(again.tell(Heard::Started), ["music calm.music", "transfer ward/saiwai (brief_ward.ja) 30 s"]);
+}
+
+#[test]
+fn a_journal_from_before_variables_can_still_be_read() {
+    let mut old = serde_json::to_value(Resident::at_main('1').run.position()).unwrap();
+    for word in ["variables", "told"] {
+        assert!(old.as_object_mut().unwrap().remove(word).is_some());
+    }
+    assert_eq!(serde_json::from_value::<Position>(old).unwrap(), Resident::at_main('1').run.position());
+}
+
+#[test]
+fn a_wait_of_twenty_minutes_offers_a_callback_before_anybody_takes_a_place_and_only_once() {
+    let mut caller = Resident::at_main('1');
+    caller.facts = Some(QueueFacts { waiting: 60, expected: minutes(21), ..QueueFacts::default() });
+    assert_eq!(caller.press('1'), ["say callback_offer.ja"]);
+    caller.tell(Heard::Played);
+    assert_eq!(caller.secs(6), ["no input at callback", "enqueue nurse [nurse:3 ja:1] ja 1"], "no caller circles");
+    let mut unknown = Resident::at_main('1');
+    unknown.facts = Some(QueueFacts { waiting: 60, ..QueueFacts::default() });
+    assert_eq!(unknown.press('1'), ["enqueue nurse [nurse:3 ja:1] ja 1"], "nobody is sent away on a guess");
+}
+
+#[test]
+fn the_wait_is_told_rounded_up_and_is_silent_while_it_is_not_known() {
+    let mut caller = Resident::waits_for_a_nurse(4);
+    caller.tell(Heard::Played);
+    assert_eq!(caller.waits_told(80, None), Vec::<String>::new());
+    assert_eq!(caller.waits_told(75, minutes(4)), ["say queue_wait.ja(5)", "told at most 240 s"]);
+    assert_eq!(caller.waits_told(75, minutes(3)), ["say queue_wait.ja(3)", "told at most 180 s"]);
+}
+
+#[test]
+fn a_longer_wait_than_before_is_told_only_with_a_reason() {
+    let mut caller = Resident::waits_for_a_nurse(4);
+    caller.tell(Heard::Played);
+    assert_eq!(caller.waits_told(80, minutes(3)), ["say queue_wait.ja(3)", "told at most 180 s"]);
+    assert_eq!(caller.waits_told(75, minutes(10)), Vec::<String>::new(), "no reason, no word");
+    let at: Position = serde_json::from_str(&serde_json::to_string(&caller.run.position()).unwrap()).unwrap();
+    assert_eq!(at.told, Some(3), "a restart does not forget what was told");
+    let rose = minutes(10).map(|wait| Estimate { rose: Some(Rose::FewerAgents), ..wait });
+    assert_eq!(caller.waits_told(75, rose), ["say queue_wait_longer.ja(10)", "told at most 600 s"]);
+    assert_eq!(caller.run.position().told, Some(10), "from here on ten minutes are nothing new");
+}
+
+#[test]
+fn a_wait_beyond_half_an_hour_has_a_sentence_of_its_own() {
+    let mut caller = Resident::waits_for_a_nurse(4);
+    caller.tell(Heard::Played);
+    assert_eq!(caller.waits_told(80, minutes(31)), ["say queue_wait_beyond.ja", "told at most 1860 s"]);
+    assert_eq!(caller.waits_told(75, minutes(29)), ["say queue_wait.ja(30)", "told at most 1740 s"]);
+    let rose = minutes(60).map(|wait| Estimate { rose: Some(Rose::Overtaken), ..wait });
+    assert_eq!(caller.waits_told(75, rose), ["say queue_wait_beyond.ja", "told at most 3600 s"], "there is no figure to say it with");
+}
+
+#[test]
+fn what_a_queue_step_says_of_its_callers_goes_with_the_claim() {
+    let book = changed("flows/city.yaml", "    last_agent: 30s ", "    bonus: 2m\n    except: [ken]\n    last_agent: 30s ");
+    let (mut caller, _) = Resident::calls(book, common::MONDAY);
+    caller.tell(Heard::Played);
+    caller.press('1');
+    caller.run.handle(caller.now, Heard::Digit(Digit::from_char('1').unwrap()));
+    caller.run.handle(caller.now, Heard::Facts(None));
+    let wanted =
+        std::iter::from_fn(|| caller.run.poll_output()).find_map(|ask| if let Ask::Enqueue(wanted) = ask { Some(wanted) } else { None });
+    let wanted = wanted.unwrap();
+    assert_eq!((wanted.class, wanted.bonus, wanted.last_agent), (1, Duration::from_secs(120), Some(Duration::from_secs(30))));
+    assert_eq!(wanted.except, [model::AgentId::from("ken")]);
 }

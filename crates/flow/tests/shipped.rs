@@ -4,7 +4,7 @@ mod common;
 
 use common::{known, shipped};
 use flow::{Form, Tongue, check, paths, read, render, sentences};
-use model::{AgentId, FlowName, Lang, Millis, Number, QueueId};
+use model::{AgentId, FlowName, KeptFor, Lang, Millis, Number, QueueId};
 use std::collections::BTreeSet;
 
 #[test]
@@ -62,9 +62,47 @@ fn the_first_words_come_first_and_everything_is_named_once() {
 }
 
 #[test]
+fn a_wait_is_laid_out_for_the_eight_figures_that_are_spoken() {
+    let all = sentences(&read(shipped()));
+    let figures = |prompt: &str, lang: &str| -> Vec<u32> {
+        let of = all.iter().filter(|s| s.spoken.prompt.as_str() == prompt && s.spoken.lang == Lang::from(lang));
+        of.filter_map(|s| s.spoken.value).collect()
+    };
+    for lang in ["ja", "en"] {
+        assert_eq!(figures("queue_wait", lang), [1, 2, 3, 5, 10, 15, 20, 30], "{lang}");
+        assert_eq!(figures("queue_wait_longer", lang).len(), 8, "{lang}");
+        assert_eq!(figures("queue_position", lang).len(), 30, "{lang}");
+    }
+    let five =
+        all.iter().find(|s| s.spoken.prompt.as_str() == "queue_wait" && s.spoken.value == Some(5) && s.spoken.lang == Lang::from("en"));
+    assert_eq!(five.unwrap().form, Form::Files(vec!["en/wait_about.wav".to_owned(), "en/minutes/5.wav".to_owned()]));
+}
+
+#[test]
 fn the_numbers_are_obviously_invented() {
     let book = check(&read(shipped()), &known(&shipped())).book.unwrap();
-    assert!(book.numbers.keys().map(Number::as_str).all(|n| n.starts_with("04400000")));
+    let wards: Vec<_> = book.lines.iter().filter_map(|line| Some((line.id.as_str(), line.target.as_ref()?))).collect();
+    assert_eq!(wards.len(), 7);
+    assert!(
+        book.numbers.keys().chain(wards.iter().map(|(_, target)| &target.number)).map(Number::as_str).all(|n| n.starts_with("04400000"))
+    );
+    for (ward, target) in wards {
+        assert!(ward.starts_with("ward/") && target.lines == 2, "{ward}");
+        let trunk = book.lines.iter().find(|line| line.id == target.trunk).and_then(|line| line.trunk.as_ref());
+        assert!(trunk.is_some_and(|trunk| trunk.host.ip().is_loopback()), "{ward}: what is shipped calls nobody outside");
+    }
+}
+
+#[test]
+fn nurses_help_the_general_queue_and_one_is_always_kept_for_those_who_are_worried() {
+    let book = check(&read(shipped()), &known(&shipped())).book.unwrap();
+    let queue = |id: &str| &book.queues[&QueueId::from(id)];
+    assert_eq!(queue("general").helped_by, [QueueId::from("nurse")]);
+    assert!(queue("nurse").helped_by.is_empty() && queue("nurse_oncall").helped_by.is_empty(), "never the reverse");
+    let reserve = queue("nurse").reserve.as_ref().unwrap();
+    assert_eq!((reserve.keep, reserve.of.as_str(), &reserve.kept_for), (1, "nurse", &KeptFor::Class(1)));
+    assert_eq!(["nurse", "nurse_oncall", "general"].map(|id| queue(id).label.as_str()), ["看護", "看護当直", "一般"]);
+    assert!(book.queues.values().all(|queue| queue.code.is_some() && !queue.whisper.is_empty() && !queue.show_number));
 }
 
 #[test]

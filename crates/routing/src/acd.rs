@@ -65,6 +65,7 @@ impl Acd {
     pub fn new(rules: Rules) -> Self {
         let mut acd = Acd::default();
         acd.lay_out(rules, BTreeMap::new(), &BTreeMap::new(), &BTreeSet::new());
+        acd.decide();
         acd
     }
 
@@ -522,7 +523,7 @@ impl Acd {
             return Some(QueueEnd::NobodyLoggedIn);
         }
         let full = !waiting.claim.held && self.line.depth(waiting.queue) >= max;
-        (full && self.closest(waiting, 1, |reserve| self.reserves.all[reserve].holds).is_empty()).then_some(QueueEnd::Full)
+        (full && self.closest(waiting, 1, |reserve| self.reserves.all[reserve].would_hold()).is_empty()).then_some(QueueEnd::Full)
     }
 
     /// A claim as it waits at this moment; `None` when there is no such queue.

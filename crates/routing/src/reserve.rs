@@ -65,7 +65,8 @@ impl Reserves {
 }
 
 impl Kept {
-    fn would_hold(&self) -> bool {
+    /// Whether it holds with as many idle as there are at this moment.
+    pub(crate) fn would_hold(&self) -> bool {
         let left = u64::from(self.idle.saturating_sub(1));
         let needed = u64::from(self.rule.keep) + if self.holds { u64::from(self.rule.hysteresis) } else { 0 };
         // With nobody idle there is nobody to keep; it holds then as it would with one.

@@ -9,10 +9,12 @@
 //! opinions about whether a day went well: scenarios under `tests/` have those.
 
 mod day;
+pub mod erlang;
 mod ledger;
 mod link;
 mod mime;
 mod people;
+pub mod queue;
 mod scenario;
 pub mod town;
 mod watch;

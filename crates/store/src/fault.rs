@@ -72,7 +72,7 @@ impl fmt::Display for Fault {
             }
             Fault::Layout { path, found, ours } => write!(
                 f,
-                "the call records in {} have layout {found}, this program writes layout {ours}; move the file away, it is rebuilt from the journal",
+                "the call records in {} have layout {found}, this program writes layout {ours}; it is rebuilt from the journal at the engine's next start, or by `toritsugi store rebuild`",
                 path.display()
             ),
             Fault::Write { path, records, why } => write!(

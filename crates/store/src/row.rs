@@ -1,6 +1,6 @@
 //! One call record as one row, and back.
 
-use model::{AgentId, CallId, CallRecord, Lang, Millis, Number, QueueId, UnixMillis, Version};
+use model::{AgentId, CallId, CallRecord, Lang, Millis, Number, Person, QueueId, TicketId, UnixMillis, Version};
 use rusqlite::types::Type;
 use rusqlite::{Row, Statement, params};
 use serde::de::DeserializeOwned;
@@ -23,6 +23,12 @@ pub(crate) fn insert(statement: &mut Statement<'_>, record: &CallRecord) -> rusq
         record.end.to_string(),
         record.hung_up_by.to_string(),
         record.version.as_str(),
+        record.person.as_ref().map(Person::as_str),
+        record.ticket.map(|t| integer(t.0)),
+        record.class,
+        record.gave_up.map(|stage| stage.to_string()),
+        record.transferred_to,
+        record.called_back,
     ])?;
     Ok(())
 }
@@ -46,12 +52,12 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         end: word(12, text(12)?)?,
         hung_up_by: word(13, text(13)?)?,
         version: Version::from(text(14)?),
-        person: None,
-        ticket: None,
-        class: 0,
-        gave_up: None,
-        transferred_to: None,
-        called_back: false,
+        person: row.get::<_, Option<String>>(15)?.map(Person::from),
+        ticket: row.get::<_, Option<i64>>(16)?.map(|n| TicketId(count(n))),
+        class: row.get(17)?,
+        gave_up: row.get::<_, Option<String>>(18)?.map(|stage| word(18, stage)).transpose()?,
+        transferred_to: row.get(19)?,
+        called_back: row.get(20)?,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The layout of the file. Its number is SQLite's `user_version`; the mark that it is ours is `application_id`.
 
 /// The layout that this program reads and writes. Raise it with each change of [`CREATE`].
-pub(crate) const LAYOUT: i64 = 1;
+pub(crate) const LAYOUT: i64 = 2;
 
 /// `Tori` in ASCII.
 pub(crate) const OURS: i64 = 0x546f_7269;
@@ -26,19 +26,28 @@ CREATE TABLE calls (
     outcome      TEXT NOT NULL,              -- served, abandoned_in_queue, ..
     hung_up_by   TEXT NOT NULL,              -- caller, agent, engine
     version      TEXT NOT NULL,              -- of the city's files
+    person       TEXT,                       -- as statistics know them, another word each day; NULL when the number was withheld
+    ticket       INTEGER,                    -- the claim of whoever waited: a callback has that of the call in which it was asked
+    class        INTEGER NOT NULL,           -- 0 normal, 1 high, 2 urgent
+    gave_up      TEXT,                       -- short, greeting, menu, queue, ringing; NULL for whoever did not
+    transferred_to TEXT,                     -- the last line or queue
+    called_back  INTEGER NOT NULL,           -- 1: we called them
     PRIMARY KEY (arrived_ms, call)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX calls_by_queue ON calls (queue, arrived_ms);
 CREATE INDEX calls_by_agent ON calls (agent, arrived_ms);
+CREATE INDEX calls_by_person ON calls (person, arrived_ms);
 ";
 
 /// A call that is filed again replaces its row: what was said last is what is known.
 pub(crate) const INSERT: &str = "
 INSERT OR REPLACE INTO calls
-    (arrived_ms, call, number, caller, lang, path, queue, waited_ms, to_human_ms, agent, talked_ms, ended_ms, outcome, hung_up_by, version)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    (arrived_ms, call, number, caller, lang, path, queue, waited_ms, to_human_ms, agent, talked_ms, ended_ms, outcome, hung_up_by, version,
+     person, ticket, class, gave_up, transferred_to, called_back)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
 
 /// Newest first.
 pub(crate) const SELECT: &str = "
-SELECT arrived_ms, call, number, caller, lang, path, queue, waited_ms, to_human_ms, agent, talked_ms, ended_ms, outcome, hung_up_by, version
+SELECT arrived_ms, call, number, caller, lang, path, queue, waited_ms, to_human_ms, agent, talked_ms, ended_ms, outcome, hung_up_by, version,
+    person, ticket, class, gave_up, transferred_to, called_back
 FROM calls ORDER BY arrived_ms DESC, call DESC LIMIT ?1";

@@ -1,6 +1,9 @@
 //! What the file of call records lives through.
 
-use model::{AgentId, CallEnd, CallId, CallRecord, Event, Lang, Millis, Number, Party, QueueId, Redacted, Refusal, UnixMillis, Version};
+use model::{
+    AbandonStage, AgentId, CallEnd, CallId, CallRecord, Event, Lang, Millis, Number, Party, Person, QueueId, Redacted, Refusal, TicketId,
+    UnixMillis, Version,
+};
 use rusqlite::Connection;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -42,12 +45,12 @@ fn served(call: u64) -> CallRecord {
         end: CallEnd::Served,
         hung_up_by: Party::Caller,
         version: Version::from("4f2a9c"),
-        person: None,
-        ticket: None,
-        class: 0,
+        person: Some(Person::from("p7f3")),
+        ticket: Some(TicketId(31)),
+        class: 2,
         gave_up: None,
-        transferred_to: None,
-        called_back: false,
+        transferred_to: Some("hoken_kawasaki".to_owned()),
+        called_back: true,
     }
 }
 fn abandoned(call: u64, arrived: i64) -> CallRecord {
@@ -60,6 +63,12 @@ fn abandoned(call: u64, arrived: i64) -> CallRecord {
         agent: None,
         talked: None,
         end: CallEnd::AbandonedInMenu,
+        person: None,
+        ticket: None,
+        class: 0,
+        gave_up: Some(AbandonStage::Menu),
+        transferred_to: None,
+        called_back: false,
         ..served(call)
     }
 }
@@ -138,6 +147,10 @@ fn faults_are_sentences_that_name_the_file_and_the_next_thing_to_do() {
     let newer = Store::open(folder.file()).unwrap_err().to_string();
     assert!(newer.contains(folder.file().to_str().unwrap()) && newer.contains("layout 9") && newer.contains("rebuilt"), "{newer}");
 
+    Connection::open(folder.file()).unwrap().pragma_update(None, "user_version", 1).unwrap();
+    let fault = Store::open(folder.file()).unwrap_err();
+    assert_eq!(fault, Fault::Layout { path: folder.file(), found: 1, ours: 2 }, "a file from before is not read as if it were of today");
+
     let nowhere = Store::open(folder.0.join("no/such/folder.sqlite")).unwrap_err().to_string();
     assert!(nowhere.contains("no/such/folder.sqlite") && nowhere.contains("check that the folder exists"), "{nowhere}");
 
@@ -149,9 +162,11 @@ fn faults_are_sentences_that_name_the_file_and_the_next_thing_to_do() {
 fn a_row_that_somebody_changed_by_hand_is_a_fault_and_no_panic() {
     let folder = Folder::new("broken");
     let mut store = Store::open(folder.file()).unwrap();
-    store.insert(&[served(1)]).unwrap();
-    Connection::open(folder.file()).unwrap().execute_batch("UPDATE calls SET outcome = 'lunch'").unwrap();
-    assert!(matches!(store.calls(1), Err(Fault::Read { .. })));
+    for change in ["outcome = 'lunch'", "gave_up = 'bored'", "class = 700"] {
+        store.insert(&[served(1)]).unwrap();
+        Connection::open(folder.file()).unwrap().execute_batch(&format!("UPDATE calls SET {change}")).unwrap();
+        assert!(matches!(store.calls(1), Err(Fault::Read { .. })), "{change}");
+    }
 }
 
 #[test]

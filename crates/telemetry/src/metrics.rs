@@ -1,6 +1,6 @@
 //! The figures of the running city.
 
-use crate::series::{Family, Latest, Reader, full_name, hold};
+use crate::series::{Family, Latest, ROWS_MAX, Reader, full_name, hold};
 use crate::table::{Entry, Of, TABLE, Tell};
 use model::{Event, Snapshot, WorkerStats};
 use prometheus::process_collector::ProcessCollector;
@@ -75,6 +75,12 @@ impl Metrics {
         }
         if let Event::Published { version } = event {
             hold(&self.latest).version = Some(version.clone());
+        }
+        if let Event::LineTaken { line, used, lines } | Event::LineFreed { line, used, lines } = event {
+            let mut latest = hold(&self.latest);
+            if latest.lines.contains_key(line) || latest.lines.len() < ROWS_MAX {
+                latest.lines.insert(line.clone(), (*used, *lines));
+            }
         }
     }
 

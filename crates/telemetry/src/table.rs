@@ -4,7 +4,7 @@
 //! what a figure means for callers, and what to do when that is not obvious.
 
 use crate::series::Latest;
-use model::{AgentState, CallEnd, Direction, Event, LATENESS_BOUNDS_MICROS, Millis, WorkerStats};
+use model::{AgentState, CallEnd, Direction, Event, LATENESS_BOUNDS_MICROS, Millis, Reason, WorkerStats};
 
 /// Takes one figure with its labels' values, in the order of the entry's labels.
 pub(crate) type Tell<'a> = &'a mut dyn FnMut(&[&str], f64);
@@ -39,6 +39,8 @@ pub(crate) enum Of {
 const WAITS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
 /// Talking in seconds.
 const TALKS: &[f64] = &[5.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
+/// How far a wait that was told was off, in seconds; 0 is the longest that was told.
+const ERRORS: &[f64] = &[-600.0, -300.0, -120.0, -60.0, -30.0, -10.0, 0.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 /// Jitter in seconds.
 const JITTERS: &[f64] = &[0.001, 0.002, 0.005, 0.010, 0.020, 0.040, 0.080, 0.160];
 
@@ -83,6 +85,21 @@ pub(crate) const TABLE: &[Entry] = &[
                 Event::Arrived { number, .. } => CallEnd::ALL.iter().for_each(|end| tell(&[number.as_str(), &end.to_string()], 0.0)),
                 Event::Ended { record } => tell(&[record.number.as_str(), &record.end.to_string()], 1.0),
                 _ => {}
+            },
+        },
+    },
+    Entry {
+        name: "calls_given_up_total",
+        help: "Callers who gave up, by where: short (within five seconds), greeting, menu, queue, ringing (while an agent's phone rang).",
+        labels: &["stage"],
+        of: Of::Events {
+            from_start: &[&["short"], &["greeting"], &["menu"], &["queue"], &["ringing"]],
+            count: |event, tell| {
+                if let Event::Ended { record } = event
+                    && let Some(stage) = record.gave_up
+                {
+                    tell(&[&stage.to_string()], 1.0);
+                }
             },
         },
     },
@@ -224,6 +241,214 @@ pub(crate) const TABLE: &[Entry] = &[
             queues.for_each(|q| tell(&[q.queue.as_str()], seconds(Millis(q.longest_wait_millis))));
         }),
     },
+    Entry {
+        name: "waits_total",
+        help: "Decisions that found nobody for a caller, who waits on. Why, for one call: `toritsugi explain CALL`.",
+        labels: &["queue"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::Waits { queue, .. } = event {
+                    tell(&[queue.as_str()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "reserve_held_total",
+        help: "Decisions in which an idle agent was kept back for callers who need them more. Many while callers wait long: the reserve is too \
+               large for the hour.",
+        labels: &["queue"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| match event {
+                Event::Waits { queue, why, .. } | Event::Offered { queue, why, .. } if why.counts.contains_key(&Reason::Reserved) => {
+                    tell(&[queue.as_str()], 1.0);
+                }
+                _ => {}
+            },
+        },
+    },
+    Entry {
+        name: "offers_by_easing_total",
+        help: "Offers by how many of the queue's easings (relax) were in force. Many above 0: too few agents have the first choice of skills.",
+        labels: &["queue", "step"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::Offered { queue, why, .. } = event {
+                    tell(&[queue.as_str(), &why.relax_step.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "overtakings_total",
+        help: "Times that a caller who had waited longer was passed by one of a higher class or with bonus minutes, by the queue of both.",
+        labels: &["queue"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::Offered { queue, why, .. } = event
+                    && why.overtook_count > 0
+                {
+                    tell(&[queue.as_str()], f64::from(why.overtook_count));
+                }
+            },
+        },
+    },
+    Entry {
+        name: "wait_estimates_total",
+        help: "Callers who had been told how long it would take and were answered, by what came of it: inside the range that was told, shorter or \
+               longer. Fewer than three of four inside: people are told what is not so.",
+        labels: &["queue", "verdict"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::WaitJudged { queue, low, high, waited, .. } = event {
+                    // From the first one on all three are shown, so that a share can be worked out.
+                    let verdict = match (waited < low, waited > high) {
+                        (true, _) => "shorter",
+                        (false, true) => "longer",
+                        (false, false) => "inside",
+                    };
+                    ["inside", "shorter", "longer"].iter().for_each(|v| tell(&[queue.as_str(), v], f64::from(u8::from(*v == verdict))));
+                }
+            },
+        },
+    },
+    Entry {
+        name: "wait_estimate_error_seconds",
+        help: "The wait that it was, less the longest that was told. Below 0: sooner than told, which nobody minds.",
+        labels: &["queue"],
+        of: Of::Spread {
+            bounds: ERRORS,
+            observe: |event, tell| {
+                if let Event::WaitJudged { queue, high, waited, .. } = event {
+                    tell(&[queue.as_str()], seconds(*waited) - seconds(*high));
+                }
+            },
+        },
+    },
+    Entry {
+        name: "places_kept_total",
+        help: "Callers who were cut off, called again and were given their old place.",
+        labels: &[],
+        of: Of::Events {
+            from_start: &[&[]],
+            count: |event, tell| {
+                if let Event::PlaceKept { .. } = event {
+                    tell(&[], 1.0);
+                }
+            },
+        },
+    },
+    // Callbacks.
+    Entry {
+        name: "callbacks_booked_total",
+        help: "Callers who asked to be called back instead of waiting.",
+        labels: &["queue"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::CallbackBooked { queue, .. } = event {
+                    tell(&[queue.as_str()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "callback_attempts_total",
+        help: "Calls back to people who asked for it, by what came of each. Many not_confirmed: mailboxes answer.",
+        labels: &["result"],
+        of: Of::Events {
+            from_start: &[&["confirmed"], &["no_answer"], &["busy"], &["not_confirmed"], &["failed"]],
+            count: |event, tell| {
+                if let Event::CallbackTried { how, .. } = event {
+                    tell(&[&how.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "callbacks_ended_total",
+        help: "Callbacks that are over, by how. exhausted and expired: people who were promised a call and did not get one.",
+        labels: &["queue", "result"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::CallbackEnded { queue, how, .. } = event {
+                    tell(&[queue.as_str(), &how.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    // Lines out.
+    Entry {
+        name: "line_places_in_use",
+        help: "Places of a line taken at this moment: calls with a ward hotline, an interpreter, the outside.",
+        labels: &["line"],
+        of: Of::Board(|latest, tell| latest.lines.iter().for_each(|(line, (used, _))| tell(&[line.as_str()], f64::from(*used)))),
+    },
+    Entry {
+        name: "line_places",
+        help: "Places of a line in all, once it has been used.",
+        labels: &["line"],
+        of: Of::Board(|latest, tell| latest.lines.iter().for_each(|(line, (_, lines))| tell(&[line.as_str()], f64::from(*lines)))),
+    },
+    Entry {
+        name: "line_full_total",
+        help: "Callers who were not put through because all places of the line were taken.",
+        labels: &["line"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| match event {
+                // From a line's first call on it is shown, so that the first caller who finds it full is seen as growth.
+                Event::LineTaken { line, .. } => tell(&[line.as_str()], 0.0),
+                Event::LineFull { line } => tell(&[line.as_str()], 1.0),
+                _ => {}
+            },
+        },
+    },
+    Entry {
+        name: "transfers_total",
+        help: "Callers who were to be put through to a line or a queue, by where to, how, and what came of it.",
+        labels: &["to", "kind", "result"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::Transferred { to, kind, how, .. } = event {
+                    tell(&[to, &kind.to_string(), &how.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "calls_out_limited_total",
+        help: "Calls out that were not made because the hour's limit (calls_out_per_hour in config/engine.yaml) was reached. If nobody expects that, somebody misuses us: look at once.",
+        labels: &[],
+        of: Of::Events {
+            from_start: &[&[]],
+            count: |event, tell| {
+                if let Event::CallsOutLimited = event {
+                    tell(&[], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "agent_calls_out_total",
+        help: "Times that an agent called the last caller back with *9, by whether somebody answered.",
+        labels: &["answered"],
+        of: Of::Events {
+            from_start: &[&["true"], &["false"]],
+            count: |event, tell| {
+                if let Event::AgentCalledOut { answered, .. } = event {
+                    tell(&[yes_or_no(*answered)], 1.0);
+                }
+            },
+        },
+    },
     // Agents.
     Entry {
         name: "agents",
@@ -273,6 +498,19 @@ pub(crate) const TABLE: &[Entry] = &[
             count: |event, tell| {
                 if let Event::Unregistered { expired, .. } = event {
                     tell(&[yes_or_no(*expired)], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "agent_repairs_total",
+        help: "Agents who were held to be doing something else than they were, and were put right. Must stay 0: each one is a mistake of ours, see the log.",
+        labels: &[],
+        of: Of::Events {
+            from_start: &[&[]],
+            count: |event, tell| {
+                if let Event::Repaired { .. } = event {
+                    tell(&[], 1.0);
                 }
             },
         },

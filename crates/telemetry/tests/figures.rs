@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use telemetry::Metrics;
 
 const CALLER: &str = "0449876543";
+const PERSON: &str = "b81f09c2d7";
 const CITY: &str = "0440000001";
 
 /// One of each event, as one caller and one agent would make them happen.
@@ -28,19 +29,22 @@ fn day() -> Vec<Event> {
         end: CallEnd::Served,
         hung_up_by: Party::Caller,
         version: Version::from("4f2a9c"),
-        person: None,
-        ticket: None,
+        person: Some(Person::from(PERSON)),
+        ticket: Some(ticket),
         class: 0,
-        gave_up: None,
+        gave_up: Some(AbandonStage::Ringing),
         transferred_to: None,
         called_back: false,
     };
+    let ward = LineId::from("ward_kawasaki");
+    let held = Why { counts: BTreeMap::from([(Reason::Reserved, 1), (Reason::State(AgentState::Talking), 2)]), ..Why::default() };
+    let eased = Why { relax_step: 1, overtook: vec![TicketId(1), TicketId(2)], overtook_count: 2, ..Why::default() };
     let stats = MediaStats { sent: 900, received: 880, lost: 2, late: 1, foreign: 0, jitter: 40 };
     vec![
         Event::Published { version: Version::from("4f2a9c") },
         Event::PublicationRefused { problems: 2 },
         Event::Arrived { call, number, caller: Redacted::new(CALLER.to_owned()), line: LineId::from("ntt") },
-        Event::Refused { why: Refusal::Full, person: None },
+        Event::Refused { why: Refusal::Full, person: Some(Person::from(PERSON)) },
         Event::Answered { call },
         Event::StepEntered { call, flow: FlowName::from("city"), step: StepId::from("greeting") },
         Event::PromptStarted { call, prompt: PromptId::from("welcome"), lang: lang.clone() },
@@ -49,8 +53,28 @@ fn day() -> Vec<Event> {
         Event::NoInput { call, step: StepId::from("main") },
         Event::Enqueued { call, ticket, queue: queue.clone(), position: 1 },
         Event::LeftQueue { call, ticket, queue: queue.clone(), waited: Millis(25_000), how: QueueEnd::Answered },
-        Event::Offered { call, ticket, offer, queue: queue.clone(), agent: agent.clone(), why: Why::default() },
+        Event::Waits { call: Some(call), ticket, queue: queue.clone(), why: held },
+        Event::Offered { call, ticket, offer, queue: queue.clone(), agent: agent.clone(), why: eased },
         Event::OfferEnded { offer, agent: agent.clone(), how: OfferEnd::Answered },
+        Event::WaitJudged { call, queue: queue.clone(), low: Millis(10_000), high: Millis(20_000), waited: Millis(25_000) },
+        Event::PlaceKept { call, age: Millis(90_000) },
+        Event::LineTaken { line: ward.clone(), used: 1, lines: 2 },
+        Event::LineTaken { line: ward.clone(), used: 2, lines: 2 },
+        Event::LineFull { line: ward.clone() },
+        Event::LineFreed { line: ward, used: 1, lines: 2 },
+        Event::CallsOutLimited,
+        Event::Transferred {
+            call,
+            to: "ward_kawasaki".to_owned(),
+            kind: TransferKind::Warm,
+            by: Some(agent.clone()),
+            how: TransferEnd::AtCapacity,
+        },
+        Event::CallbackBooked { call, ticket, queue: queue.clone() },
+        Event::CallbackTried { ticket, attempt: 1, how: CallbackTry::NotConfirmed },
+        Event::CallbackEnded { ticket, queue: queue.clone(), how: CallbackEnd::Expired },
+        Event::AgentCalledOut { agent: agent.clone(), answered: false },
+        Event::Repaired { agent: agent.clone(), what: "talking, and in no call".to_owned() },
         Event::Bridged { call, queue, agent: agent.clone(), waited: Millis(25_000), to_human: Millis(61_000) },
         Event::Ended { record: Box::new(record) },
         Event::AgentState { agent: agent.clone(), from: AgentState::Offered, to: AgentState::Talking },
@@ -173,15 +197,17 @@ fn the_page_parses_and_every_metric_says_what_it_means() {
 fn a_callers_number_is_nowhere_not_even_masked() {
     let page = busy().render();
     let masked = Redacted::new(CALLER).to_string();
-    assert!(!page.contains(CALLER) && !page.contains(&CALLER[1..]) && !page.contains(&masked), "{page}");
+    assert!(!page.contains(CALLER) && !page.contains(&CALLER[1..]) && !page.contains(&masked) && !page.contains(PERSON), "{page}");
     let labels: BTreeSet<String> = read(&page).rows.keys().flat_map(|(_, labels)| labels.keys().cloned()).collect();
     let known = [
         "answered",
         "class",
         "direction",
         "expired",
+        "kind",
         "lang",
         "le",
+        "line",
         "meaning",
         "method",
         "number",
@@ -191,7 +217,11 @@ fn a_callers_number_is_nowhere_not_even_masked() {
         "reason",
         "result",
         "retransmission",
+        "stage",
         "state",
+        "step",
+        "to",
+        "verdict",
         "version",
         "worker",
     ];
@@ -241,6 +271,28 @@ fn the_day_is_counted_where_it_belongs() {
         ("toritsugi_not_durable_total", &[], 1.0),
         ("toritsugi_publications_total", &[("result", "refused")], 1.0),
         ("toritsugi_city_info", &[("version", "4f2a9c")], 1.0),
+        ("toritsugi_waits_total", &[("queue", "nurse")], 1.0),
+        ("toritsugi_reserve_held_total", &[("queue", "nurse")], 1.0),
+        ("toritsugi_offers_by_easing_total", &[("queue", "nurse"), ("step", "1")], 1.0),
+        ("toritsugi_overtakings_total", &[("queue", "nurse")], 2.0),
+        ("toritsugi_wait_estimates_total", &[("queue", "nurse"), ("verdict", "longer")], 1.0),
+        ("toritsugi_wait_estimates_total", &[("queue", "nurse"), ("verdict", "inside")], 0.0),
+        ("toritsugi_wait_estimate_error_seconds_sum", &[("queue", "nurse")], 5.0),
+        ("toritsugi_wait_estimate_error_seconds_bucket", &[("queue", "nurse"), ("le", "0")], 0.0),
+        ("toritsugi_wait_estimate_error_seconds_bucket", &[("queue", "nurse"), ("le", "10")], 1.0),
+        ("toritsugi_places_kept_total", &[], 1.0),
+        ("toritsugi_line_places_in_use", &[("line", "ward_kawasaki")], 1.0),
+        ("toritsugi_line_places", &[("line", "ward_kawasaki")], 2.0),
+        ("toritsugi_line_full_total", &[("line", "ward_kawasaki")], 1.0),
+        ("toritsugi_transfers_total", &[("to", "ward_kawasaki"), ("kind", "warm"), ("result", "at_capacity")], 1.0),
+        ("toritsugi_callbacks_booked_total", &[("queue", "nurse")], 1.0),
+        ("toritsugi_callback_attempts_total", &[("result", "not_confirmed")], 1.0),
+        ("toritsugi_callback_attempts_total", &[("result", "busy")], 0.0),
+        ("toritsugi_callbacks_ended_total", &[("queue", "nurse"), ("result", "expired")], 1.0),
+        ("toritsugi_calls_out_limited_total", &[], 1.0),
+        ("toritsugi_agent_calls_out_total", &[("answered", "false")], 1.0),
+        ("toritsugi_agent_repairs_total", &[], 1.0),
+        ("toritsugi_calls_given_up_total", &[("stage", "ringing")], 1.0),
         ("toritsugi_snapshot_timestamp_seconds", &[], 1_582_845_700.5),
     ];
     for (name, labels, value) in expected {

@@ -54,6 +54,32 @@ fn each_line_has_the_level_of_what_somebody_has_to_do() {
 }
 
 #[test]
+fn toll_fraud_and_our_own_mistakes_wake_somebody_and_a_full_line_does_not() {
+    let repaired = Event::Repaired { agent: AgentId::from("yuki"), what: "talking, and in no call".to_owned() };
+    let text = lines("error", &[Event::CallsOutLimited, repaired]);
+    assert!(text.contains("limit for this hour") && text.contains("agent=yuki"), "{text}");
+    let full = Event::LineFull { line: LineId::from("ward_kawasaki") };
+    assert_eq!(lines("error", std::slice::from_ref(&full)), "");
+    assert!(lines("warn", &[full]).contains("line=ward_kawasaki"));
+}
+
+#[test]
+fn a_callers_wait_can_be_followed_in_the_log_by_the_ticket() {
+    let (call, ticket, queue) = (CallId(17), TicketId(3), QueueId::from("nurse"));
+    let events = [
+        Event::CallbackBooked { call, ticket, queue: queue.clone() },
+        Event::CallbackTried { ticket, attempt: 1, how: CallbackTry::NoAnswer },
+        Event::CallbackEnded { ticket, queue: queue.clone(), how: CallbackEnd::Served },
+    ];
+    let text = lines("info", &events);
+    assert!(text.lines().count() == 3 && text.lines().all(|line| line.contains("ticket=3")), "{text}");
+    // Each decision is a line only for whoever looks for one: a full queue makes many.
+    let waits = Event::Waits { call: Some(call), ticket, queue, why: Why::default() };
+    assert_eq!(lines("info", std::slice::from_ref(&waits)), "");
+    assert!(lines("debug", &[waits]).contains("ticket=3"));
+}
+
+#[test]
 fn strangers_cannot_fill_the_disk() {
     let theirs = [
         Event::Stranger,

@@ -3,6 +3,7 @@
 use crate::words::{Stop, clock, say, utc};
 use crate::{CallsArgs, StateArgs};
 use calls::Record;
+use model::CallRecord;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::Store;
@@ -36,11 +37,12 @@ pub(crate) fn list(args: &CallsArgs) -> Result<(), Stop> {
     if calls.is_empty() {
         return say("No calls yet.");
     }
-    say("arrived (UTC)        dialled      caller         lang  queue         waited  agent    talked  end")?;
+    say("call    arrived (UTC)        dialled      caller         lang  queue         waited  agent    talked  end")?;
     for c in &calls {
         let length = |millis: Option<model::Millis>| millis.map_or_else(|| "-".to_owned(), |m| clock(Duration::from_millis(m.0)));
         say(format_args!(
-            "{}  {:<11}  {:<13}  {:<4}  {:<12}  {:>6}  {:<7}  {:>6}  {} (by {})",
+            "{:<6}  {}  {:<11}  {:<13}  {:<4}  {:<12}  {:>6}  {:<7}  {:>6}  {} (by {}{})",
+            c.call.0,
             utc(c.arrived),
             c.number,
             c.caller,
@@ -51,10 +53,28 @@ pub(crate) fn list(args: &CallsArgs) -> Result<(), Stop> {
             length(c.talked),
             c.end,
             c.hung_up_by,
+            c.gave_up.map_or_else(String::new, |stage| format!(", gave up: {stage}")),
         ))?;
-        say(format_args!("    way: {}", c.path.join(" > ")))?;
+        say(format_args!("        way: {}{}", c.path.join(" > "), remarks(c)))?;
     }
-    Ok(())
+    say("toritsugi explain CALL tells why a caller waited.")
+}
+
+/// What few calls have.
+fn remarks(c: &CallRecord) -> String {
+    let mut remarks = String::new();
+    match c.class {
+        0 => {}
+        1 => remarks.push_str("; high priority"),
+        _ => remarks.push_str("; urgent"),
+    }
+    if c.called_back {
+        remarks.push_str("; we called back");
+    }
+    if let Some(to) = &c.transferred_to {
+        remarks.push_str(&format!("; put through to {to}"));
+    }
+    remarks
 }
 
 /// `toritsugi store rebuild`.

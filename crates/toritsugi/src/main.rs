@@ -9,11 +9,17 @@ mod call;
 mod calls_list;
 mod check;
 mod demo;
+mod desk;
+mod explain;
 mod files;
 mod hub;
 mod publish;
+mod report;
 mod serve;
+mod staff;
+mod theory;
 mod words;
+mod zone;
 
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -42,6 +48,10 @@ enum Command {
     Call(call::CallArgs),
     /// List the calls that were answered
     Calls(CallsArgs),
+    /// Tell in plain words why a caller waited, from the journal alone
+    Explain(explain::ExplainArgs),
+    /// What a day was like for the people who called: attempts, persons, answer rate, four service levels
+    Report(report::ReportArgs),
     /// The agents' phone accounts
     #[command(subcommand)]
     Agent(AgentCommand),
@@ -50,6 +60,10 @@ enum Command {
     Store(StoreCommand),
     /// Check that the journal is whole and unchanged
     Verify(StateArgs),
+    /// How many agents each half hour needs, and what one more or one fewer would change
+    Staff(staff::StaffArgs),
+    /// Queueing theory and this program's routing side by side
+    Theory(theory::TheoryArgs),
 }
 
 /// Where the city's files are.
@@ -150,9 +164,13 @@ fn main() -> ExitCode {
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Call(args)) => call::run(&args),
         Some(Command::Calls(args)) => calls_list::list(&args),
+        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Report(args)) => report::run(&args),
         Some(Command::Agent(AgentCommand::Password { name, city, state })) => accounts::password(&name, &city, &state),
         Some(Command::Store(StoreCommand::Rebuild(args))) => calls_list::rebuild(&args),
         Some(Command::Verify(args)) => calls_list::verify(&args),
+        Some(Command::Staff(args)) => staff::run(&args),
+        Some(Command::Theory(args)) => theory::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,7 @@
 use crate::files::Files;
 use crate::publish::{self, Published, Wait};
 use crate::words::{Stop, say};
-use crate::{ServeArgs, hub};
+use crate::{ServeArgs, desk, hub};
 use calls::{City, Control, Reply};
 use model::{AgentState, Event, Settings, Snapshot};
 use reactor::Clock;
@@ -28,6 +28,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     telemetry::log::start(&args.log).map_err(Stop::new)?;
     let files = Files::find(&args.city)?;
     writable(&args.state.state)?;
+    let token = desk::token(&args.state.state)?;
     let shop = Shop { files, state: args.state.state.clone(), listen: args.listen.clone(), admin: args.admin };
 
     let began = Instant::now();
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
         .enable_all()
         .build()
         .map_err(|fault| Stop::new(format!("the runtime of the edges cannot be started: {fault}")))?;
-    runtime.block_on(attend(&running, shop, admin))?;
+    runtime.block_on(attend(&running, shop, admin, token))?;
     running.stop();
     say("Stopped. Goodbye.")
 }
@@ -133,6 +134,8 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration) -> Resu
     ))?;
     say(format_args!("  SIP       {} UDP, {reach}", settings.sip))?;
     say(format_args!("  Watch     http://{}/metrics and /healthz", settings.admin))?;
+    let token = desk::token_file(&shop.state);
+    say(format_args!("  Desk      http://{}/api/agents and /api/queues, with the token in {}", settings.admin, token.display()))?;
     for (number, flow) in &book.numbers {
         say(format_args!("  Number    {number} leads to the flow \"{flow}\". Call it: sip:{number}@{host}{port}"))?;
     }
@@ -153,7 +156,7 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration) -> Resu
 }
 
 /// Serves the watchers, obeys signals, until it is time to stop.
-async fn attend(running: &hub::Running, shop: Shop, admin: std::net::TcpListener) -> Result<(), Stop> {
+async fn attend(running: &hub::Running, shop: Shop, admin: std::net::TcpListener, token: web::Token) -> Result<(), Stop> {
     let failed = |fault: std::io::Error| Stop::new(format!("signals cannot be heard: {fault}"));
     let mut hup = signal(SignalKind::hangup()).map_err(failed)?;
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
@@ -161,16 +164,15 @@ async fn attend(running: &hub::Running, shop: Shop, admin: std::net::TcpListener
     let listener = tokio::net::TcpListener::from_std(admin).map_err(failed)?;
 
     let board = Arc::new(Board { metrics: Arc::clone(&running.metrics), health: RwLock::new(Health::default()) });
+    let (counter, mut wishes) = desk::Counter::open();
+    let house = web::House { board: Arc::<Board>::clone(&board), api: Some(web::Api { desk: Arc::new(counter), token }) };
     let (stop_web, web_stopped) = tokio::sync::oneshot::channel::<()>();
-    let web = tokio::spawn({
-        let board = Arc::clone(&board);
-        async move {
-            let stop = async move {
-                let _ = web_stopped.await;
-            };
-            if let Err(fault) = web::serve(listener, board, stop).await {
-                tracing::error!(%fault, "/metrics is no longer served");
-            }
+    let web = tokio::spawn(async move {
+        let stop = async move {
+            let _ = web_stopped.await;
+        };
+        if let Err(fault) = web::serve(listener, house, stop).await {
+            tracing::error!(%fault, "/metrics is no longer served");
         }
     });
 
@@ -202,6 +204,7 @@ async fn attend(running: &hub::Running, shop: Shop, admin: std::net::TcpListener
                     break;
                 }
             }
+            Some(wish) = wishes.recv() => wish.put_to(&running.handle).await,
             _ = hup.recv() => {
                 say("Reading the city's files again ...")?;
                 if ask.try_send((Wait::All, true)).is_err() {

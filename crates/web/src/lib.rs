@@ -1,26 +1,29 @@
-//! The engine's HTTP face: what a monitoring system reads, and nothing that changes anything.
+//! The engine's HTTP face: what a monitoring system reads, and the agents' desk for programs that carry the engine's token.
 //!
-//! `GET /metrics` is the Prometheus text exposition format 0.0.4, `GET /healthz` is 200 or 503 with plain sentences, everything else is a
-//! plain 404. HTTP/1.1 (RFC 9110, RFC 9112). What is shown comes from a [`Board`], a plain trait that the roof plugs in.
+//! `GET /metrics` is the Prometheus text exposition format 0.0.4, `GET /healthz` is 200 or 503 with plain sentences; both are open. Under
+//! `/api/`, with the token only: `GET agents`, `GET queues` (JSON), `POST agents/NAME/ready` and `/break`. Everything else is a plain 404.
+//! HTTP/1.1 (RFC 9110, RFC 9112). What is shown comes from a [`Board`] and a [`Desk`], plain traits that the roof plugs in.
 //!
 //! A client gets so much time and so many bytes ([`Limits`]): a slow or greedy one is cut off, and a crowd waits outside.
 //!
-//! Deliberately absent: TLS and passwords (the address is loopback or behind the city's own proxy), writing of any kind, and pages for
-//! people; the wallboard comes with its own routes, and then connections may live longer than one answer.
+//! Deliberately absent: TLS (the address is loopback or behind the city's own proxy), cookies, and pages for people; the wallboard comes
+//! with its own routes, and then connections may live longer than one answer.
 
+mod api;
 mod gate;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use gate::Gate;
 use std::future::Future;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
+pub use api::{Api, Desk, Later, Presence, Set, Token};
 pub use gate::Limits;
 
 /// What is shown. Both are called for each request, on a thread that others wait for: milliseconds, no disk.
@@ -40,12 +43,21 @@ pub struct Health {
     pub text: String,
 }
 
-/// Serves `board` on `listener` until `stop`; requests that have begun are answered first.
+/// What the routes show and do.
+#[derive(Clone)]
+pub struct House {
+    /// The figures, for everybody.
+    pub board: Arc<dyn Board>,
+    /// The agents' desk, for whoever has the token; `None`: there is nothing under `/api/`.
+    pub api: Option<Api>,
+}
+
+/// Serves the house on `listener` until `stop`; requests that have begun are answered first.
 ///
 /// # Errors
 /// When the listener is no more.
-pub async fn serve(listener: TcpListener, board: Arc<dyn Board>, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
-    serve_within(Limits::default(), listener, board, stop).await
+pub async fn serve(listener: TcpListener, house: House, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    serve_within(Limits::default(), listener, house, stop).await
 }
 
 /// As [`serve`], with limits of one's own.
@@ -55,24 +67,25 @@ pub async fn serve(listener: TcpListener, board: Arc<dyn Board>, stop: impl Futu
 pub async fn serve_within(
     limits: Limits,
     listener: TcpListener,
-    board: Arc<dyn Board>,
+    house: House,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
+        .route("/api/{*path}", any(api::answer))
         .method_not_allowed_fallback(nothing)
         .fallback(nothing)
-        .with_state(board);
+        .with_state(house);
     axum::serve(Gate::new(limits, listener), routes).with_graceful_shutdown(stop).await
 }
 
-async fn metrics(State(board): State<Arc<dyn Board>>) -> Response {
-    plain(StatusCode::OK, "text/plain; version=0.0.4", board.metrics())
+async fn metrics(State(house): State<House>) -> Response {
+    plain(StatusCode::OK, "text/plain; version=0.0.4", house.board.metrics())
 }
 
-async fn health(State(board): State<Arc<dyn Board>>) -> Response {
-    let Health { ok, text } = board.health();
+async fn health(State(house): State<House>) -> Response {
+    let Health { ok, text } = house.board.health();
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     plain(status, "text/plain; charset=utf-8", format!("{}\n", text.trim_end()))
 }
@@ -86,6 +99,7 @@ fn plain(status: StatusCode, kind: &'static str, body: String) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(kind)),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (CONNECTION, HeaderValue::from_static("close")),
     ];
     (status, headers, body).into_response()

@@ -1,18 +1,44 @@
 //! What a monitoring system, a stranger and a slow client get, over a real socket.
 
+use model::{AgentId, AgentNow, AgentState, QueueId, QueueNow, Snapshot};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use web::{Board, Health, Limits};
+use web::{Api, Board, Desk, Health, House, Later, Limits, Presence, Set, Token};
+
+const TOKEN: &str = "yvq7mzk3r5c2h6w4n7d3b2x5j4t6p3la";
 
 #[derive(Default)]
 struct City {
     ill: AtomicBool,
+    gone: AtomicBool,
+    /// What was asked for, in order.
+    asked: Mutex<Vec<(String, Presence)>>,
+}
+impl Desk for City {
+    fn look(&self) -> Later<'_, Option<Arc<Snapshot>>> {
+        let snapshot = Snapshot {
+            queues: vec![QueueNow { queue: QueueId::from("nurse"), depth: 2, longest_wait_millis: 31_500 }],
+            agents: vec![AgentNow { agent: AgentId::from("yuki"), state: AgentState::Talking }],
+            ..Snapshot::default()
+        };
+        let gone = self.gone.load(Ordering::Relaxed);
+        Box::pin(async move { (!gone).then(|| Arc::new(snapshot)) })
+    }
+    fn set(&self, agent: AgentId, presence: Presence) -> Later<'_, Set> {
+        self.asked.lock().unwrap().push((agent.as_str().to_owned(), presence));
+        let set = match (self.gone.load(Ordering::Relaxed), agent.as_str()) {
+            (true, _) => Set::Gone,
+            (false, "yuki" | "ゆき") => Set::Done(AgentNow { agent, state: AgentState::NotReady }),
+            (false, _) => Set::Unknown,
+        };
+        Box::pin(async move { set })
+    }
 }
 impl Board for City {
     fn metrics(&self) -> String {
@@ -38,8 +64,9 @@ async fn server(limits: Limits) -> Server {
     let at = listener.local_addr().unwrap();
     let city = Arc::new(City::default());
     let (stop, stopped) = oneshot::channel::<()>();
-    let board: Arc<dyn Board> = city.clone();
-    let done = tokio::spawn(web::serve_within(limits, listener, board, async move {
+    let api = Api { desk: city.clone(), token: Token::new(TOKEN).unwrap() };
+    let house = House { board: city.clone(), api: Some(api) };
+    let done = tokio::spawn(web::serve_within(limits, listener, house, async move {
         let _ = stopped.await;
     }));
     Server { at, city, stop, done }
@@ -87,6 +114,124 @@ async fn everything_else_is_nothing() {
     assert!(post.starts_with("HTTP/1.1 404 Not Found\r\n"), "{post}");
     let nonsense = asks(server.at, "INVITE sip:119@city SIP/2.0\r\n\r\n").await;
     assert!(!nonsense.contains("200 OK"), "{nonsense}");
+}
+
+/// A request with these header lines beside `Host`.
+async fn sends(at: SocketAddr, method: &str, path: &str, headers: &str) -> String {
+    asks(at, &format!("{method} {path} HTTP/1.1\r\nHost: localhost:8080\r\n{headers}\r\n")).await
+}
+/// With the token.
+async fn enters(at: SocketAddr, method: &str, path: &str) -> String {
+    sends(at, method, path, &format!("Authorization: Bearer {TOKEN}\r\n")).await
+}
+
+#[tokio::test]
+async fn a_program_with_the_token_sees_agents_and_queues() {
+    let server = server(Limits::default()).await;
+    let agents = enters(server.at, "GET", "/api/agents").await;
+    assert!(agents.starts_with("HTTP/1.1 200 OK\r\n") && agents.to_lowercase().contains("content-type: application/json\r\n"), "{agents}");
+    assert!(agents.ends_with("\r\n\r\n[{\"agent\":\"yuki\",\"state\":\"talking\"}]\n"), "{agents}");
+    let queues = enters(server.at, "GET", "/api/queues").await;
+    assert!(queues.ends_with("\r\n\r\n[{\"queue\":\"nurse\",\"depth\":2,\"longest_wait_millis\":31500}]\n"), "{queues}");
+}
+
+#[tokio::test]
+async fn an_agent_goes_on_a_break_and_comes_back() {
+    let server = server(Limits::default()).await;
+    let done = enters(server.at, "POST", "/api/agents/yuki/break").await;
+    assert!(done.starts_with("HTTP/1.1 200 OK\r\n") && done.ends_with("{\"agent\":\"yuki\",\"state\":\"not_ready\"}\n"), "{done}");
+    let polite = format!("authorization: bearer  {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}");
+    let done = asks(server.at, &format!("POST /api/agents/%E3%82%86%E3%81%8D/ready HTTP/1.1\r\nHost: localhost\r\n{polite}")).await;
+    assert!(done.starts_with("HTTP/1.1 200 OK\r\n"), "{done}");
+    let asked = server.city.asked.lock().unwrap().clone();
+    assert_eq!(asked, [("yuki".to_owned(), Presence::Break), ("ゆき".to_owned(), Presence::Ready)]);
+}
+
+#[tokio::test]
+async fn without_the_token_there_is_a_sentence_and_nothing_else() {
+    let server = server(Limits::default()).await;
+    let wrong = format!("Authorization: Bearer {}\r\n", TOKEN.to_uppercase());
+    let long = format!("Authorization: Bearer {TOKEN}x\r\n");
+    let basic = format!("Authorization: Basic {TOKEN}\r\n");
+    let cookie = format!("Cookie: token={TOKEN}\r\n");
+    for headers in ["", "Authorization: Bearer\r\n", "Authorization: Bearer \r\n", &wrong, &long, &basic, &cookie] {
+        for (method, path) in
+            [("GET", "/api/agents"), ("POST", "/api/agents/yuki/break"), ("DELETE", "/api/agents"), ("GET", "/api/nothing")]
+        {
+            let answer = sends(server.at, method, path, headers).await;
+            assert!(answer.starts_with("HTTP/1.1 401 Unauthorized\r\n") && answer.contains("api.token"), "{headers:?} {path}: {answer}");
+            assert!(answer.to_lowercase().contains("www-authenticate: bearer realm="), "{answer}");
+            assert!(!answer.contains("yuki"), "{answer}");
+        }
+    }
+    let in_the_address = sends(server.at, "GET", &format!("/api/agents?token={TOKEN}"), "").await;
+    assert!(in_the_address.starts_with("HTTP/1.1 401"), "an address is written into logs: {in_the_address}");
+    assert!(server.city.asked.lock().unwrap().is_empty());
+    assert!(gets(server.at, "/metrics").await.contains("200 OK"), "what was open stays open");
+}
+
+#[tokio::test]
+async fn a_page_of_somewhere_else_is_turned_away_even_with_the_token() {
+    let server = server(Limits::default()).await;
+    let with = |origin: &str| format!("Authorization: Bearer {TOKEN}\r\nOrigin: {origin}\r\n");
+    for origin in ["http://evil.example", "null", "http://localhost", "http://localhost:8080.evil.example", "localhost:8080", ""] {
+        let answer = sends(server.at, "POST", "/api/agents/yuki/break", &with(origin)).await;
+        assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{origin:?}: {answer}");
+        assert!(!answer.to_lowercase().contains("access-control"), "{answer}");
+    }
+    // A browser asks first whether it may: no.
+    let preflight = "Origin: http://evil.example\r\nAccess-Control-Request-Method: POST\r\n";
+    assert!(sends(server.at, "OPTIONS", "/api/agents/yuki/break", preflight).await.starts_with("HTTP/1.1 403"));
+    assert!(server.city.asked.lock().unwrap().is_empty());
+    let ours = sends(server.at, "POST", "/api/agents/yuki/break", &with("http://localhost:8080")).await;
+    assert!(ours.starts_with("HTTP/1.1 200 OK"), "{ours}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_and_what_is_not_done_are_told_apart() {
+    let server = server(Limits::default()).await;
+    for (method, path, status, text) in [
+        ("POST", "/api/agents/nobody/ready", "404 Not Found", "no such agent"),
+        ("POST", "/api/agents/yuki/lunch", "404 Not Found", "Try GET /api/agents"),
+        ("GET", "/api/callers", "404 Not Found", "Try GET /api/agents"),
+        ("GET", "/api/agents/", "404 Not Found", "Try GET /api/agents"),
+        ("GET", "/api/agents/yuki/ready", "405 Method Not Allowed", "Only POST"),
+        ("PUT", "/api/agents/yuki/break", "405 Method Not Allowed", "Only POST"),
+        ("POST", "/api/agents", "405 Method Not Allowed", "Only GET"),
+        ("DELETE", "/api/queues", "405 Method Not Allowed", "Only GET"),
+    ] {
+        let answer = enters(server.at, method, path).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")) && answer.contains(text), "{method} {path}: {answer}");
+        assert_eq!(status.starts_with("405"), answer.to_lowercase().contains("\r\nallow: "), "{answer}");
+    }
+    server.city.gone.store(true, Ordering::Relaxed);
+    for (method, path) in [("GET", "/api/agents"), ("GET", "/api/queues"), ("POST", "/api/agents/yuki/ready")] {
+        let answer = enters(server.at, method, path).await;
+        assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_needs_is_not_read_for_ever() {
+    let server = server(Limits::default()).await;
+    let request = |body: &str| {
+        let head = format!("Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}\r\n\r\n", body.len());
+        format!("POST /api/agents/yuki/ready HTTP/1.1\r\n{head}{body}")
+    };
+    let large = asks(server.at, &request(&"x".repeat(1025))).await;
+    assert!(large.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{large}");
+    assert!(!asks(server.at, &request(&"x".repeat(20_000))).await.contains("200 OK"));
+    assert!(server.city.asked.lock().unwrap().is_empty());
+    assert!(asks(server.at, &request(&"x".repeat(1024))).await.starts_with("HTTP/1.1 200 OK"));
+}
+
+#[tokio::test]
+async fn a_house_without_a_desk_has_nothing_under_api() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let house = House { board: Arc::new(City::default()), api: None };
+    tokio::spawn(web::serve(listener, house, std::future::pending()));
+    assert!(enters(at, "GET", "/api/agents").await.starts_with("HTTP/1.1 404"));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use crate::config::queues;
 use crate::decode::{noun, unknown};
 use crate::draft::Draft;
 use crate::problem::{Problems, Spot};
-use model::{Agent, Lang, Level, QueueId, Skill};
+use model::{Agent, Lang, Level, Queue, QueueId, Skill};
 use std::collections::BTreeSet;
 
 pub(super) fn check(draft: &Draft, known: &Known, problems: &mut Problems) {
@@ -70,13 +70,7 @@ fn staffed(draft: &Draft, entry: &queues::Entry, skills: &BTreeSet<&Skill>, prob
         return;
     }
     let queue = &entry.queue;
-    let has = |agent: &Agent, skill: &Skill, level: Level| agent.skills.get(skill).is_some_and(|has| *has >= level);
-    // Who names a queue that is not there may have meant this one.
-    let serves = |agent: &Agent| {
-        agent.serves.is_empty() || agent.serves.iter().any(|served| *served == queue.id || !draft.queues.contains_key(served))
-    };
-    let fits = |agent: &&Agent| serves(agent) && queue.needs.iter().all(|need| has(agent, &need.skill, need.level));
-    let fitting: Vec<&Agent> = draft.agents.values().map(|entry| &entry.agent).filter(fits).collect();
+    let fitting: Vec<&Agent> = draft.agents.values().map(|entry| &entry.agent).filter(|agent| fits(draft, queue, agent)).collect();
     if fitting.is_empty() {
         let en = format!("nobody in config/agents.yaml can serve the queue \"{}\"", queue.id);
         let ja = format!("待ち列「{}」を担当できる人が config/agents.yaml にいません。", queue.id);
@@ -91,6 +85,17 @@ fn staffed(draft: &Draft, entry: &queues::Entry, skills: &BTreeSet<&Skill>, prob
         let ja = format!("待ち列「{}」の担当者に {lang} を話せる人がいません。", queue.id);
         problems.warning(entry.at, "nobody_speaks", en, ja).help("relax: [ { after: 60s, lang: any } ]");
     }
+}
+
+/// Whether an agent is one of a queue's own, language apart.
+pub(super) fn fits(draft: &Draft, queue: &Queue, agent: &Agent) -> bool {
+    // Who names a queue that is not there may have meant this one.
+    let serves = agent.serves.is_empty() || agent.serves.iter().any(|served| *served == queue.id || !draft.queues.contains_key(served));
+    serves && queue.needs.iter().all(|need| has(agent, &need.skill, need.level))
+}
+
+fn has(agent: &Agent, skill: &Skill, level: Level) -> bool {
+    agent.skills.get(skill).is_some_and(|has| *has >= level)
 }
 
 /// What only a look at the clock can judge.

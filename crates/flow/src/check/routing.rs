@@ -3,7 +3,7 @@
 use crate::decode::{noun, unknown};
 use crate::draft::Draft;
 use crate::problem::{At, Problems};
-use model::{LineId, Number, PromptId, QueueId};
+use model::{KeptFor, LineId, Number, PromptId, QueueId, Reserve};
 use std::collections::BTreeSet;
 
 pub(super) fn check(draft: &Draft, problems: &mut Problems) {
@@ -65,14 +65,39 @@ fn reserves(draft: &Draft, problems: &mut Problems) {
             let en = format!("{keep} are to be kept back, and only {holders} in config/agents.yaml have the skill \"{of}\"");
             let ja = format!("{keep} 人を確保する指定ですが、技能「{of}」を持つ人は config/agents.yaml に {holders} 人だけです。");
             problems.error(at, "reserve_too_large", en, ja);
+        } else if let Some(starved) = starved(draft, reserve) {
+            let (keep, of) = (reserve.keep, &reserve.of);
+            let en = format!(
+                "callers of the queue \"{starved}\" are served by people with the skill \"{of}\" alone; while only {keep} of them \
+                 are there, nobody takes these calls"
+            );
+            let ja =
+                format!("待ち列「{starved}」は技能「{of}」を持つ人だけが担当します。その人が {keep} 人しかいないとき、誰も出られません。");
+            problems.warning(at, "reserve_starves", en, ja).help("for: { class: high }, and priority: high at the steps of that queue");
         }
     }
 }
 
+/// A queue whose callers have nobody but those who are kept back from them.
+fn starved<'d>(draft: &'d Draft, reserve: &Reserve) -> Option<&'d QueueId> {
+    let steps = draft.flows.values().flat_map(|flow| flow.steps.values()).map(|named| named.step.sketch());
+    let outside = |queue: &QueueId, class: u8| match &reserve.kept_for {
+        KeptFor::Queue(kept) => kept != queue,
+        KeptFor::Class(kept) => class < *kept,
+    };
+    let waited_in = steps.filter_map(|sketch| sketch.queue.map(|queue| (&queue.value, sketch.class)));
+    waited_in.filter(|(queue, class)| outside(queue, *class)).map(|(queue, _)| queue).find(|queue| {
+        let Some(entry) = draft.queues.get(*queue) else { return false };
+        let mut fitting =
+            draft.agents.values().map(|agent| &agent.agent).filter(|agent| super::city::fits(draft, &entry.queue, agent)).peekable();
+        fitting.peek().is_some() && fitting.all(|agent| agent.skills.contains_key(&reserve.of))
+    })
+}
+
 fn trunks(draft: &Draft, problems: &mut Problems) {
-    let carries = |id: &LineId| draft.lines.iter().any(|entry| entry.line.id == *id && entry.line.trunk.is_some());
+    let carries = |id: &LineId| draft.lines.iter().any(|entry| entry.line.id == *id && entry.carries);
     for trunk in draft.lines.iter().filter_map(|entry| entry.trunk.as_ref()).filter(|trunk| !carries(&trunk.value)) {
-        let all = draft.lines.iter().filter(|entry| entry.line.trunk.is_some()).map(|entry| entry.line.id.as_str());
+        let all = draft.lines.iter().filter(|entry| entry.carries).map(|entry| entry.line.id.as_str());
         unknown(problems, trunk.at, "unknown_trunk", noun::TRUNK, trunk.value.as_str(), all);
     }
 }

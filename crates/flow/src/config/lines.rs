@@ -18,6 +18,8 @@ pub(crate) struct Entry {
     nets: Vec<Spot>,
     /// Whether it says who may call in.
     pub(crate) opens: bool,
+    /// Whether it carries calls out.
+    pub(crate) carries: bool,
     /// The trunk that carries its calls, for a target.
     pub(crate) trunk: Option<At<LineId>>,
     pub(crate) code: Option<At<Number>>,
@@ -46,11 +48,15 @@ fn read_line(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> {
         line: Line { id: LineId::from(key.text.as_str()), from: nets.iter().map(|n| n.value).collect(), trunk: None, target: None },
         nets: nets.iter().map(|n| n.at).collect(),
         opens: from.is_some(),
+        carries: false,
         trunk: None,
         code: None,
     };
     match fields.entry("trunk") {
-        Some((key, node)) if matches!(node.what, What::Map(_)) => entry.line.trunk = read_trunk(key, node, problems),
+        Some((key, node)) if matches!(node.what, What::Map(_)) => {
+            entry.carries = true;
+            entry.line.trunk = read_trunk(key, node, problems);
+        }
         Some((_, node)) => {
             entry.trunk = node.name(problems);
             read_target(key.at, &mut fields, &mut entry, problems);

@@ -100,6 +100,7 @@ impl Step {
         let mut sketch = Sketch {
             keeps_place: true,
             queue: Some(&self.claim.queue),
+            class: self.claim.class,
             schedule: Some(&self.window),
             skills: &self.claim.skills,
             agents: &self.claim.except,

@@ -137,6 +137,8 @@ pub(crate) struct Sketch<'s> {
     /// Whether a caller who comes from a queue keeps the place here.
     pub(crate) keeps_place: bool,
     pub(crate) queue: Option<&'s At<QueueId>>,
+    /// The class that everybody who waits there has at least.
+    pub(crate) class: u8,
     pub(crate) schedule: Option<&'s At<ScheduleId>>,
     /// Skills asked for here.
     pub(crate) skills: &'s [At<Skill>],
@@ -160,6 +162,7 @@ impl Sketch<'_> {
             menu: None,
             keeps_place: false,
             queue: None,
+            class: 0,
             schedule: None,
             skills: &[],
             agents: &[],

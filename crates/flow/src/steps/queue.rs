@@ -137,6 +137,7 @@ impl Step {
             templates: true,
             keeps_place: true,
             queue: Some(&self.claim.queue),
+            class: self.claim.class,
             skills: &self.claim.skills,
             agents: &self.claim.except,
             music: self.music.as_ref(),

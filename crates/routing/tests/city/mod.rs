@@ -1,5 +1,7 @@
 //! A small city for the tests: queues and agents in a line each.
 
+#![allow(dead_code, reason = "each file of tests takes what it needs of the city")]
+
 use model::{Agent, AgentId, Level, Need, Number, Queue, QueueId, Relax, Skill};
 use std::collections::BTreeMap;
 use std::time::Duration;

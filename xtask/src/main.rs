@@ -1,0 +1,35 @@
+//! `cargo xtask`: errands of the house that take longer than a test may.
+//!
+//! Deliberately absent: anything that the product does. These commands prove it, and nobody ships them.
+
+mod soak;
+mod theory;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "cargo xtask ERRAND
+
+  theory [--row ID]..      the ACD against queueing theory, every row (or these), at least 600,000 calls each; minutes
+  soak [--days N]          days under virtual time, N of them [default: 2000], beyond those of the test command; long";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args.split_first() {
+        Some((&"theory", rest)) => theory::run(rest),
+        Some((&"soak", rest)) => soak::run(rest),
+        Some((&("help" | "--help" | "-h"), _)) | None => {
+            println!("{USAGE}");
+            Ok(true)
+        }
+        Some((errand, _)) => Err(format!("there is no errand called {errand}\n\n{USAGE}")),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(sentence) => {
+            eprintln!("xtask: {sentence}");
+            ExitCode::from(2)
+        }
+    }
+}
