@@ -94,7 +94,7 @@ fn nobody_moves_backwards_while_nobody_more_urgent_comes() {
     let mut desk = ward(1);
     desk.signs_in(secs(0), "a0");
     desk.declares(secs(0), "a0", Change::Break);
-    let mut places = vec![u32::MAX; 40];
+    let mut places = [u32::MAX; 40];
     for second in 1..400 {
         if second % 10 == 0 {
             desk.calls(secs(second), second / 10, "nurse");
