@@ -24,7 +24,7 @@ fn main() {
     let (confirm, confirmed) = watch::channel(Seq(0));
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     let server = socket.local_addr().expect("a bound socket has an address");
-    let engine = Engine::new(city(server), [7; 32]);
+    let engine = Engine::new(city(server), calls::Vault::new([7; 32]), [7; 32]);
     let parts = Parts {
         engine,
         socket,

@@ -71,7 +71,9 @@ fn in_a_million_steps_no_line_is_ever_given_out_beyond_its_places() {
             }
             _ => {
                 acd.give_back(leg);
-                taken.values_mut().for_each(|legs| drop(legs.remove(&leg)));
+                for legs in taken.values_mut() {
+                    legs.remove(&leg);
+                }
             }
         }
     }

@@ -132,6 +132,7 @@ fn the_table_of_rows_is_that_of_the_reference() {
         for (ours, crew) in ours.crews.iter().zip(crews) {
             let bond = match ours.bond {
                 Bond::Own => "own",
+                Bond::Helps => "helps",
                 Bond::Shared => "shared",
                 Bond::ByAge => "by_age",
             };
@@ -176,6 +177,11 @@ fn a_door_with_a_last_place_blocks_as_theory_says() {
 #[test]
 fn shared_agents_are_used_as_the_exact_chain_says() {
     hold(&["S1p", "S2", "S3x", "S3", "S4", "S6"]);
+}
+
+#[test]
+fn a_nurse_is_kept_back_for_medical_callers_as_the_exact_chain_says() {
+    hold(&["S3r1", "S3r2", "S5r1"]);
 }
 
 #[test]

@@ -36,6 +36,7 @@ impl Book {
             caller: format!("044-***-**{call:02}"),
             version: Version::from("4f2a9c"),
             person: None,
+            called_back: false,
             sip_call_id: None,
             place: None,
             assigned: None,
@@ -45,7 +46,7 @@ impl Book {
     }
     fn placed(&mut self, second: i64, call: u64, queue: &str, class: u8) {
         let since = UnixMillis(SEVEN + second * 1000);
-        let place = Place { ticket: TicketId(100 + call), queue: QueueId::from(queue), lang: Lang::from("ja"), since, class };
+        let place = Place { ticket: TicketId(100 + call), queue: QueueId::from(queue), lang: Lang::from("ja"), since, class, kept: false };
         self.at(second, Record::Placed { call: CallId(call), place });
     }
     fn waits(&mut self, second: i64, call: u64, queue: &str, why: Why) {
@@ -162,7 +163,7 @@ fn nobody_speaks_the_callers_language_until_the_easing() {
     let mut book = Book::default();
     book.arrives(0, 8);
     let place =
-        Place { ticket: TicketId(108), queue: QueueId::from("nurse"), lang: Lang::from("en"), since: UnixMillis(SEVEN + 20_000), class: 0 };
+        Place { ticket: TicketId(108), queue: QueueId::from("nurse"), lang: Lang::from("en"), since: UnixMillis(SEVEN + 20_000), class: 0, kept: false };
     book.at(20, Record::Placed { call: CallId(8), place });
     let lacks = |skill: &str, has, needs: u8| WhyNot::Skill { skill: Skill::from(skill), has, needs: Level::new(needs).unwrap() };
     let pending = Why {
@@ -293,7 +294,7 @@ fn a_place_that_goes_on_in_another_call_is_followed_both_ways() {
     book.ends(60, 1, CallEnd::CallerVanished, |record| record.waited = Some(Millis(55_000)));
     book.arrives(100, 2);
     let since = UnixMillis(SEVEN + 5_000);
-    let place = Place { ticket: TicketId(101), queue: QueueId::from("nurse"), lang: Lang::from("ja"), since, class: 0 };
+    let place = Place { ticket: TicketId(101), queue: QueueId::from("nurse"), lang: Lang::from("ja"), since, class: 0, kept: false };
     book.at(130, Record::Placed { call: CallId(2), place });
     let (first, second) = (story(&book.0, CallId(1)).unwrap(), story(&book.0, CallId(2)).unwrap());
     assert_eq!(first.moments.last().unwrap().what, What::GoesOnAs { later: CallId(2) });
@@ -307,7 +308,7 @@ fn a_callback_is_one_wait_told_from_both_calls() {
     let (mut book, ticket, queue) = (Book::default(), TicketId(101), QueueId::from("nurse"));
     book.arrives(0, 1);
     book.placed(10, 1, "nurse", 0);
-    let place = Place { ticket, queue: queue.clone(), lang: Lang::from("ja"), since: UnixMillis(SEVEN + 10_000), class: 0 };
+    let place = Place { ticket, queue: queue.clone(), lang: Lang::from("ja"), since: UnixMillis(SEVEN + 10_000), class: 0, kept: false };
     let terms = CallbackTerms {
         window: ScheduleId::from("callbacks"),
         accept: BTreeSet::from([NumberKind::JpLandline]),
@@ -325,6 +326,8 @@ fn a_callback_is_one_wait_told_from_both_calls() {
         person: None,
         place: place.clone(),
         needs: Vec::new(),
+        except: Vec::new(),
+        bonus: Duration::ZERO,
         terms,
         version: Version::from("4f2a9c"),
         attempts: 0,

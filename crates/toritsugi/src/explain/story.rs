@@ -285,6 +285,8 @@ impl Teller {
             | Record::Published { .. }
             | Record::Presence { .. }
             | Record::Dialog { .. }
+            // What it was for is told where it ends: Transferred, CallbackTried.
+            | Record::CalledOut { .. }
             | Record::Refused { .. } => {}
         }
     }

@@ -59,6 +59,7 @@ fn call(id: u64, second: i64, person: &str, end: CallEnd, change: impl FnOnce(&m
         caller: record.caller.clone(),
         version: record.version.clone(),
         person: record.person.clone(),
+        called_back: record.called_back,
         sip_call_id: None,
         place: None,
         assigned: None,

@@ -54,6 +54,8 @@ pub struct Crew {
 pub enum Bond {
     /// Callers of the first kind are offered to this crew before others; those of the further kinds after others.
     Own,
+    /// The first kind is its own; the further kinds have a queue that this crew helps, after its own callers and that queue's own agents.
+    Helps,
     /// All its kinds are offered to this crew after others; it prefers them in order.
     Shared,
     /// As shared, but it takes all its kinds in the order of their age.
@@ -62,6 +64,10 @@ pub enum Bond {
 
 const fn own(agents: u32, takes: &'static [usize]) -> Crew {
     Crew { agents, takes, bond: Bond::Own }
+}
+
+const fn helps(agents: u32, takes: &'static [usize]) -> Crew {
+    Crew { agents, takes, bond: Bond::Helps }
 }
 
 const fn shared(agents: u32, takes: &'static [usize]) -> Crew {
@@ -91,7 +97,7 @@ const NURSES: Skills = Skills {
     words: "7 general + 3 nurses who help, 6.0 + 1.6 E",
     loads: &[6.0, 1.6],
     patience_secs: &[],
-    crews: &[own(7, &[0]), own(3, &[1, 0])],
+    crews: &[own(7, &[0]), helps(3, &[1, 0])],
     reserve: 0,
     wait_secs: &[41.38, 121.48],
     waits: &[0.3029, 0.5669],
@@ -105,7 +111,7 @@ const LONE_NURSE: Skills = Skills {
     words: "overload: 7 general + 1 nurse who helps, 8.4 + 0.6 E, patience 180 and 600 s",
     loads: &[8.4, 0.6],
     patience_secs: &[180.0, 600.0],
-    crews: &[own(7, &[0]), own(1, &[1, 0])],
+    crews: &[own(7, &[0]), helps(1, &[1, 0])],
     wait_secs: &[36.61, 211.40],
     waits: &[0.5896, 0.8707],
     occupancy: &[0.8871, 0.8707],
@@ -118,7 +124,7 @@ const TWO_NURSES: Skills = Skills {
     words: "overload: 8 general + 2 nurses who help, 8.4 + 1.2 E, patience 180 and 600 s",
     loads: &[8.4, 1.2],
     patience_secs: &[180.0, 600.0],
-    crews: &[own(8, &[0]), own(2, &[1, 0])],
+    crews: &[own(8, &[0]), helps(2, &[1, 0])],
     wait_secs: &[21.37, 121.32],
     waits: &[0.4138, 0.7276],
     occupancy: &[0.8396, 0.8218],
@@ -243,15 +249,20 @@ pub const SKILLS: &[Skills] = &[
 impl Skills {
     /// The row as rules, streams, pools and places.
     ///
-    /// That a caller is offered to a kind's own agents before shared ones, and to shared ones at all, is said with levels: the own agents
-    /// have the skill at 5, the shared ones at 1, and the queue chooses by the best skill. That a free agent takes the first of its kinds
-    /// before the second is `serves`.
+    /// Nurses who help are declared as a city would: the general queue is `helped_by` theirs. Where two crews share both kinds (S2) or each
+    /// pair takes the next pair's callers (S6) there is no queue whose agents help: there the own agents have the skill at 5 and the
+    /// shared ones at 1, and the queue chooses by the best skill. That a free agent takes the first of its kinds before the second is
+    /// `serves`.
     pub(super) fn floor(&self) -> Parts {
-        let name = |kind: usize| format!("kind{kind}");
         let mut rules = Rules::default();
         let mut streams = Vec::new();
         for (kind, load) in self.loads.iter().enumerate() {
-            let queue = Queue { choose_agent: ChooseAgent::BestSkill, reserve: self.reserve_of(kind), ..plain_queue(&name(kind)) };
+            let queue = Queue {
+                choose_agent: ChooseAgent::BestSkill,
+                reserve: self.reserve_of(kind),
+                helped_by: self.helpers_of(kind),
+                ..plain_queue(&name(kind))
+            };
             streams.push(Stream {
                 queue: queue.id.clone(),
                 calls_per_hour: load * 3600.0 / HANDLING_SECS,
@@ -264,10 +275,11 @@ impl Skills {
         let mut pools = Vec::new();
         for (number, group) in self.crews.iter().enumerate() {
             let level = |place: usize| if group.bond == Bond::Own && place == 0 { BEST.unwrap_or(Level::SOME) } else { Level::SOME };
+            let takes = if group.bond == Bond::Helps { &group.takes[..1] } else { group.takes };
             let skills: BTreeMap<Skill, Level> =
-                group.takes.iter().enumerate().map(|(place, kind)| (Skill::from(name(*kind).as_str()), level(place))).collect();
+                takes.iter().enumerate().map(|(place, kind)| (Skill::from(name(*kind).as_str()), level(place))).collect();
             let serves: Vec<QueueId> = match group.bond {
-                Bond::Own | Bond::Shared => group.takes.iter().map(|kind| QueueId::from(name(*kind))).collect(),
+                Bond::Own | Bond::Helps | Bond::Shared => takes.iter().map(|kind| QueueId::from(name(*kind))).collect(),
                 Bond::ByAge => Vec::new(),
             };
             let agents = crew(&format!("crew{number}-"), group.agents, &skills, &serves);
@@ -275,6 +287,12 @@ impl Skills {
             rules.agents.extend(agents);
         }
         (rules, streams, pools, None)
+    }
+
+    /// The queues whose agents help with a kind.
+    fn helpers_of(&self, kind: usize) -> Vec<QueueId> {
+        let help = |crew: &&Crew| crew.bond == Bond::Helps && crew.takes[1..].contains(&kind);
+        self.crews.iter().filter(help).map(|crew| QueueId::from(name(crew.takes[0]))).collect()
     }
 
     /// The agents kept back for kind 1 are those who have its skill.
@@ -287,4 +305,8 @@ impl Skills {
             hysteresis: 0,
         })
     }
+}
+
+fn name(kind: usize) -> String {
+    format!("kind{kind}")
 }
