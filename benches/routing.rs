@@ -35,7 +35,10 @@ fn main() {
             println!("routing: a scan of everything {:.2} us median, {:.2} us p99: {:.0} times as long", scan.0, scan.1, scan.0 / freed.0);
         }
     }
-    println!("routing: growth of the median from 100 to 10,000 waiting: {:.2} times (the logarithm grows 2 times)", medians[2] / medians[0]);
+    println!(
+        "routing: growth of the median from 100 to 10,000 waiting: {:.2} times (the logarithm grows 2 times)",
+        medians[2] / medians[0]
+    );
     life();
     memory();
 }

@@ -44,7 +44,11 @@ pub(crate) fn run(args: &[&str]) -> Result<bool, String> {
         // Each as soon as it is done: somebody may be watching.
         for outcome in told {
             show(&rows[outcome.place], &outcome);
-            if outcome.passed() { passed += 1 } else { failed += 1 }
+            if outcome.passed() {
+                passed += 1
+            } else {
+                failed += 1
+            }
             (calls, busy) = (calls + outcome.attempts, busy + outcome.took);
         }
     });

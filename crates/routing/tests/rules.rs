@@ -6,8 +6,8 @@ mod desk;
 
 use city::{person, queue};
 use desk::{Desk, agent, secs};
-use model::{Agent, AgentState, KeptFor, Level, Millis, OfferEnd, Queue, QueueEnd, QueueId, Reason, Reserve, Ring, Skill, TicketId};
 use model::WhyNot;
+use model::{Agent, AgentState, KeptFor, Level, Millis, OfferEnd, Queue, QueueEnd, QueueId, Reason, Reserve, Ring, Skill, TicketId};
 use routing::{Change, Decision, Preferred, Seen, Ticket};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -224,7 +224,8 @@ fn whoever_declines_a_caller_is_left_alone_for_the_pause_and_others_are_asked() 
 
 #[test]
 fn an_excluded_agent_is_never_asked_and_the_reason_says_so() {
-    let mut desk = Desk::new(&[queue("nurse", &[("nurse", 1)])], &[person("aoi", &[("nurse", 1)], &[]), person("yuki", &[("nurse", 1)], &[])]);
+    let mut desk =
+        Desk::new(&[queue("nurse", &[("nurse", 1)])], &[person("aoi", &[("nurse", 1)], &[]), person("yuki", &[("nurse", 1)], &[])]);
     desk.signs_in(secs(0), "aoi");
     let ticket = Ticket { excluded: vec![agent("aoi")], ..desk.ticket(secs(1), 1, "nurse", "ja", 0) };
     desk.does(|acd| acd.enqueue(secs(1), ticket.clone()));
@@ -394,7 +395,10 @@ fn a_desk_that_disagrees_with_phone_and_calls_is_put_right_and_it_is_said() {
         (agent("yuki"), seen(true, false, false)),
     ]);
     desk.does(|acd| acd.reconcile(secs(4), &wrong));
-    assert_eq!((desk.state("aoi"), desk.state("ken"), desk.rings_at(2).as_deref()), (AgentState::WrapUp, AgentState::SignedOut, Some("yuki")));
+    assert_eq!(
+        (desk.state("aoi"), desk.state("ken"), desk.rings_at(2).as_deref()),
+        (AgentState::WrapUp, AgentState::SignedOut, Some("yuki"))
+    );
     let repaired = desk.said.iter().filter(|d| matches!(d, Decision::Repaired { .. })).count();
     assert_eq!((repaired, desk.acd.repairs()), (4, 4), "{:?}", desk.said);
     // A live call at a desk that is free.
