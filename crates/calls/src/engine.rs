@@ -356,6 +356,7 @@ impl Engine {
             Control::EndAll => {
                 self.draining = true;
                 self.end_attempts(now);
+                self.end_errands(now);
                 let all: Vec<CallId> = self.calls.keys().copied().collect();
                 for call in all {
                     self.with_call(now, call, |engine, call| engine.close_down(now, call));

@@ -136,6 +136,17 @@ impl Engine {
         }
     }
 
+    /// The last thing before the process ends: agents on an errand are hung up on, and so is whomever they have called back.
+    pub(crate) fn end_errands(&mut self, now: Now) {
+        let all: Vec<CallId> = self.errands.keys().copied().collect();
+        for id in all {
+            self.with_errand(now, id, |engine, errand| {
+                engine.end_call_back(now, errand);
+                errand.stage = Stage::Over;
+            });
+        }
+    }
+
     /// Takes an errand in hand; what is over is hung up on.
     fn with_errand(&mut self, now: Now, id: CallId, change: impl FnOnce(&mut Engine, &mut Errand)) {
         let Some(mut errand) = self.errands.remove(&id) else { return };

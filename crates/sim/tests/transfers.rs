@@ -701,6 +701,18 @@ fn nobody_is_called_back_who_withheld_the_number_or_has_an_odd_one_or_called_lon
     assert_eq!(world.calls_out().len(), 1, "the one after five minutes");
 }
 
+#[test]
+fn the_house_closes_while_a_nurse_calls_back_and_nothing_stays() {
+    for n in [0, 2, 10] {
+        let (mut world, yuki, home) = calling_back(None, Some(answers(4)));
+        world.control(millis(300_500) + secs(n), calls::Control::EndAll);
+        rest(&mut world);
+        assert!(ended(&world, yuki).unwrap() < millis(301_000) + secs(n));
+        assert!(home.is_none_or(|home| ended(&world, home).unwrap() < millis(301_000) + secs(n)));
+        assert_eq!(state(&world, "yuki"), AgentState::Idle);
+    }
+}
+
 // ---- with every packet of sound -----------------------------------------------------------------------------------------------
 
 #[test]
