@@ -135,7 +135,7 @@ impl Acd {
                 self.learnt[waiting.queue as usize].wait_ended(now, waited, true, in_time);
             }
             self.talking.insert(claim.ticket.id, *seat);
-            let claim = Some(claim.clone());
+            let claim = Some(Box::new(claim.clone()));
             self.alter(*seat, now, |desk| {
                 desk.stage = Stage::Talking { claim, since: now, wrap_up };
                 desk.handling = Some(Handling { queue: id, since: now });

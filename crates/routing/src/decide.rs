@@ -240,7 +240,7 @@ impl Acd {
             let waiting = self.line.get(slot);
             waiting.is_some_and(|w| w.claim.is_plain() || self.personally(w, seat, self.alone(w)))
         };
-        for class in (0..CLASSES as u8).rev() {
+        for class in (0..CLASSES as u8).rev().filter(|class| !self.line.is_empty(*class)) {
             let mut best: Option<(u32, Key, Slot)> = None;
             for grant in grants {
                 let Some((key, slot)) = self.line.head(class, grant.ask as usize) else { continue };
@@ -268,7 +268,7 @@ impl Acd {
         let Some(profile) = self.floor.profile_of(seat) else { return Vec::new() };
         let mut found: Vec<(u32, Key, Slot)> = Vec::new();
         let mut all = Vec::new();
-        for class in (0..CLASSES as u8).rev() {
+        for class in (0..CLASSES as u8).rev().filter(|class| !self.line.is_empty(*class)) {
             found.clear();
             for grant in self.asks.granted(self.floor.profile[seat as usize]) {
                 if self.line.head(class, grant.ask as usize).is_none() || self.reserves.blocks_at(&profile.counted, grant.queue, class) {

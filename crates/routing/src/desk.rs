@@ -51,7 +51,7 @@ pub enum Stage {
     /// In a call.
     Talking {
         /// The caller; `None` once the caller is gone and only the agent's leg is left.
-        claim: Option<Claim>,
+        claim: Option<Box<Claim>>,
         /// Since when.
         since: Instant,
         /// After-call work to follow, as the queue declared it when the agent answered.
@@ -129,7 +129,7 @@ impl Desk {
     /// Whom the agent talks with.
     pub(crate) fn caller(&self) -> Option<&Claim> {
         match &self.stage {
-            Stage::Talking { claim, .. } => claim.as_ref(),
+            Stage::Talking { claim, .. } => claim.as_deref(),
             Stage::Free | Stage::Offered { .. } | Stage::WrapUp { .. } => None,
         }
     }
@@ -137,7 +137,7 @@ impl Desk {
     /// The caller is gone, or moves on; the agent's leg is still up.
     pub(crate) fn take_caller(&mut self) -> Option<Claim> {
         match &mut self.stage {
-            Stage::Talking { claim, .. } => claim.take(),
+            Stage::Talking { claim, .. } => claim.take().map(|claim| *claim),
             Stage::Free | Stage::Offered { .. } | Stage::WrapUp { .. } => None,
         }
     }
@@ -152,7 +152,7 @@ impl Desk {
                 if let Some(until) = own_work.or(rest) {
                     self.stage = Stage::WrapUp { until };
                 }
-                claim
+                claim.map(|claim| *claim)
             }
             other @ (Stage::Free | Stage::Offered { .. } | Stage::WrapUp { .. }) => {
                 self.stage = other;

@@ -31,6 +31,9 @@ impl Profile {
     }
 }
 
+/// What is declared of an agent: skills, and queues in order.
+type Declared<'a> = (Vec<(&'a Skill, &'a Level)>, &'a [QueueId]);
+
 /// How many of one profile are there, by what they do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
@@ -79,7 +82,7 @@ impl Floor {
             desks.entry(id.clone()).or_default();
         }
         let mut floor = Floor { by_talk: queues.iter().any(|q| q.choose_agent == ChooseAgent::LeastOccupied), ..Floor::default() };
-        let mut alike: BTreeMap<(Vec<(&Skill, &Level)>, &[QueueId]), u32> = BTreeMap::new();
+        let mut alike: BTreeMap<Declared, u32> = BTreeMap::new();
         for (seat, (id, desk)) in desks.into_iter().enumerate() {
             let profile = match agents.get(&id) {
                 None => REMOVED,

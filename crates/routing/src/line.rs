@@ -62,6 +62,8 @@ pub(crate) struct Line {
     /// By class and wish: who waits, and who of them is first.
     lines: [Vec<BTreeSet<(Key, Slot)>>; CLASSES],
     heads: [Vec<(Key, Slot)>; CLASSES],
+    /// By class: how many are in lines.
+    in_line: [usize; CLASSES],
     /// By queue.
     queues: Vec<Places>,
 }
@@ -193,17 +195,23 @@ impl Line {
             heads.resize(ask as usize + 1, NOBODY);
         }
         lines[ask as usize].insert(entry);
+        self.in_line[class as usize] += 1;
         heads[ask as usize] = heads[ask as usize].min(entry);
     }
     fn leave_line(&mut self, class: u8, ask: u32, entry: (Key, Slot)) {
         let line = &mut self.lines[class as usize][ask as usize];
         line.remove(&entry);
+        self.in_line[class as usize] -= 1;
         let head = &mut self.heads[class as usize][ask as usize];
         if *head == entry {
             *head = line.first().copied().unwrap_or(NOBODY);
         }
     }
 
+    /// Whether nobody of this class is in a line.
+    pub(crate) fn is_empty(&self, class: u8) -> bool {
+        self.in_line[class as usize] == 0
+    }
     /// The first of those who ask this, whose phone does not ring yet.
     pub(crate) fn head(&self, class: u8, ask: usize) -> Option<(Key, Slot)> {
         self.heads[class as usize].get(ask).copied().filter(|head| *head != NOBODY)
@@ -292,7 +300,9 @@ impl Line {
         let first = |class: usize| {
             self.lines[class].iter().zip(&self.heads[class]).all(|(line, head)| line.first().copied().unwrap_or(NOBODY) == *head)
         };
-        (0..self.queues.len()).map(|q| self.depth(q as u32)).sum::<usize>() == placed
+        let counted = |class: usize| self.lines[class].iter().map(BTreeSet::len).sum::<usize>() == self.in_line[class];
+        (0..CLASSES).all(counted)
+            && (0..self.queues.len()).map(|q| self.depth(q as u32)).sum::<usize>() == placed
             && self.lines.iter().flatten().map(BTreeSet::len).sum::<usize>() == in_line
             && self.queues.iter().map(|q| q.ringing.len()).sum::<usize>() == self.iter().filter(|(_, w)| w.rings_at.is_some()).count()
             && self.iter().all(found)

@@ -73,11 +73,10 @@ impl Acd {
             }
         }
         let mut counts: BTreeMap<Reason, u32> = idle;
-        counts.insert(Reason::DoesNotServe, ask.does_not_serve);
-        counts.insert(Reason::Skill, ask.lacks);
-        for state in AgentState::ALL.into_iter().filter(|state| *state != AgentState::Idle) {
-            counts.insert(Reason::State(state), states[state as usize]);
-        }
+        let busy = AgentState::ALL.into_iter().filter(|state| *state != AgentState::Idle);
+        let busy = busy.map(|state| (Reason::State(state), states[state as usize]));
+        let unfit = [(Reason::Skill, ask.lacks), (Reason::DoesNotServe, ask.does_not_serve)];
+        counts.extend(busy.chain(unfit).filter(|(_, n)| *n > 0));
         let mut less = |reason: Reason| {
             counts.entry(reason).and_modify(|n| *n = n.saturating_sub(1));
         };

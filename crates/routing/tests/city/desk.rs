@@ -1,5 +1,7 @@
 //! An ACD with its city, driven one situation at a time; each step drains what it says and audits it.
 
+#![allow(dead_code, reason = "each file of tests takes what it needs of the desk")]
+
 use crate::city::{agents, queues, rules};
 use model::{Agent, AgentId, AgentState, Instant, Lang, OfferEnd, OfferId, PassedOver, Queue, QueueEnd, QueueId, TicketId, Why, WhyNot};
 use routing::{Acd, Change, Decision, Ticket};
