@@ -9,7 +9,7 @@ mod city;
 mod days;
 
 use days::{Day, Happens, happens};
-use model::{AgentId, ChooseAgent, Instant, KeptFor, Level, Need, Queue, QueueId, Skill, TicketId};
+use model::{AgentId, ChooseAgent, Instant, KeptFor, Level, Need, OfferId, Queue, QueueId, Skill, TicketId};
 use proptest::prelude::*;
 use routing::{Acd, Claim, Decision, Desk, Presence, Rules, Stage, State};
 use std::cmp::Reverse;
@@ -182,7 +182,9 @@ impl Model<'_> {
             for (agent, caller) in pairs {
                 if !self.reserved(&agent, &self.waiting[caller]) {
                     met.insert(self.waiting[caller].ticket.id, agent.clone());
-                    self.desks.get_mut(&agent).expect("has a desk").signed_in = false;
+                    // Rings now: not idle, and still there for whoever waits for this agent and nobody else.
+                    let (offer, ticket, until) = (OfferId(0), self.waiting[caller].ticket.id, self.now);
+                    self.desks.get_mut(&agent).expect("has a desk").stage = Stage::Offered { offer, ticket, until };
                     self.settle();
                 }
             }
