@@ -1,6 +1,6 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
-    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, crowd
+    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, wards, callback, crowd
 """
 
 import pathlib
@@ -9,9 +9,11 @@ import sys
 import time
 from collections import Counter
 
+import outside
 import sound
 import wire
 from engine import NUMBER, Engine
+from outside import WARD_CALLERS
 from phones import HOST, Baresip, sipp
 from stage import Failed, Proof, Stage
 
@@ -213,7 +215,17 @@ def check_records(proof, city):
     proof.check(True, f"`toritsugi verify`: {' '.join(city.verify().splitlines())}")
 
 
+def wards(stage, city):
+    return outside.wards(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
+
+
+def called_back(stage, city):
+    return outside.callback(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
+
+
 PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN)}
+PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
+PROOFS["callback"] = (called_back, {"yuki": None})
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
 
 
