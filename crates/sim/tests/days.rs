@@ -1,6 +1,6 @@
 //! Days by the seed, at three depths: quiet ones, surges, and days on which things break. After every step the books are audited.
 //!
-//! `DAYS=2000 cargo test --release -p toritsugi-sim --test days -- --ignored` for more of them.
+//! `cargo xtask soak --days 2000` for more of them.
 
 use model::{CallEnd, Event};
 use sim::{Kind, Scenario, World};
@@ -66,10 +66,10 @@ fn two_hundred_days_of_a_thousand_calls() {
 }
 
 #[test]
-#[ignore = "a soak: DAYS=2000 cargo test --release -p toritsugi-sim --test days -- --ignored"]
+#[ignore = "a soak: cargo xtask soak --days 2000"]
 fn many_days() {
     #[expect(clippy::disallowed_methods, reason = "how long to soak is whoever runs it to say")]
-    let days_wanted = std::env::var("DAYS").ok().and_then(|days| days.parse().ok()).unwrap_or(500);
+    let days_wanted = std::env::var("TORITSUGI_SOAK_DAYS").ok().and_then(|days| days.parse().ok()).unwrap_or(500);
     days(10_000, 10_000 + days_wanted);
 }
 
