@@ -277,8 +277,11 @@ impl Engine {
                     let booked = self.book_callback(now, call, wanted, terms);
                     call.run.handle(now, if booked { Heard::CallbackBooked } else { Heard::CallbackRefused });
                 }
-                // The first promise is the one that a caller decided by.
                 Ask::Told { estimate } => {
+                    if let Some(ticket) = call.ticket() {
+                        self.acd.told(now.mono, ticket.id, estimate);
+                    }
+                    // The first promise is the one that a caller decided by.
                     call.told.get_or_insert((now.mono, estimate));
                 }
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
@@ -440,7 +443,8 @@ impl Engine {
             }
         };
         self.tickets.remove(&ticket.id);
-        self.acd.abandon(now.mono, ticket.id);
+        // Nobody lost patience: routing learns nothing of how long callers wait from a key, a rung or a transfer.
+        self.acd.leave(now.mono, ticket.id);
         call.after = self.commit(Record::Unplaced { call: call.id, how });
         self.note_left(now, call, &ticket, how);
     }
@@ -522,7 +526,7 @@ impl Engine {
             other => call.stage = other,
         }
         if let Some(ticket) = call.ticket() {
-            self.acd.abandon(now.mono, ticket.id);
+            self.acd.leave(now.mono, ticket.id);
         }
         self.play(call, &[sentence], OnKey::Ignore, false);
         call.closing = Some(now.mono + CLOSING_MAX);
