@@ -350,6 +350,7 @@ impl Engine {
         self.connected(call, name, kind, by.clone());
         self.join_caller(call);
         self.media(call.after, leg, Media::Join(MixId(call.id.0)));
+        self.pass_keys(call);
         let to_human = now.mono.since(call.arrived.mono);
         call.to_human.get_or_insert(to_human);
         if by.is_none() {
@@ -472,7 +473,10 @@ impl Engine {
         let (reached, kind) = (called.reached, called.kind);
         let back = Back::Agent(ticket);
         match reached {
-            Reached::Joined(_) => self.leave_place(now, call, &back),
+            Reached::Joined(_) => {
+                self.leave_place(now, call, &back);
+                self.pass_keys(call);
+            }
             Reached::Calling | Reached::Briefed if kind == TransferKind::ThreeWay => self.part_caller(call),
             Reached::Calling | Reached::Briefed | Reached::Private => {}
         }
@@ -561,6 +565,11 @@ impl Engine {
     fn join_caller(&mut self, call: &mut Call) {
         self.hush(call);
         self.media(call.after, call.leg.id, Media::Join(MixId(call.id.0)));
+    }
+
+    /// The caller's keys go to the other house, which may have a menu of its own. While an agent is there they would only be a noise.
+    fn pass_keys(&mut self, call: &Call) {
+        self.media(call.after, call.leg.id, Media::PassKeys);
     }
 
     fn play_on(&mut self, after: Seq, leg: LegId, clips: Vec<Arc<Clip>>, repeat: bool) -> PlayId {

@@ -589,6 +589,33 @@ fn the_ward_hangs_up_on_a_resident_whom_the_flow_has_put_through() {
 }
 
 #[test]
+fn the_wards_own_menu_hears_the_callers_keys_once_no_agent_is_between_them() {
+    let mut world = hotline();
+    world.add_neighbour(Neighbour { keys: "W1".to_owned(), ..ward(answers(3)) });
+    let caller = Resident { keys: "WWWW4".to_owned(), talk: Some(secs(60)), ..Resident::default() };
+    let caller = world.add_resident(secs(5), caller);
+    world.run_until(secs(12));
+    assert!(!world.keys_pass(caller), "the ward has not accepted yet");
+    world.run_until(secs(30));
+    assert!(world.keys_pass(caller));
+    rest(&mut world);
+
+    // With an agent between them keys would only be a noise; once the agent has handed over, they are the caller's own affair.
+    let (mut world, yuki, caller) = talking();
+    world.add_neighbour(ward(answers(3)));
+    presses(&mut world, secs(30), yuki, "*271");
+    presses(&mut world, secs(40), yuki, "*4");
+    for (at, passes) in [(secs(25), false), (secs(38), false), (secs(44), false)] {
+        world.run_until(at);
+        assert_eq!(world.keys_pass(caller), passes, "{at:?}");
+    }
+    presses(&mut world, secs(45), yuki, "*5");
+    world.run_until(secs(50));
+    assert!(world.keys_pass(caller), "handed over from a conversation of three");
+    rest(&mut world);
+}
+
+#[test]
 fn a_ward_that_does_not_accept_leads_to_the_nurse() {
     for (answer, how) in [
         (answers(3), TransferEnd::NoAnswer),
