@@ -296,6 +296,7 @@ impl Engine {
         let to_human = now.mono.since(call.arrived.mono);
         call.to_human.get_or_insert(to_human);
         call.served_by = Some(side.agent.clone());
+        call.owed = false;
         self.remember_caller(now, call, &side.agent);
         self.note(Event::OfferEnded { offer: side.offer, agent: side.agent.clone(), how: OfferEnd::Answered });
         self.note_left(now, call, &ticket, QueueEnd::Answered);
@@ -332,6 +333,7 @@ impl Engine {
                     // Law 4: the caller did not hang up, so the caller keeps the place, at the front by age.
                     self.commit_unassigned(call, side.offer, OfferEnd::Answered);
                     call.stage = Stage::Waiting(ticket.clone());
+                    call.owed = true;
                     // This alone: it takes the ticket back and leaves the agent to after-call work.
                     self.acd.returned(now.mono, ticket.id);
                     self.tell(now, call, Heard::Returned);

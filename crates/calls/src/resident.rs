@@ -94,6 +94,7 @@ impl Engine {
             waited: None,
             to_human: None,
             served_by: None,
+            owed: false,
             talked: None,
             put_through: None,
             music: None,
@@ -287,7 +288,7 @@ impl Engine {
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {
                     // Whoever was served was let go by whom they talked with: the flow only says goodbye.
-                    let served = call.served_by.is_some() || call.put_through.is_some();
+                    let served = call.was_served() || call.put_through.is_some() && !call.owed;
                     let (end, by) = if served { (CallEnd::Served, Party::Agent) } else { (CallEnd::FlowEnded, Party::Engine) };
                     return self.end_call(now, call, end, by);
                 }
@@ -407,7 +408,7 @@ impl Engine {
             kept: call.kept,
         };
         if let Some(person) = call.person.as_ref().filter(|_| call.kept) {
-            self.memories.handle_taken(person);
+            self.memories.handle_taken(person, since_wall);
         }
         self.placed_ticket = self.placed_ticket.max(ticket);
         call.after = self.commit(Record::Placed { call: call.id, place });
@@ -533,7 +534,7 @@ impl Engine {
     }
 
     fn end_closing(&mut self, now: Now, call: &mut Call) {
-        let end = if call.served_by.is_some() { CallEnd::Served } else { CallEnd::LostInRestart };
+        let end = if call.was_served() { CallEnd::Served } else { CallEnd::LostInRestart };
         self.end_call(now, call, end, Party::Engine);
     }
 

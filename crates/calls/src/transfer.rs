@@ -249,6 +249,7 @@ impl Engine {
         self.media(call.after, call.leg.id, Media::Leave);
         self.note_transfer(call, to.clone(), TransferKind::Queue, by, TransferEnd::Connected);
         call.put_through = Some(to);
+        call.owed = true;
         call.last_queue = Some(queue.id.clone());
         call.claim = Some(wanted.clone());
         call.stage = Stage::Waiting(Ticket { id: ticket.id, queue: queue.id.clone() });
@@ -391,6 +392,7 @@ impl Engine {
                         self.tell(now, call, Heard::NotTransferred(how));
                     }
                     Back::Agent(ticket) => {
+                        call.owed = true;
                         self.readmit(now, call, ticket);
                         self.tell(now, call, Heard::Returned);
                     }
@@ -535,6 +537,7 @@ impl Engine {
 
     fn connected(&mut self, call: &mut Call, name: String, kind: TransferKind, by: Option<AgentId>) {
         call.put_through = Some(name.clone());
+        call.owed = false;
         self.note_transfer(call, name, kind, by, TransferEnd::Connected);
     }
 
