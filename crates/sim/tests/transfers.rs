@@ -432,6 +432,28 @@ fn no_more_calls_go_out_in_an_hour_than_the_city_allows() {
     assert_eq!(world.calls_out().len(), 3);
 }
 
+#[test]
+fn the_hour_goes_on_after_the_engine_was_killed() {
+    let mut city = city();
+    let mut book = (*city.book).clone();
+    book.settings.calls_out_per_hour = 2;
+    city.book = Arc::new(book);
+    let mut world = World::new(Arc::new(city), 1);
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    world.add_neighbour(ward(AnswerPolicy::Decline(486)));
+    // The clock is put back by two hours while the engine is down: that makes nothing forgotten, and nothing younger than the restart.
+    world.clock_jumps(secs(101), -2 * 3600 * 1000);
+    for (from, keys) in [(5, [30, 40]), (700, [730, 740]), (3800, [3830, 3840])] {
+        world.add_resident(secs(from), talks(60));
+        keys.into_iter().for_each(|at| presses(&mut world, secs(at), yuki, "*271"));
+    }
+    world.crash(secs(100), secs(3));
+    world.run_until_quiet(secs(7200));
+    let how: Vec<TransferEnd> = transfers(&world).into_iter().map(|(_, _, how)| how).collect();
+    use TransferEnd::{AtCapacity, Busy};
+    assert_eq!(how, [Busy, Busy, AtCapacity, AtCapacity, Busy, Busy]);
+}
+
 // ---- to another queue --------------------------------------------------------------------------------------------------------
 
 #[test]
