@@ -632,6 +632,7 @@ impl Engine {
             waited: None,
             to_human: None,
             served_by: None,
+            owed: false,
             talked: None,
             after,
             wake: None,

@@ -208,6 +208,9 @@ pub(crate) struct Call {
     pub(crate) waited: Option<Duration>,
     pub(crate) to_human: Option<Duration>,
     pub(crate) served_by: Option<AgentId>,
+    /// They were served and wait again: the agent's phone vanished, or they were sent on. Until somebody answers they have not got what
+    /// they called for.
+    pub(crate) owed: bool,
     pub(crate) talked: Option<Duration>,
     /// The house closes and the caller hears so; by then they are hung up on.
     pub(crate) closing: Option<Instant>,
@@ -306,6 +309,11 @@ impl Call {
         [cut, agent, outside, self.run.poll_timeout()].into_iter().flatten().min()
     }
 
+    /// Whether an agent has served them, and nobody is owed to them.
+    pub(crate) fn was_served(&self) -> bool {
+        self.served_by.is_some() && !self.owed
+    }
+
     /// Where a call that the caller leaves now has ended.
     pub(crate) fn end_if_caller_leaves(&self) -> CallEnd {
         match self.stage {
@@ -315,14 +323,14 @@ impl Call {
             Stage::Through(_, Back::Kept(_) | Back::Agent(_)) => CallEnd::AbandonedInQueue,
             // Also after an agent's phone has vanished: who waits again and gives up was not served.
             Stage::Waiting(_) | Stage::Ringing(..) => CallEnd::AbandonedInQueue,
-            _ if self.served_by.is_some() => CallEnd::Served,
+            _ if self.was_served() => CallEnd::Served,
             Stage::Answering | Stage::Menu | Stage::Through(..) | Stage::Over => CallEnd::AbandonedInMenu,
         }
     }
 
     /// The stage at which a caller who hangs up gives up; `None` for whoever got what they called for.
     pub(crate) fn abandon_stage(&self, now: Now) -> Option<AbandonStage> {
-        if self.served_by.is_some() && !self.in_queue() || self.booked {
+        if self.was_served() && !self.in_queue() || self.booked {
             return None;
         }
         if now.mono.since(self.arrived.mono) < SHORT {

@@ -2,11 +2,11 @@
 
 use crate::attempt::Attempt;
 use crate::call::{Call, Dialling, Leg, Sound, Stage};
-use crate::call_back::LastCallers;
+use crate::call_return::LastCallers;
 use crate::callback::Callbacks;
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
-use crate::outbound::CallsOut;
+use crate::outbound::{CallsOut, WentOut};
 use crate::persons::Memories;
 use crate::record::{self, OpenCall, Record, State};
 use crate::{City, Ports, Vault};
@@ -44,6 +44,9 @@ pub struct Engine {
     pub(crate) ended: BTreeMap<CallEnd, u64>,
     pub(crate) memories: Memories,
     pub(crate) calls_out: CallsOut,
+    pub(crate) went_out: WentOut,
+    /// What went out before a restart is not yet counted: that needs the time of the first input.
+    recounts: bool,
     pub(crate) tones: media::Tones,
     pub(crate) callbacks: Callbacks,
     /// Tickets whose place was asked for again: that they have it is no news.
@@ -119,6 +122,8 @@ impl Engine {
             ended: BTreeMap::new(),
             memories: Memories::default(),
             calls_out: CallsOut::default(),
+            went_out: WentOut::default(),
+            recounts: false,
             tones: media::Tones::new(),
             callbacks: Callbacks::default(),
             asked_again: BTreeSet::new(),
@@ -166,6 +171,8 @@ impl Engine {
         engine.memories = state.memories;
         engine.callbacks.of_the_journal = state.callbacks;
         engine.orphans = state.calls;
+        engine.went_out = state.calls_out;
+        engine.recounts = true;
         engine
     }
 
@@ -178,6 +185,9 @@ impl Engine {
     /// One thing happened. Drain [`Engine::poll_output`] before the next.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         self.in_hand = None;
+        if std::mem::take(&mut self.recounts) {
+            self.calls_out.restore(now, &self.went_out);
+        }
         self.close_orphans(now);
         self.wind_callbacks(now);
         match input {
@@ -220,6 +230,7 @@ impl Engine {
             on_break: self.on_break(),
             calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).chain(self.open_attempts()).collect(),
             ended: self.ended.clone(),
+            calls_out: self.went_out.clone(),
             callbacks: self.callbacks.state(),
             memories: self.memories.clone(),
             last_call: CallId(self.last_call),
@@ -300,6 +311,15 @@ impl Engine {
         let wake =
             self.wakes.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(_, c)| format!("a timer for call {c} that is gone"));
         ticket.or(offer).or(wake).map_or(Ok(()), Err)
+    }
+
+    /// Whether routing's own books agree, and nobody idle is left who may take somebody waiting: dearer than [`Engine::audit`], for tests
+    /// and the simulator.
+    ///
+    /// # Errors
+    /// The first disagreement.
+    pub fn audit_routing(&self) -> Result<(), String> {
+        self.acd.audit()
     }
 
     // ---- what happened -------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 //! The INVITE carries the agent's digest, so nobody else can set an agent's presence (RFC 3261 section 22).
 
 use crate::call::Leg;
-use crate::call_back::CallBack;
+use crate::call_return::CallReturn;
 use crate::engine::{Engine, Invite, Owner, far};
 use flow::Spoken;
 use media::{Command as Media, OnKey};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 const CODES: [(&str, Change, &str); 3] =
     [("*1", Change::Ready, "agent_ready"), ("*2", Change::Break, "agent_break"), ("*3", Change::Ready, "agent_wrap_up_done")];
 /// The code that calls the last caller back.
-const CALL_BACK: &str = "*9";
+const CALL_RETURN: &str = "*9";
 
 /// One agent's errand.
 pub(crate) struct Errand {
@@ -31,7 +31,7 @@ enum Wish {
     /// Another presence, and to hear that it is so.
     Presence(Change, PromptId),
     /// To call the last caller back.
-    CallBack,
+    CallReturn,
 }
 
 pub(crate) enum Stage {
@@ -39,7 +39,7 @@ pub(crate) enum Stage {
     Answering,
     Saying(PlayId),
     /// It rings outside, or somebody there has answered.
-    CallingBack(CallBack),
+    Returning(CallReturn),
     /// Nothing more is done for it.
     Over,
 }
@@ -48,13 +48,13 @@ impl Errand {
     /// When it wants to be woken.
     pub(crate) fn due(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::CallingBack(back) => back.due(),
+            Stage::Returning(back) => back.due(),
             Stage::Opening(_) | Stage::Answering | Stage::Saying(_) | Stage::Over => None,
         }
     }
     /// Whether the agent is in a call by it.
     pub(crate) fn is_call(&self) -> bool {
-        matches!(self.stage, Stage::CallingBack(_))
+        matches!(self.stage, Stage::Returning(_))
     }
 }
 
@@ -64,7 +64,7 @@ impl Engine {
         let presence = CODES.iter().find(|(code, ..)| *code == invite.to_user);
         let wish = match presence {
             Some((_, change, prompt)) => Wish::Presence(*change, PromptId::from(*prompt)),
-            None if invite.to_user == CALL_BACK => Wish::CallBack,
+            None if invite.to_user == CALL_RETURN => Wish::CallReturn,
             // Agents dial star codes only.
             None => return self.refuse(now, dialog, Refusal::UnknownNumber),
         };
@@ -91,7 +91,7 @@ impl Engine {
     pub(crate) fn on_errand_media(&mut self, now: Now, id: CallId, leg: LegId, event: media::Event) {
         self.with_errand(now, id, |engine, errand| {
             if leg != errand.leg.id {
-                return engine.on_call_back_media(now, errand, leg, &event);
+                return engine.on_call_return_media(now, errand, leg, &event);
             }
             match event {
                 media::Event::Opened(_) => engine.answer_errand(now, errand),
@@ -111,12 +111,12 @@ impl Engine {
     pub(crate) fn on_errand_sip(&mut self, now: Now, id: CallId, dialog: DialogId, event: sip::Event) {
         self.with_errand(now, id, |engine, errand| {
             if dialog != errand.leg.dialog {
-                return engine.on_call_back_sip(now, errand, &event);
+                return engine.on_call_return_sip(now, errand, &event);
             }
             match event {
                 sip::Event::Acked { .. } if matches!(errand.stage, Stage::Answering) => engine.run_errand(now, id, errand),
                 sip::Event::Bye { .. } | sip::Event::Cancelled { .. } | sip::Event::AckMissing { .. } => {
-                    engine.end_call_back(now, errand);
+                    engine.end_call_return(now, errand);
                     errand.stage = Stage::Over;
                 }
                 sip::Event::Reoffer { dialog, .. } => {
@@ -132,7 +132,7 @@ impl Engine {
         let due = self.errands.iter().filter(|(_, errand)| errand.due().is_some_and(|at| at <= now.mono));
         let due: Vec<CallId> = due.map(|(id, _)| *id).collect();
         for id in due {
-            self.with_errand(now, id, |engine, errand| engine.on_call_back_timeout(now, errand));
+            self.with_errand(now, id, |engine, errand| engine.on_call_return_timeout(now, errand));
         }
     }
 
@@ -141,7 +141,7 @@ impl Engine {
         let all: Vec<CallId> = self.errands.keys().copied().collect();
         for id in all {
             self.with_errand(now, id, |engine, errand| {
-                engine.end_call_back(now, errand);
+                engine.end_call_return(now, errand);
                 errand.stage = Stage::Over;
             });
         }
@@ -179,7 +179,7 @@ impl Engine {
     fn run_errand(&mut self, now: Now, id: CallId, errand: &mut Errand) {
         let (change, prompt) = match &errand.wish {
             Wish::Presence(change, prompt) => (*change, prompt.clone()),
-            Wish::CallBack => return self.begin_call_back(now, id, errand),
+            Wish::CallReturn => return self.begin_call_return(now, id, errand),
         };
         self.set_agent(now, &errand.agent, change);
         let spoken = Spoken { prompt, lang: Lang::from("ja"), value: None };

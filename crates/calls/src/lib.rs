@@ -8,7 +8,7 @@
 
 mod attempt;
 mod call;
-mod call_back;
+mod call_return;
 mod callback;
 mod city;
 mod engine;
@@ -28,6 +28,7 @@ pub use city::City;
 pub use engine::Engine;
 pub use face::{Act, Control, Input, Output, Reply, Wake};
 pub use gate::Gate;
+pub use outbound::WentOut;
 pub use persons::{Kept, Memories};
 pub use ports::Ports;
 pub use record::{Booked, OpenCall, Place, Record, State};

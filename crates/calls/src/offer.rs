@@ -1,5 +1,6 @@
 //! The agent's side: an offer becomes a ringing phone, a ringing phone becomes a conversation.
 
+use crate::City;
 use crate::call::{AgentSide, Call, Dialling, Sound, Stage};
 use crate::engine::{Engine, Owner, far};
 use crate::record::Record;
@@ -17,6 +18,10 @@ use std::time::Duration;
 pub(crate) const PHONE_DEAF: Duration = Duration::from_secs(2);
 /// How long after its length a whisper counts as heard, though nobody said so.
 const WHISPER_GRACE: Duration = Duration::from_secs(2);
+/// How long the caller has waited, in minutes.
+const WHISPER_WAITED: &str = "whisper_waited";
+/// Longer waits are told as this many minutes.
+const WAITED_MAX: u32 = 30;
 
 impl Engine {
     /// Routing has decided.
@@ -252,7 +257,7 @@ impl Engine {
         }
         side.leg.codec = Some(agreed.codec);
         self.media(call.after, side.leg.id, Media::Connect(far(agreed, &side.leg)));
-        let clips = self.whisper(call, &ticket.queue);
+        let clips = self.whisper(now, call, &ticket.queue);
         if clips.is_empty() {
             call.stage = Stage::Ringing(ticket, side);
             return self.join_agent(now, call);
@@ -265,14 +270,17 @@ impl Engine {
     }
 
     /// What the agent hears before the caller: the queue's sentences in the house's language, the caller's language where there is a word
-    /// for it, and one beep. Nothing, where the queue says nothing.
-    fn whisper(&self, call: &Call, queue: &QueueId) -> Vec<Arc<Clip>> {
+    /// for it, how long they have waited if that is worth a word, and one beep. Nothing, where the queue says nothing.
+    fn whisper(&self, now: Now, call: &Call, queue: &QueueId) -> Vec<Arc<Clip>> {
         let Some(queue) = call.city.book.queues.get(queue).filter(|queue| !queue.whisper.is_empty()) else { return Vec::new() };
         let lang = house_lang(call);
         let of_lang = PromptId::from(format!("whisper_lang_{}", call.run.lang()));
-        let sentences = queue.whisper.iter().chain([&of_lang]);
-        let spoken = sentences.map(|prompt| Spoken { prompt: prompt.clone(), lang: lang.clone(), value: None });
-        spoken.filter_map(|spoken| call.city.clips.get(&spoken)).chain([&self.tones.beep]).map(Arc::clone).collect()
+        let spoken = |prompt: &PromptId, value| Spoken { prompt: prompt.clone(), lang: lang.clone(), value };
+        let waited = call.waiting_since.map_or(Duration::ZERO, |(since, _)| now.mono.since(since));
+        let sentences = queue.whisper.iter().chain([&of_lang]).map(|prompt| spoken(prompt, None));
+        let sentences =
+            sentences.chain(waited_figure(waited, &call.city, |minutes| spoken(&PromptId::from(WHISPER_WAITED), Some(minutes))));
+        sentences.filter_map(|spoken| call.city.clips.get(&spoken)).chain([&self.tones.beep]).map(Arc::clone).collect()
     }
 
     /// The agent is told, or there is nothing to tell: both hear each other, even in the middle of an announcement.
@@ -288,6 +296,7 @@ impl Engine {
         let to_human = now.mono.since(call.arrived.mono);
         call.to_human.get_or_insert(to_human);
         call.served_by = Some(side.agent.clone());
+        call.owed = false;
         self.remember_caller(now, call, &side.agent);
         self.note(Event::OfferEnded { offer: side.offer, agent: side.agent.clone(), how: OfferEnd::Answered });
         self.note_left(now, call, &ticket, QueueEnd::Answered);
@@ -324,6 +333,7 @@ impl Engine {
                     // Law 4: the caller did not hang up, so the caller keeps the place, at the front by age.
                     self.commit_unassigned(call, side.offer, OfferEnd::Answered);
                     call.stage = Stage::Waiting(ticket.clone());
+                    call.owed = true;
                     // This alone: it takes the ticket back and leaves the agent to after-call work.
                     self.acd.returned(now.mono, ticket.id);
                     self.tell(now, call, Heard::Returned);
@@ -416,8 +426,30 @@ fn display(now: Now, call: &Call) -> String {
     shown
 }
 
+/// The longest wait that the city has a sound for and that is no longer than it was: told from one minute on.
+fn waited_figure(waited: Duration, city: &City, spoken: impl Fn(u32) -> Spoken) -> Option<Spoken> {
+    let minutes = u32::try_from(waited.as_secs() / 60).unwrap_or(u32::MAX).min(WAITED_MAX);
+    (1..=minutes).rev().map(spoken).find(|spoken| city.clips.contains_key(spoken))
+}
+
 /// The language that is spoken to agents and to whomever they call: the flow's first.
 pub(crate) fn house_lang(call: &Call) -> Lang {
     let flow = call.city.book.flows.get(&call.flow);
     flow.and_then(|flow| flow.languages().next().cloned()).unwrap_or_else(|| Lang::from("ja"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_whispered_by_the_figures_that_there_are_and_never_longer_than_it_was() {
+        let of = |value: u32| Spoken { prompt: PromptId::from(WHISPER_WAITED), lang: Lang::from("ja"), value: Some(value) };
+        let sound = Arc::new(Clip::encode(&model::Pcm::silence(8000, 160)).unwrap());
+        let clips = [1, 2, 3, 5, 10].map(|value| (of(value), Arc::clone(&sound)));
+        let city = City { clips: clips.into(), ..City::default() };
+        let told = |secs| waited_figure(Duration::from_secs(secs), &city, of).and_then(|spoken| spoken.value);
+        assert_eq!([0, 59, 60, 299, 300, 7200].map(told), [None, None, Some(1), Some(3), Some(5), Some(10)]);
+        assert_eq!(waited_figure(Duration::from_secs(300), &City::default(), of), None, "a city without the sentence");
+    }
 }

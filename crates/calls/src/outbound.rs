@@ -7,9 +7,11 @@
 
 use crate::call::Leg;
 use crate::engine::{Engine, Owner, far};
+use crate::persons::instant_of;
 use crate::record::Record;
 use media::Command as Media;
-use model::{AgentId, CallId, Codec, DialogId, Event, FlowId, Instant, LegId, LineId, Now, Number, Redacted, Seq, TransferEnd};
+use model::{AgentId, CallId, Codec, DialogId, Event, FlowId, Instant, LegId, LineId, Now, Number, Redacted, Seq, TransferEnd, UnixMillis};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -18,6 +20,8 @@ use std::time::Duration;
 const UDP: FlowId = FlowId(0);
 /// What "calls out in any hour" is counted over.
 const HOUR: Duration = Duration::from_secs(3600);
+/// Calls of one hour that are remembered over a restart; as many as an hour may have.
+const WENT_OUT_MAX: usize = 10_000;
 /// A trunk that has not said anything at all to an INVITE by then is out of order: by then it was asked four times (RFC 3261 section
 /// 17.1.1.2, timer A).
 const TRUNK_DEAF: Duration = Duration::from_secs(4);
@@ -83,7 +87,28 @@ pub(crate) enum Came {
 #[derive(Debug, Default)]
 pub(crate) struct CallsOut(VecDeque<Instant>);
 
+/// The same as the journal tells it, by the wall clock: after a restart the hour does not begin anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WentOut(VecDeque<UnixMillis>);
+
+impl WentOut {
+    /// A call goes out. Those of an hour before are forgotten, by the time of the records, and so are all but the last ten thousand.
+    pub(crate) fn note(&mut self, at: UnixMillis) {
+        self.0.push_back(at);
+        let old = |then: &UnixMillis| u128::from(at.0.abs_diff(then.0)) >= HOUR.as_millis() && *then < at;
+        while self.0.len() > WENT_OUT_MAX || self.0.front().is_some_and(old) {
+            self.0.pop_front();
+        }
+    }
+}
+
 impl CallsOut {
+    /// What went out before a restart counts on. A clock that was put back in between makes nothing younger than it is at the restart.
+    pub(crate) fn restore(&mut self, now: Now, before: &WentOut) {
+        let mut all: Vec<Instant> = before.0.iter().map(|at| instant_of(now, *at)).chain(self.0.drain(..)).collect();
+        all.sort();
+        self.0 = all.into();
+    }
     /// One more, if the hour still has room for it.
     fn count(&mut self, now: Instant, limit: u32) -> bool {
         while self.0.front().is_some_and(|at| now.since(*at) >= HOUR) {
@@ -173,7 +198,8 @@ impl Engine {
             return Err(TransferEnd::AtCapacity);
         }
         self.note_places(leg_id, |line, used, lines| Event::LineTaken { line, used, lines });
-        let after = self.commit(Record::CalledOut { call, line, trunk, by });
+        self.went_out.note(now.wall);
+        let after = self.commit(Record::CalledOut { call, line, trunk, by, at: now.wall });
         if let Some(thread) = self.dialogs.get_mut(&dialog) {
             thread.after = after;
         }

@@ -96,9 +96,12 @@ impl Memories {
         self.cut.entries.get(person).filter(|(at, _)| apart(now, *at) <= PLACE_KEPT_MILLIS).map(|(_, kept)| *kept)
     }
 
-    /// The place was taken up again: that is possible once.
-    pub(crate) fn handle_taken(&mut self, person: &Person) {
-        self.cut.entries.remove(person);
+    /// The place of this age was taken up again: that is possible once. Around midnight it is remembered under yesterday's name of the
+    /// person, and found by its age, to the millisecond.
+    pub(crate) fn handle_taken(&mut self, person: &Person, since: UnixMillis) {
+        if self.cut.entries.remove(person).is_none() {
+            self.cut.entries.retain(|_, (_, kept)| kept.since != since);
+        }
     }
 
     /// Who served this person last today.

@@ -1,5 +1,6 @@
 //! What is written down before the world sees it, and the state that the written records add up to.
 
+use crate::outbound::WentOut;
 use crate::persons::Memories;
 use flow::CallbackTerms;
 use model::{
@@ -112,6 +113,9 @@ pub enum Record {
         trunk: LineId,
         /// By which agent, if an agent asked for it.
         by: Option<AgentId>,
+        /// When: the hour's limit outlives a restart.
+        #[serde(default)]
+        at: UnixMillis,
     },
     /// All places of a line were taken when a call wanted one.
     LineFull {
@@ -264,6 +268,9 @@ pub struct State {
     /// What is remembered of persons for a while.
     #[serde(default)]
     pub memories: Memories,
+    /// When calls went out, as far as the hour's limit still asks.
+    #[serde(default)]
+    pub calls_out: WentOut,
     /// Calls that ended, by how.
     pub ended: BTreeMap<CallEnd, u64>,
     /// The highest call id given out.
@@ -292,16 +299,13 @@ impl State {
             Record::Placed { call, place } => {
                 self.last_ticket = self.last_ticket.max(place.ticket);
                 if let Some(person) = self.calls.get(&call).and_then(|open| open.person.as_ref()).filter(|_| place.kept) {
-                    self.memories.handle_taken(person);
+                    self.memories.handle_taken(person, place.since);
                 }
                 self.call(call, |open| open.place = Some(place));
             }
             Record::Unplaced { call, .. } => self.call(call, |open| open.place = None),
-            Record::Waits { .. }
-            | Record::Transferred { .. }
-            | Record::CalledOut { .. }
-            | Record::LineFull { .. }
-            | Record::Refused { .. } => {}
+            Record::Waits { .. } | Record::Transferred { .. } | Record::LineFull { .. } | Record::Refused { .. } => {}
+            Record::CalledOut { at, .. } => self.calls_out.note(at),
             Record::CallbackBooked { ticket, booked } => {
                 self.last_ticket = self.last_ticket.max(ticket);
                 self.callbacks.insert(ticket, *booked);

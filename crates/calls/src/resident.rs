@@ -94,6 +94,7 @@ impl Engine {
             waited: None,
             to_human: None,
             served_by: None,
+            owed: false,
             talked: None,
             put_through: None,
             music: None,
@@ -277,14 +278,17 @@ impl Engine {
                     let booked = self.book_callback(now, call, wanted, terms);
                     call.run.handle(now, if booked { Heard::CallbackBooked } else { Heard::CallbackRefused });
                 }
-                // The first promise is the one that a caller decided by.
                 Ask::Told { estimate } => {
+                    if let Some(ticket) = call.ticket() {
+                        self.acd.told(now.mono, ticket.id, estimate);
+                    }
+                    // The first promise is the one that a caller decided by.
                     call.told.get_or_insert((now.mono, estimate));
                 }
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {
                     // Whoever was served was let go by whom they talked with: the flow only says goodbye.
-                    let served = call.served_by.is_some() || call.put_through.is_some();
+                    let served = call.was_served() || call.put_through.is_some() && !call.owed;
                     let (end, by) = if served { (CallEnd::Served, Party::Agent) } else { (CallEnd::FlowEnded, Party::Engine) };
                     return self.end_call(now, call, end, by);
                 }
@@ -404,7 +408,7 @@ impl Engine {
             kept: call.kept,
         };
         if let Some(person) = call.person.as_ref().filter(|_| call.kept) {
-            self.memories.handle_taken(person);
+            self.memories.handle_taken(person, since_wall);
         }
         self.placed_ticket = self.placed_ticket.max(ticket);
         call.after = self.commit(Record::Placed { call: call.id, place });
@@ -440,7 +444,8 @@ impl Engine {
             }
         };
         self.tickets.remove(&ticket.id);
-        self.acd.abandon(now.mono, ticket.id);
+        // Nobody lost patience: routing learns nothing of how long callers wait from a key, a rung or a transfer.
+        self.acd.leave(now.mono, ticket.id);
         call.after = self.commit(Record::Unplaced { call: call.id, how });
         self.note_left(now, call, &ticket, how);
     }
@@ -522,14 +527,14 @@ impl Engine {
             other => call.stage = other,
         }
         if let Some(ticket) = call.ticket() {
-            self.acd.abandon(now.mono, ticket.id);
+            self.acd.leave(now.mono, ticket.id);
         }
         self.play(call, &[sentence], OnKey::Ignore, false);
         call.closing = Some(now.mono + CLOSING_MAX);
     }
 
     fn end_closing(&mut self, now: Now, call: &mut Call) {
-        let end = if call.served_by.is_some() { CallEnd::Served } else { CallEnd::LostInRestart };
+        let end = if call.was_served() { CallEnd::Served } else { CallEnd::LostInRestart };
         self.end_call(now, call, end, Party::Engine);
     }
 

@@ -249,6 +249,7 @@ impl Engine {
         self.media(call.after, call.leg.id, Media::Leave);
         self.note_transfer(call, to.clone(), TransferKind::Queue, by, TransferEnd::Connected);
         call.put_through = Some(to);
+        call.owed = true;
         call.last_queue = Some(queue.id.clone());
         call.claim = Some(wanted.clone());
         call.stage = Stage::Waiting(Ticket { id: ticket.id, queue: queue.id.clone() });
@@ -350,6 +351,7 @@ impl Engine {
         self.connected(call, name, kind, by.clone());
         self.join_caller(call);
         self.media(call.after, leg, Media::Join(MixId(call.id.0)));
+        self.pass_keys(call);
         let to_human = now.mono.since(call.arrived.mono);
         call.to_human.get_or_insert(to_human);
         if by.is_none() {
@@ -390,6 +392,7 @@ impl Engine {
                         self.tell(now, call, Heard::NotTransferred(how));
                     }
                     Back::Agent(ticket) => {
+                        call.owed = true;
                         self.readmit(now, call, ticket);
                         self.tell(now, call, Heard::Returned);
                     }
@@ -472,7 +475,10 @@ impl Engine {
         let (reached, kind) = (called.reached, called.kind);
         let back = Back::Agent(ticket);
         match reached {
-            Reached::Joined(_) => self.leave_place(now, call, &back),
+            Reached::Joined(_) => {
+                self.leave_place(now, call, &back);
+                self.pass_keys(call);
+            }
             Reached::Calling | Reached::Briefed if kind == TransferKind::ThreeWay => self.part_caller(call),
             Reached::Calling | Reached::Briefed | Reached::Private => {}
         }
@@ -531,6 +537,7 @@ impl Engine {
 
     fn connected(&mut self, call: &mut Call, name: String, kind: TransferKind, by: Option<AgentId>) {
         call.put_through = Some(name.clone());
+        call.owed = false;
         self.note_transfer(call, name, kind, by, TransferEnd::Connected);
     }
 
@@ -561,6 +568,11 @@ impl Engine {
     fn join_caller(&mut self, call: &mut Call) {
         self.hush(call);
         self.media(call.after, call.leg.id, Media::Join(MixId(call.id.0)));
+    }
+
+    /// The caller's keys go to the other house, which may have a menu of its own. While an agent is there they would only be a noise.
+    fn pass_keys(&mut self, call: &Call) {
+        self.media(call.after, call.leg.id, Media::PassKeys);
     }
 
     fn play_on(&mut self, after: Seq, leg: LegId, clips: Vec<Arc<Clip>>, repeat: bool) -> PlayId {

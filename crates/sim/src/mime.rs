@@ -32,6 +32,7 @@ struct Leg {
     remote: Option<SocketAddr>,
     play: Option<Play>,
     mix: Option<MixId>,
+    passes_keys: bool,
     silent_at: Option<Instant>,
 }
 
@@ -86,11 +87,15 @@ impl Mime {
             }
             Command::Join(mix) => {
                 cut(&mut self.events, leg, session);
+                session.passes_keys &= session.mix == Some(mix);
                 session.mix = Some(mix);
             }
-            Command::Leave => session.mix = None,
+            Command::Leave => {
+                session.mix = None;
+                session.passes_keys = false;
+            }
             // Keys are heard by the engine whether or not they go on to somebody's phone.
-            Command::PassKeys => {}
+            Command::PassKeys => session.passes_keys = session.mix.is_some(),
             Command::Close => {
                 cut(&mut self.events, leg, session);
                 self.legs.remove(&leg);
@@ -154,6 +159,11 @@ impl Mime {
         let held = self.held.front().map(|(at, ..)| *at);
         let legs = self.legs.values().flat_map(|session| [session.play.as_ref().and_then(|play| play.ends), session.silent_at]);
         legs.flatten().chain(held).min()
+    }
+
+    /// Whether the keys of the phone at this RTP address go on to whom it is joined with.
+    pub(crate) fn passes_keys(&self, phone: SocketAddr) -> bool {
+        self.legs.values().any(|session| session.remote == Some(phone) && session.passes_keys)
     }
 
     pub(crate) fn sessions(&self) -> usize {

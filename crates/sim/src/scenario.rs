@@ -238,7 +238,7 @@ impl Scenario {
                     world.journal_pace(*at, crate::Pace { least: Duration::from_millis(10), most: Duration::from_millis(200) });
                     world.journal_pace(*at + Duration::from_secs(600), crate::Pace::PROMISED);
                 }
-                Trouble::ClockLeaps(millis) => world.wall_leaps(*at, *millis),
+                Trouble::ClockLeaps(millis) => world.clock_jumps(*at, *millis),
             }
         }
         world

@@ -128,6 +128,7 @@ welcome: { ja: "市の健康相談です。" }
 main_menu: { ja: "お体の心配は1、そのほかのご質問は2、ご案内は3を押してください。" }
 try_again: { ja: "恐れ入ります。もう一度お願いします。" }
 please_wait: { ja: "順番におつなぎします。" }
+queue_wait: { ja: "あと{{ minutes }}分ほどです。" }
 queue_position: { ja: "ただいま{{ position }}番目です。" }
 information: { ja: "朝8時半から夜8時までお受けしています。" }
 goodbye: { ja: "お電話ありがとうございました。" }
@@ -160,9 +161,19 @@ impl Town {
     /// # Panics
     /// When the language has changed and these texts have not: with what `check` says.
     pub fn build(&self) -> Arc<City> {
+        self.build_with(|_| {})
+    }
+
+    /// The same with a changed flow: `change` gets its text.
+    ///
+    /// # Panics
+    /// When the changed text is not fit to be published: with what `check` says.
+    pub fn build_with(&self, change: impl FnOnce(&mut String)) -> Arc<City> {
+        let mut flow = self.flow();
+        change(&mut flow);
         let source = |path: &str, text: String| Source { path: path.to_owned(), text };
         let sources = vec![
-            source("flows/town.yaml", self.flow()),
+            source("flows/town.yaml", flow),
             source("flows/prompts/town.yaml", PROMPTS.to_owned()),
             source("config/agents.yaml", agents()),
             source("config/calendar.yaml", CALENDAR.to_owned()),

@@ -68,7 +68,6 @@ enum Due {
     Restore,
     Sleeps(PersonId, Duration),
     Wakes(PersonId),
-    WallLeaps(i64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,6 +99,15 @@ struct Racked {
 /// Nothing goes on: callbacks that wait for their hours may be there.
 fn is_quiet(census: &Census) -> bool {
     *census == Census { callbacks: census.callbacks, ..Census::default() }
+}
+
+/// Whether a note tells of a place taken or left, of a decision, or of what an agent does.
+fn is_of_routing(event: &Event) -> bool {
+    use Event as E;
+    matches!(
+        event,
+        E::Enqueued { .. } | E::LeftQueue { .. } | E::Offered { .. } | E::Waits { .. } | E::AgentState { .. } | E::Published { .. }
+    )
 }
 
 /// A world under virtual time.
@@ -143,6 +151,8 @@ pub struct World {
     steps: u64,
     /// Whether the engine's books are audited after every step.
     audits: bool,
+    /// Whether routing has done anything since it was audited last.
+    routed: bool,
 }
 
 impl World {
@@ -184,6 +194,7 @@ impl World {
             wall_ahead: 0,
             steps: 0,
             audits: false,
+            routed: false,
         };
         world.settle();
         world
@@ -266,8 +277,7 @@ impl World {
             | Due::Crash(_)
             | Due::Restore
             | Due::Sleeps(..)
-            | Due::Wakes(_)
-            | Due::WallLeaps(_) => Some("a fault is planned".to_owned()),
+            | Due::Wakes(_) => Some("a fault is planned".to_owned()),
         });
         planned
             .or_else(|| self.people.iter().find(|p| p.phone.is_busy()).map(|p| format!("{}'s phone is busy", p.name)))
@@ -326,7 +336,6 @@ impl World {
             Due::Restore => self.rise(),
             Due::Sleeps(person, lasts) => self.fall_asleep(person, lasts),
             Due::Wakes(person) => self.wake_up(person),
-            Due::WallLeaps(millis) => self.wall_ahead = self.wall_ahead.saturating_add(millis),
         }
         self.settle();
     }
@@ -377,6 +386,10 @@ impl World {
         {
             let verdict = engine.audit();
             self.must(verdict);
+            if std::mem::take(&mut self.routed) {
+                let verdict = engine.audit_routing();
+                self.must(verdict);
+            }
         }
     }
 
@@ -404,6 +417,7 @@ impl World {
                 Output::Note(event) => {
                     let verdict = self.watch.handle_event(self.now, &event);
                     self.follow(&event);
+                    self.routed |= is_of_routing(&event);
                     if self.tells {
                         self.story.push(Told { at: self.now, what: Voice::Engine(event) });
                     }

@@ -432,6 +432,28 @@ fn no_more_calls_go_out_in_an_hour_than_the_city_allows() {
     assert_eq!(world.calls_out().len(), 3);
 }
 
+#[test]
+fn the_hour_goes_on_after_the_engine_was_killed() {
+    let mut city = city();
+    let mut book = (*city.book).clone();
+    book.settings.calls_out_per_hour = 2;
+    city.book = Arc::new(book);
+    let mut world = World::new(Arc::new(city), 1);
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    world.add_neighbour(ward(AnswerPolicy::Decline(486)));
+    // The clock is put back by two hours while the engine is down: that makes nothing forgotten, and nothing younger than the restart.
+    world.clock_jumps(secs(101), -2 * 3600 * 1000);
+    for (from, keys) in [(5, [30, 40]), (700, [730, 740]), (3800, [3830, 3840])] {
+        world.add_resident(secs(from), talks(60));
+        keys.into_iter().for_each(|at| presses(&mut world, secs(at), yuki, "*271"));
+    }
+    world.crash(secs(100), secs(3));
+    world.run_until_quiet(secs(7200));
+    let how: Vec<TransferEnd> = transfers(&world).into_iter().map(|(_, _, how)| how).collect();
+    use TransferEnd::{AtCapacity, Busy};
+    assert_eq!(how, [Busy, Busy, AtCapacity, AtCapacity, Busy, Busy]);
+}
+
 // ---- to another queue --------------------------------------------------------------------------------------------------------
 
 #[test]
@@ -586,6 +608,33 @@ fn the_ward_hangs_up_on_a_resident_whom_the_flow_has_put_through() {
     rest(&mut world);
     assert_eq!(ends(&world), [(CallEnd::Served, Party::Agent)]);
     assert!(world.records()[0].talked.unwrap().0 > 15_000, "{:?}", world.records()[0]);
+}
+
+#[test]
+fn the_wards_own_menu_hears_the_callers_keys_once_no_agent_is_between_them() {
+    let mut world = hotline();
+    world.add_neighbour(Neighbour { keys: "W1".to_owned(), ..ward(answers(3)) });
+    let caller = Resident { keys: "WWWW4".to_owned(), talk: Some(secs(60)), ..Resident::default() };
+    let caller = world.add_resident(secs(5), caller);
+    world.run_until(secs(12));
+    assert!(!world.keys_pass(caller), "the ward has not accepted yet");
+    world.run_until(secs(30));
+    assert!(world.keys_pass(caller));
+    rest(&mut world);
+
+    // With an agent between them keys would only be a noise; once the agent has handed over, they are the caller's own affair.
+    let (mut world, yuki, caller) = talking();
+    world.add_neighbour(ward(answers(3)));
+    presses(&mut world, secs(30), yuki, "*271");
+    presses(&mut world, secs(40), yuki, "*4");
+    for (at, passes) in [(secs(25), false), (secs(38), false), (secs(44), false)] {
+        world.run_until(at);
+        assert_eq!(world.keys_pass(caller), passes, "{at:?}");
+    }
+    presses(&mut world, secs(45), yuki, "*5");
+    world.run_until(secs(50));
+    assert!(world.keys_pass(caller), "handed over from a conversation of three");
+    rest(&mut world);
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl World {
         self.plan(Instant::ZERO + at, Due::JournalDies);
     }
 
-    /// The machine's wall clock jumps at a time, by so many milliseconds.
+    /// The machine's wall clock jumps at a time, by so many milliseconds, ahead or back. The monotonic clock does not.
     pub fn clock_jumps(&mut self, at: Duration, millis: i64) {
         self.plan(Instant::ZERO + at, Due::ClockJumps(millis));
     }
@@ -45,11 +45,6 @@ impl World {
     /// The engine's process is killed at a time, and restored from the durable records after an outage.
     pub fn crash(&mut self, at: Duration, outage: Duration) {
         self.plan(Instant::ZERO + at, Due::Crash(outage));
-    }
-
-    /// The wall clock leaps at a time, by milliseconds, ahead or back. The monotonic clock does not.
-    pub fn wall_leaps(&mut self, at: Duration, millis: i64) {
-        self.plan(Instant::ZERO + at, Due::WallLeaps(millis));
     }
 
     /// Somebody sends the engine a datagram, which arrives at a time, whatever the weather.

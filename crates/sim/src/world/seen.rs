@@ -1,6 +1,6 @@
 //! What is to be seen of the world from outside.
 
-use super::{Told, Voice, World};
+use super::{Sounds, Told, Voice, World};
 use crate::{Ledger, PersonId};
 use calls::{City, Engine};
 use model::{CallRecord, Event, Instant};
@@ -80,6 +80,12 @@ impl World {
     /// A person's phone.
     pub fn phone(&self, person: PersonId) -> Option<&Phone> {
         self.person(person).map(|p| &p.phone)
+    }
+
+    /// Whether this person's keys go on to whom they talk with, as a menu of another house needs; with computed sound only.
+    pub fn keys_pass(&self, person: PersonId) -> bool {
+        let Sounds::Mime(mime) = &self.sounds else { return false };
+        self.person(person).is_some_and(|person| mime.passes_keys(person.rtp))
     }
 
     /// SHA-256 over every output of the engine and every event of the phones, with their times, in order, lower-case hex.

@@ -1,4 +1,4 @@
-//! `*9`: an agent calls the last caller back, showing the city's number.
+//! Call return: an agent who dials `*9` calls the last caller back, showing the city's number. Whom a caller has asked for is `callback.rs`.
 //!
 //! Whom the agent served last is held in memory only, for at most twelve hours, and only if the caller showed an ordinary Japanese number.
 //! The agent's phone hears ringing, then whoever answers.
@@ -40,15 +40,15 @@ impl LastCallers {
     }
 }
 
-/// The outside half of an agent's call back.
+/// The outside half of a call return.
 #[derive(Debug)]
-pub(crate) struct CallBack {
+pub(crate) struct CallReturn {
     outside: Box<Outside>,
     /// The ringing tone in the agent's ear, until somebody answers.
     ringback: Option<PlayId>,
 }
 
-impl CallBack {
+impl CallReturn {
     pub(crate) fn due(&self) -> Option<Instant> {
         self.outside.due()
     }
@@ -69,7 +69,7 @@ impl Engine {
     }
 
     /// The agent's own call is answered: it rings outside, if there is somebody to call and the agent is free for it.
-    pub(crate) fn begin_call_back(&mut self, now: Now, id: CallId, errand: &mut Errand) {
+    pub(crate) fn begin_call_return(&mut self, now: Now, id: CallId, errand: &mut Errand) {
         self.last_callers.sweep(now.mono);
         let last = self.last_callers.0.get(&errand.agent).cloned();
         let Some(last) = last.filter(|_| self.acd.engage(now.mono, &errand.agent)) else { return self.say_sorry(errand) };
@@ -81,7 +81,7 @@ impl Engine {
                 let ringback = self.next_play();
                 let clips = vec![Arc::clone(&self.tones.ringback)];
                 self.media(errand.after, errand.leg.id, Media::Play { id: ringback, clips, on_key: OnKey::Ignore, repeat: true });
-                errand.stage = Stage::CallingBack(CallBack { outside: Box::new(outside), ringback: Some(ringback) });
+                errand.stage = Stage::Returning(CallReturn { outside: Box::new(outside), ringback: Some(ringback) });
             }
             Err(_) => {
                 self.acd.finished(now.mono, &errand.agent);
@@ -91,31 +91,31 @@ impl Engine {
     }
 
     /// The outside half says something by its media session.
-    pub(crate) fn on_call_back_media(&mut self, now: Now, errand: &mut Errand, leg: LegId, event: &media::Event) {
-        let Stage::CallingBack(back) = &mut errand.stage else { return };
+    pub(crate) fn on_call_return_media(&mut self, now: Now, errand: &mut Errand, leg: LegId, event: &media::Event) {
+        let Stage::Returning(back) = &mut errand.stage else { return };
         if back.outside.leg.id == leg {
             let came = self.outside_media(now, &mut back.outside, event);
-            self.call_back_came(now, errand, came);
+            self.call_return_came(now, errand, came);
         }
     }
 
     /// The outside half says something by SIP.
-    pub(crate) fn on_call_back_sip(&mut self, now: Now, errand: &mut Errand, event: &sip::Event) {
-        let Stage::CallingBack(back) = &mut errand.stage else { return };
+    pub(crate) fn on_call_return_sip(&mut self, now: Now, errand: &mut Errand, event: &sip::Event) {
+        let Stage::Returning(back) = &mut errand.stage else { return };
         let came = self.outside_sip(now, &mut back.outside, event);
-        self.call_back_came(now, errand, came);
+        self.call_return_came(now, errand, came);
     }
 
     /// A timer of the outside half has come.
-    pub(crate) fn on_call_back_timeout(&mut self, now: Now, errand: &mut Errand) {
-        let Stage::CallingBack(back) = &errand.stage else { return };
+    pub(crate) fn on_call_return_timeout(&mut self, now: Now, errand: &mut Errand) {
+        let Stage::Returning(back) = &errand.stage else { return };
         if let Some(how) = back.outside.late(now.mono) {
-            self.call_back_came(now, errand, Came::Failed(how));
+            self.call_return_came(now, errand, Came::Failed(how));
         }
     }
 
-    fn call_back_came(&mut self, now: Now, errand: &mut Errand, came: Came) {
-        let Stage::CallingBack(back) = &mut errand.stage else { return };
+    fn call_return_came(&mut self, now: Now, errand: &mut Errand, came: Came) {
+        let Stage::Returning(back) = &mut errand.stage else { return };
         match came {
             Came::Nothing | Came::Ringing => {}
             Came::Answered => {
@@ -129,19 +129,19 @@ impl Engine {
                 self.note(Event::AgentCalledOut { agent: errand.agent.clone(), answered: true });
             }
             Came::Failed(_) => {
-                self.end_call_back(now, errand);
+                self.end_call_return(now, errand);
                 self.say_sorry(errand);
             }
             Came::Left => {
-                self.end_call_back(now, errand);
+                self.end_call_return(now, errand);
                 errand.stage = Stage::Over;
             }
         }
     }
 
     /// The outside half is let go, and the agent is free again.
-    pub(crate) fn end_call_back(&mut self, now: Now, errand: &mut Errand) {
-        let Stage::CallingBack(back) = std::mem::replace(&mut errand.stage, Stage::Over) else { return };
+    pub(crate) fn end_call_return(&mut self, now: Now, errand: &mut Errand) {
+        let Stage::Returning(back) = std::mem::replace(&mut errand.stage, Stage::Over) else { return };
         if back.ringback.is_some() {
             self.note(Event::AgentCalledOut { agent: errand.agent.clone(), answered: false });
         }
