@@ -116,7 +116,7 @@ def callback(stage, city, first_key, second_key, check_quiet):
     person = sipp(stage, "person", "person.xml", TRUNK, 6900, city.server, "-set", "key", 9000, "-aa", "-m", 1, folder=say(stage, "person", PERSON_HZ))
     nurse.command("dial", f"sip:*1@{city.server}")
     stage.wait("the resident is called", 40, lambda: at_once(seen, TRUNK)[1] == 1)
-    stage.wait("nurse and resident talk", 40, lambda: city.metrics().get('toritsugi_callbacks_tried_total{result="confirmed"}') == 1)
+    stage.wait("nurse and resident talk", 40, lambda: city.metrics().get('toritsugi_callback_attempts_total{result="confirmed"}') == 1)
     time.sleep(8)
     nurse.command("hangup")
     person.wait(20)
