@@ -258,15 +258,20 @@ pub fn with_outside(city: &City) -> City {
     let number = |text: &str| Number::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
     let mut book = (*city.book).clone();
     let trunk = LineId::from("carrier");
-    for line in &mut book.lines {
+    for line in book.lines.iter_mut().filter(|line| line.trunk.is_none() && line.target.is_none()) {
         line.from = vec![Net { addr: IpAddr::V4(Ipv4Addr::new(127, 1, 0, 0)), prefix: 16 }];
     }
-    book.lines.push(Line { id: trunk.clone(), trunk: Some(Trunk { host: TRUNK, channels: CHANNELS }), ..Line::default() });
+    let mut add = |line: Line| {
+        if book.lines.iter().all(|there| there.id != line.id) {
+            book.lines.push(line);
+        }
+    };
+    add(Line { id: trunk.clone(), trunk: Some(Trunk { host: TRUNK, channels: CHANNELS }), ..Line::default() });
     for (name, reaches, lines, code) in
         [("ward", WARD, 2, "71"), ("small_ward", SMALL_WARD, 1, "72"), ("interpreters", INTERPRETERS, 3, "8")]
     {
         let target = Target { trunk: trunk.clone(), number: number(reaches), lines, code: Some(number(code)) };
-        book.lines.push(Line { id: LineId::from(name), target: Some(target), ..Line::default() });
+        add(Line { id: LineId::from(name), target: Some(target), ..Line::default() });
     }
     for (name, code) in [("general", "21"), ("nurse", "22")] {
         if let Some(queue) = book.queues.get_mut(&QueueId::from(name)) {
