@@ -160,9 +160,18 @@ impl Town {
     /// # Panics
     /// When the language has changed and these texts have not: with what `check` says.
     pub fn build(&self) -> Arc<City> {
+        self.build_with("", "")
+    }
+
+    /// The same with more keys in the main menu and more steps, in the flow language: `"5": other` and
+    /// `  other: { hang_up: { say: goodbye } }`, indented as in the file.
+    ///
+    /// # Panics
+    /// When the texts have mistakes: with what `check` says.
+    pub fn build_with(&self, keys: &str, steps: &str) -> Arc<City> {
         let source = |path: &str, text: String| Source { path: path.to_owned(), text };
         let sources = vec![
-            source("flows/town.yaml", self.flow()),
+            source("flows/town.yaml", self.flow(keys, steps)),
             source("flows/prompts/town.yaml", PROMPTS.to_owned()),
             source("config/agents.yaml", agents()),
             source("config/calendar.yaml", CALENDAR.to_owned()),
@@ -197,7 +206,7 @@ impl Town {
         Arc::new(City { book: Arc::new(book), clips, users })
     }
 
-    fn flow(&self) -> String {
+    fn flow(&self, keys: &str, steps: &str) -> String {
         let mut flow = FLOW.to_owned();
         let mut more = |steps: &str, at: &str, keys: &str| {
             flow = flow.replacen(at, &format!("{at}{keys}"), 1);
@@ -210,6 +219,9 @@ impl Town {
         if self.hotline {
             more(HOTLINE_STEPS, nurse, r#", "8": { next: hotline }"#);
             more("", r#""3": information"#, r#", "4": hotline"#);
+        }
+        if !keys.is_empty() {
+            more(steps, r#""3": information"#, &format!(", {keys}"));
         }
         flow
     }
