@@ -1,6 +1,6 @@
 //! What is alive: nearly all of it is 0 when nobody calls, and anything else at night is a leak.
 
-use super::{Entry, Of, seconds};
+use super::{Entry, Of};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
