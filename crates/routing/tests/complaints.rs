@@ -1,4 +1,6 @@
 //! What users of other engines complain of, as situations that must not occur here. The numbers in brackets are the public reports.
+//!
+//! All fifty-six complaints of users of open call-centre engines, and where each is answered, stand in `complaints.md`.
 
 mod city;
 #[path = "city/desk.rs"]
@@ -184,4 +186,133 @@ fn publishing_the_same_city_changes_nothing() {
     desk.does(|acd| acd.publish(secs(2), city::rules(&all, &city::agents(&people))));
     assert!(desk.said.is_empty());
     assert_eq!(desk.acd.state(), before);
+}
+
+/// A reload forgot when after-call work had begun (asterisk#1255); one with a shorter time here lets nobody go early either.
+#[test]
+fn publishing_during_after_call_work_does_not_shorten_it() {
+    let mut desk = ward(1);
+    desk.signs_in(secs(0), "a0");
+    desk.calls(secs(1), 1, "nurse");
+    desk.answers(secs(1), "a0");
+    desk.hangs_up(secs(10), "a0");
+    let quick = |id, needs| model::Queue { wrap_up: Duration::from_secs(5), ..queue(id, needs) };
+    let all = city::queues(&[quick("nurse", &[("nurse", 1)]), quick("general", &[("general", 1)])]);
+    let people = city::agents(&[person("a0", &[("nurse", 3), ("general", 3)], &[])]);
+    desk.does(|acd| acd.publish(secs(12), city::rules(&all, &people)));
+    desk.calls(secs(13), 2, "nurse");
+    desk.until(secs(69));
+    assert_eq!((desk.state("a0"), desk.rings_at(2)), (AgentState::WrapUp, None), "the time that was begun is kept");
+    desk.until(secs(10) + WRAP_UP);
+    assert_eq!(desk.rings_at(2).as_deref(), Some("a0"));
+}
+
+/// After a transfer from queue to queue the agent had to sign in again (OpenACD#69).
+#[test]
+fn a_caller_who_is_sent_to_another_queue_leaves_the_agent_signed_in() {
+    let mut desk = ward(1);
+    desk.signs_in(secs(0), "a0");
+    desk.calls(secs(1), 1, "nurse");
+    desk.answers(secs(1), "a0");
+    let again = desk.ticket(secs(1), 1, "general", "ja", 0);
+    desk.does(|acd| acd.finished(secs(30), &desk::agent("a0")));
+    desk.does(|acd| acd.enqueue(secs(30), again));
+    assert_eq!((desk.state("a0"), desk.acd.position(TicketId(1))), (AgentState::WrapUp, Some(1)));
+    desk.until(secs(30) + WRAP_UP);
+    assert_eq!(desk.rings_at(1).as_deref(), Some("a0"), "the next call comes by itself");
+}
+
+/// Callbacks jumped the line and flooded the agents (FreePBX issue-tracker#621; plugin-queued-callbacks-and-voicemail#9). A callback is a
+/// ticket of its age, and one agent has one at a time.
+#[test]
+fn a_callback_comes_when_its_age_has_its_turn_and_not_before() {
+    let mut desk = ward(1);
+    desk.signs_in(secs(0), "a0");
+    desk.calls(secs(1), 1, "nurse");
+    desk.answers(secs(1), "a0");
+    desk.calls(secs(2), 2, "nurse");
+    // Three who were before and after the one on the telephone, kept for callbacks meanwhile.
+    for (ticket, since) in [(3, 3), (4, 4), (5, 5)] {
+        desk.calls(secs(since), ticket, "nurse");
+        desk.does(|acd| acd.hold(secs(since), TicketId(ticket)));
+    }
+    desk.calls(secs(6), 6, "nurse");
+    for ticket in [5, 4, 3] {
+        desk.does(|acd| acd.release(secs(7), TicketId(ticket)));
+    }
+    let mut order = Vec::new();
+    for n in 1..=5 {
+        let at = secs(100 * n);
+        desk.hangs_up(at, "a0");
+        desk.declares(at, "a0", Change::Ready);
+        order.extend((2..=6).find(|ticket| desk.rings_at(*ticket).is_some()));
+        desk.answers(at, "a0");
+    }
+    assert_eq!(order, [2, 3, 4, 5, 6], "in the order of their ages, one at a time");
+}
+
+/// Memory grew until the next restart (asterisk#1108, rtpengine#169).
+#[test]
+fn a_day_of_callers_leaves_nothing_behind() {
+    let mut desk = ward(2);
+    desk.signs_in(secs(0), "a0");
+    desk.signs_in(secs(0), "a1");
+    let empty = desk.acd.state();
+    let size = |desk: &Desk| format!("{:?}", desk.acd.state()).len();
+    let mut after_an_hour = 0;
+    for n in 1..=4_000_u64 {
+        let at = secs(n * 20);
+        desk.until(at);
+        desk.calls(at, n, if n % 3 == 0 { "general" } else { "nurse" });
+        match n % 4 {
+            0 => desk.does(|acd| acd.abandon(at, TicketId(n))),
+            _ => {
+                for who in ["a0", "a1"] {
+                    if desk.ringing(who).is_some() {
+                        if n % 4 == 1 {
+                            desk.declines(at, who)
+                        } else {
+                            drop(desk.answers(at, who))
+                        }
+                        desk.hangs_up(at, who);
+                        desk.declares(at, who, Change::Ready);
+                    }
+                }
+            }
+        }
+        if n % 4 == 3 {
+            (n.saturating_sub(3)..=n).for_each(|ticket| desk.does(|acd| acd.abandon(at, TicketId(ticket))));
+        }
+        if n == 200 {
+            after_an_hour = size(&desk);
+        }
+    }
+    desk.until(secs(200_000));
+    assert_eq!((desk.acd.tickets(), desk.acd.timers()), (0, 0));
+    assert_eq!(desk.acd.state().agents.len(), empty.agents.len());
+    let (now, then) = (size(&desk), after_an_hour);
+    assert!(now < then * 2, "{then} letters after an hour, {now} after a day");
+}
+
+/// The table of all fifty-six names tests that exist, each complaint once and in order.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it reads the files of tests that a table names")]
+fn the_table_of_complaints_names_tests_that_there_are() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let table = include_str!("complaints.md");
+    let mut number = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |")) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [of, complaint, answer] = cells[..] else { panic!("three cells: {row}") };
+        number += 1;
+        assert_eq!(of.parse(), Ok(number), "{row}");
+        assert!(!complaint.is_empty() && !answer.is_empty(), "{row}");
+        for test in answer.split('`').skip(1).step_by(2) {
+            let (file, name) = test.split_once(": ").unwrap_or_else(|| panic!("file: test, not {test}"));
+            let file = if file.contains('/') { file.to_owned() } else { format!("crates/routing/tests/{file}") };
+            let text = std::fs::read_to_string(root.join(&file)).unwrap_or_else(|fault| panic!("{file}: {fault}"));
+            assert!(text.contains(&format!("fn {name}()")), "complaint {number}: there is no {name} in {file}");
+        }
+    }
+    assert_eq!(number, 56);
 }

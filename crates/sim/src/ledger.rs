@@ -3,7 +3,7 @@
 //! Records are confirmed in order (group commit); a crash leaves the confirmed prefix (law 5).
 
 use calls::Record;
-use model::{Instant, Random, Seq};
+use model::{Instant, Now, Random, Seq, UnixMillis};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ pub struct Ledger {
     random: Random,
     pace: Pace,
     dead: bool,
-    /// Every record that was handed in, in order.
-    records: Vec<(Seq, Record)>,
+    /// Every record that was handed in, in order, each with the wall clock at that moment.
+    records: Vec<(Seq, UnixMillis, Record)>,
     /// How many of them are durable.
     durable: usize,
     writing: VecDeque<(Instant, Seq)>,
@@ -53,12 +53,12 @@ impl Ledger {
     }
 
     /// A record is handed in.
-    pub fn handle_record(&mut self, now: Instant, seq: Seq, record: Record) {
+    pub fn handle_record(&mut self, now: Now, seq: Seq, record: Record) {
         let spread = self.pace.most.saturating_sub(self.pace.least);
         let takes = self.pace.least + spread.mul_f64(self.random.unit());
-        self.records.push((seq, record));
+        self.records.push((seq, now.wall, record));
         if !self.dead {
-            let done = self.writing.back().map_or(now, |(last, _)| *last).max(now + takes);
+            let done = self.writing.back().map_or(now.mono, |(last, _)| *last).max(now.mono + takes);
             self.writing.push_back((done, seq));
         }
     }
@@ -93,23 +93,32 @@ impl Ledger {
 
     /// The number of the last durable record.
     pub fn confirmed(&self) -> Seq {
-        self.durable.checked_sub(1).and_then(|last| self.records.get(last)).map_or(Seq(0), |(seq, _)| *seq)
+        self.durable.checked_sub(1).and_then(|last| self.records.get(last)).map_or(Seq(0), |(seq, ..)| *seq)
     }
 
     /// Every record handed in, durable or not.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
-        self.records.iter().map(|(_, record)| record)
+        self.records.iter().map(|(.., record)| record)
+    }
+
+    /// Every record handed in, with its wall clock: what a reader of the journal on the disk would be given.
+    pub fn dated(&self) -> impl Iterator<Item = (UnixMillis, &Record)> {
+        self.records.iter().map(|(_, wall, record)| (*wall, record))
     }
 
     /// The records that a crash would leave.
     pub fn durable(&self) -> impl Iterator<Item = &Record> {
-        self.records.iter().take(self.durable).map(|(_, record)| record)
+        self.records.iter().take(self.durable).map(|(.., record)| record)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at(millis: u64) -> Now {
+        Now { mono: Instant::from_millis(millis), wall: UnixMillis(1000 + millis as i64) }
+    }
 
     fn record() -> Record {
         Record::Published { version: "v".into() }
@@ -120,7 +129,7 @@ mod tests {
         let pace = Pace { least: Duration::ZERO, most: Duration::from_millis(40) };
         let mut ledger = Ledger::new(pace, Random::from_number(1));
         for n in 1..=20 {
-            ledger.handle_record(Instant::from_millis(n), Seq(n), record());
+            ledger.handle_record(at(n), Seq(n), record());
         }
         ledger.handle_timeout(ledger.poll_timeout().unwrap());
         let told: Vec<u64> = std::iter::from_fn(|| ledger.poll_output()).map(|s| s.0).collect();
@@ -128,14 +137,15 @@ mod tests {
         assert_eq!(ledger.confirmed().0, told.len() as u64);
         ledger.crash();
         assert_eq!(ledger.records().count(), told.len());
+        assert!(ledger.dated().map(|(wall, _)| wall.0).eq((1001..).take(told.len())), "each keeps its wall clock");
     }
 
     #[test]
     fn a_dead_journal_says_nothing() {
         let mut ledger = Ledger::new(Pace::PROMISED, Random::from_number(1));
-        ledger.handle_record(Instant::ZERO, Seq(1), record());
+        ledger.handle_record(at(0), Seq(1), record());
         ledger.die();
-        ledger.handle_record(Instant::ZERO, Seq(2), record());
+        ledger.handle_record(at(0), Seq(2), record());
         assert_eq!(ledger.poll_timeout(), None);
         ledger.handle_timeout(Instant::from_millis(1000));
         assert_eq!((ledger.poll_output(), ledger.confirmed(), ledger.records().count()), (None, Seq(0), 2));

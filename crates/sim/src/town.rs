@@ -164,6 +164,19 @@ impl Town {
         self.build_with(|_| {})
     }
 
+    /// The same with more keys in the main menu and more steps, in the flow language: `"5": other` and
+    /// `  other: { hang_up: { say: goodbye } }`, indented as in the file.
+    ///
+    /// # Panics
+    /// When the texts have mistakes: with what `check` says.
+    pub fn build_with_steps(&self, keys: &str, steps: &str) -> Arc<City> {
+        self.build_with(|flow| {
+            let last = r#""3": information"#;
+            *flow = flow.replacen(last, &format!("{last}, {keys}"), 1);
+            flow.push_str(steps.trim_start_matches('\n'));
+        })
+    }
+
     /// The same with a changed flow: `change` gets its text.
     ///
     /// # Panics

@@ -406,7 +406,7 @@ impl World {
             }
             let verdict = match output {
                 Output::Commit(seq, record) => {
-                    self.ledger.handle_record(self.now, seq, record);
+                    self.ledger.handle_record(self.clocks(), seq, record);
                     self.watch.handle_commit(seq)
                 }
                 Output::Act { id, after, act } => {

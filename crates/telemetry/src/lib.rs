@@ -1,7 +1,7 @@
 //! What happened, as figures for the dashboards and as lines for whoever reads at three in the morning.
 //!
 //! [`Metrics`] counts [`model::Event`]s and holds the latest [`model::Snapshot`] and [`model::WorkerStats`]; it renders them in the
-//! Prometheus text exposition format 0.0.4. Every metric is one entry of one table (`table.rs`): name, help, labels, and where its figure
+//! Prometheus text exposition format 0.0.4. Every metric is one entry of one table (`table/`): name, help, labels, and where its figure
 //! comes from. [`log`] maps the same events to `tracing` lines.
 //!
 //! A caller's number is in no label and in no line in clear; the city's own numbers may be labels.

@@ -1,7 +1,7 @@
 //! The figures of the running city.
 
 use crate::series::{Family, Latest, ROWS_MAX, Reader, full_name, hold};
-use crate::table::{Entry, Of, TABLE, Tell};
+use crate::table::{Entry, Of, Tell, table};
 use model::{Event, Snapshot, WorkerStats};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{CounterVec, Error, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
@@ -33,7 +33,7 @@ impl Metrics {
         let registry = Registry::new();
         let latest = Arc::new(Mutex::new(Latest::default()));
         let (mut counters, mut spreads) = (Vec::new(), Vec::new());
-        for entry in TABLE {
+        for entry in table() {
             match &entry.of {
                 Of::Events { from_start, count } => {
                     let rows = CounterVec::new(Opts::new(full_name(entry), entry.help), entry.labels)?;
@@ -110,7 +110,7 @@ impl Metrics {
 
     /// Name and help of every metric of ours, for whoever writes the handbook.
     pub fn catalogue() -> impl Iterator<Item = (String, &'static str)> {
-        TABLE.iter().map(|entry: &Entry| (full_name(entry), entry.help))
+        table().map(|entry: &Entry| (full_name(entry), entry.help))
     }
 }
 

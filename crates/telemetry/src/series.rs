@@ -1,6 +1,6 @@
 //! The figures behind the table: bounded families of counters and histograms, and what is read only when somebody looks.
 
-use crate::table::{Entry, Of, TABLE};
+use crate::table::{Entry, Of, table};
 use model::{Census, LineId, Snapshot, Version, WorkerStats};
 use prometheus::core::{Collector, Desc, MetricVec, MetricVecBuilder};
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
@@ -76,8 +76,7 @@ impl Reader {
             let labels = entry.labels.iter().map(|l| (*l).to_owned()).collect();
             Ok((entry, Desc::new(full_name(entry), entry.help.to_owned(), labels, HashMap::new())?))
         };
-        let entries = TABLE
-            .iter()
+        let entries = table()
             .filter(|entry| match entry.of {
                 Of::Board(_) | Of::WorkerCount(_) | Of::WorkerGauge(_) | Of::WorkerSpread { .. } => true,
                 Of::Events { .. } | Of::Spread { .. } => false,

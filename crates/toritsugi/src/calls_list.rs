@@ -1,6 +1,7 @@
 //! What is left of calls: the list, its rebuilding from the journal, and the proof that the journal is whole.
 
-use crate::words::{Stop, clock, say, utc};
+use crate::words::{Stop, clock, fill, say, width};
+use crate::zone::Town;
 use crate::{CallsArgs, StateArgs};
 use calls::Record;
 use model::CallRecord;
@@ -37,27 +38,44 @@ pub(crate) fn list(args: &CallsArgs) -> Result<(), Stop> {
     if calls.is_empty() {
         return say("No calls yet.");
     }
-    say("call    arrived (UTC)        dialled      caller         lang  queue         waited  agent    talked  end")?;
-    for c in &calls {
-        let length = |millis: Option<model::Millis>| millis.map_or_else(|| "-".to_owned(), |m| clock(Duration::from_millis(m.0)));
-        say(format_args!(
-            "{:<6}  {}  {:<11}  {:<13}  {:<4}  {:<12}  {:>6}  {:<7}  {:>6}  {} (by {}{})",
-            c.call.0,
-            utc(c.arrived),
-            c.number,
-            c.caller,
-            c.lang,
-            c.queue.as_ref().map_or("-", |q| q.as_str()),
-            length(c.waited),
-            c.agent.as_ref().map_or("-", |a| a.as_str()),
-            length(c.talked),
-            c.end,
-            c.hung_up_by,
-            c.gave_up.map_or_else(String::new, |stage| format!(", gave up: {stage}")),
-        ))?;
-        say(format_args!("        way: {}{}", c.path.join(" > "), remarks(c)))?;
+    for line in table(&calls, &Town::find(&args.city)?) {
+        say(line)?;
     }
     say("toritsugi explain CALL tells why a caller waited.")
+}
+
+/// The lines of the list: two for each call, in columns as wide as what is in them, under the city's clock.
+fn table(calls: &[CallRecord], town: &Town) -> Vec<String> {
+    let length = |millis: Option<model::Millis>| millis.map_or_else(|| "-".to_owned(), |m| clock(Duration::from_millis(m.0)));
+    let row = |c: &CallRecord| {
+        let gave_up = c.gave_up.map_or_else(String::new, |stage| format!(", gave up: {stage}"));
+        [
+            c.call.to_string(),
+            format!("{} {}", town.zone.date(c.arrived), town.zone.time(c.arrived)),
+            c.number.to_string(),
+            c.caller.clone(),
+            c.lang.to_string(),
+            c.queue.as_ref().map_or("-", |queue| town.queue(queue)).to_owned(),
+            length(c.waited),
+            c.agent.as_ref().map_or("-", |a| a.as_str()).to_owned(),
+            length(c.talked),
+            format!("{} (by {}{gave_up})", c.end, c.hung_up_by),
+        ]
+    };
+    let arrived = format!("arrived ({})", town.zone.name().unwrap_or("UTC"));
+    let head = ["call", &arrived, "dialled", "caller", "lang", "queue", "waited", "agent", "talked", "end"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(head).chain(calls.iter().map(row)).collect();
+    let columns: Vec<usize> = (0..10).map(|i| rows.iter().map(|row| width(&row[i])).max().unwrap_or(0)).collect();
+    let mut lines = Vec::new();
+    for (n, row) in rows.iter().enumerate() {
+        // Lengths stand at the right, under each other's seconds.
+        let cells: Vec<String> = row.iter().enumerate().map(|(i, cell)| fill(cell, columns[i], i == 6 || i == 8)).collect();
+        lines.push(cells.join("  ").trim_end().to_owned());
+        if let Some(call) = n.checked_sub(1).and_then(|n| calls.get(n)) {
+            lines.push(format!("{}  way: {}{}", " ".repeat(columns[0]), call.path.join(" > "), remarks(call)));
+        }
+    }
+    lines
 }
 
 /// What few calls have.

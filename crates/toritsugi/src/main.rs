@@ -127,6 +127,8 @@ struct DemoArgs {
 #[derive(Args)]
 struct CallsArgs {
     #[command(flatten)]
+    city: CityArgs,
+    #[command(flatten)]
     state: StateArgs,
     /// How many, the newest first
     #[arg(long, default_value_t = 50)]

@@ -42,9 +42,27 @@ pub(crate) fn utc(at: UnixMillis) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// Columns on a terminal: signs of East Asia take two (UAX 11, wide and full-width).
+pub(crate) fn width(text: &str) -> usize {
+    text.chars().map(|c| if u32::from(c) >= 0x2E80 { 2 } else { 1 }).sum()
+}
+
+/// A text that fills so many columns, at its left or, for figures, at its right end.
+pub(crate) fn fill(text: &str, columns: usize, right: bool) -> String {
+    let blank = " ".repeat(columns.saturating_sub(width(text)));
+    if right { format!("{blank}{text}") } else { format!("{text}{blank}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_japanese_word_takes_two_columns_a_sign() {
+        assert_eq!((width("看護(2)"), width("nurse")), (7, 5));
+        assert_eq!((fill("看護", 6, false), fill("0:07", 6, true)), ("看護  ".to_owned(), "  0:07".to_owned()));
+        assert_eq!(fill("longer", 3, true), "longer", "nothing is cut");
+    }
 
     #[test]
     fn a_stamp_reads_as_a_date() {

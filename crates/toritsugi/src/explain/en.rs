@@ -113,12 +113,13 @@ pub(crate) fn moment(what: &What, town: &Town) -> Said {
         }
         What::NotTaken { agent, how, rang } => plain(match how {
             OfferEnd::NoAnswer => format!("{agent} did not answer for {}: the offer ran out. The caller kept the place.", length(*rang)),
+            OfferEnd::Declined if rang.0 < 1000 => format!("{agent} declined at once. The caller kept the place."),
             OfferEnd::Declined => format!("{agent} declined after {}. The caller kept the place.", length(*rang)),
             OfferEnd::Unreachable => format!("{agent}'s phone could not be reached. The caller kept the place."),
             OfferEnd::Withdrawn => format!("{agent}'s phone stopped ringing after {}: the offer was withdrawn.", length(*rang)),
             OfferEnd::Answered => format!("{agent} answered."),
         }),
-        What::Talk { agent, waited } => plain(format!("{agent} answered; the caller had waited {}.", length(*waited))),
+        What::Talk { agent, waited } => plain(format!("Put through to {agent}; the caller had waited {}.", length(*waited))),
         What::Talked { agent, talked, waits_again } => {
             let again = if *waits_again { " The caller waits again, at the old place." } else { "" };
             plain(format!("The conversation with {agent} was over after {}.{again}", length(*talked)))
@@ -178,7 +179,7 @@ pub(crate) fn moment(what: &What, town: &Town) -> Said {
         }),
         What::CallbackEnded { how } => plain(
             match how {
-                CallbackEnd::Served => "The callback is done: they talked.",
+                CallbackEnd::Served => "The callback is done: the person was reached.",
                 CallbackEnd::Exhausted => "The callback is over: all attempts were in vain.",
                 CallbackEnd::Expired => "The callback is over: its time ran out.",
                 CallbackEnd::CalledAgain => "The callback is over: the person called again.",
@@ -236,7 +237,7 @@ fn reasons(why: &Why, town: &Town, chosen: Option<&AgentId>) -> Vec<String> {
     if !counts.is_empty() {
         lines.push(format!("Not chosen: {}.", counts.join(", ")));
     }
-    lines.extend(named(why).map(|(agent, why)| format!("- {agent} {}", why_not(why, town))));
+    lines.extend(named(why, chosen.is_some()).map(|(agent, why)| format!("- {agent} {}", why_not(why, town))));
     lines
 }
 
@@ -255,7 +256,7 @@ fn count_words(reason: Reason) -> &'static str {
         Reason::Reserved => "idle but kept back",
         Reason::Excluded => "excluded for this caller",
         Reason::PrefersAnother => "passed by for the agent who knows the caller",
-        Reason::JustMissed => "who had just missed or declined this caller",
+        Reason::JustMissed => "who had just not taken this caller",
         Reason::RankedLower => "fitting as well, but later in the queue's order",
         Reason::TookAnother => "taken by somebody who was before",
     }
@@ -286,7 +287,7 @@ fn why_not(why: &WhyNot, town: &Town) -> String {
         }
         WhyNot::Excluded => "is excluded for this caller".to_owned(),
         WhyNot::PrefersAnother => "was free, but the agent who knows the caller was waited for".to_owned(),
-        WhyNot::JustMissed => "had just missed or declined this caller and was not asked again yet".to_owned(),
+        WhyNot::JustMissed => "had just not taken this caller and was not asked again yet".to_owned(),
         WhyNot::RankedLower => "fitted as well, but came later in the queue's order".to_owned(),
         WhyNot::TookAnother => "was free, but somebody else was before this caller".to_owned(),
     }

@@ -112,12 +112,13 @@ pub(crate) fn moment(what: &What, town: &Town) -> Said {
             OfferEnd::NoAnswer => {
                 format!("{agent} さんは {} の呼び出しに応答せず、時間切れになりました。お待ちの順番はそのままです。", length(*rang))
             }
+            OfferEnd::Declined if rang.0 < 1000 => format!("{agent} さんはすぐに呼び出しを断りました。お待ちの順番はそのままです。"),
             OfferEnd::Declined => format!("{agent} さんは {} 後に呼び出しを断りました。お待ちの順番はそのままです。", length(*rang)),
             OfferEnd::Unreachable => format!("{agent} さんの電話機につながりませんでした。お待ちの順番はそのままです。"),
             OfferEnd::Withdrawn => format!("{agent} さんの呼び出しは、{} 後に取り消されました。", length(*rang)),
             OfferEnd::Answered => format!("{agent} さんが応答しました。"),
         }),
-        What::Talk { agent, waited } => plain(format!("{agent} さんが応答しました。お待ちは {} でした。", length(*waited))),
+        What::Talk { agent, waited } => plain(format!("{agent} さんにおつなぎしました。お待ちは {} でした。", length(*waited))),
         What::Talked { agent, talked, waits_again } => {
             let again = if *waits_again { "元の順番のまま、再びお待ちになりました。" } else { "" };
             plain(format!("{agent} さんとの通話が終わりました(通話 {})。{again}", length(*talked)))
@@ -178,7 +179,7 @@ pub(crate) fn moment(what: &What, town: &Town) -> Said {
         }),
         What::CallbackEnded { how } => plain(
             match how {
-                CallbackEnd::Served => "折り返しは完了しました。お話しいただけました。",
+                CallbackEnd::Served => "折り返しは完了しました。ご本人につながりました。",
                 CallbackEnd::Exhausted => "折り返しは終了しました。決められた回数かけても、つながりませんでした。",
                 CallbackEnd::Expired => "折り返しは終了しました。期限が過ぎました。",
                 CallbackEnd::CalledAgain => "折り返しは終了しました。ご本人からもう一度お電話がありました。",
@@ -238,7 +239,7 @@ fn reasons(why: &Why, town: &Town, chosen: bool) -> Vec<String> {
         let title = if chosen { "ほかの担当者" } else { "担当者の状況" };
         lines.push(format!("{title}: {}。", counts.join("、")));
     }
-    lines.extend(named(why).map(|(agent, why)| format!("・{agent} さん: {}", why_not(why, town))));
+    lines.extend(named(why, chosen).map(|(agent, why)| format!("・{agent} さん: {}", why_not(why, town))));
     lines
 }
 

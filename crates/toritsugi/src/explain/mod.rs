@@ -4,6 +4,8 @@ mod en;
 #[cfg(test)]
 mod golden;
 mod ja;
+#[cfg(test)]
+mod lived;
 mod story;
 mod words;
 

@@ -268,7 +268,10 @@ impl Teller {
                 self.push(at, What::CallbackTried { attempt: *attempt, how: *how });
             }
             Record::CallbackEnded { ticket, how } if self.tickets.contains(ticket) => {
-                self.waiting = None;
+                // Who was reached talks within the same moment, and that tells how long they had waited.
+                if *how != CallbackEnd::Served {
+                    self.waiting = None;
+                }
                 self.push(at, What::CallbackEnded { how: *how });
             }
             Record::Ended(record) => self.ended(at, record),
@@ -379,7 +382,10 @@ fn causes(moments: &[Moment]) -> Vec<Cause> {
     let count = |test: &dyn Fn(&What) -> bool| u32::try_from(moments.iter().filter(|m| test(&m.what)).count()).unwrap_or(u32::MAX);
     let ended = |end: OfferEnd| count(&|what| matches!(what, What::NotTaken { how, .. } if *how == end));
     let lacks = |why: &Why, easing: bool| why.counts.contains_key(&Reason::Skill) && why.next_relax.is_some() == easing;
-    let busy = |why: &Why| why.counts.keys().all(|reason| matches!(reason, Reason::State(_) | Reason::DoesNotServe));
+    // Who fits is counted by what they are doing. If there is nobody such, only skills stand in the way.
+    let in_a_state = |why: &Why| why.counts.keys().any(|reason| matches!(reason, Reason::State(_)));
+    let plain = |reason: &Reason| matches!(reason, Reason::State(_) | Reason::DoesNotServe | Reason::Skill | Reason::TookAnother);
+    let busy = |why: &Why| why.counts.keys().all(plain) && !lacks(why, true) && (in_a_state(why) || !lacks(why, false));
     let refused = |what: &What| matches!(what, What::Left { how: QueueEnd::Full | QueueEnd::NobodyLoggedIn | QueueEnd::Closed });
     let all = [
         Cause::NoPlace { times: count(&refused) },
@@ -391,7 +397,7 @@ fn causes(moments: &[Moment]) -> Vec<Cause> {
         Cause::Unreachable { offers: ended(OfferEnd::Unreachable) },
         Cause::LineFull { times: count(&|what| matches!(what, What::LineFull { .. })) },
         Cause::EasingPending { decisions: decisions(&|why| lacks(why, true)) },
-        Cause::Skill { decisions: decisions(&|why| lacks(why, false)) },
+        Cause::Skill { decisions: decisions(&|why| lacks(why, false) && !in_a_state(why) && why.counts.keys().all(plain)) },
         Cause::LaterRing { decisions: has(Reason::LaterRing) },
         Cause::Preferred { decisions: has(Reason::PrefersAnother) },
         Cause::NobodyFree { decisions: decisions(&busy) },

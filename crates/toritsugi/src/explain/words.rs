@@ -4,7 +4,7 @@ use super::story::{Story, What};
 use super::{en, ja};
 use crate::words::clock;
 use crate::zone::Town;
-use model::{AgentId, Millis, Why, WhyNot};
+use model::{AgentId, AgentState, Millis, Why, WhyNot};
 use std::time::Duration;
 
 /// The languages of a page.
@@ -62,9 +62,23 @@ pub(crate) fn length(millis: Millis) -> String {
     clock(Duration::from_millis(millis.0))
 }
 
-/// Agents whom the counts do not need to explain again: all that were named.
-pub(crate) fn named(why: &Why) -> impl Iterator<Item = (&AgentId, &WhyNot)> {
-    why.passed_over.iter().take(Why::NAMED_MAX).map(|passed| (&passed.agent, &passed.why))
+/// Agents of whom more is to be told than the counts say. Who had gone home is no news; nor, once somebody was chosen, who could never
+/// have been.
+pub(crate) fn named(why: &Why, chosen: bool) -> impl Iterator<Item = (&AgentId, &WhyNot)> {
+    let news = move |why: &WhyNot| match why {
+        WhyNot::State(AgentState::SignedOut) => false,
+        WhyNot::Skill { has: None, .. } | WhyNot::DoesNotServe => !chosen,
+        WhyNot::Skill { has: Some(_), .. }
+        | WhyNot::State(_)
+        | WhyNot::LaterRing { .. }
+        | WhyNot::Reserved { .. }
+        | WhyNot::Excluded
+        | WhyNot::PrefersAnother
+        | WhyNot::JustMissed
+        | WhyNot::RankedLower
+        | WhyNot::TookAnother => true,
+    };
+    why.passed_over.iter().take(Why::NAMED_MAX).map(|passed| (&passed.agent, &passed.why)).filter(move |(_, why)| news(why))
 }
 
 /// How long this call waited, as far as it tells: its end knows best.

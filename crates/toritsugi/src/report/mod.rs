@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod days;
 mod figures;
+#[cfg(test)]
+mod lived;
 mod words;
 
 use crate::explain::{Tongue, walk};

@@ -2,7 +2,7 @@
 
 use super::figures::{Definition, Figures, Report, Share, Terms, Waits};
 use crate::explain::Tongue;
-use crate::words::clock;
+use crate::words::{clock, fill, width};
 use crate::zone::{Town, day_name};
 use model::{AbandonStage, Millis, QueueId};
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) fn page(report: &Report, terms: &Terms, town: &Town, tongue: Tongue) 
         let rows = rows(figures, terms, queue, tongue);
         let column = rows.iter().map(|(label, _)| width(label)).max().unwrap_or(0);
         for (label, value) in rows {
-            page.push_str(&format!("  {label}{}  {value}\n", " ".repeat(column - width(&label))));
+            page.push_str(&format!("  {}  {value}\n", fill(&label, column, false)));
         }
     };
     block(&all, &report.total, None);
@@ -106,8 +106,8 @@ fn rows(f: &Figures, terms: &Terms, queue: Option<&QueueId>, tongue: Tongue) -> 
         format!("応答 {answered}、放棄 {abandoned}、折り返し予約 {booked}、その他 {otherwise}")
     };
     row("  of them", "  内訳", parts);
-    row("answer rate: answered / offered", "応答率(応答 ÷ 待ち行列に入った通話)", share(f.answer_rate));
-    row("abandonment rate: abandoned / offered", "放棄呼率(放棄 ÷ 待ち行列に入った通話)", share(f.abandon_rate));
+    row("answer rate: answered / offered", "応答率(応答 / 待ち行列に入った通話)", share(f.answer_rate));
+    row("abandonment rate: abandoned / offered", "放棄呼率(放棄 / 待ち行列に入った通話)", share(f.abandon_rate));
     row("service level, T", "サービスレベルの T", within(terms, queue, en));
     for service in &f.service {
         row(&format!("  {}", service.formula), &format!("  {}", formula_ja(service.definition)), share(service.share));
@@ -130,10 +130,10 @@ fn within(terms: &Terms, queue: Option<&QueueId>, en: bool) -> String {
 
 fn formula_ja(definition: Definition) -> &'static str {
     match definition {
-        Definition::OfOffered => "T 以内の応答 ÷ 待ち行列に入った通話",
-        Definition::OfAnswered => "T 以内の応答 ÷ 応答",
-        Definition::WithoutEarlyAbandons => "T 以内の応答 ÷(待ち行列に入った通話 − T 以内の放棄)",
-        Definition::EarlyAbandonsAsAnswered => "(T 以内の応答 + T 以内の放棄)÷ 待ち行列に入った通話",
+        Definition::OfOffered => "T 以内の応答 / 待ち行列に入った通話",
+        Definition::OfAnswered => "T 以内の応答 / 応答",
+        Definition::WithoutEarlyAbandons => "T 以内の応答 /(待ち行列に入った通話 - T 以内の放棄)",
+        Definition::EarlyAbandonsAsAnswered => "(T 以内の応答 + T 以内の放棄)/ 待ち行列に入った通話",
     }
 }
 
@@ -167,9 +167,4 @@ fn waits(waits: Waits, en: bool) -> String {
 fn seconds(millis: Millis, en: bool) -> String {
     let seconds = millis.0 as f64 / 1000.0;
     if en { format!("{seconds} s") } else { format!("{seconds} 秒") }
-}
-
-/// Columns on a terminal: signs of East Asia take two (UAX 11, wide and full-width).
-fn width(text: &str) -> usize {
-    text.chars().map(|c| if u32::from(c) >= 0x2E80 || c == '÷' || c == '−' { 2 } else { 1 }).sum()
 }

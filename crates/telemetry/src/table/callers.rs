@@ -1,0 +1,121 @@
+//! Callers: who came, who was turned away, where calls ended and how long people talked.
+
+use super::{Entry, Of, WAITS, seconds};
+use model::{CallEnd, Event};
+
+/// Talking in seconds.
+const TALKS: &[f64] = &[5.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
+
+pub(super) const TABLE: &[Entry] = &[
+    Entry {
+        name: "calls_arrived_total",
+        help: "Calls that came for one of the city's numbers, by the number dialled.",
+        labels: &["number"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::Arrived { number, .. } = event {
+                    tell(&[number.as_str()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "calls_refused_total",
+        help: "Calls turned away before they began, by reason. full: all channels were busy, these callers heard a busy tone and nobody \
+               answered them.",
+        labels: &["reason"],
+        of: Of::Events {
+            from_start: &[&["full"], &["no_port"], &["no_codec"], &["unknown_number"], &["draining"], &["forbidden"]],
+            count: |event, tell| {
+                if let Event::Refused { why, .. } = event {
+                    tell(&[&why.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "calls_ended_total",
+        help: "Calls that are over, by the number dialled and where they ended. Many abandoned_in_menu: the menu is too long, or broken. Any \
+               internal_error: a mistake of ours, see the log.",
+        labels: &["number", "outcome"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| match event {
+                // From a number's first call on all its outcomes are shown, so that the first bad one is seen as growth.
+                Event::Arrived { number, .. } => CallEnd::ALL.iter().for_each(|end| tell(&[number.as_str(), &end.to_string()], 0.0)),
+                Event::Ended { record } => tell(&[record.number.as_str(), &record.end.to_string()], 1.0),
+                _ => {}
+            },
+        },
+    },
+    Entry {
+        name: "calls_given_up_total",
+        help: "Callers who gave up, by where: short (within five seconds), greeting, menu, queue, ringing (while an agent's phone rang).",
+        labels: &["stage"],
+        of: Of::Events {
+            from_start: &[&["short"], &["greeting"], &["menu"], &["queue"], &["ringing"]],
+            count: |event, tell| {
+                if let Event::Ended { record } = event
+                    && let Some(stage) = record.gave_up
+                {
+                    tell(&[&stage.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "calls_answered_total",
+        help: "Calls that we answered: the caller hears us.",
+        labels: &[],
+        of: Of::Events {
+            from_start: &[&[]],
+            count: |event, tell| {
+                if let Event::Answered { .. } = event {
+                    tell(&[], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "calls_evicted_total",
+        help: "Calls ended by a mistake of ours while the others went on. Each one is a bug: see the log.",
+        labels: &[],
+        of: Of::Events {
+            from_start: &[&[]],
+            count: |event, tell| {
+                if let Event::CallEvicted { .. } = event {
+                    tell(&[], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "call_talk_seconds",
+        help: "How long callers talked with an agent. Many under 5 s: the sound may be one-way.",
+        labels: &["queue"],
+        of: Of::Spread {
+            bounds: TALKS,
+            observe: |event, tell| {
+                if let Event::Ended { record } = event
+                    && let (Some(queue), Some(talked)) = (&record.queue, record.talked)
+                {
+                    tell(&[queue.as_str()], seconds(talked));
+                }
+            },
+        },
+    },
+    Entry {
+        name: "time_to_human_seconds",
+        help: "From a call's arrival to the moment a person answered, menus and waiting included: what a caller lives through.",
+        labels: &["queue"],
+        of: Of::Spread {
+            bounds: WAITS,
+            observe: |event, tell| {
+                if let Event::Bridged { queue, to_human, .. } = event {
+                    tell(&[queue.as_str()], seconds(*to_human));
+                }
+            },
+        },
+    },
+];

@@ -1,0 +1,72 @@
+//! Lines out: transfers, calls that we make, and the places of each line.
+
+use super::{Entry, Of, yes_or_no};
+use model::Event;
+
+pub(super) const TABLE: &[Entry] = &[
+    Entry {
+        name: "line_places_in_use",
+        help: "Places of a line taken at this moment: calls with a ward hotline, an interpreter, the outside.",
+        labels: &["line"],
+        of: Of::Board(|latest, tell| latest.lines.iter().for_each(|(line, (used, _))| tell(&[line.as_str()], f64::from(*used)))),
+    },
+    Entry {
+        name: "line_places",
+        help: "Places of a line in all, once it has been used.",
+        labels: &["line"],
+        of: Of::Board(|latest, tell| latest.lines.iter().for_each(|(line, (_, lines))| tell(&[line.as_str()], f64::from(*lines)))),
+    },
+    Entry {
+        name: "line_full_total",
+        help: "Callers who were not put through because all places of the line were taken.",
+        labels: &["line"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| match event {
+                // From a line's first call on it is shown, so that the first caller who finds it full is seen as growth.
+                Event::LineTaken { line, .. } => tell(&[line.as_str()], 0.0),
+                Event::LineFull { line } => tell(&[line.as_str()], 1.0),
+                _ => {}
+            },
+        },
+    },
+    Entry {
+        name: "transfers_total",
+        help: "Callers who were to be put through to a line or a queue, by where to, how, and what came of it.",
+        labels: &["to", "kind", "result"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::Transferred { to, kind, how, .. } = event {
+                    tell(&[to, &kind.to_string(), &how.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "calls_out_limited_total",
+        help: "Calls out that were not made because the hour's limit (calls_out_per_hour in config/engine.yaml) was reached. If nobody expects that, somebody misuses us: look at once.",
+        labels: &[],
+        of: Of::Events {
+            from_start: &[&[]],
+            count: |event, tell| {
+                if let Event::CallsOutLimited = event {
+                    tell(&[], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "agent_calls_out_total",
+        help: "Times that an agent called the last caller back with *9, by whether somebody answered.",
+        labels: &["answered"],
+        of: Of::Events {
+            from_start: &[&["true"], &["false"]],
+            count: |event, tell| {
+                if let Event::AgentCalledOut { answered, .. } = event {
+                    tell(&[yes_or_no(*answered)], 1.0);
+                }
+            },
+        },
+    },
+];

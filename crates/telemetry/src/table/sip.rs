@@ -1,0 +1,82 @@
+//! SIP: the signalling with phones and carriers.
+
+use super::{Entry, Of, yes_or_no};
+use model::{Direction, Event};
+
+const CLASSES: [&str; 7] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx", "6xx"];
+
+pub(super) const TABLE: &[Entry] = &[
+    Entry {
+        name: "sip_requests_total",
+        help: "SIP requests. A rising share of retransmissions: packets are lost on the way, or we answer too slowly.",
+        labels: &["method", "direction", "retransmission"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::SipRequest { method, direction, again } = event {
+                    tell(&[method.name(), way(*direction), yes_or_no(*again)], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "sip_responses_total",
+        help: "SIP responses by class. 5xx going out: we refuse callers; coming in: an agent's phone or the carrier is in trouble.",
+        labels: &["class", "direction"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::SipResponse { class, direction } = event {
+                    tell(&[CLASSES.get(usize::from(*class)).unwrap_or(&CLASSES[0]), way(*direction)], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "sip_malformed_total",
+        help: "Datagrams that were no SIP message. answered=true: enough could be read to answer 400.",
+        labels: &["answered"],
+        of: Of::Events {
+            from_start: &[&["true"], &["false"]],
+            count: |event, tell| {
+                if let Event::SipMalformed { answered } = event {
+                    tell(&[yes_or_no(*answered)], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "sip_strangers_total",
+        help: "Datagrams from addresses that no line lists; they got no answer. A steady few are scanners; many after a change: the carrier's \
+               address is missing in config/lines.yaml.",
+        labels: &[],
+        of: Of::Events {
+            from_start: &[&[]],
+            count: |event, tell| {
+                if let Event::Stranger = event {
+                    tell(&[], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "sip_authentication_failures_total",
+        help: "Registrations or calls with a wrong name or password.",
+        labels: &[],
+        of: Of::Events {
+            from_start: &[&[]],
+            count: |event, tell| {
+                if let Event::AuthenticationFailed = event {
+                    tell(&[], 1.0);
+                }
+            },
+        },
+    },
+];
+
+fn way(direction: Direction) -> &'static str {
+    match direction {
+        Direction::In => "in",
+        Direction::Out => "out",
+    }
+}
