@@ -637,6 +637,7 @@ impl Engine {
             after,
             wake: None,
             legs_made: 2,
+            claimed: place.class,
             claim: Some(booked.claim(attempt.ticket, since)),
             put_through: None,
             music: None,

@@ -227,9 +227,16 @@ pub(crate) struct Call {
     /// The wake-up that is on the list for this call.
     pub(crate) wake: Option<Instant>,
     pub(crate) legs_made: u16,
+    /// The class of the claim, where a step of the flow asked for more than the caller had.
+    pub(crate) claimed: u8,
 }
 
 impl Call {
+    /// The caller's urgency, as routing knows it.
+    pub(crate) fn class(&self) -> u8 {
+        self.claimed.max(self.run.class())
+    }
+
     /// The agent's side, if one is being called or talks.
     pub(crate) fn agent_side(&self) -> Option<&AgentSide> {
         match &self.stage {
@@ -366,7 +373,7 @@ impl Call {
             version: self.city.book.version.clone(),
             person: self.person.clone(),
             ticket: self.ticket_id,
-            class: self.run.class(),
+            class: self.class(),
             gave_up,
             transferred_to: self.put_through.clone(),
             called_back: self.called_back,
@@ -380,7 +387,7 @@ impl Call {
             queue: ticket.queue.clone(),
             lang: self.run.lang().clone(),
             since,
-            class: self.run.class(),
+            class: self.class(),
             kept: self.kept,
         });
         OpenCall {

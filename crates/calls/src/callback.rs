@@ -123,6 +123,23 @@ impl Engine {
             return true;
         }
         let Some(number) = self.may_be_called(now, call, &wanted.queue, &terms) else { return false };
+        // One callback for a number, however often it is asked for: what was tried counts on, so that nobody can make us ring a stranger.
+        let mut tried_before = None;
+        if let Some(earlier) = self.callbacks.of(&number)
+            && let Some(callback) = self.callbacks.booked.get(&earlier)
+        {
+            let (attempts, tried, not_before) = (callback.booked.attempts, callback.booked.tried, callback.not_before);
+            let under_way = matches!(callback.stage, Stage::Tried(_));
+            if under_way || attempts >= terms.attempts {
+                return false;
+            }
+            self.called_again(now, call);
+            if self.callbacks.booked.contains_key(&earlier) {
+                self.callback_over(now, earlier, CallbackEnd::CalledAgain);
+            }
+            tried_before = Some((attempts, tried, not_before));
+        }
+        let (attempts, tried, not_before) = tried_before.unwrap_or((0, None, now.mono));
         self.leave_queue(now, call, QueueEnd::Moved);
         let since = self.age_zero(now, call);
         let since_wall = call.waiting_since.map_or(now.wall, |(_, wall)| wall);
@@ -143,8 +160,8 @@ impl Engine {
             bonus: wanted.bonus,
             terms,
             version: call.city.book.version.clone(),
-            attempts: 0,
-            tried: None,
+            attempts,
+            tried,
         };
         self.placed_ticket = self.placed_ticket.max(ticket);
         // Before anything is said (law 5).
@@ -155,7 +172,7 @@ impl Engine {
         let expires = now.mono + booked.terms.expires;
         let number = Redacted::new(number);
         let claim = booked.claim(ticket, since);
-        let callback = Callback { booked, number, since, expires, not_before: now.mono, stage: Stage::Queued, wake: None };
+        let callback = Callback { booked, number, since, expires, not_before, stage: Stage::Queued, wake: None };
         self.callbacks.booked.insert(ticket, callback);
         self.acd.enqueue(now.mono, claim);
         self.review(now, ticket);
@@ -300,8 +317,12 @@ impl Engine {
         self.note(Event::CallbackEnded { ticket: id, queue: callback.booked.place.queue, how });
     }
 
-    /// Somebody calls. If we were to call them back, that is over: the call has the claim, and its age.
+    /// Somebody takes a place. If we were to call them back, that is over: the call has the claim, and its age. Calling alone does not end
+    /// it: who hangs up in the menu, or calls with a stranger's number, must not cost anybody a callback.
     pub(crate) fn called_again(&mut self, now: Now, call: &mut Call) {
+        if call.ticket_id.is_some() {
+            return;
+        }
         let Some(id) = Number::parse(call.caller.reveal()).ok().and_then(|number| self.callbacks.of(&number)) else { return };
         let Some(callback) = self.callbacks.booked.get(&id) else { return };
         let (since, place) = (callback.since, callback.booked.place.clone());

@@ -103,7 +103,9 @@ impl Engine {
                 media::Event::Played { id: play, .. } if matches!(errand.stage, Stage::Saying(p) if p == play) => {
                     errand.stage = Stage::Over;
                 }
-                media::Event::Silent | media::Event::Digit(..) | media::Event::Played { .. } | media::Event::Closed(_) => {}
+                // A dead phone must not keep a call out, its channel and its agent.
+                media::Event::Silent => engine.sip.handle_command(now, sip::Command::Probe { dialog: errand.leg.dialog }),
+                media::Event::Digit(..) | media::Event::Played { .. } | media::Event::Closed(_) => {}
             }
         });
     }
@@ -115,7 +117,7 @@ impl Engine {
             }
             match event {
                 sip::Event::Acked { .. } if matches!(errand.stage, Stage::Answering) => engine.run_errand(now, id, errand),
-                sip::Event::Bye { .. } | sip::Event::Cancelled { .. } | sip::Event::AckMissing { .. } => {
+                sip::Event::Bye { .. } | sip::Event::Cancelled { .. } | sip::Event::AckMissing { .. } | sip::Event::ProbeFailed { .. } => {
                     engine.end_call_return(now, errand);
                     errand.stage = Stage::Over;
                 }

@@ -35,7 +35,9 @@ impl Engine {
         let Some(line) = self.line_of(invite.source.ip()) else { return self.refuse(now, dialog, Refusal::Forbidden) };
         let city = Arc::clone(&self.city);
         let dialled = Number::parse(&invite.to_user).ok().and_then(|number| Some((city.book.numbers.get(&number)?.clone(), number)));
-        let person = self.vault.person(city.book.calendar.day(now.wall), &invite.from_user);
+        // Parameters of the user part are the network's, not the number's (RFC 3966 section 3, RFC 3261 section 19.1.6).
+        let from_user = invite.from_user.split(';').next().unwrap_or_default().to_owned();
+        let person = self.vault.person(city.book.calendar.day(now.wall), &from_user);
         let turned_away = match () {
             () if self.draining() => Some(Refusal::Draining),
             () if self.calls.len() >= city.book.settings.calls_max as usize => Some(Refusal::Full),
@@ -63,8 +65,8 @@ impl Engine {
             return self.refuse(now, dialog, Refusal::NoCodec);
         }
 
-        let run = run.calling_from(Number::parse(&invite.from_user).ok().map(|number| number.kind()));
-        let caller = Redacted::new(invite.from_user);
+        let run = run.calling_from(Number::parse(&from_user).ok().map(|number| number.kind()));
+        let caller = Redacted::new(from_user);
         let local = self.bind_addr(&leg);
         let leg_id = leg.id;
         let mut call = Box::new(Call {
@@ -101,10 +103,10 @@ impl Engine {
             after: Seq(0),
             wake: None,
             legs_made: 1,
+            claimed: 0,
         });
         call.after = self.commit(Record::Arrived { call: id, open: Box::new(call.open_call(None)) });
         self.note(Event::Arrived { call: id, number, caller, line });
-        self.called_again(now, &mut call);
         self.media(call.after, leg_id, Media::Open { local });
         self.put_back(call);
     }
@@ -342,6 +344,7 @@ impl Engine {
             // Moving to another queue is leaving this one, but not losing the place: the age goes along.
             self.leave_queue(now, call, QueueEnd::Moved);
         }
+        self.called_again(now, call);
         let since = self.age_zero(now, call);
         let id = self.ticket_of(call);
         if std::mem::take(&mut call.booked) {
@@ -349,6 +352,7 @@ impl Engine {
             self.callback_over(now, id, CallbackEnd::CalledAgain);
         }
         let queue = wanted.queue.clone();
+        call.claimed = wanted.class;
         let ticket = routing::Ticket {
             id,
             queue: wanted.queue,
@@ -399,14 +403,8 @@ impl Engine {
     pub(crate) fn on_placed(&mut self, now: Now, call: &mut Call, queue: QueueId, position: u32) {
         let Some((since, since_wall)) = call.waiting_since else { return };
         let Some(ticket) = call.ticket().map(|t| t.id) else { return };
-        let place = Place {
-            ticket,
-            queue: queue.clone(),
-            lang: call.run.lang().clone(),
-            since: since_wall,
-            class: call.run.class(),
-            kept: call.kept,
-        };
+        let place =
+            Place { ticket, queue: queue.clone(), lang: call.run.lang().clone(), since: since_wall, class: call.class(), kept: call.kept };
         if let Some(person) = call.person.as_ref().filter(|_| call.kept) {
             self.memories.handle_taken(person, since_wall);
         }

@@ -64,12 +64,11 @@ impl Number {
             None => self.0.to_string(),
         };
         let digits = national.bytes().all(|b| b.is_ascii_digit());
-        let third = national.as_bytes().get(2).copied();
-        match (digits, national.len(), &national.as_bytes()[..national.len().min(3)]) {
-            (true, 11, b"070" | b"080" | b"090") => NumberKind::JpMobile,
-            (true, 11, b"050") => NumberKind::JpIp,
-            // 0AB-J: ten figures, no service prefix (0120, 0570, 0990 and the like) and not the international prefix.
-            (true, 10, [b'0', second, _]) if *second != b'0' && !is_service(&national) && third.is_some() => NumberKind::JpLandline,
+        match (digits, national.len(), national.as_bytes()) {
+            (true, 11, [b'0', b'7' | b'8' | b'9', b'0', ..]) => NumberKind::JpMobile,
+            (true, 11, [b'0', b'5', b'0', ..]) => NumberKind::JpIp,
+            // 0AB-J: ten figures. Not 00 (carriers), 010 (abroad), nor a prefix that stands for a service and not for a place.
+            (true, 10, [b'0', b'1'..=b'9', ..]) if !national.starts_with("010") && !is_service(&national) => NumberKind::JpLandline,
             _ => NumberKind::Other,
         }
     }
@@ -80,9 +79,12 @@ impl Number {
     }
 }
 
-/// Prefixes of ten-figure numbers that are services, not places: free, chargeable and premium (Japanese numbering plan).
+/// Prefixes of ten-figure numbers that are services, not places: free, chargeable, premium, pagers, machines (Japanese numbering plan),
+/// and those of mobile telephones, which have eleven figures.
 fn is_service(national: &str) -> bool {
-    ["0120", "0170", "0180", "0570", "0990", "0910"].iter().any(|prefix| national.starts_with(prefix))
+    ["0120", "0170", "0180", "0570", "0990", "0910", "020", "050", "060", "070", "080", "090", "0800"]
+        .iter()
+        .any(|prefix| national.starts_with(prefix))
 }
 
 /// Kinds of telephone numbers that a callback may or may not go to.
@@ -188,6 +190,10 @@ mod tests {
         assert_eq!(kind("09000000001"), NumberKind::JpMobile);
         assert_eq!(kind("+819000000001"), NumberKind::JpMobile);
         assert_eq!(kind("05000000001"), NumberKind::JpIp);
+        // 010 is the way abroad, even where the rest is short enough to look like a place.
+        for other in ["0106834001", "+81106834001", "0106904001", "0800123456", "0204123456", "0600123456"] {
+            assert_eq!(kind(other), NumberKind::Other, "{other}");
+        }
         for other in ["0120000001", "0570000001", "0990000001", "0010000001", "110", "+14150000001", "08000000", "0440000001#"] {
             assert_eq!(kind(other), NumberKind::Other, "{other}");
         }

@@ -3,7 +3,7 @@
 use crate::ask::{Asks, Wish};
 use crate::desk::{Change, Desk, Stage};
 use crate::floor::Floor;
-use crate::line::{Line, Slot, URGENT, Waiting, signed};
+use crate::line::{Line, OVERTAKEN, Slot, URGENT, Waiting, signed};
 use crate::reserve::Reserves;
 use crate::tokens::Tokens;
 use crate::{Claim, Decision, Handling, Learnt, Rules, State, Ticket};
@@ -550,12 +550,12 @@ impl Acd {
         let rules = &self.queues[*queue as usize];
         let overtaken = claim.ticket.since + rules.overtaken_max;
         let patience = claim.ticket.preferred.as_ref().map(|preferred| claim.ticket.since + preferred.patience);
-        let class = if overtaken <= self.clock { URGENT } else { claim.ticket.class.min(URGENT) };
+        let class = if overtaken <= self.clock { OVERTAKEN } else { claim.ticket.class.min(URGENT) };
         let bonus = i64::try_from(claim.ticket.bonus.as_nanos()).unwrap_or(i64::MAX);
         let easing = rules.relax.get(relax as usize).map(|relax| claim.ticket.since + relax.after);
         let joining = rules.rings.get(ring as usize).map(|ring| claim.ticket.since + ring.after);
         let pauses = claim.paused.iter().map(|pause| pause.until);
-        let due = [easing, joining, patience, (class < URGENT).then_some(overtaken)].into_iter().flatten().chain(pauses);
+        let due = [easing, joining, patience, (class < OVERTAKEN).then_some(overtaken)].into_iter().flatten().chain(pauses);
         waiting.due = due.filter(|at| *at > self.clock && *at < Instant::from_nanos(u64::MAX)).min();
         waiting.patient = patience.is_some_and(|end| end > self.clock);
         waiting.ask = ask;

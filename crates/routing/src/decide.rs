@@ -5,7 +5,7 @@
 
 use crate::ask::Fit;
 use crate::floor::nanos;
-use crate::line::{CLASSES, Key, Slot, Waiting};
+use crate::line::{CLASSES, Key, OVERTAKEN, Slot, Waiting};
 use crate::{Acd, Decision, matching};
 use model::{AgentState, ChooseAgent, Instant, OfferId, TicketId};
 use std::cmp::Reverse;
@@ -158,7 +158,7 @@ impl Acd {
                 continue;
             }
             let counted = &self.floor.profiles[at].counted;
-            if self.reserves.against(counted, waiting.queue, waiting.class, &holds).is_some() {
+            if self.reserves.against(counted, waiting.queue, waiting.declared(), &holds).is_some() {
                 continue;
             }
             // Within a profile the set's order is the order of preference, unless something sets single agents apart.
@@ -203,7 +203,8 @@ impl Acd {
 
     fn rank(&self, seat: u32, waiting: &Waiting) -> Rank {
         let profile = self.floor.profile[seat as usize] as usize;
-        let order = self.asks.get(waiting.ask).fits[profile].order(&self.floor.profiles[profile], waiting.queue);
+        let fit = self.asks.get(waiting.ask).fits[profile];
+        let order = if waiting.class == OVERTAKEN { 0 } else { fit.order(&self.floor.profiles[profile], waiting.queue) };
         (Reverse(waiting.class), order, waiting.key)
     }
 
@@ -236,16 +237,20 @@ impl Acd {
     fn first_for(&self, seat: u32) -> Option<Slot> {
         let profile = self.floor.profile_of(seat)?;
         let grants = self.asks.granted(self.floor.profile[seat as usize]);
+        // Within a class all are favoured by a reserve or none, but for those who have waited long: they come of every class.
         let personally = |slot: Slot| {
-            let waiting = self.line.get(slot);
-            waiting.is_some_and(|w| w.claim.is_plain() || self.personally(w, seat, self.alone(w)))
+            self.line.get(slot).is_some_and(|w| {
+                (w.claim.is_plain() || self.personally(w, seat, self.alone(w)))
+                    && (w.class < OVERTAKEN || !self.reserves.blocks(&profile.counted, w))
+            })
         };
         for class in (0..CLASSES as u8).rev().filter(|class| !self.line.is_empty(*class)) {
             let mut best: Option<(u32, Key, Slot)> = None;
             for grant in grants {
                 let Some((key, slot)) = self.line.head(class, grant.ask as usize) else { continue };
-                if best.is_some_and(|best| best < (grant.order, key, slot)) || self.reserves.blocks_at(&profile.counted, grant.queue, class)
-                {
+                let order = if class == OVERTAKEN { 0 } else { grant.order };
+                let blocked = class < OVERTAKEN && self.reserves.blocks_at(&profile.counted, grant.queue, class);
+                if blocked || best.is_some_and(|best| best < (order, key, slot)) {
                     continue;
                 }
                 let first = if personally(slot) {
@@ -253,7 +258,7 @@ impl Acd {
                 } else {
                     self.line.line(class, grant.ask as usize).find(|(_, slot)| personally(*slot)).copied()
                 };
-                let found = first.map(|(key, slot)| (grant.order, key, slot));
+                let found = first.map(|(key, slot)| (order, key, slot));
                 best = [best, found].into_iter().flatten().min();
             }
             if let Some((_, _, slot)) = best {
@@ -271,12 +276,14 @@ impl Acd {
         for class in (0..CLASSES as u8).rev().filter(|class| !self.line.is_empty(*class)) {
             found.clear();
             for grant in self.asks.granted(self.floor.profile[seat as usize]) {
-                if self.line.head(class, grant.ask as usize).is_none() || self.reserves.blocks_at(&profile.counted, grant.queue, class) {
+                let blocked = class < OVERTAKEN && self.reserves.blocks_at(&profile.counted, grant.queue, class);
+                if blocked || self.line.head(class, grant.ask as usize).is_none() {
                     continue;
                 }
+                let order = if class == OVERTAKEN { 0 } else { grant.order };
                 let line = self.line.line(class, grant.ask as usize);
                 let may = line.filter(|(_, slot)| self.line.get(*slot).is_some_and(|waiting| self.may(waiting, seat)));
-                found.extend(may.take(most - all.len()).map(|(key, slot)| (grant.order, *key, *slot)));
+                found.extend(may.take(most - all.len()).map(|(key, slot)| (order, *key, *slot)));
             }
             found.sort_unstable();
             all.extend(found.iter().take(most - all.len()).map(|(_, _, slot)| *slot));

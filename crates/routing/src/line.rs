@@ -9,9 +9,11 @@ use model::{Instant, TicketId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The classes: normal, high, urgent.
-pub(crate) const CLASSES: usize = 3;
+pub(crate) const CLASSES: usize = 4;
 /// The highest.
-pub(crate) const URGENT: u8 = CLASSES as u8 - 1;
+pub(crate) const URGENT: u8 = 2;
+/// Who has waited for as long as the queue lets anybody be overtaken: before everybody, whatever an agent's own order of queues.
+pub(crate) const OVERTAKEN: u8 = 3;
 
 /// Age zero less the bonus, in nanoseconds; then the arrival. The smaller goes first.
 pub(crate) type Key = (i64, u64);
@@ -41,6 +43,10 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    /// The class that was asked for, however long it has waited: a reserve for the urgent is not for the patient.
+    pub(crate) fn declared(&self) -> u8 {
+        self.claim.ticket.class.min(URGENT)
+    }
     pub(crate) fn place(&self) -> (std::cmp::Reverse<u8>, Key) {
         (std::cmp::Reverse(self.class), self.key)
     }

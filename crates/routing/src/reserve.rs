@@ -57,7 +57,7 @@ impl Reserves {
         counted.iter().find(|i| holds(**i) && !self.all[**i].favours(queue, class)).map(|i| &self.all[*i])
     }
     pub(crate) fn blocks(&self, counted: &[usize], waiting: &Waiting) -> bool {
-        self.blocks_at(counted, waiting.queue, waiting.class)
+        self.blocks_at(counted, waiting.queue, waiting.declared())
     }
     pub(crate) fn blocks_at(&self, counted: &[usize], queue: u32, class: u8) -> bool {
         !counted.is_empty() && self.against(counted, queue, class, |i| self.all[i].holds).is_some()

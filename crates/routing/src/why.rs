@@ -101,7 +101,7 @@ impl Acd {
             Reason::LaterRing
         } else if case.alone.is_some() {
             Reason::PrefersAnother
-        } else if self.reserves.against(counted, waiting.queue, waiting.class, &case.holds).is_some() {
+        } else if self.reserves.against(counted, waiting.queue, waiting.declared(), &case.holds).is_some() {
             Reason::Reserved
         } else {
             Reason::RankedLower
@@ -156,7 +156,7 @@ impl Acd {
         if claim.paused.iter().any(|pause| pause.agent == *id) {
             return WhyNot::JustMissed;
         }
-        if let Some(kept) = self.reserves.against(&profile.counted, waiting.queue, waiting.class, &case.holds) {
+        if let Some(kept) = self.reserves.against(&profile.counted, waiting.queue, waiting.declared(), &case.holds) {
             let rule = kept.rule.clone();
             return WhyNot::Reserved { of: rule.of, keep: rule.keep, idle: kept.idle, kept_for: rule.kept_for };
         }

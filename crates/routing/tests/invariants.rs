@@ -188,11 +188,14 @@ impl Ledger {
         self.states.iter().filter(|(_, state)| **state == AgentState::Idle).map(|(id, _)| id.clone()).collect()
     }
     fn rank(&self, agent: &AgentId, (ticket, arrival): &(Ticket, u64)) -> impl Ord + use<> {
-        (std::cmp::Reverse(self.class(ticket)), self.serves(&self.agents[agent], &ticket.queue), ticket.since, *arrival)
+        {
+            let order = if self.class(ticket) == 3 { Some(0) } else { self.serves(&self.agents[agent], &ticket.queue) };
+            (std::cmp::Reverse(self.class(ticket)), order, ticket.since, *arrival)
+        }
     }
-    /// Who has been overtaken for long enough is of the highest class.
+    /// Who has been overtaken for long enough comes before every class, in whatever queue.
     fn class(&self, ticket: &Ticket) -> u8 {
-        if ticket.since + self.queues[&ticket.queue].overtaken_max <= self.now { 2 } else { ticket.class }
+        if ticket.since + self.queues[&ticket.queue].overtaken_max <= self.now { 3 } else { ticket.class }
     }
     /// Place by counting.
     fn acd_place(&self, id: TicketId) -> Option<u32> {

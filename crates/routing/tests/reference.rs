@@ -35,7 +35,7 @@ impl Model<'_> {
         self.now.since(claim.ticket.since)
     }
     fn class(&self, claim: &Claim) -> u8 {
-        if self.age(claim) >= self.queue(claim).overtaken_max { 2 } else { claim.ticket.class.min(2) }
+        if self.age(claim) >= self.queue(claim).overtaken_max { 3 } else { claim.ticket.class.min(2) }
     }
     fn is_idle(&self, agent: &AgentId) -> bool {
         let desk = &self.desks[agent];
@@ -111,7 +111,7 @@ impl Model<'_> {
         self.holding.iter().filter_map(|id| self.rules.queues.get(id)?.reserve.as_ref()).any(|reserve| {
             let favoured = match &reserve.kept_for {
                 KeptFor::Queue(queue) => claim.ticket.queue == *queue,
-                KeptFor::Class(class) => self.class(claim) >= *class,
+                KeptFor::Class(class) => claim.ticket.class.min(2) >= *class,
             };
             !favoured && self.counts(agent, &reserve.of)
         })
@@ -145,6 +145,8 @@ impl Model<'_> {
     }
     fn as_the_agent_sees_it(&self, agent: &AgentId, claim: &Claim) -> impl Ord + use<> {
         let order = if self.own(agent, claim) { self.serves(agent, &claim.ticket.queue) } else { Some(usize::MAX) };
+        // Whoever has been overtaken for too long comes first in every queue.
+        let order = if self.class(claim) == 3 { Some(0) } else { order };
         (Reverse(self.class(claim)), order, self.place(claim))
     }
     fn place(&self, claim: &Claim) -> (i128, u64) {

@@ -119,7 +119,7 @@ fn a_reserve_with_hysteresis_lets_go_later_than_it_holds() {
 }
 
 #[test]
-fn a_reserve_for_the_urgent_opens_for_whoever_has_been_overtaken_long_enough() {
+fn a_reserve_for_the_urgent_stays_for_the_urgent_however_long_others_wait() {
     let (mut queues, people) = clinic(0, 0);
     queues[1].reserve = Some(Reserve { keep: 1, of: Skill::from("nurse"), kept_for: KeptFor::Class(2), hysteresis: 0 });
     queues[1].overtaken_max = Duration::from_secs(60);
@@ -127,7 +127,33 @@ fn a_reserve_for_the_urgent_opens_for_whoever_has_been_overtaken_long_enough() {
     desk.calls_with(secs(0), 1, "medical", "ja", 1);
     assert_eq!(desk.rings_at(1), None);
     desk.until(secs(60));
-    assert_eq!(desk.rings_at(1).as_deref(), Some("nurse1"));
+    assert_eq!(desk.rings_at(1), None);
+    desk.calls_with(secs(70), 2, "medical", "ja", 2);
+    assert_eq!(desk.rings_at(2).as_deref(), Some("nurse1"));
+}
+
+/// The agent's own order of queues is no way round the bound either.
+#[test]
+fn an_endless_stream_in_an_agents_first_queue_does_not_starve_the_second() {
+    let (mut first, mut second) = (queue("first", &[("general", 1)]), queue("second", &[("general", 1)]));
+    (first.wrap_up, second.wrap_up) = (Duration::ZERO, Duration::ZERO);
+    second.overtaken_max = Duration::from_secs(600);
+    let mut desk = Desk::new(&[first, second], &[person("ken", &[("general", 3)], &["first", "second"])]);
+    desk.signs_in(secs(0), "ken");
+    desk.calls_with(secs(0), 1, "first", "ja", 2);
+    desk.answers(secs(0), "ken");
+    desk.calls(secs(1), 2, "second");
+    for round in 1..60 {
+        let now = secs(round * 30);
+        desk.calls_with(now, 100 + round, "first", "ja", 2);
+        desk.does(|acd| acd.finished(now, &agent("ken")));
+        if desk.rings_at(2).is_some() {
+            assert_eq!(round, 21, "the first time that ken is free after ten minutes");
+            return;
+        }
+        desk.answers(now, "ken");
+    }
+    panic!("never served");
 }
 
 #[test]

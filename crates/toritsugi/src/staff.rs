@@ -7,6 +7,7 @@ use crate::words::{Stop, clock, say};
 use clap::Args;
 use sim::erlang::{Steady, Team};
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ const FILE_MAX: u64 = 1 << 20;
 const CALLS_MAX: f64 = 100_000.0;
 /// As many mistakes as are shown at once.
 const MISTAKES_MAX: usize = 20;
+/// Agents beyond which no roster goes.
+const AGENTS_MAX: u32 = 1 << 20;
 const HALF_HOURS_PER_HOUR: f64 = 2.0;
 
 #[derive(Args)]
@@ -93,7 +96,25 @@ fn agents_for(args: &StaffArgs, calls: f64) -> u32 {
     }
     // Agents can answer at most their own number of erlangs, so fewer than this cannot do.
     let least = (team(args, calls, 0).load() * args.answered).floor().max(1.0) as u32;
-    (least..).find(|agents| steady(args, calls, *agents).is_some_and(|s| promised(args, &s) >= args.answered)).unwrap_or(u32::MAX)
+    let enough = |agents: u32| steady(args, calls, agents).is_some_and(|s| promised(args, &s) >= args.answered);
+    // One agent more never answers less: twice as many until it is enough, then halves.
+    let (mut few, mut many) = (least - 1, least);
+    while !enough(many) {
+        few = many;
+        many = many.saturating_mul(2);
+        if many > AGENTS_MAX {
+            return u32::MAX;
+        }
+    }
+    while many - few > 1 {
+        let middle = few + (many - few) / 2;
+        if enough(middle) {
+            many = middle;
+        } else {
+            few = middle;
+        }
+    }
+    many
 }
 
 /// The share that the promise is about.
@@ -207,7 +228,9 @@ fn spoken(d: Duration) -> String {
 /// Reads `90%` as 0.9.
 fn share(text: &str) -> Result<f64, String> {
     let percent = percentage(text)?;
-    if percent > 0.0 && percent < 100.0 {
+    if percent > 0.0 && percent <= 1.0 && !text.trim().ends_with('%') {
+        Err(format!("is it {}%? Write it with the percent sign", percent * 100.0))
+    } else if percent > 0.0 && percent < 100.0 {
         Ok(percent / 100.0)
     } else {
         Err("a share above 0% and below 100%; nobody can promise 100%".to_owned())
@@ -246,10 +269,15 @@ fn length(text: &str) -> Result<Duration, String> {
 
 fn read(path: &Path) -> Result<Vec<HalfHour>, Stop> {
     let unreadable = |fault: std::io::Error| Stop::new(format!("{} cannot be read: {fault}", path.display()));
-    if std::fs::metadata(path).map_err(unreadable)?.len() > FILE_MAX {
+    // Not by its declared length: a device has none, and no end.
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes)).map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_MAX {
         return Err(Stop::new(format!("{} is larger than 1 MB: a day of half hours has 48 lines", path.display())));
     }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Stop::new(format!("{} is not written in UTF-8: in Excel, save it as \"CSV UTF-8 (comma delimited)\"", path.display()))
+    })?;
     parse(&text).map_err(|mistakes| {
         let more = mistakes.len().saturating_sub(MISTAKES_MAX);
         let mut lines: Vec<String> = mistakes.iter().take(MISTAKES_MAX).map(|m| format!("{}:{m}", path.display())).collect();

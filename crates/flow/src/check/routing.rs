@@ -65,6 +65,15 @@ fn reserves(draft: &Draft, problems: &mut Problems) {
             let en = format!("{keep} are to be kept back, and only {holders} in config/agents.yaml have the skill \"{of}\"");
             let ja = format!("{keep} 人を確保する指定ですが、技能「{of}」を持つ人は config/agents.yaml に {holders} 人だけです。");
             problems.error(at, "reserve_too_large", en, ja);
+        } else if reserve.hysteresis > 0 && holders > 0 && holders <= (reserve.keep + reserve.hysteresis) as usize {
+            let (needed, of) = (reserve.keep + reserve.hysteresis + 1, &reserve.of);
+            let en = format!(
+                "once this reserve holds, it lets go only with {needed} idle, and {holders} in config/agents.yaml have the skill \"{of}\""
+            );
+            let ja = format!(
+                "この確保は、いったん効くと {needed} 人が空くまで解除されませんが、技能「{of}」を持つ人は config/agents.yaml に {holders} 人だけです。"
+            );
+            problems.error(at, "reserve_never_opens", en, ja).help("hysteresis: 0");
         } else if let Some(starved) = starved(draft, reserve) {
             let (keep, of) = (reserve.keep, &reserve.of);
             let en = format!(
