@@ -16,6 +16,7 @@ from phones import HOST
 from stage import Failed
 
 NUMBER = "0440000000"
+WRAP_UP = 1.0  # seconds
 ALIVE = ["calls_in_progress", "call_legs", "sip_dialogs", "sip_transactions", "tickets", "rtp_ports", "timers"]
 CALENDAR = """\
 timezone: Asia/Tokyo
@@ -52,7 +53,7 @@ class Engine:
                 if skills:
                     file.write(f'{name}: {{ extension: "{300 + i}", skills: {skills} }}\n')
         queues = self.config / "queues.yaml"
-        queues.write_text(re.sub(r"wrap_up: \w+", "wrap_up: 1s", queues.read_text()))
+        queues.write_text(re.sub(r"wrap_up: \w+", f"wrap_up: {WRAP_UP:.0f}s", queues.read_text()))
         settings = self.config / "engine.yaml"
         text, changed = re.subn(r"(?m)^digest:.*$", "digest: [md5]", settings.read_text())
         settings.write_text(text if changed else text + "\ndigest: [md5]\n")

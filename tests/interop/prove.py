@@ -12,7 +12,7 @@ from collections import Counter
 import outside
 import sound
 import wire
-from engine import NUMBER, Engine
+from engine import NUMBER, WRAP_UP, Engine
 from outside import WARD_CALLERS
 from phones import HOST, Baresip, sipp
 from stage import Failed, Proof, Stage
@@ -152,6 +152,7 @@ def crowd(stage, city):
     for agent in agents:
         stage.end(agent)
     check_order(proof, seen, city)
+    measure_freed(proof, seen, city)
     check_ears(proof, seen, tones)
     check_records(proof, city)
     return proof.close()
@@ -174,6 +175,20 @@ def check_order(proof, seen, city):
     overtaken = sum(any(went[later] < went[call] - 0.1 for later in order[at + 1 :]) for at, call in enumerate(order))
     proof.check(overtaken == 0, f"{overtaken} callers were overtaken by one who came later")
     proof.measure(f"calls per agent: {' '.join(f'{agent}={n}' for agent, n in sorted(talked.items()))}")
+
+
+def measure_freed(proof, seen, city):
+    """How soon a waiting caller's INVITE leaves for an agent who is free again, as the wire shows it: after the BYE and the after-call work."""
+    went, gaps = {}, []
+    for when, source, target, text in seen.sip:
+        if text.startswith("BYE ") and target == city.sip:
+            went[source] = when
+        if text.startswith("INVITE ") and source == city.sip and target in went:
+            gaps.append((when - went.pop(target) - WRAP_UP) * 1000)
+    if gaps:
+        gaps.sort()
+        load = pathlib.Path("/proc/loadavg").read_text().split()[0]
+        proof.measure(f"from an agent's becoming free to the INVITE on the wire: median {gaps[len(gaps) // 2]:.1f} ms, worst {gaps[-1]:.1f} ms of {len(gaps)}, journal and all (load {load})")
 
 
 def check_ears(proof, seen, tones):

@@ -308,6 +308,44 @@ fn the_person_calls_while_we_ring_them() {
     assert_eq!(world.records().iter().filter(|r| r.end == CallEnd::Served).count(), 2);
 }
 
+/// Calling alone ends nothing: who hangs up in the menu, or shows a stranger's number, must not cost anybody a callback.
+#[test]
+fn two_seconds_of_greeting_do_not_undo_a_callback() {
+    let mut world = booked();
+    at_home(&mut world, AnswerPolicy::After(secs(4)), "WW1");
+    let short = Resident { number: Some("+818011112222".to_owned()), patience: secs(2), ..Resident::default() };
+    world.add_resident(secs(150), short);
+    until_over(&mut world, secs(2000));
+    assert_eq!((over(&world), rung(&world).len()), (vec![CallbackEnd::Served], 1));
+}
+
+/// However often it is asked for, one number is rung for one callback: nobody can have us ring a stranger all day.
+#[test]
+fn twenty_bookings_of_one_number_are_one_callback() {
+    let mut world = town();
+    nurse_busy(&mut world, secs(60), secs(300));
+    at_home(&mut world, AnswerPolicy::Decline(486), "");
+    for n in 0..20 {
+        world.add_resident(secs(70) + Duration::from_millis(100 * n), books(MINE));
+    }
+    world.run_until(secs(250));
+    assert_eq!(left(&world), 1);
+    until_over(&mut world, secs(10_000));
+    assert_eq!(rung(&world).len(), 3, "three attempts in all");
+    assert_eq!(over(&world).iter().filter(|end| **end == CallbackEnd::Exhausted).count(), 1);
+}
+
+/// `sip:08011112222;phone-context=jp@…`: the parameter is the network's, the number is a number.
+#[test]
+fn a_number_with_a_parameter_is_called_back_all_the_same() {
+    let mut world = town();
+    nurse_busy(&mut world, secs(60), secs(300));
+    at_home(&mut world, AnswerPolicy::After(secs(4)), "WW1");
+    world.add_resident(secs(70), books(&format!("{MINE};phone-context=jp")));
+    until_over(&mut world, secs(2000));
+    assert_eq!((over(&world), rung(&world).len()), (vec![CallbackEnd::Served], 1));
+}
+
 // ---- what goes wrong ---------------------------------------------------------------------------------------------------------
 
 #[test]
