@@ -9,9 +9,11 @@ mod at_queue;
 pub use at_queue::Tally;
 
 use crate::{Again, Clerk, Habits, PersonId, Resident, Town, Weather, World, town};
-use calls::Control;
-use model::{AgentId, Random};
+use calls::{City, Control};
+use model::{AgentId, ChooseAgent, KeptFor, Level, QueueId, Random, Relax, Reserve, Ring, Skill};
 use phone::{AnswerPolicy, Command, Sound};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What sort of day it is.
@@ -184,12 +186,12 @@ impl Scenario {
 
     /// The day at depth *call*: the real engine and every SIP message; sound is answered by a model of who plays what for how long.
     pub fn world(&self) -> World {
-        self.fill(World::new(self.town.build(), self.seed).without_story(), Sound::Silence)
+        self.fill(World::new(declared(self.town), self.seed).without_story(), Sound::Silence)
     }
 
     /// The day at depth *packet*: with every packet of sound. For a handful of calls.
     pub fn world_with_sound(&self) -> World {
-        self.fill(World::with_sound(self.town.build(), self.seed), Sound::Tone(700))
+        self.fill(World::with_sound(declared(self.town), self.seed), Sound::Tone(700))
     }
 
     fn fill(&self, mut world: World, says: Sound) -> World {
@@ -227,7 +229,7 @@ impl Scenario {
                 }
                 Trouble::Publish => {
                     let changed = Town { ring_secs: 10, wrap_up_secs: 5 + n as u32, waiting_max: 200, ..self.town };
-                    world.control(*at, Control::Publish(changed.build()));
+                    world.control(*at, Control::Publish(declared(changed)));
                 }
                 Trouble::Killed => world.crash(*at, Duration::from_secs(8)),
                 Trouble::FoulWeather => {
@@ -243,6 +245,32 @@ impl Scenario {
         }
         world
     }
+}
+
+/// The town with everything declared that queues can declare: nurses who help and one of them kept back, clerks who join in late, an
+/// easing, a bound on being overtaken.
+pub(crate) fn declared(town: Town) -> Arc<City> {
+    let mut city = (*town.build()).clone();
+    let book = Arc::make_mut(&mut city.book);
+    let (nurse, late) = (Skill::from("nurse"), Skill::from("late"));
+    if let Some(queue) = book.queues.get_mut("nurse") {
+        queue.choose_agent = ChooseAgent::BestSkill;
+        queue.reserve = Some(Reserve { keep: 1, of: nurse.clone(), kept_for: KeptFor::Queue(queue.id.clone()), hysteresis: 0 });
+        queue.relax = vec![Relax { after: Duration::from_secs(40), needs: BTreeMap::new(), lang: Some(None) }];
+    }
+    if let Some(queue) = book.queues.get_mut("general") {
+        queue.helped_by = vec![QueueId::from("nurse")];
+        queue.rings = vec![Ring { after: Duration::from_secs(20), skill: late.clone() }];
+        queue.overtaken_max = Duration::from_secs(300);
+    }
+    for (name, agent) in &mut book.agents {
+        match name.as_str() {
+            "yuki" | "aya" => drop(agent.skills.insert(nurse.clone(), Level::new(5).unwrap_or(Level::SOME))),
+            "eri" | "taro" => drop(agent.skills.insert(late.clone(), Level::SOME)),
+            _ => {}
+        }
+    }
+    Arc::new(city)
 }
 
 /// An agent's day: there for most of it, with a break or two, answering within some seconds and missing some calls.

@@ -14,6 +14,23 @@ struct Came {
     calls: usize,
     served: usize,
     steps: u64,
+    cpu_secs: f64,
+}
+
+impl Came {
+    fn add(&mut self, other: &Came) {
+        self.calls += other.calls;
+        self.served += other.served;
+        self.steps += other.steps;
+        self.cpu_secs += other.cpu_secs;
+    }
+}
+
+/// CPU time that this thread has used, as the kernel counts it (`schedstat`: nanoseconds on the processor); 0 where nobody counts.
+fn cpu_secs() -> f64 {
+    #[expect(clippy::disallowed_methods, reason = "what a soak costs is read from outside of the simulation")]
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    stat.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
 }
 
 /// One day at depth *call*; panics with the seed when something happened that must not.
@@ -33,7 +50,7 @@ fn at_depth_call(seed: u64, kind: Kind) -> Came {
     // A surge is twice what eight clerks can do: there, one in ten is the least. A day without trouble serves most.
     let least = if kind == Kind::Surge { 10 } else { 2 };
     assert!(served * least > records.len(), "seed {seed}, {kind:?}: only {served} of {} were served", records.len());
-    Came { calls: records.len(), served, steps: world.steps() }
+    Came { calls: records.len(), served, steps: world.steps(), cpu_secs: 0.0 }
 }
 
 fn days(from: u64, to: u64) {
@@ -46,8 +63,9 @@ fn days(from: u64, to: u64) {
                 for seed in (from..to).filter(|seed| seed % 2 == half) {
                     let kind = [Kind::Quiet, Kind::Surge, Kind::Faults][(seed / 2 % 3) as usize];
                     let came = at_depth_call(seed, kind);
-                    sum = Came { calls: sum.calls + came.calls, served: sum.served + came.served, steps: sum.steps + came.steps };
+                    sum.add(&came);
                 }
+                sum.cpu_secs = cpu_secs();
                 sum
             })
         })
@@ -55,9 +73,16 @@ fn days(from: u64, to: u64) {
     let mut sum = Came::default();
     for half in halves {
         let came = half.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        sum = Came { calls: sum.calls + came.calls, served: sum.served + came.served, steps: sum.steps + came.steps };
+        sum.add(&came);
     }
-    println!("{} days at depth call: {} calls, {} of them served, {} steps", to - from, sum.calls, sum.served, sum.steps);
+    println!(
+        "{} days at depth call: {} calls, {} of them served, {} steps, {:.0} CPU seconds",
+        to - from,
+        sum.calls,
+        sum.served,
+        sum.steps,
+        sum.cpu_secs
+    );
 }
 
 #[test]

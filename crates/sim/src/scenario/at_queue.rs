@@ -52,7 +52,7 @@ impl Scenario {
     /// # Panics
     /// When the ACD contradicts itself: with the seed, the time and what it was.
     pub fn run_queue(&self) -> Tally {
-        let city = self.town.build();
+        let city = super::declared(self.town);
         let rules = Rules { queues: city.book.queues.clone(), agents: city.book.agents.clone(), lines: city.book.places() };
         let mut run = Run {
             scenario: self,
