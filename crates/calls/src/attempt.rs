@@ -2,6 +2,7 @@
 //!
 //! The agent comes first, so that nobody who picks up has to wait. A mailbox picks up too, and presses no key: it swallows nothing.
 
+use crate::City;
 use crate::call::{AgentSide, Call, Dialling, Leg, Sound, Stage as CallStage, Ticket};
 use crate::callback::Stage;
 use crate::engine::{Engine, Owner, far};
@@ -36,6 +37,8 @@ pub(crate) struct Attempt {
     /// The agent's side; gone when the agent has hung up while we wait for the person's key.
     leg: Option<Leg>,
     step: Step,
+    /// The city that was in force when the agent was chosen: calls in progress end as they began, whatever is published meanwhile.
+    city: Arc<City>,
     /// When the person was called.
     began: Option<Now>,
     person: Option<Person>,
@@ -98,7 +101,17 @@ impl Engine {
         self.offers.insert(offer, id);
         let local = self.bind_addr(&leg);
         self.media(after, leg.id, Media::Open { local });
-        let attempt = Attempt { ticket, offer, agent, leg: Some(leg), step: Step::Opening, began: None, person: None, after };
+        let attempt = Attempt {
+            ticket,
+            offer,
+            agent,
+            leg: Some(leg),
+            step: Step::Opening,
+            city: Arc::clone(&self.city),
+            began: None,
+            person: None,
+            after,
+        };
         self.callbacks.attempts.insert(id, attempt);
     }
 
@@ -465,8 +478,7 @@ impl Engine {
         match (&mut attempt.step, event) {
             (Step::Asking { .. }, media::Event::Digit(digit, _)) => {
                 if Digit::from_char('1') == Some(*digit) {
-                    self.confirmed(now, id, attempt);
-                    return false;
+                    return self.confirmed(now, id, attempt);
                 }
                 self.ask_person(now, attempt);
                 true
@@ -573,6 +585,10 @@ impl Engine {
             self.let_outside_go(now, attempt.after, &outside);
             self.acd.abandon(now.mono, attempt.ticket);
             self.pause_callback(now, attempt.ticket, spacing);
+        } else {
+            // A callback lives as long as its attempt; should it ever not, nobody is left on a line without anybody.
+            debug_assert!(false, "an attempt outlives its callback");
+            self.let_outside_go(now, attempt.after, &outside);
         }
         if attempt.leg.is_some() {
             self.regret(now, attempt);
@@ -581,15 +597,17 @@ impl Engine {
         false
     }
 
-    /// The person has pressed 1: from here on it is a call like any other.
-    fn confirmed(&mut self, now: Now, id: CallId, attempt: &mut Attempt) {
-        let Step::Asking { outside, .. } = std::mem::replace(&mut attempt.step, Step::Opening) else { return };
-        let Some(callback) = self.callbacks.booked.get(&attempt.ticket) else { return };
-        let (booked, since, number) = (callback.booked.clone(), callback.since, callback.number.clone());
-        let Some((run, flow)) = self.run_of(now, &booked.place) else {
-            attempt.step = Step::Asking { outside, until: now.mono, play: None, said: GREETINGS };
-            return;
+    /// The person has pressed 1: from here on it is a call like any other. True: it cannot become one, and is still an attempt.
+    fn confirmed(&mut self, now: Now, id: CallId, attempt: &mut Attempt) -> bool {
+        let Some(callback) = self.callbacks.booked.get(&attempt.ticket) else {
+            return self.in_vain(now, id, attempt, CallbackTry::Failed, Party::Engine);
         };
+        let (booked, since, number) = (callback.booked.clone(), callback.since, callback.number.clone());
+        let Some((run, flow)) = run_of(&attempt.city, now, &booked.place) else {
+            // No step of the flow waits in this queue, so that nobody would know where the caller goes should the agent's phone vanish.
+            return self.in_vain(now, id, attempt, CallbackTry::Failed, Party::Engine);
+        };
+        let Step::Asking { outside, .. } = std::mem::replace(&mut attempt.step, Step::Opening) else { return true };
         let began = attempt.began.unwrap_or(now);
         let place = booked.place.clone();
         self.commit(Record::CallbackTried {
@@ -608,7 +626,7 @@ impl Engine {
         self.legs.insert(leg.id, Owner::Caller(id));
         let mut call = Box::new(Call {
             id,
-            city: Arc::clone(&self.city),
+            city: Arc::clone(&attempt.city),
             run,
             flow,
             leg,
@@ -653,6 +671,7 @@ impl Engine {
             }
         }
         self.put_back(call);
+        false
     }
 
     fn join_person(&mut self, now: Now, call: &mut Call, ticket: Ticket, attempt: &Attempt, leg: Leg) {
@@ -679,26 +698,26 @@ impl Engine {
         call.run.handle(now, Heard::Connected);
         while call.run.poll_output().is_some() {}
     }
+}
 
-    /// A caller's run at a step that waits in this queue.
-    fn run_of(&self, now: Now, place: &crate::Place) -> Option<(Run, FlowName)> {
-        let book = &self.city.book;
-        let (flow, step) = book.step_that_waits(&place.queue)?;
-        let position = Position {
-            flow: flow.clone(),
-            version: book.version.clone(),
-            step,
-            lang: place.lang.clone(),
-            class: place.class,
-            rungs: Vec::new(),
-            path: vec!["callback".to_owned()],
-            variables: BTreeMap::new(),
-            told: None,
-        };
-        let mut run = Run::resume(Arc::clone(book), position)?;
-        run.handle(now, Heard::Queued { since: now.mono, position: 1 });
-        Some((run, flow))
-    }
+/// A caller's run at a step that waits in this queue.
+fn run_of(city: &City, now: Now, place: &crate::Place) -> Option<(Run, FlowName)> {
+    let book = &city.book;
+    let (flow, step) = book.step_that_waits(&place.queue)?;
+    let position = Position {
+        flow: flow.clone(),
+        version: book.version.clone(),
+        step,
+        lang: place.lang.clone(),
+        class: place.class,
+        rungs: Vec::new(),
+        path: vec!["callback".to_owned()],
+        variables: BTreeMap::new(),
+        told: None,
+    };
+    let mut run = Run::resume(Arc::clone(book), position)?;
+    run.handle(now, Heard::Queued { since: now.mono, position: 1 });
+    Some((run, flow))
 }
 
 /// How an attempt that failed is called.

@@ -8,7 +8,7 @@ use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::outbound::{CallsOut, WentOut};
 use crate::persons::Memories;
-use crate::record::{self, OpenCall, Record, State};
+use crate::record::{self, Abroad, OpenCall, Record, State};
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
@@ -22,6 +22,9 @@ use std::time::Duration;
 
 /// Ports tried for one leg after the first. Other programs hold a port here and there, not whole ranges.
 const PORTS_TRIED_MAX: u8 = 8;
+
+/// Errands are numbered from here on: far above every call of a resident.
+const ERRANDS: u64 = 1 << 40;
 
 /// Between two looks at whether desks agree with phones and calls, while anything goes on.
 const ROUND: Duration = Duration::from_secs(60);
@@ -45,6 +48,10 @@ pub struct Engine {
     pub(crate) memories: Memories,
     pub(crate) calls_out: CallsOut,
     pub(crate) went_out: WentOut,
+    /// Calls outside with which SIP is not done, as the journal has them.
+    pub(crate) abroad: BTreeMap<LegId, Abroad>,
+    /// Dialogs of an engine before this one, to be ended at the first input.
+    pub(crate) wills: Vec<DialogId>,
     /// What went out before a restart is not yet counted: that needs the time of the first input.
     recounts: bool,
     pub(crate) tones: media::Tones,
@@ -123,6 +130,8 @@ impl Engine {
             memories: Memories::default(),
             calls_out: CallsOut::default(),
             went_out: WentOut::default(),
+            abroad: BTreeMap::new(),
+            wills: Vec::new(),
             recounts: false,
             tones: media::Tones::new(),
             callbacks: Callbacks::default(),
@@ -173,6 +182,7 @@ impl Engine {
         engine.orphans = state.calls;
         engine.went_out = state.calls_out;
         engine.recounts = true;
+        engine.take_over(state.abroad);
         engine
     }
 
@@ -189,6 +199,7 @@ impl Engine {
             self.calls_out.restore(now, &self.went_out);
         }
         self.close_orphans(now);
+        self.carry_out_wills(now);
         self.wind_callbacks(now);
         match input {
             Input::Message { flow, from, bytes } => self.on_datagram(now, flow, from, &bytes),
@@ -231,6 +242,7 @@ impl Engine {
             calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).chain(self.open_attempts()).collect(),
             ended: self.ended.clone(),
             calls_out: self.went_out.clone(),
+            abroad: self.abroad.clone(),
             callbacks: self.callbacks.state(),
             memories: self.memories.clone(),
             last_call: CallId(self.last_call),
@@ -620,7 +632,15 @@ impl Engine {
     /// Errands are no calls of residents: their ids are far above, and no record speaks of them.
     pub(crate) fn next_errand(&mut self) -> CallId {
         self.last_errand += 1;
-        CallId(1 << 40 | self.last_errand)
+        CallId(ERRANDS | self.last_errand)
+    }
+
+    /// A leg of an errand of the engine before this one is still in the books: no errand of ours may have its number.
+    pub(crate) fn keep_errands_above(&mut self, leg: LegId) {
+        let call = leg.0 >> 16;
+        if call & ERRANDS != 0 {
+            self.last_errand = self.last_errand.max(call & !ERRANDS);
+        }
     }
 
     pub(crate) fn next_play(&mut self) -> model::PlayId {

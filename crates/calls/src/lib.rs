@@ -23,6 +23,7 @@ mod record;
 mod resident;
 mod transfer;
 mod vault;
+mod will;
 
 pub use city::City;
 pub use engine::Engine;
@@ -31,5 +32,5 @@ pub use gate::Gate;
 pub use outbound::WentOut;
 pub use persons::{Kept, Memories};
 pub use ports::Ports;
-pub use record::{Booked, OpenCall, Place, Record, State};
+pub use record::{Abroad, Booked, OpenCall, Place, Record, State};
 pub use vault::Vault;

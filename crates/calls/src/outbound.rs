@@ -8,7 +8,7 @@
 use crate::call::Leg;
 use crate::engine::{Engine, Owner, far};
 use crate::persons::instant_of;
-use crate::record::Record;
+use crate::record::{Abroad, Record};
 use media::Command as Media;
 use model::{AgentId, CallId, Codec, DialogId, Event, FlowId, Instant, LegId, LineId, Now, Number, Redacted, Seq, TransferEnd, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -199,7 +199,8 @@ impl Engine {
         }
         self.note_places(leg_id, |line, used, lines| Event::LineTaken { line, used, lines });
         self.went_out.note(now.wall);
-        let after = self.commit(Record::CalledOut { call, line, trunk, by, at: now.wall });
+        self.abroad.insert(leg_id, Abroad { places: line.iter().cloned().chain([trunk.clone()]).collect(), sealed: None });
+        let after = self.commit(Record::CalledOut { call, line, trunk, by, at: now.wall, leg: leg_id });
         if let Some(thread) = self.dialogs.get_mut(&dialog) {
             thread.after = after;
         }
@@ -217,6 +218,7 @@ impl Engine {
                 let sdp = sdp::offer(&self.capabilities(&outside.leg, Codec::ALL.to_vec()));
                 outside.stage = Stage::Invited { deaf: Some(now.mono + TRUNK_DEAF) };
                 self.sip.handle_command(now, sip::Command::Invite { dialog: outside.leg.dialog, to, from, sdp });
+                self.write_will(outside);
                 Came::Nothing
             }
             media::Event::OpenFailed(_) => {
@@ -246,6 +248,7 @@ impl Engine {
                 if matches!(event, sip::Event::Ringing { .. }) { Came::Ringing } else { Came::Nothing }
             }
             sip::Event::Answered { sdp, .. } => {
+                self.write_will(outside);
                 let ours = self.capabilities(&outside.leg, Codec::ALL.to_vec());
                 let answer = sdp.as_deref().and_then(|sdp| sdp::parse(sdp).ok());
                 let Some(agreed) = answer.and_then(|answer| sdp::accept(&answer, &ours).ok()) else {
@@ -295,6 +298,9 @@ impl Engine {
     /// SIP is done with a dialog: the places that its leg held are free.
     pub(crate) fn dialog_over(&mut self, dialog: DialogId) {
         let Some(thread) = self.dialogs.remove(&dialog) else { return };
+        if self.abroad.remove(&thread.leg).is_some() {
+            self.commit(Record::OutsideOver { leg: thread.leg });
+        }
         let held: Vec<LineId> = self.acd.takers().filter(|(_, leg)| *leg == thread.leg).map(|(line, _)| line.clone()).collect();
         if held.is_empty() {
             return;
@@ -327,7 +333,7 @@ impl Engine {
         }
     }
 
-    fn note_places(&mut self, leg: LegId, event: impl Fn(LineId, u32, u32) -> Event) {
+    pub(crate) fn note_places(&mut self, leg: LegId, event: impl Fn(LineId, u32, u32) -> Event) {
         let held: Vec<LineId> = self.acd.takers().filter(|(_, taker)| *taker == leg).map(|(line, _)| line.clone()).collect();
         let events: Vec<Event> =
             self.acd.lines().filter(|(line, ..)| held.contains(line)).map(|(line, used, lines)| event(line.clone(), used, lines)).collect();

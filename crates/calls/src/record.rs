@@ -4,8 +4,8 @@ use crate::outbound::WentOut;
 use crate::persons::Memories;
 use flow::CallbackTerms;
 use model::{
-    AgentId, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, Lang, LineId, Need, Number, OfferEnd, OfferId, Party, Person, QueueEnd,
-    QueueId, Refusal, TicketId, TransferEnd, TransferKind, UnixMillis, Version, Why,
+    AgentId, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, Lang, LegId, LineId, Need, Number, OfferEnd, OfferId, Party, Person,
+    QueueEnd, QueueId, Refusal, TicketId, TransferEnd, TransferKind, UnixMillis, Version, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -116,6 +116,21 @@ pub enum Record {
         /// When: the hour's limit outlives a restart.
         #[serde(default)]
         at: UnixMillis,
+        /// As which leg.
+        #[serde(default)]
+        leg: LegId,
+    },
+    /// What SIP must know to end a call outside if this engine dies: before its INVITE leaves, and again before our ACK.
+    OutsideDialog {
+        /// Which leg.
+        leg: LegId,
+        /// A `sip::Will`, sealed: it holds whom we called.
+        sealed: String,
+    },
+    /// SIP is done with a call outside: its places are free.
+    OutsideOver {
+        /// Which leg.
+        leg: LegId,
     },
     /// All places of a line were taken when a call wanted one.
     LineFull {
@@ -196,6 +211,15 @@ pub struct OpenCall {
     pub bridged: bool,
 }
 
+/// A call outside with which SIP is not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abroad {
+    /// The line and the trunk of which it holds a place.
+    pub places: Vec<LineId>,
+    /// What SIP must know to end it, sealed; `None` before its INVITE.
+    pub sealed: Option<String>,
+}
+
 /// A callback as it was agreed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Booked {
@@ -271,6 +295,9 @@ pub struct State {
     /// When calls went out, as far as the hour's limit still asks.
     #[serde(default)]
     pub calls_out: WentOut,
+    /// Calls outside that hold places.
+    #[serde(default)]
+    pub abroad: BTreeMap<LegId, Abroad>,
     /// Calls that ended, by how.
     pub ended: BTreeMap<CallEnd, u64>,
     /// The highest call id given out.
@@ -305,7 +332,19 @@ impl State {
             }
             Record::Unplaced { call, .. } => self.call(call, |open| open.place = None),
             Record::Waits { .. } | Record::Transferred { .. } | Record::LineFull { .. } | Record::Refused { .. } => {}
-            Record::CalledOut { at, .. } => self.calls_out.note(at),
+            Record::CalledOut { at, line, trunk, leg, .. } => {
+                self.calls_out.note(at);
+                // Journals of before 0.2 name no leg, and their places were not kept.
+                if leg != LegId::default() {
+                    self.abroad.insert(leg, Abroad { places: line.into_iter().chain([trunk]).collect(), sealed: None });
+                }
+            }
+            Record::OutsideDialog { leg, sealed } => {
+                if let Some(abroad) = self.abroad.get_mut(&leg) {
+                    abroad.sealed = Some(sealed);
+                }
+            }
+            Record::OutsideOver { leg } => drop(self.abroad.remove(&leg)),
             Record::CallbackBooked { ticket, booked } => {
                 self.last_ticket = self.last_ticket.max(ticket);
                 self.callbacks.insert(ticket, *booked);

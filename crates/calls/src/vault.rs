@@ -1,4 +1,4 @@
-//! The city's key: it counts persons without naming them, and seals the numbers that callbacks go to.
+//! The city's key: it counts persons without naming them, and seals the numbers that callbacks go to and the dialogs of calls outside.
 //!
 //! Persons are known by an HMAC (RFC 2104) under a key that is another one each day, so that no list of yesterday can be joined to one of
 //! today. Numbers are sealed with XChaCha20-Poly1305 (RFC 8439 with the longer nonce): random nonces of 24 bytes do not repeat.
@@ -38,25 +38,50 @@ impl Vault {
 
     /// Seals a number for the claim that it belongs to, as hexadecimal text: nonce, then ciphertext with its tag.
     pub fn seal(&self, random: &mut Random, ticket: TicketId, number: &Number) -> String {
-        let drawn = random.seed();
-        let nonce = XNonce::from_slice(&drawn[..NONCE]);
-        let payload = Payload { msg: number.as_str().as_bytes(), aad: &ticket.0.to_be_bytes() };
-        // The cipher refuses only texts of 256 GiB and more.
-        let sealed = self.cipher().encrypt(nonce, payload).unwrap_or_default();
-        hex(&[nonce.as_slice(), &sealed].concat())
+        self.numbers().seal(random, ticket.0, number.as_str())
     }
 
     /// Opens what [`Vault::seal`] made for the same claim; `None` when it was changed, or made with another key.
     pub fn open(&self, ticket: TicketId, sealed: &str) -> Option<Number> {
-        let bytes = unhex(sealed)?;
-        let (nonce, text) = bytes.split_at_checked(NONCE)?;
-        let payload = Payload { msg: text, aad: &ticket.0.to_be_bytes() };
-        let clear = self.cipher().decrypt(XNonce::from_slice(nonce), payload).ok()?;
-        Number::parse(std::str::from_utf8(&clear).ok()?).ok()
+        Number::parse(&self.numbers().open(ticket.0, sealed)?).ok()
     }
 
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&hmac(&self.key, &[b"numbers to call back"]).into())
+    /// Where numbers that callbacks go to are sealed.
+    fn numbers(&self) -> Drawer {
+        Drawer::new(&self.key, b"numbers to call back")
+    }
+
+    /// Where dialogs of calls outside are sealed: their addresses hold numbers.
+    pub(crate) fn dialogs(&self) -> Drawer {
+        Drawer::new(&self.key, b"dialogs of calls outside")
+    }
+}
+
+/// A place for texts of one kind, under a key of its own.
+pub(crate) struct Drawer(XChaCha20Poly1305);
+
+impl Drawer {
+    fn new(key: &[u8; 32], kind: &[u8]) -> Drawer {
+        Drawer(XChaCha20Poly1305::new(&hmac(key, &[kind]).into()))
+    }
+
+    /// Seals a text for the thing of this number: hexadecimal text, nonce, then ciphertext with its tag.
+    pub(crate) fn seal(&self, random: &mut Random, of: u64, text: &str) -> String {
+        let drawn = random.seed();
+        let nonce = XNonce::from_slice(&drawn[..NONCE]);
+        let payload = Payload { msg: text.as_bytes(), aad: &of.to_be_bytes() };
+        // The cipher refuses only texts of 256 GiB and more.
+        let sealed = self.0.encrypt(nonce, payload).unwrap_or_default();
+        hex(&[nonce.as_slice(), &sealed].concat())
+    }
+
+    /// Opens what [`Drawer::seal`] made for the same thing; `None` when it was changed, or made with another key.
+    pub(crate) fn open(&self, of: u64, sealed: &str) -> Option<String> {
+        let bytes = unhex(sealed)?;
+        let (nonce, text) = bytes.split_at_checked(NONCE)?;
+        let payload = Payload { msg: text, aad: &of.to_be_bytes() };
+        let clear = self.0.decrypt(XNonce::from_slice(nonce), payload).ok()?;
+        String::from_utf8(clear).ok()
     }
 }
 

@@ -277,6 +277,7 @@ impl Phone {
         let Some(unacked) = &mut call.unacked else { return };
         if unacked.give_up <= now {
             call.unacked = None;
+            self.post.concern(&call.dialog.call_id);
             self.post.violation("our 200 got no ACK for 32 s (RFC 3261 section 13.3.1.4)");
             self.send_bye(now, Some(408));
         } else if unacked.again.at <= now {

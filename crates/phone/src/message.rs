@@ -63,6 +63,11 @@ pub(crate) fn read(bytes: &[u8]) -> Result<SipMessage, String> {
     Ok(message)
 }
 
+/// The Call-ID of a message; empty if it has none.
+pub(crate) fn call_id(headers: &Headers) -> String {
+    headers.iter().find_map(|h| if let Header::CallId(h) = h { Some(h.value().trim().to_owned()) } else { None }).unwrap_or_default()
+}
+
 /// Reads what every message must carry.
 ///
 /// # Errors

@@ -47,14 +47,25 @@ pub struct Phone {
 pub(crate) struct Post {
     trace: bool,
     queue: VecDeque<Output>,
+    /// The Call-ID of what is in hand.
+    concern: String,
 }
 
 impl Post {
     pub(crate) fn event(&mut self, event: Event) {
         self.queue.push_back(Output::Event(event));
     }
+    /// The engine broke the protocol, in the call in hand.
     pub(crate) fn violation(&mut self, what: impl Into<String>) {
-        self.event(Event::Violation(what.into()));
+        let mut what = what.into();
+        if !self.concern.is_empty() {
+            what = format!("{what}, Call-ID {}", self.concern);
+        }
+        self.event(Event::Violation(what));
+    }
+    /// What follows is about this call.
+    pub(crate) fn concern(&mut self, call_id: &str) {
+        call_id.clone_into(&mut self.concern);
     }
     pub(crate) fn send(&mut self, socket: Socket, to: SocketAddr, bytes: Vec<u8>) {
         if self.trace && socket == Socket::Sip {
@@ -74,7 +85,7 @@ impl Post {
 impl Phone {
     /// A phone that does nothing yet. `random` draws its tags, branches and RTP identity.
     pub fn new(config: Config, mut random: Random) -> Self {
-        let post = Post { trace: config.trace, queue: VecDeque::new() };
+        let post = Post { trace: config.trace, queue: VecDeque::new(), concern: String::new() };
         let registration = Registration::new(&mut random);
         Phone {
             config,
@@ -218,6 +229,7 @@ impl Phone {
             self.post.event(Event::Trace { sent: false, text: String::from_utf8_lossy(packet).into_owned() });
         }
         self.past.retain(|p| p.until > now);
+        self.post.concern("");
         match message::read(packet) {
             Err(fault) => self.post.violation(fault),
             Ok(SipMessage::Request(request)) => self.handle_request(now, from, request),
@@ -231,6 +243,7 @@ impl Phone {
             Ok(envelope) => envelope,
             Err(fault) => return self.post.violation(format!("in a {status}: {fault}")),
         };
+        self.post.concern(&envelope.call_id);
         if envelope.vias != 1 {
             self.post.violation(format!("a {status} with {} Via values, one was sent (RFC 3261 section 8.1.3.3)", envelope.vias));
         }
@@ -276,6 +289,7 @@ impl Phone {
             Ok(envelope) => envelope,
             Err(fault) => return self.post.violation(format!("in a {method}: {fault}")),
         };
+        self.post.concern(&envelope.call_id);
         if envelope.cseq_method != method.to_string() {
             self.post.violation(format!("a {method} whose CSeq says {} (RFC 3261 section 8.1.1.5)", envelope.cseq_method));
         }
@@ -390,6 +404,7 @@ impl Phone {
                 Some(Tick::TimedOut) => {
                     let client = self.clients.remove(at);
                     self.retire(client.branch.clone());
+                    self.post.concern(&message::call_id(&client.request.headers));
                     match client.purpose {
                         Purpose::Register | Purpose::Unregister => self.handle_registration_failure(now, 408, None),
                         Purpose::Invite => self.handle_invite_timeout(now, &client),
@@ -408,6 +423,7 @@ impl Phone {
                 Some(Tick::TimedOut) => {
                     let server = self.servers.remove(at);
                     let status = server.answer.map_or(0, |(status, _, _)| status);
+                    self.post.concern(&message::call_id(&server.request.headers));
                     self.post.violation(format!("our {status} to an INVITE got no ACK for 32 s (RFC 3261 section 17.1.1.3)"));
                 }
             }

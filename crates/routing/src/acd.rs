@@ -286,6 +286,11 @@ impl Acd {
         self.tokens.seize(line, leg)
     }
 
+    /// Writes down that a leg holds a place, whether there is one or not: that is how an engine found it when it was restored.
+    pub fn occupy(&mut self, line: &LineId, leg: LegId) {
+        self.tokens.occupy(line, leg);
+    }
+
     /// Gives back whatever a leg has taken.
     pub fn give_back(&mut self, leg: LegId) {
         self.tokens.give_back(leg);

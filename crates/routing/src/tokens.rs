@@ -24,6 +24,9 @@ impl Tokens {
         }
         self.taken.entry(line.clone()).or_default().insert(leg)
     }
+    pub(crate) fn occupy(&mut self, line: &LineId, leg: LegId) {
+        self.taken.entry(line.clone()).or_default().insert(leg);
+    }
     pub(crate) fn give_back(&mut self, leg: LegId) {
         self.taken.retain(|_, legs| {
             legs.remove(&leg);

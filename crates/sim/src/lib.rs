@@ -24,6 +24,6 @@ pub use day::Day;
 pub use ledger::{Ledger, Pace};
 pub use link::{Datagram, Link, Weather};
 pub use people::{Again, Clerk, Habits, Neighbour, PersonId, Resident};
-pub use scenario::{Caller, Kind, Scenario, Shift, Tally, Trouble};
+pub use scenario::{Caller, Kind, Piece, Scenario, Shift, Tally, Trouble};
 pub use town::Town;
 pub use world::{Told, Voice, World};

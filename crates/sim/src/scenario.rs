@@ -8,7 +8,7 @@ mod at_queue;
 
 pub use at_queue::Tally;
 
-use crate::{Again, Clerk, Habits, PersonId, Resident, Town, Weather, World, town};
+use crate::{Again, Clerk, Habits, Neighbour, PersonId, Resident, Town, Weather, World, town};
 use calls::{City, Control};
 use model::{AgentId, ChooseAgent, KeptFor, Level, QueueId, Random, Relax, Reserve, Ring, Skill};
 use phone::{AnswerPolicy, Command, Sound};
@@ -42,6 +42,8 @@ pub struct Caller {
     pub talk: Duration,
     /// Whether they call again when they were not served.
     pub again: Option<Again>,
+    /// The number that they show, where anybody calls them there; else one that nobody answers.
+    pub number: Option<String>,
 }
 
 /// An agent's day.
@@ -74,6 +76,23 @@ pub enum Trouble {
     SlowJournal,
     /// The wall clock leaps two hours ahead, or back.
     ClockLeaps(i64),
+    /// The ward's telephones are dead for a while.
+    LineDown,
+    /// A city is published from which something is gone; after a while the whole one comes back.
+    Removed(Piece),
+}
+
+/// What a publication may remove under everybody's hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// An agent: their phone is none of ours any more.
+    Agent(&'static str),
+    /// What an agent can do.
+    SkillOf(&'static str),
+    /// The nurses' queue; whoever wants a nurse gets the general line.
+    Nurses,
+    /// The ward's line.
+    Ward,
 }
 
 /// A day, ready to happen.
@@ -104,6 +123,14 @@ const WISHES: [(&str, Option<&str>, Duration, u64); 4] = [
     ("", Some("general"), Duration::from_millis(20_500), 1),
     ("WWWWWWWW3", None, Duration::from_millis(8200), 1),
 ];
+/// The same for one in so many of those who call on a day of surge or of faults: to the ward's hotline, which the flow calls itself, and to a
+/// nurse who calls back (asked for after ten seconds of waiting, and agreed to).
+const ERRANDS_IN: u64 = 16;
+const HOTLINE: &str = "WWWWWWWW4";
+const CALLBACK: &str = "WWWWWW1WWWWWWWWWW9WWWWWWWWWW1";
+
+/// How long a phone, a ward's telephone or a part of the city is gone.
+const GONE: Duration = Duration::from_secs(900);
 
 impl Caller {
     /// How long the menu takes them.
@@ -124,7 +151,7 @@ impl Scenario {
         let within = u64::from(calls) * 3_600_000 / per_hour;
         let exponential = |random: &mut Random, mean: f64| Duration::from_secs_f64((-mean * (1.0 - random.unit()).ln()).min(mean * 8.0));
         let mut callers: Vec<Caller> = (0..calls)
-            .map(|_| {
+            .map(|n| {
                 let mut pick = random.below(10);
                 let (keys, wants, ..) = WISHES
                     .into_iter()
@@ -134,7 +161,14 @@ impl Scenario {
                         here
                     })
                     .unwrap_or(WISHES[1]);
+                let errand = if kind == Kind::Quiet { ERRANDS_IN } else { random.below(ERRANDS_IN) };
+                let (keys, wants, number) = match errand {
+                    0 => (HOTLINE, None, None),
+                    1 => (CALLBACK, Some("nurse"), Some(format!("0901112{n:04}"))),
+                    _ => (keys, wants, None),
+                };
                 Caller {
+                    number,
                     at: Duration::from_millis(10_000 + random.below(within)),
                     keys,
                     wants,
@@ -147,7 +181,14 @@ impl Scenario {
             .collect();
         callers.sort_by_key(|caller| caller.at);
         let shifts = town::NURSES.iter().chain(&town::CLERKS).map(|agent| shift(&mut random, agent, within)).collect();
-        let mut scenario = Scenario { seed, kind, town: Town::default(), callers, shifts, troubles: Vec::new() };
+        let mut scenario = Scenario {
+            seed,
+            kind,
+            town: Town { hotline: true, callbacks: true, ..Town::default() },
+            callers,
+            shifts,
+            troubles: Vec::new(),
+        };
         if kind == Kind::Faults {
             scenario.trouble(&mut random, within);
         }
@@ -156,13 +197,20 @@ impl Scenario {
 
     fn trouble(&mut self, random: &mut Random, within: u64) {
         let everybody: Vec<&'static str> = town::NURSES.into_iter().chain(town::CLERKS).collect();
-        for _ in 0..6 {
-            let what = match random.below(7) {
+        for _ in 0..8 {
+            let what = match random.below(10) {
                 0 | 1 => Trouble::PhoneVanishes(everybody[random.below(everybody.len() as u64) as usize]),
                 2 => Trouble::Publish,
                 3 => Trouble::Killed,
                 4 => Trouble::FoulWeather,
                 5 => Trouble::SlowJournal,
+                6 => Trouble::LineDown,
+                7 | 8 => Trouble::Removed(match random.below(4) {
+                    0 => Piece::Agent(town::CLERKS[random.below(8) as usize]),
+                    1 => Piece::SkillOf(town::NURSES[random.below(4) as usize]),
+                    2 => Piece::Nurses,
+                    _ => Piece::Ward,
+                }),
                 _ => Trouble::ClockLeaps(if random.below(2) == 0 { 7_200_000 } else { -7_200_000 }),
             };
             // One kill a day is enough to tell a story by.
@@ -216,15 +264,24 @@ impl Scenario {
                 talk: Some(caller.talk),
                 again: caller.again,
                 says: says.clone(),
+                number: caller.number.clone(),
                 ..Resident::default()
             };
             world.add_resident(caller.at, resident);
+            if let Some(number) = caller.number.clone() {
+                let (answer, talk) = (AnswerPolicy::After(Duration::from_secs(4)), Some(caller.talk));
+                world.add_neighbour(Neighbour { number, answer, keys: "WW1WW1".to_owned(), talk, says: says.clone() });
+            }
         }
+        let ward = [2, 5].map(|seconds| {
+            let (answer, talk) = (AnswerPolicy::After(Duration::from_secs(seconds)), Some(Duration::from_secs(90)));
+            world.add_neighbour(Neighbour { answer, keys: "WWWWW1".to_owned(), talk, says: says.clone(), ..Neighbour::default() })
+        });
         for (n, (at, what)) in self.troubles.iter().enumerate() {
             match what {
                 Trouble::PhoneVanishes(agent) => {
                     if let Some((_, id)) = agents.iter().find(|(name, _)| name == agent) {
-                        world.sleeps(*at, *id, Duration::from_secs(600));
+                        world.sleeps(*at, *id, GONE);
                     }
                 }
                 Trouble::Publish => {
@@ -239,6 +296,16 @@ impl Scenario {
                 Trouble::SlowJournal => {
                     world.journal_pace(*at, crate::Pace { least: Duration::from_millis(10), most: Duration::from_millis(200) });
                     world.journal_pace(*at + Duration::from_secs(600), crate::Pace::PROMISED);
+                }
+                Trouble::LineDown => ward.iter().for_each(|telephone| world.sleeps(*at, *telephone, GONE)),
+                Trouble::Removed(piece) => {
+                    world.control(*at, Control::Publish(without(self.town, *piece)));
+                    world.control(*at + GONE, Control::Publish(declared(self.town)));
+                    if let Piece::Agent(agent) = piece
+                        && let Some((_, id)) = agents.iter().find(|(name, _)| name == agent)
+                    {
+                        world.at(*at + GONE + Duration::from_secs(60), *id, Command::Register);
+                    }
                 }
                 Trouble::ClockLeaps(millis) => world.clock_jumps(*at, *millis),
             }
@@ -269,6 +336,33 @@ pub(crate) fn declared(town: Town) -> Arc<City> {
             "eri" | "taro" => drop(agent.skills.insert(late.clone(), Level::SOME)),
             _ => {}
         }
+    }
+    Arc::new(city)
+}
+
+/// The declared town without a piece of it.
+fn without(town: Town, piece: Piece) -> Arc<City> {
+    let mut city = if piece == Piece::Nurses {
+        // As a supervisor would take the queue out: no step of the flow leads there any more.
+        let mut city = (*town.build_with(|flow| *flow = flow.replace("queue: nurse\n", "queue: general\n"))).clone();
+        Arc::make_mut(&mut city.book).queues.remove(&QueueId::from("nurse"));
+        city
+    } else {
+        (*declared(town)).clone()
+    };
+    let book = Arc::make_mut(&mut city.book);
+    match piece {
+        Piece::Agent(name) => {
+            book.agents.remove(&AgentId::from(name));
+            city.users.remove(name);
+        }
+        Piece::SkillOf(name) => {
+            if let Some(agent) = book.agents.get_mut(&AgentId::from(name)) {
+                agent.skills.remove(&Skill::from("nurse"));
+            }
+        }
+        Piece::Nurses => {}
+        Piece::Ward => book.lines.retain(|line| line.id.as_str() != "ward"),
     }
     Arc::new(city)
 }

@@ -3,9 +3,14 @@
 //! The invariants of the design that can be seen from outside: an act leaves after its record is durable, or 50 ms late and flagged (law 5);
 //! every arrival ends exactly once; an agent is in one call and has one offer; an agent's states follow one another.
 
-use calls::{Act, Gate, Record};
-use model::{ActId, AgentId, AgentState, CallEnd, CallId, CallRecord, Event, Instant, LineId, OfferId, Seq};
+mod order;
+mod wrap_up;
+
+use calls::{Act, City, Gate, Record};
+use model::{ActId, AgentId, AgentState, CallEnd, CallId, CallRecord, Event, Instant, LineId, OfferId, Seq, UnixMillis};
+use order::Order;
 use std::collections::BTreeMap;
+use wrap_up::WrapUp;
 
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
@@ -27,10 +32,23 @@ pub(crate) struct Watch {
     pub(crate) flagged: u64,
     /// Repairs of agents' states.
     pub(crate) repairs: u64,
+    order: Order,
+    wrap_up: WrapUp,
 }
 
 impl Watch {
-    pub(crate) fn handle_commit(&mut self, seq: Seq) -> Result<(), String> {
+    /// A city is in force.
+    pub(crate) fn handle_city(&mut self, city: &City) {
+        self.wrap_up.handle_city(city.book.queues.iter().map(|(id, queue)| (id.clone(), queue.wrap_up)).collect());
+    }
+
+    /// An agent is set ready, or on a break.
+    pub(crate) fn handle_wish(&mut self, agent: &AgentId) {
+        self.wrap_up.handle_wish(agent);
+    }
+
+    pub(crate) fn handle_commit(&mut self, now: Instant, wall: UnixMillis, seq: Seq, record: &Record) -> Result<(), String> {
+        self.order.handle_record(now, wall, record);
         if seq.0 != self.last_seq.0 + 1 {
             return Err(format!("record {seq} follows record {}", self.last_seq));
         }
@@ -74,6 +92,13 @@ impl Watch {
     }
 
     pub(crate) fn handle_event(&mut self, now: Instant, event: &Event) -> Result<(), String> {
+        self.wrap_up.handle_event(now, event)?;
+        if let Event::Ended { record } = event
+            && let Some((offer, agent)) = self.order.rung_for(record.call)
+        {
+            return Err(format!("call {} is over, and {agent} is still rung for it by offer {offer}", record.call));
+        }
+        self.order.handle_event(now, event);
         match event {
             Event::Arrived { call, .. } => {
                 let before = self.open.insert(*call, now).is_some() || self.ended.contains_key(call);
@@ -135,6 +160,11 @@ impl Watch {
             _ => {}
         }
         Ok(())
+    }
+
+    /// One input, and all that came of it, is done with.
+    pub(crate) fn handle_settled(&mut self) -> Result<(), String> {
+        self.order.settled()
     }
 
     /// The engine died: only what is durable was ever true.

@@ -145,6 +145,12 @@ pub struct World {
     tells: bool,
     story: Vec<Told>,
     violations: Vec<String>,
+    /// The SIP Call-IDs that each phone has heard of, or that it made.
+    heard_of: BTreeMap<String, PersonId>,
+    /// Calls of which one side cannot know any more, by SIP Call-ID: the engine was killed, or the phone lost its power.
+    forgotten: BTreeSet<String>,
+    /// Complaints about such calls.
+    excused: u64,
     /// What the wall clock is ahead of the truth, in milliseconds.
     wall_ahead: i64,
     /// Things done so far.
@@ -191,11 +197,15 @@ impl World {
             tells: true,
             story: Vec::new(),
             violations: Vec::new(),
+            heard_of: BTreeMap::new(),
+            forgotten: BTreeSet::new(),
+            excused: 0,
             wall_ahead: 0,
             steps: 0,
             audits: false,
             routed: false,
         };
+        world.watch.handle_city(&world.city);
         world.settle();
         world
     }
@@ -211,6 +221,12 @@ impl World {
     /// The same without a story: nothing that was said is kept, and there is no digest. For days of thousands of calls.
     pub fn without_story(mut self) -> World {
         self.tells = false;
+        self
+    }
+
+    /// With a story after all: to see how a day came to its end.
+    pub fn with_story(mut self) -> World {
+        self.tells = true;
         self
     }
 
@@ -253,9 +269,6 @@ impl World {
                 self.fail(&format!("all is quiet, and this is left: {census:?}"));
             }
         }
-        if self.gate.poll_timeout().is_some() {
-            self.fail("all is quiet, and the gate holds acts");
-        }
     }
 
     /// The first thing that keeps the world from being quiet.
@@ -285,6 +298,7 @@ impl World {
                 let census = self.engine.as_ref().map(Engine::census).unwrap_or_default();
                 (!is_quiet(&census)).then(|| format!("the engine has {census:?}"))
             })
+            .or_else(|| self.gate.poll_timeout().map(|_| "the gate holds acts".to_owned()))
             .or_else(|| (self.sound_sessions() > 0).then(|| "media sessions are open".to_owned()))
     }
 
@@ -377,10 +391,17 @@ impl World {
 
     fn input(&mut self, input: Input) {
         let now = self.clocks();
+        match &input {
+            Input::Control(_, Control::Publish(city)) => self.watch.handle_city(city),
+            Input::Control(_, Control::SetAgent(agent, _)) => self.watch.handle_wish(agent),
+            _ => {}
+        }
         if let Some(engine) = &mut self.engine {
             engine.handle_input(now, input);
         }
         self.drain();
+        let verdict = self.watch.handle_settled();
+        self.must(verdict);
         if self.audits
             && let Some(engine) = &self.engine
         {
@@ -406,8 +427,10 @@ impl World {
             }
             let verdict = match output {
                 Output::Commit(seq, record) => {
-                    self.ledger.handle_record(self.clocks(), seq, record);
-                    self.watch.handle_commit(seq)
+                    let clocks = self.clocks();
+                    let verdict = self.watch.handle_commit(clocks.mono, clocks.wall, seq, &record);
+                    self.ledger.handle_record(clocks, seq, record);
+                    verdict
                 }
                 Output::Act { id, after, act } => {
                     let verdict = self.watch.handle_asked(self.now, id, after);
@@ -479,6 +502,6 @@ impl World {
     }
 
     fn fail(&self, fault: &str) -> ! {
-        panic!("seed {}, at {:?}: {fault}", self.seed, self.now)
+        panic!("seed {}, at {:?}: {fault}{}", self.seed, self.now, self.end_of_story())
     }
 }

@@ -13,6 +13,10 @@ const CALLS: u32 = 1000;
 struct Came {
     calls: usize,
     served: usize,
+    to_the_ward: usize,
+    called_back: usize,
+    /// Complaints of phones about calls of before a kill, or of before the phone lost its power.
+    excused: u64,
     steps: u64,
     cpu_secs: f64,
 }
@@ -21,6 +25,9 @@ impl Came {
     fn add(&mut self, other: &Came) {
         self.calls += other.calls;
         self.served += other.served;
+        self.to_the_ward += other.to_the_ward;
+        self.called_back += other.called_back;
+        self.excused += other.excused;
         self.steps += other.steps;
         self.cpu_secs += other.cpu_secs;
     }
@@ -33,24 +40,38 @@ fn cpu_secs() -> f64 {
     stat.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
 }
 
-/// One day at depth *call*; panics with the seed when something happened that must not.
+/// One day at depth *call*; panics with the seed when something happened that must not, and with the end of the day's story.
 fn at_depth_call(seed: u64, kind: Kind) -> Came {
     let scenario = Scenario::draw(seed, kind, CALLS);
-    let mut world = scenario.world().audited();
+    let quietly = std::panic::AssertUnwindSafe(|| verdict(&scenario, scenario.world()));
+    match std::panic::catch_unwind(quietly) {
+        Ok(came) => came,
+        Err(_) => {
+            println!("seed {seed}, {kind:?}: once more, with its story; what goes wrong on this day: {:?}", scenario.troubles);
+            verdict(&scenario, scenario.world().with_story());
+            panic!("seed {seed}, {kind:?}: told once more, the day goes well: something depends on whether a story is kept");
+        }
+    }
+}
+
+/// The day happens in this world; panics when something happened that must not.
+fn verdict(scenario: &Scenario, world: World) -> Came {
+    let (seed, kind) = (scenario.seed, scenario.kind);
+    let mut world = world.audited();
     world.run_until_quiet(scenario.limit());
-    let killed = scenario.is_killed();
-    let allowed = |fault: &String| killed && (fault.contains("32 s") || fault.contains("never asked") || fault.contains("no dialog"));
     let overtaken = |fault: &String| fault.contains("401 after a final 200 to the same REGISTER");
-    let violations: Vec<String> = world.violations().into_iter().filter(|v| !allowed(v) && !overtaken(v)).collect();
-    assert_eq!(violations, [""; 0], "seed {seed}, {kind:?}");
-    assert_eq!(world.repairs(), 0, "seed {seed}, {kind:?}: an agent's state had to be repaired");
+    let violations: Vec<String> = world.violations().into_iter().filter(|v| !overtaken(v)).collect();
+    assert_eq!(violations, [""; 0], "seed {seed}, {kind:?}{}", world.end_of_story());
+    assert_eq!(world.repairs(), 0, "seed {seed}, {kind:?}: an agent's state had to be repaired{}", world.end_of_story());
     let records = world.records();
     let served = records.iter().filter(|r| r.end == CallEnd::Served).count();
     assert!(records.len() >= CALLS as usize * 9 / 10, "seed {seed}, {kind:?}: only {} calls", records.len());
     // A surge is twice what eight clerks can do: there, one in ten is the least. A day without trouble serves most.
     let least = if kind == Kind::Surge { 10 } else { 2 };
     assert!(served * least > records.len(), "seed {seed}, {kind:?}: only {served} of {} were served", records.len());
-    Came { calls: records.len(), served, steps: world.steps(), cpu_secs: 0.0 }
+    let to_the_ward = records.iter().filter(|r| r.transferred_to.is_some()).count();
+    let called_back = records.iter().filter(|r| r.called_back).count();
+    Came { calls: records.len(), served, to_the_ward, called_back, excused: world.excused(), steps: world.steps(), cpu_secs: 0.0 }
 }
 
 fn days(from: u64, to: u64) {
@@ -76,10 +97,14 @@ fn days(from: u64, to: u64) {
         sum.add(&came);
     }
     println!(
-        "{} days at depth call: {} calls, {} of them served, {} steps, {:.0} CPU seconds",
+        "{} days at depth call: {} calls, {} of them served, {} put through to the ward, {} called back; {} complaints about calls that a kill \
+         or a dead phone cut; {} steps, {:.0} CPU seconds",
         to - from,
         sum.calls,
         sum.served,
+        sum.to_the_ward,
+        sum.called_back,
+        sum.excused,
         sum.steps,
         sum.cpu_secs
     );

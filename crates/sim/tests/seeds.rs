@@ -106,10 +106,7 @@ fn trouble(seed: u64) {
     world.run_until_quiet(LIMIT);
     // The registrar remembers the answer to each user's last REGISTER only; the copy of an older one, overtaken on its way, is challenged.
     let overtaken = |fault: &str| fault.contains("401 after a final 200 to the same REGISTER");
-    let allowed = |fault: &String| {
-        overtaken(fault) || killed && (fault.contains("32 s") || fault.contains("never asked") || fault.contains("no dialog"))
-    };
-    let violations: Vec<String> = world.violations().into_iter().filter(|v| !allowed(v)).collect();
+    let violations: Vec<String> = world.violations().into_iter().filter(|v| !overtaken(v)).collect();
     assert_eq!(violations, [""; 0], "seed {seed}");
 }
 

@@ -5,7 +5,7 @@ use flow::Spoken;
 use media::Clip;
 use model::{AgentState, CallEnd, Event, Instant, Lang, OfferEnd, Party, Pcm, PromptId, QueueId, Random, TransferEnd, TransferKind};
 use phone::{AnswerPolicy, Command, Key};
-use sim::{Clerk, Neighbour, PersonId, Resident, Town, Weather, World, town};
+use sim::{Clerk, Neighbour, Pace, PersonId, Resident, Town, Weather, World, town};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -882,5 +882,77 @@ fn whatever_agents_press_calls_go_out_to_lines_only_and_no_ward_gets_one_too_man
 fn whatever_agents_press_for_hours() {
     for seed in 1000..3000 {
         anything(seed);
+    }
+}
+
+// ---- the engine is killed ----------------------------------------------------------------------------------------------------
+
+/// Two callers press 4 and are put through to the ward, whose telephones are answered by `answer`; a kill at second 40, a second of outage,
+/// and two more callers who press 4 so that they reach the ward as soon as it can be reached.
+fn killed_with_the_ward_full(answer: AnswerPolicy, pace: Pace) -> (World, [PersonId; 2]) {
+    let town = Town { hotline: true, ..Town::default() };
+    let mut world = World::new(town.build(), 5).audited();
+    world.journal_pace(Duration::ZERO, pace);
+    let wards = [0, 1].map(|_| world.add_neighbour(ward(answer)));
+    for at in [5, 6, 34, 35] {
+        world.add_resident(secs(at), Resident { keys: "WWWW4".to_owned(), talk: None, patience: secs(400), ..Resident::default() });
+    }
+    world.crash(secs(40), secs(1));
+    world.run_until(secs(42));
+    (world, wards)
+}
+
+/// When a telephone's call ended, after the engine was back.
+fn let_go(world: &World, person: PersonId) -> Vec<Instant> {
+    world
+        .told(person)
+        .filter(|(at, e)| *at > Instant::ZERO + secs(40) && matches!(e, phone::Event::Ended { .. }))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+#[test]
+fn a_ward_that_talks_when_the_engine_is_killed_is_hung_up_as_soon_as_it_is_back() {
+    let (world, wards) = killed_with_the_ward_full(answers(3), Pace::PROMISED);
+    for telephone in wards {
+        assert!(world.told(telephone).any(|(_, e)| matches!(e, phone::Event::Connected)), "it was talking");
+        let ended = let_go(&world, telephone);
+        assert!(ended.len() == 1 && ended[0] < Instant::ZERO + secs(41) + millis(100), "{ended:?}");
+    }
+    let state = world.engine().unwrap().state();
+    assert_eq!(state.abroad.len(), 0, "nothing is left of it");
+}
+
+#[test]
+fn a_ward_that_rings_when_the_engine_is_killed_stops_ringing_as_soon_as_it_is_back() {
+    let (world, wards) = killed_with_the_ward_full(AnswerPolicy::Never, Pace::PROMISED);
+    for telephone in wards {
+        let ended = let_go(&world, telephone);
+        assert!(ended.len() == 1 && ended[0] < Instant::ZERO + secs(41) + millis(100), "{ended:?}");
+    }
+}
+
+#[test]
+fn whenever_the_engine_is_killed_a_ward_of_two_telephones_never_gets_a_third_call() {
+    // From before the first INVITE to after the answers, every 37 ms: the trunk itself says when a third call comes (`World::carry`).
+    let town = Town { hotline: true, ..Town::default() };
+    for n in 0..200u64 {
+        let mut world = World::new(town.build(), n).without_story().audited();
+        world.journal_pace(Duration::ZERO, [Pace::PROMISED, Pace { least: millis(5), most: millis(45) }][(n % 2) as usize]);
+        for after in [1, 2] {
+            world.add_neighbour(Neighbour { talk: Some(secs(60)), ..ward(answers(after)) });
+        }
+        for at in 0..8 {
+            world.add_resident(secs(5 + at), Resident { keys: "WWWW4".to_owned(), talk: None, patience: secs(200), ..Resident::default() });
+        }
+        // Callers of after the kill come while the ward's telephones still are in calls of before it.
+        world.crash(secs(8) + millis(n * 37), millis(200));
+        for at in 0..8 {
+            let dials = secs(8) + millis(n * 37 + 210 + at * 100);
+            world.add_resident(dials, Resident { keys: "WWWW4".to_owned(), talk: None, patience: secs(200), ..Resident::default() });
+        }
+        world.run_until_quiet(LIMIT);
+        assert_eq!(world.violations(), [""; 0], "{n}");
+        assert_eq!(world.engine().unwrap().state().abroad.len(), 0);
     }
 }

@@ -65,6 +65,15 @@ pub struct DialogState {
     pub peer: SocketAddr,
 }
 
+/// What another endpoint needs to end a dialog of ours, when this one is no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Will {
+    /// The dialog.
+    pub state: DialogState,
+    /// The Via of our INVITE while that has no final answer: its CANCEL must repeat it (RFC 3261 section 9.1).
+    pub via: Option<String>,
+}
+
 impl DialogState {
     /// The dialog that an INVITE from the peer opens (section 12.1.1).
     ///

@@ -25,7 +25,7 @@ pub mod uri;
 pub mod writer;
 
 pub use border::{Census, Command, Config, Event, Identity, Output, Target};
-pub use dialog::{DialogStage, DialogState, Role};
+pub use dialog::{DialogStage, DialogState, Role, Will};
 pub use endpoint::{DIALOGS_MAX, Endpoint, TRANSACTIONS_MAX};
 pub use message::Message;
 pub use registrar::Binding;

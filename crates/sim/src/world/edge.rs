@@ -98,22 +98,27 @@ impl World {
         let Datagram { from, to, bytes } = datagram;
         let now = self.now;
         if to == self.engine_addr {
+            if let Some(id) = self.by_ip.get(&from.ip()).copied() {
+                self.note_call_id(id, &bytes);
+            }
             return self.input(Input::Message { flow: FlowId(1), from, bytes });
         }
         if to == town::TRUNK {
             return self.carry(from, &bytes);
         }
-        if let Some(id) = self.by_ip.get(&to.ip()).copied()
-            && let Some(person) = self.people.get_mut(id.0 as usize)
-        {
-            let socket = if to == person.sip {
+        if let Some(id) = self.by_ip.get(&to.ip()).copied() {
+            let Some((sip, rtp)) = self.person(id).map(|person| (person.sip, person.rtp)) else { return };
+            let socket = if to == sip {
+                self.note_call_id(id, &bytes);
                 Socket::Sip
-            } else if to == person.rtp {
+            } else if to == rtp {
                 Socket::Rtp
             } else {
                 Socket::Rtcp
             };
-            person.phone.handle_packet(now, socket, from, &bytes);
+            if let Some(person) = self.people.get_mut(id.0 as usize) {
+                person.phone.handle_packet(now, socket, from, &bytes);
+            }
             return self.listen(id);
         }
         if let Sounds::Rack(racked) = &mut self.sounds
@@ -145,7 +150,9 @@ impl World {
                     return;
                 }
                 let free = telephones.iter().find(|id| self.person(**id).is_some_and(|p| !p.phone.is_in_call()));
-                let Some(free) = free.copied() else {
+                // A hotline of ours is never called once too often; whoever is called back may be talking with somebody else.
+                let ours = [town::WARD, town::SMALL_WARD, town::INTERPRETERS].contains(&number.as_str());
+                let Some(free) = free.or(telephones.first().filter(|_| !ours)).copied() else {
                     self.fail(&format!("call {} reached {number}, which has {0} telephones", telephones.len()));
                 };
                 self.carried.insert(call, free);
@@ -154,11 +161,29 @@ impl World {
             (None, _) => return,
         };
         let now = self.now;
+        self.note_call_id(telephone, bytes);
         if let Some(person) = self.people.get_mut(telephone.0 as usize) {
             person.phone.handle_packet(now, Socket::Sip, from, bytes);
         }
         self.listen(telephone);
     }
+}
+
+impl World {
+    /// A SIP message went to or came from this phone.
+    fn note_call_id(&mut self, person: PersonId, bytes: &Bytes) {
+        let Some(id) = call_id(bytes) else { return };
+        if self.heard_of.get(id) != Some(&person) {
+            self.heard_of.insert(id.to_owned(), person);
+        }
+    }
+}
+
+/// The Call-ID of a message, as the engine and our phones write it.
+fn call_id(bytes: &[u8]) -> Option<&str> {
+    const NAME: &[u8] = b"\r\nCall-ID: ";
+    let rest = &bytes[memchr::memmem::find(bytes, NAME)? + NAME.len()..];
+    std::str::from_utf8(&rest[..memchr::memchr(b'\r', rest)?]).ok()
 }
 
 /// The simulator's half of `media::Wire`: packets go to the network.

@@ -61,6 +61,7 @@ impl World {
     /// kill -9: what the engine knew is gone, what it had not yet done is never done.
     pub(super) fn die(&mut self, outage: Duration) {
         self.engine = None;
+        self.forgotten.extend(self.heard_of.keys().cloned());
         self.ledger.crash();
         self.watch.handle_crash(self.now, self.ledger.durable(), self.ledger.confirmed());
         self.gate = Gate::new(self.ledger.confirmed());
@@ -84,6 +85,7 @@ impl World {
         let confirmed = self.ledger.confirmed();
         let seed = self.random.seed();
         let mut records = self.ledger.durable().cloned().collect::<Vec<_>>().into_iter();
+        self.watch.handle_city(&self.city);
         self.engine = Some(Engine::restore(Arc::clone(&self.city), self.vault.clone(), seed, confirmed, &mut records));
         self.tell(Voice::Restored);
         // The edge asks for something at once, and with the first input the calls of the past are closed.

@@ -8,6 +8,20 @@ use phone::Phone;
 use sha2::Digest;
 use std::sync::Arc;
 
+/// So many lines of a story are told where a day failed, each of so many letters at most.
+const LINES: usize = 150;
+const LINE_MAX: usize = 400;
+
+impl Told {
+    /// Said at every call and about nothing in particular.
+    fn is_noise(&self) -> bool {
+        match &self.what {
+            Voice::Engine(event) => matches!(event, Event::SipRequest { .. } | Event::SipResponse { .. } | Event::Media { .. }),
+            Voice::Phone(..) | Voice::Reply(_) | Voice::Crashed | Voice::Restored => false,
+        }
+    }
+}
+
 impl World {
     /// The time.
     pub fn now(&self) -> Instant {
@@ -17,6 +31,12 @@ impl World {
     /// Everything that was said, in order.
     pub fn events(&self) -> &[Told] {
         &self.story
+    }
+
+    /// What was said last, line by line, for whoever must find out why a day failed; nothing, where no story is kept.
+    pub fn end_of_story(&self) -> String {
+        let last = self.story.iter().rev().filter(|told| !told.is_noise()).take(LINES).collect::<Vec<_>>();
+        last.into_iter().rev().map(|told| format!("\n{:?} {:?}", told.at, told.what).chars().take(LINE_MAX).collect::<String>()).collect()
     }
 
     /// What the engine noted, in order.
@@ -32,7 +52,12 @@ impl World {
         })
     }
 
-    /// Where the engine broke the protocol, by the judgement of the phones.
+    /// Complaints about calls of which one side cannot know any more: the engine was killed, or the phone lost its power.
+    pub fn excused(&self) -> u64 {
+        self.excused
+    }
+
+    /// Where the engine broke the protocol, by the judgement of the phones; but for [`World::excused`].
     pub fn violations(&self) -> Vec<String> {
         self.violations.clone()
     }

@@ -8,10 +8,11 @@ mod request;
 mod response;
 mod store;
 mod timeout;
+mod will;
 mod wire;
 
 use crate::border::{Census, Command, Config, Event, Output};
-use crate::dialog::DialogState;
+use crate::dialog::{DialogState, Will};
 use crate::digest::Gate;
 use crate::message::{Essentials, Fault, Message};
 use crate::registrar::{Binding, Registrar};
@@ -20,7 +21,7 @@ use bytes::Bytes;
 use model::{DialogId, FlowId, Ha1, Instant, Now, Random};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use store::{Alarm, Alarms, Client, ECHO_MAX, Echo, Leg, Path, Server};
+use store::{Alarm, Alarms, Client, ClientMachine, ECHO_MAX, Echo, Leg, Path, Server, Stage};
 
 /// Dialogs at once; beyond that an INVITE gets 503 with Retry-After. The calls refuse long before.
 pub const DIALOGS_MAX: usize = 4096;
@@ -152,6 +153,19 @@ impl Endpoint {
     /// The state of a dialog, as it can be written down.
     pub fn dialog(&self, id: DialogId) -> Option<DialogState> {
         self.legs.get(&id).map(|leg| leg.state.clone())
+    }
+
+    /// What another endpoint would need to end this dialog, as it can be written down.
+    pub fn will(&self, id: DialogId) -> Option<Will> {
+        let leg = self.legs.get(&id)?;
+        let via = match &leg.stage {
+            Stage::Outgoing { invite, .. } => self.clients.get(invite).and_then(|client| match &client.machine {
+                ClientMachine::Invite(ours) => Some(ours.via.clone()),
+                ClientMachine::Other { .. } => None,
+            }),
+            Stage::Incoming { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. } | Stage::Ending => None,
+        };
+        Some(Will { state: leg.state.clone(), via })
     }
 
     /// How many of each thing are alive.

@@ -93,7 +93,6 @@ impl Endpoint {
         if let Some(ClientMachine::Invite(invite)) = self.clients.get_mut(&key).map(|c| &mut c.machine) {
             invite.acks.push(SentAck { tag: tag.map(str::to_owned), bytes: bytes.clone(), to });
         }
-        self.transmit_request(dialog, Path { flow, addr: to }, Method::Ack, false, bytes);
 
         let waiting = match self.legs.get_mut(&dialog).map(|leg| (&leg.stage, &mut leg.state)) {
             Some((Stage::Outgoing { invite, cancel, .. }, known)) if *invite == key => {
@@ -104,11 +103,16 @@ impl Endpoint {
             }
             Some(_) | None => None,
         };
+        // Told before it is acknowledged: what the call writes down of its answer must be durable first. Were we to die in between, the
+        // peer's copies of the 2xx would still come, and find whoever carries out our will.
+        let wanted = waiting == Some(true);
+        if wanted {
+            self.enter(dialog, Stage::Confirmed);
+            self.event(Event::Answered { dialog, sdp: Self::answer_of(message) });
+        }
+        self.transmit_request(dialog, Path { flow, addr: to }, Method::Ack, false, bytes);
         match waiting {
-            Some(true) => {
-                self.enter(dialog, Stage::Confirmed);
-                self.event(Event::Answered { dialog, sdp: Self::answer_of(message) });
-            }
+            Some(true) => {}
             // Our CANCEL came too late, or was still waiting.
             Some(false) => self.hang_up(now, dialog),
             // Somebody else has answered before: nobody wants to talk to this one.

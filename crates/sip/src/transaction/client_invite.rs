@@ -36,6 +36,10 @@ impl ClientInvite {
         // Section 17.1.1.2: timer A doubles without end; timer B ends it.
         ClientInvite(Stage::Calling { a: Repeat::new(now, Duration::MAX), b: now + GIVE_UP })
     }
+    /// It was sent by an endpoint that is no more, and may have been heard.
+    pub(crate) fn proceeding() -> Self {
+        ClientInvite(Stage::Proceeding)
+    }
     /// A response came.
     pub fn handle_response(&mut self, now: Instant, status: u16) -> Heard {
         match (self.0, status) {

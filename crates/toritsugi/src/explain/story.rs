@@ -290,6 +290,8 @@ impl Teller {
             | Record::Dialog { .. }
             // What it was for is told where it ends: Transferred, CallbackTried.
             | Record::CalledOut { .. }
+            | Record::OutsideDialog { .. }
+            | Record::OutsideOver { .. }
             | Record::Refused { .. } => {}
         }
     }

@@ -1,0 +1,51 @@
+//! Ending what an endpoint that is no more has left open: its will is carried out.
+//!
+//! RFC 3261 sections 9.1 (CANCEL), 13.2.2.4 (a 2xx that comes after all gets ACK and BYE) and 15.1.1 (BYE).
+
+use super::Endpoint;
+use super::store::{Cancel, Client, ClientMachine, Leg, OurInvite, Path, Stage};
+use crate::dialog::{DialogStage, Role, Will};
+use crate::transaction::{ClientInvite, Key};
+use crate::uri::Uri;
+use bytes::Bytes;
+use model::{DialogId, Method, Now};
+
+/// Added to the sequence number that was written down: requests may have followed that nobody wrote down, and section 12.2.1.1 lets the
+/// number grow by any step.
+const CSEQ_STEP: u32 = 1000;
+
+impl Endpoint {
+    /// Ends a dialog of ours that an earlier endpoint at the same address left behind: with BYE if it was answered, else with CANCEL;
+    /// whoever answers all the same is hung up. `dialog` is an id from [`Endpoint::new_dialog`];
+    /// [`Event::Ended`](crate::border::Event::Ended) follows after an answer, or 32 s without one. `false`: there is nothing that could be
+    /// ended, and no event follows.
+    pub fn execute(&mut self, now: Now, dialog: DialogId, will: Will) -> bool {
+        let Will { mut state, via } = will;
+        let callable = state.role == Role::Uac && Uri::parse(state.remote_target.as_bytes()).is_some();
+        if !callable || self.legs.contains_key(&dialog) || self.tags.contains_key(&state.local_tag) {
+            return false;
+        }
+        match (state.stage, via) {
+            (DialogStage::Confirmed | DialogStage::Ending, _) => {
+                state.local_cseq = state.local_cseq.saturating_add(CSEQ_STEP);
+                self.add_leg(dialog, Leg::new(state, Stage::Confirmed));
+                self.hang_up(now.mono, dialog);
+                true
+            }
+            (DialogStage::Early, Some(via)) => {
+                let Some(branch) = via.split(';').find_map(|part| part.strip_prefix("branch=")) else { return false };
+                let key = Key::client(branch, "INVITE");
+                let path = Path { flow: state.flow, addr: state.peer };
+                let ours = OurInvite { machine: ClientInvite::proceeding(), base: state.clone(), via, acks: Vec::new() };
+                // It was sent once, and is never sent again: no timer repeats it.
+                let client =
+                    Client { machine: ClientMachine::Invite(Box::new(ours)), request: Bytes::new(), method: Method::Invite, path, dialog };
+                self.clients.insert(key, client);
+                self.add_leg(dialog, Leg::new(state, Stage::Outgoing { invite: key, heard: true, rang: false, cancel: Cancel::No }));
+                self.give_up(now.mono, dialog);
+                true
+            }
+            (DialogStage::Early, None) => false,
+        }
+    }
+}
