@@ -354,7 +354,7 @@ fn rules() -> Rules {
         let mut pick = model::Random::from_number(i as u64 % 100);
         let skills: Vec<usize> = (0..SKILLS).filter(|_| pick.below(100) < 50).collect();
         let mut agent = if i < AGENTS - QUIET { agent(i, &skills) } else { agent(i, &[SKILLS]) };
-        if i % 3 == 0 && i < AGENTS - QUIET {
+        if i.is_multiple_of(3) && i < AGENTS - QUIET {
             agent.serves = (0..5).rev().map(queue_id).collect();
         }
         (agent.id.clone(), agent)
