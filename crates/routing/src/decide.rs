@@ -5,7 +5,7 @@
 
 use crate::ask::Fit;
 use crate::floor::nanos;
-use crate::line::{CLASSES, Key, OVERTAKEN, Slot, Waiting};
+use crate::line::{Key, OVERTAKEN, RANKS, Slot, Waiting, declared_in};
 use crate::{Acd, Decision, matching};
 use model::{AgentState, ChooseAgent, Instant, OfferId, TicketId};
 use std::cmp::Reverse;
@@ -237,29 +237,27 @@ impl Acd {
     fn first_for(&self, seat: u32) -> Option<Slot> {
         let profile = self.floor.profile_of(seat)?;
         let grants = self.asks.granted(self.floor.profile[seat as usize]);
-        // Within a class all are favoured by a reserve or none, but for those who have waited long: they come of every class.
-        let personally = |slot: Slot| {
-            self.line.get(slot).is_some_and(|w| {
-                (w.claim.is_plain() || self.personally(w, seat, self.alone(w)))
-                    && (w.class < OVERTAKEN || !self.reserves.blocks(&profile.counted, w))
-            })
-        };
-        for class in (0..CLASSES as u8).rev().filter(|class| !self.line.is_empty(*class)) {
+        let personally = |slot: Slot| self.line.get(slot).is_some_and(|w| w.claim.is_plain() || self.personally(w, seat, self.alone(w)));
+        for lanes in RANKS {
             let mut best: Option<(u32, Key, Slot)> = None;
-            for grant in grants {
-                let Some((key, slot)) = self.line.head(class, grant.ask as usize) else { continue };
-                let order = if class == OVERTAKEN { 0 } else { grant.order };
-                let blocked = class < OVERTAKEN && self.reserves.blocks_at(&profile.counted, grant.queue, class);
-                if blocked || best.is_some_and(|best| best < (order, key, slot)) {
-                    continue;
+            for lane in lanes.filter(|lane| !self.line.is_empty(*lane)) {
+                for grant in grants {
+                    let Some((key, slot)) = self.line.head(lane, grant.ask as usize) else { continue };
+                    let order = if lane >= OVERTAKEN { 0 } else { grant.order };
+                    // Within a lane all of a queue are favoured by a reserve or none.
+                    if best.is_some_and(|best| best < (order, key, slot))
+                        || self.reserves.blocks_at(&profile.counted, grant.queue, declared_in(lane))
+                    {
+                        continue;
+                    }
+                    let first = if personally(slot) {
+                        Some((key, slot))
+                    } else {
+                        self.line.line(lane, grant.ask as usize).find(|(_, slot)| personally(*slot)).copied()
+                    };
+                    let found = first.map(|(key, slot)| (order, key, slot));
+                    best = [best, found].into_iter().flatten().min();
                 }
-                let first = if personally(slot) {
-                    Some((key, slot))
-                } else {
-                    self.line.line(class, grant.ask as usize).find(|(_, slot)| personally(*slot)).copied()
-                };
-                let found = first.map(|(key, slot)| (order, key, slot));
-                best = [best, found].into_iter().flatten().min();
             }
             if let Some((_, _, slot)) = best {
                 return Some(slot);
@@ -273,20 +271,30 @@ impl Acd {
         let Some(profile) = self.floor.profile_of(seat) else { return Vec::new() };
         let mut found: Vec<(u32, Key, Slot)> = Vec::new();
         let mut all = Vec::new();
-        for class in (0..CLASSES as u8).rev().filter(|class| !self.line.is_empty(*class)) {
+        for lanes in RANKS {
             found.clear();
-            for grant in self.asks.granted(self.floor.profile[seat as usize]) {
-                let blocked = class < OVERTAKEN && self.reserves.blocks_at(&profile.counted, grant.queue, class);
-                if blocked || self.line.head(class, grant.ask as usize).is_none() {
-                    continue;
+            for lane in lanes.filter(|lane| !self.line.is_empty(*lane)) {
+                for grant in self.asks.granted(self.floor.profile[seat as usize]) {
+                    let blocked = self.reserves.blocks_at(&profile.counted, grant.queue, declared_in(lane));
+                    if blocked || self.line.head(lane, grant.ask as usize).is_none() {
+                        continue;
+                    }
+                    let order = if lane >= OVERTAKEN { 0 } else { grant.order };
+                    // The best so far, in order: a line is left at the first who comes after all of them.
+                    let room = most - all.len();
+                    for (key, slot) in self.line.line(lane, grant.ask as usize) {
+                        let next = (order, *key, *slot);
+                        if found.len() >= room && found.last().is_some_and(|last| *last < next) {
+                            break;
+                        }
+                        if self.line.get(*slot).is_some_and(|waiting| self.may(waiting, seat)) {
+                            found.insert(found.partition_point(|other| *other < next), next);
+                            found.truncate(room);
+                        }
+                    }
                 }
-                let order = if class == OVERTAKEN { 0 } else { grant.order };
-                let line = self.line.line(class, grant.ask as usize);
-                let may = line.filter(|(_, slot)| self.line.get(*slot).is_some_and(|waiting| self.may(waiting, seat)));
-                found.extend(may.take(most - all.len()).map(|(key, slot)| (order, *key, *slot)));
             }
-            found.sort_unstable();
-            all.extend(found.iter().take(most - all.len()).map(|(_, _, slot)| *slot));
+            all.extend(found.iter().map(|(_, _, slot)| *slot));
             if all.len() >= most {
                 break;
             }

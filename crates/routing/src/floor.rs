@@ -52,6 +52,8 @@ impl Count {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Floor {
     pub(crate) ids: Vec<AgentId>,
+    /// The first bytes of each name, so that most of a search looks at no name.
+    beginnings: Vec<u128>,
     /// Those who are still here.
     pub(crate) index: BTreeMap<AgentId, u32>,
     pub(crate) desks: Vec<Desk>,
@@ -98,6 +100,7 @@ impl Floor {
                 profile.headcount += 1;
             }
             floor.index.insert(id.clone(), seat as u32);
+            floor.beginnings.push(beginning(&id));
             floor.ids.push(id);
             floor.states.push(desk.state());
             floor.desks.push(desk);
@@ -114,7 +117,12 @@ impl Floor {
         &self.ids[seat as usize]
     }
     pub(crate) fn seat(&self, agent: &AgentId) -> Option<u32> {
-        self.index.get(agent).copied()
+        let begins = beginning(agent);
+        let first = self.beginnings.partition_point(|other| *other < begins);
+        let alike = self.beginnings[first..].iter().take_while(|other| **other == begins).count();
+        let seat = (first..first + alike).find(|seat| self.ids[*seat] == *agent)? as u32;
+        // Whoever has left the city for good keeps the number and is not found.
+        (self.employed(seat) || self.index.contains_key(agent)).then_some(seat)
     }
     pub(crate) fn state(&self, seat: u32) -> AgentState {
         self.states[seat as usize]
@@ -217,6 +225,13 @@ impl Floor {
 
 pub(crate) fn nanos(time: std::time::Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Sorts as names do, as far as it goes.
+fn beginning(agent: &AgentId) -> u128 {
+    let mut first = [0; 16];
+    first.iter_mut().zip(agent.as_str().bytes()).for_each(|(to, from)| *to = from);
+    u128::from_be_bytes(first)
 }
 
 fn staffed(desk: &Desk) -> bool {

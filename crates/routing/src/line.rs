@@ -15,6 +15,17 @@ pub(crate) const URGENT: u8 = 2;
 /// Who has waited for as long as the queue lets anybody be overtaken: before everybody, whatever an agent's own order of queues.
 pub(crate) const OVERTAKEN: u8 = 3;
 
+/// The lines of a wish: one for each class, and for those who have waited so long one for each class that they declared, since a reserve
+/// goes by that.
+const LANES: usize = CLASSES + URGENT as usize;
+/// The lanes of each class, the highest first.
+pub(crate) const RANKS: [std::ops::Range<u8>; CLASSES] = [OVERTAKEN..LANES as u8, 2..3, 1..2, 0..1];
+
+/// The class that was declared by those in a lane.
+pub(crate) fn declared_in(lane: u8) -> u8 {
+    if lane < OVERTAKEN { lane } else { lane - OVERTAKEN }
+}
+
 /// Age zero less the bonus, in nanoseconds; then the arrival. The smaller goes first.
 pub(crate) type Key = (i64, u64);
 
@@ -50,6 +61,9 @@ impl Waiting {
     pub(crate) fn place(&self) -> (std::cmp::Reverse<u8>, Key) {
         (std::cmp::Reverse(self.class), self.key)
     }
+    fn lane(&self) -> u8 {
+        if self.class < OVERTAKEN { self.class } else { OVERTAKEN + self.declared() }
+    }
     fn bonused(&self) -> bool {
         !self.claim.ticket.bonus.is_zero()
     }
@@ -65,11 +79,11 @@ pub(crate) struct Line {
     slots: Vec<Option<Waiting>>,
     free: Vec<Slot>,
     index: BTreeMap<TicketId, Slot>,
-    /// By class and wish: who waits, and who of them is first.
-    lines: [Vec<BTreeSet<(Key, Slot)>>; CLASSES],
-    heads: [Vec<(Key, Slot)>; CLASSES],
-    /// By class: how many are in lines.
-    in_line: [usize; CLASSES],
+    /// By lane and wish: who waits, and who of them is first.
+    lines: [Vec<BTreeSet<(Key, Slot)>>; LANES],
+    heads: [Vec<(Key, Slot)>; LANES],
+    /// By lane: how many are in it.
+    in_line: [usize; LANES],
     /// By queue.
     queues: Vec<Places>,
 }
@@ -147,15 +161,15 @@ impl Line {
     pub(crate) fn rings(&mut self, slot: Slot, at: Option<u32>) {
         let Some(waiting) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         waiting.rings_at = at;
-        let (class, ask, queue, entry, held) = (waiting.class, waiting.ask, waiting.queue, (waiting.key, slot), waiting.claim.held);
+        let (lane, ask, queue, entry, held) = (waiting.lane(), waiting.ask, waiting.queue, (waiting.key, slot), waiting.claim.held);
         if held {
             return;
         }
         if at.is_some() {
-            self.leave_line(class, ask, entry);
+            self.leave_line(lane, ask, entry);
             self.queues[queue as usize].ringing.insert(slot);
         } else {
-            self.join_line(class, ask, entry);
+            self.join_line(lane, ask, entry);
             self.queues[queue as usize].ringing.remove(&slot);
         }
     }
@@ -165,7 +179,8 @@ impl Line {
         if waiting.claim.held {
             return;
         }
-        let (class, ask, entry, rings) = (waiting.class, waiting.ask, (waiting.key, slot), waiting.rings_at.is_some());
+        let (class, lane, ask) = (waiting.class, waiting.lane(), waiting.ask);
+        let (entry, rings) = ((waiting.key, slot), waiting.rings_at.is_some());
         let places = &mut self.queues[waiting.queue as usize];
         places.all[class as usize].insert(entry);
         if waiting.bonused() {
@@ -174,7 +189,7 @@ impl Line {
         if rings {
             places.ringing.insert(slot);
         } else {
-            self.join_line(class, ask, entry);
+            self.join_line(lane, ask, entry);
         }
     }
     fn detach(&mut self, slot: Slot) {
@@ -182,7 +197,8 @@ impl Line {
         if waiting.claim.held {
             return;
         }
-        let (class, ask, entry, rings) = (waiting.class, waiting.ask, (waiting.key, slot), waiting.rings_at.is_some());
+        let (class, lane, ask) = (waiting.class, waiting.lane(), waiting.ask);
+        let (entry, rings) = ((waiting.key, slot), waiting.rings_at.is_some());
         let places = &mut self.queues[waiting.queue as usize];
         places.all[class as usize].remove(&entry);
         if waiting.bonused() {
@@ -191,39 +207,39 @@ impl Line {
         if rings {
             places.ringing.remove(&slot);
         } else {
-            self.leave_line(class, ask, entry);
+            self.leave_line(lane, ask, entry);
         }
     }
-    fn join_line(&mut self, class: u8, ask: u32, entry: (Key, Slot)) {
-        let (lines, heads) = (&mut self.lines[class as usize], &mut self.heads[class as usize]);
+    fn join_line(&mut self, lane: u8, ask: u32, entry: (Key, Slot)) {
+        let (lines, heads) = (&mut self.lines[lane as usize], &mut self.heads[lane as usize]);
         if lines.len() <= ask as usize {
             lines.resize(ask as usize + 1, BTreeSet::new());
             heads.resize(ask as usize + 1, NOBODY);
         }
         lines[ask as usize].insert(entry);
-        self.in_line[class as usize] += 1;
+        self.in_line[lane as usize] += 1;
         heads[ask as usize] = heads[ask as usize].min(entry);
     }
-    fn leave_line(&mut self, class: u8, ask: u32, entry: (Key, Slot)) {
-        let line = &mut self.lines[class as usize][ask as usize];
+    fn leave_line(&mut self, lane: u8, ask: u32, entry: (Key, Slot)) {
+        let line = &mut self.lines[lane as usize][ask as usize];
         line.remove(&entry);
-        self.in_line[class as usize] -= 1;
-        let head = &mut self.heads[class as usize][ask as usize];
+        self.in_line[lane as usize] -= 1;
+        let head = &mut self.heads[lane as usize][ask as usize];
         if *head == entry {
             *head = line.first().copied().unwrap_or(NOBODY);
         }
     }
 
-    /// Whether nobody of this class is in a line.
-    pub(crate) fn is_empty(&self, class: u8) -> bool {
-        self.in_line[class as usize] == 0
+    /// Whether nobody is in this lane.
+    pub(crate) fn is_empty(&self, lane: u8) -> bool {
+        self.in_line[lane as usize] == 0
     }
     /// The first of those who ask this, whose phone does not ring yet.
-    pub(crate) fn head(&self, class: u8, ask: usize) -> Option<(Key, Slot)> {
-        self.heads[class as usize].get(ask).copied().filter(|head| *head != NOBODY)
+    pub(crate) fn head(&self, lane: u8, ask: usize) -> Option<(Key, Slot)> {
+        self.heads[lane as usize].get(ask).copied().filter(|head| *head != NOBODY)
     }
-    pub(crate) fn line(&self, class: u8, ask: usize) -> impl Iterator<Item = &(Key, Slot)> {
-        self.lines[class as usize].get(ask).into_iter().flatten()
+    pub(crate) fn line(&self, lane: u8, ask: usize) -> impl Iterator<Item = &(Key, Slot)> {
+        self.lines[lane as usize].get(ask).into_iter().flatten()
     }
 
     /// Tickets with a place in a queue: those that ring are among them, those that are held are not.
@@ -298,21 +314,21 @@ impl Line {
         let in_line = self.iter().filter(|(_, w)| !w.claim.held && w.rings_at.is_none()).count();
         let found = |(slot, w): (Slot, &Waiting)| {
             let places = &self.queues[w.queue as usize];
-            let line = self.lines[w.class as usize].get(w.ask as usize).is_some_and(|line| line.contains(&(w.key, slot)));
+            let line = self.lines[w.lane() as usize].get(w.ask as usize).is_some_and(|line| line.contains(&(w.key, slot)));
             places.all[w.class as usize].contains(&(w.key, slot)) != w.claim.held
                 && places.ringing.contains(&slot) == (w.rings_at.is_some() && !w.claim.held)
                 && line == (w.rings_at.is_none() && !w.claim.held)
         };
-        let first = |class: usize| {
-            self.lines[class].iter().zip(&self.heads[class]).all(|(line, head)| line.first().copied().unwrap_or(NOBODY) == *head)
+        let first = |lane: usize| {
+            self.lines[lane].iter().zip(&self.heads[lane]).all(|(line, head)| line.first().copied().unwrap_or(NOBODY) == *head)
         };
-        let counted = |class: usize| self.lines[class].iter().map(BTreeSet::len).sum::<usize>() == self.in_line[class];
-        (0..CLASSES).all(counted)
+        let counted = |lane: usize| self.lines[lane].iter().map(BTreeSet::len).sum::<usize>() == self.in_line[lane];
+        (0..LANES).all(counted)
             && (0..self.queues.len()).map(|q| self.depth(q as u32)).sum::<usize>() == placed
             && self.lines.iter().flatten().map(BTreeSet::len).sum::<usize>() == in_line
             && self.queues.iter().map(|q| q.ringing.len()).sum::<usize>() == self.iter().filter(|(_, w)| w.rings_at.is_some()).count()
             && self.iter().all(found)
-            && (0..CLASSES).all(first)
+            && (0..LANES).all(first)
     }
 }
 

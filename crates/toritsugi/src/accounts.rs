@@ -1,14 +1,15 @@
 //! The agents' phone accounts: what their phones prove themselves with. Only hashes are kept, in the state directory.
 
+use crate::calls_list::journal_dir;
 use crate::files::Files;
 use crate::words::{Stop, say};
 use crate::{CityArgs, StateArgs};
-use calls::Vault;
+use calls::{Record, State, Vault};
 use model::Ha1;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{IsTerminal, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 fn path(state: &Path) -> PathBuf {
@@ -71,9 +72,61 @@ pub(crate) fn random_password() -> Result<String, Stop> {
     Ok(model::Random::new(seed()?).token(16))
 }
 
+fn key_path(state: &Path) -> PathBuf {
+    state.join("city.key")
+}
+
+/// Looks at the city's key before the engine takes it: a missing one is made anew only where no callback needs the old one, or `forget`
+/// says that they may be lost. Gives what is to be said of it.
+///
+/// # Errors
+/// When callbacks are booked that nobody could make without the key.
+pub(crate) fn attend_to_key(state: &Path, forget: bool) -> Result<Option<String>, Stop> {
+    let path = key_path(state);
+    match fs::metadata(&path) {
+        Ok(found) => Ok(too_open(&path, found.permissions().mode())),
+        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => match (callbacks_booked(state)?, forget) {
+            (0, _) => Ok(None),
+            (booked, true) => Ok(Some(format!(
+                "{} is missing: a new one is made, {booked} callback(s) that were booked are given up, and persons are counted anew.",
+                path.display()
+            ))),
+            (booked, false) => Err(Stop::new(format!(
+                "{} is missing, and {booked} callback(s) are booked whose numbers only this key opens. Put it back from your backup of the state \
+                 folder (cp -p BACKUP/city.key {}), then start again. Without a backup those people cannot be called any more: start once \
+                 with --forget-callbacks, and a new key is made",
+                path.display(),
+                path.display()
+            ))),
+        },
+        Err(fault) => Err(Stop::new(format!("{} cannot be read: {fault}", path.display()))),
+    }
+}
+
+/// A key that others may read opens the numbers of those who are to be called back.
+fn too_open(path: &Path, mode: u32) -> Option<String> {
+    (mode & 0o077 != 0).then(|| {
+        let file = path.display();
+        format!("{file} can be read by others on this machine (mode {:04o}): chmod 600 {file}", mode & 0o7777)
+    })
+}
+
+/// Callbacks that the journal still owes somebody, as far as it can be read: whoever reads it next says what is wrong with it.
+fn callbacks_booked(state: &Path) -> Result<usize, Stop> {
+    let dir = journal_dir(state);
+    if !dir.is_dir() {
+        return Ok(0);
+    }
+    let mut folded = State::default();
+    for entry in journal::replay::<Record>(&dir).map_err(Stop::new)?.map_while(Result::ok) {
+        folded.apply(entry.body);
+    }
+    Ok(folded.callbacks.len())
+}
+
 /// The city's key, made at the first start: who loses it loses the callbacks that were booked, and counts persons anew.
 pub(crate) fn vault(state: &Path) -> Result<Vault, Stop> {
-    let path = state.join("city.key");
+    let path = key_path(state);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {
@@ -114,7 +167,11 @@ pub(crate) fn seed() -> Result<[u8; 32], Stop> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use calls::{Booked, Place};
+    use flow::CallbackTerms;
+    use model::{CallId, Number, Seq, TicketId, UnixMillis, Version};
+    use std::collections::BTreeSet;
+    use std::time::Duration;
 
     #[test]
     fn the_citys_key_is_made_once_and_is_for_its_owner_only() {
@@ -129,5 +186,59 @@ mod tests {
         fs::remove_file(state.join("city.key")).unwrap();
         assert_ne!(person(&vault(&state).unwrap()), person(&made), "another key knows nobody");
         fs::remove_dir_all(&state).unwrap();
+    }
+
+    /// A journal in which one person is still to be called back.
+    fn a_callback_stands(state: &Path) {
+        let since = UnixMillis(1_795_557_600_000);
+        let number = Number::parse("0440000000").unwrap();
+        let place = Place { ticket: TicketId(101), queue: "nurse".into(), lang: "ja".into(), since, class: 0, kept: true };
+        let terms = CallbackTerms {
+            window: "open".into(),
+            accept: BTreeSet::new(),
+            attempts: 3,
+            spacing: Duration::from_secs(600),
+            expires: Duration::from_secs(86_400),
+        };
+        let booked = Booked {
+            call: CallId(1),
+            arrived: since,
+            at: since,
+            number,
+            sealed: "00".to_owned(),
+            caller: "090-***-**12".to_owned(),
+            person: None,
+            place,
+            needs: Vec::new(),
+            except: Vec::new(),
+            bonus: Duration::ZERO,
+            terms,
+            version: Version::from("4f2a9c"),
+            attempts: 0,
+            tried: None,
+        };
+        let (mut journal, _) = journal::Journal::open(&journal_dir(state)).unwrap();
+        journal.append(Seq(1), since, &Record::CallbackBooked { ticket: TicketId(101), booked: Box::new(booked) }).unwrap();
+        journal.sync().unwrap();
+    }
+
+    #[test]
+    fn a_lost_key_is_not_made_anew_over_people_who_wait_to_be_called_back() {
+        let state = std::env::temp_dir().join(format!("toritsugi-lost-key-{}", std::process::id()));
+        fs::create_dir_all(&state).unwrap();
+        assert_eq!(attend_to_key(&state, false).unwrap(), None, "the first start of all");
+        a_callback_stands(&state);
+        let Stop(why) = attend_to_key(&state, false).unwrap_err();
+        let remark = attend_to_key(&state, true).unwrap().unwrap();
+        vault(&state).unwrap();
+        let with_a_key = attend_to_key(&state, false).unwrap();
+        let key = key_path(&state);
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+        let open = attend_to_key(&state, false).unwrap().unwrap();
+        fs::remove_dir_all(&state).unwrap();
+        assert!(why.contains("1 callback(s) are booked") && why.contains("backup") && why.contains("--forget-callbacks"), "{why}");
+        assert!(remark.contains("1 callback(s) that were booked are given up"), "{remark}");
+        assert_eq!(with_a_key, None);
+        assert!(open.contains("mode 0644") && open.contains(&format!("chmod 600 {}", key.display())), "{open}");
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Stop> {
     let checked = flow::check(&draft, &known);
     let colour = std::io::stdout().is_terminal();
     if !checked.problems.is_empty() {
-        say(flow::render(&checked.problems, &sources, tongue, colour))?;
+        say(files.render(&checked.problems, &sources, tongue, colour))?;
     }
     let errors = checked.problems.iter().filter(|p| p.severity == Severity::Error).count();
     let warnings = checked.problems.len() - errors;

@@ -1,6 +1,7 @@
 //! `toritsugi demo`: the real engine on loopback sockets, with residents and agents that are real SIP and RTP parties.
 
 use crate::call::{Sounds, write_both_sides};
+use crate::calls_list::journal_dir;
 use crate::files::Files;
 use crate::hub::{self, Listener};
 use crate::publish::{self, Wait};
@@ -14,6 +15,7 @@ use speech::{Request, Speech};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -124,17 +126,38 @@ const KEPT: usize = 0;
 /// Runs it.
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Stop> {
     telemetry::log::start("error").map_err(Stop::new)?;
-    let state = &args.state.state;
+    let state = args.state.as_deref().unwrap_or(Path::new("./.toritsugi"));
+    if args.state.is_some() {
+        fresh(state)?;
+    }
     std::fs::create_dir_all(state).map_err(|f| Stop::new(format!("the state folder {} cannot be made: {f}", state.display())))?;
+    if args.state.is_some() {
+        tell(args, state, state)?;
+        let (calls, explain) = (format!("toritsugi calls --state {0}", state.display()), "toritsugi explain");
+        return say(format_args!(
+            "All of it is written down. `{calls}` lists the calls, `{explain} 5 --state {}` tells why one waited.",
+            state.display()
+        ));
+    }
     let scratch = state.join(format!("demo-{}", std::process::id()));
-    let told = tell(args, &scratch);
+    let told = tell(args, state, &scratch);
     let swept = std::fs::remove_dir_all(&scratch);
     told?;
     swept.map_err(|f| Stop::new(format!("{} cannot be removed: {f}", scratch.display())))
 }
 
-fn tell(args: &DemoArgs, scratch: &std::path::Path) -> Result<(), Stop> {
-    let state = &args.state.state;
+/// A made-up day must not be mixed into the journal of a city.
+fn fresh(state: &Path) -> Result<(), Stop> {
+    if journal_dir(state).exists() {
+        return Err(Stop::new(format!(
+            "{} has a journal already, and the demo's calls are none of it: name a folder that is not there yet",
+            state.display()
+        )));
+    }
+    Ok(())
+}
+
+fn tell(args: &DemoArgs, state: &Path, kept_in: &Path) -> Result<(), Stop> {
     say("Toritsugi demo: the real engine, six residents and three agents, on loopback sockets of this machine.")?;
     let files = Files::find(&args.city)?;
     let mut speech = publish::voices(state, &model::Settings::default())?;
@@ -166,12 +189,12 @@ fn tell(args: &DemoArgs, scratch: &std::path::Path) -> Result<(), Stop> {
     };
 
     let clock_of_the_story = Clock::start_at(TEN_ON_A_MONDAY);
-    std::fs::create_dir_all(scratch).map_err(Stop::new)?;
+    std::fs::create_dir_all(kept_in).map_err(Stop::new)?;
     let (story, lines) = channel();
     let listener: Listener = Box::new(move |event| {
         let _ = story.send(event.clone());
     });
-    let running = hub::start(published.city, scratch, socket, clock_of_the_story, Some(listener))?;
+    let running = hub::start(published.city, kept_in, socket, clock_of_the_story, Some(listener))?;
 
     let mut seats = Vec::new();
     for resident in &RESIDENTS {
@@ -462,5 +485,20 @@ fn voice(speech: &mut Speech, text: &str, lang: &str, lead: usize) -> Sound {
             Sound::Pcm(Arc::new(Pcm { rate: 8000, samples }), true)
         }
         Err(_) => Sound::Tone(440),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_of_a_city_is_no_place_for_a_made_up_day() {
+        let state = std::env::temp_dir().join(format!("toritsugi-demo-{}", std::process::id()));
+        assert!(fresh(&state).is_ok(), "a folder that is not there yet");
+        std::fs::create_dir_all(journal_dir(&state)).unwrap();
+        let Stop(why) = fresh(&state).unwrap_err();
+        std::fs::remove_dir_all(&state).unwrap();
+        assert!(why.contains("has a journal already"), "{why}");
     }
 }

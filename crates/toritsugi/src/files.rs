@@ -2,7 +2,7 @@
 
 use crate::CityArgs;
 use crate::words::Stop;
-use flow::Source;
+use flow::{Problem, Source, Tongue};
 use model::Pcm;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,25 @@ impl Files {
         }
     }
 
-    /// The folders on disk, for whoever watches or names them.
+    /// Where a file lies that [`Files::read`] calls `config/agents.yaml`: what people can open.
+    pub(crate) fn real(&self, path: &str) -> String {
+        for (place, title) in [(&self.config, "config"), (&self.flows, "flows")] {
+            if let (Place::Folder(folder), Ok(rest)) = (place, Path::new(path).strip_prefix(title)) {
+                return folder.join(rest).display().to_string();
+            }
+        }
+        path.to_owned()
+    }
+
+    /// Problems as people read them, each with the path that they can open.
+    pub(crate) fn render(&self, problems: &[Problem], sources: &[Source], tongue: Tongue, colour: bool) -> String {
+        let problems: Vec<Problem> = problems.iter().map(|p| Problem { path: self.real(&p.path), ..p.clone() }).collect();
+        let sources: Vec<Source> = sources.iter().map(|s| Source { path: self.real(&s.path), text: s.text.clone() }).collect();
+        flow::render(&problems, &sources, tongue, colour)
+    }
+
+    /// The city's texts, each below `config/` or `flows/` wherever its folder lies: so they are known, and so a city keeps its version when it
+    /// moves.
     pub(crate) fn read(&self) -> Result<Vec<Source>, Stop> {
         let mut sources = Vec::new();
         for (place, title) in [(&self.config, "config"), (&self.flows, "flows")] {
@@ -143,4 +161,24 @@ fn read_text(path: &Path) -> Result<String, Stop> {
     String::from_utf8(fs::read(path).map_err(unreadable)?).map_err(|fault| {
         Stop::new(format!("{} is not UTF-8 at byte {}: save it as UTF-8", path.display(), fault.utf8_error().valid_up_to()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_shown_in_the_file_that_was_named() {
+        let folder = std::env::temp_dir().join(format!("toritsugi-files-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("agents.yaml"), "yuki: [\n").unwrap();
+        let files = Files::find(&CityArgs { config: Some(folder.clone()), flows: None }).unwrap();
+        let sources = files.read().unwrap();
+        let checked = flow::check(&flow::read(sources.clone()), &flow::Known::default());
+        let page = files.render(&checked.problems, &sources, Tongue::En, false);
+        fs::remove_dir_all(&folder).unwrap();
+        let real = folder.join("agents.yaml").display().to_string();
+        assert!(page.contains(&format!("{real}:")), "{real} is not in\n{page}");
+        assert!(!page.contains(" config/agents.yaml:"), "{page}");
+    }
 }

@@ -93,9 +93,12 @@ struct ServeArgs {
     /// Where to hear SIP, as ADDRESS or ADDRESS:PORT [default: engine.yaml, which says this machine only]
     #[arg(long, value_name = "ADDR[:PORT]")]
     listen: Option<String>,
-    /// Where to serve /metrics and /healthz, as ADDRESS:PORT [default: engine.yaml]
+    /// Where to serve /metrics, /healthz and the agents' desk under /api, as ADDRESS:PORT [default: engine.yaml]
     #[arg(long, value_name = "ADDR:PORT")]
     admin: Option<SocketAddr>,
+    /// Start although city.key is lost and callbacks are booked: they are given up, for nobody can read their numbers any more
+    #[arg(long)]
+    forget_callbacks: bool,
     /// What to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
     log: String,
@@ -120,8 +123,10 @@ struct CheckArgs {
 struct DemoArgs {
     #[command(flatten)]
     city: CityArgs,
-    #[command(flatten)]
-    state: StateArgs,
+    /// Keep what the engine remembers in this folder, which has no journal yet: calls, explain and report can be tried on it afterwards
+    /// [default: nothing is kept but the voice and the WAV, in ./.toritsugi]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
 }
 
 #[derive(Args)]

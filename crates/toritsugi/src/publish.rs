@@ -54,7 +54,7 @@ pub(crate) fn publish(files: &Files, state: &Path, wait: Wait, progress: &mut dy
     let mut speech = voices(state, draft.settings())?;
     let (sounds, known) = sound(&draft, files, &mut speech, wait, progress);
     let checked = flow::check(&draft, &known);
-    let rendered = flow::render(&checked.problems, &sources, Tongue::En, false);
+    let rendered = files.render(&checked.problems, &sources, Tongue::En, false);
     let Checked { book: Some(book), problems } = checked else {
         return Err(Stop(format!("the city's files have mistakes, nothing goes live:\n{rendered}")));
     };

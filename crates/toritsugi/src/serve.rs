@@ -3,7 +3,7 @@
 use crate::files::Files;
 use crate::publish::{self, Published, Wait};
 use crate::words::{Stop, say};
-use crate::{ServeArgs, desk, hub};
+use crate::{ServeArgs, accounts, desk, hub};
 use calls::{City, Control, Reply};
 use model::{AgentState, Event, Settings, Snapshot};
 use reactor::Clock;
@@ -28,6 +28,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     telemetry::log::start(&args.log).map_err(Stop::new)?;
     let files = Files::find(&args.city)?;
     writable(&args.state.state)?;
+    if let Some(remark) = accounts::attend_to_key(&args.state.state, args.forget_callbacks)? {
+        say(remark)?;
+    }
     let token = desk::token(&args.state.state)?;
     let shop = Shop { files, state: args.state.state.clone(), listen: args.listen.clone(), admin: args.admin };
 

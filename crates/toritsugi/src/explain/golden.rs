@@ -193,9 +193,24 @@ fn a_journal_on_the_disk_is_walked_and_a_missing_one_is_named() {
         search.see(record);
         walked.push((wall, record.clone()));
     })
+    .map(|damage| assert!(damage.is_none()))
     .unwrap();
-    std::fs::remove_dir_all(&state).unwrap();
     assert_eq!(walked, book.0);
+    // One byte of the second record changes on the disk.
+    let file = std::fs::read_dir(state.join("journal"))
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .find(|p| p.extension().is_some_and(|e| e == "journal"));
+    let file = file.unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = bytes.len() - 3;
+    bytes[at] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let mut walked = Vec::new();
+    let Stop(damage) = walk(&state, &mut |wall, record| walked.push((wall, record.clone()))).unwrap().unwrap();
+    assert_eq!(walked, book.0[..1], "what stands before it is read");
+    assert!(damage.contains("only what stands before") && damage.contains(&format!("{} line 2", file.display())), "{damage}");
+    std::fs::remove_dir_all(&state).unwrap();
     let Stop(sentence) = unknown(3, search.newest(), &town());
     assert!(sentence.contains("The newest is 2, of 2026-11-25 07:00:09: did you mean `toritsugi explain 2`?"), "{sentence}");
     assert!(search.found().is_none());

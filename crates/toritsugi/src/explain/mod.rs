@@ -45,31 +45,42 @@ pub(crate) struct ExplainArgs {
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Stop> {
     let town = Town::find(&args.city)?;
     let mut search = Search::new(CallId(args.call));
-    walk(&args.state.state, &mut |_, record| search.see(record))?;
+    let damage = walk(&args.state.state, &mut |_, record| search.see(record))?;
     let newest = search.newest();
-    let Some(mut teller) = search.found() else { return Err(unknown(args.call, newest, &town)) };
+    let Some(mut teller) = search.found() else {
+        let Stop(unknown) = unknown(args.call, newest, &town);
+        return Err(damage.map_or_else(|| Stop(unknown.clone()), |Stop(damage)| Stop::new(format!("{unknown}. But {damage}"))));
+    };
     walk(&args.state.state, &mut |at, record| teller.tell(at, record))?;
     let story = teller.finish();
     if args.json {
-        return say(serde_json::to_string_pretty(&story).map_err(Stop::new)?);
+        say(serde_json::to_string_pretty(&story).map_err(Stop::new)?)?;
+    } else {
+        say(page(&story, &town, Tongue::of(args.lang.as_deref())).trim_end())?;
     }
-    say(page(&story, &town, Tongue::of(args.lang.as_deref())).trim_end())
+    damage.map_or(Ok(()), Err)
 }
 
-/// Walks through everything that was written down, with the wall clock of each record.
+/// Walks through everything that was written down, with the wall clock of each record, as far as it can be read. What it ends at before its
+/// end is given back, to be said after what was found.
 ///
 /// # Errors
-/// When there is no journal, or it is damaged.
-pub(crate) fn walk(state: &Path, see: &mut dyn FnMut(UnixMillis, &Record)) -> Result<(), Stop> {
+/// When there is no journal, or the disk does not give it.
+pub(crate) fn walk(state: &Path, see: &mut dyn FnMut(UnixMillis, &Record)) -> Result<Option<Stop>, Stop> {
     let dir = journal_dir(state);
     if !dir.is_dir() {
         return Err(Stop::new(format!("there is no journal in {}: has the engine run with this --state?", state.display())));
     }
     for entry in journal::replay::<Record>(&dir).map_err(Stop::new)? {
-        let entry = entry.map_err(Stop::new)?;
-        see(entry.wall, &entry.body);
+        match entry {
+            Ok(entry) => see(entry.wall, &entry.body),
+            Err(fault @ (journal::Fault::Damaged { .. } | journal::Fault::Foreign { .. })) => {
+                return Ok(Some(Stop::new(format!("only what stands before the damage was read: {fault}"))));
+            }
+            Err(fault) => return Err(Stop::new(fault)),
+        }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Call ids go on after a restart, so one id is one call in the whole journal: an unknown one is a slip of the pen.

@@ -18,7 +18,7 @@ use std::time::SystemTime;
 
 #[derive(Args)]
 pub(crate) struct ReportArgs {
-    /// One day, as 2026-11-25 [default: today]
+    /// One day, as 2026-11-25, today or yesterday [default: today]
     #[arg(long, value_name = "DATE", conflicts_with_all = ["from", "to"])]
     day: Option<String>,
     /// First day [default: the last day]
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Stop> {
         zone: town.zone.clone(),
     };
     let mut count = Count::new(terms.clone());
-    walk(&args.state.state, &mut |wall, record| count.see(wall, record))?;
+    let damage = walk(&args.state.state, &mut |wall, record| count.see(wall, record))?;
     let report = count.finish();
     if args.json {
         let promises = |queue| (queue, terms.within(queue));
@@ -65,16 +65,23 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Stop> {
             "within_ms": report.queues.keys().map(promises).collect::<std::collections::BTreeMap<_, _>>(),
             "report": report,
         });
-        return say(serde_json::to_string_pretty(&whole).map_err(Stop::new)?);
+        say(serde_json::to_string_pretty(&whole).map_err(Stop::new)?)?;
+    } else {
+        say(words::page(&report, &terms, &town, Tongue::of(args.lang.as_deref())).trim_end())?;
     }
-    say(words::page(&report, &terms, &town, Tongue::of(args.lang.as_deref())).trim_end())
+    damage.map_or(Ok(()), Err)
 }
 
 /// The days that are asked for.
 fn days(args: &ReportArgs, today: i64) -> Result<(i64, i64), Stop> {
     let day = |text: &Option<String>| match text {
         None => Ok(None),
-        Some(text) => parse_day(text).map(Some).ok_or_else(|| Stop::new(format!("{text} is no day: write 2026-11-25"))),
+        Some(text) if text == "today" => Ok(Some(today)),
+        Some(text) if text == "yesterday" => Ok(Some(today - 1)),
+        Some(text) => {
+            let hint = || Stop::new(format!("{text} is no day: write {} or today, which it is in the city", day_name(today)));
+            parse_day(text).map(Some).ok_or_else(hint)
+        }
     };
     let to = day(&args.day)?.or(day(&args.to)?).unwrap_or(today);
     let from = day(&args.from)?.unwrap_or(to);
@@ -97,6 +104,30 @@ fn length(text: &str) -> Result<Millis, Stop> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::zone::Zone;
+
+    #[test]
+    fn today_is_the_citys_and_a_slip_of_the_pen_is_told_it() {
+        let asked = |day: &str| {
+            let args = ReportArgs {
+                day: Some(day.to_owned()),
+                from: None,
+                to: None,
+                within: None,
+                lang: None,
+                json: false,
+                city: CityArgs::default(),
+                state: StateArgs { state: "nowhere".into() },
+            };
+            // Seven in the morning in Kawasaki is still the day before in UTC.
+            days(&args, Zone::tokyo().day(UnixMillis(1_795_557_600_000))).map(|(from, to)| (day_name(from), day_name(to)))
+        };
+        let one = |day: &str| (day.to_owned(), day.to_owned());
+        assert_eq!(asked("today").unwrap(), one("2026-11-25"));
+        assert_eq!(asked("yesterday").unwrap(), one("2026-11-24"));
+        let Stop(hint) = asked("25.11.").unwrap_err();
+        assert!(hint.contains("write 2026-11-25"), "{hint}");
+    }
 
     #[test]
     fn a_time_to_answer_within_is_seconds_or_minutes() {
