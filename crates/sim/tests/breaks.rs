@@ -1,14 +1,19 @@
 //! Breaks with a reason: agents dial one, calls go to others, and what they chose outlives a restart, a call and a publication.
 
 use calls::{City, Control, Record, State};
-use model::{AgentId, AgentNow, AgentState, BreakReason, CallEnd, Event, Instant, Now, UnixMillis};
+use flow::Spoken;
+use media::Clip;
+use model::{AgentId, AgentNow, AgentState, BreakReason, CallEnd, Event, Instant, Lang, Now, Pcm, PromptId, UnixMillis};
 use routing::Change;
-use sim::{Clerk, PersonId, Resident, Town, Voice, World, town};
+use sim::{Clerk, Neighbour, PersonId, Resident, Town, Voice, World, town};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A key pressed in the middle of the main menu: a nurse.
 const ONE: &str = "WWWW1";
+/// One for the nurse, nine for a callback, one for yes.
+const BOOKS: &str = "WWWW1WWWWWWWWWW9WWWWWWWWWW1";
+const MINE: &str = "08011112222";
 const LIMIT: Duration = secs(7200);
 
 const fn secs(n: u64) -> Duration {
@@ -109,9 +114,70 @@ fn a_code_that_no_reason_has_changes_nothing() {
     rest(&mut world);
     let presence = world.ledger().records().filter(|record| matches!(record, Record::Presence { .. })).count();
     assert_eq!(presence, 1);
-    // She heard a sentence each time, and was not just hung up on: the codes were answered.
-    let answered = world.told(yuki).filter(|(_, event)| matches!(event, phone::Event::Ended { .. })).count();
-    assert_eq!(answered, 5);
+}
+
+/// The town, with sentences for agents that can be told apart by their lengths in seconds.
+fn telling() -> Arc<City> {
+    let mut city = (*Town::default().build()).clone();
+    let lengths = [("break/lunch", 2), ("break/meeting", 3), ("agent_break_for", 5), ("agent_break", 10), ("agent_break_unknown", 20)];
+    for (key, secs) in lengths.into_iter().chain([("agent_no_phone", 30), ("agent_ready", 40)]) {
+        let clip = Clip::encode(&Pcm::silence(8000, secs * 8000)).unwrap();
+        city.clips.insert(Spoken { prompt: PromptId::from(key), lang: Lang::from("ja"), value: None }, Arc::new(clip));
+    }
+    Arc::new(city)
+}
+
+/// For how many seconds each call of this phone was up.
+fn lengths(world: &World, person: PersonId) -> Vec<u64> {
+    let of = |wanted: fn(&phone::Event) -> bool| world.told(person).filter(move |(_, event)| wanted(event)).map(|(at, _)| at);
+    let up = of(|event| matches!(event, phone::Event::Connected));
+    let down = of(|event| matches!(event, phone::Event::Ended { status: None, .. }));
+    up.zip(down).map(|(up, down)| (down - up).as_secs()).collect()
+}
+
+#[test]
+fn an_agent_hears_which_reason_it_is_and_that_a_code_is_not_known() {
+    let mut world = World::new(telling(), 7);
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    for (n, code) in ["*21", "*24", "*2", "*27", "*1"].into_iter().enumerate() {
+        world.dials_code(secs(10 + 60 * n as u64), yuki, code);
+    }
+    world.at(secs(400), yuki, phone::Command::Unregister);
+    world.dials_code(secs(410), yuki, "*21");
+    world.dials_code(secs(460), yuki, "*1");
+    rest(&mut world);
+    let (unknown, no_phone) = (20, 30);
+    assert_eq!(lengths(&world, yuki), [2 + 5, 3 + 5, 10, unknown, 40, no_phone, no_phone]);
+    assert_eq!(stands(&mut world, 4000, "yuki"), (AgentState::SignedOut, None));
+}
+
+#[test]
+fn a_break_that_is_asked_for_during_a_callback_that_nobody_takes_is_not_forgotten() {
+    let mut world = World::new(Town { callbacks: true, ..Town::default() }.build(), 7);
+    world.add_clerk(secs(0), "yuki", Clerk::default());
+    calls(&mut world, 40, 200);
+    let books = Resident { keys: BOOKS.to_owned(), number: Some(MINE.to_owned()), patience: secs(600), ..Resident::default() };
+    world.add_resident(secs(70), books);
+    let answer = phone::AnswerPolicy::After(secs(3));
+    world.add_neighbour(Neighbour { number: MINE.to_owned(), answer, ..Neighbour::default() });
+    let (begun, tried): (fn(&Event) -> bool, fn(&Event) -> bool) =
+        (|event| matches!(event, Event::CallingBack { .. }), |event| matches!(event, Event::CallbackTried { .. }));
+    let mut second = 240;
+    let mut until = |world: &mut World, wanted: fn(&Event) -> bool| {
+        while !world.notes().any(|(_, event)| wanted(event)) {
+            second += 1;
+            assert!(second < 900, "it never came to that");
+            world.run_until(secs(second));
+        }
+        second
+    };
+    let calling = until(&mut world, begun);
+    asks(&mut world, calling + 1, "yuki", Change::Break(reason("lunch")));
+    let over = until(&mut world, tried);
+    let (state, on_break) = stands(&mut world, over + 20, "yuki");
+    assert_eq!((state, on_break.unwrap().0), (AgentState::NotReady, reason("lunch")));
+    assert_eq!(replies(&world), ["done"]);
+    agrees(&world);
 }
 
 #[test]

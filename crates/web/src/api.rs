@@ -168,14 +168,18 @@ fn told(set: Set) -> Response {
 
 /// The reason in the body of a break, if there is one; `None` when the body is something else.
 fn reason(body: &[u8]) -> Option<Option<BreakReason>> {
-    #[derive(Default, Deserialize)]
+    #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Wish {
         #[serde(default)]
         reason: Option<BreakReason>,
     }
-    let wish = if body.trim_ascii().is_empty() { Wish::default() } else { serde_json::from_slice(body).ok()? };
-    Some(wish.reason)
+    match body.trim_ascii() {
+        [] => Some(None),
+        // The reader would take a list for an object, its values in order.
+        object @ [b'{', ..] => serde_json::from_slice::<Wish>(object).ok().map(|wish| wish.reason),
+        _ => None,
+    }
 }
 
 /// The token that was sent; the scheme's case does not count (RFC 9110 section 11.1).
