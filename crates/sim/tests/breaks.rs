@@ -46,8 +46,11 @@ fn shown(world: &mut World, at: u64, agent: &str) -> AgentNow {
     let engine = world.engine().expect("the engine runs");
     engine.snapshot(now).agents.into_iter().find(|shown| shown.agent.as_str() == agent).expect("there is such an agent")
 }
+/// Why, and for how many seconds.
+type Away = (Option<BreakReason>, Option<i64>);
+
 /// The state of an agent, and of a break its reason and for how many seconds it is on by the wall clock.
-fn stands(world: &mut World, at: u64, agent: &str) -> (AgentState, Option<(Option<BreakReason>, Option<i64>)>) {
+fn stands(world: &mut World, at: u64, agent: &str) -> (AgentState, Option<Away>) {
     let now = shown(world, at, agent);
     let wall = clocks(world).wall.0;
     (now.state, now.on_break.map(|on_break| (on_break.reason, on_break.since.map(|since| (wall - since.0) / 1000))))
@@ -160,8 +163,8 @@ fn a_break_that_is_asked_for_during_a_callback_that_nobody_takes_is_not_forgotte
     world.add_resident(secs(70), books);
     let answer = phone::AnswerPolicy::After(secs(3));
     world.add_neighbour(Neighbour { number: MINE.to_owned(), answer, ..Neighbour::default() });
-    let (begun, tried): (fn(&Event) -> bool, fn(&Event) -> bool) =
-        (|event| matches!(event, Event::CallingBack { .. }), |event| matches!(event, Event::CallbackTried { .. }));
+    let begun = |event: &Event| matches!(event, Event::CallingBack { .. });
+    let tried = |event: &Event| matches!(event, Event::CallbackTried { .. });
     let mut second = 240;
     let mut until = |world: &mut World, wanted: fn(&Event) -> bool| {
         while !world.notes().any(|(_, event)| wanted(event)) {
