@@ -433,7 +433,7 @@ impl Engine {
         self.close_leg(attempt.after, &leg);
         self.acd.finished(now.mono, &attempt.agent);
         if self.agent_state(&attempt.agent) == Some(model::AgentState::WrapUp) {
-            self.acd.set_agent(now.mono, &attempt.agent, routing::Change::Ready);
+            self.end_wrap_up(now, &attempt.agent);
         }
     }
 

@@ -8,12 +8,13 @@ use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::outbound::{CallsOut, WentOut};
 use crate::persons::Memories;
+use crate::presence::Breaks;
 use crate::record::{self, Abroad, OpenCall, Record, State};
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
-    ActId, AgentId, AgentNow, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, Number,
-    OfferId, Party, Person, Random, Refusal, Seq, Snapshot, TicketId,
+    ActId, AgentId, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, Number, OfferId, Party,
+    Person, Random, Refusal, Seq, Snapshot, TicketId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -64,7 +65,7 @@ pub struct Engine {
     /// When the next round is due.
     next_round: Option<Instant>,
     /// Agents who were on a break when the engine died and have not signed in since.
-    breaks_to_restore: BTreeSet<AgentId>,
+    pub(crate) breaks: Breaks,
     outputs: VecDeque<Output>,
     draining: bool,
     last_call: u64,
@@ -139,7 +140,7 @@ impl Engine {
             last_callers: LastCallers::default(),
             orphans: BTreeMap::new(),
             next_round: None,
-            breaks_to_restore: BTreeSet::new(),
+            breaks: Breaks::default(),
             outputs: VecDeque::new(),
             draining: false,
             last_call: 0,
@@ -172,7 +173,8 @@ impl Engine {
         } else {
             engine.announce_city();
         }
-        engine.breaks_to_restore = state.on_break.into_iter().collect();
+        engine.breaks.to_restore = state.on_break;
+        engine.forget_breaks(None);
         engine.last_call = state.last_call.0;
         engine.last_ticket = state.last_ticket.0;
         engine.placed_ticket = state.last_ticket;
@@ -257,7 +259,8 @@ impl Engine {
             version: Some(self.city.book.version.clone()),
             census: self.census(),
             queues: self.acd.queues(now.mono),
-            agents: self.acd.agents().map(|(agent, state)| AgentNow { agent: agent.clone(), state }).collect(),
+            agents: self.agents_now(),
+            breaks: self.city.book.breaks.values().cloned().collect(),
         }
     }
 
@@ -322,7 +325,7 @@ impl Engine {
         let offer = self.offers.iter().find(|(_, call)| !alive(call)).map(|(o, _)| format!("offer {o} has no call"));
         let wake =
             self.wakes.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(_, c)| format!("a timer for call {c} that is gone"));
-        ticket.or(offer).or(wake).map_or(Ok(()), Err)
+        ticket.or(offer).or(wake).map_or_else(|| self.audit_breaks(), Err)
     }
 
     /// Whether routing's own books agree, and nobody idle is left who may take somebody waiting: dearer than [`Engine::audit`], for tests
@@ -378,6 +381,7 @@ impl Engine {
                 self.acd.publish(now.mono, rules(&city));
                 self.city = city;
                 self.announce_city();
+                self.forget_breaks(Some(now.wall));
                 self.review_callbacks(now);
                 Reply::Done
             }
@@ -395,14 +399,10 @@ impl Engine {
                 }
                 Reply::Done
             }
-            Control::SetAgent(agent, change) => {
-                if self.city.book.agents.contains_key(&agent) {
-                    self.set_agent(now, &agent, change);
-                    Reply::Done
-                } else {
-                    Reply::Refused(format!("there is no agent {agent}: config/agents.yaml lists them"))
-                }
-            }
+            Control::SetAgent(agent, change) => match self.wish(now, &agent, change) {
+                Ok(()) => Reply::Done,
+                Err(why) => Reply::Refused(why),
+            },
             Control::Snapshot => Reply::Snapshot(Arc::new(self.snapshot(now))),
         };
         let after = Seq(self.last_seq);
@@ -538,24 +538,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// An agent's phone is there. Signing in begins ready, but a break that was on when the engine died goes on.
-    fn sign_in(&mut self, now: Now, agent: &AgentId) {
-        let was_on_break = self.on_break().contains(agent);
-        self.acd.set_agent(now.mono, agent, routing::Change::SignIn);
-        if self.breaks_to_restore.remove(agent) {
-            self.acd.set_agent(now.mono, agent, routing::Change::Break);
-        } else if was_on_break {
-            self.commit(Record::Presence { agent: agent.clone(), ready: true });
-        }
-    }
-
-    fn on_break(&self) -> Vec<AgentId> {
-        let state = self.acd.state();
-        let living = state.agents.iter().filter(|(_, desk)| desk.presence == routing::Presence::Break).map(|(agent, _)| agent.clone());
-        let all: BTreeSet<AgentId> = living.chain(self.breaks_to_restore.iter().cloned()).collect();
-        all.into_iter().collect()
     }
 
     fn close_orphans(&mut self, now: Now) {
@@ -740,20 +722,6 @@ impl Engine {
 
     pub(crate) fn line_of(&self, ip: IpAddr) -> Option<model::LineId> {
         self.city.book.lines.iter().find(|line| line.from.iter().any(|net| net.contains(ip))).map(|line| line.id.clone())
-    }
-
-    pub(crate) fn set_agent(&mut self, now: Now, agent: &AgentId, change: routing::Change) {
-        match change {
-            routing::Change::Ready => {
-                self.breaks_to_restore.remove(agent);
-                self.commit(Record::Presence { agent: agent.clone(), ready: true });
-            }
-            routing::Change::Break => {
-                self.commit(Record::Presence { agent: agent.clone(), ready: false });
-            }
-            routing::Change::SignIn | routing::Change::SignOut => {}
-        }
-        self.acd.set_agent(now.mono, agent, change);
     }
 
     /// The state of one agent, if there is such a one.

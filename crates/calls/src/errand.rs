@@ -1,19 +1,25 @@
 //! Star codes: an agent dials `*1`, hears what changed, and is hung up on; or dials `*9`, and the last caller is called back.
 //!
+//! `*2` is a break, and `*2` with one figure more a break for the reason that has this figure as its code in `config/breaks.yaml`.
+//!
 //! The INVITE carries the agent's digest, so nobody else can set an agent's presence (RFC 3261 section 22).
 
 use crate::call::Leg;
 use crate::call_return::CallReturn;
 use crate::engine::{Engine, Invite, Owner, far};
+use crate::face::NotSet;
 use flow::Spoken;
 use media::{Command as Media, OnKey};
 use model::{AgentId, CallId, Codec, DialogId, Instant, Lang, LegId, Now, PlayId, PromptId, Refusal, Seq};
 use routing::Change;
 use std::sync::Arc;
 
-/// The codes that change something, what they change, and the prompt that says so.
-const CODES: [(&str, Change, &str); 3] =
-    [("*1", Change::Ready, "agent_ready"), ("*2", Change::Break, "agent_break"), ("*3", Change::Ready, "agent_wrap_up_done")];
+/// The codes that make an agent ready, and the prompt that says so.
+const READY: [(&str, &str); 2] = [("*1", "agent_ready"), ("*3", "agent_wrap_up_done")];
+/// The code of a break.
+const BREAK: &str = "*2";
+/// What is said when no reason has the code that was dialled.
+const UNKNOWN_REASON: &str = "agent_break_unknown";
 /// The code that calls the last caller back.
 const CALL_RETURN: &str = "*9";
 
@@ -28,8 +34,10 @@ pub(crate) struct Errand {
 
 /// What the agent wants.
 enum Wish {
-    /// Another presence, and to hear that it is so.
-    Presence(Change, PromptId),
+    /// To be ready, and to hear that it is so, in this sentence.
+    Ready(&'static str),
+    /// To be on a break, and to hear that it is so; for the reason with this code, if one was dialled.
+    Break(Option<u8>),
     /// To call the last caller back.
     CallReturn,
 }
@@ -42,6 +50,23 @@ pub(crate) enum Stage {
     Returning(CallReturn),
     /// Nothing more is done for it.
     Over,
+}
+
+impl Wish {
+    /// What a star code asks for.
+    fn of(code: &str) -> Option<Wish> {
+        if let Some((_, prompt)) = READY.iter().find(|(ready, _)| *ready == code) {
+            return Some(Wish::Ready(prompt));
+        }
+        if code == CALL_RETURN {
+            return Some(Wish::CallReturn);
+        }
+        match code.strip_prefix(BREAK)?.as_bytes() {
+            [] => Some(Wish::Break(None)),
+            [figure @ b'0'..=b'9'] => Some(Wish::Break(Some(figure - b'0'))),
+            _ => None,
+        }
+    }
 }
 
 impl Errand {
@@ -61,13 +86,8 @@ impl Errand {
 impl Engine {
     pub(crate) fn on_star_code(&mut self, now: Now, agent: &str, invite: Invite) {
         let dialog = invite.dialog;
-        let presence = CODES.iter().find(|(code, ..)| *code == invite.to_user);
-        let wish = match presence {
-            Some((_, change, prompt)) => Wish::Presence(*change, PromptId::from(*prompt)),
-            None if invite.to_user == CALL_RETURN => Wish::CallReturn,
-            // Agents dial star codes only.
-            None => return self.refuse(now, dialog, Refusal::UnknownNumber),
-        };
+        // Agents dial star codes only.
+        let Some(wish) = Wish::of(&invite.to_user) else { return self.refuse(now, dialog, Refusal::UnknownNumber) };
         let agent = AgentId::from(agent);
         if !self.city.book.agents.contains_key(&agent) {
             return self.refuse(now, dialog, Refusal::Forbidden);
@@ -179,19 +199,64 @@ impl Engine {
 
     /// Nothing changes until the agent's phone has shown that it is there.
     fn run_errand(&mut self, now: Now, id: CallId, errand: &mut Errand) {
-        let (change, prompt) = match &errand.wish {
-            Wish::Presence(change, prompt) => (*change, prompt.clone()),
+        let said = match &errand.wish {
+            Wish::Ready(prompt) => self.change_presence(now, &errand.agent, Change::Ready, vec![PromptId::from(*prompt)]),
+            Wish::Break(None) => self.change_presence(now, &errand.agent, Change::Break(None), vec![PromptId::from("agent_break")]),
+            Wish::Break(Some(code)) => self.take_break(now, &errand.agent, *code),
             Wish::CallReturn => return self.begin_call_return(now, id, errand),
         };
-        self.set_agent(now, &errand.agent, change);
-        let spoken = Spoken { prompt, lang: Lang::from("ja"), value: None };
-        errand.stage = match self.city.clips.get(&spoken).map(Arc::clone) {
-            Some(clip) => {
-                let play = self.next_play();
-                self.media(errand.after, errand.leg.id, Media::Play { id: play, clips: vec![clip], on_key: OnKey::Ignore, repeat: false });
-                Stage::Saying(play)
-            }
-            None => Stage::Over,
+        let spoken = said.into_iter().map(|prompt| Spoken { prompt, lang: Lang::from("ja"), value: None });
+        let clips: Vec<_> = spoken.filter_map(|spoken| self.city.clips.get(&spoken).map(Arc::clone)).collect();
+        errand.stage = if clips.is_empty() {
+            Stage::Over
+        } else {
+            let play = self.next_play();
+            self.media(errand.after, errand.leg.id, Media::Play { id: play, clips, on_key: OnKey::Ignore, repeat: false });
+            Stage::Saying(play)
         };
+    }
+
+    /// A break for the reason that this code stands for in the city in force. Gives what is said.
+    fn take_break(&mut self, now: Now, agent: &AgentId, code: u8) -> Vec<PromptId> {
+        let found = self.city.book.breaks.values().find(|declared| declared.code == code).map(|declared| declared.reason.clone());
+        match found {
+            Some(reason) => {
+                let said = vec![flow::label_of(&reason), PromptId::from("agent_break_for")];
+                self.change_presence(now, agent, Change::Break(Some(reason)), said)
+            }
+            None => vec![PromptId::from(UNKNOWN_REASON)],
+        }
+    }
+
+    /// Changes an agent's presence. Gives what is said: `said` when it is so, or why it is not.
+    fn change_presence(&mut self, now: Now, agent: &AgentId, change: Change, said: Vec<PromptId>) -> Vec<PromptId> {
+        match self.wish(now, agent, change) {
+            Ok(()) => said,
+            Err(NotSet::UnknownReason(_)) => vec![PromptId::from(UNKNOWN_REASON)],
+            Err(NotSet::NoPhone) => vec![PromptId::from("agent_no_phone")],
+            // Somebody whom a publication took out while they dialled.
+            Err(NotSet::UnknownAgent) => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_after_the_code_of_a_break_is_its_reason_and_anything_more_is_no_code() {
+        let code = |text: &str| match Wish::of(text) {
+            Some(Wish::Break(code)) => format!("break {code:?}"),
+            Some(Wish::Ready(prompt)) => prompt.to_owned(),
+            Some(Wish::CallReturn) => "call return".to_owned(),
+            None => "none".to_owned(),
+        };
+        let asked = ["*1", "*2", "*3", "*9", "*21", "*29", "*20"].map(code);
+        let wanted = ["agent_ready", "break None", "agent_wrap_up_done", "call return", "break Some(1)", "break Some(9)", "break Some(0)"];
+        assert_eq!(asked, wanted);
+        for text in ["", "*", "*4", "*11", "*211", "*2a", "*2*", "*2１", "**2", "2", "*2 1"] {
+            assert_eq!(code(text), "none", "{text:?}");
+        }
     }
 }

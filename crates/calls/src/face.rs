@@ -2,7 +2,8 @@
 
 use crate::{City, Record};
 use bytes::Bytes;
-use model::{ActId, AgentId, CallId, ControlId, Event, FlowId, LegId, Seq, Snapshot};
+use model::{ActId, AgentId, BreakReason, CallId, ControlId, Event, FlowId, LegId, Seq, Snapshot};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -83,10 +84,34 @@ pub enum Control {
 pub enum Reply {
     /// It is done.
     Done,
-    /// It was not done, and why.
-    Refused(String),
+    /// It was not done, and why. Nothing has changed.
+    Refused(NotSet),
     /// Everything as it stands.
     Snapshot(Arc<Snapshot>),
+}
+
+/// Why an agent's presence was not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSet {
+    /// There is no such agent.
+    UnknownAgent,
+    /// No such reason for a break is declared; these are.
+    UnknownReason(Vec<BreakReason>),
+    /// The agent's phone is not registered. When it is, the agent begins ready, whatever was wished before.
+    NoPhone,
+}
+
+impl fmt::Display for NotSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotSet::UnknownAgent => f.write_str("there is no such agent: config/agents.yaml lists them"),
+            NotSet::UnknownReason(known) => {
+                let known: Vec<&str> = known.iter().map(BreakReason::as_str).collect();
+                write!(f, "there is no such reason for a break: config/breaks.yaml has {}", known.join(", "))
+            }
+            NotSet::NoPhone => f.write_str("the agent's phone is not registered"),
+        }
+    }
 }
 
 /// Why the engine wants to be woken.

@@ -83,7 +83,7 @@ impl Engine {
                     }
                 });
             }
-            Decision::Agent { agent, from, to } => self.note(Event::AgentState { agent, from, to }),
+            told @ Decision::Agent { .. } => self.on_agent_state(now, told),
         }
     }
 

@@ -4,8 +4,8 @@ use crate::outbound::WentOut;
 use crate::persons::Memories;
 use flow::CallbackTerms;
 use model::{
-    AgentId, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, Lang, LegId, LineId, Need, Number, OfferEnd, OfferId, Party, Person,
-    QueueEnd, QueueId, Refusal, TicketId, TransferEnd, TransferKind, UnixMillis, Version, Why,
+    AgentId, BreakReason, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, Lang, LegId, LineId, Need, Number, OfferEnd, OfferId,
+    Party, Person, QueueEnd, QueueId, Refusal, TicketId, TransferEnd, TransferKind, UnixMillis, Version, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,12 +20,18 @@ pub enum Record {
         /// Its version.
         version: Version,
     },
-    /// An agent went on a break or came back.
+    /// An agent went on a break or came back. A break that was asked for during a call is written twice: then, and when it begins.
     Presence {
         /// Who.
         agent: AgentId,
         /// Whether calls may come.
         ready: bool,
+        /// Of a break, the reason that was given.
+        #[serde(default)]
+        reason: Option<BreakReason>,
+        /// When; `None` in a journal from before this was written.
+        #[serde(default)]
+        at: Option<UnixMillis>,
     },
     /// A call came in.
     Arrived {
@@ -257,6 +263,15 @@ pub struct Booked {
     pub tried: Option<UnixMillis>,
 }
 
+/// A break.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnBreak {
+    /// Why, if a reason was given.
+    pub reason: Option<BreakReason>,
+    /// Since when for this reason; `None` where nobody wrote it down.
+    pub since: Option<UnixMillis>,
+}
+
 /// A caller's place in a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
@@ -282,8 +297,8 @@ pub struct Place {
 pub struct State {
     /// The city in force.
     pub version: Option<Version>,
-    /// Agents on a break.
-    pub on_break: Vec<AgentId>,
+    /// Agents on a break, or who have asked for one during a call.
+    pub on_break: BTreeMap<AgentId, OnBreak>,
     /// Calls in progress.
     pub calls: BTreeMap<CallId, OpenCall>,
     /// Callbacks to be made.
@@ -311,13 +326,8 @@ impl State {
     pub fn apply(&mut self, record: Record) {
         match record {
             Record::Published { version } => self.version = Some(version),
-            Record::Presence { agent, ready } => {
-                self.on_break.retain(|a| *a != agent);
-                if !ready {
-                    self.on_break.push(agent);
-                    self.on_break.sort();
-                }
-            }
+            Record::Presence { agent, ready: true, .. } => drop(self.on_break.remove(&agent)),
+            Record::Presence { agent, ready: false, reason, at } => drop(self.on_break.insert(agent, OnBreak { reason, since: at })),
             Record::Arrived { call, open } => {
                 self.last_call = self.last_call.max(call);
                 self.calls.insert(call, *open);
@@ -411,5 +421,36 @@ pub(crate) fn lost(call: CallId, open: &OpenCall, ended: UnixMillis) -> CallReco
         gave_up: None,
         transferred_to: None,
         called_back: open.called_back,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(lines: &[&str]) -> State {
+        let mut state = State::default();
+        lines.iter().for_each(|line| state.apply(serde_json::from_str(line).unwrap()));
+        state
+    }
+
+    #[test]
+    fn a_journal_from_before_breaks_had_reasons_is_read_and_its_breaks_go_on() {
+        let on = r#"{"record":"presence","agent":"yuki","ready":false}"#;
+        let back = r#"{"record":"presence","agent":"yuki","ready":true}"#;
+        assert_eq!(state(&[on]).on_break, BTreeMap::from([(AgentId::from("yuki"), OnBreak { reason: None, since: None })]));
+        assert_eq!(state(&[on, back]).on_break, BTreeMap::new());
+    }
+
+    #[test]
+    fn the_last_reason_that_was_written_is_the_one_that_holds() {
+        let of = |reason: &str, at: i64| {
+            let (reason, at) = (Some(BreakReason::from(reason)), Some(UnixMillis(at)));
+            serde_json::to_string(&Record::Presence { agent: AgentId::from("yuki"), ready: false, reason, at }).unwrap()
+        };
+        let lunch = of("lunch", 1000);
+        assert_eq!(lunch, r#"{"record":"presence","agent":"yuki","ready":false,"reason":"lunch","at":1000}"#);
+        let held = OnBreak { reason: Some(BreakReason::from("meeting")), since: Some(UnixMillis(2000)) };
+        assert_eq!(state(&[&lunch, &of("meeting", 2000)]).on_break, BTreeMap::from([(AgentId::from("yuki"), held)]));
     }
 }

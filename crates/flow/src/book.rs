@@ -6,7 +6,9 @@ use crate::program::Flow;
 use crate::prompts::Changing;
 use crate::speech::{Sentence, Spoken};
 use crate::steps::Step;
-use model::{Agent, AgentId, FlowName, Line, LineId, Millis, Number, PromptId, Queue, QueueId, Settings, StepId, Version};
+use model::{
+    Agent, AgentId, Break, BreakReason, FlowName, Line, LineId, Millis, Number, PromptId, Queue, QueueId, Settings, StepId, Version,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A checked city. Published whole, never changed.
@@ -22,6 +24,8 @@ pub struct Book {
     pub queues: BTreeMap<QueueId, Queue>,
     /// Who answers.
     pub agents: BTreeMap<AgentId, Agent>,
+    /// Why agents may be away.
+    pub breaks: BTreeMap<BreakReason, Break>,
     /// Who may call in.
     pub lines: Vec<Line>,
     /// Which number leads to which flow.
@@ -71,6 +75,7 @@ impl Book {
             flows: draft.flows.clone(),
             queues: draft.queues.iter().map(|(id, entry)| (id.clone(), entry.queue.clone())).collect(),
             agents: draft.agents.iter().map(|(id, entry)| (id.clone(), entry.agent.clone())).collect(),
+            breaks: draft.breaks.iter().map(|(reason, entry)| (reason.clone(), entry.declared.clone())).collect(),
             lines: draft.lines.iter().map(|entry| entry.line.clone()).collect(),
             numbers: draft.numbers.iter().map(|(number, flow)| (number.clone(), flow.value.clone())).collect(),
             sentences: sentences(draft),

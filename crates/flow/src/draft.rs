@@ -1,7 +1,7 @@
 //! A city as it was written, good or bad: every file read, every problem kept.
 
 use crate::calendar::Calendar;
-use crate::config::{self, FILES, agents, calendar, lines, queues};
+use crate::config::{self, FILES, agents, breaks, calendar, lines, queues};
 use crate::decode::nearest;
 use crate::problem::{At, Problems, Spot};
 use crate::program::{self, Flow};
@@ -10,7 +10,7 @@ use crate::second;
 use crate::speech::{Sentence, Spoken};
 use crate::tree::{Node, parse, shown};
 use jiff::civil::Date;
-use model::{AgentId, FlowName, Lang, Number, PromptId, Queue, QueueId, Settings, StepId, Version};
+use model::{AgentId, BreakReason, FlowName, Lang, Number, PromptId, Queue, QueueId, Settings, StepId, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One file of a city.
@@ -32,6 +32,7 @@ pub struct Draft {
     pub(crate) music: BTreeMap<PromptId, Music>,
     pub(crate) settings: Settings,
     pub(crate) agents: BTreeMap<AgentId, agents::Entry>,
+    pub(crate) breaks: BTreeMap<BreakReason, breaks::Entry>,
     pub(crate) lines: Vec<lines::Entry>,
     pub(crate) numbers: BTreeMap<Number, At<FlowName>>,
     pub(crate) queues: BTreeMap<QueueId, queues::Entry>,
@@ -74,7 +75,7 @@ enum Kind<'s> {
 
 /// Reads the files of a city. Never fails; what is wrong is kept and told by [`check`](crate::check).
 ///
-/// A file is known by its place: `flows/*.yaml`, `flows/prompts/*.yaml`, `config/{engine,agents,lines,numbers,queues,calendar}.yaml`,
+/// A file is known by its place: `flows/*.yaml`, `flows/prompts/*.yaml`, `config/{engine,agents,breaks,lines,numbers,queues,calendar}.yaml`,
 /// and tables of holidays `config/**/*.csv`.
 pub fn read(sources: Vec<Source>) -> Draft {
     let mut draft = Draft {
@@ -85,6 +86,7 @@ pub fn read(sources: Vec<Source>) -> Draft {
         music: BTreeMap::new(),
         settings: Settings::default(),
         agents: BTreeMap::new(),
+        breaks: BTreeMap::new(),
         lines: Vec::new(),
         numbers: BTreeMap::new(),
         queues: BTreeMap::new(),
@@ -132,6 +134,7 @@ pub fn sentences(draft: &Draft) -> Vec<Sentence> {
     for (name, prompt) in &draft.prompts {
         prompt.wordings.keys().for_each(|lang| add(prompt.sentences(name, lang)));
     }
+    add(draft.breaks.values().filter_map(breaks::Entry::sentence).collect());
     add(draft.music.iter().map(|(name, music)| music.sentence(name)).collect());
     all
 }
@@ -200,6 +203,7 @@ impl Draft {
             Kind::Prompts => prompts::read(&node, &mut self.prompts, &mut self.music, &mut self.problems),
             Kind::Config("engine") => self.settings = config::engine::read(&node, top, &mut self.problems),
             Kind::Config("agents") => self.agents = agents::read(&node, &mut self.problems),
+            Kind::Config("breaks") => self.breaks = breaks::read(&node, &mut self.problems),
             Kind::Config("lines") => self.lines = lines::read(&node, &mut self.problems),
             Kind::Config("numbers") => self.numbers = config::numbers::read(&node, &mut self.problems),
             Kind::Config("queues") => self.queues = queues::read(&node, top, &mut self.problems),

@@ -37,6 +37,7 @@ pub use book::Book;
 pub use budget::{Reach, paths};
 pub use calendar::{Calendar, Hours};
 pub use check::{Checked, Known, check};
+pub use config::breaks::label_of;
 pub use draft::{Draft, Source, read, sentences};
 pub use problem::{Problem, Severity, Tongue, json, render};
 pub use program::Flow;

@@ -1,6 +1,6 @@
 //! The plain types of a city: who may call in, who answers, which queues there are.
 
-use crate::{AgentId, FlowName, Lang, Level, LineId, Need, Number, PromptId, QueueId, Skill};
+use crate::{AgentId, BreakReason, FlowName, Lang, Level, LineId, Need, Number, PromptId, QueueId, Skill};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -152,6 +152,17 @@ pub struct Agent {
     pub skills: BTreeMap<Skill, Level>,
     /// Queues in the order they serve them; empty means any that their skills fit.
     pub serves: Vec<QueueId>,
+}
+
+/// One reason to be on a break (`config/breaks.yaml`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Break {
+    /// Its name, in records and figures.
+    pub reason: BreakReason,
+    /// The figure that agents dial after the star code of a break, 1 to 9; no two reasons have the same.
+    pub code: u8,
+    /// What people call it, by the language.
+    pub label: BTreeMap<Lang, String>,
 }
 
 /// How a queue picks among the agents who fit.

@@ -1,8 +1,8 @@
 //! Everything that the engine can say has happened. Reading this file is reading the product.
 
 use crate::{
-    AgentId, CallId, Digit, FlowName, KeptFor, Lang, LegId, Level, LineId, Millis, Number, OfferId, Person, PromptId, QueueId, Redacted,
-    Seq, Skill, StepId, TicketId, UnixMillis, Version,
+    AgentId, BreakReason, CallId, Digit, FlowName, KeptFor, Lang, LegId, Level, LineId, Millis, Number, OfferId, Person, PromptId, QueueId,
+    Redacted, Seq, Skill, StepId, TicketId, UnixMillis, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -282,7 +282,7 @@ pub enum Event {
         record: Box<CallRecord>,
     },
 
-    /// An agent's state changed.
+    /// An agent's state changed, or the reason of the break that they are on.
     AgentState {
         /// Who.
         agent: AgentId,
@@ -290,6 +290,10 @@ pub enum Event {
         from: AgentState,
         /// After.
         to: AgentState,
+        /// The break that ended by it.
+        ended: Option<BreakOver>,
+        /// The reason of the break that begins by it, if one was given.
+        reason: Option<BreakReason>,
     },
     /// An agent's phone registered, for the first time since it was gone.
     Registered {
@@ -437,6 +441,15 @@ pub enum AgentState {
     WrapUp,
     /// Missed too many offers; back by the star code for ready, or a fresh registration.
     NotResponding,
+}
+
+/// A break that is over, or goes on for another reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakOver {
+    /// Why it was taken, if a reason was given.
+    pub reason: Option<BreakReason>,
+    /// How long it was in effect; of one that was on when the engine was restarted, since the phone was back.
+    pub lasted: Millis,
 }
 
 impl AgentState {

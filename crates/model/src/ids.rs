@@ -91,6 +91,8 @@ names! {
     FlowName,
     /// A step's name within its flow.
     StepId,
+    /// A reason to be on a break, by its name in `config/breaks.yaml`: the trade's *not ready reason*, or AUX code.
+    BreakReason,
     /// A line's name in `config/lines.yaml`: who may call in.
     LineId,
     /// A schedule's name in `config/calendar.yaml`.

@@ -25,6 +25,6 @@ pub use number::{Number, NumberFault, NumberKind, Redacted};
 pub use pcm::{Codec, Pcm};
 pub use random::Random;
 pub use skill::{Level, Need, Skill};
-pub use snapshot::{AgentNow, Census, LATENESS_BOUNDS_MICROS, QueueNow, Snapshot, WorkerStats};
+pub use snapshot::{AgentNow, BreakNow, Census, LATENESS_BOUNDS_MICROS, QueueNow, Snapshot, WorkerStats};
 pub use time::{Instant, Millis, Now, UnixMillis};
 pub use wait::{Estimate, QueueFacts, Rose};

@@ -1,6 +1,6 @@
 //! What the boards show: the state of the whole engine at one moment.
 
-use crate::{AgentId, AgentState, QueueId, UnixMillis, Version};
+use crate::{AgentId, AgentState, Break, BreakReason, QueueId, UnixMillis, Version};
 use serde::{Deserialize, Serialize};
 
 /// How many of each thing are alive. All zero when all is quiet, but for registrations and their timers.
@@ -43,6 +43,18 @@ pub struct AgentNow {
     pub agent: AgentId,
     /// What they are doing.
     pub state: AgentState,
+    /// The break they are on, or that begins when the call in hand is over, after-call work included.
+    #[serde(rename = "break", default, skip_serializing_if = "Option::is_none")]
+    pub on_break: Option<BreakNow>,
+}
+
+/// A break as it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakNow {
+    /// Why, if a reason was given.
+    pub reason: Option<BreakReason>,
+    /// Since when for this reason; before the call in hand is over, since when it was asked for. `None` where nobody wrote it down.
+    pub since: Option<UnixMillis>,
 }
 
 /// The state of the engine at one moment.
@@ -58,6 +70,9 @@ pub struct Snapshot {
     pub queues: Vec<QueueNow>,
     /// The agents, in the order of their names.
     pub agents: Vec<AgentNow>,
+    /// The reasons for a break that the city declares, in the order of their names.
+    #[serde(default)]
+    pub breaks: Vec<Break>,
 }
 
 /// Upper bounds of the send-lateness buckets, in microseconds; the last bucket is everything above.

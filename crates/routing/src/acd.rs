@@ -327,6 +327,16 @@ impl Acd {
         self.floor.index.iter().map(|(id, seat)| (id, self.floor.state(*seat)))
     }
 
+    /// Every agent's desk, in the order of their names.
+    pub fn desks(&self) -> impl Iterator<Item = (&AgentId, &Desk)> {
+        self.floor.index.iter().map(|(id, seat)| (id, self.floor.desk(*seat)))
+    }
+
+    /// One agent's desk, if there is such an agent.
+    pub fn desk(&self, agent: &AgentId) -> Option<&Desk> {
+        self.floor.seat(agent).map(|seat| self.floor.desk(seat))
+    }
+
     /// Every queue as it stands, in the order of their names. Held tickets are not in it.
     pub fn queues(&self, now: Instant) -> Vec<QueueNow> {
         let as_it_stands = |(queue, at): (&QueueId, &u32)| QueueNow {
@@ -712,7 +722,7 @@ impl Acd {
 
     pub(crate) fn declare(&mut self, now: Instant, seat: u32, change: Change) {
         match change {
-            Change::SignOut | Change::Break => self.withdraw(seat),
+            Change::SignOut | Change::Break(_) | Change::Resume(_) => self.withdraw(seat),
             Change::SignIn | Change::Ready => {}
         }
         self.alter(seat, now, |desk| desk.declare(change));
@@ -741,8 +751,8 @@ impl Acd {
     pub(crate) fn alter<R>(&mut self, seat: u32, at: Instant, change: impl FnOnce(&mut Desk) -> R) -> R {
         let (removed, was_staffed) = (!self.floor.employed(seat), self.floor.is_staffed(seat));
         let (deadline, offer) = (self.floor.desk(seat).deadline(), self.floor.desk(seat).offer());
-        let ((result, handled), from, to) = self.floor.change(seat, &mut self.reserves, |desk| {
-            let from = desk.state();
+        let ((result, handled, ended), from, to) = self.floor.change(seat, &mut self.reserves, |desk| {
+            let (from, reason) = (desk.state(), desk.away_for().cloned());
             let result = change(desk);
             if removed {
                 desk.end_wrap_up();
@@ -753,7 +763,7 @@ impl Acd {
                 (_, AgentState::Idle) => desk.idle_since = at,
                 _ => {}
             }
-            (result, desk.handled())
+            (result, desk.handled(), desk.settle_break(at, reason))
         });
         let desk = self.floor.desk(seat);
         if desk.deadline() != deadline {
@@ -764,8 +774,10 @@ impl Acd {
         if let Some((offer, _)) = offer.filter(|offer| desk.offer() != Some(*offer)) {
             self.offers.remove(&offer);
         }
-        if from != to {
-            self.out.push_back(Decision::Agent { agent: self.floor.id(seat).clone(), from, to });
+        // Of a break that goes on for another reason the state is the same, and the one before is over.
+        if from != to || ended.is_some() {
+            let (agent, reason) = (self.floor.id(seat).clone(), desk.away_for().cloned());
+            self.out.push_back(Decision::Agent { agent, from, to, ended, reason });
         }
         self.learn(at, seat, handled);
         if was_staffed && !self.floor.is_staffed(seat) && !self.prefer.is_empty() {

@@ -132,7 +132,8 @@ impl Acd {
             let (ticket, queue) = (waiting.claim.ticket.id, queue.id.clone());
             let why = self.why(waiting, Some((*seat, *idle)), rung, |reserve| holding[reserve]);
             self.out.push_back(Decision::Offer { offer: *offer, ticket, queue, agent: agent.clone(), ring_for, why });
-            self.out.push_back(Decision::Agent { agent, from: AgentState::Idle, to: AgentState::Offered });
+            let (from, to) = (AgentState::Idle, AgentState::Offered);
+            self.out.push_back(Decision::Agent { agent, from, to, ended: None, reason: None });
         }
         // By their names, not by their slots: a restart gives out slots anew.
         let waits_on = |slot: Slot| self.line.get(slot).filter(|w| !w.claim.held && w.rings_at.is_none()).map(|w| w.claim.ticket.id);

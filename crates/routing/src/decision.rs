@@ -1,6 +1,6 @@
 //! What the ACD says: each value is one thing to do, or one thing to know.
 
-use model::{AgentId, AgentState, OfferEnd, OfferId, QueueEnd, QueueId, TicketId, Why};
+use model::{AgentId, AgentState, BreakOver, BreakReason, OfferEnd, OfferId, QueueEnd, QueueId, TicketId, Why};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub enum Decision {
         /// `NoAnswer` when it rang out, `Withdrawn` otherwise.
         how: OfferEnd,
     },
-    /// An agent's derived state is another.
+    /// An agent's derived state is another, or the reason of the break that they are on.
     Agent {
         /// Who.
         agent: AgentId,
@@ -77,5 +77,9 @@ pub enum Decision {
         from: AgentState,
         /// After.
         to: AgentState,
+        /// The break that ended by it.
+        ended: Option<BreakOver>,
+        /// The reason of the break that begins by it, if one was given.
+        reason: Option<BreakReason>,
     },
 }

@@ -1,33 +1,37 @@
 //! One agent's desk: the few facts from which the agent's state is derived.
 
 use crate::Claim;
-use model::{AgentState, Instant, OfferId, QueueId, TicketId};
+use model::{AgentState, BreakOver, BreakReason, Instant, Millis, OfferId, QueueId, TicketId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What an agent or the agent's phone declares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// The phone registered. Begins ready, whatever was before: an agent who sits down cannot be stuck in yesterday's break.
     SignIn,
+    /// The phone registered, for the first time since the engine was restarted, and the break goes on that was on then. No offer is made
+    /// in between.
+    Resume(Option<BreakReason>),
     /// The phone is gone. A call in progress goes on.
     SignOut,
     /// Ready for calls: ends a break, after-call work and *not responding*.
     Ready,
-    /// Away: ends after-call work; takes effect after a call in progress; an offer that rings is withdrawn.
-    Break,
+    /// Away, for this reason if one is given: ends after-call work; during a call it takes effect after the call and its after-call work;
+    /// an offer that rings is withdrawn. On a break, it goes on for this reason.
+    Break(Option<BreakReason>),
 }
 
 /// What a signed-in agent wants, or was found to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Presence {
     /// Takes calls.
     #[default]
     Ready,
-    /// Does not.
-    Break,
+    /// Does not, and why, if a reason was given. A reason keeps its name here when the city no longer declares it.
+    Break(Option<BreakReason>),
     /// Wanted to, but missed too many offers in a row.
     NotResponding,
 }
@@ -85,6 +89,9 @@ pub struct Desk {
     /// When the after-call work ends that a call of the agent's own has interrupted.
     #[serde(default)]
     pub interrupted: Option<Instant>,
+    /// Since when on a break for its reason; `None` while no break is in effect.
+    #[serde(default)]
+    pub away_since: Option<Instant>,
 }
 
 /// A call in hand.
@@ -99,15 +106,34 @@ pub struct Handling {
 impl Desk {
     /// What the agent is doing.
     pub fn state(&self) -> AgentState {
-        match (&self.stage, self.signed_in, self.presence) {
+        match (&self.stage, self.signed_in, &self.presence) {
             (Stage::Talking { .. }, _, _) => AgentState::Talking,
             (Stage::Offered { .. }, _, _) => AgentState::Offered,
             (Stage::Free | Stage::WrapUp { .. }, false, _) => AgentState::SignedOut,
             (Stage::WrapUp { .. }, true, _) => AgentState::WrapUp,
             (Stage::Free, true, Presence::Ready) => AgentState::Idle,
-            (Stage::Free, true, Presence::Break) => AgentState::NotReady,
+            (Stage::Free, true, Presence::Break(_)) => AgentState::NotReady,
             (Stage::Free, true, Presence::NotResponding) => AgentState::NotResponding,
         }
+    }
+
+    /// The reason of the break that is in effect, if there is one and a reason was given.
+    pub fn away_for(&self) -> Option<&BreakReason> {
+        match &self.presence {
+            Presence::Break(reason) if self.state() == AgentState::NotReady => reason.as_ref(),
+            Presence::Ready | Presence::Break(_) | Presence::NotResponding => None,
+        }
+    }
+
+    /// After a change: whether another break than the one before is in effect, and what that one was. Its time is kept from here on.
+    pub(crate) fn settle_break(&mut self, at: Instant, before: Option<BreakReason>) -> Option<BreakOver> {
+        let is_away = self.state() == AgentState::NotReady;
+        let goes_on = is_away && self.away_since.is_some() && self.away_for() == before.as_ref();
+        if goes_on {
+            return None;
+        }
+        let since = std::mem::replace(&mut self.away_since, is_away.then_some(at));
+        since.map(|since| BreakOver { reason: before, lasted: Millis::from(at.since(since)) })
     }
 
     /// The one timer of a desk: the ring time, or the end of after-call work.
@@ -190,11 +216,12 @@ impl Desk {
     pub(crate) fn declare(&mut self, change: Change) {
         match change {
             Change::SignIn if self.signed_in => {}
-            Change::SignIn => {
-                self.signed_in = true;
-                self.presence = Presence::Ready;
-                self.talked = Duration::ZERO;
-                self.missed = 0;
+            Change::SignIn => self.sign_in(),
+            Change::Resume(reason) => {
+                if !self.signed_in {
+                    self.sign_in();
+                }
+                self.presence = Presence::Break(reason);
             }
             Change::SignOut => self.signed_in = false,
             Change::Ready => {
@@ -202,12 +229,19 @@ impl Desk {
                 self.missed = 0;
                 self.end_wrap_up();
             }
-            Change::Break => {
-                self.presence = Presence::Break;
+            Change::Break(reason) => {
+                self.presence = Presence::Break(reason);
                 self.missed = 0;
                 self.end_wrap_up();
             }
         }
+    }
+
+    fn sign_in(&mut self) {
+        self.signed_in = true;
+        self.presence = Presence::Ready;
+        self.talked = Duration::ZERO;
+        self.missed = 0;
     }
 
     pub(crate) fn end_wrap_up(&mut self) {

@@ -202,6 +202,9 @@ impl Floor {
             if state != self.states[seat] {
                 return Err(format!("{} is {state} by the desk and {} by the books", self.ids[seat], self.states[seat]));
             }
+            if desk.away_since.is_some() != (state == AgentState::NotReady) {
+                return Err(format!("{} is {state}, and is on a break since {:?}", self.ids[seat], desk.away_since));
+            }
             let Some(count) = counts.get_mut(self.profile[seat] as usize) else { continue };
             count.states[state as usize] += 1;
             count.signed_in += u32::from(desk.signed_in);

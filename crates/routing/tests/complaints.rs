@@ -68,7 +68,7 @@ fn one_agent_who_is_away_stops_nobody() {
     for who in ["a0", "a1", "a2"] {
         desk.signs_in(secs(0), who);
     }
-    desk.declares(secs(0), "a0", Change::Break);
+    desk.declares(secs(0), "a0", Change::Break(None));
     desk.calls(secs(1), 1, "nurse");
     desk.calls(secs(1), 2, "nurse");
     assert_eq!((desk.rings_at(1).as_deref(), desk.rings_at(2).as_deref()), (Some("a1"), Some("a2")));
@@ -95,7 +95,7 @@ fn after_call_work_is_exact_whatever_the_next_callers_queue() {
 fn nobody_moves_backwards_while_nobody_more_urgent_comes() {
     let mut desk = ward(1);
     desk.signs_in(secs(0), "a0");
-    desk.declares(secs(0), "a0", Change::Break);
+    desk.declares(secs(0), "a0", Change::Break(None));
     let mut places = [u32::MAX; 40];
     for second in 1..400 {
         if second % 10 == 0 {
@@ -107,7 +107,7 @@ fn nobody_moves_backwards_while_nobody_more_urgent_comes() {
                 desk.answers(secs(second), "a0");
             }
             desk.hangs_up(secs(second), "a0");
-            desk.declares(secs(second), "a0", Change::Break);
+            desk.declares(secs(second), "a0", Change::Break(None));
         }
         for (ticket, place) in places.iter_mut().enumerate() {
             if let Some(position) = desk.acd.position(TicketId(ticket as u64)) {
@@ -135,7 +135,7 @@ fn a_refusal_goes_to_the_next_agent() {
 fn who_steps_away_and_comes_back_has_the_old_place() {
     let mut desk = ward(1);
     desk.signs_in(secs(0), "a0");
-    desk.declares(secs(0), "a0", Change::Break);
+    desk.declares(secs(0), "a0", Change::Break(None));
     desk.calls(secs(1), 1, "nurse");
     desk.calls(secs(5), 2, "nurse");
     desk.does(|acd| acd.leave(secs(6), TicketId(1)));
@@ -150,7 +150,7 @@ fn an_urgent_caller_whom_nobody_can_serve_stops_nobody() {
     let people = [person("ken", &[("general", 3)], &[]), person("yuki", &[("nurse", 3)], &[])];
     let mut desk = Desk::new(&[queue("nurse", &[("nurse", 1)]), queue("general", &[("general", 1)])], &people);
     desk.signs_in(secs(0), "yuki");
-    desk.declares(secs(0), "yuki", Change::Break);
+    desk.declares(secs(0), "yuki", Change::Break(None));
     desk.calls_with(secs(1), 1, "nurse", "ja", 2);
     desk.signs_in(secs(2), "ken");
     desk.calls(secs(3), 2, "general");

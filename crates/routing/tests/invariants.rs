@@ -5,8 +5,8 @@ mod city;
 
 use city::{agents, eased, need, person, queue, queues, rules};
 use model::{
-    Agent, AgentId, AgentState, ChooseAgent, Instant, Lang, Level, Need, OfferEnd, OfferId, Queue, QueueEnd, QueueId, Relax, Skill,
-    TicketId,
+    Agent, AgentId, AgentState, BreakReason, ChooseAgent, Instant, Lang, Level, Need, OfferEnd, OfferId, Queue, QueueEnd, QueueId, Relax,
+    Skill, TicketId,
 };
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -68,7 +68,16 @@ enum Happens {
 }
 
 fn happens() -> impl Strategy<Value = Happens> {
-    let change = prop_oneof![3 => Just(Change::SignIn), 1 => Just(Change::SignOut), 2 => Just(Change::Ready), 1 => Just(Change::Break)];
+    let away = |reason: &'static str| Just(Change::Break(Some(BreakReason::from(reason))));
+    let change = prop_oneof![
+        3 => Just(Change::SignIn),
+        1 => Just(Change::SignOut),
+        2 => Just(Change::Ready),
+        1 => Just(Change::Break(None)),
+        1 => away("lunch"),
+        1 => away("meeting"),
+        1 => Just(Change::Resume(Some(BreakReason::from("lunch")))),
+    ];
     prop_oneof![
         8 => (0..3usize, 0..2usize, 0..3u8, 0..40u64).prop_map(|(queue, lang, class, age)| Happens::Call { queue, lang, class, age }),
         1 => (any::<usize>(), 0..3usize).prop_map(|(which, queue)| Happens::Move { which, queue }),
@@ -98,6 +107,8 @@ struct Ledger {
     wrapping: BTreeMap<AgentId, Instant>,
     signed_in: BTreeSet<AgentId>,
     states: BTreeMap<AgentId, AgentState>,
+    /// Breaks in effect, and why.
+    breaks: BTreeMap<AgentId, Option<BreakReason>>,
     ended: BTreeMap<TicketId, u32>,
 }
 
@@ -117,6 +128,7 @@ impl Ledger {
             wrapping: BTreeMap::new(),
             signed_in: BTreeSet::new(),
             states,
+            breaks: BTreeMap::new(),
             ended: BTreeMap::new(),
         }
     }
@@ -159,8 +171,15 @@ impl Ledger {
                 let (was_for, was_at, _) = self.offers.remove(offer).expect("only what rings is withdrawn");
                 assert_eq!((&was_for, &was_at), (ticket, agent));
             }
-            Decision::Agent { agent, from, to } => {
-                assert_ne!(from, to);
+            Decision::Agent { agent, from, to, ended, reason } => {
+                // Of a break that goes on, only the reason is another.
+                let over = ended.as_ref().map(|over| &over.reason);
+                assert!(from != to || *to == AgentState::NotReady && over != Some(reason), "{from} {to} {ended:?} {reason:?}");
+                assert_eq!(over.cloned(), self.breaks.remove(agent), "the break that is over is the one that began");
+                assert!(reason.is_none() || *to == AgentState::NotReady);
+                if *to == AgentState::NotReady {
+                    self.breaks.insert(agent.clone(), reason.clone());
+                }
                 let before = self.states.insert(agent.clone(), *to).unwrap_or_default();
                 assert_eq!(before, *from);
                 if !self.agents.contains_key(agent) && *to == AgentState::SignedOut {
@@ -317,15 +336,15 @@ impl Ledger {
             }
             Happens::Declare { who, change } => {
                 let agent = AgentId::from(PEOPLE[*who]);
-                if matches!(change, Change::Ready | Change::Break) {
+                if matches!(change, Change::Ready | Change::Break(_)) {
                     self.wrapping.remove(&agent);
                 }
                 match change {
-                    Change::SignIn if self.agents.contains_key(&agent) => drop(self.signed_in.insert(agent.clone())),
+                    Change::SignIn | Change::Resume(_) if self.agents.contains_key(&agent) => drop(self.signed_in.insert(agent.clone())),
                     Change::SignOut => drop(self.signed_in.remove(&agent)),
-                    Change::SignIn | Change::Ready | Change::Break => {}
+                    Change::SignIn | Change::Ready | Change::Break(_) | Change::Resume(_) => {}
                 }
-                self.input(|acd| acd.set_agent(now, &agent, *change));
+                self.input(|acd| acd.set_agent(now, &agent, change.clone()));
             }
             Happens::Wait { millis } => {
                 // Time is told late: everything that was due in between happens in one input.

@@ -34,7 +34,7 @@ fn served() -> (Desk, u64) {
 fn nothing_is_told_before_twenty_calls_are_finished_nor_with_nobody_there() {
     let mut desk = Desk::new(&[queue("nurse", &[("nurse", 1)])], &[person("yuki", &[("nurse", 1)], &[])]);
     desk.signs_in(secs(0), "yuki");
-    desk.declares(secs(0), "yuki", Change::Break);
+    desk.declares(secs(0), "yuki", Change::Break(None));
     desk.calls(secs(1), 1, "nurse");
     assert_eq!(desk.acd.expected_wait(secs(1), TicketId(1)), None);
     let (mut desk, at) = served();
@@ -63,7 +63,7 @@ fn a_wait_that_was_told_rises_only_with_its_reason() {
     desk.calls_with(secs(at + 22), 31, "nurse", "ja", 2);
     assert_eq!(wait(&desk, at + 22).unwrap().rose, Some(Rose::Overtaken));
     desk.does(|acd| acd.abandon(secs(at + 23), TicketId(31)));
-    desk.declares(secs(at + 24), "aoi", Change::Break);
+    desk.declares(secs(at + 24), "aoi", Change::Break(None));
     assert_eq!(wait(&desk, at + 24).unwrap().rose, Some(Rose::FewerAgents));
     desk.hangs_up(secs(at + 900), "yuki");
     assert_eq!(desk.rings_at(30).as_deref(), Some("yuki"));
@@ -92,7 +92,7 @@ fn a_flow_sees_the_queue_as_it_stands() {
     assert_eq!((facts.waiting, facts.oldest, facts.staffed, facts.available), (0, Millis(0), 2, 1));
     assert_eq!(facts.expected.map(|e| e.high), Some(Millis(0)), "somebody is free");
     assert_eq!(facts.service_percent, Some(100), "all of the last half hour were answered at once");
-    desk.declares(secs(at + 5), "aoi", Change::Break);
+    desk.declares(secs(at + 5), "aoi", Change::Break(None));
     desk.calls(secs(at + 10), 30, "nurse");
     desk.calls(secs(at + 20), 31, "nurse");
     desk.does(|acd| acd.abandon(secs(at + 30), TicketId(31)));

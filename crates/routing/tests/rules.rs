@@ -222,7 +222,7 @@ fn nobody_waits_for_somebody_who_goes_on_a_break() {
     let ticket = Ticket { preferred, ..desk.ticket(secs(3), 2, "nurse", "ja", 0) };
     desk.does(|acd| acd.enqueue(secs(3), ticket));
     assert_eq!(desk.rings_at(2), None);
-    desk.declares(secs(4), "yuki", Change::Break);
+    desk.declares(secs(4), "yuki", Change::Break(None));
     assert_eq!(desk.rings_at(2).as_deref(), Some("aoi"));
 }
 
@@ -257,7 +257,7 @@ fn an_excluded_agent_is_never_asked_and_the_reason_says_so() {
     desk.does(|acd| acd.enqueue(secs(1), ticket.clone()));
     assert_eq!(desk.refused(), Some(QueueEnd::NobodyLoggedIn), "nobody else is there who could ever take it");
     desk.signs_in(secs(2), "yuki");
-    desk.declares(secs(2), "yuki", Change::Break);
+    desk.declares(secs(2), "yuki", Change::Break(None));
     desk.does(|acd| acd.enqueue(secs(3), ticket));
     let why = waits(&desk).expect("it waits").1;
     assert_eq!(why.counts, BTreeMap::from([(Reason::Excluded, 1), (Reason::State(AgentState::NotReady), 1)]));
@@ -268,7 +268,7 @@ fn an_excluded_agent_is_never_asked_and_the_reason_says_so() {
 fn a_bonus_counts_as_age_within_the_class_and_the_overtaking_is_told() {
     let mut desk = Desk::new(&[queue("nurse", &[("nurse", 1)])], &[person("yuki", &[("nurse", 1)], &[])]);
     desk.signs_in(secs(0), "yuki");
-    desk.declares(secs(0), "yuki", Change::Break);
+    desk.declares(secs(0), "yuki", Change::Break(None));
     desk.calls(secs(10), 1, "nurse");
     desk.calls(secs(20), 2, "nurse");
     desk.calls_with(secs(25), 3, "nurse", "ja", 1);
@@ -349,7 +349,7 @@ fn a_held_ticket_keeps_its_place_and_is_offered_to_nobody() {
 fn another_urgency_moves_a_ticket_at_once() {
     let mut desk = Desk::new(&[queue("nurse", &[("nurse", 1)])], &[person("yuki", &[("nurse", 1)], &[])]);
     desk.signs_in(secs(0), "yuki");
-    desk.declares(secs(0), "yuki", Change::Break);
+    desk.declares(secs(0), "yuki", Change::Break(None));
     desk.calls(secs(1), 1, "nurse");
     desk.calls(secs(2), 2, "nurse");
     desk.does(|acd| acd.reprioritise(secs(3), TicketId(2), 2, Duration::ZERO));
@@ -391,7 +391,7 @@ fn after_call_work_that_was_interrupted_ends_when_it_would_have_ended() {
     assert!(desk.does(|acd| acd.engage(secs(50), &agent("yuki"))));
     desk.hangs_up(secs(90), "yuki");
     assert_eq!(desk.state("yuki"), AgentState::Idle, "nothing of it is left");
-    desk.declares(secs(91), "yuki", Change::Break);
+    desk.declares(secs(91), "yuki", Change::Break(None));
     assert!(desk.does(|acd| acd.engage(secs(92), &agent("yuki"))));
     desk.hangs_up(secs(93), "yuki");
     assert_eq!(desk.state("yuki"), AgentState::NotReady, "the break goes on");
@@ -440,7 +440,7 @@ fn it_is_said_once_that_a_caller_waits_and_again_only_when_less_is_asked() {
     nurse.relax = vec![city::eased(60, "nurse", 1)];
     let mut desk = Desk::new(&[nurse], &[person("ken", &[("nurse", 1)], &[]), person("yuki", &[("nurse", 4)], &[])]);
     desk.signs_in(secs(0), "yuki");
-    desk.declares(secs(0), "yuki", Change::Break);
+    desk.declares(secs(0), "yuki", Change::Break(None));
     desk.calls(secs(10), 1, "nurse");
     let why = waits(&desk).expect("it is said").1;
     assert_eq!((why.position, why.relax_step, why.next_relax, why.idle_millis), (1, 0, Some(Millis(60_000)), 0));

@@ -184,7 +184,7 @@ fn somebody_who_cannot_be_served_yet_does_not_hold_up_the_others() {
         &[person("ken", &[("general", 3)], &[]), person("linh", &[("general", 3), ("vi", 4)], &[])],
     );
     desk.signs_in(secs(0), "linh");
-    desk.declares(secs(0), "linh", Change::Break);
+    desk.declares(secs(0), "linh", Change::Break(None));
     let mut vietnamese = desk.ticket(secs(1), 1, "general", "vi", 0);
     vietnamese.needs.push(need("vi", 3));
     desk.does(|acd| acd.enqueue(secs(1), vietnamese));
@@ -200,7 +200,7 @@ fn somebody_who_cannot_be_served_yet_does_not_hold_up_the_others() {
 fn the_urgent_go_first_then_the_eldest_then_who_came_first() {
     let mut desk = ward();
     desk.signs_in(secs(0), "yuki");
-    desk.declares(secs(0), "yuki", Change::Break);
+    desk.declares(secs(0), "yuki", Change::Break(None));
     desk.calls(secs(2), 1, "nurse");
     let elder = desk.ticket(secs(1), 2, "nurse", "ja", 0);
     desk.does(|acd| acd.enqueue(secs(3), elder));
@@ -221,7 +221,7 @@ fn an_agent_serves_the_own_queues_in_the_own_order() {
         &[person("yuki", &[("general", 3), ("nurse", 3)], &["nurse", "general"])],
     );
     desk.signs_in(secs(0), "yuki");
-    desk.declares(secs(0), "yuki", Change::Break);
+    desk.declares(secs(0), "yuki", Change::Break(None));
     desk.calls(secs(1), 1, "general");
     desk.calls(secs(2), 2, "nurse");
     desk.calls_with(secs(3), 3, "general", "ja", 1);
@@ -251,8 +251,8 @@ fn each_queue_chooses_among_those_who_fit() {
         // ken talks for 60 s and is back last; aoi and rin have not talked.
         desk.calls(secs(10), 1, "general");
         desk.does(|acd| acd.abandon(secs(10), TicketId(1)));
-        desk.declares(secs(10), "aoi", Change::Break);
-        desk.declares(secs(10), "rin", Change::Break);
+        desk.declares(secs(10), "aoi", Change::Break(None));
+        desk.declares(secs(10), "rin", Change::Break(None));
         desk.calls(secs(11), 2, "general");
         desk.answers(secs(11), "ken");
         desk.declares(secs(12), "rin", Change::Ready);
@@ -430,7 +430,7 @@ fn a_break_begins_after_the_call_and_its_work() {
     desk.signs_in(secs(0), "yuki");
     desk.calls(secs(0), 1, "nurse");
     desk.answers(secs(1), "yuki");
-    desk.declares(secs(2), "yuki", Change::Break);
+    desk.declares(secs(2), "yuki", Change::Break(None));
     assert_eq!(desk.state("yuki"), AgentState::Talking);
     desk.hangs_up(secs(10), "yuki");
     assert_eq!(desk.state("yuki"), AgentState::WrapUp);
@@ -440,7 +440,7 @@ fn a_break_begins_after_the_call_and_its_work() {
 
 #[test]
 fn a_break_or_a_lost_phone_frees_the_caller_who_rings_there() {
-    for change in [Change::Break, Change::SignOut] {
+    for change in [Change::Break(None), Change::SignOut] {
         let mut desk =
             Desk::new(&[queue("nurse", &[("nurse", 1)])], &[person("aoi", &[("nurse", 3)], &[]), person("yuki", &[("nurse", 3)], &[])]);
         desk.signs_in(secs(0), "aoi");
@@ -517,7 +517,7 @@ fn a_published_skill_brings_a_waiting_caller_and_an_idle_agent_together() {
     let mut desk = ward();
     desk.signs_in(secs(0), "ken");
     desk.signs_in(secs(0), "yuki");
-    desk.declares(secs(0), "yuki", Change::Break);
+    desk.declares(secs(0), "yuki", Change::Break(None));
     desk.calls(secs(1), 1, "nurse");
     assert_eq!(desk.rings_at(1), None);
     let people = [person("ken", &[("nurse", 3)], &[]), person("yuki", &[("nurse", 4)], &[])];

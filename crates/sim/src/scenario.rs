@@ -249,7 +249,7 @@ impl Scenario {
             let id = world.add_clerk(shift.comes, shift.agent, clerk);
             for (at, lasts) in &shift.breaks {
                 let agent = AgentId::from(shift.agent);
-                world.control(*at, Control::SetAgent(agent.clone(), routing::Change::Break));
+                world.control(*at, Control::SetAgent(agent.clone(), routing::Change::Break(None)));
                 world.control(*at + *lasts, Control::SetAgent(agent, routing::Change::Ready));
             }
             if let Some(goes) = shift.goes {

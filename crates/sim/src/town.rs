@@ -141,9 +141,17 @@ brief_ward: { ja: "市の窓口からのお電話です。" }
 place_kept: { ja: "先ほどの順番を取ってあります。" }
 agent_ready: { ja: "受付を始めます。" }
 agent_break: { ja: "休憩に入ります。" }
+agent_break_for: { ja: "受付を止めます。" }
+agent_break_unknown: { ja: "その番号の理由はありません。" }
+agent_no_phone: { ja: "電話機が登録されていません。" }
 agent_wrap_up_done: { ja: "後処理を終わりました。" }
 music:
   calm: { file: calm.wav }
+"#;
+
+const BREAKS: &str = r#"
+lunch: { code: 1, label: { ja: 昼休み, en: Lunch } }
+meeting: { code: 4, label: { ja: 会議, en: Meeting } }
 "#;
 
 const CALENDAR: &str = r#"
@@ -189,6 +197,7 @@ impl Town {
             source("flows/town.yaml", flow),
             source("flows/prompts/town.yaml", PROMPTS.to_owned()),
             source("config/agents.yaml", agents()),
+            source("config/breaks.yaml", BREAKS.to_owned()),
             source("config/calendar.yaml", CALENDAR.to_owned()),
             source(
                 "config/engine.yaml",

@@ -7,7 +7,7 @@ mod order;
 mod wrap_up;
 
 use calls::{Act, City, Gate, Record};
-use model::{ActId, AgentId, AgentState, CallEnd, CallId, CallRecord, Event, Instant, LineId, OfferId, Seq, UnixMillis};
+use model::{ActId, AgentId, AgentState, BreakReason, CallEnd, CallId, CallRecord, Event, Instant, LineId, OfferId, Seq, UnixMillis};
 use order::Order;
 use std::collections::BTreeMap;
 use wrap_up::WrapUp;
@@ -20,6 +20,8 @@ pub(crate) struct Watch {
     offers: BTreeMap<OfferId, AgentId>,
     talking: BTreeMap<AgentId, CallId>,
     states: BTreeMap<AgentId, AgentState>,
+    /// Why agents are on a break.
+    breaks: BTreeMap<AgentId, Option<BreakReason>>,
     /// Places of lines that are taken.
     lines: BTreeMap<LineId, u32>,
     /// Acts that were asked for and not done: when, and after which record.
@@ -144,13 +146,20 @@ impl Watch {
                 self.lines.insert(line.clone(), *used);
             }
             Event::LineFreed { line, used, .. } => drop(self.lines.insert(line.clone(), *used)),
-            Event::AgentState { agent, from, to } => {
+            Event::AgentState { agent, from, to, ended, reason } => {
                 let before = self.states.insert(agent.clone(), *to).unwrap_or_default();
                 if before != *from {
                     return Err(format!("{agent} was {before} and goes from {from} to {to}"));
                 }
                 if *from == AgentState::Talking {
                     self.talking.remove(agent);
+                }
+                let before = self.breaks.remove(agent);
+                if before.as_ref() != ended.as_ref().map(|over| &over.reason) {
+                    return Err(format!("{agent} was on the break {before:?}, and {ended:?} ends"));
+                }
+                if *to == AgentState::NotReady {
+                    self.breaks.insert(agent.clone(), reason.clone());
                 }
             }
             Event::Repaired { agent, what } => {

@@ -4,7 +4,7 @@
 //! state is ever repaired, the journal alone tells what stands, and at the end nothing is left.
 
 use calls::{City, Control, State};
-use model::{AgentId, Event, Random};
+use model::{AgentId, BreakReason, Event, Random};
 use phone::{AnswerPolicy, Command, Key};
 use sim::{Clerk, Neighbour, Pace, Resident, Town, Weather, World, town};
 use std::collections::BTreeMap;
@@ -118,7 +118,8 @@ fn day(seed: u64) -> BTreeMap<&'static str, usize> {
             3 if random.below(4) == 0 => world.sleeps(when, agent, Duration::from_millis(random.below(60_000))),
             4..=6 => world.dials_code(when, agent, ["*1", "*1", "*2", "*3", "*9", "*9"][random.below(6) as usize]),
             7 => {
-                let change = [routing::Change::Ready, routing::Change::Break][random.below(2) as usize];
+                let lunch = routing::Change::Break(Some(BreakReason::from("lunch")));
+                let change = if random.below(2) == 0 { routing::Change::Ready } else { lunch };
                 world.control(when, Control::SetAgent(AgentId::from(name), change));
             }
             _ => {

@@ -3,7 +3,7 @@
 //! A seed that once found a mistake is named in a test of its own.
 
 use calls::Control;
-use model::{AgentId, Random};
+use model::{AgentId, BreakReason, Random};
 use phone::{AnswerPolicy, Command};
 use sim::{Clerk, Pace, Resident, Town, Weather, World, town};
 use std::time::Duration;
@@ -93,11 +93,12 @@ fn trouble(seed: u64) {
             0 => world.at(*time, clerk, Command::HangUp),
             1 => world.at(*time, clerk, Command::Unregister),
             2 => world.at(*time, clerk, Command::Register),
-            3 => world.dials_code(*time, clerk, ["*1", "*2", "*3", "*9"][random.below(4) as usize]),
+            3 => world.dials_code(*time, clerk, ["*1", "*24", "*3", "*9"][random.below(4) as usize]),
             4 => world.at(*time, clerk, Command::Answer),
             5 if n % 4 == 0 => world.at(*time, clerk, Command::Vanish),
             6 => {
-                let change = [routing::Change::Ready, routing::Change::Break][random.below(2) as usize];
+                let lunch = routing::Change::Break(Some(BreakReason::from("lunch")));
+                let change = if random.below(2) == 0 { routing::Change::Ready } else { lunch };
                 world.control(*time, Control::SetAgent(AgentId::from(name), change));
             }
             _ => {}

@@ -3,7 +3,7 @@
 //! Ids are fields, so that `call=17` finds one call's whole way. What strangers can make happen as often as they like is counted by the
 //! metrics and stays below INFO here, so that nobody outside can fill the disk.
 
-use model::{AgentState, Event, OfferEnd, QueueEnd, Refusal};
+use model::{AgentState, BreakReason, Event, OfferEnd, QueueEnd, Refusal};
 use std::fmt;
 use std::io::IsTerminal;
 use tracing::{debug, error, info, trace, warn};
@@ -115,14 +115,15 @@ pub fn note(event: &Event) {
             info!(call = record.call.0, number = %record.number, end = %record.end, by = %record.hung_up_by, talked_ms, "the call is over");
         }
 
-        Event::AgentState { agent, from, to } => match to {
+        Event::AgentState { agent, from, to, ended: _, reason } => match to {
             AgentState::NotResponding => warn!(%agent, %from, %to, "the agent does not answer the phone"),
-            AgentState::SignedOut
-            | AgentState::NotReady
-            | AgentState::Idle
-            | AgentState::Offered
-            | AgentState::Talking
-            | AgentState::WrapUp => info!(%agent, %from, %to, "agent"),
+            AgentState::NotReady => {
+                let reason = reason.as_ref().map_or("none", BreakReason::as_str);
+                info!(%agent, %from, %to, reason, "agent");
+            }
+            AgentState::SignedOut | AgentState::Idle | AgentState::Offered | AgentState::Talking | AgentState::WrapUp => {
+                info!(%agent, %from, %to, "agent")
+            }
         },
         Event::Registered { agent } => info!(%agent, "the agent's phone is here"),
         Event::Unregistered { agent, expired: false } => info!(%agent, "the agent's phone signed out"),

@@ -77,7 +77,21 @@ fn day() -> Vec<Event> {
         Event::Repaired { agent: agent.clone(), what: "talking, and in no call".to_owned() },
         Event::Bridged { call, queue, agent: agent.clone(), waited: Millis(25_000), to_human: Millis(61_000) },
         Event::Ended { record: Box::new(record) },
-        Event::AgentState { agent: agent.clone(), from: AgentState::Offered, to: AgentState::Talking },
+        Event::AgentState { agent: agent.clone(), from: AgentState::Offered, to: AgentState::Talking, ended: None, reason: None },
+        Event::AgentState {
+            agent: agent.clone(),
+            from: AgentState::NotReady,
+            to: AgentState::NotReady,
+            ended: Some(BreakOver { reason: Some(BreakReason::from("lunch")), lasted: Millis(1_800_500) }),
+            reason: None,
+        },
+        Event::AgentState {
+            agent: agent.clone(),
+            from: AgentState::NotReady,
+            to: AgentState::Idle,
+            ended: Some(BreakOver { reason: None, lasted: Millis(60_000) }),
+            reason: None,
+        },
         Event::Registered { agent: agent.clone() },
         Event::Unregistered { agent, expired: true },
         Event::AuthenticationFailed,
@@ -91,6 +105,9 @@ fn day() -> Vec<Event> {
         Event::CallEvicted { call },
     ]
 }
+fn away(reason: &str) -> Option<BreakNow> {
+    Some(BreakNow { reason: Some(BreakReason::from(reason)), since: None })
+}
 fn board() -> Snapshot {
     Snapshot {
         wall: UnixMillis(1_582_845_700_500),
@@ -98,9 +115,14 @@ fn board() -> Snapshot {
         census: Census { calls: 3, legs: 4, dialogs: 5, transactions: 6, tickets: 2, ports: 8, timers: 9, callbacks: 10 },
         queues: vec![QueueNow { queue: QueueId::from("nurse"), depth: 2, longest_wait_millis: 31_500 }],
         agents: vec![
-            AgentNow { agent: AgentId::from("ken"), state: AgentState::Idle },
-            AgentNow { agent: AgentId::from("yuki"), state: AgentState::Talking },
+            AgentNow { agent: AgentId::from("ken"), state: AgentState::Idle, on_break: None },
+            // Asked for during the call: not yet a break.
+            AgentNow { agent: AgentId::from("yuki"), state: AgentState::Talking, on_break: away("lunch") },
+            AgentNow { agent: AgentId::from("mio"), state: AgentState::NotReady, on_break: away("meeting") },
+            AgentNow { agent: AgentId::from("aoi"), state: AgentState::NotReady, on_break: Some(BreakNow::default()) },
+            AgentNow { agent: AgentId::from("rin"), state: AgentState::NotReady, on_break: away("taken_out") },
         ],
+        breaks: ["lunch", "meeting"].map(|reason| Break { reason: BreakReason::from(reason), code: 1, label: BTreeMap::new() }).to_vec(),
     }
 }
 fn worker() -> WorkerStats {
@@ -254,6 +276,12 @@ fn the_day_is_counted_where_it_belongs() {
         ("toritsugi_queue_longest_wait_seconds", &[("queue", "nurse")], 31.5),
         ("toritsugi_agents", &[("state", "idle")], 1.0),
         ("toritsugi_agents", &[("state", "not_responding")], 0.0),
+        ("toritsugi_agents_not_ready", &[("reason", "lunch")], 0.0),
+        ("toritsugi_agents_not_ready", &[("reason", "meeting")], 1.0),
+        ("toritsugi_agents_not_ready", &[("reason", "none")], 1.0),
+        ("toritsugi_agents_not_ready", &[("reason", "taken_out")], 1.0),
+        ("toritsugi_agent_not_ready_seconds_total", &[("reason", "lunch")], 1800.5),
+        ("toritsugi_agent_not_ready_seconds_total", &[("reason", "none")], 60.0),
         ("toritsugi_offers_ended_total", &[("result", "answered")], 1.0),
         ("toritsugi_sip_requests_total", &[("method", "INVITE"), ("direction", "in"), ("retransmission", "true")], 1.0),
         ("toritsugi_sip_responses_total", &[("class", "2xx"), ("direction", "out")], 1.0),

@@ -46,7 +46,13 @@ fn a_call_is_found_by_its_id_and_the_caller_stays_masked() {
 
 #[test]
 fn each_line_has_the_level_of_what_somebody_has_to_do() {
-    let tomorrow = Event::AgentState { agent: AgentId::from("yuki"), from: AgentState::Offered, to: AgentState::NotResponding };
+    let tomorrow = Event::AgentState {
+        agent: AgentId::from("yuki"),
+        from: AgentState::Offered,
+        to: AgentState::NotResponding,
+        ended: None,
+        reason: None,
+    };
     let now = Event::CallEvicted { call: CallId(3) };
     assert!(lines("error", &[now]).contains("ERROR"));
     assert!(lines("warn", std::slice::from_ref(&tomorrow)).contains("agent=yuki from=offered to=not_responding"));

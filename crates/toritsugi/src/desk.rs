@@ -2,7 +2,7 @@
 
 use crate::accounts;
 use crate::words::Stop;
-use calls::{Control, Reply};
+use calls::{Control, NotSet, Reply};
 use model::{AgentId, AgentNow, Random, Snapshot};
 use reactor::Handle;
 use std::fs::{self, OpenOptions, Permissions};
@@ -105,9 +105,9 @@ impl Desk for Counter {
 
     fn set(&self, agent: AgentId, presence: Presence) -> Later<'_, Set> {
         Box::pin(async move {
-            let change = match presence {
+            let change = match presence.clone() {
                 Presence::Ready => routing::Change::Ready,
-                Presence::Break => routing::Change::Break,
+                Presence::Break(reason) => routing::Change::Break(reason),
             };
             match self.ask(Control::SetAgent(agent.clone(), change)).await {
                 Some(Reply::Done) => {
@@ -118,7 +118,9 @@ impl Desk for Counter {
                         None => Set::Gone,
                     }
                 }
-                Some(Reply::Refused(_)) => Set::Unknown,
+                Some(Reply::Refused(NotSet::UnknownAgent)) => Set::Unknown,
+                Some(Reply::Refused(NotSet::UnknownReason(known))) => Set::UnknownReason(known),
+                Some(Reply::Refused(NotSet::NoPhone)) => Set::NoPhone,
                 Some(Reply::Snapshot(_)) | None => Set::Gone,
             }
         })
@@ -128,7 +130,7 @@ impl Desk for Counter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::AgentState;
+    use model::{AgentState, BreakNow, BreakReason};
 
     /// A folder of one test's own, gone afterwards.
     struct Folder(PathBuf);
@@ -169,7 +171,15 @@ mod tests {
         }
     }
 
-    /// An engine that knows yuki, and is gone after so many questions.
+    fn lunch() -> BreakReason {
+        BreakReason::from("lunch")
+    }
+    fn yuki_at_lunch() -> AgentNow {
+        let on_break = Some(BreakNow { reason: Some(lunch()), since: None });
+        AgentNow { agent: AgentId::from("yuki"), state: AgentState::NotReady, on_break }
+    }
+
+    /// An engine that knows yuki, who is there, ken, who is not, and lunch, and is gone after so many questions.
     async fn engine(mut wishes: mpsc::Receiver<Wish>, questions: usize) -> Vec<String> {
         let mut asked = Vec::new();
         while asked.len() < questions
@@ -177,10 +187,14 @@ mod tests {
         {
             asked.push(format!("{:?}", wish.control));
             let reply = match wish.control {
+                Control::SetAgent(_, routing::Change::Break(Some(reason))) if reason != lunch() => {
+                    Reply::Refused(NotSet::UnknownReason(vec![lunch()]))
+                }
                 Control::SetAgent(agent, _) if agent.as_str() == "yuki" => Reply::Done,
-                Control::SetAgent(agent, _) => Reply::Refused(format!("there is no agent {agent}")),
+                Control::SetAgent(agent, _) if agent.as_str() == "ken" => Reply::Refused(NotSet::NoPhone),
+                Control::SetAgent(..) => Reply::Refused(NotSet::UnknownAgent),
                 Control::Snapshot => {
-                    let agents = vec![AgentNow { agent: AgentId::from("yuki"), state: AgentState::NotReady }];
+                    let agents = vec![yuki_at_lunch()];
                     Reply::Snapshot(Arc::new(Snapshot { agents, ..Snapshot::default() }))
                 }
                 Control::Publish(_) | Control::Drain | Control::EndAll => Reply::Done,
@@ -193,12 +207,22 @@ mod tests {
     #[tokio::test]
     async fn a_wish_goes_to_the_engine_and_the_agent_is_shown_as_it_stands_afterwards() {
         let (desk, wishes) = Counter::open();
-        let engine = tokio::spawn(engine(wishes, 3));
-        let done = desk.set(AgentId::from("yuki"), Presence::Break).await;
-        assert_eq!(done, Set::Done(AgentNow { agent: AgentId::from("yuki"), state: AgentState::NotReady }));
+        let engine = tokio::spawn(engine(wishes, 5));
+        let done = desk.set(AgentId::from("yuki"), Presence::Break(Some(lunch()))).await;
+        assert_eq!(done, Set::Done(yuki_at_lunch()));
+        let tea = desk.set(AgentId::from("yuki"), Presence::Break(Some(BreakReason::from("tea")))).await;
+        assert_eq!(tea, Set::UnknownReason(vec![lunch()]));
+        assert_eq!(desk.set(AgentId::from("ken"), Presence::Break(None)).await, Set::NoPhone);
         assert_eq!(desk.set(AgentId::from("nobody"), Presence::Ready).await, Set::Unknown);
         let asked = engine.await.unwrap();
-        assert_eq!(asked, [r#"SetAgent("yuki", Break)"#, "Snapshot", r#"SetAgent("nobody", Ready)"#]);
+        let wishes = [
+            r#"SetAgent("yuki", Break(Some("lunch")))"#,
+            "Snapshot",
+            r#"SetAgent("yuki", Break(Some("tea")))"#,
+            r#"SetAgent("ken", Break(None))"#,
+            r#"SetAgent("nobody", Ready)"#,
+        ];
+        assert_eq!(asked, wishes);
         assert_eq!((desk.look().await, desk.set(AgentId::from("yuki"), Presence::Ready).await), (None, Set::Gone));
     }
 }

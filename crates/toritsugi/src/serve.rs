@@ -153,7 +153,7 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration) -> Resu
     if !unable.is_empty() {
         say(format_args!("            without one yet: {} (toritsugi agent password NAME)", names(&unable)))?;
     }
-    say("            on the phone: *1 ready, *2 break, *3 after-call work done")?;
+    say("            on the phone: *1 ready, *2 break (*21 to *29 with its reason), *3 after-call work done")?;
     say("  Change    edit the flow files, then: kill -HUP this process. A file with mistakes changes nothing.")?;
     say("  Stop      Ctrl-C: calls in progress may finish for 30 s; twice: at once")
 }

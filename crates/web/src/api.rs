@@ -9,15 +9,15 @@ use axum::extract::{Path, State};
 use axum::http::header::{ALLOW, AUTHORIZATION, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::Response;
-use model::{AgentId, AgentNow, Snapshot};
-use serde::Serialize;
+use model::{AgentId, AgentNow, AgentState, BreakReason, Snapshot};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::future::Future;
 use std::hint::black_box;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// Bytes of a request's body. None is needed; a polite client's empty object is not an error.
+/// Bytes of a request's body. One is only needed to name the reason of a break; a polite client's empty object is not an error.
 const BODY_BYTES_MAX: usize = 1024;
 /// A token has at least so many signs: 32 of 32 kinds are 160 bits, beyond guessing.
 const TOKEN_SIGNS_MIN: usize = 32;
@@ -34,12 +34,12 @@ pub trait Desk: Send + Sync + 'static {
 }
 
 /// What an agent can ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// As `*1`.
     Ready,
-    /// As `*2`.
-    Break,
+    /// As `*2`, or as `*2` with the code of a reason.
+    Break(Option<BreakReason>),
 }
 
 /// What became of it.
@@ -49,6 +49,10 @@ pub enum Set {
     Done(AgentNow),
     /// There is no such agent.
     Unknown,
+    /// No such reason is declared; these are. Nothing has changed.
+    UnknownReason(Vec<BreakReason>),
+    /// No phone is registered: whatever is wished, the agent begins ready when one is. Nothing has changed.
+    NoPhone,
     /// The engine is gone.
     Gone,
 }
@@ -110,26 +114,71 @@ pub(crate) async fn answer(
             Method::GET | Method::HEAD => shown(api.desk.look().await.as_deref().map(|snapshot| &snapshot.queues)),
             _ => wrong_method("GET"),
         },
+        ["breaks"] => match method {
+            Method::GET | Method::HEAD => shown(api.desk.look().await.as_deref().map(|snapshot| &snapshot.breaks)),
+            _ => wrong_method("GET"),
+        },
         ["agents", name, wish @ ("ready" | "break")] => {
             if method != Method::POST {
                 return wrong_method("POST");
             }
-            if axum::body::to_bytes(body, BODY_BYTES_MAX).await.is_err() {
-                return refuse(StatusCode::PAYLOAD_TOO_LARGE, "This needs no body, and takes none above 1 KiB.");
-            }
-            let presence = if *wish == "ready" { Presence::Ready } else { Presence::Break };
-            match api.desk.set(AgentId::from(*name), presence).await {
-                Set::Done(agent) => shown(Some(&agent)),
-                Set::Unknown => {
-                    refuse(StatusCode::NOT_FOUND, "There is no such agent. GET /api/agents lists them, config/agents.yaml makes them.")
-                }
-                Set::Gone => gone(),
-            }
+            let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
+                return refuse(StatusCode::PAYLOAD_TOO_LARGE, "This takes no body above 1 KiB.");
+            };
+            let presence = match *wish {
+                "break" => reason(&body).map(Presence::Break),
+                _ => Some(Presence::Ready),
+            };
+            let Some(presence) = presence else {
+                let text = "The body of a break is empty, or an object with its reason and nothing else: {\"reason\":\"lunch\"}.";
+                return refuse(StatusCode::BAD_REQUEST, text);
+            };
+            told(api.desk.set(AgentId::from(*name), presence).await)
         }
         _ => {
-            let text = "There is nothing here. Try GET /api/agents, GET /api/queues, POST /api/agents/NAME/ready or /break.";
+            let text = "There is nothing here. Try GET /api/agents, /api/queues or /api/breaks, POST /api/agents/NAME/ready or /break.";
             refuse(StatusCode::NOT_FOUND, text)
         }
+    }
+}
+
+/// What is said to a wish.
+fn told(set: Set) -> Response {
+    match set {
+        // The break of somebody whose phone is not back after a restart: it is as wished once the phone is (RFC 9110 section 15.3.3).
+        Set::Done(agent) if agent.state == AgentState::SignedOut => shown_as(StatusCode::ACCEPTED, &agent),
+        Set::Done(agent) => shown(Some(&agent)),
+        Set::Unknown => refuse(StatusCode::NOT_FOUND, "There is no such agent. GET /api/agents lists them, config/agents.yaml makes them."),
+        Set::UnknownReason(known) if known.is_empty() => {
+            let text = "No reasons are declared, config/breaks.yaml makes them: ask for a break without one. Nothing was changed.";
+            refuse(StatusCode::UNPROCESSABLE_ENTITY, text)
+        }
+        Set::UnknownReason(known) => {
+            let known: Vec<&str> = known.iter().map(BreakReason::as_str).collect();
+            let text = format!("There is no such reason. Known are: {}. Nothing was changed.", known.join(", "));
+            refuse(StatusCode::UNPROCESSABLE_ENTITY, &text)
+        }
+        Set::NoPhone => {
+            let text = "The agent has no phone registered, and will begin ready when one is. Nothing was changed.";
+            refuse(StatusCode::CONFLICT, text)
+        }
+        Set::Gone => gone(),
+    }
+}
+
+/// The reason in the body of a break, if there is one; `None` when the body is something else.
+fn reason(body: &[u8]) -> Option<Option<BreakReason>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wish {
+        #[serde(default)]
+        reason: Option<BreakReason>,
+    }
+    match body.trim_ascii() {
+        [] => Some(None),
+        // The reader would take a list for an object, its values in order.
+        object @ [b'{', ..] => serde_json::from_slice::<Wish>(object).ok().map(|wish| wish.reason),
+        _ => None,
     }
 }
 
@@ -151,9 +200,11 @@ fn is_foreign(headers: &HeaderMap) -> bool {
 }
 
 fn shown<T: Serialize + ?Sized>(value: Option<&T>) -> Response {
-    let Some(value) = value else { return gone() };
+    value.map_or_else(gone, |value| shown_as(StatusCode::OK, value))
+}
+fn shown_as<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Response {
     match serde_json::to_string(value) {
-        Ok(json) => plain(StatusCode::OK, "application/json", json + "\n"),
+        Ok(json) => plain(status, "application/json", json + "\n"),
         Err(fault) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &format!("This could not be written: {fault}.")),
     }
 }

@@ -1,6 +1,6 @@
 //! What a monitoring system, a stranger and a slow client get, over a real socket.
 
-use model::{AgentId, AgentNow, AgentState, QueueId, QueueNow, Snapshot};
+use model::{AgentId, AgentNow, AgentState, Break, BreakNow, BreakReason, Lang, QueueId, QueueNow, Snapshot, UnixMillis};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,6 +13,13 @@ use web::{Api, Board, Desk, Health, House, Later, Limits, Presence, Set, Token};
 
 const TOKEN: &str = "yvq7mzk3r5c2h6w4n7d3b2x5j4t6p3la";
 
+fn lunch() -> BreakReason {
+    BreakReason::from("lunch")
+}
+fn at_lunch() -> Option<BreakNow> {
+    Some(BreakNow { reason: Some(lunch()), since: Some(UnixMillis(1_582_845_600_000)) })
+}
+
 #[derive(Default)]
 struct City {
     ill: AtomicBool,
@@ -24,17 +31,35 @@ impl Desk for City {
     fn look(&self) -> Later<'_, Option<Arc<Snapshot>>> {
         let snapshot = Snapshot {
             queues: vec![QueueNow { queue: QueueId::from("nurse"), depth: 2, longest_wait_millis: 31_500 }],
-            agents: vec![AgentNow { agent: AgentId::from("yuki"), state: AgentState::Talking }],
+            agents: vec![
+                AgentNow { agent: AgentId::from("yuki"), state: AgentState::Talking, on_break: None },
+                AgentNow { agent: AgentId::from("mio"), state: AgentState::NotReady, on_break: at_lunch() },
+            ],
+            breaks: vec![Break {
+                reason: lunch(),
+                code: 1,
+                label: [("en", "Lunch"), ("ja", "昼休み")].map(|(k, v)| (Lang::from(k), v.to_owned())).into(),
+            }],
             ..Snapshot::default()
         };
         let gone = self.gone.load(Ordering::Relaxed);
         Box::pin(async move { (!gone).then(|| Arc::new(snapshot)) })
     }
     fn set(&self, agent: AgentId, presence: Presence) -> Later<'_, Set> {
-        self.asked.lock().unwrap().push((agent.as_str().to_owned(), presence));
+        self.asked.lock().unwrap().push((agent.as_str().to_owned(), presence.clone()));
+        let on_break = match &presence {
+            Presence::Ready | Presence::Break(None) => None,
+            Presence::Break(Some(reason)) => Some(BreakNow { reason: Some(reason.clone()), since: Some(UnixMillis(1_582_845_700_000)) }),
+        };
+        let known = on_break.as_ref().is_none_or(|on_break| on_break.reason == Some(lunch()));
         let set = match (self.gone.load(Ordering::Relaxed), agent.as_str()) {
             (true, _) => Set::Gone,
-            (false, "yuki" | "ゆき") => Set::Done(AgentNow { agent, state: AgentState::NotReady }),
+            (false, "yuki" | "ゆき") if known => Set::Done(AgentNow { agent, state: AgentState::NotReady, on_break }),
+            (false, "yuki") => Set::UnknownReason(vec![lunch(), BreakReason::from("meeting")]),
+            (false, "aoi") => Set::UnknownReason(Vec::new()),
+            (false, "ken") => Set::NoPhone,
+            // The phone is not back since the restart.
+            (false, "rin") => Set::Done(AgentNow { agent, state: AgentState::SignedOut, on_break }),
             (false, _) => Set::Unknown,
         };
         Box::pin(async move { set })
@@ -130,7 +155,10 @@ async fn a_program_with_the_token_sees_agents_and_queues() {
     let server = server(Limits::default()).await;
     let agents = enters(server.at, "GET", "/api/agents").await;
     assert!(agents.starts_with("HTTP/1.1 200 OK\r\n") && agents.to_lowercase().contains("content-type: application/json\r\n"), "{agents}");
-    assert!(agents.ends_with("\r\n\r\n[{\"agent\":\"yuki\",\"state\":\"talking\"}]\n"), "{agents}");
+    let mio = r#"{"agent":"mio","state":"not_ready","break":{"reason":"lunch","since":1582845600000}}"#;
+    assert!(agents.ends_with(&format!("\r\n\r\n[{{\"agent\":\"yuki\",\"state\":\"talking\"}},{mio}]\n")), "{agents}");
+    let breaks = enters(server.at, "GET", "/api/breaks").await;
+    assert!(breaks.ends_with("\r\n\r\n[{\"reason\":\"lunch\",\"code\":1,\"label\":{\"en\":\"Lunch\",\"ja\":\"昼休み\"}}]\n"), "{breaks}");
     let queues = enters(server.at, "GET", "/api/queues").await;
     assert!(queues.ends_with("\r\n\r\n[{\"queue\":\"nurse\",\"depth\":2,\"longest_wait_millis\":31500}]\n"), "{queues}");
 }
@@ -144,7 +172,54 @@ async fn an_agent_goes_on_a_break_and_comes_back() {
     let done = asks(server.at, &format!("POST /api/agents/%E3%82%86%E3%81%8D/ready HTTP/1.1\r\nHost: localhost\r\n{polite}")).await;
     assert!(done.starts_with("HTTP/1.1 200 OK\r\n"), "{done}");
     let asked = server.city.asked.lock().unwrap().clone();
-    assert_eq!(asked, [("yuki".to_owned(), Presence::Break), ("ゆき".to_owned(), Presence::Ready)]);
+    assert_eq!(asked, [("yuki".to_owned(), Presence::Break(None)), ("ゆき".to_owned(), Presence::Ready)]);
+}
+
+/// A break with this body.
+async fn takes_a_break(at: SocketAddr, agent: &str, body: &str) -> String {
+    let head = format!("Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}", body.len());
+    asks(at, &format!("POST /api/agents/{agent}/break HTTP/1.1\r\n{head}\r\n\r\n{body}")).await
+}
+
+#[tokio::test]
+async fn a_break_may_have_a_reason_and_only_one_that_is_known() {
+    let server = server(Limits::default()).await;
+    let done = takes_a_break(server.at, "yuki", r#"{"reason":"lunch"}"#).await;
+    assert!(done.starts_with("HTTP/1.1 200 OK\r\n"), "{done}");
+    let yuki = r#"{"agent":"yuki","state":"not_ready","break":{"reason":"lunch","since":1582845700000}}"#;
+    assert!(done.ends_with(&format!("\r\n\r\n{yuki}\n")), "{done}");
+    for plain in ["", " \n", "{}", r#"{"reason":null}"#] {
+        assert!(takes_a_break(server.at, "yuki", plain).await.starts_with("HTTP/1.1 200 OK\r\n"), "{plain}");
+    }
+    let asked: Vec<Presence> = server.city.asked.lock().unwrap().drain(..).map(|(_, presence)| presence).collect();
+    assert_eq!(asked[0], Presence::Break(Some(lunch())));
+    assert_eq!(asked[1..], [const { Presence::Break(None) }; 4]);
+
+    let unknown = takes_a_break(server.at, "yuki", r#"{"reason":"<b>tea"}"#).await;
+    assert!(unknown.starts_with("HTTP/1.1 422 Unprocessable Entity\r\n"), "{unknown}");
+    assert!(unknown.contains("Known are: lunch, meeting. Nothing was changed.") && !unknown.contains("<b>"), "{unknown}");
+    let none = takes_a_break(server.at, "aoi", r#"{"reason":"tea"}"#).await;
+    assert!(none.starts_with("HTTP/1.1 422 ") && none.contains("config/breaks.yaml"), "{none}");
+    server.city.asked.lock().unwrap().clear();
+    for body in
+        ["lunch", "\"lunch\"", "[]", "1", r#"{"reason":1}"#, r#"{"reason":"lunch","until":"13:00"}"#, r#"{"reason":"lunch"} x"#, "{"]
+    {
+        let answer = takes_a_break(server.at, "yuki", body).await;
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains(r#"{"reason":"lunch"}"#), "{body}: {answer}");
+    }
+    assert!(server.city.asked.lock().unwrap().is_empty(), "what cannot be read is put to nobody");
+}
+
+#[tokio::test]
+async fn whoever_has_no_phone_registered_is_not_said_to_be_on_a_break() {
+    let server = server(Limits::default()).await;
+    for path in ["/api/agents/ken/break", "/api/agents/ken/ready"] {
+        let answer = enters(server.at, "POST", path).await;
+        assert!(answer.starts_with("HTTP/1.1 409 Conflict\r\n"), "{answer}");
+        assert!(answer.contains("no phone registered") && answer.contains("Nothing was changed."), "{answer}");
+    }
+    let later = enters(server.at, "POST", "/api/agents/rin/break").await;
+    assert!(later.starts_with("HTTP/1.1 202 Accepted\r\n") && later.ends_with("{\"agent\":\"rin\",\"state\":\"signed_out\"}\n"), "{later}");
 }
 
 #[tokio::test]
@@ -198,6 +273,7 @@ async fn what_is_not_there_and_what_is_not_done_are_told_apart() {
         ("GET", "/api/agents/yuki/ready", "405 Method Not Allowed", "Only POST"),
         ("PUT", "/api/agents/yuki/break", "405 Method Not Allowed", "Only POST"),
         ("POST", "/api/agents", "405 Method Not Allowed", "Only GET"),
+        ("POST", "/api/breaks", "405 Method Not Allowed", "Only GET"),
         ("DELETE", "/api/queues", "405 Method Not Allowed", "Only GET"),
     ] {
         let answer = enters(server.at, method, path).await;

@@ -1,6 +1,7 @@
 //! Whether everything that may be said can be said: in every language that is offered, by a voice or a recording.
 
 use super::Known;
+use crate::config::breaks::label_of;
 use crate::decode::nearest;
 use crate::draft::{Draft, sentences};
 use crate::problem::{Problems, Spot};
@@ -25,6 +26,7 @@ pub(super) fn check(draft: &Draft, known: &Known, problems: &mut Problems) {
             }
         }
     }
+    staff_of_breaks(draft, problems);
     let mut told: BTreeSet<(String, Lang)> = BTreeSet::new();
     for sentence in sentences(draft) {
         let spoken = &sentence.spoken;
@@ -33,6 +35,22 @@ pub(super) fn check(draft: &Draft, known: &Known, problems: &mut Problems) {
         // A sentence with a changing word fails thirty times for one reason.
         if offered_or_music(&offered, &spoken.lang) && told.insert((spoken.prompt.to_string(), spoken.lang.clone())) {
             problems.error(at, "unspeakable", en, ja);
+        }
+    }
+}
+
+/// An agent who dials the code of a reason would hear half a sentence, or nothing.
+fn staff_of_breaks(draft: &Draft, problems: &mut Problems) {
+    let Some(entry) = draft.breaks.values().next() else { return };
+    if draft.unreadable.contains("prompts") {
+        return;
+    }
+    for key in ["agent_break_for", "agent_break_unknown"] {
+        if !draft.prompts.contains_key(key) {
+            let en =
+                format!("the sentence \"{key}\" is missing in flows/prompts/: agents who dial a reason would not hear what came of it");
+            let ja = format!("flows/prompts/ に「{key}」の文がありません。理由の番号を押した担当者に結果が伝わりません。");
+            problems.warning(entry.at, "no_sentence", en, ja).help(format!("{key}: {{ ja: \"...\" }}"));
         }
     }
 }
@@ -64,6 +82,10 @@ fn place(draft: &Draft, sentence: &Sentence) -> Spot {
     let spoken = &sentence.spoken;
     match draft.prompts.get(&spoken.prompt).and_then(|prompt| prompt.wordings.get(&spoken.lang)) {
         Some(wording) => wording.at,
-        None => draft.music.get(&spoken.prompt).map_or_else(Spot::default, |music| music.at),
+        None => {
+            let label = draft.breaks.iter().find(|(reason, _)| label_of(reason) == spoken.prompt).map(|(_, entry)| entry.at);
+            let music = || draft.music.get(&spoken.prompt).map(|music| music.at);
+            label.or_else(music).unwrap_or_default()
+        }
     }
 }

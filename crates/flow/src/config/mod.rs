@@ -1,6 +1,7 @@
 //! The files of `config/`: one reader each.
 
 pub(crate) mod agents;
+pub(crate) mod breaks;
 pub(crate) mod calendar;
 pub(crate) mod engine;
 pub(crate) mod lines;
@@ -9,7 +10,7 @@ pub(crate) mod queues;
 pub(crate) mod sharing;
 
 /// Files that may lie in `config/`, by their names without `.yaml`.
-pub(crate) const FILES: [&str; 6] = ["engine", "agents", "lines", "numbers", "queues", "calendar"];
+pub(crate) const FILES: [&str; 7] = ["engine", "agents", "breaks", "lines", "numbers", "queues", "calendar"];
 
 /// Entries of one configuration file: more than any city has.
 pub(crate) const ENTRIES_MAX: usize = 10_000;

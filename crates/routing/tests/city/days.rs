@@ -1,7 +1,9 @@
 //! Random days of random cities in which everything occurs that a city's files can say.
 
 use crate::city::{need, person, queue};
-use model::{AgentId, ChooseAgent, Instant, KeptFor, Lang, Level, LineId, OfferEnd, OfferId, QueueId, Random, Relax, Reserve, Ring};
+use model::{
+    AgentId, BreakReason, ChooseAgent, Instant, KeptFor, Lang, Level, LineId, OfferEnd, OfferId, QueueId, Random, Relax, Reserve, Ring,
+};
 use model::{Skill, TicketId};
 use proptest::prelude::*;
 use routing::{Acd, Change, Decision, Preferred, Rules, Seen, Stage, Ticket};
@@ -36,7 +38,16 @@ pub(crate) enum Happens {
 }
 
 pub(crate) fn happens() -> impl Strategy<Value = Happens> {
-    let change = prop_oneof![3 => Just(Change::SignIn), 1 => Just(Change::SignOut), 3 => Just(Change::Ready), 1 => Just(Change::Break)];
+    let away = |reason: &'static str| Just(Change::Break(Some(BreakReason::from(reason))));
+    let change = prop_oneof![
+        3 => Just(Change::SignIn),
+        1 => Just(Change::SignOut),
+        3 => Just(Change::Ready),
+        1 => Just(Change::Break(None)),
+        1 => away("lunch"),
+        1 => away("meeting"),
+        1 => Just(Change::Resume(Some(BreakReason::from("lunch")))),
+    ];
     let excludes = proptest::option::weighted(0.15, 0..7usize);
     let prefers = proptest::option::weighted(0.2, (0..7usize, 0..60u64));
     let call = (0..4usize, 0..2usize, 0..3u8, 0..40u64, prop_oneof![3 => Just(0u64), 1 => 0..60u64], excludes, prefers);
@@ -277,7 +288,7 @@ impl Day {
                 None => Vec::new(),
             },
             Happens::Finish { who: one } => self.input(|acd| acd.finished(now, &who(one))),
-            Happens::Declare { who: one, change } => self.input(|acd| acd.set_agent(now, &who(one), *change)),
+            Happens::Declare { who: one, change } => self.input(|acd| acd.set_agent(now, &who(one), change.clone())),
             Happens::Engage { who: one } => self.input(|acd| acd.engage(now, &who(one))),
             Happens::Reconcile => {
                 let seen = self.seen();

@@ -77,7 +77,7 @@ impl Run<'_> {
             let agent = AgentId::from(shift.agent);
             self.plan(shift.comes, What::Declares(agent.clone(), Change::SignIn));
             for (at, lasts) in &shift.breaks {
-                self.plan(*at, What::Declares(agent.clone(), Change::Break));
+                self.plan(*at, What::Declares(agent.clone(), Change::Break(None)));
                 self.plan(*at + *lasts, What::Declares(agent.clone(), Change::Ready));
             }
             if let Some(goes) = shift.goes {

@@ -44,7 +44,7 @@ impl WrapUp {
                     self.due.insert(agent.clone(), allowed);
                 }
             }
-            Event::AgentState { agent, from, to } => {
+            Event::AgentState { agent, from, to, .. } => {
                 let worked = self.working.remove(agent).filter(|_| *from == AgentState::WrapUp);
                 if let (Some((since, allowed)), AgentState::Idle | AgentState::Offered) = (worked, *to)
                     && now.since(since) != allowed

@@ -22,7 +22,7 @@ impl World {
             Act::Reply(_, reply) => {
                 let reply = match reply {
                     Reply::Done => "done".to_owned(),
-                    Reply::Refused(why) => why,
+                    Reply::Refused(why) => why.to_string(),
                     Reply::Snapshot(snapshot) => format!("{snapshot:?}"),
                 };
                 self.tell(Voice::Reply(reply));

@@ -1,7 +1,15 @@
 //! Agents: what they are doing, and what becomes of the calls that their phones are asked to take.
 
-use super::{Entry, Of, yes_or_no};
-use model::{AgentState, Event};
+use super::{Entry, Of, seconds, yes_or_no};
+use model::{AgentState, BreakReason, Event};
+use std::collections::BTreeMap;
+
+/// The reason of a break for which none was given. `check` lets no reason have this name.
+const NO_REASON: &str = "none";
+
+fn word(reason: Option<&BreakReason>) -> &str {
+    reason.map_or(NO_REASON, BreakReason::as_str)
+}
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
@@ -16,6 +24,35 @@ pub(super) const TABLE: &[Entry] = &[
                 }
             }
         }),
+    },
+    Entry {
+        name: "agents_not_ready",
+        help: "Agents on a break by its reason, as config/breaks.yaml names it; none: no reason was given.",
+        labels: &["reason"],
+        of: Of::Board(|latest, tell| {
+            let Some(snapshot) = &latest.snapshot else { return };
+            let declared = snapshot.breaks.iter().map(|declared| word(Some(&declared.reason)));
+            let mut counts: BTreeMap<&str, u32> = declared.chain([NO_REASON]).map(|reason| (reason, 0)).collect();
+            for agent in snapshot.agents.iter().filter(|agent| agent.state == AgentState::NotReady) {
+                // A reason that was taken out of the file is counted as long as somebody is on it.
+                let reason = agent.on_break.as_ref().and_then(|on_break| on_break.reason.as_ref());
+                *counts.entry(word(reason)).or_default() += 1;
+            }
+            counts.into_iter().for_each(|(reason, count)| tell(&[reason], f64::from(count)));
+        }),
+    },
+    Entry {
+        name: "agent_not_ready_seconds_total",
+        help: "Time that agents spent on breaks by reason, counted when a break ends or goes on for another reason; toritsugi_agents_not_ready shows those that go on.",
+        labels: &["reason"],
+        of: Of::Events {
+            from_start: &[&[NO_REASON]],
+            count: |event, tell| {
+                if let Event::AgentState { ended: Some(over), .. } = event {
+                    tell(&[word(over.reason.as_ref())], seconds(over.lasted));
+                }
+            },
+        },
     },
     Entry {
         name: "offers_made_total",

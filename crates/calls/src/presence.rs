@@ -1,0 +1,155 @@
+//! Who is there, who is on a break, and why: an agent's wish on its way from a telephone or a program into the records and to routing.
+
+use crate::engine::Engine;
+use crate::face::NotSet;
+use crate::record::{OnBreak, Record};
+use model::{AgentId, AgentNow, AgentState, BreakNow, Event, Now, UnixMillis};
+use routing::{Change, Decision, Presence};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Breaks beyond what routing knows of them: its clock begins anew with each start of the engine, and people ask for the time of day.
+#[derive(Debug, Default)]
+pub(crate) struct Breaks {
+    /// Breaks that were on when the engine stopped, of agents whose phones are not back yet.
+    pub(crate) to_restore: BTreeMap<AgentId, OnBreak>,
+    /// Since when, of those who are on one or have asked for one.
+    since: BTreeMap<AgentId, UnixMillis>,
+}
+
+impl Engine {
+    /// Does what an agent wishes, or says why not; then nothing has changed.
+    ///
+    /// A wish of somebody whose phone is not there would be forgotten at the next registration, which begins ready. It counts only for a
+    /// break from before a restart, which goes on when the phone is back.
+    pub(crate) fn wish(&mut self, now: Now, agent: &AgentId, change: Change) -> Result<(), NotSet> {
+        if !self.city.book.agents.contains_key(agent) {
+            return Err(NotSet::UnknownAgent);
+        }
+        if let Change::Break(Some(reason)) = &change
+            && !self.city.book.breaks.contains_key(reason)
+        {
+            return Err(NotSet::UnknownReason(self.city.book.breaks.keys().cloned().collect()));
+        }
+        if !self.acd.desk(agent).is_some_and(|desk| desk.signed_in) && !self.breaks.to_restore.contains_key(agent) {
+            return Err(NotSet::NoPhone);
+        }
+        self.set_agent(now, agent, change);
+        Ok(())
+    }
+
+    fn set_agent(&mut self, now: Now, agent: &AgentId, change: Change) {
+        match &change {
+            Change::Ready => {
+                self.breaks.to_restore.remove(agent);
+                self.commit_presence(now, agent, None);
+            }
+            Change::Break(reason) => {
+                // Asked for again, it goes on as it is, and as long as it has.
+                if self.break_of(agent).is_none_or(|on_break| on_break.reason != *reason) {
+                    let on_break = OnBreak { reason: reason.clone(), since: Some(now.wall) };
+                    if let Some(before) = self.breaks.to_restore.get_mut(agent) {
+                        *before = on_break.clone();
+                    }
+                    self.commit_presence(now, agent, Some(on_break));
+                }
+            }
+            Change::SignIn | Change::Resume(_) | Change::SignOut => {}
+        }
+        self.acd.set_agent(now.mono, agent, change);
+    }
+
+    fn commit_presence(&mut self, now: Now, agent: &AgentId, on_break: Option<OnBreak>) {
+        let (ready, reason) = (on_break.is_none(), on_break.and_then(|on_break| on_break.reason));
+        if ready {
+            self.breaks.since.remove(agent);
+        } else {
+            self.breaks.since.insert(agent.clone(), now.wall);
+        }
+        self.commit(Record::Presence { agent: agent.clone(), ready, reason, at: Some(now.wall) });
+    }
+
+    /// An agent's phone is there. Signing in begins ready, but a break that was on when the engine died goes on.
+    pub(crate) fn sign_in(&mut self, now: Now, agent: &AgentId) {
+        if let Some(OnBreak { reason, since }) = self.breaks.to_restore.remove(agent) {
+            self.breaks.since.extend(since.map(|since| (agent.clone(), since)));
+            return self.acd.set_agent(now.mono, agent, Change::Resume(reason));
+        }
+        let was_on_break = self.break_of(agent).is_some();
+        self.acd.set_agent(now.mono, agent, Change::SignIn);
+        if was_on_break && self.break_of(agent).is_none() {
+            self.commit_presence(now, agent, None);
+        }
+    }
+
+    /// After-call work is over at once, and the agent is what they wanted to be.
+    pub(crate) fn end_wrap_up(&mut self, now: Now, agent: &AgentId) {
+        let wanted = self.acd.desk(agent).map(|desk| desk.presence.clone());
+        let change = match wanted {
+            Some(Presence::Break(reason)) => Change::Break(reason),
+            Some(Presence::Ready | Presence::NotResponding) | None => Change::Ready,
+        };
+        self.acd.set_agent(now.mono, agent, change);
+    }
+
+    /// Routing says that an agent's state is another. A break that was asked for during a call begins here, and from here its time counts.
+    pub(crate) fn on_agent_state(&mut self, now: Now, told: Decision) {
+        let Decision::Agent { agent, from, to, ended, reason } = told else { return };
+        let was_busy = matches!(from, AgentState::Talking | AgentState::WrapUp);
+        let begins = OnBreak { reason: reason.clone(), since: Some(now.wall) };
+        // In a late input, routing has told what was due before, and the agent may want something else by now.
+        let still = self.break_of(&agent).is_some_and(|on_break| on_break.reason == reason && on_break != begins);
+        if was_busy && to == AgentState::NotReady && still {
+            self.commit_presence(now, &agent, Some(begins));
+        }
+        self.note(Event::AgentState { agent, from, to, ended, reason });
+    }
+
+    /// The break of one agent: in effect, asked for, or to be restored.
+    fn break_of(&self, agent: &AgentId) -> Option<OnBreak> {
+        self.city.book.agents.get(agent)?;
+        if let Some(on_break) = self.breaks.to_restore.get(agent) {
+            return Some(on_break.clone());
+        }
+        match &self.acd.desk(agent)?.presence {
+            Presence::Break(reason) => Some(OnBreak { reason: reason.clone(), since: self.breaks.since.get(agent).copied() }),
+            Presence::Ready | Presence::NotResponding => None,
+        }
+    }
+
+    /// Everybody's.
+    pub(crate) fn on_break(&self) -> BTreeMap<AgentId, OnBreak> {
+        let all = self.acd.desks().map(|(agent, _)| agent).chain(self.breaks.to_restore.keys());
+        all.filter_map(|agent| Some((agent.clone(), self.break_of(agent)?))).collect()
+    }
+
+    /// The agents as a board shows them. Of somebody without a phone only a break that goes on when it is back is one.
+    pub(crate) fn agents_now(&self) -> Vec<AgentNow> {
+        let shown = |(agent, state): (&AgentId, AgentState)| {
+            let gone = state == AgentState::SignedOut && !self.breaks.to_restore.contains_key(agent);
+            let on_break = if gone { None } else { self.break_of(agent) };
+            let on_break = on_break.map(|OnBreak { reason, since }| BreakNow { reason, since });
+            AgentNow { agent: agent.clone(), state, on_break }
+        };
+        self.acd.agents().map(shown).collect()
+    }
+
+    /// Whether the books of breaks and the desks agree: whoever has a time of day for a break is on one.
+    ///
+    /// # Errors
+    /// The first who is not.
+    pub(crate) fn audit_breaks(&self) -> Result<(), String> {
+        let on_none = self.breaks.since.keys().find(|agent| self.break_of(agent).is_none());
+        on_none.map_or(Ok(()), |agent| Err(format!("{agent} is on a break by the books and not by the desk")))
+    }
+
+    /// Whoever the city does not name any more is on no break, and is on none when they are named again.
+    pub(crate) fn forget_breaks(&mut self, at: Option<UnixMillis>) {
+        let all = self.breaks.since.keys().chain(self.breaks.to_restore.keys());
+        let gone: BTreeSet<AgentId> = all.filter(|agent| !self.city.book.agents.contains_key(*agent)).cloned().collect();
+        for agent in gone {
+            self.breaks.to_restore.remove(&agent);
+            self.breaks.since.remove(&agent);
+            self.commit(Record::Presence { agent, ready: true, reason: None, at });
+        }
+    }
+}
