@@ -21,6 +21,7 @@ mod persons;
 mod ports;
 mod record;
 mod resident;
+mod ringing;
 mod transfer;
 mod vault;
 
