@@ -59,7 +59,7 @@ pub(super) const TABLE: &[Entry] = &[
     Entry {
         name: "agent_spare_phones_gone_total",
         help: "Phones of agents who have another. silent: it was called and nothing came back; expired: it did not register in time. Many: look at phones or network, agents may hear no bell.",
-        labels: &["why"],
+        labels: &["reason"],
         of: Of::Events {
             from_start: &[&["left"], &["expired"], &["silent"], &["full"]],
             count: |event, tell| {
