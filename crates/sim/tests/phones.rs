@@ -102,6 +102,9 @@ fn either_phone_answers_and_the_other_shows_no_missed_call() {
         let mut world = town();
         let phones = [world.add_clerk(secs(0), "yuki", desk), world.add_clerk(secs(0), "yuki", pocket)];
         caller(&mut world);
+        world.run_until(secs(30));
+        let census = world.engine().unwrap().census();
+        assert_eq!((census.legs, census.ports, census.dialogs), (2, 2, 2), "what the other phone had came back while the two talk");
         rest(&mut world);
         assert_eq!(ends(&world), [(CallEnd::Served, Party::Caller)]);
         assert_eq!(offers(&world), [OfferEnd::Answered], "one offer, however many phones");
