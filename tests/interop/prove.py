@@ -40,6 +40,53 @@ def check_tone(proof, who, samples, hz, least):
     proof.measure(f"{who}: {heard.story()}")
 
 
+# media::Tones: the beep before a voice. Speech has no tone so pure for so long; ours is 120 ms with soft edges.
+BEEP_HZ, BEEP_MS, BEEP_LEAST = 1400, 120, 0.05
+# Music and other sentences come to 0.2, a whisper beneath them to 0.5 and more.
+ALIKE = 0.35
+
+
+def check_whisper(proof, agent, caller, hz, says_hz):
+    """The agent heard speech, one beep, and only then the caller's `hz`; the caller, until the agent's `says_hz`, heard neither of them."""
+    beeps, voices = sound.runs(agent, BEEP_HZ, BEEP_LEAST), sound.runs(agent, hz, 0.2)
+    if len(beeps) != 1 or not voices:
+        return proof.check(False, f"the agent heard {len(beeps)} beeps of {BEEP_HZ} Hz and {len(voices)} stretches of the caller's {hz} Hz")
+    (start, end), voice = beeps[0], voices[0][0]
+    frames = [sound.goertzel(agent[at : at + sound.FRAME], BEEP_HZ) for at in range(0, start - sound.FRAME, sound.FRAME)]
+    spoken = sum(level > sound.QUIET_DB for _, level in frames) * sound.FRAME / sound.RATE
+    pure = [share for _, share, level in sound.Heard(agent[:start]).windows if level > sound.QUIET_DB]
+    purest = sorted(pure)[len(pure) // 2] if pure else 1.0
+    measured, length, gap = sound.loudest_hz(agent[start:end], BEEP_HZ - 60, BEEP_HZ + 60), (end - start) * 1000 // sound.RATE, (voice - end) * 1000 // sound.RATE
+    holds = spoken >= 0.5 and purest < 0.9 and abs(measured - BEEP_HZ) <= 5 and abs(length - BEEP_MS) <= 20 and gap >= 0
+    proof.check(
+        holds,
+        f"the agent heard speech for {spoken:.2f} s (the strongest tone has {purest:.0%} of it), one beep at {start / sound.RATE:.3f} s of {measured} Hz for {length} ms, "
+        f"and the caller's {hz} Hz {gap} ms after it",
+    )
+    # What the caller heard while the agent was told: from a little earlier until the agent's tone.
+    joined = (sound.runs(caller, says_hz, 0.2) or [(len(caller), 0)])[0][0]
+    heard = caller[max(joined - start - 2 * sound.RATE, 0) : joined]
+    loudest = max(range(0, max(start - sound.RATE, 1), 400), key=lambda at: sum(map(abs, agent[at : at + sound.RATE])))
+    excerpt = agent[loudest : loudest + sound.RATE]
+    like = sound.likeness(excerpt, heard)
+    # The same measure sees a whisper that is as loud in the caller's ear as in the agent's.
+    leak = sound.likeness(excerpt, heard[: sound.RATE] + [a + b for a, b in zip(heard[sound.RATE :], excerpt)])
+    beeps = sound.runs(caller, BEEP_HZ, BEEP_LEAST)
+    proof.check(
+        not beeps and like < ALIKE < leak,
+        f"the caller heard {len(beeps)} beeps and nothing like the whisper (likeness {like:.2f}; with the whisper in it, {leak:.2f})",
+    )
+
+
+def check_elsewhere(proof, seen, second, exit_status):
+    """The phone that was not picked up was told why it stops ringing, in the words of RFC 3326."""
+    cancels = [wire.header(text, "reason") for _, _, target, text in seen.sip if target == second and text.startswith("CANCEL ")]
+    others = sum(text.startswith("CANCEL ") and target != second for _, _, target, text in seen.sip)
+    holds = cancels and set(cancels) == {'SIP;cause=200;text="Call completed elsewhere"'} and not others
+    proof.check(holds, f"ken's second phone (SIPp) got CANCEL with Reason: {', '.join(cancels) or 'none'}")
+    proof.check(exit_status == 0, f"and ended as its scenario says (exit {exit_status})")
+
+
 def check_quiet(stage, city, proof):
     try:
         census = stage.wait("nothing is left of the calls", 45, city.quiet)
@@ -75,9 +122,14 @@ def keys(stage, city):
 
 
 def phones(stage, city):
-    """A baresip caller presses keys by baresip's own `sndcode`, and talks with a baresip."""
-    proof = Proof("phones: baresip calls, presses its way to a queue, and talks with a baresip")
+    """A baresip caller presses keys by baresip's own `sndcode`, and talks with a baresip, while the agent's other phone, a SIPp, rings."""
+    proof = Proof("phones: baresip calls, presses its way to a queue, and talks with a baresip; the agent's other phone is told so")
     ken = ken_registers(stage, city, proof)
+    of_ken = [6260, 6460, city.server, "-s", "ken", "-m", 1]
+    register = sipp(stage, "register-second", "register.xml", *of_ken, "-au", "ken", "-ap", city.passwords["ken"])
+    proof.check(register.wait(15) == 0, f"ken's second phone, a SIPp, registered beside it (exit {register.returncode})")
+    second = sipp(stage, "second", "second.xml", *of_ken)
+    seen = wire.Wire(sip_port=city.sip)
     caller = Baresip(stage, "resident", sip=7160, rtp=7200, control=7170, says_hz=1000, auto_answer=False)
     caller.command("dial", f"sip:{NUMBER}@{city.server}")
     stage.wait("the engine answers", 10, lambda: "Call established" in caller.log())
@@ -90,10 +142,13 @@ def phones(stage, city):
     caller.command("hangup")
     check_quiet(stage, city, proof)
     proof.check("terminated" in ken.log(), "ken's phone was hung up when the caller hung up")
+    seen.stop()
+    check_elsewhere(proof, seen, 6260, stage.end(second))
     for phone in (caller, ken):
         phone.end()
     check_tone(proof, "ken (baresip's recording)", ken.heard(), 1000, 5)
     check_tone(proof, "the caller (baresip's recording)", caller.heard(), 440, 5)
+    check_whisper(proof, ken.heard(), caller.heard(), 1000, 440)
     check_path(proof, city)
     return proof.close()
 

@@ -5,6 +5,7 @@ ITU-T G.711 for mu-law and A-law. Nothing but the standard library.
 
 import cmath
 import math
+import operator
 import struct
 import wave
 
@@ -133,3 +134,51 @@ class Heard:
     def story(self):
         """One letter per window, for the person who reads a failure: . silence, T a pure tone, ~ anything else."""
         return "".join("." if level < -50 else "T" if share > 0.9 else "~" for _, share, level in self.windows)
+
+
+FRAME, HOP = 80, 40  # 10 ms every 5 ms: whole periods of every multiple of 100 Hz, so that 1000 Hz has no part in 1400 Hz
+QUIET_DB = -45.0
+
+
+def goertzel(samples, hz):
+    """The share of `hz` in the power of some samples, 0 to 1 (Goertzel, 1958), and the level of all of it in dB of full scale."""
+    total = sum(sample * sample for sample in samples)
+    if not total:
+        return 0.0, -120.0
+    factor, before, last = 2 * math.cos(2 * math.pi * hz / RATE), 0.0, 0.0
+    for sample in samples:
+        before, last = last, sample + factor * last - before
+    power = before * before + last * last - factor * before * last
+    return 2 * power / len(samples) / total, 10 * math.log10(total / len(samples) / 32768**2)
+
+
+def runs(samples, hz, least):
+    """Where `hz` and little else sounds, for `least` seconds and more: [(start, end)] in samples, to within 5 ms."""
+    found, begun = [], None
+    for at in range(0, len(samples) - FRAME + 1, HOP):
+        share, level = goertzel(samples[at : at + FRAME], hz)
+        if share > 0.8 and level > QUIET_DB:
+            begun, end = at if begun is None else begun, at + FRAME
+        elif begun is not None:
+            found.append((begun, end))
+            begun = None
+    if begun is not None:
+        found.append((begun, end))
+    return [(start, end) for start, end in found if end - start >= least * RATE]
+
+
+def loudest_hz(samples, low, high):
+    """The frequency of a tone of some hundred milliseconds, to within 1 Hz."""
+    return max(range(low, high + 1), key=lambda hz: goertzel(samples, hz)[0])
+
+
+def likeness(excerpt, samples):
+    """How much like `excerpt` the likest stretch of `samples` is: the largest correlation, 0 to 1, at a quarter of the rate."""
+    short, long = ([sum(s[i : i + 4]) / 4 for i in range(0, len(s) - 3, 4)] for s in (excerpt, samples))
+    ours = math.sqrt(sum(x * x for x in short))
+    squares, best = sum(x * x for x in long[: len(short)]), 0.0
+    for at in range(len(long) - len(short)):
+        if squares > 1 and ours:
+            best = max(best, abs(sum(map(operator.mul, short, long[at : at + len(short)]))) / ours / math.sqrt(squares))
+        squares += long[at + len(short)] ** 2 - long[at] ** 2
+    return best

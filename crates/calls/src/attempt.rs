@@ -3,12 +3,13 @@
 //! The agent comes first, so that nobody who picks up has to wait. A mailbox picks up too, and presses no key: it swallows nothing.
 
 use crate::City;
-use crate::call::{AgentSide, Call, Dialling, Leg, Sound, Stage as CallStage, Ticket};
+use crate::call::{AgentSide, Call, Leg, Sound, Stage as CallStage, Ticket};
 use crate::callback::Stage;
-use crate::engine::{Engine, Owner, far};
-use crate::offer::PHONE_DEAF;
+use crate::engine::{Engine, Owner};
+use crate::offer::PHONES_MAX;
 use crate::outbound::{Came, Outside, Whom};
 use crate::record::{OpenCall, Record};
+use crate::ringing::{Caller, Phones, Rang};
 use flow::{Heard, Position, Run};
 use media::{Command as Media, OnKey, PlayEnd};
 use model::{
@@ -34,7 +35,7 @@ pub(crate) struct Attempt {
     ticket: TicketId,
     offer: OfferId,
     agent: AgentId,
-    /// The agent's side; gone when the agent has hung up while we wait for the person's key.
+    /// The agent's side, from the answer on; gone when the agent has hung up while we wait for the person's key.
     leg: Option<Leg>,
     step: Step,
     /// The city that was in force when the agent was chosen: calls in progress end as they began, whatever is published meanwhile.
@@ -47,31 +48,37 @@ pub(crate) struct Attempt {
 
 #[derive(Debug)]
 enum Step {
-    /// The agent's media session opens.
-    Opening,
-    /// The agent's phone rings.
-    Ringing {
-        /// By when the phone must have said something.
-        deaf: Option<Instant>,
-    },
+    /// The agent's phones ring.
+    Ringing(Phones),
     /// The agent hears how the person's phone rings.
     Calling(Box<Outside>),
     /// Somebody has answered, and hears who calls.
     Asking { outside: Box<Outside>, until: Instant, play: Option<PlayId>, said: u8 },
     /// In vain: the agent hears a tone.
     Regret { play: PlayId, until: Instant },
+    /// While one step makes place for the next.
+    Between,
 }
 
 impl Attempt {
     /// Who is busy with it, and whether they talk already: the tone in an agent's ear counts as that.
     pub(crate) fn holds(&self) -> Option<(&AgentId, bool)> {
-        self.leg.as_ref().map(|_| (&self.agent, !matches!(self.step, Step::Opening | Step::Ringing { .. })))
+        let talks = self.leg.as_ref().map(|_| (&self.agent, true));
+        talks.or(self.phones().map(|phones| (&phones.agent, false)))
+    }
+
+    /// The agent's phones, while they ring.
+    pub(crate) fn phones(&self) -> Option<&Phones> {
+        match &self.step {
+            Step::Ringing(phones) => Some(phones),
+            Step::Calling(_) | Step::Asking { .. } | Step::Regret { .. } | Step::Between => None,
+        }
     }
 
     pub(crate) fn due(&self) -> Option<Instant> {
         match &self.step {
-            Step::Opening => None,
-            Step::Ringing { deaf } => *deaf,
+            Step::Ringing(phones) => phones.due(),
+            Step::Between => None,
             Step::Calling(outside) => outside.due(),
             Step::Asking { until, .. } | Step::Regret { until, .. } => Some(*until),
         }
@@ -87,9 +94,7 @@ impl Engine {
             return self.callback_later(now, ticket);
         }
         let id = self.next_call();
-        let peer = self.sip.binding(agent.as_str()).map(|binding| binding.addr.ip());
-        let dialog = self.sip.new_dialog();
-        let Some(leg) = peer.and_then(|peer| self.make_leg(id, 0, dialog, peer, Owner::Callback(id))) else {
+        let Some(phones) = self.phones_of(id, 0, &agent, offer, Owner::Callback(id)) else {
             self.unused_call();
             self.acd.declined(now.mono, offer, OfferEnd::Unreachable);
             return;
@@ -99,14 +104,13 @@ impl Engine {
             self.commit(Record::Assigned { call: id, agent: agent.clone(), offer, queue: queue.clone(), why: Box::new(why.clone()) });
         self.note(Event::Offered { call: id, ticket, offer, queue, agent: agent.clone(), why });
         self.offers.insert(offer, id);
-        let local = self.bind_addr(&leg);
-        self.media(after, leg.id, Media::Open { local });
+        self.open_phones(after, &phones);
         let attempt = Attempt {
             ticket,
             offer,
             agent,
-            leg: Some(leg),
-            step: Step::Opening,
+            leg: None,
+            step: Step::Ringing(phones),
             city: Arc::clone(&self.city),
             began: None,
             person: None,
@@ -118,32 +122,36 @@ impl Engine {
     /// A media session of an attempt says something.
     pub(crate) fn on_attempt_media(&mut self, now: Now, id: CallId, leg: LegId, event: &media::Event) {
         let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { return };
-        let kept = match &mut attempt.leg {
-            Some(side) if side.id == leg => match event {
-                media::Event::Opened(_) if matches!(attempt.step, Step::Opening) => {
-                    self.invite_for_callback(now, &mut attempt);
+        let caller = self.caller_of_callback(now, &attempt);
+        let kept = match (&mut attempt.leg, &mut attempt.step) {
+            (_, Step::Ringing(phones)) => match event {
+                media::Event::Opened(_) => {
+                    if let Some(caller) = caller {
+                        self.phone_opened(now, phones, leg, caller);
+                    }
                     true
                 }
                 media::Event::OpenFailed(_) => {
-                    if self.open_elsewhere(attempt.after, side) {
-                        true
-                    } else {
-                        self.drop_leg(side);
-                        self.dialogs.remove(&side.dialog);
-                        attempt.leg = None;
-                        self.agent_failed(now, id, &attempt, OfferEnd::Unreachable);
-                        false
-                    }
+                    let rang = self.phone_not_opened(attempt.after, phones, leg);
+                    self.rang_for_callback(now, id, &mut attempt, rang)
                 }
+                // Before the answer nobody sends, and nothing is played.
+                media::Event::Silent | media::Event::Digit(..) | media::Event::Played { .. } | media::Event::Closed(_) => true,
+            },
+            (Some(side), step) if side.id == leg => match event {
                 media::Event::Silent => {
                     self.sip.handle_command(now, sip::Command::Probe { dialog: side.dialog });
                     true
                 }
-                media::Event::Played { id: play, .. } if matches!(attempt.step, Step::Regret { play: p, .. } if p == *play) => {
+                media::Event::Played { id: play, .. } if matches!(step, Step::Regret { play: p, .. } if p == play) => {
                     self.free_agent(now, &mut attempt, true);
                     false
                 }
-                media::Event::Opened(_) | media::Event::Digit(..) | media::Event::Played { .. } | media::Event::Closed(_) => true,
+                media::Event::Opened(_)
+                | media::Event::OpenFailed(_)
+                | media::Event::Digit(..)
+                | media::Event::Played { .. }
+                | media::Event::Closed(_) => true,
             },
             _ => self.on_person_media(now, id, &mut attempt, event),
         };
@@ -156,7 +164,10 @@ impl Engine {
     pub(crate) fn on_attempt_sip(&mut self, now: Now, id: CallId, leg: LegId, event: sip::Event) {
         let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { return };
         let of_agent = attempt.leg.as_ref().is_some_and(|side| side.id == leg);
-        let kept = if of_agent {
+        let kept = if let Step::Ringing(phones) = &mut attempt.step {
+            let rang = self.phone_says(now, attempt.after, phones, &event);
+            self.rang_for_callback(now, id, &mut attempt, rang)
+        } else if of_agent {
             self.on_agent_of_callback(now, id, &mut attempt, event)
         } else {
             self.on_person_sip(now, id, &mut attempt, &event)
@@ -171,7 +182,7 @@ impl Engine {
             self.callbacks.attempts.iter().filter(|(_, a)| a.due().is_some_and(|at| at <= now.mono)).map(|(id, _)| *id).collect();
         for id in due {
             let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { continue };
-            let kept = match &attempt.step {
+            let kept = match &mut attempt.step {
                 Step::Calling(outside) => match outside.late(now.mono) {
                     Some(how) => self.in_vain(now, id, &mut attempt, how_tried(how), Party::Engine),
                     None => true,
@@ -181,12 +192,11 @@ impl Engine {
                     self.free_agent(now, &mut attempt, true);
                     false
                 }
-                Step::Ringing { .. } => {
-                    self.stop_agents_phone(now, &attempt);
-                    self.agent_failed(now, id, &attempt, OfferEnd::Unreachable);
-                    false
+                Step::Ringing(phones) => {
+                    let rang = self.phones_late(now, attempt.after, phones);
+                    self.rang_for_callback(now, id, &mut attempt, rang)
                 }
-                Step::Opening => true,
+                Step::Between => true,
             };
             if kept {
                 self.callbacks.attempts.insert(id, attempt);
@@ -196,9 +206,9 @@ impl Engine {
 
     /// Routing takes an offer of a callback back.
     pub(crate) fn callback_withdrawn(&mut self, now: Now, id: CallId, how: OfferEnd) {
-        let Some(attempt) = self.callbacks.attempts.remove(&id) else { return };
-        self.stop_agents_phone(now, &attempt);
-        self.offer_over(id, &attempt, how);
+        let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { return };
+        self.stop_agents_phone(now, &mut attempt);
+        self.attempt_over(id, &attempt, how);
         self.set_callback(attempt.ticket, Stage::Queued);
         self.review(now, attempt.ticket);
     }
@@ -207,9 +217,9 @@ impl Engine {
     pub(crate) fn give_up_attempt(&mut self, now: Now, id: CallId) -> bool {
         let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { return true };
         match &attempt.step {
-            Step::Opening | Step::Ringing { .. } => {
-                self.stop_agents_phone(now, &attempt);
-                self.offer_over(id, &attempt, OfferEnd::Withdrawn);
+            Step::Ringing(_) | Step::Between => {
+                self.stop_agents_phone(now, &mut attempt);
+                self.attempt_over(id, &attempt, OfferEnd::Withdrawn);
                 self.set_callback(attempt.ticket, Stage::Queued);
                 true
             }
@@ -237,9 +247,9 @@ impl Engine {
         for id in all {
             let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { continue };
             match &attempt.step {
-                Step::Opening | Step::Ringing { .. } => {
-                    self.stop_agents_phone(now, &attempt);
-                    self.offer_over(id, &attempt, OfferEnd::Withdrawn);
+                Step::Ringing(_) | Step::Between => {
+                    self.stop_agents_phone(now, &mut attempt);
+                    self.attempt_over(id, &attempt, OfferEnd::Withdrawn);
                     self.callback_later(now, attempt.ticket);
                 }
                 Step::Calling(_) | Step::Asking { .. } => {
@@ -256,7 +266,7 @@ impl Engine {
     pub(crate) fn open_attempts(&self) -> impl Iterator<Item = (CallId, OpenCall)> {
         self.callbacks.attempts.iter().filter_map(|(id, attempt)| match attempt.step {
             Step::Calling(_) | Step::Asking { .. } => Some((*id, self.open_attempt(attempt)?)),
-            Step::Opening | Step::Ringing { .. } | Step::Regret { .. } => None,
+            Step::Ringing(_) | Step::Regret { .. } | Step::Between => None,
         })
     }
 
@@ -278,36 +288,46 @@ impl Engine {
 
     // ---- the agent -----------------------------------------------------------------------------------------------------------
 
-    fn invite_for_callback(&mut self, now: Now, attempt: &mut Attempt) {
-        attempt.step = Step::Ringing { deaf: Some(now.mono + PHONE_DEAF) };
-        let Some(callback) = self.callbacks.booked.get(&attempt.ticket) else { return };
-        let Some((leg, binding)) = attempt.leg.as_ref().zip(self.sip.binding(attempt.agent.as_str())) else {
-            // The phone signed off within this very moment; routing hears of it by the same input.
-            return;
-        };
+    /// As whom the agent's phones are called; `None` when the callback is no more.
+    fn caller_of_callback(&self, now: Now, attempt: &Attempt) -> Option<Caller> {
+        let callback = self.callbacks.booked.get(&attempt.ticket)?;
         let place = &callback.booked.place;
         let waited = now.mono.since(callback.since).as_secs();
         let label = self.city.book.queues.get(&place.queue).map_or(place.queue.as_str(), |queue| &queue.label);
         let display = format!("折返し・{label}・{}・{}:{:02}", place.lang, waited / 60, waited % 60);
-        let to = sip::Target { uri: binding.contact.clone(), flow: binding.flow, addr: binding.addr };
-        let from = sip::Identity { display, user: callback.booked.number.as_str().to_owned() };
-        let sdp = sdp::offer(&self.capabilities(leg, Codec::ALL.to_vec()));
-        let dialog = leg.dialog;
-        self.sip.handle_command(now, sip::Command::Invite { dialog, to, from, sdp });
+        Some(Caller { from: sip::Identity { display, user: callback.booked.number.as_str().to_owned() }, codecs: Codec::ALL.to_vec() })
+    }
+
+    /// One of the agent's phones has done something. False: the attempt is over.
+    fn rang_for_callback(&mut self, now: Now, id: CallId, attempt: &mut Attempt, rang: Rang) -> bool {
+        match rang {
+            Rang::On => true,
+            Rang::Answered(leg, agreed) => self.agent_is_there(now, id, attempt, leg, agreed),
+            Rang::Over(how) => {
+                self.agent_failed(now, id, attempt, how);
+                false
+            }
+        }
+    }
+
+    /// A phone that may ring for an attempt is gone, and the agent has others.
+    pub(crate) fn attempts_phone_gone(&mut self, now: Now, id: CallId, contact: &str) {
+        let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { return };
+        let kept = match &mut attempt.step {
+            Step::Ringing(phones) => {
+                let rang = self.phone_gone(now, attempt.after, phones, contact);
+                self.rang_for_callback(now, id, &mut attempt, rang)
+            }
+            Step::Calling(_) | Step::Asking { .. } | Step::Regret { .. } | Step::Between => true,
+        };
+        if kept {
+            self.callbacks.attempts.insert(id, attempt);
+        }
     }
 
     /// False: the attempt is over.
     fn on_agent_of_callback(&mut self, now: Now, id: CallId, attempt: &mut Attempt, event: sip::Event) -> bool {
         match event {
-            sip::Event::Answered { sdp, .. } => self.agent_is_there(now, id, attempt, sdp.as_deref()),
-            sip::Event::Failed { status, .. } => {
-                let how = match status {
-                    404 | 408 | 410 | 480 | 481 | 500 | 502..=504 => OfferEnd::Unreachable,
-                    _ => OfferEnd::Declined,
-                };
-                self.agent_failed(now, id, attempt, how);
-                false
-            }
             sip::Event::Bye { .. } => self.agent_leaves_callback(now, id, attempt, false),
             sip::Event::ProbeFailed { .. } => self.agent_leaves_callback(now, id, attempt, true),
             sip::Event::Reoffer { dialog, offer } => {
@@ -318,37 +338,24 @@ impl Engine {
                 }
                 true
             }
-            sip::Event::Trying { .. } | sip::Event::Ringing { .. } => {
-                if let Step::Ringing { deaf } = &mut attempt.step {
-                    *deaf = None;
-                }
-                true
-            }
             _ => true,
         }
     }
 
-    fn agent_is_there(&mut self, now: Now, id: CallId, attempt: &mut Attempt, sdp: Option<&[u8]>) -> bool {
-        let Some(leg) = &mut attempt.leg else { return true };
-        let ours = sdp::Capabilities { ..self.capabilities(leg, Codec::ALL.to_vec()) };
-        let agreed = sdp.and_then(|sdp| sdp::parse(sdp).ok()).and_then(|answer| sdp::accept(&answer, &ours).ok());
-        let Some(agreed) = agreed else {
-            // The phone answered with something we cannot hear: it is a phone that refuses.
-            self.sip.handle_command(now, sip::Command::Bye { dialog: leg.dialog });
-            self.agent_failed(now, id, attempt, OfferEnd::Declined);
-            return false;
-        };
+    fn agent_is_there(&mut self, now: Now, id: CallId, attempt: &mut Attempt, leg: Leg, agreed: sdp::Agreed) -> bool {
+        let Step::Ringing(mut phones) = std::mem::replace(&mut attempt.step, Step::Between) else { return true };
         if !self.acd.answered(now.mono, attempt.offer) {
             // Stale: the offer was withdrawn in this very moment.
             self.sip.handle_command(now, sip::Command::Bye { dialog: leg.dialog });
-            self.close_leg(attempt.after, leg);
-            self.offer_over(id, attempt, OfferEnd::Withdrawn);
+            self.close_leg(attempt.after, &leg);
+            self.stop_phones(now, attempt.after, &mut phones, None);
+            self.attempt_over(id, attempt, OfferEnd::Withdrawn);
             self.callback_later(now, attempt.ticket);
             return false;
         }
-        leg.codec = Some(agreed.codec);
-        let (leg_id, connect) = (leg.id, Media::Connect(far(agreed, leg)));
-        self.media(attempt.after, leg_id, connect);
+        let leg_id = leg.id;
+        self.take_phone(now, attempt.after, phones, &leg, agreed);
+        attempt.leg = Some(leg);
         self.note(Event::OfferEnded { offer: attempt.offer, agent: attempt.agent.clone(), how: OfferEnd::Answered });
         // Once more, and for the last time: never outside the hours.
         if !self.may_call_back(now, attempt.ticket) {
@@ -369,30 +376,25 @@ impl Engine {
         true
     }
 
-    /// The agent's phone did not take it: that is no attempt either. The claim competes on, for another agent.
+    /// The agent's phones did not take it: that is no attempt either. The claim competes on, for another agent.
     fn agent_failed(&mut self, now: Now, id: CallId, attempt: &Attempt, how: OfferEnd) {
-        if let Some(leg) = &attempt.leg {
-            self.close_leg(attempt.after, leg);
-        }
         self.set_callback(attempt.ticket, Stage::Queued);
-        self.offer_over(id, attempt, how);
+        self.attempt_over(id, attempt, how);
         self.acd.declined(now.mono, attempt.offer, how);
         self.review(now, attempt.ticket);
     }
 
-    fn stop_agents_phone(&mut self, now: Now, attempt: &Attempt) {
-        let Some(leg) = &attempt.leg else { return };
-        match attempt.step {
-            Step::Opening => drop(self.dialogs.remove(&leg.dialog)),
-            Step::Ringing { .. } => self.sip.handle_command(now, sip::Command::Cancel { dialog: leg.dialog }),
-            Step::Calling(_) | Step::Asking { .. } | Step::Regret { .. } => {
-                self.sip.handle_command(now, sip::Command::Bye { dialog: leg.dialog });
-            }
+    fn stop_agents_phone(&mut self, now: Now, attempt: &mut Attempt) {
+        if let Step::Ringing(phones) = &mut attempt.step {
+            self.stop_phones(now, attempt.after, phones, None);
         }
-        self.close_leg(attempt.after, leg);
+        if let Some(leg) = &attempt.leg {
+            self.sip.handle_command(now, sip::Command::Bye { dialog: leg.dialog });
+            self.close_leg(attempt.after, leg);
+        }
     }
 
-    fn offer_over(&mut self, id: CallId, attempt: &Attempt, how: OfferEnd) {
+    fn attempt_over(&mut self, id: CallId, attempt: &Attempt, how: OfferEnd) {
         self.offers.remove(&attempt.offer);
         self.commit(Record::Unassigned { call: id, offer: attempt.offer, how });
         self.note(Event::OfferEnded { offer: attempt.offer, agent: attempt.agent.clone(), how });
@@ -401,10 +403,8 @@ impl Engine {
     /// The agent has hung up, or the phone has vanished. False: the attempt is over.
     fn agent_leaves_callback(&mut self, now: Now, id: CallId, attempt: &mut Attempt, vanished: bool) -> bool {
         match &attempt.step {
-            Step::Opening | Step::Ringing { .. } => {
-                self.agent_failed(now, id, attempt, OfferEnd::Declined);
-                false
-            }
+            // No phone has answered that could hang up.
+            Step::Ringing(_) | Step::Between => true,
             Step::Calling(_) => {
                 self.free_agent(now, attempt, vanished);
                 self.in_vain(now, id, attempt, CallbackTry::Failed, Party::Agent)
@@ -454,7 +454,7 @@ impl Engine {
         attempt.person = self.vault.person(self.city.book.calendar.day(now.wall), number.reveal().as_str());
         let caller = Redacted::new(number.reveal().to_string());
         let until = now.mono + RING;
-        let outside = match self.call_out(now, id, 1, Owner::Callback(id), Whom::Person(number), shown, until, None) {
+        let outside = match self.call_out(now, id, PHONES_MAX, Owner::Callback(id), Whom::Person(number), shown, until, None) {
             Ok(outside) => outside,
             // No channel, or no more calls this hour: nobody's phone has rung.
             Err(_) => return self.not_even_tried(now, attempt),
@@ -496,14 +496,14 @@ impl Engine {
                 let came = self.outside_media(now, outside, event);
                 self.person_came(now, id, attempt, came)
             }
-            (Step::Opening | Step::Ringing { .. } | Step::Regret { .. }, _) => true,
+            (Step::Ringing(_) | Step::Regret { .. } | Step::Between, _) => true,
         }
     }
 
     fn on_person_sip(&mut self, now: Now, id: CallId, attempt: &mut Attempt, event: &sip::Event) -> bool {
         let came = match &mut attempt.step {
             Step::Calling(outside) | Step::Asking { outside, .. } => self.outside_sip(now, outside, event),
-            Step::Opening | Step::Ringing { .. } | Step::Regret { .. } => Came::Nothing,
+            Step::Ringing(_) | Step::Regret { .. } | Step::Between => Came::Nothing,
         };
         self.person_came(now, id, attempt, came)
     }
@@ -512,7 +512,7 @@ impl Engine {
         match came {
             Came::Nothing | Came::Ringing => true,
             Came::Answered => {
-                match std::mem::replace(&mut attempt.step, Step::Opening) {
+                match std::mem::replace(&mut attempt.step, Step::Between) {
                     Step::Calling(outside) => {
                         attempt.step = Step::Asking { outside, until: now.mono + CONFIRM, play: None, said: 0 };
                         self.ask_person(now, attempt);
@@ -548,7 +548,7 @@ impl Engine {
 
     /// Nobody was reached. False: the attempt is over, no agent has to hear of it.
     fn in_vain(&mut self, now: Now, id: CallId, attempt: &mut Attempt, how: CallbackTry, by: Party) -> bool {
-        let step = std::mem::replace(&mut attempt.step, Step::Opening);
+        let step = std::mem::replace(&mut attempt.step, Step::Between);
         let (Step::Calling(outside) | Step::Asking { outside, .. }) = step else {
             attempt.step = step;
             return true;
@@ -607,7 +607,7 @@ impl Engine {
             // No step of the flow waits in this queue, so that nobody would know where the caller goes should the agent's phone vanish.
             return self.in_vain(now, id, attempt, CallbackTry::Failed, Party::Engine);
         };
-        let Step::Asking { outside, .. } = std::mem::replace(&mut attempt.step, Step::Opening) else { return true };
+        let Step::Asking { outside, .. } = std::mem::replace(&mut attempt.step, Step::Between) else { return true };
         let began = attempt.began.unwrap_or(now);
         let place = booked.place.clone();
         self.commit(Record::CallbackTried {
@@ -654,7 +654,7 @@ impl Engine {
             talked: None,
             after,
             wake: None,
-            legs_made: 2,
+            legs_made: PHONES_MAX + 1,
             claimed: place.class,
             claim: Some(booked.claim(attempt.ticket, since)),
             put_through: None,
@@ -692,7 +692,7 @@ impl Engine {
             waited: Millis::from(waited),
             to_human: Millis::from(to_human),
         });
-        let side = AgentSide { agent: attempt.agent.clone(), offer: attempt.offer, leg, dialling: Dialling::Answered, keys: None };
+        let side = AgentSide { agent: attempt.agent.clone(), offer: attempt.offer, leg, keys: None };
         call.stage = CallStage::Talking(ticket, side, now.mono);
         // The run stands at the queue, as if the caller had waited there: that is where they are if the agent's phone vanishes.
         call.run.handle(now, Heard::Connected);

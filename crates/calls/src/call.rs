@@ -1,6 +1,7 @@
 //! One call: a caller's leg, the way through the flow, and the agent's leg when there is one.
 
 use crate::outbound::Outside;
+use crate::ringing::Phones;
 use crate::{City, OpenCall, Place};
 use flow::Spoken;
 use model::{
@@ -42,8 +43,10 @@ pub(crate) enum Stage {
     Menu,
     /// The caller has a place in a queue.
     Waiting(Ticket),
-    /// As waiting, and an agent is being called, or has answered and is told who it is.
-    Ringing(Ticket, AgentSide),
+    /// As waiting, and an agent's phones ring.
+    Ringing(Ticket, Phones),
+    /// As waiting, and an agent has answered and is told who it is.
+    Whispering(Ticket, AgentSide, Whisper),
     /// Caller and agent hear each other.
     Talking(Ticket, AgentSide, Instant),
     /// As talking, and the agent has called somebody outside.
@@ -61,36 +64,23 @@ pub(crate) struct Ticket {
     pub(crate) queue: QueueId,
 }
 
-/// The agent's side of an offer.
+/// The agent's side of an offer, from the answer on: the phone that answered.
 #[derive(Debug)]
 pub(crate) struct AgentSide {
     pub(crate) agent: AgentId,
     pub(crate) offer: OfferId,
     pub(crate) leg: Leg,
-    pub(crate) dialling: Dialling,
     /// The star code that the agent is pressing.
     pub(crate) keys: Option<Keys>,
 }
 
-/// How far the call to the agent's phone has come.
+/// What an agent is told of the caller. The caller hears music still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialling {
-    /// The media session opens.
-    Opening,
-    /// The INVITE is out; by `deaf` something must have come back.
-    Invited {
-        /// `None` once it has.
-        deaf: Option<Instant>,
-    },
-    /// Answered: the agent hears who it is. The caller hears music still.
-    Whispering {
-        /// What is whispered.
-        play: PlayId,
-        /// When it counts as heard, whatever happens.
-        until: Instant,
-    },
-    /// In the call.
-    Answered,
+pub(crate) struct Whisper {
+    /// What is whispered.
+    pub(crate) play: PlayId,
+    /// When it counts as heard, whatever happens.
+    pub(crate) until: Instant,
 }
 
 /// A star code as far as it is pressed.
@@ -237,20 +227,71 @@ impl Call {
         self.claimed.max(self.run.class())
     }
 
-    /// The agent's side, if one is being called or talks.
+    /// The agent's side, if one has answered.
     pub(crate) fn agent_side(&self) -> Option<&AgentSide> {
         match &self.stage {
-            Stage::Ringing(_, side) | Stage::Talking(_, side, _) | Stage::Consulting(_, side, ..) => Some(side),
-            Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Waiting(_) | Stage::Through(..) | Stage::Over => None,
+            Stage::Whispering(_, side, _) | Stage::Talking(_, side, _) | Stage::Consulting(_, side, ..) => Some(side),
+            Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Ringing(..)
+            | Stage::Through(..)
+            | Stage::Over => None,
         }
     }
 
     /// The same, to change it.
     pub(crate) fn agent_side_mut(&mut self) -> Option<&mut AgentSide> {
         match &mut self.stage {
-            Stage::Ringing(_, side) | Stage::Talking(_, side, _) | Stage::Consulting(_, side, ..) => Some(side),
-            Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Waiting(_) | Stage::Through(..) | Stage::Over => None,
+            Stage::Whispering(_, side, _) | Stage::Talking(_, side, _) | Stage::Consulting(_, side, ..) => Some(side),
+            Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Ringing(..)
+            | Stage::Through(..)
+            | Stage::Over => None,
         }
+    }
+
+    /// The phones that ring for it.
+    pub(crate) fn phones(&self) -> Option<&Phones> {
+        match &self.stage {
+            Stage::Ringing(_, phones) => Some(phones),
+            Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Whispering(..)
+            | Stage::Talking(..)
+            | Stage::Consulting(..)
+            | Stage::Through(..)
+            | Stage::Over => None,
+        }
+    }
+
+    /// The same, to change them.
+    pub(crate) fn phones_mut(&mut self) -> Option<&mut Phones> {
+        match &mut self.stage {
+            Stage::Ringing(_, phones) => Some(phones),
+            Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Whispering(..)
+            | Stage::Talking(..)
+            | Stage::Consulting(..)
+            | Stage::Through(..)
+            | Stage::Over => None,
+        }
+    }
+
+    /// Whom the caller is assigned to, and by which offer.
+    pub(crate) fn assigned(&self) -> Option<(AgentId, OfferId)> {
+        let rings = self.phones().map(|phones| (&phones.agent, phones.offer));
+        let answered = self.agent_side().map(|side| (&side.agent, side.offer));
+        rings.or(answered).map(|(agent, offer)| (agent.clone(), offer))
     }
 
     /// Somebody outside, if there is one.
@@ -262,6 +303,7 @@ impl Call {
             | Stage::Menu
             | Stage::Waiting(_)
             | Stage::Ringing(..)
+            | Stage::Whispering(..)
             | Stage::Talking(..)
             | Stage::Over => None,
         }
@@ -276,6 +318,7 @@ impl Call {
             | Stage::Menu
             | Stage::Waiting(_)
             | Stage::Ringing(..)
+            | Stage::Whispering(..)
             | Stage::Talking(..)
             | Stage::Over => None,
         }
@@ -284,15 +327,24 @@ impl Call {
     /// The claim, while the caller waits or talks.
     pub(crate) fn ticket(&self) -> Option<&Ticket> {
         match &self.stage {
-            Stage::Waiting(ticket) | Stage::Ringing(ticket, _) | Stage::Talking(ticket, ..) | Stage::Consulting(ticket, ..) => Some(ticket),
+            Stage::Waiting(ticket)
+            | Stage::Ringing(ticket, _)
+            | Stage::Whispering(ticket, ..)
+            | Stage::Talking(ticket, ..)
+            | Stage::Consulting(ticket, ..) => Some(ticket),
             Stage::Through(called, back) => back.ticket().filter(|_| !matches!(called.reached, Reached::Joined(_))),
             Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Over => None,
         }
     }
 
-    /// Whether the caller is in a queue: waiting, or waiting while a phone rings.
+    /// Whether the caller is in a queue: waiting, also while a phone rings or an agent is told of them.
     pub(crate) fn in_queue(&self) -> bool {
-        matches!(self.stage, Stage::Waiting(_) | Stage::Ringing(_, _))
+        matches!(self.stage, Stage::Waiting(_) | Stage::Ringing(..) | Stage::Whispering(..))
+    }
+
+    /// Whether the caller hears us, and we their keys.
+    pub(crate) fn listens(&self) -> bool {
+        self.in_queue() || matches!(self.stage, Stage::Menu)
     }
 
     /// When this call wants to be woken.
@@ -304,16 +356,11 @@ impl Call {
             Sound::Cut(until) => Some(until),
             Sound::Quiet | Sound::Prompt(_) | Sound::Music(_) => None,
         };
-        let agent = self.agent_side().and_then(|side| {
-            let dialling = match side.dialling {
-                Dialling::Invited { deaf } => deaf,
-                Dialling::Whispering { until, .. } => Some(until),
-                Dialling::Opening | Dialling::Answered => None,
-            };
-            dialling.into_iter().chain(side.keys.as_ref().map(|keys| keys.until)).min()
-        });
+        let whisper = if let Stage::Whispering(_, _, whisper) = &self.stage { Some(whisper.until) } else { None };
+        let keys = self.agent_side().and_then(|side| side.keys.as_ref()).map(|keys| keys.until);
+        let phones = self.phones().and_then(Phones::due);
         let outside = self.called().and_then(|called| called.outside.due());
-        [cut, agent, outside, self.run.poll_timeout()].into_iter().flatten().min()
+        [cut, phones, whisper, keys, outside, self.run.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Whether an agent has served them, and nobody is owed to them.
@@ -329,7 +376,7 @@ impl Call {
             Stage::Through(ref called, _) if matches!(called.reached, Reached::Joined(_)) => CallEnd::Served,
             Stage::Through(_, Back::Kept(_) | Back::Agent(_)) => CallEnd::AbandonedInQueue,
             // Also after an agent's phone has vanished: who waits again and gives up was not served.
-            Stage::Waiting(_) | Stage::Ringing(..) => CallEnd::AbandonedInQueue,
+            Stage::Waiting(_) | Stage::Ringing(..) | Stage::Whispering(..) => CallEnd::AbandonedInQueue,
             _ if self.was_served() => CallEnd::Served,
             Stage::Answering | Stage::Menu | Stage::Through(..) | Stage::Over => CallEnd::AbandonedInMenu,
         }
@@ -347,7 +394,7 @@ impl Call {
             Stage::Opening(_) | Stage::Answering => Some(AbandonStage::Greeting),
             Stage::Menu => Some(if self.past_greeting { AbandonStage::Menu } else { AbandonStage::Greeting }),
             Stage::Waiting(_) => Some(AbandonStage::Queue),
-            Stage::Ringing(..) => Some(AbandonStage::Ringing),
+            Stage::Ringing(..) | Stage::Whispering(..) => Some(AbandonStage::Ringing),
             Stage::Through(ref called, _) if !matches!(called.reached, Reached::Joined(_)) => Some(AbandonStage::Ringing),
             Stage::Talking(..) | Stage::Consulting(..) | Stage::Through(..) | Stage::Over => None,
         }
@@ -399,7 +446,7 @@ impl Call {
             version: self.city.book.version.clone(),
             sip_call_id,
             place,
-            assigned: self.agent_side().map(|side| (side.agent.clone(), side.offer)),
+            assigned: self.assigned(),
             bridged: matches!(self.stage, Stage::Talking(..) | Stage::Consulting(..)),
         }
     }

@@ -1,7 +1,7 @@
 //! The engine itself: who owns what, and how one input becomes outputs.
 
 use crate::attempt::Attempt;
-use crate::call::{Call, Dialling, Leg, Sound, Stage};
+use crate::call::{Call, Leg, Sound, Stage};
 use crate::call_return::LastCallers;
 use crate::callback::Callbacks;
 use crate::errand::Errand;
@@ -444,15 +444,15 @@ impl Engine {
         self.last_callers.sweep(now.mono);
         let mut seen: BTreeMap<AgentId, routing::Seen> = BTreeMap::new();
         for agent in self.city.book.agents.keys() {
-            let registered = self.sip.binding(agent.as_str()).is_some();
+            let registered = self.sip.bindings(agent.as_str()).next().is_some();
             seen.insert(agent.clone(), routing::Seen { registered, ..routing::Seen::default() });
         }
         for call in self.calls.values() {
-            let Some(side) = call.agent_side() else { continue };
-            let seen = seen.entry(side.agent.clone()).or_default();
-            match side.dialling {
-                Dialling::Opening | Dialling::Invited { .. } => seen.offered = true,
-                Dialling::Whispering { .. } | Dialling::Answered => seen.talking = true,
+            if let Some(phones) = call.phones() {
+                seen.entry(phones.agent.clone()).or_default().offered = true;
+            }
+            if let Some(side) = call.agent_side() {
+                seen.entry(side.agent.clone()).or_default().talking = true;
             }
         }
         for errand in self.errands.values().filter(|errand| errand.is_call()) {
@@ -502,6 +502,7 @@ impl Engine {
                     self.sign_in(now, &agent);
                 }
             }
+            E::PhoneGone { user, contact, why } => self.on_phone_gone(now, AgentId::from(user), &contact, why),
             E::Unregistered { user, expired } => {
                 let agent = AgentId::from(user);
                 self.note(Event::Unregistered { agent: agent.clone(), expired });

@@ -22,6 +22,7 @@ mod ports;
 mod presence;
 mod record;
 mod resident;
+mod ringing;
 mod transfer;
 mod vault;
 mod will;

@@ -1,9 +1,10 @@
-//! The agent's side: an offer becomes a ringing phone, a ringing phone becomes a conversation.
+//! The agent's side: an offer becomes ringing phones, one of them becomes a conversation.
 
 use crate::City;
-use crate::call::{AgentSide, Call, Dialling, Sound, Stage};
-use crate::engine::{Engine, Owner, far};
+use crate::call::{AgentSide, Call, Leg, Sound, Stage, Ticket, Whisper};
+use crate::engine::{Engine, Owner};
 use crate::record::Record;
+use crate::ringing::{Caller, Rang};
 use flow::{Heard, Spoken};
 use media::{Clip, Command as Media, OnKey};
 use model::{
@@ -13,9 +14,8 @@ use routing::Decision;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An agent's phone that has not said anything at all to an INVITE by then cannot be reached: by then it was asked three times (RFC 3261
-/// section 17.1.1.2, timer A). Waiting for timer B, 32 s, would cost the caller more than the ring time.
-pub(crate) const PHONE_DEAF: Duration = Duration::from_secs(2);
+/// Legs that one offer may need.
+pub(crate) const PHONES_MAX: u16 = sip::PHONES_MAX as u16;
 /// How long after its length a whisper counts as heard, though nobody said so.
 const WHISPER_GRACE: Duration = Duration::from_secs(2);
 /// How long the caller has waited, in minutes.
@@ -37,7 +37,7 @@ impl Engine {
                 self.asked_again.remove(&ticket);
                 if let Some(call) = self.tickets.get(&ticket).copied() {
                     self.with_call(now, call, |engine, call| match &call.stage {
-                        Stage::Ringing(..) => {
+                        Stage::Ringing(..) | Stage::Whispering(..) => {
                             engine.leave_queue(now, call, why);
                             engine.tell(now, call, Heard::Refused(why));
                         }
@@ -68,18 +68,12 @@ impl Engine {
                 self.note(Event::Waits { call, ticket, queue, why });
             }
             Decision::Repaired { agent, what } => self.note(Event::Repaired { agent, what }),
-            Decision::Withdraw { offer, agent, how, .. } => {
+            Decision::Withdraw { offer, how, .. } => {
                 let Some(call) = self.offers.get(&offer).copied() else { return };
                 self.callback_withdrawn(now, call, how);
                 self.with_call(now, call, |engine, call| {
-                    if let Stage::Ringing(ticket, side) = std::mem::replace(&mut call.stage, Stage::Over) {
-                        if side.offer == offer {
-                            debug_assert_eq!(side.agent, agent);
-                            call.stage = Stage::Waiting(ticket);
-                            engine.drop_agent(now, call, side, how);
-                        } else {
-                            call.stage = Stage::Ringing(ticket, side);
-                        }
+                    if call.assigned().is_some_and(|(_, rings)| rings == offer) {
+                        engine.drop_offer(now, call, how);
                     }
                 });
             }
@@ -93,127 +87,108 @@ impl Engine {
             self.acd.declined(now.mono, offer, OfferEnd::Withdrawn);
             return;
         }
-        let peer = self.sip.binding(agent.as_str()).map(|binding| binding.addr.ip());
-        let index = call.legs_made.checked_add(1);
-        let leg = match index.zip(peer) {
-            Some((index, peer)) => {
-                call.legs_made = index;
-                let dialog = self.sip.new_dialog();
-                self.make_leg(call.id, index - 1, dialog, peer, Owner::Agent(call.id))
-            }
-            None => None,
-        };
-        let Some(leg) = leg else {
+        let last = call.legs_made.checked_add(PHONES_MAX);
+        let phones = last.and_then(|_| self.phones_of(call.id, call.legs_made, &agent, offer, Owner::Agent(call.id)));
+        let Some(phones) = phones else {
             self.note(Event::OfferEnded { offer, agent, how: OfferEnd::Unreachable });
             self.acd.declined(now.mono, offer, OfferEnd::Unreachable);
             return;
         };
-        call.after = self.commit(Record::Assigned { call: call.id, agent: agent.clone(), offer, queue, why: Box::new(why) });
+        call.legs_made = call.legs_made.saturating_add(phones.count());
+        call.after = self.commit(Record::Assigned { call: call.id, agent, offer, queue, why: Box::new(why) });
         self.offers.insert(offer, call.id);
-        let local = self.bind_addr(&leg);
-        self.media(call.after, leg.id, Media::Open { local });
-        let side = AgentSide { agent, offer, leg, dialling: Dialling::Opening, keys: None };
+        self.open_phones(call.after, &phones);
         if let Stage::Waiting(ticket) = std::mem::replace(&mut call.stage, Stage::Over) {
-            call.stage = Stage::Ringing(ticket, side);
+            call.stage = Stage::Ringing(ticket, phones);
         }
     }
 
-    /// The agent's media session says something.
+    /// A media session of an agent's says something.
     pub(crate) fn on_agent_media(&mut self, now: Now, call: &mut Call, leg: LegId, event: media::Event) {
-        let Some(side) = call.agent_side() else { return };
-        if side.leg.id != leg {
-            return;
+        if call.phones().is_some() {
+            return self.on_phone_media(now, call, leg, &event);
         }
+        let Some(side) = call.agent_side().filter(|side| side.leg.id == leg) else { return };
         match event {
-            media::Event::Opened(_) => self.invite_agent(now, call),
-            media::Event::OpenFailed(_) => {
-                let after = call.after;
-                if let Stage::Ringing(_, side) = &mut call.stage
-                    && self.open_elsewhere(after, &mut side.leg)
-                {
-                    return;
-                }
-                if let Stage::Ringing(ticket, side) = std::mem::replace(&mut call.stage, Stage::Over) {
-                    call.stage = Stage::Waiting(ticket);
-                    self.drop_leg(&side.leg);
-                    self.offer_failed(now, call, &side, OfferEnd::Unreachable);
-                }
-            }
             media::Event::Silent => {
                 let dialog = side.leg.dialog;
                 self.sip.handle_command(now, sip::Command::Probe { dialog });
             }
             media::Event::Played { id, .. } => {
-                if matches!(side.dialling, Dialling::Whispering { play, .. } if play == id) {
-                    self.join_agent(now, call);
+                if matches!(call.stage, Stage::Whispering(_, _, Whisper { play, .. }) if play == id) {
+                    self.told_agent(now, call);
                 }
             }
             media::Event::Digit(digit, _held) => self.on_agent_key(now, call, digit),
-            media::Event::Closed(_) => {}
+            media::Event::Opened(_) | media::Event::OpenFailed(_) | media::Event::Closed(_) => {}
         }
     }
 
-    fn invite_agent(&mut self, now: Now, call: &mut Call) {
-        let display = display(now, call);
-        let caller_codec = call.leg.codec;
-        let Stage::Ringing(_, side) = &mut call.stage else { return };
-        if side.dialling != Dialling::Opening {
-            return;
+    fn on_phone_media(&mut self, now: Now, call: &mut Call, leg: LegId, event: &media::Event) {
+        match event {
+            media::Event::Opened(_) => {
+                let caller = caller(now, call);
+                if let Some(phones) = call.phones_mut() {
+                    self.phone_opened(now, phones, leg, caller);
+                }
+            }
+            media::Event::OpenFailed(_) => {
+                let after = call.after;
+                if let Some(phones) = call.phones_mut() {
+                    let rang = self.phone_not_opened(after, phones, leg);
+                    self.rang(now, call, rang);
+                }
+            }
+            // Before the answer nobody sends, and nothing is played.
+            media::Event::Silent | media::Event::Played { .. } | media::Event::Digit(..) | media::Event::Closed(_) => {}
         }
-        side.dialling = Dialling::Invited { deaf: Some(now.mono + PHONE_DEAF) };
-        let Some(binding) = self.sip.binding(side.agent.as_str()) else {
-            // The phone signed off within this very moment; routing hears of it by the same input.
-            return;
-        };
-        let to = sip::Target { uri: binding.contact.clone(), flow: binding.flow, addr: binding.addr };
-        let from = sip::Identity { display, user: call.number.as_str().to_owned() };
-        // The caller's codec first, so that the bridge only touches headers.
-        let mut codecs = Codec::ALL.to_vec();
-        codecs.sort_by_key(|codec| Some(*codec) != caller_codec);
-        let sdp = sdp::offer(&self.capabilities(&side.leg, codecs));
-        let dialog = side.leg.dialog;
-        self.sip.handle_command(now, sip::Command::Invite { dialog, to, from, sdp });
+    }
+
+    /// One of the agent's phones has done something: the offer goes on, is answered, or is over.
+    fn rang(&mut self, now: Now, call: &mut Call, rang: Rang) {
+        match rang {
+            Rang::On => {}
+            Rang::Answered(leg, agreed) => self.agent_answered(now, call, leg, agreed),
+            Rang::Over(how) => {
+                if let Stage::Ringing(ticket, phones) = std::mem::replace(&mut call.stage, Stage::Over) {
+                    call.stage = Stage::Waiting(ticket);
+                    self.offer_failed(now, call, phones.offer, phones.agent, how);
+                }
+            }
+        }
     }
 
     /// A timer of the agent's side has come.
     pub(crate) fn on_agent_timeout(&mut self, now: Now, call: &mut Call) {
-        let Some(side) = call.agent_side() else { return };
-        match side.dialling {
-            Dialling::Invited { deaf: Some(deaf) } if deaf <= now.mono => {
-                if let Stage::Ringing(ticket, side) = std::mem::replace(&mut call.stage, Stage::Over) {
-                    call.stage = Stage::Waiting(ticket);
-                    self.sip.handle_command(now, sip::Command::Cancel { dialog: side.leg.dialog });
-                    self.close_leg(call.after, &side.leg);
-                    self.offer_failed(now, call, &side, OfferEnd::Unreachable);
-                }
-            }
-            Dialling::Whispering { until, .. } if until <= now.mono => self.join_agent(now, call),
-            Dialling::Opening | Dialling::Invited { .. } | Dialling::Whispering { .. } | Dialling::Answered => {
-                self.on_agent_keys_late(now, call);
-            }
+        let after = call.after;
+        if let Some(phones) = call.phones_mut() {
+            let rang = self.phones_late(now, after, phones);
+            return self.rang(now, call, rang);
+        }
+        match &call.stage {
+            Stage::Whispering(_, _, whisper) if whisper.until <= now.mono => self.told_agent(now, call),
+            Stage::Whispering(..) | Stage::Talking(..) | Stage::Consulting(..) => self.on_agent_keys_late(now, call),
+            Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Ringing(..)
+            | Stage::Through(..)
+            | Stage::Over => {}
         }
     }
 
-    /// The agent's phone says something.
+    /// An agent's phone says something.
     pub(crate) fn on_agent_sip(&mut self, now: Now, call: &mut Call, event: sip::Event) {
+        let after = call.after;
+        if let Some(phones) = call.phones_mut() {
+            let rang = self.phone_says(now, after, phones, &event);
+            return self.rang(now, call, rang);
+        }
         match event {
-            sip::Event::Answered { dialog, sdp } => self.agent_answered(now, call, dialog, sdp.as_deref()),
-            sip::Event::Failed { status, .. } => {
-                if let Stage::Ringing(ticket, side) = std::mem::replace(&mut call.stage, Stage::Over) {
-                    call.stage = Stage::Waiting(ticket);
-                    let how = match status {
-                        // Nobody there, or nothing that answers: the phone, not the agent, said no (RFC 3261 sections 21.4.9, 21.5.4).
-                        404 | 408 | 410 | 480 | 481 | 500 | 502..=504 => OfferEnd::Unreachable,
-                        _ => OfferEnd::Declined,
-                    };
-                    self.close_leg(call.after, &side.leg);
-                    self.offer_failed(now, call, &side, how);
-                }
-            }
             sip::Event::Bye { .. } => self.agent_left(now, call, Party::Agent),
             sip::Event::ProbeFailed { .. } => self.agent_left(now, call, Party::Engine),
             sip::Event::Reoffer { dialog, offer } => {
-                let after = call.after;
                 let answered = match call.agent_side_mut() {
                     Some(side) => self.reoffer(now, after, &mut side.leg, offer.as_deref()),
                     None => false,
@@ -222,51 +197,40 @@ impl Engine {
                     self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 });
                 }
             }
-            // The offer's time runs from the INVITE; that the phone is there is all that these say.
-            sip::Event::Trying { .. } | sip::Event::Ringing { .. } => {
-                if let Some(Dialling::Invited { deaf }) = call.agent_side_mut().map(|side| &mut side.dialling) {
-                    *deaf = None;
-                }
-            }
             _ => {}
         }
     }
 
-    fn agent_answered(&mut self, now: Now, call: &mut Call, dialog: model::DialogId, sdp: Option<&[u8]>) {
-        let Stage::Ringing(ticket, mut side) = std::mem::replace(&mut call.stage, Stage::Over) else { return };
-        if side.leg.dialog != dialog {
-            call.stage = Stage::Ringing(ticket, side);
-            return;
+    /// An agent's phone that may ring for this call is gone, and the agent has others.
+    pub(crate) fn agents_phone_gone(&mut self, now: Now, call: &mut Call, contact: &str) {
+        let after = call.after;
+        if let Some(phones) = call.phones_mut() {
+            let rang = self.phone_gone(now, after, phones, contact);
+            self.rang(now, call, rang);
         }
-        let ours = self.capabilities(&side.leg, Codec::ALL.to_vec());
-        let agreed = sdp.and_then(|sdp| sdp::parse(sdp).ok()).and_then(|answer| sdp::accept(&answer, &ours).ok());
-        let Some(agreed) = agreed else {
-            // The phone answered with something we cannot hear: it is a phone that refuses.
-            call.stage = Stage::Waiting(ticket);
-            self.sip.handle_command(now, sip::Command::Bye { dialog });
-            self.close_leg(call.after, &side.leg);
-            return self.offer_failed(now, call, &side, OfferEnd::Declined);
-        };
-        if !self.acd.answered(now.mono, side.offer) {
+    }
+
+    fn agent_answered(&mut self, now: Now, call: &mut Call, leg: Leg, agreed: sdp::Agreed) {
+        let Stage::Ringing(ticket, mut phones) = std::mem::replace(&mut call.stage, Stage::Over) else { return };
+        if !self.acd.answered(now.mono, phones.offer) {
             // Stale: the offer was withdrawn in this very moment.
             call.stage = Stage::Waiting(ticket);
-            self.sip.handle_command(now, sip::Command::Bye { dialog });
-            self.close_leg(call.after, &side.leg);
-            self.offers.remove(&side.offer);
-            return;
+            self.sip.handle_command(now, sip::Command::Bye { dialog: leg.dialog });
+            self.close_leg(call.after, &leg);
+            self.stop_phones(now, call.after, &mut phones, None);
+            return self.offer_over(call, phones.offer, phones.agent, OfferEnd::Withdrawn);
         }
-        side.leg.codec = Some(agreed.codec);
-        self.media(call.after, side.leg.id, Media::Connect(far(agreed, &side.leg)));
+        let (agent, offer) = (phones.agent.clone(), phones.offer);
+        self.take_phone(now, call.after, phones, &leg, agreed);
+        let side = AgentSide { agent, offer, leg, keys: None };
         let clips = self.whisper(now, call, &ticket.queue);
         if clips.is_empty() {
-            call.stage = Stage::Ringing(ticket, side);
-            return self.join_agent(now, call);
+            return self.join_agent(now, call, ticket, side);
         }
         let length: Duration = clips.iter().map(|clip| clip.length()).sum();
         let play = self.next_play();
         self.media(call.after, side.leg.id, Media::Play { id: play, clips, on_key: OnKey::Cut, repeat: false });
-        side.dialling = Dialling::Whispering { play, until: now.mono + length + WHISPER_GRACE };
-        call.stage = Stage::Ringing(ticket, side);
+        call.stage = Stage::Whispering(ticket, side, Whisper { play, until: now.mono + length + WHISPER_GRACE });
     }
 
     /// What the agent hears before the caller: the queue's sentences in the house's language, the caller's language where there is a word
@@ -283,10 +247,16 @@ impl Engine {
         sentences.filter_map(|spoken| call.city.clips.get(&spoken)).chain([&self.tones.beep]).map(Arc::clone).collect()
     }
 
-    /// The agent is told, or there is nothing to tell: both hear each other, even in the middle of an announcement.
-    fn join_agent(&mut self, now: Now, call: &mut Call) {
-        let Stage::Ringing(ticket, mut side) = std::mem::replace(&mut call.stage, Stage::Over) else { return };
-        side.dialling = Dialling::Answered;
+    /// The agent is told who it is.
+    fn told_agent(&mut self, now: Now, call: &mut Call) {
+        match std::mem::replace(&mut call.stage, Stage::Over) {
+            Stage::Whispering(ticket, side, _) => self.join_agent(now, call, ticket, side),
+            other => call.stage = other,
+        }
+    }
+
+    /// Caller and agent hear each other, even in the middle of an announcement.
+    fn join_agent(&mut self, now: Now, call: &mut Call, ticket: Ticket, side: AgentSide) {
         call.after = self.commit(Record::Bridged { call: call.id, offer: side.offer });
         self.hush(call);
         let mix = MixId(call.id.0);
@@ -343,26 +313,24 @@ impl Engine {
                 call.stage = Stage::Consulting(ticket, side, since, called);
                 self.agent_left_consulting(now, call, by);
             }
-            Stage::Ringing(ticket, side) => {
+            Stage::Whispering(ticket, side, _) => {
                 call.stage = Stage::Waiting(ticket.clone());
                 if by == Party::Engine {
                     self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
                 }
                 self.close_leg(call.after, &side.leg);
+                // Who hangs up at what is whispered declines; routing had heard of an answer, so the ticket is given back to it.
                 let how = if by == Party::Agent { OfferEnd::Declined } else { OfferEnd::Unreachable };
-                match side.dialling {
-                    // Who hangs up at what is whispered declines; routing had heard of an answer, so the ticket is given back to it.
-                    Dialling::Whispering { .. } | Dialling::Answered => {
-                        self.offers.remove(&side.offer);
-                        self.commit_unassigned(call, side.offer, how);
-                        self.note(Event::OfferEnded { offer: side.offer, agent: side.agent.clone(), how });
-                        self.acd.returned(now.mono, ticket.id);
-                    }
-                    // The phone hung up while it rang: that is a refusal.
-                    Dialling::Opening | Dialling::Invited { .. } => self.offer_failed(now, call, &side, how),
-                }
+                self.offer_over(call, side.offer, side.agent, how);
+                self.acd.returned(now.mono, ticket.id);
             }
-            other @ (Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Waiting(_) | Stage::Through(..) | Stage::Over) => {
+            other @ (Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Ringing(..)
+            | Stage::Through(..)
+            | Stage::Over) => {
                 call.stage = other;
             }
         }
@@ -377,36 +345,57 @@ impl Engine {
         }
     }
 
-    /// Lets go of an agent's phone that rings or is being opened. Routing knows already, or is told by the caller of this.
-    pub(crate) fn drop_agent(&mut self, now: Now, call: &mut Call, side: AgentSide, how: OfferEnd) {
-        self.offers.remove(&side.offer);
-        let dialog = side.leg.dialog;
-        match side.dialling {
-            Dialling::Opening => self.dialog_over(dialog),
-            Dialling::Invited { .. } => self.sip.handle_command(now, sip::Command::Cancel { dialog }),
-            // The agent had answered: for routing that was a call, and it is over.
-            Dialling::Whispering { .. } | Dialling::Answered => {
-                self.sip.handle_command(now, sip::Command::Bye { dialog });
-                self.acd.finished(now.mono, &side.agent);
+    /// Lets go of whoever is being called for this caller, or is being told of them: the caller only waits. Routing knows already, or is
+    /// told by the caller of this.
+    pub(crate) fn drop_offer(&mut self, now: Now, call: &mut Call, how: OfferEnd) {
+        match std::mem::replace(&mut call.stage, Stage::Over) {
+            Stage::Ringing(ticket, mut phones) => {
+                call.stage = Stage::Waiting(ticket);
+                self.stop_phones(now, call.after, &mut phones, None);
+                self.offer_over(call, phones.offer, phones.agent, how);
             }
+            Stage::Whispering(ticket, side, _) => {
+                call.stage = Stage::Waiting(ticket);
+                // The agent had answered: for routing that was a call, and it is over.
+                self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
+                self.acd.finished(now.mono, &side.agent);
+                self.close_leg(call.after, &side.leg);
+                self.offer_over(call, side.offer, side.agent, how);
+            }
+            other @ (Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Talking(..)
+            | Stage::Consulting(..)
+            | Stage::Through(..)
+            | Stage::Over) => call.stage = other,
         }
-        self.close_leg(call.after, &side.leg);
-        self.commit_unassigned(call, side.offer, how);
-        self.note(Event::OfferEnded { offer: side.offer, agent: side.agent, how });
     }
 
-    /// An offer came to nothing by the phone's doing: routing is told, the caller waits on at the front.
-    fn offer_failed(&mut self, now: Now, call: &mut Call, side: &AgentSide, how: OfferEnd) {
-        self.offers.remove(&side.offer);
-        self.commit_unassigned(call, side.offer, how);
-        self.note(Event::OfferEnded { offer: side.offer, agent: side.agent.clone(), how });
-        self.acd.declined(now.mono, side.offer, how);
+    /// An offer came to nothing by the phones' doing: routing is told, the caller waits on at the front.
+    fn offer_failed(&mut self, now: Now, call: &mut Call, offer: OfferId, agent: AgentId, how: OfferEnd) {
+        self.offer_over(call, offer, agent, how);
+        self.acd.declined(now.mono, offer, how);
+    }
+
+    fn offer_over(&mut self, call: &mut Call, offer: OfferId, agent: AgentId, how: OfferEnd) {
+        self.offers.remove(&offer);
+        self.commit_unassigned(call, offer, how);
+        self.note(Event::OfferEnded { offer, agent, how });
     }
 
     pub(crate) fn commit_unassigned(&mut self, call: &mut Call, offer: OfferId, how: OfferEnd) {
         let seq: Seq = self.commit(Record::Unassigned { call: call.id, offer, how });
         call.after = call.after.max(seq);
     }
+}
+
+/// As whom an agent's phones are called: the caller's codec first, so that the bridge only touches headers.
+fn caller(now: Now, call: &Call) -> Caller {
+    let mut codecs = Codec::ALL.to_vec();
+    codecs.sort_by_key(|codec| Some(*codec) != call.leg.codec);
+    Caller { from: sip::Identity { display: display(now, call), user: call.number.as_str().to_owned() }, codecs }
 }
 
 /// What the agent's display shows: queue, language, time waited, and the caller's number only where the queue says so and the caller shows

@@ -288,7 +288,7 @@ impl Engine {
         match outside.stage {
             // No INVITE was ever sent: there is no dialog that could end.
             Stage::Opening => self.dialog_over(dialog),
-            Stage::Invited { .. } => self.sip.handle_command(now, sip::Command::Cancel { dialog }),
+            Stage::Invited { .. } => self.sip.handle_command(now, sip::Command::Cancel { dialog, reason: None }),
             Stage::Answered => self.sip.handle_command(now, sip::Command::Bye { dialog }),
             Stage::Over => {}
         }

@@ -131,7 +131,7 @@ impl Engine {
                 PlayEnd::Cut => call.sound = Sound::Cut(now.mono + DIGIT_AFTER_CUT),
             },
             media::Event::Digit(digit, _held) => {
-                if matches!(call.stage, Stage::Menu | Stage::Waiting(_) | Stage::Ringing(..)) {
+                if call.listens() {
                     if matches!(call.sound, Sound::Cut(_)) {
                         call.sound = Sound::Quiet;
                     }
@@ -430,12 +430,9 @@ impl Engine {
 
     /// The caller steps out of the queue; a phone that rings for them stops.
     pub(crate) fn leave_queue(&mut self, now: Now, call: &mut Call, how: QueueEnd) {
+        self.drop_offer(now, call, model::OfferEnd::Withdrawn);
         let ticket = match std::mem::replace(&mut call.stage, Stage::Menu) {
             Stage::Waiting(ticket) => ticket,
-            Stage::Ringing(ticket, side) => {
-                self.drop_agent(now, call, side, model::OfferEnd::Withdrawn);
-                ticket
-            }
             other => {
                 call.stage = other;
                 return;
@@ -466,12 +463,9 @@ impl Engine {
     pub(crate) fn end_call(&mut self, now: Now, call: &mut Call, end: CallEnd, by: Party) {
         let gave_up = call.abandon_stage(now).filter(|_| by == Party::Caller);
         let open = call.open_call(None);
+        self.drop_offer(now, call, model::OfferEnd::Withdrawn);
         match std::mem::replace(&mut call.stage, Stage::Over) {
             Stage::Waiting(ticket) => self.abandon(now, call, &ticket),
-            Stage::Ringing(ticket, side) => {
-                self.drop_agent(now, call, side, model::OfferEnd::Withdrawn);
-                self.abandon(now, call, &ticket);
-            }
             Stage::Talking(ticket, side, since) => self.release_agent(now, call, &ticket, &side, since),
             Stage::Consulting(ticket, side, since, called) => {
                 self.call_off(now, call, &called);
@@ -492,7 +486,8 @@ impl Engine {
                     self.sip.handle_command(now, sip::Command::Reject { dialog: call.leg.dialog, status: 503, retry_after_secs: None });
                 }
             }
-            Stage::Answering | Stage::Menu => {}
+            // No phone rings any more.
+            Stage::Answering | Stage::Menu | Stage::Ringing(..) | Stage::Whispering(..) => {}
             Stage::Over => return,
         }
         let end = match end {
@@ -513,17 +508,10 @@ impl Engine {
     /// Who waited keeps the place as after any restart: whoever calls again within ten minutes finds it.
     pub(crate) fn close_down(&mut self, now: Now, call: &mut Call) {
         let sentence = Spoken { prompt: PromptId::from(CLOSING_DOWN), lang: call.run.lang().clone(), value: None };
-        let listens = matches!(call.stage, Stage::Menu | Stage::Waiting(_) | Stage::Ringing(..));
-        if !listens || call.closing.is_some() || !call.city.clips.contains_key(&sentence) {
+        if !call.listens() || call.closing.is_some() || !call.city.clips.contains_key(&sentence) {
             return self.end_closing(now, call);
         }
-        match std::mem::replace(&mut call.stage, Stage::Over) {
-            Stage::Ringing(ticket, side) => {
-                call.stage = Stage::Waiting(ticket);
-                self.drop_agent(now, call, side, model::OfferEnd::Withdrawn);
-            }
-            other => call.stage = other,
-        }
+        self.drop_offer(now, call, model::OfferEnd::Withdrawn);
         if let Some(ticket) = call.ticket() {
             self.acd.leave(now.mono, ticket.id);
         }

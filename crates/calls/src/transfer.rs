@@ -152,7 +152,7 @@ impl Engine {
         timeout: Duration,
         keep_place: bool,
     ) -> Result<(), TransferEnd> {
-        if !matches!(call.stage, Stage::Menu | Stage::Waiting(_) | Stage::Ringing(..)) {
+        if !call.listens() {
             return Err(TransferEnd::Failed);
         }
         let kind = if brief.is_some() { TransferKind::Warm } else { TransferKind::Blind };
@@ -173,20 +173,21 @@ impl Engine {
                 self.leave_queue(now, call, QueueEnd::Moved);
                 Back::Flow
             }
-            (true, true) => match std::mem::replace(&mut call.stage, Stage::Over) {
-                Stage::Ringing(ticket, side) => {
-                    self.drop_agent(now, call, side, OfferEnd::Withdrawn);
-                    Back::Kept(ticket)
+            (true, true) => {
+                self.drop_offer(now, call, OfferEnd::Withdrawn);
+                match std::mem::replace(&mut call.stage, Stage::Over) {
+                    Stage::Waiting(ticket) => Back::Kept(ticket),
+                    Stage::Opening(_)
+                    | Stage::Answering
+                    | Stage::Menu
+                    | Stage::Ringing(..)
+                    | Stage::Whispering(..)
+                    | Stage::Talking(..)
+                    | Stage::Consulting(..)
+                    | Stage::Through(..)
+                    | Stage::Over => Back::Flow,
                 }
-                Stage::Waiting(ticket) => Back::Kept(ticket),
-                Stage::Opening(_)
-                | Stage::Answering
-                | Stage::Menu
-                | Stage::Talking(..)
-                | Stage::Consulting(..)
-                | Stage::Through(..)
-                | Stage::Over => Back::Flow,
-            },
+            }
         };
         if let Some(ticket) = back.ticket() {
             // For routing the caller is away meanwhile, so that nobody is asked for them; the journal keeps the place.
@@ -335,6 +336,7 @@ impl Engine {
                 | Stage::Menu
                 | Stage::Waiting(_)
                 | Stage::Ringing(..)
+                | Stage::Whispering(..)
                 | Stage::Talking(..)
                 | Stage::Over,
                 _,
@@ -456,6 +458,7 @@ impl Engine {
             | Stage::Menu
             | Stage::Waiting(_)
             | Stage::Ringing(..)
+            | Stage::Whispering(..)
             | Stage::Talking(..)
             | Stage::Through(..)
             | Stage::Over => self.tell_agent(call, None),

@@ -295,17 +295,24 @@ pub enum Event {
         /// The reason of the break that begins by it, if one was given.
         reason: Option<BreakReason>,
     },
-    /// An agent's phone registered, for the first time since it was gone.
+    /// A phone of an agent registered who had none.
     Registered {
         /// Whose.
         agent: AgentId,
     },
-    /// An agent's phone is gone.
+    /// An agent's last phone is gone.
     Unregistered {
         /// Whose.
         agent: AgentId,
         /// Whether it went by itself, or its registration ran out.
         expired: bool,
+    },
+    /// One phone of an agent is gone, and the agent has others.
+    PhoneGone {
+        /// Whose.
+        agent: AgentId,
+        /// Why.
+        why: PhoneGone,
     },
     /// A REGISTER or call with a wrong name or password.
     AuthenticationFailed,
@@ -420,6 +427,20 @@ pub enum OfferEnd {
     Unreachable,
     /// The caller was gone, or the queue was left.
     Withdrawn,
+}
+
+/// Why one of several phones of somebody is not called any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhoneGone {
+    /// It said goodbye.
+    Left,
+    /// It did not say in time that it is still there.
+    Expired,
+    /// It was called, and nothing at all came back.
+    Silent,
+    /// There was no room for one more phone, and it had been silent longest.
+    Full,
 }
 
 /// What an agent is doing: derived, never set.
@@ -898,7 +919,7 @@ macro_rules! words {
         }
     )*};
 }
-words!(Refusal, KeyMeaning, QueueEnd, OfferEnd, AgentState, Direction, CallEnd, Party);
+words!(Refusal, KeyMeaning, QueueEnd, OfferEnd, PhoneGone, AgentState, Direction, CallEnd, Party);
 words!(TransferKind, TransferEnd, CallbackTry, CallbackEnd, AbandonStage);
 
 #[cfg(test)]

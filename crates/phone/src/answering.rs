@@ -18,7 +18,7 @@ impl Phone {
     pub(crate) fn handle_fresh_request(&mut self, now: Instant, envelope: &Envelope, request: Request) {
         let branch = envelope.via.branch.as_str();
         match (request.method, &envelope.to.tag) {
-            (Method::Cancel, _) => self.handle_cancel(now, envelope),
+            (Method::Cancel, _) => self.handle_cancel(now, envelope, &request),
             (_, Some(_)) => self.handle_in_dialog(now, envelope, request),
             (Method::Invite, None) => self.handle_invite(now, envelope, request),
             (Method::Options, None) => {
@@ -172,7 +172,7 @@ impl Phone {
         }
     }
 
-    fn handle_cancel(&mut self, now: Instant, envelope: &Envelope) {
+    fn handle_cancel(&mut self, now: Instant, envelope: &Envelope, request: &Request) {
         let branch = envelope.via.branch.clone();
         let ringing = match &self.call {
             Some(Call { stage: Stage::Alerting { branch: b, sent_by, invite, .. }, dialog, .. })
@@ -193,7 +193,14 @@ impl Phone {
         self.answer(now, &branch, Method::Cancel, Reply::new(if known { 200 } else { 481 }, &tag));
         if let Some(tag) = ringing {
             self.answer(now, &branch, Method::Invite, Reply::new(487, &tag));
+            self.tell_reason(request);
             self.end(now, false, Some(487));
+        }
+    }
+
+    fn tell_reason(&mut self, request: &Request) {
+        if let Some(reason) = message::why_ended(&request.headers) {
+            self.post.event(Event::Reason(reason));
         }
     }
 
@@ -227,6 +234,7 @@ impl Phone {
                 if let Some((invite, tag)) = ringing {
                     self.answer(now, &invite, Method::Invite, Reply::new(487, &tag));
                 }
+                self.tell_reason(&request);
                 self.end(now, false, None);
             }
             Method::Options => self.answer(now, &branch, Method::Options, Reply::new(200, "").with(capabilities())),

@@ -177,6 +177,14 @@ pub(crate) fn contact(headers: &Headers) -> Option<String> {
     headers.iter().find_map(|h| if let Header::Contact(c) = h { split_list(c.value()).first().map(|c| party(c).uri) } else { None })
 }
 
+/// The value of the Reason header (RFC 3326), which rsip does not know.
+pub(crate) fn why_ended(headers: &Headers) -> Option<String> {
+    headers.iter().find_map(|h| match h {
+        Header::Other(name, value) if name.eq_ignore_ascii_case("Reason") => Some(value.trim().to_owned()),
+        _ => None,
+    })
+}
+
 /// Every Contact value, with its parameters.
 pub(crate) fn contacts(headers: &Headers) -> Vec<String> {
     headers.iter().filter_map(|h| if let Header::Contact(c) = h { Some(split_list(c.value())) } else { None }).flatten().collect()

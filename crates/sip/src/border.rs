@@ -1,7 +1,7 @@
 //! What the endpoint is told and what it says: its whole border in one file.
 
 use bytes::Bytes;
-use model::{DialogId, DigestAlgorithm, FlowId};
+use model::{DialogId, DigestAlgorithm, FlowId, Instant, PhoneGone};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -80,6 +80,8 @@ pub enum Command {
     Cancel {
         /// Which dialog.
         dialog: DialogId,
+        /// What the phone is told of it; without a word it shows a missed call.
+        reason: Option<Reason>,
     },
     /// Hang up. Before our call is answered it is a cancel; before we have answered it is a refusal (480); before the ACK has come
     /// it waits for that (section 15).
@@ -106,6 +108,35 @@ pub enum Command {
         /// Which dialog.
         dialog: DialogId,
     },
+    /// One of a user's phones was called and has said nothing at all: call it no more until it registers again. Unless it is the only one.
+    PutOut {
+        /// Whose.
+        user: String,
+        /// Where it was called.
+        contact: String,
+        /// Since when it has been silent: if it has registered since, it is another phone in the same place.
+        since: Instant,
+    },
+}
+
+/// Why we give up a call that rings, in a header of the CANCEL (RFC 3326 section 2), or of the BYE to a phone that was answered all the
+/// same. Phones that know it do not show a missed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Another phone has answered (RFC 3326 section 3.1).
+    AnsweredElsewhere,
+    /// The same person has declined on another phone, for all of them (RFC 3261 section 21.6).
+    DeclinedElsewhere,
+}
+
+impl Reason {
+    /// The value of the header.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Reason::AnsweredElsewhere => "SIP;cause=200;text=\"Call completed elsewhere\"",
+            Reason::DeclinedElsewhere => "SIP;cause=603;text=\"Decline\"",
+        }
+    }
 }
 
 /// Whom to call.
@@ -214,14 +245,23 @@ pub enum Event {
         /// Which dialog.
         dialog: DialogId,
     },
-    /// A user's phone registered.
+    /// A user's phone registered, for the first time or again.
     Registered {
         /// Whose.
         user: String,
-        /// Whether it was gone before.
+        /// Whether the user had none before.
         fresh: bool,
     },
-    /// A user's phone is gone.
+    /// One of a user's phones is gone, and there are others.
+    PhoneGone {
+        /// Whose.
+        user: String,
+        /// Where it was.
+        contact: String,
+        /// Why.
+        why: PhoneGone,
+    },
+    /// A user's last phone is gone.
     Unregistered {
         /// Whose.
         user: String,

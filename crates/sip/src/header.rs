@@ -220,6 +220,12 @@ impl<'a> NameAddr<'a> {
     pub(crate) fn expires(&self) -> Option<u64> {
         self.params.find("expires").flatten().and_then(number)
     }
+    /// Which phone a Contact is, and by which of its ways, where it says so: `+sip.instance` with `reg-id` (RFC 5626 section 4.1).
+    pub(crate) fn instance(&self) -> Option<String> {
+        let written = |name| self.params.find(name).flatten().map(|value| String::from_utf8_lossy(&unquote(value)).into_owned());
+        let instance = written("+sip.instance").filter(|instance| !instance.is_empty())?;
+        Some(format!("{instance} {}", written("reg-id").unwrap_or_default()))
+    }
 }
 
 /// The sequence number and method of a request (RFC 3261 section 20.16).

@@ -10,7 +10,7 @@
 //!
 //! Deliberately absent: other transports than UDP (the next step is a framer for streams); reliable provisional responses, session
 //! timers, transfer, UPDATE, subscriptions (they are answered 405 or 420); redirection of our own INVITE (a 3xx is a failure);
-//! authentication of our own requests; re-INVITEs of our own; more than one phone for each user; what an ACK carries.
+//! authentication of our own requests; re-INVITEs of our own; registration through a proxy (Path); what an ACK carries.
 
 mod border;
 pub mod dialog;
@@ -24,8 +24,8 @@ pub mod transaction;
 pub mod uri;
 pub mod writer;
 
-pub use border::{Census, Command, Config, Event, Identity, Output, Target};
+pub use border::{Census, Command, Config, Event, Identity, Output, Reason, Target};
 pub use dialog::{DialogStage, DialogState, Role, Will};
 pub use endpoint::{DIALOGS_MAX, Endpoint, TRANSACTIONS_MAX};
 pub use message::Message;
-pub use registrar::Binding;
+pub use registrar::{Binding, PHONES_MAX};

@@ -1,14 +1,22 @@
-//! Where everybody's phone is: the agents' phones say it themselves, and say it again before it runs out.
+//! Where everybody's phones are: the agents' phones say it themselves, and say it again before it runs out.
 //!
-//! The registrar of RFC 3261 section 10.3. One phone for each user: the last one to register wins.
+//! The registrar of RFC 3261 section 10.3. A user has up to [`PHONES_MAX`] phones, as somebody has who sits at a desk and carries one
+//! more; all of them are called at once.
+//!
+//! The standard knows Contacts, not phones. A phone that starts anew, or gets another address, registers another Contact and never takes
+//! the old one back; called beside the living one it would cost a leg and two seconds each time. So a Contact takes the place of another one
+//! when both are surely one phone's: the same URI (section 10.3 item 7); the same Call-ID further on (section 10.2: "All registrations
+//! from a UAC SHOULD use the same Call-ID"); the same `+sip.instance` (RFC 5626 section 4.1); or the same socket, by where its packets
+//! come from and by the host and port that it wants to be called at. What is left is a phone without an instance that comes back on
+//! another port: its dead twin goes by the first call that it does not answer ([`Registrar::put_out`]), or runs out.
 
 use crate::header::{Name, NameAddr};
 use crate::message::{Essentials, Message};
 use crate::transaction::{GIVE_UP, Key};
-use crate::uri::{Scheme, Uri};
+use crate::uri::{DEFAULT_PORT, Scheme, Uri};
 use bytes::Bytes;
-use model::{FlowId, Instant};
-use std::collections::{BTreeMap, BTreeSet};
+use model::{FlowId, Instant, PhoneGone};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -18,8 +26,11 @@ const EXPIRES_MIN: u64 = 30;
 const EXPIRES_MAX: u64 = 120;
 /// How many Contacts of one REGISTER are read.
 const CONTACTS_MAX: usize = 8;
+/// Phones of one user. One more puts out the one that has been silent longest. A desk phone, a softphone and one to carry are three; who
+/// needs more wants a queue.
+pub const PHONES_MAX: usize = 3;
 
-/// Where a user's phone is.
+/// Where one of a user's phones is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// Whose it is.
@@ -35,19 +46,37 @@ pub struct Binding {
 }
 
 /// What happened to a user's registration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
-    Registered { fresh: bool },
+    Registered {
+        fresh: bool,
+    },
+    /// One phone is gone, and the user has others.
+    Gone {
+        contact: String,
+        why: PhoneGone,
+    },
+    /// The last one is gone.
     Unregistered,
 }
 
 /// What a REGISTER asks for, read before anything is changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Wishes {
-    /// Every Contact with its time in seconds, zero to remove it; `None` for `*`.
-    contacts: Option<Vec<(String, u64)>>,
+    /// Every Contact; `None` for `*`.
+    contacts: Option<Vec<Wish>>,
     call_id: String,
     cseq: u32,
+}
+
+/// One Contact of a REGISTER.
+#[derive(Clone, Debug)]
+struct Wish {
+    uri: String,
+    /// Zero to remove it.
+    seconds: u64,
+    /// Which phone it is, where it says so.
+    instance: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +84,9 @@ struct Entry {
     binding: Binding,
     call_id: String,
     cseq: u32,
+    instance: Option<String>,
+    /// When it registered last.
+    heard: Instant,
 }
 
 /// The answer to a REGISTER.
@@ -69,11 +101,13 @@ pub(crate) struct Answer {
 /// All bindings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registrar {
-    entries: BTreeMap<String, Entry>,
-    expiries: BTreeSet<(Instant, String)>,
-    /// The last REGISTER of each user and its answer, for copies of it. In place of a transaction, so that memory follows the
-    /// number of users and not the number of packets.
-    answers: BTreeMap<String, Answer>,
+    /// At most [`PHONES_MAX`] for each user, who was heard longest ago first; nobody without any.
+    entries: BTreeMap<String, Vec<Entry>>,
+    /// When, whose, and which Contact.
+    expiries: BTreeSet<(Instant, String, String)>,
+    /// The last REGISTERs of each user and their answers, for copies of them: at most one for each phone. In place of transactions, so that
+    /// memory follows the number of users and not the number of packets.
+    answers: BTreeMap<String, VecDeque<Answer>>,
 }
 
 impl Wishes {
@@ -101,16 +135,17 @@ impl Wishes {
             }
             let wish = contact.expires().or(general).unwrap_or(EXPIRES_MAX);
             let granted = if wish == 0 { 0 } else { wish.clamp(EXPIRES_MIN, EXPIRES_MAX) };
-            contacts.push((uri.text().to_owned(), granted));
+            let instance = contact.instance();
+            contacts.push(Wish { uri: uri.text().to_owned(), seconds: granted, instance });
         }
         Ok(wishes(Some(contacts)))
     }
 }
 
 impl Registrar {
-    /// Where a user's phone is.
-    pub(crate) fn binding(&self, user: &str) -> Option<&Binding> {
-        self.entries.get(user).map(|e| &e.binding)
+    /// Where a user's phones are.
+    pub(crate) fn bindings(&self, user: &str) -> impl Iterator<Item = &Binding> + use<'_> {
+        self.of(user).iter().map(|entry| &entry.binding)
     }
 
     /// Does what an authenticated user's REGISTER asks for.
@@ -127,49 +162,81 @@ impl Registrar {
     ) -> Result<Vec<Change>, u16> {
         let Wishes { contacts, call_id, cseq } = wishes;
         let changing = contacts.as_ref().is_none_or(|c| !c.is_empty());
-        if changing && self.entries.get(user).is_some_and(|e| e.call_id == call_id && cseq <= e.cseq) {
+        if changing && self.of(user).iter().any(|e| e.call_id == call_id && cseq <= e.cseq) {
             return Err(500);
         }
-        let mut changes = Vec::new();
-        let Some(contacts) = contacts else {
-            changes.extend(self.remove(user).then_some(Change::Unregistered));
-            return Ok(changes);
-        };
-        let before = self.entries.contains_key(user);
-        for (contact, seconds) in contacts {
-            if seconds > 0 {
-                let binding = Binding { user: user.to_owned(), contact, flow, addr, expires: now + Duration::from_secs(seconds) };
-                self.insert(Entry { binding, call_id: call_id.clone(), cseq });
-            } else if self.is_at(user, &contact) {
-                self.remove(user);
+        let before = !self.of(user).is_empty();
+        let mut gone = Vec::new();
+        match contacts {
+            None => drop(self.remove_all(user)),
+            Some(contacts) => {
+                let named: Vec<String> = contacts.iter().map(|wish| wish.uri.clone()).collect();
+                for Wish { uri, seconds, instance } in contacts {
+                    if seconds > 0 {
+                        let binding =
+                            Binding { user: user.to_owned(), contact: uri, flow, addr, expires: now + Duration::from_secs(seconds) };
+                        let entry = Entry { binding, call_id: call_id.clone(), cseq, instance, heard: now };
+                        gone.extend(self.insert(entry, &named).map(|contact| Change::Gone { contact, why: PhoneGone::Full }));
+                    } else {
+                        let left = self.remove(user, |entry| same_uri(&entry.binding.contact, &uri));
+                        gone.extend(left.into_iter().map(|contact| Change::Gone { contact, why: PhoneGone::Left }));
+                    }
+                }
             }
         }
-        match (before, self.entries.contains_key(user)) {
-            (true, false) => changes.push(Change::Unregistered),
-            (_, true) if changing => changes.push(Change::Registered { fresh: !before }),
-            (_, _) => {}
-        }
-        Ok(changes)
+        Ok(match (before, !self.of(user).is_empty()) {
+            (true, false) => vec![Change::Unregistered],
+            (_, true) if changing => gone.into_iter().chain([Change::Registered { fresh: !before }]).collect(),
+            (_, _) => Vec::new(),
+        })
     }
 
-    fn is_at(&self, user: &str, contact: &str) -> bool {
-        let same = |b: &Binding| match (Uri::parse(b.contact.as_bytes()), Uri::parse(contact.as_bytes())) {
-            (Some(ours), Some(theirs)) => ours.same(&theirs),
-            _ => false,
-        };
-        self.binding(user).is_some_and(same)
+    /// A phone was called and has said nothing at all, and had not registered since `silent_since`: it is forgotten, unless it is the only one of the
+    /// user, who would be signed out by it. Whether it was.
+    pub(crate) fn put_out(&mut self, user: &str, contact: &str, silent_since: Instant) -> bool {
+        let several = self.of(user).len() > 1;
+        several && !self.remove(user, |entry| entry.binding.contact == contact && entry.heard <= silent_since).is_empty()
     }
-    fn insert(&mut self, entry: Entry) {
+
+    fn of(&self, user: &str) -> &[Entry] {
+        self.entries.get(user).map_or(&[], Vec::as_slice)
+    }
+
+    /// Writes a phone down in the place of what was known of it. `named` are all Contacts of its REGISTER: none of them is a former one of
+    /// another. The Contact that had to go for want of room, if one had to.
+    fn insert(&mut self, entry: Entry, named: &[String]) -> Option<String> {
         let user = entry.binding.user.clone();
-        self.remove(&user);
-        self.expiries.insert((entry.binding.expires, user.clone()));
-        self.entries.insert(user, entry);
+        self.remove(&user, |old| {
+            let contact = &old.binding.contact;
+            same_uri(contact, &entry.binding.contact) || entry.is_phone_of(old) && !named.iter().any(|uri| same_uri(uri, contact))
+        });
+        self.expiries.insert((entry.binding.expires, user.clone(), entry.binding.contact.clone()));
+        let entries = self.entries.entry(user.clone()).or_default();
+        entries.push(entry);
+        if entries.len() <= PHONES_MAX {
+            return None;
+        }
+        let silent = entries.first().map(|entry| entry.binding.contact.clone())?;
+        self.remove(&user, |entry| entry.binding.contact == silent);
+        Some(silent)
     }
-    /// Forgets a user's phone; whether there was one.
-    pub(crate) fn remove(&mut self, user: &str) -> bool {
-        let Some(entry) = self.entries.remove(user) else { return false };
-        self.expiries.remove(&(entry.binding.expires, entry.binding.user));
-        true
+
+    /// Forgets some of a user's phones; their Contacts.
+    fn remove(&mut self, user: &str, which: impl Fn(&Entry) -> bool) -> Vec<String> {
+        let Some(entries) = self.entries.get_mut(user) else { return Vec::new() };
+        let gone: Vec<Entry> = entries.extract_if(.., |entry| which(entry)).collect();
+        if entries.is_empty() {
+            self.entries.remove(user);
+        }
+        let forget = |Entry { binding: Binding { user, contact, expires, .. }, .. }| {
+            self.expiries.remove(&(expires, user, contact.clone()));
+            contact
+        };
+        gone.into_iter().map(forget).collect()
+    }
+
+    fn remove_all(&mut self, user: &str) -> Vec<String> {
+        self.remove(user, |_| true)
     }
 
     /// Forgets whoever is not in `known` any more, and says who that was.
@@ -177,28 +244,59 @@ impl Registrar {
         self.answers.retain(|user, _| known.contains_key(user));
         let gone: Vec<String> = self.entries.keys().filter(|user| !known.contains_key(*user)).cloned().collect();
         for user in &gone {
-            self.remove(user);
+            self.remove_all(user);
         }
         gone
     }
 
-    /// The next registration that has run out by now, if any: it is forgotten.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<String> {
-        let (_, user) = self.expiries.first().filter(|(at, _)| *at <= now).cloned()?;
-        self.remove(&user);
-        Some(user)
+    /// The next registration that has run out by now, if any: it is forgotten. Whose it was, and what that is for them.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<(String, Change)> {
+        let (_, user, contact) = self.expiries.first().filter(|(at, ..)| *at <= now).cloned()?;
+        self.remove(&user, |entry| entry.binding.contact == contact);
+        let change = if self.of(&user).is_empty() { Change::Unregistered } else { Change::Gone { contact, why: PhoneGone::Expired } };
+        Some((user, change))
     }
     /// When the next registration runs out.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.expiries.first().map(|(at, _)| *at)
+        self.expiries.first().map(|(at, ..)| *at)
     }
 
-    /// The answer that a copy of a user's last REGISTER gets.
+    /// The answer that a copy of one of a user's last REGISTERs gets.
     pub(crate) fn answer(&self, now: Instant, user: &str, key: Key) -> Option<&Answer> {
-        self.answers.get(user).filter(|a| a.key == key && now.since(a.at) < GIVE_UP)
+        self.answers.get(user)?.iter().find(|a| a.key == key && now.since(a.at) < GIVE_UP)
     }
     /// Keeps the answer to a user's REGISTER for copies of it.
     pub(crate) fn keep_answer(&mut self, user: &str, answer: Answer) {
-        self.answers.insert(user.to_owned(), answer);
+        let answers = self.answers.entry(user.to_owned()).or_default();
+        answers.truncate(PHONES_MAX - 1);
+        answers.push_front(answer);
     }
+}
+
+impl Entry {
+    /// Whether this is surely the phone that `old` was. Several Contacts of one REGISTER are as many phones as it says.
+    fn is_phone_of(&self, old: &Entry) -> bool {
+        let same_call = self.call_id == old.call_id;
+        if same_call && self.cseq == old.cseq {
+            return false;
+        }
+        let same_instance = self.instance.is_some() && self.instance == old.instance;
+        let (ours, theirs) = (&self.binding, &old.binding);
+        let same_socket = (ours.flow, ours.addr) == (theirs.flow, theirs.addr) && place(&ours.contact) == place(&theirs.contact);
+        same_call || same_instance || same_socket
+    }
+}
+
+/// Whether two Contacts are equal (section 19.1.4).
+fn same_uri(a: &str, b: &str) -> bool {
+    match (Uri::parse(a.as_bytes()), Uri::parse(b.as_bytes())) {
+        (Some(a), Some(b)) => a.same(&b),
+        _ => a == b,
+    }
+}
+
+/// The host and port that a Contact wants to be called at.
+fn place(contact: &str) -> Option<(String, u16)> {
+    let uri = Uri::parse(contact.as_bytes())?;
+    Some((uri.host().to_ascii_lowercase(), uri.port().unwrap_or(DEFAULT_PORT)))
 }

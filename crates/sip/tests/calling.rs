@@ -73,7 +73,7 @@ fn a_busy_phone_is_acknowledged_each_time_it_says_so() {
 fn giving_up_waits_for_the_phone_to_say_anything() {
     let mut desk = Desk::new();
     let (dialog, invite) = desk.calling();
-    desk.command(Command::Cancel { dialog });
+    desk.command(Command::Cancel { dialog, reason: None });
     desk.wait(400);
     assert!(desk.sent().is_empty(), "RFC 3261 section 9.1");
     desk.receive_from(PHONE, &response(&invite, 180, "p1", ""));
@@ -81,7 +81,7 @@ fn giving_up_waits_for_the_phone_to_say_anything() {
     assert_eq!((cancel.word(), cancel.header("CSeq"), cancel.header("Via")), ("CANCEL", "1 CANCEL", invite.header("Via")));
     assert_eq!((cancel.header("To"), cancel.header("From")), (invite.header("To"), invite.header("From")));
     assert_eq!(cancel.to, invite.to);
-    desk.command(Command::Cancel { dialog });
+    desk.command(Command::Cancel { dialog, reason: None });
     assert!(desk.sent().is_empty());
     desk.receive_from(PHONE, &response(&cancel, 200, "p1", ""));
     desk.receive_from(PHONE, &response(&invite, 487, "p1", ""));
@@ -92,6 +92,30 @@ fn giving_up_waits_for_the_phone_to_say_anything() {
 }
 
 #[test]
+fn a_phone_is_told_that_another_was_answered_and_so_is_one_that_answers_too_late() {
+    use sip::Reason::{AnsweredElsewhere, DeclinedElsewhere};
+    let elsewhere = "SIP;cause=200;text=\"Call completed elsewhere\"";
+    for (reason, says) in [(Some(AnsweredElsewhere), elsewhere), (Some(DeclinedElsewhere), "SIP;cause=603;text=\"Decline\""), (None, "")] {
+        let mut desk = Desk::new();
+        let (dialog, invite) = desk.calling();
+        desk.receive_from(PHONE, &response(&invite, 180, "p1", ""));
+        desk.command(Command::Cancel { dialog, reason });
+        let cancel = desk.one();
+        assert_eq!((cancel.word(), cancel.header("Reason")), ("CANCEL", says));
+        desk.receive_from(PHONE, &ok(&invite, "p1"));
+        let sent = desk.sent();
+        assert_eq!((sent[1].word(), sent[1].header("Reason")), ("BYE", says));
+    }
+    // Given up before the phone had said anything: the reason waits with the CANCEL. What is wanted after that changes nothing.
+    let mut desk = Desk::new();
+    let (dialog, invite) = desk.calling();
+    desk.command(Command::Cancel { dialog, reason: Some(AnsweredElsewhere) });
+    desk.command(Command::Cancel { dialog, reason: None });
+    desk.receive_from(PHONE, &response(&invite, 100, "", ""));
+    assert_eq!(desk.one().header("Reason"), elsewhere);
+}
+
+#[test]
 fn the_phone_answers_while_we_give_up() {
     for provisional_first in [true, false] {
         let mut desk = Desk::new();
@@ -99,7 +123,7 @@ fn the_phone_answers_while_we_give_up() {
         if provisional_first {
             desk.receive_from(PHONE, &response(&invite, 180, "p1", ""));
         }
-        desk.command(Command::Cancel { dialog });
+        desk.command(Command::Cancel { dialog, reason: None });
         desk.sent();
         desk.events();
         desk.receive_from(PHONE, &ok(&invite, "p1"));
@@ -246,7 +270,7 @@ fn commands_for_nobody_are_ignored() {
         Command::Accept { dialog, sdp: Bytes::new() },
         Command::Reject { dialog, status: 404, retry_after_secs: None },
         Command::Invite { dialog, to, from, sdp: Bytes::new() },
-        Command::Cancel { dialog },
+        Command::Cancel { dialog, reason: None },
         Command::Bye { dialog },
         Command::AnswerReoffer { dialog, sdp: Bytes::new() },
         Command::RefuseReoffer { dialog, status: 488 },

@@ -129,7 +129,7 @@ impl<'a> World<'a> {
                 self.command(1, |dialog| Command::Reject { dialog, status: 486, retry_after_secs: None });
             }
             if come(story.caller_cancels) && !std::mem::replace(&mut done[2], true) {
-                self.command(0, |dialog| Command::Cancel { dialog });
+                self.command(0, |dialog| Command::Cancel { dialog, reason: None });
             }
             let (answered, acked) =
                 (self.heard(0, |e| matches!(e, Event::Answered { .. })), self.heard(1, |e| matches!(e, Event::Acked { .. })));

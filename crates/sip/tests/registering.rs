@@ -4,12 +4,17 @@ mod common;
 
 use common::*;
 use model::DigestAlgorithm::{self, Md5, Sha256};
+use model::PhoneGone;
 use sip::{Census, Event};
 
 /// A phone that registers: its own count of requests, and the challenge it was given last.
 struct Phone {
     user: &'static str,
     password: String,
+    /// What makes its Call-ID another phone's.
+    make: &'static str,
+    /// Where its packets come from.
+    from: &'static str,
     cseq: u32,
     nc: u32,
     challenge: Option<(DigestAlgorithm, String)>,
@@ -17,7 +22,11 @@ struct Phone {
 
 impl Phone {
     fn new(user: &'static str) -> Phone {
-        Phone { user, password: format!("{user}-himitsu"), cseq: 0, nc: 0, challenge: None }
+        Phone { user, password: format!("{user}-himitsu"), make: "", from: PHONE, cseq: 0, nc: 0, challenge: None }
+    }
+    /// Another phone of the same user's, as far as Call-ID and address tell.
+    fn another(user: &'static str, make: &'static str, from: &'static str) -> Phone {
+        Phone { make, from, ..Phone::new(user) }
     }
     fn hear(&mut self, answer: &Sent, algorithm: DigestAlgorithm) {
         let name = if algorithm == Sha256 { "SHA-256" } else { "MD5" };
@@ -47,10 +56,10 @@ impl Phone {
     }
     fn register(&mut self, extra: &str) -> String {
         (self.cseq, self.nc) = (self.cseq + 1, self.nc + 1);
-        let (user, cseq) = (self.user, self.cseq);
+        let (user, cseq, make) = (self.user, self.cseq, self.make);
         format!(
-            "REGISTER sip:192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.60:5062;branch=z9hG4bKr{user}{cseq}{}\r\nFrom: <sip:{user}@192.0.2.1>;tag=t\r\n\
-             To: <sip:{user}@192.0.2.1>\r\nCall-ID: reg-{user}\r\nCSeq: {cseq} REGISTER\r\n{}{extra}Content-Length: 0\r\n\r\n",
+            "REGISTER sip:192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.60:5062;branch=z9hG4bKr{user}{make}{cseq}{}\r\nFrom: <sip:{user}@192.0.2.1>;tag=t\r\n\
+             To: <sip:{user}@192.0.2.1>\r\nCall-ID: reg-{user}{make}\r\nCSeq: {cseq} REGISTER\r\n{}{extra}Content-Length: 0\r\n\r\n",
             self.nc,
             self.credentials("REGISTER", user)
         )
@@ -58,14 +67,14 @@ impl Phone {
     /// Registers until it is through, and returns the last answer.
     fn through(&mut self, desk: &mut Desk, algorithm: DigestAlgorithm, extra: &str) -> Sent {
         let request = self.register(extra);
-        desk.receive_from(PHONE, &request);
+        desk.receive_from(self.from, &request);
         let answer = desk.one();
         if answer.word() != "401" {
             return answer;
         }
         self.hear(&answer, algorithm);
         let request = self.register(extra);
-        desk.receive_from(PHONE, &request);
+        desk.receive_from(self.from, &request);
         desk.one()
     }
 }
@@ -98,7 +107,7 @@ fn a_phone_registers_with_either_algorithm() {
         let ok = desk.one();
         assert_eq!((ok.word(), ok.header("Contact")), ("200", "<sip:sato@192.0.2.60:5062;line=1>;expires=120"));
         assert_eq!(desk.events(), [Event::Registered { user: "sato".to_owned(), fresh: true }]);
-        let binding = desk.endpoint.binding("sato").unwrap();
+        let binding = desk.endpoint.bindings("sato").next().unwrap();
         assert_eq!((binding.contact.as_str(), binding.addr.to_string().as_str()), ("sip:sato@192.0.2.60:5062;line=1", PHONE));
         assert_eq!(failures(&desk), 0);
         assert_eq!(desk.census(), Census::default(), "registrations are not counted");
@@ -134,7 +143,7 @@ fn a_replayed_password_is_stale() {
     let replay = phone.register("Contact: *\r\nExpires: 0\r\n");
     desk.receive_from("203.0.113.9:5060", &replay);
     assert!(desk.one().header("WWW-Authenticate").contains("stale=true"));
-    assert!(desk.endpoint.binding("sato").is_some() && desk.events().is_empty());
+    assert!(desk.endpoint.bindings("sato").next().is_some() && desk.events().is_empty());
     assert_eq!(failures(&desk), 0);
 }
 
@@ -183,10 +192,10 @@ fn a_registration_runs_out() {
     assert!(ok.header("Contact").ends_with(";expires=40"));
     desk.events();
     desk.wait(39_999);
-    assert!(desk.endpoint.binding("sato").is_some());
+    assert!(desk.endpoint.bindings("sato").next().is_some());
     desk.wait(1);
     assert_eq!(desk.events(), [Event::Unregistered { user: "sato".to_owned(), expired: true }]);
-    assert!(desk.endpoint.binding("sato").is_none() && desk.endpoint.poll_timeout().is_none());
+    assert!(desk.endpoint.bindings("sato").next().is_none() && desk.endpoint.poll_timeout().is_none());
 }
 
 #[test]
@@ -216,8 +225,156 @@ fn a_phone_says_goodbye() {
     }
 }
 
+/// Where sato can be called, in order.
+fn places(desk: &Desk) -> Vec<String> {
+    desk.endpoint.bindings("sato").map(|binding| binding.contact.clone()).collect()
+}
+
+fn at(contact: &str) -> String {
+    format!("Contact: <{contact}>\r\n")
+}
+
+fn registered(fresh: bool) -> Event {
+    Event::Registered { user: "sato".to_owned(), fresh }
+}
+
+fn gone(contact: &str, why: PhoneGone) -> Event {
+    Event::PhoneGone { user: "sato".to_owned(), contact: contact.to_owned(), why }
+}
+
+const DESK: &str = "sip:sato@192.0.2.60:5062";
+const POCKET: &str = "sip:sato@192.0.2.61:40000";
+const POCKET_IS: &str = "192.0.2.61:40000";
+
 #[test]
-fn the_last_phone_of_a_user_wins() {
+fn a_desk_phone_and_a_softphone_are_both_called_and_the_last_to_go_signs_out() {
+    let (mut desk, mut phone, mut soft) = (Desk::new(), Phone::new("sato"), Phone::another("sato", "s", POCKET_IS));
+    phone.through(&mut desk, Sha256, &at(DESK));
+    let ok = soft.through(&mut desk, Sha256, &at(POCKET));
+    // RFC 3261 section 10.3 item 8: all of them.
+    let listed: Vec<&str> = ok.text.lines().filter(|l| l.starts_with("Contact: ")).collect();
+    assert_eq!(listed, [format!("Contact: <{DESK}>;expires=120"), format!("Contact: <{POCKET}>;expires=120")]);
+    assert_eq!(places(&desk), [DESK, POCKET]);
+    assert_eq!(desk.events(), [registered(true), registered(false)]);
+    soft.through(&mut desk, Sha256, &format!("{}Expires: 0\r\n", at(POCKET)));
+    assert_eq!((places(&desk), desk.events()), (vec![DESK.to_owned()], vec![gone(POCKET, PhoneGone::Left), registered(false)]));
+    phone.through(&mut desk, Sha256, &format!("{}Expires: 0\r\n", at(DESK)));
+    assert_eq!(desk.events(), [Event::Unregistered { user: "sato".to_owned(), expired: false }]);
+    assert_eq!((places(&desk).len(), desk.endpoint.poll_timeout()), (0, None));
+}
+
+#[test]
+fn one_of_two_phones_runs_out_alone() {
+    let (mut desk, mut phone, mut soft) = (Desk::new(), Phone::new("sato"), Phone::another("sato", "s", POCKET_IS));
+    phone.through(&mut desk, Sha256, &format!("{}Expires: 40\r\n", at(DESK)));
+    soft.through(&mut desk, Sha256, &format!("{}Expires: 60\r\n", at(POCKET)));
+    desk.events();
+    desk.wait(40_000);
+    assert_eq!((places(&desk), desk.events()), (vec![POCKET.to_owned()], vec![gone(DESK, PhoneGone::Expired)]));
+    desk.wait(20_000);
+    assert_eq!(desk.events(), [Event::Unregistered { user: "sato".to_owned(), expired: true }]);
+    assert_eq!(desk.endpoint.poll_timeout(), None);
+}
+
+#[test]
+fn a_fourth_phone_puts_out_the_one_that_was_silent_longest() {
+    let mut desk = Desk::new();
+    let mut phones = [Phone::new("sato"), Phone::another("sato", "b", "192.0.2.71:5060"), Phone::another("sato", "c", "192.0.2.72:5060")];
+    let contacts = ["sip:sato@192.0.2.60", "sip:sato@192.0.2.71", "sip:sato@192.0.2.72", "sip:sato@192.0.2.73"];
+    for (phone, contact) in phones.iter_mut().zip(contacts) {
+        phone.through(&mut desk, Sha256, &at(contact));
+        desk.wait(1_000);
+    }
+    // The first says that it is still there: the second has been silent longest from here on.
+    phones[0].through(&mut desk, Sha256, &at(contacts[0]));
+    desk.events();
+    Phone::another("sato", "d", "192.0.2.73:5060").through(&mut desk, Sha256, &at(contacts[3]));
+    assert_eq!(places(&desk), [contacts[2], contacts[0], contacts[3]]);
+    assert_eq!(desk.events(), [gone(contacts[1], PhoneGone::Full), registered(false)]);
+}
+
+#[test]
+fn a_phone_that_starts_anew_leaves_no_dead_twin() {
+    // What it registers after the start, and what gives away that it is the same phone.
+    let restarts = [
+        ("the same URI", "again", "192.0.2.9:1024", at(DESK)),
+        ("the same URI, written otherwise", "again", PHONE, at("sip:%73ato@192.0.2.60:5062")),
+        ("the same Call-ID from another address", "", "192.0.2.61:40000", at(POCKET)),
+        ("the same socket", "again", PHONE, at("sip:sato-0x5581@192.0.2.60:5062")),
+        ("the same instance", "again", "192.0.2.61:40000", format!("Contact: <{POCKET}>;+sip.instance=\"<urn:uuid:1>\"\r\n")),
+    ];
+    for (what, make, from, contact) in restarts {
+        let (mut desk, mut before) = (Desk::new(), Phone::new("sato"));
+        before.through(&mut desk, Sha256, &format!("Contact: <{DESK}>;+sip.instance=\"<urn:uuid:1>\"\r\n"));
+        let mut after = Phone { make, from, ..before };
+        assert_eq!(after.through(&mut desk, Sha256, &contact).word(), "200");
+        assert_eq!(places(&desk).len(), 1, "{what}: {:?}", places(&desk));
+        assert_eq!(desk.events(), [registered(true), registered(false)], "{what}");
+    }
+}
+
+#[test]
+fn what_may_be_another_phone_is_one() {
+    let others = [
+        ("another instance", POCKET_IS, format!("Contact: <{POCKET}>;+sip.instance=\"<urn:uuid:2>\"\r\n")),
+        ("another way of the same instance", POCKET_IS, format!("Contact: <{POCKET}>;+sip.instance=\"<urn:uuid:1>\";reg-id=2\r\n")),
+        ("behind the same router", "192.0.2.60:40000", at("sip:sato@10.0.0.7:5062")),
+        ("another program on the same machine", "192.0.2.60:5072", at("sip:sato@192.0.2.60:5072")),
+    ];
+    for (what, from, contact) in others {
+        let (mut desk, mut one) = (Desk::new(), Phone::new("sato"));
+        one.through(&mut desk, Sha256, &format!("Contact: <{DESK}>;+sip.instance=\"<urn:uuid:1>\"\r\n"));
+        Phone::another("sato", "other", from).through(&mut desk, Sha256, &contact);
+        assert_eq!(places(&desk).len(), 2, "{what}");
+    }
+    // Several Contacts of one REGISTER are as many phones as it says, also when they stand at one socket.
+    let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+    let both = "Contact: <sip:sato@192.0.2.60:5062;line=1>, <sip:sato@192.0.2.60:5062;line=2>\r\n";
+    phone.through(&mut desk, Sha256, both);
+    phone.through(&mut desk, Sha256, both);
+    assert_eq!(places(&desk).len(), 2);
+}
+
+#[test]
+fn a_phone_that_answered_nothing_is_put_out_but_never_the_last_nor_one_that_is_back() {
+    let (mut desk, mut phone, mut soft) = (Desk::new(), Phone::new("sato"), Phone::another("sato", "s", POCKET_IS));
+    phone.through(&mut desk, Sha256, &at(DESK));
+    let put_out = |desk: &mut Desk, contact: &str, since| {
+        desk.command(sip::Command::PutOut { user: "sato".to_owned(), contact: contact.to_owned(), since });
+    };
+    let now = model::Instant::from_millis(desk.millis());
+    put_out(&mut desk, DESK, now);
+    assert_eq!(places(&desk), [DESK], "an agent is not signed out by it");
+    desk.wait(2_000);
+    soft.through(&mut desk, Sha256, &at(POCKET));
+    desk.events();
+    put_out(&mut desk, POCKET, now);
+    assert_eq!(places(&desk), [DESK, POCKET], "it has registered since it was called");
+    put_out(&mut desk, DESK, now);
+    assert_eq!((places(&desk), desk.events()), (vec![POCKET.to_owned()], vec![gone(DESK, PhoneGone::Silent)]));
+    // It only has to say that it is there.
+    phone.through(&mut desk, Sha256, &at(DESK));
+    assert_eq!(places(&desk), [POCKET, DESK]);
+}
+
+#[test]
+fn two_phones_of_one_user_each_get_the_copy_of_their_own_answer() {
+    let (mut desk, mut phone, mut soft) = (Desk::new(), Phone::new("sato"), Phone::another("sato", "s", POCKET_IS));
+    phone.through(&mut desk, Sha256, &at(DESK));
+    soft.through(&mut desk, Sha256, &at(POCKET));
+    desk.events();
+    for phone in [&mut phone, &mut soft] {
+        let contact = if phone.make.is_empty() { DESK } else { POCKET };
+        (phone.cseq, phone.nc) = (phone.cseq - 1, phone.nc - 1);
+        let copy = phone.register(&at(contact));
+        desk.receive_from(phone.from, &copy);
+        assert_eq!(desk.one().word(), "200");
+    }
+    assert!(desk.events().is_empty());
+}
+
+#[test]
+fn a_phone_moves_within_one_register() {
     let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
     phone.through(&mut desk, Sha256, CONTACT);
     let moved = "Contact: <sip:sato@192.0.2.60:5062;line=1>;expires=0, <sip:sato@192.0.2.61>\r\n";
@@ -249,7 +406,7 @@ fn a_registration_that_is_nonsense_changes_nothing() {
         desk.events();
         assert_eq!(phone.through(&mut desk, Sha256, extra).word(), status, "{extra}");
         assert!(desk.events().is_empty());
-        assert_eq!(desk.endpoint.binding("sato").unwrap().contact, "sip:sato@192.0.2.60:5062;line=1");
+        assert_eq!(desk.endpoint.bindings("sato").next().unwrap().contact, "sip:sato@192.0.2.60:5062;line=1");
     }
 }
 
@@ -260,7 +417,7 @@ fn registrations_of_one_call_come_in_order() {
     phone.through(&mut desk, Sha256, CONTACT);
     phone.cseq = 5;
     assert_eq!(phone.through(&mut desk, Sha256, "Contact: *\r\nExpires: 0\r\n").word(), "500");
-    assert!(desk.endpoint.binding("sato").is_some());
+    assert!(desk.endpoint.bindings("sato").next().is_some());
 }
 
 #[test]
@@ -287,7 +444,7 @@ fn a_user_who_is_no_more_has_no_phone() {
         desk.events.push(event);
     }
     assert_eq!(desk.events(), [Event::Unregistered { user: "sato".to_owned(), expired: false }]);
-    assert!(desk.endpoint.binding("sato").is_none() && desk.endpoint.poll_timeout().is_none());
+    assert!(desk.endpoint.bindings("sato").next().is_none() && desk.endpoint.poll_timeout().is_none());
 }
 
 #[test]

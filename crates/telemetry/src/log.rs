@@ -3,7 +3,7 @@
 //! Ids are fields, so that `call=17` finds one call's whole way. What strangers can make happen as often as they like is counted by the
 //! metrics and stays below INFO here, so that nobody outside can fill the disk.
 
-use model::{AgentState, BreakReason, Event, OfferEnd, QueueEnd, Refusal};
+use model::{AgentState, BreakReason, Event, OfferEnd, PhoneGone, QueueEnd, Refusal};
 use std::fmt;
 use std::io::IsTerminal;
 use tracing::{debug, error, info, trace, warn};
@@ -128,6 +128,12 @@ pub fn note(event: &Event) {
         Event::Registered { agent } => info!(%agent, "the agent's phone is here"),
         Event::Unregistered { agent, expired: false } => info!(%agent, "the agent's phone signed out"),
         Event::Unregistered { agent, expired: true } => warn!(%agent, "the agent's phone is gone without signing out"),
+        Event::PhoneGone { agent, why } => match why {
+            PhoneGone::Left | PhoneGone::Full => info!(%agent, %why, "one of the agent's phones is not called any more"),
+            PhoneGone::Expired | PhoneGone::Silent => {
+                warn!(%agent, %why, "one of the agent's phones is gone without signing out; the others ring");
+            }
+        },
         Event::AuthenticationFailed => debug!("wrong name or password"),
 
         Event::SipRequest { method, direction, again } => trace!(method = method.name(), %direction, again, "SIP request"),

@@ -143,7 +143,7 @@ fn follow(exchange: &Exchange, args: &CallArgs, mut keys: Vec<Key>, began: Insta
                     None => Outcome::Refused(status),
                 });
             }
-            Event::Registered | Event::Unregistered | Event::RegisterFailed(_) | Event::Incoming { .. } => {}
+            Event::Registered | Event::Unregistered | Event::RegisterFailed(_) | Event::Incoming { .. } | Event::Reason(_) => {}
         }
     }
 }

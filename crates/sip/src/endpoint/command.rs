@@ -4,16 +4,24 @@
 
 use super::store::{Alarm, Cancel, Client, ClientMachine, Leg, OurInvite, Path, Purpose, Stage};
 use super::{DIALOGS_MAX, Endpoint};
-use crate::border::{Command, Event, Identity, Target};
+use crate::border::{Command, Event, Identity, Reason, Target};
 use crate::dialog::{DialogStage, DialogState, Role};
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key};
 use crate::uri::{Scheme, Uri, escape_user};
 use crate::writer::{ALLOW, Writer, quoted};
-use model::{DialogId, Instant, Method};
+use model::{DialogId, Instant, Method, PhoneGone};
 
 /// A status to refuse with: 500 if it is no refusal.
 pub(super) fn refusal(status: u16) -> u16 {
     if (300..700).contains(&status) { status } else { 500 }
+}
+
+/// A request that ends a call, with what the phone is told of it (RFC 3326 section 2: in "any request within a dialog, in any CANCEL request").
+pub(super) fn with_reason(writer: Writer, reason: Option<Reason>) -> Writer {
+    match reason {
+        Some(reason) => writer.header("Reason", reason.text()),
+        None => writer,
+    }
 }
 
 impl Endpoint {
@@ -23,11 +31,16 @@ impl Endpoint {
             Command::Accept { dialog, sdp } => self.accept(now, dialog, &sdp),
             Command::Reject { dialog, status, retry_after_secs } => self.reject(now, dialog, status, retry_after_secs),
             Command::Invite { dialog, to, from, sdp } => self.invite(now, dialog, &to, &from, &sdp),
-            Command::Cancel { dialog } => self.give_up(now, dialog),
+            Command::Cancel { dialog, reason } => self.give_up(now, dialog, reason),
             Command::Bye { dialog } => self.bye(now, dialog),
             Command::AnswerReoffer { dialog, sdp } => self.answer_reoffer(now, dialog, &sdp),
             Command::RefuseReoffer { dialog, status } => self.refuse_reoffer(now, dialog, status),
             Command::Probe { dialog } => self.probe(now, dialog),
+            Command::PutOut { user, contact, since } => {
+                if self.registrar.put_out(&user, &contact, since) {
+                    self.event(Event::PhoneGone { user, contact, why: PhoneGone::Silent });
+                }
+            }
         }
     }
 
@@ -105,10 +118,13 @@ impl Endpoint {
         self.begin_client(key, Client { machine: ClientMachine::Invite(Box::new(machine)), request, method: Method::Invite, path, dialog });
     }
 
-    /// Gives up our own call, now or as soon as that is allowed (section 9.1: not before a provisional answer).
-    pub(super) fn give_up(&mut self, now: Instant, dialog: DialogId) {
+    /// Gives up our own call, now or as soon as that is allowed (section 9.1: not before a provisional answer). The first reason stands.
+    pub(super) fn give_up(&mut self, now: Instant, dialog: DialogId, reason: Option<Reason>) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         let Stage::Outgoing { invite, heard, cancel, .. } = &mut leg.stage else { return };
+        if *cancel == Cancel::No {
+            leg.reason = reason;
+        }
         match cancel {
             Cancel::Sent { .. } => return,
             Cancel::No | Cancel::Wanted if !*heard => {
@@ -117,12 +133,12 @@ impl Endpoint {
             }
             Cancel::No | Cancel::Wanted => *cancel = Cancel::Sent { give_up: now + GIVE_UP },
         }
-        let invite = *invite;
+        let (invite, reason) = (*invite, leg.reason);
         self.alarms.set(Alarm::Leg(dialog), leg.poll_timeout());
         let Some(Client { machine: ClientMachine::Invite(ours), path, .. }) = self.clients.get(&invite) else { return };
         let (writer, _) = ours.base.request("CANCEL", ours.base.local_cseq, &ours.via, &self.contact);
         let machine = ClientMachine::Other { machine: ClientOther::new(now), purpose: Purpose::Cancel };
-        let client = Client { machine, request: writer.empty(), method: Method::Cancel, path: *path, dialog };
+        let client = Client { machine, request: with_reason(writer, reason).empty(), method: Method::Cancel, path: *path, dialog };
         self.begin_client(invite.cancelling(), client);
     }
 
@@ -130,7 +146,7 @@ impl Endpoint {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         match &mut leg.stage {
             Stage::Incoming { .. } => self.reject(now, dialog, 480, None),
-            Stage::Outgoing { .. } => self.give_up(now, dialog),
+            Stage::Outgoing { .. } => self.give_up(now, dialog, None),
             // Section 15: "the callee's UA MUST NOT send a BYE on a confirmed dialog until it has received an ACK".
             Stage::Answering(answering) => answering.hang_up = true,
             Stage::Confirmed | Stage::Reoffered { .. } => self.hang_up(now, dialog),

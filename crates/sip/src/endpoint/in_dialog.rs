@@ -61,7 +61,7 @@ impl Endpoint {
                 self.end(asked.now, dialog);
             }
             // Section 15 forbids it to the called side of an early dialog; whoever does it will not answer any more.
-            Some(Stage::Outgoing { .. }) => self.give_up(asked.now, dialog),
+            Some(Stage::Outgoing { .. }) => self.give_up(asked.now, dialog, None),
             Some(Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. }) => {
                 self.event(Event::Bye { dialog });
                 self.end(asked.now, dialog);

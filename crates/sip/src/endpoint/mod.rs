@@ -123,8 +123,8 @@ impl Endpoint {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Now) {
-        while let Some(user) = self.registrar.handle_timeout(now.mono) {
-            self.event(Event::Unregistered { user, expired: true });
+        while let Some((user, change)) = self.registrar.handle_timeout(now.mono) {
+            self.registration_changed(&user, change, true);
         }
         while let Some(alarm) = self.alarms.pop(now.mono) {
             match alarm {
@@ -145,9 +145,9 @@ impl Endpoint {
         [self.alarms.next(), self.registrar.poll_timeout()].into_iter().flatten().min()
     }
 
-    /// Where a user's phone is.
-    pub fn binding(&self, user: &str) -> Option<&Binding> {
-        self.registrar.binding(user)
+    /// Where a user's phones are: at most [`PHONES_MAX`](crate::PHONES_MAX), the one that was heard longest ago first.
+    pub fn bindings(&self, user: &str) -> impl Iterator<Item = &Binding> + use<'_> {
+        self.registrar.bindings(user)
     }
 
     /// The state of a dialog, as it can be written down.

@@ -152,7 +152,8 @@ impl Endpoint {
             .and_then(|wishes| self.registrar.handle_register(asked.now, &user, wishes, flow, addr));
         let status = outcome.as_ref().map_or_else(|status| *status, |_| 200);
         let mut writer = asked.echo.response(status, &self.stateless_tag(asked));
-        if let (true, Some(binding)) = (outcome.is_ok(), self.registrar.binding(&user)) {
+        // Section 10.3 item 8: "Contact header field values enumerating all current bindings".
+        for binding in self.registrar.bindings(&user).filter(|_| outcome.is_ok()) {
             let seconds = binding.expires.since(asked.now).as_secs();
             writer = writer.header("Contact", format!("<{}>;expires={seconds}", binding.contact));
         }
@@ -160,11 +161,17 @@ impl Endpoint {
         self.registrar.keep_answer(&user, Answer { key: asked.key, at: asked.now, status, bytes: bytes.clone() });
         self.transmit_response(None, asked.path, status, bytes);
         for change in outcome.unwrap_or_default() {
-            self.event(match change {
-                Change::Registered { fresh } => Event::Registered { user: user.clone(), fresh },
-                Change::Unregistered => Event::Unregistered { user: user.clone(), expired: false },
-            });
+            self.registration_changed(&user, change, false);
         }
+    }
+
+    pub(super) fn registration_changed(&mut self, user: &str, change: Change, expired: bool) {
+        let user = user.to_owned();
+        self.event(match change {
+            Change::Registered { fresh } => Event::Registered { user, fresh },
+            Change::Gone { contact, why } => Event::PhoneGone { user, contact, why },
+            Change::Unregistered => Event::Unregistered { user, expired },
+        });
     }
 
     /// Who has proved a password; if nobody has, 401 has been sent.

@@ -67,7 +67,7 @@ impl Endpoint {
             self.event(Event::Ringing { dialog });
         }
         if wanted {
-            self.give_up(now, dialog);
+            self.give_up(now, dialog, None);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the endpoint remembers: transactions with their messages, dialogs with their stage, and who wants to be woken when.
 
+use crate::border::Reason;
 use crate::dialog::{DialogStage, DialogState};
 use crate::header::{Name, NameAddr, Via};
 use crate::message::Message;
@@ -172,6 +173,8 @@ impl Client {
 pub(super) struct Leg {
     pub(super) state: DialogState,
     pub(super) stage: Stage,
+    /// Why we gave it up, for the CANCEL, or for the BYE when a 200 was quicker.
+    pub(super) reason: Option<Reason>,
     /// The OPTIONS that is out.
     pub(super) probe: Option<Key>,
     /// Server transactions open for requests inside the dialog.
@@ -228,7 +231,7 @@ pub(super) enum Cancel {
 
 impl Leg {
     pub(super) fn new(state: DialogState, stage: Stage) -> Leg {
-        let mut leg = Leg { state, stage: Stage::Confirmed, probe: None, open: 0 };
+        let mut leg = Leg { state, stage: Stage::Confirmed, reason: None, probe: None, open: 0 };
         leg.enter(stage);
         leg
     }

@@ -42,7 +42,7 @@ impl Endpoint {
                     Client { machine: ClientMachine::Invite(Box::new(ours)), request: Bytes::new(), method: Method::Invite, path, dialog };
                 self.clients.insert(key, client);
                 self.add_leg(dialog, Leg::new(state, Stage::Outgoing { invite: key, heard: true, rang: false, cancel: Cancel::No }));
-                self.give_up(now.mono, dialog);
+                self.give_up(now.mono, dialog, None);
                 true
             }
             (DialogStage::Early, None) => false,

@@ -1,5 +1,6 @@
 //! Sending, and remembering what was sent.
 
+use super::command::with_reason;
 use super::store::{Alarm, Answering, Client, ClientMachine, Leg, Path, Purpose, Server, ServerMachine, Stage};
 use super::{Asked, Endpoint, TRANSACTIONS_MAX};
 use crate::border::{Event, Output};
@@ -135,7 +136,8 @@ impl Endpoint {
         let key = Key::client(&branch, method.name());
         let path = Path { flow: state.flow, addr: to };
         let machine = ClientMachine::Other { machine: ClientOther::new(now), purpose };
-        self.begin_client(key, Client { machine, request: writer.empty(), method, path, dialog });
+        let reason = self.legs.get(&dialog).and_then(|leg| leg.reason).filter(|_| purpose == Purpose::Bye);
+        self.begin_client(key, Client { machine, request: with_reason(writer, reason).empty(), method, path, dialog });
         key
     }
     pub(super) fn remove_client(&mut self, key: Key) {

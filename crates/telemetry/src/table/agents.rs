@@ -82,13 +82,26 @@ pub(super) const TABLE: &[Entry] = &[
     },
     Entry {
         name: "agent_phones_lost_total",
-        help: "Agents' phones that are gone. expired=true: not signed out but silent, as after a power or network failure.",
+        help: "Agents left without any phone. expired=true: not signed out but silent, as after a power or network failure.",
         labels: &["expired"],
         of: Of::Events {
             from_start: &[&["true"], &["false"]],
             count: |event, tell| {
                 if let Event::Unregistered { expired, .. } = event {
                     tell(&[yes_or_no(*expired)], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "agent_spare_phones_gone_total",
+        help: "Phones of agents who have another. silent: it was called and nothing came back; expired: it did not register in time. Many: look at phones or network, agents may hear no bell.",
+        labels: &["reason"],
+        of: Of::Events {
+            from_start: &[&["left"], &["expired"], &["silent"], &["full"]],
+            count: |event, tell| {
+                if let Event::PhoneGone { why, .. } = event {
+                    tell(&[&why.to_string()], 1.0);
                 }
             },
         },
