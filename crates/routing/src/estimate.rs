@@ -2,7 +2,8 @@
 //!
 //! With `j` callers before, the next step comes at the rate of `c` agents finishing and of those before losing patience: the mean is the
 //! sum over i = 0..=j of 1/(c mu + i theta) (Erlang A; Garnett, Mandelbaum, Reiman 2002). The steps are independent and exponential, so
-//! their variances add up; the range is that of the gamma distribution with this mean and variance (Wilson-Hilferty 1931).
+//! their variances add up. What is learnt from n calls may itself be off by one in the root of n: mean squared over n is added. The range is
+//! that of the gamma distribution with this mean and variance (Wilson-Hilferty 1931).
 //!
 //! **What is told.** Five of a hundred are answered before the low end and ten after the high end: the range holds for 85 of 100, the middle
 //! of the 75 to 95 that it is held to. It is not symmetric because only its high end is spoken, and that is the end which hurts: a nine in
@@ -24,7 +25,8 @@ use std::time::Duration;
 
 /// Finished calls without which nothing is told.
 pub(crate) const SUPPORT_MIN: u32 = 20;
-/// Each call counts for a little less with each that follows: about this many count.
+/// Each call counts for a little less with each that follows: about this many count. Half as many follow an
+/// hour of longer calls no better: it is over before they are learnt, and then they are remembered when they are short again (measured).
 const MEMORY: u64 = 256;
 /// As many forecasts count when a queue judges itself: so few that it falls silent within an hour of a busy queue, and speaks again as soon.
 const JUDGED_MEMORY: u64 = 64;
@@ -172,7 +174,8 @@ impl Learnt {
         let handling = self.handling_secs()?;
         let millionths = |share: f64| (share * 1e6).round() as u32;
         let (share, own_time) = (millionths(self.share(handling)), millionths(self.own_time()));
-        Some(Basis { staffed, ahead, handling: millis(handling), giving_up: (self.hazard() * 1e9).round() as u64, share, own_time })
+        let calls = (self.handled_calls / ONE) as u32;
+        Some(Basis { staffed, ahead, handling: millis(handling), calls, giving_up: (self.hazard() * 1e9).round() as u64, share, own_time })
     }
     /// The range that follows from a basis, if it can be told.
     pub(crate) fn expected(&self, basis: &Basis) -> Option<Estimate> {
@@ -244,7 +247,8 @@ fn range(basis: &Basis) -> Option<(Millis, Millis)> {
     if !(served.is_finite() && served > 0.0) {
         return None;
     }
-    let (mean, variance) = moments(served, basis.giving_up as f64 / 1e9, basis.ahead);
+    let (mean, of_chance) = moments(served, basis.giving_up as f64 / 1e9, basis.ahead);
+    let variance = of_chance + mean * mean / f64::from(basis.calls.max(1));
     Some((millis(quantile(mean, variance, Z_LOW)), millis(quantile(mean, variance, Z_HIGH))))
 }
 

@@ -103,6 +103,9 @@ pub struct Basis {
     pub ahead: u32,
     /// What a call takes, after-call work included.
     pub handling: Millis,
+    /// Calls that this has been learnt from and that still count.
+    #[serde(default)]
+    pub calls: u32,
     /// How many lose patience in 10^9 seconds of waiting. 0 where nobody wrote it down: no fewer give up than that.
     #[serde(default)]
     pub giving_up: u64,

@@ -40,8 +40,9 @@ fn nothing_is_told_before_twenty_calls_are_finished_nor_with_nobody_there() {
     desk.calls(secs(at + 1), 30, "nurse");
     let told = desk.acd.expected_wait(secs(at + 1), TicketId(30)).expect("25 calls are enough");
     assert_eq!(told.support, 25);
-    // One agent, 100 s a call, nobody loses patience, nobody before: exponential with mean 100 s, whose quantiles are 5.1 s and 230.3 s.
-    assert!((3_900..5_200).contains(&told.low.0) && (227_000..231_000).contains(&told.high.0), "{told:?}");
+    // One agent, 100 s a call, nobody loses patience, nobody before: exponential with mean 100 s, whose
+    // quantiles are 5.1 s and 230.3 s; that 25 calls may not tell the mean makes it wider.
+    assert!((3_200..5_200).contains(&told.low.0) && (228_000..236_000).contains(&told.high.0), "{told:?}");
     desk.declares(secs(at + 2), "yuki", Change::SignOut);
     assert_eq!(desk.acd.expected_wait(secs(at + 2), TicketId(30)), None);
 }
@@ -76,14 +77,14 @@ fn longer_calls_are_a_reason_to_wait_longer_by_what_they_are_longer() {
     desk.calls(secs(at + 2), 31, "nurse");
     let told = desk.acd.expected_wait(secs(at + 2), TicketId(31)).unwrap();
     desk.does(|acd| acd.told(secs(at + 2), TicketId(31), told));
-    // 350 s instead of 100 s, after 25 others: the mean is 109.6 s. That makes the high end for the next in line 22 s longer, and 25 s in a line
-    // that has been seen to move at 0.89 of its speed.
+    // 350 s instead of 100 s, after 25 others: the mean is 109.6 s. That makes the high end for the next in line 22 s longer, and some 26 s
+    // in a line that has been seen to move at 0.89 of its speed.
     desk.hangs_up(secs(at + 350), "yuki");
     desk.answers(secs(at + 350), "yuki");
     let later = desk.acd.expected_wait(secs(at + 350), TicketId(31)).unwrap();
     let rise = later.high.0 + 348_000 - told.high.0;
     assert_eq!(later.rose, Some(Rose::LongerCalls));
-    assert!((24_000..26_000).contains(&rise), "{rise} ms, and not the {} of a wait that begins anew", 250_000 + 348_000 - told.high.0);
+    assert!((24_000..29_000).contains(&rise), "{rise} ms, and not the {} of a wait that begins anew", 250_000 + 348_000 - told.high.0);
     desk.hangs_up(secs(at + 900), "yuki");
 }
 

@@ -24,6 +24,8 @@ struct Facts {
     agents: u32,
     ahead: u32,
     handling_ms: u64,
+    /// That this was learnt from.
+    calls: f64,
     /// In 10^9 s of waiting.
     giving_up: u64,
     /// In millionths.
@@ -37,7 +39,7 @@ fn high_end(facts: &Facts) -> f64 {
     let speed = f64::from(facts.agents) * facts.share as f64 / 1e6 / (facts.handling_ms as f64 / 1e3);
     let steps = (0..=facts.ahead).map(|i| 1.0 / (speed + f64::from(i) * facts.giving_up as f64 / 1e9));
     let (mean, variance) = steps.fold((0.0, 0.0), |(mean, variance), step| (mean + step, variance + step * step));
-    let ninth = variance / mean / mean / 9.0;
+    let ninth = (variance / mean / mean + 1.0 / facts.calls) / 9.0;
     mean * (1.0 - ninth + 1.281_551_565_5 * ninth.sqrt()).powi(3)
 }
 
@@ -290,6 +292,7 @@ fn facts(learnt: &Learnt, state: &State, claim: &Claim, ringing: &BTreeSet<Ticke
         agents: state.agents.iter().filter(there).count() as u32,
         ahead: state.waiting.iter().filter(before).count() as u32,
         handling_ms: (handling * 1e3).round() as u64,
+        calls: handled_calls.floor().max(1.0),
         giving_up: if waited > 0.0 { (abandoned / waited * 1e9).round() as u64 } else { 0 },
         share: ((moved + 16.0) / (manned / handling + 16.0 / own_time) * 1e6).round() as u64,
         own_time: (own_time * 1e6).round() as u64,

@@ -2,7 +2,8 @@
 //!
 //! A range is told to every second caller when they find nobody free, and to the others after 75 s in line, as the shipped flow does. It is judged when
 //! the caller is answered, and when somebody gives up after its high end: that was wrong as well. Who gives up before says nothing about it.
-//! In each scenario 75 to 95 of 100 ranges hold, of at least a thousand.
+//! One of ten callers never gives up, whatever the scenario says: of them every range is judged. In each scenario 75 to 95 of 100 ranges hold,
+//! of all and of these, over several seeds; but of these 70 in an hour in which calls suddenly take half as long again.
 
 use model::{
     Agent, AgentId, AgentState, Estimate, Instant, Lang, Level, Millis, Need, Number, OfferId, Queue, QueueId, Random, Relax, Ring, Skill,
@@ -17,6 +18,7 @@ use std::time::Duration;
 const HOUR: u64 = 3600;
 /// When the shipped flow first says something of the wait.
 const SAID_AFTER: Duration = Duration::from_secs(75);
+const SEEDS: u64 = 3;
 
 /// Callers of one queue.
 #[derive(Clone)]
@@ -159,6 +161,8 @@ struct Verdict {
     judged: u32,
     shorter: u32,
     longer: u32,
+    /// Of those who never give up: judged, and true.
+    endless: (u32, u32),
     waited_secs: f64,
     high_secs: f64,
     /// The wait, less the middle of the range.
@@ -166,14 +170,31 @@ struct Verdict {
 }
 
 impl Verdict {
-    fn judge(&mut self, waited: Duration, told: &Estimate) {
+    fn judge(&mut self, waited: Duration, told: &Estimate, endless: bool) {
         let millis = Millis::from(waited);
+        let (shorter, longer) = (millis < told.low, told.has_end() && millis > told.high);
         self.judged += 1;
-        self.shorter += u32::from(millis < told.low);
-        self.longer += u32::from(told.has_end() && millis > told.high);
+        self.shorter += u32::from(shorter);
+        self.longer += u32::from(longer);
+        self.endless.0 += u32::from(endless);
+        self.endless.1 += u32::from(endless && !shorter && !longer);
         self.waited_secs += waited.as_secs_f64();
         self.high_secs += told.high.0 as f64 / 1e3;
         self.error_secs += waited.as_secs_f64() - (told.low.0 + told.high.0) as f64 / 2e3;
+    }
+    fn add(&mut self, other: &Verdict) {
+        self.asked += other.asked;
+        self.told += other.told;
+        self.judged += other.judged;
+        self.shorter += other.shorter;
+        self.longer += other.longer;
+        self.endless = (self.endless.0 + other.endless.0, self.endless.1 + other.endless.1);
+        self.waited_secs += other.waited_secs;
+        self.high_secs += other.high_secs;
+        self.error_secs += other.error_secs;
+    }
+    fn of_endless(&self) -> f64 {
+        f64::from(self.endless.1) * 100.0 / f64::from(self.endless.0.max(1))
     }
     fn percent(&self, of: u32) -> f64 {
         f64::from(of) * 100.0 / f64::from(self.judged.max(1))
@@ -262,7 +283,7 @@ impl<'a> Day<'a> {
                     && told.has_end()
                     && now.since(at) > Duration::from(told.high)
                 {
-                    self.verdicts[caller.stream].judge(now.since(at), &told);
+                    self.verdicts[caller.stream].judge(now.since(at), &told, is_endless(ticket));
                 }
                 self.acd.abandon(now, TicketId(ticket));
                 self.drain();
@@ -273,7 +294,7 @@ impl<'a> Day<'a> {
                 }
                 let caller = self.callers.remove(&ticket).unwrap();
                 if let Some((at, told)) = caller.told {
-                    self.verdicts[caller.stream].judge(now.since(at), &told);
+                    self.verdicts[caller.stream].judge(now.since(at), &told, is_endless(ticket));
                 }
                 let talk = self.draw(plan.streams[caller.stream].handling).mul_f64(self.surge().1);
                 self.foresee(talk, Next::HangsUp(who));
@@ -306,7 +327,9 @@ impl<'a> Day<'a> {
         self.callers.insert(id, Caller { stream, told: None });
         self.acd.enqueue(now, Ticket { class, ..ticket });
         self.drain();
-        if let Some(patience) = kind.patience.draw(&mut self.random) {
+        if let Some(patience) = kind.patience.draw(&mut self.random)
+            && !is_endless(id)
+        {
             self.foresee(patience, Next::GivesUp(id));
         }
         if id.is_multiple_of(2) { self.tell(id) } else { self.foresee(SAID_AFTER, Next::AsksAgain(id)) }
@@ -349,18 +372,28 @@ impl<'a> Day<'a> {
     }
 }
 
+/// Of the even tickets, who are told at once, as many as of the odd ones.
+fn is_endless(ticket: u64) -> bool {
+    ticket % 20 < 2
+}
+
 #[test]
 fn on_every_kind_of_day_what_is_told_of_a_wait_holds_75_to_95_of_100_times() {
     println!(
-        "{:<34} {:>7} {:>6} {:>6} | {:>7} {:>6} {:>7} {:>7} | {:>7} {:>7} {:>7}",
-        "scenario", "queue", "asked", "told%", "judged", "holds%", "shorter", "longer", "waited", "high", "error"
+        "{:<34} {:>7} {:>6} {:>6} | {:>7} {:>6} {:>7} {:>6} | {:>7} {:>6} | {:>6} {:>6} {:>6}",
+        "scenario", "queue", "asked", "told%", "judged", "holds%", "shorter", "longer", "endless", "holds%", "waited", "high", "error"
     );
     let mut wrong = Vec::new();
-    for (plan, seed) in scenarios().iter().zip(1..) {
-        for (verdict, stream) in Day::new(plan, seed).run().iter().zip(&plan.streams) {
+    for (plan, number) in scenarios().iter().zip(0..) {
+        let mut verdicts = vec![Verdict::default(); plan.streams.len()];
+        for seed in 0..SEEDS {
+            let day = Day::new(plan, number * SEEDS + seed).run();
+            verdicts.iter_mut().zip(&day).for_each(|(verdict, more)| verdict.add(more));
+        }
+        for (verdict, stream) in verdicts.iter().zip(&plan.streams) {
             let mean = |sum: f64| sum / f64::from(verdict.judged.max(1));
             println!(
-                "{:<34} {:>7} {:>6} {:>6.1} | {:>7} {:>6.1} {:>7.1} {:>7.1} | {:>7.0} {:>7.0} {:>7.0}",
+                "{:<34} {:>7} {:>6} {:>6.1} | {:>7} {:>6.1} {:>7.1} {:>6.1} | {:>7} {:>6.1} | {:>6.0} {:>6.0} {:>6.0}",
                 plan.name,
                 stream.queue,
                 verdict.asked,
@@ -369,11 +402,18 @@ fn on_every_kind_of_day_what_is_told_of_a_wait_holds_75_to_95_of_100_times() {
                 verdict.coverage(),
                 verdict.percent(verdict.shorter),
                 verdict.percent(verdict.longer),
+                verdict.endless.0,
+                verdict.of_endless(),
                 mean(verdict.waited_secs),
                 mean(verdict.high_secs),
                 mean(verdict.error_secs),
             );
-            if !(75.0..=95.0).contains(&verdict.coverage()) || verdict.judged < 1000 {
+            // Calls that are half as long again from one minute to the next are foreseen by nobody: of those who stay to the end, it is less.
+            let least = if plan.surge.is_some_and(|(_, longer)| longer > 1.0) { 70.0 } else { 75.0 };
+            let holds = (75.0..=95.0).contains(&verdict.coverage()) && (least..=95.0).contains(&verdict.of_endless());
+            // Silence holds always; it must not be how they hold.
+            let speaks = verdict.told * 10 >= verdict.asked * 9 && verdict.endless.0 >= 1000;
+            if !holds || !speaks {
                 wrong.push(format!("{}, {}: {verdict:?}", plan.name, stream.queue));
             }
         }
