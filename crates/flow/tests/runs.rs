@@ -668,11 +668,15 @@ fn a_longer_wait_than_before_is_told_only_with_a_reason() {
     let rose = minutes(10).map(|wait| Estimate { rose: Some(Rose::FewerAgents), ..wait });
     assert_eq!(caller.waits_told(75, rose), ["say queue_wait_longer.ja(10)", "told at most 600 s"]);
     assert_eq!(caller.run.position().told, Some(10), "from here on ten minutes are nothing new");
-    assert_eq!(
-        caller.waits_told(75, rose),
-        ["say queue_wait_longer.ja(10)", "told at most 600 s"],
-        "again ten minutes, from a later moment on"
-    );
+}
+
+#[test]
+fn as_many_minutes_as_before_from_a_later_moment_on_are_longer_and_said_so() {
+    let mut caller = Resident::waits_for_a_nurse(4);
+    caller.tell(Heard::Played);
+    assert_eq!(caller.waits_told(80, minutes(3)), ["say queue_wait.ja(3)", "told at most 180 s"]);
+    let rose = minutes(3).map(|wait| Estimate { rose: Some(Rose::FewerAgents), ..wait });
+    assert_eq!(caller.waits_told(75, rose), ["say queue_wait_longer.ja(3)", "told at most 180 s"]);
 }
 
 #[test]
