@@ -284,8 +284,10 @@ impl Engine {
                     if let Some(ticket) = call.ticket() {
                         self.acd.told(now.mono, ticket.id, estimate);
                     }
-                    // The first promise is the one that a caller decided by.
-                    call.told.get_or_insert((now.mono, estimate));
+                    // The first promise is the one that a caller decided by; who heard of no end was promised none.
+                    if estimate.has_end() {
+                        call.told.get_or_insert((now.mono, estimate));
+                    }
                 }
                 Ask::LeaveQueue => self.leave_queue(now, call, QueueEnd::Moved),
                 Ask::HangUp => {

@@ -121,7 +121,8 @@ impl Announce {
     fn say_wait(&self, scene: &Scene<'_>, caller: &mut Caller, keys: bool) -> bool {
         let Some(estimate) = caller.wait else { return false };
         let minutes = in_minutes(estimate.high);
-        let rises = caller.told.is_some_and(|told| told < minutes);
+        // As many minutes as before, said some minutes later, are a later end too: routing has given the reason for it.
+        let rises = caller.told.is_some_and(|told| told < minutes || estimate.rose.is_some());
         let speech = if rises {
             // Without a reason, no word. Of what is beyond all figures, none can be said.
             let wordless = minutes == BEYOND && self.longer.as_ref().is_some_and(|longer| caller.says(scene, longer, Changing::Minutes));

@@ -17,7 +17,7 @@ const PEOPLE_MAX: u32 = 100_000;
 pub(crate) struct Facts {
     /// Only for callers of this class.
     class: Option<u8>,
-    /// Four of five callers would wait less; this is what would be announced.
+    /// Nine of ten callers would wait less; this is what would be announced.
     expected_wait_over: Option<Duration>,
     /// The longest wait of those who wait.
     oldest_over: Option<Duration>,

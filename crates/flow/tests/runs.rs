@@ -13,7 +13,7 @@ const NIGHT: UnixMillis = UnixMillis(1_780_250_400_000);
 /// 2021-04-29 10:00 in Tokyo, a national holiday.
 const HOLIDAY: UnixMillis = UnixMillis(1_619_658_000_000);
 
-/// A wait that four of five callers stay under.
+/// A wait that nine of ten callers stay under.
 fn minutes(high: u64) -> Option<Estimate> {
     Some(Estimate { low: Millis(0), high: Millis(high * 60_000), support: 40, rose: None })
 }
@@ -668,6 +668,15 @@ fn a_longer_wait_than_before_is_told_only_with_a_reason() {
     let rose = minutes(10).map(|wait| Estimate { rose: Some(Rose::FewerAgents), ..wait });
     assert_eq!(caller.waits_told(75, rose), ["say queue_wait_longer.ja(10)", "told at most 600 s"]);
     assert_eq!(caller.run.position().told, Some(10), "from here on ten minutes are nothing new");
+}
+
+#[test]
+fn as_many_minutes_as_before_from_a_later_moment_on_are_longer_and_said_so() {
+    let mut caller = Resident::waits_for_a_nurse(4);
+    caller.tell(Heard::Played);
+    assert_eq!(caller.waits_told(80, minutes(3)), ["say queue_wait.ja(3)", "told at most 180 s"]);
+    let rose = minutes(3).map(|wait| Estimate { rose: Some(Rose::FewerAgents), ..wait });
+    assert_eq!(caller.waits_told(75, rose), ["say queue_wait_longer.ja(3)", "told at most 180 s"]);
 }
 
 #[test]

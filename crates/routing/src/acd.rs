@@ -83,12 +83,16 @@ impl Acd {
     /// A ticket takes its place, or is refused. The same id again moves the ticket: an offer that rings is withdrawn, the age and the
     /// arrival stay.
     pub fn enqueue(&mut self, now: Instant, ticket: Ticket) {
-        self.expire(now);
+        let now = self.expire(now);
+        let same_line = self.line.find(ticket.id).is_some_and(|waiting| waiting.claim.ticket.queue == ticket.queue);
         let claim = match self.take(ticket.id) {
-            Some(before) => Claim { ticket: Ticket { since: ticket.since.min(before.ticket.since), ..ticket }, ..before },
+            Some(before) => {
+                let claim = Claim { ticket: Ticket { since: ticket.since.min(before.ticket.since), ..ticket }, ..before };
+                if same_line { claim } else { claim.comes(now) }
+            }
             None => {
                 self.arrivals = self.arrivals.saturating_add(1);
-                Claim::new(ticket, self.arrivals)
+                Claim::new(ticket, self.arrivals).comes(now)
             }
         };
         let (ticket, queue) = (claim.ticket.id, claim.ticket.queue.clone());
@@ -115,11 +119,11 @@ impl Acd {
     /// Somebody who had a place, and was to be put through elsewhere in vain, is back at their age: before everybody younger, and whatever
     /// room there is.
     pub fn readmit(&mut self, now: Instant, ticket: Ticket) {
-        self.expire(now);
+        let now = self.expire(now);
         if self.take(ticket.id).is_none() {
             self.arrivals = self.arrivals.saturating_add(1);
         }
-        self.wait_or_close(Claim::new(ticket, self.arrivals));
+        self.wait_or_close(Claim::new(ticket, self.arrivals).comes(now));
         self.decide();
     }
 
@@ -130,7 +134,10 @@ impl Acd {
         if let Some(waiting) = self.line.find(ticket) {
             let (queue, claim) = (waiting.queue as usize, &waiting.claim);
             if !claim.held && !claim.was_held {
-                self.learnt[queue].wait_ended(now, now.since(claim.ticket.since), false, false);
+                self.learnt[queue].wait_ended(now, claim.stay(now), false, false);
+                if let Some(forecast) = &claim.forecast {
+                    self.learnt[queue].judge(now, forecast, false);
+                }
             }
         }
         self.take(ticket);
@@ -147,13 +154,20 @@ impl Acd {
     /// The agent's phone was answered. `false`: this offer is over, and the answer comes too late; hang up.
     pub fn answered(&mut self, now: Instant, offer: OfferId) -> bool {
         let now = self.expire(now);
-        let taken = self.offered(offer).and_then(|(seat, slot)| Some((seat, self.remove(slot?)?)));
+        let offered = self.offered(offer).and_then(|(seat, slot)| Some((seat, slot?)));
+        if let Some((_, slot)) = offered {
+            self.stands_no_more(slot, true);
+        }
+        let taken = offered.and_then(|(seat, slot)| Some((seat, self.remove(slot)?)));
         if let Some((seat, waiting)) = &taken {
             let (queue, claim) = (&self.queues[waiting.queue as usize], &waiting.claim);
             let (id, wrap_up, waited) = (queue.id.clone(), queue.wrap_up, now.since(claim.ticket.since));
             if !claim.was_held {
-                let in_time = waited <= queue.service_level.answered_within;
-                self.learnt[waiting.queue as usize].wait_ended(now, waited, true, in_time);
+                let (in_time, learnt) = (waited <= queue.service_level.answered_within, &mut self.learnt[waiting.queue as usize]);
+                learnt.wait_ended(now, claim.stay(now), true, in_time);
+                if let Some(forecast) = &claim.forecast {
+                    learnt.judge(now, forecast, true);
+                }
             }
             self.talking.insert(claim.ticket.id, *seat);
             let claim = Some(Box::new(claim.clone()));
@@ -193,7 +207,7 @@ impl Acd {
             });
             if let Some(mut claim) = claim {
                 claim.missed(self.floor.id(seat));
-                self.wait_or_close(claim);
+                self.wait_or_close(claim.comes(now));
             }
         }
         self.decide();
@@ -230,9 +244,11 @@ impl Acd {
             if let Some(seat) = waiting.rings_at {
                 self.withdraw(seat);
             }
+            self.stands_no_more(slot, false);
             self.line.change(slot, &mut self.asks, |waiting| {
                 waiting.claim.held = true;
                 waiting.claim.was_held = true;
+                waiting.claim.forecast = None;
             });
             self.told.remove(&slot);
         }
@@ -631,6 +647,7 @@ impl Acd {
 
     /// A ticket leaves its queue.
     fn remove(&mut self, slot: Slot) -> Option<Waiting> {
+        self.stands_no_more(slot, false);
         let waiting = self.line.remove(slot, &mut self.asks)?;
         let ticket = &waiting.claim.ticket;
         if let Some(at) = waiting.due {

@@ -143,6 +143,7 @@ impl Acd {
             let why = self.why(waiting, None, rung, |reserve| self.reserves.all[reserve].holds);
             let queue = waiting.claim.ticket.queue.clone();
             self.out.push_back(Decision::Waits { ticket, queue, why });
+            self.stands(ticket);
         }
     }
 

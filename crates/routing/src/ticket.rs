@@ -1,5 +1,6 @@
 //! A caller's claim to be served: it keeps its age whatever happens to it.
 
+use crate::Forecast;
 use model::{AgentId, Instant, Lang, Millis, Need, QueueId, TicketId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -63,6 +64,15 @@ pub struct Claim {
     /// Held at some time: its wait says nothing of how long people wait on the telephone.
     #[serde(default)]
     pub was_held: bool,
+    /// Since when it is on this line, in this stay: not its age, which it keeps across a cut line, a transfer and a move.
+    #[serde(default)]
+    pub on_line_since: Option<Instant>,
+    /// Found nobody free in this stay: it stands in line.
+    #[serde(default)]
+    pub stands: bool,
+    /// What was forecast when it came to stand there.
+    #[serde(default)]
+    pub forecast: Option<Forecast>,
 }
 
 /// An agent is not asked again for a ticket yet.
@@ -74,23 +84,63 @@ pub struct Pause {
     pub until: Instant,
 }
 
-/// What a caller was told of the wait, and how things stood then: an expected wait rises only with a reason.
+/// What a caller was told of the wait, and what that followed from: an expected wait rises only with a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
-    /// Served by then, four of five times.
+    /// Served by then, nine of ten times.
     pub by: Instant,
-    /// Agents who were there.
+    /// How things stood then.
+    #[serde(flatten)]
+    pub basis: Basis,
+}
+
+/// Everything that an expected wait follows from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Basis {
+    /// Agents who are there.
     pub staffed: u32,
-    /// Callers who were before.
+    /// Callers who are before.
     pub ahead: u32,
-    /// What a call took.
+    /// What a call takes, after-call work included.
     pub handling: Millis,
+    /// Calls that this has been learnt from and that still count.
+    #[serde(default)]
+    pub calls: u32,
+    /// How many lose patience in 10^9 seconds of waiting. 0 where nobody wrote it down: no fewer give up than that.
+    #[serde(default)]
+    pub giving_up: u64,
+    /// How fast the line moves, in millionths of what those agents could do if they did nothing else. 0 where nobody wrote it down: it is no
+    /// less than that.
+    #[serde(default)]
+    pub share: u32,
+    /// Millionths of their time in calls that those agents give to this queue's.
+    #[serde(default)]
+    pub own_time: u32,
 }
 
 impl Claim {
     /// A claim as it arrives.
     pub(crate) fn new(ticket: Ticket, arrival: u64) -> Claim {
-        Claim { ticket, arrival, missed_by: Vec::new(), held: false, paused: Vec::new(), told: None, was_held: false }
+        Claim {
+            ticket,
+            arrival,
+            missed_by: Vec::new(),
+            held: false,
+            paused: Vec::new(),
+            told: None,
+            was_held: false,
+            on_line_since: None,
+            stands: false,
+            forecast: None,
+        }
+    }
+    /// It comes to a line, with whatever age.
+    pub(crate) fn comes(self, now: Instant) -> Claim {
+        Claim { on_line_since: Some(now), stands: false, forecast: None, ..self }
+    }
+    /// For how long it has been on this line.
+    pub(crate) fn stay(&self, now: Instant) -> Duration {
+        now.since(self.on_line_since.unwrap_or(self.ticket.since))
     }
     /// Notes that `agent` did not take it.
     pub(crate) fn missed(&mut self, agent: &AgentId) {

@@ -6,9 +6,8 @@ mod desk;
 
 use city::{person, queue};
 use desk::{Desk, secs};
-use model::{Instant, Millis, OfferId, QueueId, Random, Rose, TicketId};
-use routing::{Acd, Change, Decision, Ticket};
-use std::collections::{BTreeMap, BTreeSet};
+use model::{Estimate, Instant, Millis, QueueId, Rose, TicketId};
+use routing::{Change, State, Told};
 use std::time::Duration;
 
 /// A queue in which 25 calls of exactly 100 s have been served by one agent, and yuki talks with the 26th.
@@ -41,8 +40,9 @@ fn nothing_is_told_before_twenty_calls_are_finished_nor_with_nobody_there() {
     desk.calls(secs(at + 1), 30, "nurse");
     let told = desk.acd.expected_wait(secs(at + 1), TicketId(30)).expect("25 calls are enough");
     assert_eq!(told.support, 25);
-    // One agent, 100 s a call, nobody loses patience, nobody before: exponential with mean 100 s.
-    assert!((9_500..11_000).contains(&told.low.0) && (158_000..163_000).contains(&told.high.0), "{told:?}");
+    // One agent, 100 s a call, nobody loses patience, nobody before: exponential with mean 100 s, whose
+    // quantiles are 5.1 s and 230.3 s; that 25 calls may not tell the mean makes it wider.
+    assert!((3_200..5_200).contains(&told.low.0) && (228_000..236_000).contains(&told.high.0), "{told:?}");
     desk.declares(secs(at + 2), "yuki", Change::SignOut);
     assert_eq!(desk.acd.expected_wait(secs(at + 2), TicketId(30)), None);
 }
@@ -71,17 +71,126 @@ fn a_wait_that_was_told_rises_only_with_its_reason() {
 }
 
 #[test]
-fn longer_calls_are_a_reason_to_wait_longer() {
+fn longer_calls_are_a_reason_to_wait_longer_by_what_they_are_longer() {
     let (mut desk, at) = served();
     desk.calls(secs(at + 1), 30, "nurse");
     desk.calls(secs(at + 2), 31, "nurse");
     let told = desk.acd.expected_wait(secs(at + 2), TicketId(31)).unwrap();
     desk.does(|acd| acd.told(secs(at + 2), TicketId(31), told));
-    desk.hangs_up(secs(at + 3000), "yuki");
-    desk.answers(secs(at + 3000), "yuki");
-    let later = desk.acd.expected_wait(secs(at + 3000), TicketId(31)).unwrap();
+    // 350 s instead of 100 s, after 25 others: the mean is 109.6 s. That makes the high end for the next in line 22 s longer, and some 26 s
+    // in a line that has been seen to move at 0.89 of its speed.
+    desk.hangs_up(secs(at + 350), "yuki");
+    desk.answers(secs(at + 350), "yuki");
+    let later = desk.acd.expected_wait(secs(at + 350), TicketId(31)).unwrap();
+    let rise = later.high.0 + 348_000 - told.high.0;
     assert_eq!(later.rose, Some(Rose::LongerCalls));
-    assert!(later.high.0 > 250_000, "{later:?}: the mean has doubled");
+    assert!((24_000..29_000).contains(&rise), "{rise} ms, and not the {} of a wait that begins anew", 250_000 + 348_000 - told.high.0);
+    desk.hangs_up(secs(at + 900), "yuki");
+}
+
+#[test]
+fn a_millisecond_more_for_a_call_is_no_reason_and_what_was_said_stands() {
+    let (mut desk, at) = served();
+    desk.calls(secs(at + 1), 30, "nurse");
+    desk.calls(secs(at + 2), 31, "nurse");
+    let told = desk.acd.expected_wait(secs(at + 2), TicketId(31)).unwrap();
+    desk.does(|acd| acd.told(secs(at + 2), TicketId(31), told));
+    let just_longer = Instant::from_millis(at * 1000 + 100_100);
+    desk.hangs_up(just_longer, "yuki");
+    desk.answers(just_longer, "yuki");
+    // The next call is taking its time, which is nobody's fault yet.
+    let asked = secs(at + 300);
+    let later = desk.acd.expected_wait(asked, TicketId(31)).unwrap();
+    assert_eq!((later.high.0 + 298_000, later.rose), (told.high.0, None));
+}
+
+#[test]
+fn of_a_line_of_an_hour_and_more_no_end_is_told_and_none_is_promised() {
+    let (mut desk, at) = served();
+    let mut full = 0;
+    for ticket in 30..59 {
+        desk.calls(secs(at + 1), ticket, "nurse");
+        full += 1;
+    }
+    let wait = |desk: &Desk, ticket| desk.acd.expected_wait(secs(at + 2), TicketId(ticket)).unwrap();
+    let (near, far) = (wait(&desk, 40), wait(&desk, 58));
+    assert!(near.has_end() && near.low < near.high && full == 29, "{near:?}");
+    assert_eq!((far.has_end(), far.high), (false, Estimate::BEYOND), "29 calls of 100 s, nine of ten times in 3636 s: {far:?}");
+    let facts = desk.acd.facts(secs(at + 2), &QueueId::from("nurse")).unwrap();
+    assert_eq!(facts.expected.map(|e| e.high), Some(Estimate::BEYOND), "a flow may still lead elsewhere who comes now");
+    desk.does(|acd| acd.told(secs(at + 2), TicketId(58), far));
+    assert!(desk.acd.state().waiting.iter().all(|claim| claim.told.is_none()), "no end, no promise");
+}
+
+#[test]
+fn a_queue_whose_forecasts_do_not_hold_is_silent_until_they_do() {
+    let (mut desk, mut at) = served();
+    let known = |desk: &Desk, at: u64| desk.acd.facts(secs(at), &QueueId::from("nurse")).unwrap().expected.is_some();
+    // From here on yuki talks for ever, and aoi sits down a second after each call to take it: sooner than anybody is told.
+    let mut spoke = Vec::new();
+    for ticket in 30..230 {
+        desk.calls(secs(at), ticket, "nurse");
+        let told = desk.acd.expected_wait(secs(at), TicketId(ticket)).is_some();
+        assert_eq!(told, known(&desk, at), "callers and flows are told the same");
+        spoke.push(told);
+        desk.signs_in(secs(at + 1), "aoi");
+        desk.answers(secs(at + 1), "aoi");
+        at += 101;
+        desk.hangs_up(secs(at), "aoi");
+        desk.declares(secs(at), "aoi", Change::SignOut);
+    }
+    let changes: Vec<usize> = (1..spoke.len()).filter(|i| spoke[*i] != spoke[*i - 1]).collect();
+    println!("silent from call and to call: {changes:?}");
+    // It is seen after thirty that the line moves faster than its agents could; once that is learnt, the forecasts hold, and after some more it speaks.
+    assert!(matches!(changes[..], [30, again] if (60..180).contains(&again)), "{changes:?}");
+}
+
+#[test]
+fn patience_is_learnt_from_the_time_on_this_line_and_not_from_an_inherited_age() {
+    let (mut desk, at) = served();
+    let waited = |desk: &Desk| desk.acd.state().learnt[&QueueId::from("nurse")].waited;
+    let before = waited(&desk);
+    // Cut off half an hour ago, they have their old place again, and give up after ten seconds.
+    let old = desk.ticket(secs(at - 1800), 30, "nurse", "ja", 0);
+    desk.does(|acd| acd.enqueue(secs(at + 100), old));
+    desk.does(|acd| acd.abandon(secs(at + 110), TicketId(30)));
+    let of_ten_secs = waited(&desk) - (before - before / 256);
+    assert_eq!(of_ten_secs, 10_000_000);
+    // Put through elsewhere in vain, and back at the front.
+    let old = desk.ticket(secs(at - 1800), 31, "nurse", "ja", 0);
+    let before = waited(&desk);
+    desk.does(|acd| acd.readmit(secs(at + 120), old));
+    desk.does(|acd| acd.abandon(secs(at + 125), TicketId(31)));
+    assert_eq!(waited(&desk) - (before - before / 256), 5_000_000);
+    // Lost by an agent's phone after a talk of 200 s.
+    desk.hangs_up(secs(at + 130), "yuki");
+    desk.calls(secs(at + 130), 32, "nurse");
+    desk.answers(secs(at + 130), "yuki");
+    let before = waited(&desk);
+    desk.does(|acd| acd.returned(secs(at + 330), TicketId(32)));
+    desk.declares(secs(at + 330), "yuki", Change::Break);
+    desk.does(|acd| acd.abandon(secs(at + 337), TicketId(32)));
+    assert_eq!(waited(&desk) - (before - before / 256), 7_000_000);
+}
+
+#[test]
+fn what_was_told_before_shares_were_written_down_can_still_be_read() {
+    let told: Told = serde_json::from_str(r#"{"by":5000000000,"staffed":2,"ahead":1,"handling":100000}"#).unwrap();
+    assert_eq!((told.by, told.basis.staffed, told.basis.ahead, told.basis.handling), (secs(5), 2, 1, Millis(100_000)));
+    let again: Told = serde_json::from_value(serde_json::to_value(told).unwrap()).unwrap();
+    assert_eq!(again, told);
+    let (mut desk, at) = served();
+    desk.calls(secs(at), 30, "nurse");
+    let state = desk.acd.state();
+    let mut old = serde_json::to_value(&state).unwrap();
+    for word in ["on_line_since", "stands", "forecast"] {
+        assert!(old["waiting"][0].as_object_mut().unwrap().remove(word).is_some());
+    }
+    for word in ["manned", "moved", "standing_since", "judged", "held"] {
+        assert!(old["learnt"]["nurse"].as_object_mut().unwrap().remove(word).is_some());
+    }
+    let read: State = serde_json::from_value(old).unwrap();
+    assert_eq!((read.waiting[0].on_line_since, read.learnt[&QueueId::from("nurse")].finished), (None, 25));
 }
 
 #[test]
@@ -102,70 +211,4 @@ fn a_flow_sees_the_queue_as_it_stands() {
     assert!(facts.expected.unwrap().high > Millis(0));
     assert_eq!(desk.acd.facts(secs(at + 40 + 7200), &QueueId::from("nurse")).unwrap().service_percent, None);
     assert_eq!(desk.acd.facts(secs(at), &QueueId::from("nobody")), None);
-}
-
-/// M/M/c+M at 10 agents, 300 s a call, patience 120 s, 120 calls an hour (row A4 of the Erlang tables), for 300 hours.
-#[test]
-fn four_of_five_wait_no_longer_than_they_were_told() {
-    const AGENTS: usize = 10;
-    let mut nurse = queue("nurse", &[("nurse", 1)]);
-    nurse.wrap_up = Duration::ZERO;
-    nurse.max_waiting = 10_000;
-    let people: Vec<_> = (0..AGENTS).map(|i| person(&format!("a{i}"), &[("nurse", 1)], &[])).collect();
-    let mut acd = Acd::new(city::rules(&city::queues(&[nurse]), &city::agents(&people)));
-    for person in &people {
-        acd.set_agent(secs(0), &person.id, Change::SignIn);
-    }
-    let mut random = Random::from_number(11);
-    let mut exponential = |mean: f64| Duration::from_secs_f64(-mean * (1.0 - random.unit()).ln());
-    #[derive(PartialEq, Eq, PartialOrd, Ord)]
-    enum Next {
-        Arrives,
-        GivesUp(u64),
-        HangsUp(usize),
-    }
-    let mut next: BTreeSet<(Instant, Next)> = BTreeSet::from([(secs(1), Next::Arrives)]);
-    let mut told: BTreeMap<u64, (Instant, Instant)> = BTreeMap::new();
-    let (mut tickets, mut within, mut all) = (0u64, 0u32, 0u32);
-    while let Some((now, what)) = next.pop_first()
-        && now < secs(300 * 3600)
-    {
-        match what {
-            Next::Arrives => {
-                tickets += 1;
-                let needs = vec![city::need("nurse", 1)];
-                acd.enqueue(now, Ticket::plain(TicketId(tickets), QueueId::from("nurse"), needs, "ja".into(), now));
-                if let Some(estimate) = acd.expected_wait(now, TicketId(tickets)) {
-                    told.insert(tickets, (now, now + Duration::from(estimate.high)));
-                }
-                next.insert((now + exponential(120.0), Next::GivesUp(tickets)));
-                next.insert((now + exponential(30.0), Next::Arrives));
-            }
-            Next::GivesUp(ticket) => {
-                told.remove(&ticket);
-                acd.abandon(now, TicketId(ticket));
-            }
-            Next::HangsUp(who) => acd.finished(now, &people[who].id),
-        }
-        let mut rings: Vec<(OfferId, TicketId, model::AgentId)> = Vec::new();
-        while let Some(decision) = acd.poll_output() {
-            if let Decision::Offer { offer, ticket, agent, .. } = decision {
-                rings.push((offer, ticket, agent));
-            }
-        }
-        for (offer, ticket, who) in rings {
-            assert!(acd.answered(now, offer));
-            while acd.poll_output().is_some() {}
-            next.retain(|(_, next)| *next != Next::GivesUp(ticket.0));
-            let who = people.iter().position(|person| person.id == who).unwrap();
-            next.insert((now + exponential(300.0), Next::HangsUp(who)));
-            if let Some((_, by)) = told.remove(&ticket.0) {
-                all += 1;
-                within += u32::from(now <= by);
-            }
-        }
-    }
-    let percent = f64::from(within) * 100.0 / f64::from(all);
-    println!("{percent:.1} % of {all} waits were no longer than told");
-    assert!(all > 5000 && (75.0..=95.0).contains(&percent), "{percent:.1} % of {all}");
 }
