@@ -298,6 +298,9 @@ impl Bench {
                     paused: Vec::new(),
                     told: None,
                     was_held: false,
+                    on_line_since: None,
+                    stands: false,
+                    forecast: None,
                 };
                 with_time(|| scan.closest_to(&claim, idle).map(|agent| (ticket.id, agent)))
             }
