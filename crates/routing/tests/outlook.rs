@@ -168,7 +168,7 @@ fn patience_is_learnt_from_the_time_on_this_line_and_not_from_an_inherited_age()
     desk.answers(secs(at + 130), "yuki");
     let before = waited(&desk);
     desk.does(|acd| acd.returned(secs(at + 330), TicketId(32)));
-    desk.declares(secs(at + 330), "yuki", Change::Break);
+    desk.declares(secs(at + 330), "yuki", Change::Break(None));
     desk.does(|acd| acd.abandon(secs(at + 337), TicketId(32)));
     assert_eq!(waited(&desk) - (before - before / 256), 7_000_000);
 }

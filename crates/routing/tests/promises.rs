@@ -189,7 +189,7 @@ impl Day {
                     self.does(|acd, now| acd.abandon(now, claim.ticket.id));
                 }
             }
-            80..82 => self.does(|acd, now| acd.set_agent(now, &who, Change::Break)),
+            80..82 => self.does(|acd, now| acd.set_agent(now, &who, Change::Break(None))),
             82..87 => self.does(|acd, now| acd.set_agent(now, &who, Change::Ready)),
             87 => self.does(|acd, now| acd.set_agent(now, &who, Change::SignOut)),
             88..91 => self.does(|acd, now| acd.set_agent(now, &who, Change::SignIn)),

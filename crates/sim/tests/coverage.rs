@@ -305,7 +305,7 @@ impl<'a> Day<'a> {
                 self.acd.finished(now, agent);
                 if self.random.below(100) < plan.breaks.0 {
                     // The phone may ring already: it stops.
-                    self.acd.set_agent(now, agent, Change::Break);
+                    self.acd.set_agent(now, agent, Change::Break(None));
                     let away = self.draw(exponential(plan.breaks.1));
                     self.foresee(away, Next::Returns(who));
                 }
