@@ -142,12 +142,12 @@ mod tests {
     #[test]
     fn a_person_is_the_same_all_day_and_another_one_tomorrow() {
         let vault = vault(7);
-        let today = vault.person(20_260_824, "08000000001").unwrap();
+        let today = vault.person(20_260_824, "08010000001").unwrap();
         assert_eq!(today.as_str().len(), FIGURES);
-        assert_eq!(vault.person(20_260_824, "+818000000001").as_ref(), Some(&today), "however the network writes it");
-        assert_ne!(vault.person(20_260_825, "08000000001").unwrap(), today);
-        assert_ne!(vault.person(20_260_824, "08000000002").unwrap(), today);
-        assert_ne!(self::vault(8).person(20_260_824, "08000000001").unwrap(), today, "another city");
+        assert_eq!(vault.person(20_260_824, "+818010000001").as_ref(), Some(&today), "however the network writes it");
+        assert_ne!(vault.person(20_260_825, "08010000001").unwrap(), today);
+        assert_ne!(vault.person(20_260_824, "08010000002").unwrap(), today);
+        assert_ne!(self::vault(8).person(20_260_824, "08010000001").unwrap(), today, "another city");
     }
 
     #[test]
@@ -160,8 +160,8 @@ mod tests {
     #[test]
     fn a_sealed_number_opens_with_its_key_and_its_claim_only() {
         let mut random = Random::from_number(3);
-        let sealed = vault(7).seal(&mut random, TicketId(5), &number("08000000001"));
-        assert_eq!(vault(7).open(TicketId(5), &sealed), Some(number("08000000001")));
+        let sealed = vault(7).seal(&mut random, TicketId(5), &number("08010000001"));
+        assert_eq!(vault(7).open(TicketId(5), &sealed), Some(number("08010000001")));
         assert_eq!(vault(7).open(TicketId(6), &sealed), None, "another claim");
         assert_eq!(vault(8).open(TicketId(5), &sealed), None, "another key");
         let mut changed = sealed.clone();
@@ -177,8 +177,8 @@ mod tests {
     #[test]
     fn the_same_number_is_sealed_otherwise_each_time() {
         let mut random = Random::from_number(3);
-        let one = vault(7).seal(&mut random, TicketId(5), &number("08000000001"));
-        assert_ne!(one, vault(7).seal(&mut random, TicketId(5), &number("08000000001")));
+        let one = vault(7).seal(&mut random, TicketId(5), &number("08010000001"));
+        assert_ne!(one, vault(7).seal(&mut random, TicketId(5), &number("08010000001")));
         assert_eq!(format!("{:?}", vault(7)), "Vault(***)");
     }
 }

@@ -65,7 +65,8 @@ impl Number {
         };
         let digits = national.bytes().all(|b| b.is_ascii_digit());
         match (digits, national.len(), national.as_bytes()) {
-            (true, 11, [b'0', b'7' | b'8' | b'9', b'0', ..]) => NumberKind::JpMobile,
+            // The fourth figure is never 0: 0800 is free of charge for the caller, and belongs to companies.
+            (true, 11, [b'0', b'7' | b'8' | b'9', b'0', b'1'..=b'9', ..]) => NumberKind::JpMobile,
             (true, 11, [b'0', b'5', b'0', ..]) => NumberKind::JpIp,
             // 0AB-J: ten figures. Not 00 (carriers), 010 (abroad), nor a prefix that stands for a service and not for a place.
             (true, 10, [b'0', b'1'..=b'9', ..]) if !national.starts_with("010") && !is_service(&national) => NumberKind::JpLandline,
@@ -187,14 +188,14 @@ mod tests {
         let kind = |text: &str| Number::parse(text).unwrap().kind();
         assert_eq!(kind("0440000001"), NumberKind::JpLandline);
         assert_eq!(kind("+81440000001"), NumberKind::JpLandline);
-        assert_eq!(kind("09000000001"), NumberKind::JpMobile);
-        assert_eq!(kind("+819000000001"), NumberKind::JpMobile);
+        assert_eq!(kind("09012345678"), NumberKind::JpMobile);
+        assert_eq!(kind("+819012345678"), NumberKind::JpMobile);
         assert_eq!(kind("05000000001"), NumberKind::JpIp);
         // 010 is the way abroad, even where the rest is short enough to look like a place.
         for other in ["0106834001", "+81106834001", "0106904001", "0800123456", "0204123456", "0600123456"] {
             assert_eq!(kind(other), NumberKind::Other, "{other}");
         }
-        for other in ["0120000001", "0570000001", "0990000001", "0010000001", "110", "+14150000001", "08000000", "0440000001#"] {
+        for other in ["0120000001", "0570000001", "0990000001", "0010000001", "110", "+14150000001", "08010000", "0440000001#"] {
             assert_eq!(kind(other), NumberKind::Other, "{other}");
         }
     }

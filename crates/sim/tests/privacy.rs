@@ -22,7 +22,7 @@ fn no_record_and_no_event_holds_a_callers_number() {
     assert_eq!(callers.len(), 5);
     let written = written(&world);
     assert!(written.iter().any(|line| line.contains("Ended")), "something was written at all");
-    let telling = written.iter().find(|line| line.contains("08000000"));
+    let telling = written.iter().find(|line| line.contains("08010000"));
     assert_eq!(telling, None, "a caller's number stands in clear");
 }
 

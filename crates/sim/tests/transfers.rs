@@ -549,7 +549,7 @@ fn the_nurses_display_shows_queue_language_and_wait_and_the_number_only_where_th
         from.unwrap()
     };
     let from = shown(city());
-    assert!(from.starts_with("\"nurse ja 0:0") && from.contains(town::NUMBER) && !from.contains("08000000001"), "{from}");
+    assert!(from.starts_with("\"nurse ja 0:0") && from.contains(town::NUMBER) && !from.contains("08010000001"), "{from}");
     let mut labelled = city();
     nurse_queue(&mut labelled, |queue| queue.label = "看護".to_owned());
     let from = shown(labelled);
@@ -557,7 +557,7 @@ fn the_nurses_display_shows_queue_language_and_wait_and_the_number_only_where_th
     let mut open = city();
     nurse_queue(&mut open, |queue| queue.show_number = true);
     let from = shown(open);
-    assert!(from.starts_with("\"nurse ja 0:0") && from.contains(" 08000000001\""), "{from}");
+    assert!(from.starts_with("\"nurse ja 0:0") && from.contains(" 08010000001\""), "{from}");
 }
 
 #[test]
@@ -693,7 +693,7 @@ fn a_resident_gives_up_at_every_moment_of_being_put_through() {
 fn calling_back(number: Option<&str>, there: Option<AnswerPolicy>) -> (World, PersonId, Option<PersonId>) {
     let mut world = World::new(Arc::new(city()), 1);
     let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
-    let number = number.unwrap_or("08000000001").to_owned();
+    let number = number.unwrap_or("08010000001").to_owned();
     world.add_resident(secs(5), Resident { number: Some(number.clone()), ..talks(20) });
     let home = there.map(|answer| world.add_neighbour(Neighbour { number, ..ward(answer) }));
     world.dials_code(secs(300), yuki, "*9");
@@ -712,8 +712,8 @@ fn a_nurse_calls_her_last_caller_back_showing_the_citys_number() {
     assert_eq!(state(&world, "yuki"), AgentState::Idle, "no after-call work");
     rest(&mut world);
     assert_eq!(count(&world, |e| matches!(e, Event::AgentCalledOut { answered: true, .. })), 1);
-    assert_eq!(world.calls_out().iter().map(|(_, number)| number.as_str()).collect::<Vec<_>>(), ["08000000001"]);
-    let clear = world.ledger().records().any(|record| format!("{record:?}").contains("08000000001"));
+    assert_eq!(world.calls_out().iter().map(|(_, number)| number.as_str()).collect::<Vec<_>>(), ["08010000001"]);
+    let clear = world.ledger().records().any(|record| format!("{record:?}").contains("08010000001"));
     assert!(!clear, "no record holds the number");
 }
 

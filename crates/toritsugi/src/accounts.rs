@@ -177,7 +177,7 @@ mod tests {
     fn the_citys_key_is_made_once_and_is_for_its_owner_only() {
         let state = std::env::temp_dir().join(format!("toritsugi-key-{}", std::process::id()));
         fs::create_dir_all(&state).unwrap();
-        let person = |vault: &Vault| vault.person(20_260_824, "08000000001").unwrap();
+        let person = |vault: &Vault| vault.person(20_260_824, "08010000001").unwrap();
         let made = vault(&state).unwrap();
         assert_eq!(person(&vault(&state).unwrap()), person(&made), "the next start reads the same key");
         assert_eq!(fs::metadata(state.join("city.key")).unwrap().permissions().mode() & 0o777, 0o600);

@@ -19,7 +19,7 @@ impl World {
     /// # Panics
     /// When the world is full.
     pub fn add_resident(&mut self, at: Duration, resident: Resident) -> PersonId {
-        let name = resident.number.clone().unwrap_or_else(|| format!("080{:08}", self.people.len()));
+        let name = resident.number.clone().unwrap_or_else(|| format!("0801{:07}", self.people.len()));
         let says = resident.says.clone();
         let person = self.move_in(name.clone(), None, AnswerPolicy::Never, says, Life::Resident(resident), None);
         self.by_name.insert(name, person);
