@@ -41,8 +41,8 @@ class Engine:
             status, said = stage.run(f"password-{name}", [binary, "agent", "password", name] + self.files, 30, text=password + "\n")
             if status != 0:
                 raise Failed(f"`agent password {name}` ended with {status}: {said or stage.log(f'password-{name}')}")
-        serve = [binary, "serve"] + self.files + ["--listen", self.server, "--admin", f"{HOST}:{admin}"]
-        self.process = stage.start("engine", serve)
+        self._serve = [binary, "serve"] + self.files + ["--listen", self.server, "--admin", f"{HOST}:{admin}"]
+        self.process = stage.start("engine", self._serve)
         # The first start speaks every sentence of the city and keeps the sound in the state directory.
         stage.wait("the engine says it is healthy", 240, self._healthy)
 
@@ -97,6 +97,16 @@ class Engine:
         if status != 0:
             raise Failed(f"`toritsugi {name}` ended with {status}: {self.stage.log(name)}")
         return said
+
+    def kill(self):
+        """kill -9: no word to anybody."""
+        self.process.kill()
+        self.process.wait()
+
+    def again(self):
+        """A new process on the same state."""
+        self.process = self.stage.start("engine-again", self._serve)
+        self.stage.wait("the engine is healthy again", 60, self._healthy)
 
     def end(self):
         return self.stage.end(self.process, 20)

@@ -88,6 +88,41 @@ def wards(stage, city, first_key, second_key, check_quiet):
     return proof.close()
 
 
+def killed(stage, city, first_key, second_key):
+    """The engine is killed while a caller talks with a ward: the next one hangs the ward up at once, and its line is free again."""
+    proof = Proof("killed: kill -9 while a ward talks")
+    agent = Baresip(stage, "w1", sip=6500, rtp=6700, control=6600, says_hz=AGENT_HZ, server=city.server, password=city.passwords["w1"])
+    stage.wait("w1 registers", 15, agent.registered)
+    ward = sipp(stage, "ward", "person.xml", TRUNK, 6900, city.server, "-set", "key", 0, "-aa", "-m", 1, folder=say(stage, "ward", WARD_HZ))
+    seen = wire.Wire(sip_port=city.sip)
+    sipp(
+        stage, "callers", "caller.xml", 7560, 7500, city.server, "-s", NUMBER, "-m", 1, "-aa",
+        "-set", "first", int(first_key * 1000), "-set", "second", int(second_key * 1000), "-set", "stays", 0, "-d", 90000, folder=say(stage, "callers", CALLER_HZ),
+    )
+    stage.wait("w1 talks with the caller", 60, lambda: city.metrics().get('toritsugi_agents{state="talking"}') == 1)
+    for key in f"*6{WARD[1]}":
+        agent.command("sndcode", key)
+    line = f'toritsugi_line_places_in_use{{line="{WARD[0]}"}}'
+    stage.wait("the ward talks", 20, lambda: any(target == TRUNK and text.startswith("ACK ") for _, _, target, text in seen.sip))
+    time.sleep(1)
+    dead = time.monotonic()
+    city.kill()
+    time.sleep(2)
+    proof.check(ward.poll() is None, "nobody has told the ward that the engine is dead: it talks on")
+    city.again()
+    back = time.monotonic()
+    proof.check(ward.wait(10) == 0, f"the ward got its BYE from the next engine (SIPp's exit {ward.returncode})")
+    bye = [at for at, _, target, text in seen.sip if target == TRUNK and text.startswith("BYE ")]
+    proof.check(len(bye) == 1, f"{len(bye)} BYE went to the ward")
+    proof.measure(f"the engine was healthy again {back - dead:.1f} s after the kill, 2 s of which it was left dead; the ward hung up {time.monotonic() - back:.1f} s later at most")
+    stage.wait("the ward's line is free", 10, lambda: city.metrics().get(line, 0) == 0)
+    proof.check(True, f"{WARD[0]}: no place is taken")
+    seen.stop()
+    agent.end()
+    proof.check(True, f"`toritsugi verify`: {' '.join(city.verify().splitlines())}")
+    return proof.close()
+
+
 def callback(stage, city, first_key, second_key, check_quiet):
     """A resident books a callback while no nurse is free, is called when one is, presses 1, and they talk."""
     proof = Proof("callback: a resident is called back and must press 1")

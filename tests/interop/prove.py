@@ -289,12 +289,17 @@ def wards(stage, city):
     return outside.wards(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
 
 
+def killed(stage, city):
+    return outside.killed(stage, city, FIRST_KEY, SECOND_KEY)
+
+
 def called_back(stage, city):
     return outside.callback(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
 
 
 PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN)}
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
+PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
 
