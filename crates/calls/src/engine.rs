@@ -379,6 +379,7 @@ impl Engine {
             Control::Publish(city) => {
                 self.sip.set_users(city.users.clone());
                 self.acd.publish(now.mono, rules(&city));
+                self.follow_lines(&city);
                 self.city = city;
                 self.announce_city();
                 self.forget_breaks(Some(now.wall));
@@ -474,7 +475,8 @@ impl Engine {
                 match output {
                     sip::Output::Transmit { dialog, flow, to, bytes } => {
                         let after = dialog.map_or(Seq(0), |d| self.after(d));
-                        self.act(after, Act::Transmit { flow, to, bytes });
+                        let only_written = self.begins_outside(dialog, &bytes);
+                        self.act(after, Act::Transmit { flow, to, bytes, only_written });
                     }
                     sip::Output::Event(event) => self.on_sip(now, event),
                     sip::Output::Note(event) => self.note(event),

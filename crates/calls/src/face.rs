@@ -56,6 +56,8 @@ pub enum Act {
         to: SocketAddr,
         /// All of it.
         bytes: Bytes,
+        /// Whether it may leave only after its record, however long that takes: it is dropped at the gate instead, and SIP sends it again.
+        only_written: bool,
     },
     /// Tell a media session. Legs of one call share `leg.0 >> 16`: they belong on one worker.
     Media(LegId, media::Command),

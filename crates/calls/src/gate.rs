@@ -8,13 +8,16 @@ use std::time::Duration;
 /// Holds acts until the record they depend on is durable.
 ///
 /// An act that has waited [`Gate::PATIENCE`] goes out all the same and its record is reported by [`Gate::poll_overdue`]: a caller
-/// hears "not durable" as an ordinary call, the person on call reads it as a warning. The gate is bounded by that patience.
+/// hears "not durable" as an ordinary call, the person on call reads it as a warning. What may leave only after its record (a call to the
+/// outside, which somebody must be able to end) is dropped instead, as if the network had lost it: SIP sends it again. The gate is bounded
+/// by that patience.
 #[derive(Debug, Default)]
 pub struct Gate {
     confirmed: Seq,
     held: VecDeque<Held>,
     open: VecDeque<(ActId, Act)>,
     overdue: Option<Seq>,
+    dropped: VecDeque<ActId>,
 }
 
 #[derive(Debug)]
@@ -55,8 +58,16 @@ impl Gate {
         let overdue = self.held.iter().filter(|h| h.until <= now).map(|h| h.after).max();
         let Some(overdue) = overdue else { return };
         self.overdue = self.overdue.max(Some(overdue));
+        let dropped = &mut self.dropped;
+        self.held.retain(|held| {
+            let stays = held.until > now || !matches!(held.act, Act::Transmit { only_written: true, .. });
+            if !stays {
+                dropped.push_back(held.id);
+            }
+            stays
+        });
         // Whatever depends on no later record goes with it: an act of the same call never overtakes an earlier one.
-        self.release(|held| held.after <= overdue);
+        self.release(|held| held.after <= overdue && !matches!(held.act, Act::Transmit { only_written: true, .. }));
     }
 
     /// The next act that may be done, in the order they were asked for.
@@ -67,6 +78,11 @@ impl Gate {
     /// The newest record that acts did not wait for, once.
     pub fn poll_overdue(&mut self) -> Option<Seq> {
         self.overdue.take()
+    }
+
+    /// An act that was not done, because its record came too late.
+    pub fn poll_dropped(&mut self) -> Option<ActId> {
+        self.dropped.pop_front()
     }
 
     /// When [`Gate::handle_timeout`] has something to do.
@@ -127,6 +143,28 @@ mod tests {
         assert_eq!(passed(&mut gate), [1]);
         assert_eq!(gate.poll_overdue(), Some(Seq(1)));
         assert_eq!(gate.poll_overdue(), None);
+    }
+
+    #[test]
+    fn a_call_to_the_outside_leaves_with_its_record_or_not_at_all() {
+        let invite = || Act::Transmit {
+            flow: model::FlowId(0),
+            to: std::net::SocketAddr::from(([127, 0, 0, 1], 5090)),
+            bytes: bytes::Bytes::from_static(b"INVITE"),
+            only_written: true,
+        };
+        let mut gate = Gate::new(Seq(0));
+        gate.handle_act(Instant::ZERO, ActId(1), Seq(1), invite());
+        gate.handle_act(Instant::ZERO, ActId(2), Seq(1), act(2));
+        gate.handle_timeout(Instant::from_millis(50));
+        assert_eq!((passed(&mut gate), gate.poll_dropped()), (vec![2], Some(ActId(1))));
+        gate.handle_confirmed(Seq(1));
+        assert_eq!(passed(&mut gate), [0u64; 0], "what was dropped does not leave later");
+        gate.handle_act(Instant::from_millis(500), ActId(3), Seq(1), invite());
+        assert_eq!(passed(&mut gate), [3], "SIP's copy does");
+        gate.handle_act(Instant::from_millis(510), ActId(4), Seq(2), invite());
+        gate.handle_confirmed(Seq(2));
+        assert_eq!((passed(&mut gate), gate.poll_dropped()), (vec![4], None));
     }
 
     #[test]

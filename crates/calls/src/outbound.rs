@@ -5,6 +5,7 @@
 //! the calls out of the last hour. A place is held until SIP is done with the dialog, so that a BYE that is lost cannot let a third call
 //! reach a hotline of two lines.
 
+use crate::City;
 use crate::call::Leg;
 use crate::engine::{Engine, Owner, far};
 use crate::persons::instant_of;
@@ -309,6 +310,20 @@ impl Engine {
         for line in held {
             let (used, lines) = self.acd.lines().find(|(id, ..)| **id == line).map_or((0, 0), |(_, used, lines)| (used, lines));
             self.note(Event::LineFreed { line, used, lines });
+        }
+    }
+
+    /// A line that is published under another name has the same telephones: whoever talks there holds a place of it, too.
+    pub(crate) fn follow_lines(&mut self, city: &City) {
+        let number_of = |id: &LineId| self.city.book.lines.iter().find(|line| line.id == *id)?.target.as_ref().map(|t| &t.number);
+        let named = |number: &Number| city.book.lines.iter().find(|line| line.target.as_ref().is_some_and(|t| t.number == *number));
+        let moved: Vec<(LineId, LegId)> = self
+            .acd
+            .takers()
+            .filter_map(|(line, leg)| Some((named(number_of(line)?)?.id.clone(), leg)).filter(|(to, _)| to != line))
+            .collect();
+        for (line, leg) in moved {
+            self.acd.occupy(&line, leg);
         }
     }
 

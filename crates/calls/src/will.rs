@@ -1,14 +1,24 @@
 //! What a killed engine leaves behind outside: telephones that ring or talk on, and hold the places of their lines.
 //!
-//! Before an INVITE leaves the house, and before the ACK of its answer, the journal has what ends that call. The next engine begins with it:
-//! CANCEL or BYE, and the places are free when SIP is done (RFC 3261 sections 9.1 and 15.1.1). Until then a hotline of two lines is as full
+//! Before an INVITE leaves the house, and before the ACK of its answer, the journal has what ends that call: these two wait for their record
+//! and are never let go without it. The next engine begins with it: CANCEL or BYE, and the places are free when SIP is done (RFC 3261 sections 9.1 and 15.1.1). Until then a hotline of two lines is as full
 //! as it is in truth.
 
+use crate::Vault;
 use crate::engine::{Engine, Thread};
 use crate::outbound::Outside;
-use crate::record::{Abroad, Record};
+use crate::record::{Abroad, Record, State};
 use model::{DialogId, Event, LegId, Now, Seq};
 use std::collections::BTreeMap;
+
+impl Vault {
+    /// Whether everything that is sealed in a state can be opened: otherwise this is not the key with which it was written.
+    pub fn opens(&self, state: &State) -> bool {
+        let dialog =
+            |(leg, abroad): (&LegId, &Abroad)| abroad.sealed.as_ref().is_none_or(|sealed| self.dialogs().open(leg.0, sealed).is_some());
+        state.callbacks.iter().all(|(ticket, booked)| self.open(*ticket, &booked.sealed).is_some()) && state.abroad.iter().all(dialog)
+    }
+}
 
 impl Engine {
     /// Writes down what would end this call, before anything that was just said of it leaves the house.
@@ -26,6 +36,12 @@ impl Engine {
         if let Some(thread) = self.dialogs.get_mut(&outside.leg.dialog) {
             thread.after = thread.after.max(after);
         }
+    }
+
+    /// Whether this message begins a call outside, or confirms it: then somebody must be able to end it, whatever becomes of us.
+    pub(crate) fn begins_outside(&self, dialog: Option<DialogId>, bytes: &[u8]) -> bool {
+        let thread = dialog.and_then(|dialog| self.dialogs.get(&dialog));
+        thread.is_some_and(|thread| self.abroad.contains_key(&thread.leg)) && (bytes.starts_with(b"INVITE ") || bytes.starts_with(b"ACK "))
     }
 
     /// The calls that the journal says are out there: their places are taken, whatever the city has published since.

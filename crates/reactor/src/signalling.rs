@@ -239,6 +239,8 @@ impl Seat {
             while let Some((_, act)) = self.gate.poll_act() {
                 self.carry_out(act);
             }
+            // Lost, as on a bad network: SIP sends it again.
+            while self.gate.poll_dropped().is_some() {}
             if let Some(seq) = self.gate.poll_overdue() {
                 (self.notes)(Event::NotDurable { seq });
             }
@@ -250,7 +252,7 @@ impl Seat {
 
     fn carry_out(&mut self, act: Act) {
         match act {
-            Act::Transmit { flow: _, to, bytes } => {
+            Act::Transmit { flow: _, to, bytes, .. } => {
                 // A datagram that the kernel does not take is a datagram lost on the way: SIP's timers send it again.
                 if let Err(fault) = self.socket.try_send_to(&bytes, to) {
                     tracing::debug!(%to, %fault, "a SIP message was not sent");

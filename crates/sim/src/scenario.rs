@@ -243,6 +243,8 @@ impl Scenario {
     }
 
     fn fill(&self, mut world: World, says: Sound) -> World {
+        // The callbacks' hours of the town's calendar.
+        world.watches_hours(9, 17);
         let mut agents: Vec<(&str, PersonId)> = Vec::new();
         for shift in &self.shifts {
             let clerk = Clerk { answer: AnswerPolicy::Never, habits: Some(shift.habits), says: says.clone(), ..Clerk::default() };
@@ -322,6 +324,8 @@ pub(crate) fn declared(town: Town) -> Arc<City> {
     let (nurse, late) = (Skill::from("nurse"), Skill::from("late"));
     if let Some(queue) = book.queues.get_mut("nurse") {
         queue.choose_agent = ChooseAgent::BestSkill;
+        // Nurses who help must not write up for as long as they would for a call of their own.
+        queue.wrap_up += Duration::from_secs(7);
         queue.reserve = Some(Reserve { keep: 1, of: nurse.clone(), kept_for: KeptFor::Queue(queue.id.clone()), hysteresis: 0 });
         queue.relax = vec![Relax { after: Duration::from_secs(40), needs: BTreeMap::new(), lang: Some(None) }];
     }

@@ -79,6 +79,11 @@ impl Watch {
         Ok(())
     }
 
+    /// An act was not done: its record came too late, and it was one that may not leave without.
+    pub(crate) fn handle_dropped(&mut self, id: ActId) {
+        self.asked.remove(&id);
+    }
+
     /// An act passed the gate.
     pub(crate) fn handle_done(&mut self, now: Instant, id: ActId, act: &Act, confirmed: Seq) -> Result<(), String> {
         let Some((asked, after)) = self.asked.remove(&id) else {

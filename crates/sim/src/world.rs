@@ -134,6 +134,8 @@ pub struct World {
     callers: BTreeMap<CallId, PersonId>,
     /// Which telephone a call of the trunk went to, by its SIP Call-ID.
     carried: BTreeMap<String, PersonId>,
+    /// Between which hours of the wall clock people may be called, if anybody looks.
+    hours: Option<(i64, i64)>,
     /// Calls to numbers without a telephone.
     unanswered: BTreeSet<String>,
     /// Every call that came to the trunk: when, and what was dialled.
@@ -150,7 +152,7 @@ pub struct World {
     /// Calls of which one side cannot know any more, by SIP Call-ID: the engine was killed, or the phone lost its power.
     forgotten: BTreeSet<String>,
     /// Complaints about such calls.
-    excused: u64,
+    excused: Vec<String>,
     /// What the wall clock is ahead of the truth, in milliseconds.
     wall_ahead: i64,
     /// Things done so far.
@@ -189,6 +191,7 @@ impl World {
             by_name: BTreeMap::new(),
             callers: BTreeMap::new(),
             carried: BTreeMap::new(),
+            hours: None,
             unanswered: BTreeSet::new(),
             calls_out: Vec::new(),
             controls: 0,
@@ -199,7 +202,7 @@ impl World {
             violations: Vec::new(),
             heard_of: BTreeMap::new(),
             forgotten: BTreeSet::new(),
-            excused: 0,
+            excused: Vec::new(),
             wall_ahead: 0,
             steps: 0,
             audits: false,
@@ -222,6 +225,11 @@ impl World {
     pub fn without_story(mut self) -> World {
         self.tells = false;
         self
+    }
+
+    /// People, and not lines of ours, are called between these hours of the day only.
+    pub(crate) fn watches_hours(&mut self, from: i64, to: i64) {
+        self.hours = Some((from, to));
     }
 
     /// With a story after all: to see how a day came to its end.
@@ -364,6 +372,9 @@ impl World {
                     let verdict = self.watch.handle_overdue(now, seq);
                     self.must(verdict);
                     self.tell(Voice::Engine(Event::NotDurable { seq }));
+                }
+                while let Some(act) = self.gate.poll_dropped() {
+                    self.watch.handle_dropped(act);
                 }
             }
             Machine::Ledger => {

@@ -569,3 +569,26 @@ fn the_queue_is_taken_out_while_the_persons_phone_rings_and_they_still_talk() {
     let talked = world.records().iter().find(|r| r.called_back).and_then(|r| r.talked);
     assert!(talked.is_some_and(|talked| talked.0 > 20_000), "{talked:?}");
 }
+
+#[test]
+fn the_hours_end_while_the_agents_phone_rings_and_the_persons_does_not() {
+    let mut world = booked();
+    at_home(&mut world, AnswerPolicy::After(secs(4)), "WW1WW1");
+    let offers = |world: &World| count(world, |e| matches!(e, Event::Offered { .. }));
+    let mut at = secs(200);
+    world.run_until(at);
+    let before = offers(&world);
+    while offers(&world) == before {
+        at += Duration::from_millis(100);
+        assert!(at < secs(600), "nobody was asked to call back");
+        world.run_until(at);
+    }
+    // The agent picks up three seconds after it rang; by then it is eight in the evening.
+    world.clock_jumps(at + secs(1), 10 * 3_600_000);
+    world.run_until(at + secs(60));
+    assert_eq!(rung(&world), [Duration::ZERO; 0], "nobody is called in the evening");
+    assert_eq!(left(&world), 1, "and the callback stays booked");
+    world.clock_jumps(at + secs(61), -10 * 3_600_000);
+    until_over(&mut world, secs(7200));
+    assert_eq!(over(&world), [CallbackEnd::Served]);
+}

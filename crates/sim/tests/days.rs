@@ -71,7 +71,15 @@ fn verdict(scenario: &Scenario, world: World) -> Came {
     assert!(served * least > records.len(), "seed {seed}, {kind:?}: only {served} of {} were served", records.len());
     let to_the_ward = records.iter().filter(|r| r.transferred_to.is_some()).count();
     let called_back = records.iter().filter(|r| r.called_back).count();
-    Came { calls: records.len(), served, to_the_ward, called_back, excused: world.excused(), steps: world.steps(), cpu_secs: 0.0 }
+    Came {
+        calls: records.len(),
+        served,
+        to_the_ward,
+        called_back,
+        excused: world.excused().len() as u64,
+        steps: world.steps(),
+        cpu_secs: 0.0,
+    }
 }
 
 fn days(from: u64, to: u64) {

@@ -276,8 +276,8 @@ fn a_blind_transfer_in_vain_brings_the_caller_to_the_front_at_the_old_age() {
         let (mut world, yuki, _) = talking();
         world.add_neighbour(ward(answer));
         presses(&mut world, secs(30), yuki, "*671");
-        // Somebody younger waits already when the caller comes back.
-        world.add_resident(secs(28), talks(10));
+        // Somebody younger waits already when the caller comes back: the other queue's clerk is not theirs, and yuki writes up.
+        world.add_resident(secs(18), talks(10));
         rest(&mut world);
         let bridged: Vec<u64> =
             world.notes().filter_map(|(_, e)| if let Event::Bridged { call, .. } = e { Some(call.0) } else { None }).collect();
@@ -887,28 +887,29 @@ fn whatever_agents_press_for_hours() {
 
 // ---- the engine is killed ----------------------------------------------------------------------------------------------------
 
-/// Two callers press 4 and are put through to the ward, whose telephones are answered by `answer`; a kill at second 40, a second of outage,
-/// and two more callers who press 4 so that they reach the ward as soon as it can be reached.
+/// Two callers press 4 and are put through to the ward, whose telephones are answered by `answer`; a kill at second 20, a second of outage,
+/// with the sort of end that the wards' telephones then see.
 fn killed_with_the_ward_full(answer: AnswerPolicy, pace: Pace) -> (World, [PersonId; 2]) {
     let town = Town { hotline: true, ..Town::default() };
     let mut world = World::new(town.build(), 5).audited();
     world.journal_pace(Duration::ZERO, pace);
-    let wards = [0, 1].map(|_| world.add_neighbour(ward(answer)));
-    for at in [5, 6, 34, 35] {
+    // They accept with 1, and talk on.
+    let wards = [0, 1].map(|_| world.add_neighbour(Neighbour { keys: "WW1".to_owned(), ..ward(answer) }));
+    for at in [5, 6] {
         world.add_resident(secs(at), Resident { keys: "WWWW4".to_owned(), talk: None, patience: secs(400), ..Resident::default() });
     }
-    world.crash(secs(40), secs(1));
-    world.run_until(secs(42));
+    world.crash(secs(20), secs(1));
+    world.run_until(secs(22));
     (world, wards)
 }
 
-/// When a telephone's call ended, after the engine was back.
-fn let_go(world: &World, person: PersonId) -> Vec<Instant> {
-    world
-        .told(person)
-        .filter(|(at, e)| *at > Instant::ZERO + secs(40) && matches!(e, phone::Event::Ended { .. }))
-        .map(|(at, _)| at)
-        .collect()
+/// When and how a telephone's call ended, after the engine was killed: by BYE, or with 487 by CANCEL.
+fn let_go(world: &World, person: PersonId) -> Vec<(Instant, Option<u16>)> {
+    let of_the_kill = |(at, e): (Instant, &phone::Event)| match e {
+        phone::Event::Ended { by_us: false, status } if at > Instant::ZERO + secs(20) => Some((at, *status)),
+        _ => None,
+    };
+    world.told(person).filter_map(of_the_kill).collect()
 }
 
 #[test]
@@ -916,8 +917,11 @@ fn a_ward_that_talks_when_the_engine_is_killed_is_hung_up_as_soon_as_it_is_back(
     let (world, wards) = killed_with_the_ward_full(answers(3), Pace::PROMISED);
     for telephone in wards {
         assert!(world.told(telephone).any(|(_, e)| matches!(e, phone::Event::Connected)), "it was talking");
+        let before =
+            world.told(telephone).filter(|(at, e)| *at < Instant::ZERO + secs(20) && matches!(e, phone::Event::Ended { .. })).count();
+        assert_eq!(before, 0, "it was talking when the engine was killed");
         let ended = let_go(&world, telephone);
-        assert!(ended.len() == 1 && ended[0] < Instant::ZERO + secs(41) + millis(100), "{ended:?}");
+        assert!(matches!(ended[..], [(at, None)] if at < Instant::ZERO + secs(21) + millis(100)), "{ended:?}");
     }
     let state = world.engine().unwrap().state();
     assert_eq!(state.abroad.len(), 0, "nothing is left of it");
@@ -928,8 +932,28 @@ fn a_ward_that_rings_when_the_engine_is_killed_stops_ringing_as_soon_as_it_is_ba
     let (world, wards) = killed_with_the_ward_full(AnswerPolicy::Never, Pace::PROMISED);
     for telephone in wards {
         let ended = let_go(&world, telephone);
-        assert!(ended.len() == 1 && ended[0] < Instant::ZERO + secs(41) + millis(100), "{ended:?}");
+        assert!(matches!(ended[..], [(at, Some(487))] if at < Instant::ZERO + secs(21) + millis(100)), "{ended:?}");
     }
+}
+
+#[test]
+fn a_ward_that_does_not_answer_the_bye_of_the_next_engine_is_full_until_sip_gives_it_up() {
+    let mut world = World::new(Town { hotline: true, ..Town::default() }.build(), 5).audited();
+    // The wards are deaf before the next engine is back: who knows whether they talk?
+    for _ in 0..2 {
+        let deaf = world.add_neighbour(Neighbour { keys: "WW1".to_owned(), ..ward(answers(3)) });
+        world.at(secs(20), deaf, Command::Vanish);
+    }
+    for at in [5, 6, 25] {
+        world.add_resident(secs(at), Resident { keys: "WWWW4".to_owned(), talk: None, patience: secs(60), ..Resident::default() });
+    }
+    world.crash(secs(20), secs(1));
+    // BYE at 21 s, given up at 53 s (RFC 3261 timer F): the caller of second 25 finds the line full.
+    world.run_until(secs(40));
+    let full = |world: &World| count(world, |e| matches!(e, Event::LineFull { line } if line.as_str() == "ward"));
+    assert_eq!((full(&world), world.engine().unwrap().state().abroad.len()), (1, 2));
+    world.run_until(secs(54));
+    assert_eq!(world.engine().unwrap().state().abroad.len(), 0, "given up");
 }
 
 #[test]
@@ -938,7 +962,10 @@ fn whenever_the_engine_is_killed_a_ward_of_two_telephones_never_gets_a_third_cal
     let town = Town { hotline: true, ..Town::default() };
     for n in 0..200u64 {
         let mut world = World::new(town.build(), n).without_story().audited();
-        world.journal_pace(Duration::ZERO, [Pace::PROMISED, Pace { least: millis(5), most: millis(45) }][(n % 2) as usize]);
+        world.journal_pace(
+            Duration::ZERO,
+            [Pace::PROMISED, Pace { least: millis(5), most: millis(45) }, Pace { least: millis(50), most: millis(200) }][(n % 3) as usize],
+        );
         for after in [1, 2] {
             world.add_neighbour(Neighbour { talk: Some(secs(60)), ..ward(answers(after)) });
         }
@@ -953,6 +980,30 @@ fn whenever_the_engine_is_killed_a_ward_of_two_telephones_never_gets_a_third_cal
         }
         world.run_until_quiet(LIMIT);
         assert_eq!(world.violations(), [""; 0], "{n}");
+        let asks: Vec<&String> = world.excused().iter().filter(|fault| fault.contains(town::WARD)).collect();
+        assert_eq!(asks, [""; 0], "{n}: everybody outside was hung up, and nobody had to ask");
         assert_eq!(world.engine().unwrap().state().abroad.len(), 0);
     }
+}
+
+#[test]
+fn a_line_that_is_renamed_while_two_talk_there_is_full_under_its_new_name() {
+    let mut renamed = city();
+    let mut book = (*renamed.book).clone();
+    book.lines.iter_mut().filter(|line| line.id.as_str() == "ward").for_each(|line| line.id = "ward_by_its_new_name".into());
+    renamed.book = Arc::new(book);
+    let mut world = World::new(Arc::new(city()), 1).audited();
+    for _ in 0..2 {
+        world.add_neighbour(ward(answers(2)));
+    }
+    for (n, name) in ["yuki", "mio", "aya"].into_iter().enumerate() {
+        let nurse = world.add_clerk(secs(n as u64), name, Clerk::default());
+        world.add_resident(secs(5), talks(200));
+        presses(&mut world, secs(if name == "aya" { 50 } else { 30 }), nurse, "*671");
+    }
+    world.control(secs(40), calls::Control::Publish(Arc::new(renamed)));
+    rest(&mut world);
+    let full: Vec<_> =
+        world.notes().filter_map(|(_, e)| if let Event::LineFull { line } = e { Some(line.as_str()) } else { None }).collect();
+    assert_eq!(full, ["ward_by_its_new_name"]);
 }

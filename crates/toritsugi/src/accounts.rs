@@ -76,30 +76,66 @@ fn key_path(state: &Path) -> PathBuf {
     state.join("city.key")
 }
 
-/// Looks at the city's key before the engine takes it: a missing one is made anew only where no callback needs the old one, or `forget`
-/// says that they may be lost. Gives what is to be said of it.
+/// Looks at the city's key before the engine takes it: a missing one is made anew, and another one taken, only where nothing that is
+/// sealed needs the old one, or `forget` says that it may be lost. Gives what is to be said of it.
 ///
 /// # Errors
-/// When callbacks are booked that nobody could make without the key.
+/// When callbacks are booked, or calls to the outside are to be ended, that nobody can read with this key.
 pub(crate) fn attend_to_key(state: &Path, forget: bool) -> Result<Option<String>, Stop> {
     let path = key_path(state);
+    let file = path.display();
+    let folded = folded(state)?;
+    let owed = Owed { callbacks: folded.callbacks.len(), outside: folded.abroad.len() };
     match fs::metadata(&path) {
+        Ok(_) if !owed.nothing() && !forget && !vault(state)?.opens(&folded) => Err(Stop::new(format!(
+            "{file} is not the key with which this state was written, and the journal holds {owed} that only that key opens. {}",
+            owed.way_out(&path)
+        ))),
         Ok(found) => Ok(too_open(&path, found.permissions().mode())),
-        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => match (callbacks_booked(state)?, forget) {
-            (0, _) => Ok(None),
-            (booked, true) => Ok(Some(format!(
-                "{} is missing: a new one is made, {booked} callback(s) that were booked are given up, and persons are counted anew.",
-                path.display()
-            ))),
-            (booked, false) => Err(Stop::new(format!(
-                "{} is missing, and {booked} callback(s) are booked whose numbers only this key opens. Put it back from your backup of the state \
-                 folder (cp -p BACKUP/city.key {}), then start again. Without a backup those people cannot be called any more: start once \
-                 with --forget-callbacks, and a new key is made",
-                path.display(),
-                path.display()
-            ))),
+        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => match forget {
+            _ if owed.nothing() => Ok(None),
+            true => Ok(Some(format!("{file} is missing: a new one is made, {owed} are given up, and persons are counted anew."))),
+            false => {
+                Err(Stop::new(format!("{file} is missing, and the journal holds {owed} that only this key opens. {}", owed.way_out(&path))))
+            }
         },
-        Err(fault) => Err(Stop::new(format!("{} cannot be read: {fault}", path.display()))),
+        Err(fault) => Err(Stop::new(format!("{file} cannot be read: {fault}"))),
+    }
+}
+
+/// What a state still owes to people whose numbers are sealed.
+struct Owed {
+    callbacks: usize,
+    /// Calls to the outside that were up when the engine was killed: the next one hangs them up.
+    outside: usize,
+}
+
+impl Owed {
+    fn nothing(&self) -> bool {
+        self.callbacks == 0 && self.outside == 0
+    }
+
+    fn way_out(&self, path: &Path) -> String {
+        let file = path.display();
+        let wards = if self.outside > 0 {
+            " Whoever is still on the line outside is not hung up then: look that no ward talks with nobody."
+        } else {
+            ""
+        };
+        format!(
+            "Put it back from your backup of the state folder (cp -p BACKUP/city.key {file}), then start again. Without a backup those people \
+             cannot be called any more: start once with --forget-callbacks, and it goes on without them.{wards}"
+        )
+    }
+}
+
+impl std::fmt::Display for Owed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.callbacks, self.outside) {
+            (callbacks, 0) => write!(f, "{callbacks} callback(s)"),
+            (0, outside) => write!(f, "{outside} call(s) to the outside"),
+            (callbacks, outside) => write!(f, "{callbacks} callback(s) and {outside} call(s) to the outside"),
+        }
     }
 }
 
@@ -111,17 +147,16 @@ fn too_open(path: &Path, mode: u32) -> Option<String> {
     })
 }
 
-/// Callbacks that the journal still owes somebody, as far as it can be read: whoever reads it next says what is wrong with it.
-fn callbacks_booked(state: &Path) -> Result<usize, Stop> {
+/// What the journal says stands, as far as it can be read: whoever reads it next says what is wrong with it.
+fn folded(state: &Path) -> Result<State, Stop> {
     let dir = journal_dir(state);
-    if !dir.is_dir() {
-        return Ok(0);
-    }
     let mut folded = State::default();
-    for entry in journal::replay::<Record>(&dir).map_err(Stop::new)?.map_while(Result::ok) {
-        folded.apply(entry.body);
+    if dir.is_dir() {
+        for entry in journal::replay::<Record>(&dir).map_err(Stop::new)?.map_while(Result::ok) {
+            folded.apply(entry.body);
+        }
     }
-    Ok(folded.callbacks.len())
+    Ok(folded)
 }
 
 /// The city's key, made at the first start: who loses it loses the callbacks that were booked, and counts persons anew.
@@ -231,13 +266,18 @@ mod tests {
         let Stop(why) = attend_to_key(&state, false).unwrap_err();
         let remark = attend_to_key(&state, true).unwrap().unwrap();
         vault(&state).unwrap();
-        let with_a_key = attend_to_key(&state, false).unwrap();
+        let Stop(other) = attend_to_key(&state, false).unwrap_err();
+        let with_a_key = attend_to_key(&state, true).unwrap();
         let key = key_path(&state);
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
-        let open = attend_to_key(&state, false).unwrap().unwrap();
+        let open = attend_to_key(&state, true).unwrap().unwrap();
         fs::remove_dir_all(&state).unwrap();
-        assert!(why.contains("1 callback(s) are booked") && why.contains("backup") && why.contains("--forget-callbacks"), "{why}");
-        assert!(remark.contains("1 callback(s) that were booked are given up"), "{remark}");
+        assert!(
+            why.contains("1 callback(s) that only this key opens") && why.contains("backup") && why.contains("--forget-callbacks"),
+            "{why}"
+        );
+        assert!(remark.contains("1 callback(s) are given up"), "{remark}");
+        assert!(other.contains("not the key with which this state was written") && other.contains("--forget-callbacks"), "{other}");
         assert_eq!(with_a_key, None);
         assert!(open.contains("mode 0644") && open.contains(&format!("chmod 600 {}", key.display())), "{open}");
     }

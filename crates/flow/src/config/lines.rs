@@ -20,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) opens: bool,
     /// Whether it carries calls out.
     pub(crate) carries: bool,
+    /// Where the number of a target was written.
+    number: Option<Spot>,
     /// The trunk that carries its calls, for a target.
     pub(crate) trunk: Option<At<LineId>>,
     pub(crate) code: Option<At<Number>>,
@@ -33,6 +35,7 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> Vec<Entry> {
             && let Some(entry) = read_line(key, value, problems)
         {
             overlaps(&entry, &lines, problems);
+            counted_twice(&entry, &lines, problems);
             lines.push(entry);
         }
     }
@@ -49,6 +52,7 @@ fn read_line(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> {
         nets: nets.iter().map(|n| n.at).collect(),
         opens: from.is_some(),
         carries: false,
+        number: None,
         trunk: None,
         code: None,
     };
@@ -112,6 +116,7 @@ fn read_target(at: Spot, fields: &mut Fields<'_>, entry: &mut Entry, problems: &
     };
     let number = needed("number", problems).and_then(|n| n.number(problems)).filter(|number| may_be_called(number, problems));
     let lines = needed("lines", problems).and_then(|n| n.whole(1, PLACES_MAX, problems));
+    entry.number = number.as_ref().map(|number| number.at);
     entry.code = fields.take("code").and_then(|n| n.code(problems));
     let code = entry.code.as_ref().map(|code| code.value.clone());
     if let Some(((trunk, number), lines)) = entry.trunk.as_ref().zip(number).zip(lines) {
@@ -144,6 +149,22 @@ fn net(node: &Node, problems: &mut Problems) -> Option<At<Net>> {
         problems.error(text.at, "not_a_network", en, ja).help("127.0.0.0/8");
     }
     net.map(|value| At { value, at: text.at })
+}
+
+/// Telephones are counted by line: a number that stands in two lines would get the calls of both.
+fn counted_twice(entry: &Entry, others: &[Entry], problems: &mut Problems) {
+    let Some((target, at)) = entry.line.target.as_ref().zip(entry.number) else { return };
+    let same = |other: &&Entry| other.line.target.as_ref().is_some_and(|theirs| theirs.number == target.number);
+    if let Some(other) = others.iter().find(same) {
+        let (mine, theirs, number) = (&entry.line.id, &other.line.id, &target.number);
+        let en =
+            format!("lines {theirs} and {mine} reach the same number {number}: together they would call more telephones than there are");
+        let ja = format!(
+            "回線 {theirs} と {mine} は同じ番号 {number} につながります。合わせると、実際の電話の台数を超えて呼び出してしまいます。"
+        );
+        let all = other.line.target.as_ref().map_or(0, |theirs| theirs.lines).saturating_add(target.lines);
+        problems.error(at, "number_in_two_lines", en, ja).help(format!("{theirs}: {{ .., number: \"{number}\", lines: {all} }}"));
+    }
 }
 
 /// A caller's address must tell which line it is.

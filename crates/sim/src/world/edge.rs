@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 impl World {
     pub(super) fn act(&mut self, act: Act) {
         match act {
-            Act::Transmit { flow: _, to, bytes } => {
+            Act::Transmit { flow: _, to, bytes, .. } => {
                 let datagram = Datagram { from: self.engine_addr, to, bytes };
                 self.link.handle_datagram(self.now, datagram);
             }
@@ -143,6 +143,10 @@ impl World {
             (Some(id), _) => id,
             (None, Some(number)) if !self.unanswered.contains(&call) => {
                 self.calls_out.push((self.now, number.clone()));
+                let ours = [town::WARD, town::SMALL_WARD, town::INTERPRETERS].contains(&number.as_str());
+                if !ours {
+                    self.must(self.in_hours(&number));
+                }
                 let at_number = |id: &PersonId| matches!(self.person(*id).map(|p| &p.life), Some(Life::Neighbour(n)) if n.number == number);
                 let telephones: Vec<PersonId> = (0u32..).map(PersonId).take(self.people.len()).filter(at_number).collect();
                 if telephones.is_empty() {
@@ -151,7 +155,6 @@ impl World {
                 }
                 let free = telephones.iter().find(|id| self.person(**id).is_some_and(|p| !p.phone.is_in_call()));
                 // A hotline of ours is never called once too often; whoever is called back may be talking with somebody else.
-                let ours = [town::WARD, town::SMALL_WARD, town::INTERPRETERS].contains(&number.as_str());
                 let Some(free) = free.or(telephones.first().filter(|_| !ours)).copied() else {
                     self.fail(&format!("call {} reached {number}, which has {0} telephones", telephones.len()));
                 };
@@ -170,6 +173,17 @@ impl World {
 }
 
 impl World {
+    /// Whether people may be called at this time of the day; an INVITE that was on its way for some seconds is forgiven.
+    fn in_hours(&self, number: &str) -> Result<(), String> {
+        const HOUR: i64 = 3_600_000;
+        const LATE: i64 = 5000;
+        let Some((from, to)) = self.hours else { return Ok(()) };
+        // The town's clock shows ten when a world begins.
+        let of_the_day = (self.clocks().wall.0 - town::MONDAY.0 + 10 * HOUR).rem_euclid(24 * HOUR);
+        let allowed = (from * HOUR..to * HOUR + LATE).contains(&of_the_day);
+        if allowed { Ok(()) } else { Err(format!("{number} is called at {}:{:02}", of_the_day / HOUR, of_the_day / 60_000 % 60)) }
+    }
+
     /// A SIP message went to or came from this phone.
     fn note_call_id(&mut self, person: PersonId, bytes: &Bytes) {
         let Some(id) = call_id(bytes) else { return };

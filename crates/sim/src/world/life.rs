@@ -229,13 +229,10 @@ impl World {
             _ => {}
         }
         if let phone::Event::Violation(fault) = &event {
-            let name = self.person(id).map_or("", |p| p.name.as_str());
+            let name = self.people.get(id.0 as usize).map_or("", |p| p.name.as_str());
             let excused = fault.rsplit_once(", Call-ID ").is_some_and(|(_, call)| self.forgotten.contains(call));
-            if excused {
-                self.excused += 1;
-            } else {
-                self.violations.push(format!("{now:?} {name}: {fault}"));
-            }
+            let list = if excused { &mut self.excused } else { &mut self.violations };
+            list.push(format!("{now:?} {name}: {fault}"));
         }
         if self.tells {
             self.story.push(Told { at: now, what: Voice::Phone(id, event) });

@@ -53,8 +53,8 @@ impl World {
     }
 
     /// Complaints about calls of which one side cannot know any more: the engine was killed, or the phone lost its power.
-    pub fn excused(&self) -> u64 {
-        self.excused
+    pub fn excused(&self) -> &[String] {
+        &self.excused
     }
 
     /// Where the engine broke the protocol, by the judgement of the phones; but for [`World::excused`].
