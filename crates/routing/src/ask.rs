@@ -21,6 +21,16 @@ pub(crate) struct Wish {
     pub(crate) ring: u32,
 }
 
+impl Wish {
+    /// Equal for equal wishes, and hardly ever for others (FNV-1a, 64 bits; Fowler, Noll, Vo).
+    fn fingerprint(&self) -> u64 {
+        let numbers = [self.queue, self.relax, self.ring];
+        let words = self.needs.iter().flat_map(|need| need.skill.as_str().bytes().chain([need.level.get()]));
+        let bytes = words.chain(self.lang.as_str().bytes()).map(u64::from).chain(numbers.map(u64::from));
+        bytes.fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ byte).wrapping_mul(0x0100_0000_01b3))
+    }
+}
+
 /// Whether agents of one profile may take tickets of one wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
@@ -58,6 +68,8 @@ pub(crate) struct Ask {
     pub(crate) fits: Vec<Fit>,
     /// The profiles that fit, those of later rings included.
     pub(crate) able: Vec<u32>,
+    /// The profiles that fit once every easing is in force.
+    pub(crate) able_in_the_end: Vec<u32>,
     /// Agents whose profile does not fit.
     pub(crate) does_not_serve: u32,
     pub(crate) lacks: u32,
@@ -77,7 +89,8 @@ pub(crate) struct Grant {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asks {
     all: Vec<Ask>,
-    index: BTreeMap<Wish, u32>,
+    /// By fingerprint: a search among hundreds of wishes compares numbers, and one wish.
+    index: BTreeSet<(u64, u32)>,
     unused: BTreeSet<u32>,
     /// By profile, the wishes that they may grant.
     granted: Vec<Vec<Grant>>,
@@ -110,14 +123,16 @@ impl Asks {
     }
     /// The number of a wish. It is good until the next call, unless it is used.
     pub(crate) fn intern(&mut self, wish: &Wish, queues: &[Queue], index: &BTreeMap<QueueId, u32>, profiles: &[Profile]) -> u32 {
-        if let Some(ask) = self.index.get(wish) {
-            return *ask;
+        let fingerprint = wish.fingerprint();
+        let alike = self.index.range((fingerprint, 0)..=(fingerprint, u32::MAX)).map(|(_, ask)| *ask);
+        if let Some(ask) = alike.into_iter().find(|ask| self.all[*ask as usize].wish == *wish) {
+            return ask;
         }
         let ask = Ask::new(wish.clone(), queues, index, profiles);
         let reused = if self.unused.len() >= REMEMBERED_MAX { self.unused.pop_first() } else { None };
         let at = match reused {
             Some(at) => {
-                self.index.remove(&self.all[at as usize].wish);
+                self.index.remove(&(self.all[at as usize].wish.fingerprint(), at));
                 self.granted.iter_mut().for_each(|grants| grants.retain(|grant| grant.ask != at));
                 at
             }
@@ -128,7 +143,7 @@ impl Asks {
                 grants.push(Grant { ask: at, queue: wish.queue, order: fit.order(profile, wish.queue) });
             }
         }
-        self.index.insert(wish.clone(), at);
+        self.index.insert((fingerprint, at));
         if reused.is_some() {
             self.all[at as usize] = ask;
         } else {
@@ -143,20 +158,22 @@ impl Ask {
     fn new(wish: Wish, queues: &[Queue], index: &BTreeMap<QueueId, u32>, profiles: &[Profile]) -> Ask {
         let queue = &queues[wish.queue as usize];
         let asked = Asked::after(&wish.needs, &wish.lang, queue, wish.relax as usize);
+        let in_the_end = Asked::after(&wish.needs, &wish.lang, queue, queue.relax.len());
         let helping: Vec<u32> = queue.helped_by.iter().filter_map(|id| index.get(id).copied()).collect();
         let main = queue.needs.first().or(wish.needs.first());
+        let serves = |profile: &Profile| profile.order[wish.queue as usize].is_some();
+        let own = |asked: &Asked, profile: &Profile| serves(profile) && asked.fits(&profile.skills);
+        let helps = |asked: &Asked, profile: &Profile| {
+            let meets = |q: &u32| profile.order[*q as usize].is_some() && profile.meets(&queues[*q as usize].needs);
+            helping.iter().any(meets) && asked.understands(&profile.skills)
+        };
         let fit = |profile: &Profile| {
-            let serves = profile.order[wish.queue as usize].is_some();
-            let own = serves && asked.fits(&profile.skills);
-            let helps = || {
-                let meets = |q: &u32| profile.order[*q as usize].is_some() && profile.meets(&queues[*q as usize].needs);
-                helping.iter().any(meets) && asked.understands(&profile.skills)
-            };
-            if own || helps() {
+            let (own, helps) = (own(&asked, profile), helps(&asked, profile));
+            if own || helps {
                 let ring = ring_of(profile, queue);
                 let level = main.and_then(|need| profile.skills.get(&need.skill)).map_or(0, |level| level.get());
                 Fit::Fits { helps: !own, ring, joined: u32::from(ring) <= wish.ring, level: Reverse(level) }
-            } else if serves {
+            } else if serves(profile) {
                 Fit::Lacks
             } else {
                 Fit::DoesNotServe
@@ -165,7 +182,10 @@ impl Ask {
         let fits: Vec<Fit> = profiles.iter().map(fit).collect();
         let heads = |which: Fit| profiles.iter().zip(&fits).filter(|(_, fit)| **fit == which).map(|(p, _)| p.headcount).sum();
         let able = |(i, fit): (usize, &Fit)| matches!(fit, Fit::Fits { .. }).then_some(i as u32);
+        let in_the_end = |profile: &Profile| own(&in_the_end, profile) || helps(&in_the_end, profile);
+        let able_in_the_end = profiles.iter().zip(0..).filter(|(profile, _)| in_the_end(profile)).map(|(_, i)| i).collect();
         Ask {
+            able_in_the_end,
             does_not_serve: heads(Fit::DoesNotServe),
             lacks: heads(Fit::Lacks),
             able: fits.iter().enumerate().filter_map(able).collect(),

@@ -37,24 +37,26 @@ impl Acd {
             let counted = |seat: &u32| self.floor.profile_of(*seat).is_some_and(|p| p.counted.iter().any(|i| let_go.contains(i)));
             self.freed.extend(self.floor.idle_seats().filter(counted));
         }
-        let freed = std::mem::take(&mut self.freed);
-        let (fresh, told) = (std::mem::take(&mut self.fresh), std::mem::take(&mut self.told));
-        let holding: Vec<bool> = self.reserves.all.iter().map(|kept| kept.holds).collect();
         let mut rung = Vec::new();
+        let mut holding = Vec::new();
         if self.floor.idle_in_all > 0 {
-            let eligible = |waiting: &Waiting| !waiting.claim.held && waiting.rings_at.is_none();
-            let mut freed: Vec<u32> = freed.into_iter().collect();
-            let mut fresh: Vec<Slot> = fresh.into_iter().filter(|slot| self.line.get(*slot).is_some_and(eligible)).collect();
+            holding.extend(self.reserves.all.iter().map(|kept| kept.holds));
+            let (mut freed, mut fresh) = (std::mem::take(&mut self.freed), std::mem::take(&mut self.fresh));
+            let eligible = |acd: &Acd, slot: Slot| acd.line.get(slot).is_some_and(|w| !w.claim.held && w.rings_at.is_none());
+            fresh.retain(|slot| eligible(self, slot));
             loop {
-                let pairs = self.pairs(&freed, &fresh);
+                let pairs = self.pairs(freed.all(), fresh.all());
                 if !self.commit(pairs, &mut rung) {
                     break;
                 }
-                freed.retain(|seat| self.floor.state(*seat) == AgentState::Idle);
-                fresh.retain(|slot| self.line.get(*slot).is_some_and(eligible));
+                freed.retain(|seat| self.floor.state(seat) == AgentState::Idle);
+                fresh.retain(|slot| eligible(self, slot));
             }
+            (self.freed, self.fresh) = (freed, fresh);
         }
-        self.tell(&rung, &holding, told);
+        self.freed.clear();
+        self.fresh.clear();
+        self.tell(&rung, &holding);
     }
 
     /// Who would take whom. Every pair is one that the reserves allow; not all of them together.
@@ -124,7 +126,7 @@ impl Acd {
     }
 
     /// Says what came of it. All phones ring before the first reason is worked out, so that no reason calls somebody idle who is not.
-    fn tell(&mut self, rung: &[Rung], holding: &[bool], told: BTreeSet<Slot>) {
+    fn tell(&mut self, rung: &[Rung], holding: &[bool]) {
         for Rung { offer, slot, seat, idle } in rung {
             let Some(waiting) = self.line.get(*slot) else { continue };
             let queue = &self.queues[waiting.queue as usize];
@@ -136,14 +138,17 @@ impl Acd {
             self.out.push_back(Decision::Agent { agent, from, to, ended: None, reason: None });
         }
         // By their names, not by their slots: a restart gives out slots anew.
-        let waits_on = |slot: Slot| self.line.get(slot).filter(|w| !w.claim.held && w.rings_at.is_none()).map(|w| w.claim.ticket.id);
-        let told: BTreeSet<TicketId> = told.into_iter().filter_map(waits_on).collect();
-        for ticket in told {
-            let Some(waiting) = self.line.find(ticket) else { continue };
+        let waits_on =
+            |slot: &Slot| self.line.get(*slot).filter(|w| !w.claim.held && w.rings_at.is_none()).map(|w| (w.claim.ticket.id, *slot));
+        let mut told: Vec<(TicketId, Slot)> = self.told.all().iter().filter_map(waits_on).collect();
+        told.sort_unstable();
+        self.told.clear();
+        for (ticket, slot) in told {
+            let Some(waiting) = self.line.get(slot) else { continue };
             let why = self.why(waiting, None, rung, |reserve| self.reserves.all[reserve].holds);
             let queue = waiting.claim.ticket.queue.clone();
             self.out.push_back(Decision::Waits { ticket, queue, why });
-            self.stands(ticket);
+            self.stands(slot);
         }
     }
 

@@ -36,11 +36,8 @@ impl Acd {
     }
 
     /// A ticket has found nobody free: it stands in line, and what would be said of its wait will be judged by it.
-    pub(crate) fn stands(&mut self, ticket: TicketId) {
-        let Some((slot, waiting)) = self.line.slot(ticket).and_then(|slot| Some((slot, self.line.get(slot)?))) else { return };
-        if waiting.claim.stands {
-            return;
-        }
+    pub(crate) fn stands(&mut self, slot: Slot) {
+        let Some(waiting) = self.line.get(slot).filter(|waiting| !waiting.claim.stands) else { return };
         let at = waiting.queue as usize;
         // When a callback's window opens says nothing of how long people wait on the telephone.
         let basis = if waiting.claim.was_held { None } else { self.basis(waiting) };
