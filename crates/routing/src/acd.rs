@@ -534,13 +534,20 @@ impl Acd {
     fn refusal(&self, waiting: &Waiting) -> Option<QueueEnd> {
         let max = self.queues[waiting.queue as usize].max_waiting as usize;
         let able = &self.asks.get(waiting.ask).able_in_the_end;
-        let signed_in: u32 = able.iter().map(|profile| self.floor.counts[*profile as usize].signed_in).sum();
-        let excluded: BTreeSet<&AgentId> = waiting.claim.ticket.excluded.iter().collect();
-        let never = |agent: &&AgentId| {
-            let Some(seat) = self.floor.seat(agent).filter(|seat| self.floor.employed(*seat)) else { return false };
-            self.floor.desk(seat).signed_in && able.contains(&self.floor.profile[seat as usize])
+        let mut excluded: Vec<u32> = waiting.claim.ticket.excluded.iter().filter_map(|agent| self.floor.seat(agent)).collect();
+        excluded.sort_unstable();
+        excluded.dedup();
+        let never = |seat: &&u32| {
+            self.floor.employed(**seat) && self.floor.desk(**seat).signed_in && able.contains(&self.floor.profile[**seat as usize])
         };
-        if signed_in as usize <= excluded.into_iter().filter(never).count() {
+        let never = excluded.iter().filter(never).count();
+        // One more than those is enough: mostly the first profile has somebody.
+        let mut signed_in = 0;
+        let somebody = able.iter().any(|profile| {
+            signed_in += self.floor.counts[*profile as usize].signed_in as usize;
+            signed_in > never
+        });
+        if !somebody {
             return Some(QueueEnd::NobodyLoggedIn);
         }
         let full = !waiting.claim.held && self.line.depth(waiting.queue) >= max;

@@ -1,6 +1,6 @@
 //! What tickets ask, each distinct wish once, and who can grant it: worked out when a wish is first met, not at each decision.
 
-use crate::floor::Profile;
+use crate::floor::{Floor, Profile};
 use crate::needs::Asked;
 use model::{Lang, Need, Queue, QueueId};
 use std::cmp::Reverse;
@@ -24,10 +24,15 @@ pub(crate) struct Wish {
 impl Wish {
     /// Equal for equal wishes, and hardly ever for others (FNV-1a, 64 bits; Fowler, Noll, Vo).
     fn fingerprint(&self) -> u64 {
-        let numbers = [self.queue, self.relax, self.ring];
-        let words = self.needs.iter().flat_map(|need| need.skill.as_str().bytes().chain([need.level.get()]));
-        let bytes = words.chain(self.lang.as_str().bytes()).map(u64::from).chain(numbers.map(u64::from));
-        bytes.fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ byte).wrapping_mul(0x0100_0000_01b3))
+        let mut sum = 0xcbf2_9ce4_8422_2325;
+        let mut add = |part: u64| sum = (sum ^ part).wrapping_mul(0x0100_0000_01b3);
+        for need in &self.needs {
+            need.skill.as_str().bytes().for_each(|byte| add(u64::from(byte)));
+            add(u64::from(need.level.get()));
+        }
+        self.lang.as_str().bytes().for_each(|byte| add(u64::from(byte)));
+        [self.queue, self.relax, self.ring].into_iter().for_each(|number| add(u64::from(number)));
+        sum
     }
 }
 
@@ -73,6 +78,8 @@ pub(crate) struct Ask {
     /// Agents whose profile does not fit.
     pub(crate) does_not_serve: u32,
     pub(crate) lacks: u32,
+    /// Agents who fit and are there, after so many shifts.
+    staffed: Option<(u64, u32)>,
     /// Tickets that wish this, and 1 for a queue whose newcomers do.
     users: u32,
 }
@@ -90,7 +97,7 @@ pub(crate) struct Grant {
 pub(crate) struct Asks {
     all: Vec<Ask>,
     /// By fingerprint: a search among hundreds of wishes compares numbers, and one wish.
-    index: BTreeSet<(u64, u32)>,
+    index: Vec<(u64, u32)>,
     unused: BTreeSet<u32>,
     /// By profile, the wishes that they may grant.
     granted: Vec<Vec<Grant>>,
@@ -106,6 +113,13 @@ impl Asks {
     /// The wishes that agents of a profile may grant.
     pub(crate) fn granted(&self, profile: u32) -> &[Grant] {
         self.granted.get(profile as usize).map_or(&[], Vec::as_slice)
+    }
+    /// Agents who fit and are there, those of later rings included. Counted once in a shift.
+    pub(crate) fn staffed(&mut self, ask: u32, floor: &Floor) -> u32 {
+        let ask = &mut self.all[ask as usize];
+        let staffed = ask.staffed(floor);
+        ask.staffed = Some((floor.shifts, staffed));
+        staffed
     }
     pub(crate) fn use_one(&mut self, ask: u32) {
         let users = &mut self.all[ask as usize].users;
@@ -124,15 +138,16 @@ impl Asks {
     /// The number of a wish. It is good until the next call, unless it is used.
     pub(crate) fn intern(&mut self, wish: &Wish, queues: &[Queue], index: &BTreeMap<QueueId, u32>, profiles: &[Profile]) -> u32 {
         let fingerprint = wish.fingerprint();
-        let alike = self.index.range((fingerprint, 0)..=(fingerprint, u32::MAX)).map(|(_, ask)| *ask);
-        if let Some(ask) = alike.into_iter().find(|ask| self.all[*ask as usize].wish == *wish) {
-            return ask;
+        let from = self.index.partition_point(|(other, _)| *other < fingerprint);
+        let alike = self.index[from..].iter().take_while(|(other, _)| *other == fingerprint);
+        if let Some((_, ask)) = alike.into_iter().find(|(_, ask)| self.all[*ask as usize].wish == *wish) {
+            return *ask;
         }
         let ask = Ask::new(wish.clone(), queues, index, profiles);
         let reused = if self.unused.len() >= REMEMBERED_MAX { self.unused.pop_first() } else { None };
         let at = match reused {
             Some(at) => {
-                self.index.remove(&(self.all[at as usize].wish.fingerprint(), at));
+                self.index.retain(|(_, ask)| *ask != at);
                 self.granted.iter_mut().for_each(|grants| grants.retain(|grant| grant.ask != at));
                 at
             }
@@ -143,7 +158,7 @@ impl Asks {
                 grants.push(Grant { ask: at, queue: wish.queue, order: fit.order(profile, wish.queue) });
             }
         }
-        self.index.insert((fingerprint, at));
+        self.index.insert(self.index.partition_point(|(other, _)| *other < fingerprint), (fingerprint, at));
         if reused.is_some() {
             self.all[at as usize] = ask;
         } else {
@@ -155,6 +170,13 @@ impl Asks {
 }
 
 impl Ask {
+    /// Agents who fit and are there, those of later rings included.
+    pub(crate) fn staffed(&self, floor: &Floor) -> u32 {
+        match self.staffed {
+            Some((shifts, staffed)) if shifts == floor.shifts => staffed,
+            Some(_) | None => self.able.iter().map(|profile| floor.counts[*profile as usize].staffed).sum(),
+        }
+    }
     fn new(wish: Wish, queues: &[Queue], index: &BTreeMap<QueueId, u32>, profiles: &[Profile]) -> Ask {
         let queue = &queues[wish.queue as usize];
         let asked = Asked::after(&wish.needs, &wish.lang, queue, wish.relax as usize);
@@ -192,6 +214,7 @@ impl Ask {
             wish,
             asked,
             fits,
+            staffed: None,
             users: 0,
         }
     }

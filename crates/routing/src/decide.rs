@@ -34,8 +34,11 @@ impl Acd {
         self.reserves.settle(&mut let_go);
         if !let_go.is_empty() {
             // Whom a reserve has kept back so far is as good as freed.
-            let counted = |seat: &u32| self.floor.profile_of(*seat).is_some_and(|p| p.counted.iter().any(|i| let_go.contains(i)));
-            self.freed.extend(self.floor.idle_seats().filter(counted));
+            let counts = |profile: &u32| self.floor.profiles[*profile as usize].counted.iter().any(|i| let_go.contains(i));
+            let idle = |profile: &u32| self.floor.counts[*profile as usize].idle() > 0;
+            for profile in (0..self.floor.profiles.len() as u32).filter(|profile| idle(profile) && counts(profile)) {
+                self.freed.extend(self.floor.idle[profile as usize].iter().map(|(_, seat)| *seat));
+            }
         }
         let mut rung = Vec::new();
         let mut holding = Vec::new();

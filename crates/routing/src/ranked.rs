@@ -30,6 +30,7 @@ impl<K: Ord + Copy> Ranked<K> {
     pub(crate) fn insert(&mut self, key: K) -> bool {
         if self.blocks.is_empty() {
             self.blocks.push(vec![key]);
+            self.lasts.push(key);
             self.len = 1;
             self.count_anew();
             return true;
@@ -42,6 +43,9 @@ impl<K: Ord + Copy> Ranked<K> {
         if entries.len() > BLOCK_MAX {
             // Most come last: what is split off there leaves a full block behind.
             let upper = entries.split_off(if place == BLOCK_MAX { BLOCK_MAX } else { BLOCK_MAX / 2 });
+            let last = upper.last().copied().unwrap_or(key);
+            self.lasts[block] = entries.last().copied().unwrap_or(key);
+            self.lasts.insert(block + 1, last);
             self.blocks.insert(block + 1, upper);
             self.count_anew();
         } else {
@@ -62,6 +66,7 @@ impl<K: Ord + Copy> Ranked<K> {
             self.change(block, -1);
         } else {
             self.blocks.remove(block);
+            self.lasts.remove(block);
             self.count_anew();
         }
         true
@@ -109,8 +114,6 @@ impl<K: Ord + Copy> Ranked<K> {
         }
     }
     fn count_anew(&mut self) {
-        self.lasts.clear();
-        self.lasts.extend(self.blocks.iter().filter_map(|entries| entries.last()));
         self.sums.clear();
         self.sums.extend(self.blocks.iter().map(|entries| entries.len() as u32));
         for at in 1..=self.sums.len() {

@@ -219,35 +219,36 @@ impl Acd {
         if tally.has(Reason::RankedLower) {
             seats.extend(self.closest(case.waiting, NAMED_AT_MOST, &case.holds));
         }
-        let mut add = |group: &mut dyn Iterator<Item = u32>| {
-            for seat in group {
-                if seats.len() >= NAMED_AT_MOST {
-                    break;
-                }
-                if case.chosen != Some(seat) && !seats.contains(&seat) {
-                    seats.push(seat);
-                }
-            }
-        };
         let fits = |seat: &u32| matches!(ask.fits[self.floor.profile[*seat as usize] as usize], Fit::Fits { .. });
         let some_idle = if self.floor.idle_in_all > 0 { ask.able.as_slice() } else { &[] };
         let some_idle = some_idle.iter().filter(|profile| self.floor.counts[**profile as usize].idle() > 0);
         let plain_idle = some_idle.flat_map(|profile| self.floor.idle[*profile as usize].iter().map(|(_, seat)| *seat));
         let held_back = |seat: &u32| fits(seat) && !matches!(self.why_not(case, *seat), WhyNot::State(_));
-        add(&mut apart.iter().copied().filter(held_back).chain(plain_idle));
+        name(&mut seats, case.chosen, apart.iter().copied().filter(held_back).chain(plain_idle));
         let all = || (0..self.floor.ids.len() as u32).filter(|seat| self.floor.employed(*seat));
         let working = |state: AgentState| !matches!(state, AgentState::Idle | AgentState::SignedOut);
         if AgentState::ALL.into_iter().any(|state| working(state) && tally.has(Reason::State(state))) {
-            add(&mut all().filter(|seat| fits(seat) && working(self.floor.state(*seat))));
+            name(&mut seats, case.chosen, all().filter(|seat| fits(seat) && working(self.floor.state(*seat))));
         }
         if tally.has(Reason::State(AgentState::SignedOut)) {
-            add(&mut all().filter(|seat| fits(seat) && self.floor.state(*seat) == AgentState::SignedOut));
+            name(&mut seats, case.chosen, all().filter(|seat| fits(seat) && self.floor.state(*seat) == AgentState::SignedOut));
         }
         for (reason, group) in [(Reason::Skill, Fit::Lacks), (Reason::DoesNotServe, Fit::DoesNotServe)] {
             if tally.has(reason) {
-                add(&mut all().filter(|seat| ask.fits[self.floor.profile[*seat as usize] as usize] == group));
+                name(&mut seats, case.chosen, all().filter(|seat| ask.fits[self.floor.profile[*seat as usize] as usize] == group));
             }
         }
         seats.into_iter().map(|seat| PassedOver { agent: self.floor.id(seat).clone(), why: self.why_not(case, seat) }).collect()
+    }
+}
+
+/// Names more of a group, as long as there is room. Who has been named is not named again.
+fn name(seats: &mut Vec<u32>, chosen: Option<u32>, mut group: impl Iterator<Item = u32>) {
+    while seats.len() < NAMED_AT_MOST
+        && let Some(seat) = group.next()
+    {
+        if chosen != Some(seat) && !seats.contains(&seat) {
+            seats.push(seat);
+        }
     }
 }
