@@ -561,6 +561,11 @@ impl Acd {
         let (ask, due) = (0, None);
         let mut waiting = Box::new(Waiting { claim, queue, ask, class: 0, key: (0, 0), patient: false, rings_at: None, due });
         self.work_out(&mut waiting);
+        // Names are shared with the wish and the queue: each brought along would be memory of its own, to be visited when it leaves.
+        let (ticket, wish) = (&mut waiting.claim.ticket, &self.asks.get(waiting.ask).wish);
+        ticket.needs.clone_from(&wish.needs);
+        ticket.lang.clone_from(&wish.lang);
+        ticket.queue.clone_from(&self.queues[queue as usize].id);
         Some(waiting)
     }
 

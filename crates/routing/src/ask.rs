@@ -56,6 +56,10 @@ impl Fit {
     pub(crate) fn may(self) -> bool {
         matches!(self, Fit::Fits { joined: true, .. })
     }
+    /// This wish as agents of this profile see it, if they may grant it.
+    fn grant(self, ask: u32, queue: u32, profile: &Profile) -> Option<Grant> {
+        self.may().then(|| Grant { ask, queue, order: self.order(profile, queue) })
+    }
     /// The place of the queue in an agent's own order; whom they help comes after that.
     pub(crate) fn order(self, profile: &Profile, queue: u32) -> u32 {
         match self {
@@ -114,6 +118,11 @@ impl Asks {
     pub(crate) fn granted(&self, profile: u32) -> &[Grant] {
         self.granted.get(profile as usize).map_or(&[], Vec::as_slice)
     }
+    /// One wish as agents of a profile see it, if they may grant it.
+    pub(crate) fn grant(&self, ask: u32, at: u32, profile: &Profile) -> Option<Grant> {
+        let Ask { wish, fits, .. } = self.get(ask);
+        fits.get(at as usize)?.grant(ask, wish.queue, profile)
+    }
     /// Agents who fit and are there, those of later rings included. Counted once in a shift.
     pub(crate) fn staffed(&mut self, ask: u32, floor: &Floor) -> u32 {
         let ask = &mut self.all[ask as usize];
@@ -154,9 +163,7 @@ impl Asks {
             None => self.all.len() as u32,
         };
         for ((grants, fit), profile) in self.granted.iter_mut().zip(&ask.fits).zip(profiles) {
-            if fit.may() {
-                grants.push(Grant { ask: at, queue: wish.queue, order: fit.order(profile, wish.queue) });
-            }
+            grants.extend(fit.grant(at, wish.queue, profile));
         }
         self.index.insert(self.index.partition_point(|(other, _)| *other < fingerprint), (fingerprint, at));
         if reused.is_some() {

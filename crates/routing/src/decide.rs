@@ -3,7 +3,7 @@
 //! What is looked at: heads of lines for an agent who comes free, idle agents by profile for a ticket that becomes eligible. Only when
 //! several agents and tickets change in one input are both sides brought together by a stable matching.
 
-use crate::ask::Fit;
+use crate::ask::{Fit, Grant};
 use crate::floor::nanos;
 use crate::line::{Key, OVERTAKEN, RANKS, Slot, Waiting, declared_in};
 use crate::{Acd, Decision, matching};
@@ -18,6 +18,9 @@ type Preference = (bool, usize, u8, bool, u64, Instant, u32);
 
 /// How an agent ranks a ticket, smaller first: class, the agent's own order of queues, age with its bonus, arrival.
 type Rank = (Reverse<u8>, u32, Key);
+
+/// Looking up whether a wish may be granted costs as much as going through so many grants.
+const LOOKUP_COSTS: usize = 4;
 
 /// An offer that was made in this input: whom it rings, for whom, and how long they had been idle.
 pub(crate) struct Rung {
@@ -243,22 +246,34 @@ impl Acd {
         (fits && !in_vain).then_some(seat)
     }
 
+    /// What an agent may grant of what is wished in a lane; more than that where most of it is wished there.
+    fn granted_in(&self, lane: u8, seat: u32, mut each: impl FnMut(Grant)) {
+        let Some(profile) = self.floor.profile_of(seat) else { return };
+        let at = self.floor.profile[seat as usize];
+        let (wished, granted) = (self.line.wished(lane), self.asks.granted(at));
+        // A wish is looked up, and a grant is at hand.
+        if wished.len() * LOOKUP_COSTS < granted.len() {
+            wished.iter().filter_map(|ask| self.asks.grant(*ask, at, profile)).for_each(each);
+        } else {
+            granted.iter().for_each(|grant| each(*grant));
+        }
+    }
+
     /// The ticket that an idle agent takes first.
     fn first_for(&self, seat: u32) -> Option<Slot> {
         let profile = self.floor.profile_of(seat)?;
-        let grants = self.asks.granted(self.floor.profile[seat as usize]);
         let personally = |slot: Slot| self.line.get(slot).is_some_and(|w| w.claim.is_plain() || self.personally(w, seat, self.alone(w)));
         for lanes in RANKS {
             let mut best: Option<(u32, Key, Slot)> = None;
             for lane in lanes.filter(|lane| !self.line.is_empty(*lane)) {
-                for grant in grants {
-                    let Some((key, slot)) = self.line.head(lane, grant.ask as usize) else { continue };
+                self.granted_in(lane, seat, |grant| {
+                    let Some((key, slot)) = self.line.head(lane, grant.ask as usize) else { return };
                     let order = if lane >= OVERTAKEN { 0 } else { grant.order };
                     // Within a lane all of a queue are favoured by a reserve or none.
                     if best.is_some_and(|best| best < (order, key, slot))
                         || self.reserves.blocks_at(&profile.counted, grant.queue, declared_in(lane))
                     {
-                        continue;
+                        return;
                     }
                     let first = if personally(slot) {
                         Some((key, slot))
@@ -267,7 +282,7 @@ impl Acd {
                     };
                     let found = first.map(|(key, slot)| (order, key, slot));
                     best = [best, found].into_iter().flatten().min();
-                }
+                });
             }
             if let Some((_, _, slot)) = best {
                 return Some(slot);
@@ -284,10 +299,10 @@ impl Acd {
         for lanes in RANKS {
             found.clear();
             for lane in lanes.filter(|lane| !self.line.is_empty(*lane)) {
-                for grant in self.asks.granted(self.floor.profile[seat as usize]) {
+                self.granted_in(lane, seat, |grant| {
                     let blocked = self.reserves.blocks_at(&profile.counted, grant.queue, declared_in(lane));
                     if blocked || self.line.head(lane, grant.ask as usize).is_none() {
-                        continue;
+                        return;
                     }
                     let order = if lane >= OVERTAKEN { 0 } else { grant.order };
                     // The best so far, in order: a line is left at the first who comes after all of them.
@@ -302,7 +317,7 @@ impl Acd {
                             found.truncate(room);
                         }
                     }
-                }
+                });
             }
             all.extend(found.iter().map(|(_, _, slot)| *slot));
             if all.len() >= most {

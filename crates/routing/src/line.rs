@@ -4,6 +4,7 @@
 
 use crate::Claim;
 use crate::ask::Asks;
+use crate::few::Few;
 use crate::ranked::Ranked;
 use model::{Instant, TicketId};
 use std::collections::BTreeSet;
@@ -77,11 +78,15 @@ impl Waiting {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
     slots: Vec<Option<Box<Waiting>>>,
+    /// By slot, so that naming many looks at no more than that.
+    tickets: Vec<TicketId>,
     free: Vec<Slot>,
     index: Ranked<(TicketId, Slot)>,
     /// By lane and wish: who waits, and who of them is first.
     lines: [Vec<Ranked<(Key, Slot)>>; LANES],
     heads: [Vec<(Key, Slot)>; LANES],
+    /// By lane: the wishes of those who are in it.
+    wished: [Few<u32>; LANES],
     /// By lane: how many are in it.
     in_line: [usize; LANES],
     /// By queue.
@@ -166,9 +171,11 @@ impl Line {
         let slot = self.free.pop().unwrap_or(self.slots.len() as Slot);
         if slot as usize == self.slots.len() {
             self.slots.push(None);
+            self.tickets.push(ticket);
         }
         self.index.insert((ticket, slot));
         self.slots[slot as usize] = Some(waiting);
+        self.tickets[slot as usize] = ticket;
         self.attach(slot);
         slot
     }
@@ -264,6 +271,9 @@ impl Line {
         }
         lines[ask as usize].insert(entry);
         self.in_line[lane as usize] += 1;
+        if heads[ask as usize] == NOBODY {
+            self.wished[lane as usize].insert(ask);
+        }
         heads[ask as usize] = heads[ask as usize].min(entry);
     }
     fn leave_line(&mut self, lane: u8, ask: u32, entry: (Key, Slot)) {
@@ -273,12 +283,19 @@ impl Line {
         let head = &mut self.heads[lane as usize][ask as usize];
         if *head == entry {
             *head = line.first().copied().unwrap_or(NOBODY);
+            if *head == NOBODY {
+                self.wished[lane as usize].remove(&ask);
+            }
         }
     }
 
     /// Whether nobody is in this lane.
     pub(crate) fn is_empty(&self, lane: u8) -> bool {
         self.in_line[lane as usize] == 0
+    }
+    /// The wishes of those who are in this lane.
+    pub(crate) fn wished(&self, lane: u8) -> &[u32] {
+        self.wished[lane as usize].all()
     }
     /// The first of those who ask this, whose phone does not ring yet.
     pub(crate) fn head(&self, lane: u8, ask: usize) -> Option<(Key, Slot)> {
@@ -347,8 +364,8 @@ impl Line {
                     behind(class, key) && (age, key.1) < since && !places.ringing.contains(slot)
                 };
                 let older = places.all[class].iter_from((from, 0)).take_while(|(key, _)| *key < since).filter(old);
-                let ids = older.take(named - names.len()).filter_map(|(_, slot)| Some(self.get(*slot)?.claim.ticket.id));
-                names.extend(ids);
+                let older = older.take(named - names.len());
+                names.extend(older.map(|(_, slot)| self.tickets[*slot as usize]));
             }
         }
         (u32::try_from(count).unwrap_or(u32::MAX), names)
@@ -368,8 +385,13 @@ impl Line {
         let first = |lane: usize| {
             self.lines[lane].iter().zip(&self.heads[lane]).all(|(line, head)| line.first().copied().unwrap_or(NOBODY) == *head)
         };
+        let wished = |lane: usize| {
+            let somebody = self.lines[lane].iter().zip(0..).filter(|(line, _)| line.len() > 0).map(|(_, ask)| ask);
+            self.wished[lane].all().iter().copied().eq(somebody)
+        };
         let counted = |lane: usize| self.lines[lane].iter().map(Ranked::len).sum::<usize>() == self.in_line[lane];
         (0..LANES).all(counted)
+            && (0..LANES).all(wished)
             && (0..self.queues.len()).map(|q| self.depth(q as u32)).sum::<usize>() == placed
             && self.lines.iter().flatten().map(Ranked::len).sum::<usize>() == in_line
             && self.queues.iter().map(|q| q.ringing.len()).sum::<usize>() == self.iter().filter(|(_, w)| w.rings_at.is_some()).count()
