@@ -1,6 +1,11 @@
 //! What a decision costs: with up to 10,000 waiting, 500 agents and 100 distinct need sets, beside a scan of everything; and memory per ticket.
 //!
-//! An input of each kind is timed alone, with everything that the ACD does in it, reason included: a caller arrives and waits, a caller
+//! A decision is one input from the call of [`Acd::enqueue`], [`Acd::finished`] or [`Acd::abandon`] until it returns. In that time lie: the
+//! look-up of the ticket or the agent, the matching, the offers with their reasons and the names in them, what is learnt and forecast of
+//! waits, all books and timers, and the release of what is over. Not in it: making the ticket, taking the finished decisions up, and the
+//! agent's answer, which are inputs and work of others; and timers that were due before.
+//!
+//! Each kind is timed alone: a caller arrives and waits, a caller
 //! arrives and is offered at once, an agent comes free and takes somebody, an agent comes free and takes nobody, a caller gives up. Callers
 //! are of all sorts: classes, bonus, easings and rings still to come, an agent they prefer, one they will not have; one nurse is kept back
 //! for the urgent. Then decisions of each kind are made by [`naive`] too, in the same run, and must be the same.

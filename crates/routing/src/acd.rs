@@ -2,8 +2,10 @@
 
 use crate::ask::{Asks, Wish};
 use crate::desk::{Change, Desk, Stage};
+use crate::few::Few;
 use crate::floor::Floor;
 use crate::line::{Line, OVERTAKEN, Slot, URGENT, Waiting, signed};
+use crate::ranked::Ranked;
 use crate::reserve::Reserves;
 use crate::tokens::Tokens;
 use crate::{Claim, Decision, Handling, Learnt, Rules, State, Ticket};
@@ -37,17 +39,17 @@ pub struct Acd {
     /// Waiting tickets that know whom they would like, by that agent.
     prefer: BTreeMap<AgentId, BTreeSet<TicketId>>,
     /// Every running timer; each follows from a desk or a waiting ticket.
-    timers: BTreeSet<(Instant, Timer)>,
+    timers: Ranked<(Instant, Timer)>,
     pub(crate) clock: Instant,
     pub(crate) offers_made: u64,
     arrivals: u64,
     pub(crate) repairs: u64,
     /// Agents who became idle in this input.
-    pub(crate) freed: BTreeSet<u32>,
+    pub(crate) freed: Few<u32>,
     /// Tickets that became eligible, or wider, in this input.
-    pub(crate) fresh: BTreeSet<Slot>,
+    pub(crate) fresh: Few<Slot>,
     /// Those of them that are told when they wait on.
-    pub(crate) told: BTreeSet<Slot>,
+    pub(crate) told: Few<Slot>,
     /// Empty between inputs; within one, at most a few entries per agent and ticket.
     pub(crate) out: VecDeque<Decision>,
 }
@@ -109,11 +111,7 @@ impl Acd {
     /// Why this ticket would not be given a place, if it asked at this moment.
     pub fn refuses(&mut self, ticket: &Ticket) -> Option<QueueEnd> {
         let Some(waiting) = self.waiting(Claim::new(ticket.clone(), self.arrivals)) else { return Some(QueueEnd::Closed) };
-        let ask = waiting.ask;
-        self.asks.use_one(ask);
-        let refusal = self.refusal(&waiting);
-        self.asks.leave_one(ask);
-        refusal
+        self.refusal(&waiting)
     }
 
     /// Somebody who had a place, and was to be put through elsewhere in vain, is back at their age: before everybody younger, and whatever
@@ -159,25 +157,27 @@ impl Acd {
             self.stands_no_more(slot, true);
         }
         let taken = offered.and_then(|(seat, slot)| Some((seat, self.remove(slot)?)));
-        if let Some((seat, waiting)) = &taken {
-            let (queue, claim) = (&self.queues[waiting.queue as usize], &waiting.claim);
-            let (id, wrap_up, waited) = (queue.id.clone(), queue.wrap_up, now.since(claim.ticket.since));
-            if !claim.was_held {
-                let (in_time, learnt) = (waited <= queue.service_level.answered_within, &mut self.learnt[waiting.queue as usize]);
-                learnt.wait_ended(now, claim.stay(now), true, in_time);
-                if let Some(forecast) = &claim.forecast {
-                    learnt.judge(now, forecast, true);
-                }
+        let Some((seat, waiting)) = taken else {
+            self.decide();
+            return false;
+        };
+        let Waiting { claim, queue, .. } = *waiting;
+        let (rules, learnt) = (&self.queues[queue as usize], &mut self.learnt[queue as usize]);
+        let (id, wrap_up, waited) = (rules.id.clone(), rules.wrap_up, now.since(claim.ticket.since));
+        if !claim.was_held {
+            learnt.wait_ended(now, claim.stay(now), true, waited <= rules.service_level.answered_within);
+            if let Some(forecast) = &claim.forecast {
+                learnt.judge(now, forecast, true);
             }
-            self.talking.insert(claim.ticket.id, *seat);
-            let claim = Some(Box::new(claim.clone()));
-            self.alter(*seat, now, |desk| {
-                desk.stage = Stage::Talking { claim, since: now, wrap_up };
-                desk.handling = Some(Handling { queue: id, since: now });
-            });
         }
+        self.talking.insert(claim.ticket.id, seat);
+        let claim = Some(Box::new(claim));
+        self.alter(seat, now, |desk| {
+            desk.stage = Stage::Talking { claim, since: now, wrap_up };
+            desk.handling = Some(Handling { queue: id, since: now });
+        });
         self.decide();
-        taken.is_some()
+        true
     }
 
     /// The agent's phone did not take the offer. `NoAnswer`, `Declined` and `Unreachable` count as missed, and the agent is not asked
@@ -424,7 +424,7 @@ impl Acd {
         self.offers.clear();
         self.talking.clear();
         self.prefer.clear();
-        self.timers.clear();
+        self.timers = Ranked::default();
         self.newcomers = (0..self.queues.len() as u32)
             .map(|queue| {
                 let needs = self.queues[queue as usize].needs.clone();
@@ -437,7 +437,9 @@ impl Acd {
         for (id, seat) in &self.floor.index {
             let desk = self.floor.desk(*seat);
             debug_assert_eq!(self.floor.id(*seat), id);
-            self.timers.extend(desk.deadline().map(|at| (at, Timer::Desk(*seat))));
+            if let Some(at) = desk.deadline() {
+                self.timers.insert((at, Timer::Desk(*seat)));
+            }
             self.offers.extend(desk.offer().map(|(offer, _)| (offer, *seat)));
             self.talking.extend(desk.caller().map(|claim| (claim.ticket.id, *seat)));
         }
@@ -474,7 +476,8 @@ impl Acd {
         for seat in lost.into_values() {
             self.withdraw(seat);
         }
-        self.freed = self.floor.idle_seats().collect();
+        self.freed.clear();
+        self.freed.extend(self.floor.idle_seats());
         // Whoever waited before waits on: that is said only of what changes afterwards.
         self.told.clear();
     }
@@ -483,10 +486,8 @@ impl Acd {
     pub(crate) fn expire(&mut self, now: Instant) -> Instant {
         self.clock = self.clock.max(now);
         let now = self.clock;
-        while let Some((at, _)) = self.timers.first()
-            && *at <= now
-            && let Some((at, timer)) = self.timers.pop_first()
-        {
+        while let Some((at, timer)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, timer));
             match timer {
                 Timer::Ticket(ticket) => {
                     if let Some(slot) = self.line.slot(ticket) {
@@ -524,33 +525,29 @@ impl Acd {
     /// does not wait. Whoever is held takes nobody's place.
     fn admit(&mut self, claim: Claim) -> Result<Slot, QueueEnd> {
         let Some(waiting) = self.waiting(claim) else { return Err(QueueEnd::Closed) };
-        // Kept from being forgotten while the wish in the end is worked out.
-        let ask = waiting.ask;
-        self.asks.use_one(ask);
-        let refusal = self.refusal(&waiting);
-        let admitted = refusal.map_or_else(|| Ok(self.place(waiting)), Err);
-        self.asks.leave_one(ask);
-        admitted
+        match self.refusal(&waiting) {
+            Some(refusal) => Err(refusal),
+            None => Ok(self.place(waiting)),
+        }
     }
 
-    fn refusal(&mut self, waiting: &Waiting) -> Option<QueueEnd> {
-        let queue = &self.queues[waiting.queue as usize];
-        let (relax, ring, max) = (queue.relax.len() as u32, queue.rings.len() as u32, queue.max_waiting as usize);
-        let wish = &self.asks.get(waiting.ask).wish;
-        let in_the_end = if (wish.relax, wish.ring) == (relax, ring) {
-            waiting.ask
-        } else {
-            let wish = Wish { relax, ring, ..wish.clone() };
-            self.intern(&wish)
+    fn refusal(&self, waiting: &Waiting) -> Option<QueueEnd> {
+        let max = self.queues[waiting.queue as usize].max_waiting as usize;
+        let able = &self.asks.get(waiting.ask).able_in_the_end;
+        let mut excluded: Vec<u32> = waiting.claim.ticket.excluded.iter().filter_map(|agent| self.floor.seat(agent)).collect();
+        excluded.sort_unstable();
+        excluded.dedup();
+        let never = |seat: &&u32| {
+            self.floor.employed(**seat) && self.floor.desk(**seat).signed_in && able.contains(&self.floor.profile[**seat as usize])
         };
-        let ask = self.asks.get(in_the_end);
-        let signed_in: u32 = ask.able.iter().map(|profile| self.floor.counts[*profile as usize].signed_in).sum();
-        let excluded: BTreeSet<&AgentId> = waiting.claim.ticket.excluded.iter().collect();
-        let never = |agent: &&AgentId| {
-            let Some(seat) = self.floor.seat(agent).filter(|seat| self.floor.employed(*seat)) else { return false };
-            self.floor.desk(seat).signed_in && ask.able.contains(&self.floor.profile[seat as usize])
-        };
-        if signed_in as usize <= excluded.into_iter().filter(never).count() {
+        let never = excluded.iter().filter(never).count();
+        // One more than those is enough: mostly the first profile has somebody.
+        let mut signed_in = 0;
+        let somebody = able.iter().any(|profile| {
+            signed_in += self.floor.counts[*profile as usize].signed_in as usize;
+            signed_in > never
+        });
+        if !somebody {
             return Some(QueueEnd::NobodyLoggedIn);
         }
         let full = !waiting.claim.held && self.line.depth(waiting.queue) >= max;
@@ -558,12 +555,17 @@ impl Acd {
     }
 
     /// A claim as it waits at this moment; `None` when there is no such queue.
-    fn waiting(&mut self, mut claim: Claim) -> Option<Waiting> {
+    fn waiting(&mut self, mut claim: Claim) -> Option<Box<Waiting>> {
         let queue = self.queue_index.get(&claim.ticket.queue).copied()?;
         claim.paused.retain(|pause| pause.until > self.clock);
         let (ask, due) = (0, None);
-        let mut waiting = Waiting { claim, queue, ask, class: 0, key: (0, 0), patient: false, rings_at: None, due };
+        let mut waiting = Box::new(Waiting { claim, queue, ask, class: 0, key: (0, 0), patient: false, rings_at: None, due });
         self.work_out(&mut waiting);
+        // Names are shared with the wish and the queue: each brought along would be memory of its own, to be visited when it leaves.
+        let (ticket, wish) = (&mut waiting.claim.ticket, &self.asks.get(waiting.ask).wish);
+        ticket.needs.clone_from(&wish.needs);
+        ticket.lang.clone_from(&wish.lang);
+        ticket.queue.clone_from(&self.queues[queue as usize].id);
         Some(waiting)
     }
 
@@ -606,12 +608,14 @@ impl Acd {
     }
 
     /// Puts a ticket into its place.
-    fn place(&mut self, waiting: Waiting) -> Slot {
+    fn place(&mut self, waiting: Box<Waiting>) -> Slot {
         let (ticket, due) = (waiting.claim.ticket.id, waiting.due);
         if let Some(preferred) = &waiting.claim.ticket.preferred {
             self.prefer.entry(preferred.agent.clone()).or_default().insert(ticket);
         }
-        self.timers.extend(due.map(|at| (at, Timer::Ticket(ticket))));
+        if let Some(at) = due {
+            self.timers.insert((at, Timer::Ticket(ticket)));
+        }
         let slot = self.line.insert(waiting, &mut self.asks);
         self.fresh.insert(slot);
         self.told.insert(slot);
@@ -646,7 +650,7 @@ impl Acd {
     }
 
     /// A ticket leaves its queue.
-    fn remove(&mut self, slot: Slot) -> Option<Waiting> {
+    fn remove(&mut self, slot: Slot) -> Option<Box<Waiting>> {
         self.stands_no_more(slot, false);
         let waiting = self.line.remove(slot, &mut self.asks)?;
         let ticket = &waiting.claim.ticket;
@@ -668,8 +672,8 @@ impl Acd {
 
     /// Works out anew what a ticket asks, and its place, after a change of it or of the clock.
     fn renew(&mut self, slot: Slot, change: impl FnOnce(&mut Waiting)) {
-        let Some(mut waiting) = self.line.get(slot).cloned() else { return };
-        let ticket = waiting.claim.ticket.id;
+        let Some(mut waiting) = self.line.lift(slot) else { return };
+        let (ticket, asked) = (waiting.claim.ticket.id, waiting.ask);
         if let Some(at) = waiting.due {
             self.timers.remove(&(at, Timer::Ticket(ticket)));
         }
@@ -681,12 +685,14 @@ impl Acd {
         change(&mut waiting);
         waiting.claim.paused.retain(|pause| pause.until > self.clock);
         self.work_out(&mut waiting);
-        self.timers.extend(waiting.due.map(|at| (at, Timer::Ticket(ticket))));
+        if let Some(at) = waiting.due {
+            self.timers.insert((at, Timer::Ticket(ticket)));
+        }
         self.fresh.insert(slot);
         if steps(&self.asks, &waiting) > before {
             self.told.insert(slot);
         }
-        self.line.change(slot, &mut self.asks, |place| *place = waiting);
+        self.line.put_back(slot, waiting, asked, &mut self.asks);
     }
 
     /// Where an offer rings, and for whom.
@@ -786,7 +792,7 @@ impl Acd {
         if desk.deadline() != deadline {
             let (before, after) = (deadline, desk.deadline());
             before.map(|at| self.timers.remove(&(at, Timer::Desk(seat))));
-            self.timers.extend(after.map(|at| (at, Timer::Desk(seat))));
+            after.map(|at| self.timers.insert((at, Timer::Desk(seat))));
         }
         if let Some((offer, _)) = offer.filter(|offer| desk.offer() != Some(*offer)) {
             self.offers.remove(&offer);
@@ -845,7 +851,7 @@ impl Acd {
         let seats = || self.floor.index.values().map(|seat| (*seat, self.floor.desk(*seat)));
         let due = seats().filter_map(|(seat, desk)| Some((desk.deadline()?, Timer::Desk(seat))));
         let tickets = self.line.iter().filter_map(|(_, w)| Some((w.due?, Timer::Ticket(w.claim.ticket.id))));
-        if self.timers != due.chain(tickets).collect() {
+        if !self.timers.iter().eq(&due.chain(tickets).collect::<BTreeSet<_>>()) {
             return Err("the running timers are not those of the desks and the tickets".to_owned());
         }
         if self.offers != seats().filter_map(|(seat, desk)| Some((desk.offer()?.0, seat))).collect() {

@@ -3,7 +3,7 @@
 //! What is looked at: heads of lines for an agent who comes free, idle agents by profile for a ticket that becomes eligible. Only when
 //! several agents and tickets change in one input are both sides brought together by a stable matching.
 
-use crate::ask::Fit;
+use crate::ask::{Fit, Grant};
 use crate::floor::nanos;
 use crate::line::{Key, OVERTAKEN, RANKS, Slot, Waiting, declared_in};
 use crate::{Acd, Decision, matching};
@@ -18,6 +18,9 @@ type Preference = (bool, usize, u8, bool, u64, Instant, u32);
 
 /// How an agent ranks a ticket, smaller first: class, the agent's own order of queues, age with its bonus, arrival.
 type Rank = (Reverse<u8>, u32, Key);
+
+/// Looking up whether a wish may be granted costs as much as going through so many grants.
+const LOOKUP_COSTS: usize = 4;
 
 /// An offer that was made in this input: whom it rings, for whom, and how long they had been idle.
 pub(crate) struct Rung {
@@ -34,27 +37,32 @@ impl Acd {
         self.reserves.settle(&mut let_go);
         if !let_go.is_empty() {
             // Whom a reserve has kept back so far is as good as freed.
-            let counted = |seat: &u32| self.floor.profile_of(*seat).is_some_and(|p| p.counted.iter().any(|i| let_go.contains(i)));
-            self.freed.extend(self.floor.idle_seats().filter(counted));
+            let counts = |profile: &u32| self.floor.profiles[*profile as usize].counted.iter().any(|i| let_go.contains(i));
+            let idle = |profile: &u32| self.floor.counts[*profile as usize].idle() > 0;
+            for profile in (0..self.floor.profiles.len() as u32).filter(|profile| idle(profile) && counts(profile)) {
+                self.freed.extend(self.floor.idle[profile as usize].iter().map(|(_, seat)| *seat));
+            }
         }
-        let freed = std::mem::take(&mut self.freed);
-        let (fresh, told) = (std::mem::take(&mut self.fresh), std::mem::take(&mut self.told));
-        let holding: Vec<bool> = self.reserves.all.iter().map(|kept| kept.holds).collect();
         let mut rung = Vec::new();
+        let mut holding = Vec::new();
         if self.floor.idle_in_all > 0 {
-            let eligible = |waiting: &Waiting| !waiting.claim.held && waiting.rings_at.is_none();
-            let mut freed: Vec<u32> = freed.into_iter().collect();
-            let mut fresh: Vec<Slot> = fresh.into_iter().filter(|slot| self.line.get(*slot).is_some_and(eligible)).collect();
+            holding.extend(self.reserves.all.iter().map(|kept| kept.holds));
+            let (mut freed, mut fresh) = (std::mem::take(&mut self.freed), std::mem::take(&mut self.fresh));
+            let eligible = |acd: &Acd, slot: Slot| acd.line.get(slot).is_some_and(|w| !w.claim.held && w.rings_at.is_none());
+            fresh.retain(|slot| eligible(self, slot));
             loop {
-                let pairs = self.pairs(&freed, &fresh);
+                let pairs = self.pairs(freed.all(), fresh.all());
                 if !self.commit(pairs, &mut rung) {
                     break;
                 }
-                freed.retain(|seat| self.floor.state(*seat) == AgentState::Idle);
-                fresh.retain(|slot| self.line.get(*slot).is_some_and(eligible));
+                freed.retain(|seat| self.floor.state(seat) == AgentState::Idle);
+                fresh.retain(|slot| eligible(self, slot));
             }
+            (self.freed, self.fresh) = (freed, fresh);
         }
-        self.tell(&rung, &holding, told);
+        self.freed.clear();
+        self.fresh.clear();
+        self.tell(&rung, &holding);
     }
 
     /// Who would take whom. Every pair is one that the reserves allow; not all of them together.
@@ -124,7 +132,7 @@ impl Acd {
     }
 
     /// Says what came of it. All phones ring before the first reason is worked out, so that no reason calls somebody idle who is not.
-    fn tell(&mut self, rung: &[Rung], holding: &[bool], told: BTreeSet<Slot>) {
+    fn tell(&mut self, rung: &[Rung], holding: &[bool]) {
         for Rung { offer, slot, seat, idle } in rung {
             let Some(waiting) = self.line.get(*slot) else { continue };
             let queue = &self.queues[waiting.queue as usize];
@@ -136,14 +144,17 @@ impl Acd {
             self.out.push_back(Decision::Agent { agent, from, to, ended: None, reason: None });
         }
         // By their names, not by their slots: a restart gives out slots anew.
-        let waits_on = |slot: Slot| self.line.get(slot).filter(|w| !w.claim.held && w.rings_at.is_none()).map(|w| w.claim.ticket.id);
-        let told: BTreeSet<TicketId> = told.into_iter().filter_map(waits_on).collect();
-        for ticket in told {
-            let Some(waiting) = self.line.find(ticket) else { continue };
+        let waits_on =
+            |slot: &Slot| self.line.get(*slot).filter(|w| !w.claim.held && w.rings_at.is_none()).map(|w| (w.claim.ticket.id, *slot));
+        let mut told: Vec<(TicketId, Slot)> = self.told.all().iter().filter_map(waits_on).collect();
+        told.sort_unstable();
+        self.told.clear();
+        for (ticket, slot) in told {
+            let Some(waiting) = self.line.get(slot) else { continue };
             let why = self.why(waiting, None, rung, |reserve| self.reserves.all[reserve].holds);
             let queue = waiting.claim.ticket.queue.clone();
             self.out.push_back(Decision::Waits { ticket, queue, why });
-            self.stands(ticket);
+            self.stands(slot);
         }
     }
 
@@ -235,22 +246,34 @@ impl Acd {
         (fits && !in_vain).then_some(seat)
     }
 
+    /// What an agent may grant of what is wished in a lane; more than that where most of it is wished there.
+    fn granted_in(&self, lane: u8, seat: u32, mut each: impl FnMut(Grant)) {
+        let Some(profile) = self.floor.profile_of(seat) else { return };
+        let at = self.floor.profile[seat as usize];
+        let (wished, granted) = (self.line.wished(lane), self.asks.granted(at));
+        // A wish is looked up, and a grant is at hand.
+        if wished.len() * LOOKUP_COSTS < granted.len() {
+            wished.iter().filter_map(|ask| self.asks.grant(*ask, at, profile)).for_each(each);
+        } else {
+            granted.iter().for_each(|grant| each(*grant));
+        }
+    }
+
     /// The ticket that an idle agent takes first.
     fn first_for(&self, seat: u32) -> Option<Slot> {
         let profile = self.floor.profile_of(seat)?;
-        let grants = self.asks.granted(self.floor.profile[seat as usize]);
         let personally = |slot: Slot| self.line.get(slot).is_some_and(|w| w.claim.is_plain() || self.personally(w, seat, self.alone(w)));
         for lanes in RANKS {
             let mut best: Option<(u32, Key, Slot)> = None;
             for lane in lanes.filter(|lane| !self.line.is_empty(*lane)) {
-                for grant in grants {
-                    let Some((key, slot)) = self.line.head(lane, grant.ask as usize) else { continue };
+                self.granted_in(lane, seat, |grant| {
+                    let Some((key, slot)) = self.line.head(lane, grant.ask as usize) else { return };
                     let order = if lane >= OVERTAKEN { 0 } else { grant.order };
                     // Within a lane all of a queue are favoured by a reserve or none.
                     if best.is_some_and(|best| best < (order, key, slot))
                         || self.reserves.blocks_at(&profile.counted, grant.queue, declared_in(lane))
                     {
-                        continue;
+                        return;
                     }
                     let first = if personally(slot) {
                         Some((key, slot))
@@ -259,7 +282,7 @@ impl Acd {
                     };
                     let found = first.map(|(key, slot)| (order, key, slot));
                     best = [best, found].into_iter().flatten().min();
-                }
+                });
             }
             if let Some((_, _, slot)) = best {
                 return Some(slot);
@@ -276,10 +299,10 @@ impl Acd {
         for lanes in RANKS {
             found.clear();
             for lane in lanes.filter(|lane| !self.line.is_empty(*lane)) {
-                for grant in self.asks.granted(self.floor.profile[seat as usize]) {
+                self.granted_in(lane, seat, |grant| {
                     let blocked = self.reserves.blocks_at(&profile.counted, grant.queue, declared_in(lane));
                     if blocked || self.line.head(lane, grant.ask as usize).is_none() {
-                        continue;
+                        return;
                     }
                     let order = if lane >= OVERTAKEN { 0 } else { grant.order };
                     // The best so far, in order: a line is left at the first who comes after all of them.
@@ -294,7 +317,7 @@ impl Acd {
                             found.truncate(room);
                         }
                     }
-                }
+                });
             }
             all.extend(found.iter().map(|(_, _, slot)| *slot));
             if all.len() >= most {

@@ -68,6 +68,8 @@ pub(crate) struct Floor {
     /// By profile, the idle ones by how long they have talked. Kept only where a queue chooses by it.
     pub(crate) rested: Vec<BTreeSet<(u64, Instant, u32)>>,
     by_talk: bool,
+    /// How often somebody has come or gone: as long as it is the same, sums of those who are there are.
+    pub(crate) shifts: u64,
     /// Everybody who is idle.
     pub(crate) idle_in_all: u32,
 }
@@ -152,7 +154,9 @@ impl Floor {
     ) -> (R, AgentState, AgentState) {
         self.count(seat, false, reserves);
         let desk = &mut self.desks[seat as usize];
+        let was_there = staffed(desk);
         let result = change(desk);
+        self.shifts += u64::from(staffed(desk) != was_there);
         let before = std::mem::replace(&mut self.states[seat as usize], desk.state());
         self.count(seat, true, reserves);
         (result, before, self.states[seat as usize])

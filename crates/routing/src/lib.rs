@@ -21,6 +21,7 @@ mod decide;
 mod decision;
 mod desk;
 mod estimate;
+mod few;
 mod floor;
 mod line;
 mod matching;

@@ -4,9 +4,10 @@
 
 use crate::Claim;
 use crate::ask::Asks;
+use crate::few::Few;
 use crate::ranked::Ranked;
 use model::{Instant, TicketId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The classes: normal, high, urgent.
 pub(crate) const CLASSES: usize = 4;
@@ -76,12 +77,16 @@ impl Waiting {
 /// Everyone who waits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
-    slots: Vec<Option<Waiting>>,
+    slots: Vec<Option<Box<Waiting>>>,
+    /// By slot, so that naming many looks at no more than that.
+    tickets: Vec<TicketId>,
     free: Vec<Slot>,
-    index: BTreeMap<TicketId, Slot>,
+    index: Ranked<(TicketId, Slot)>,
     /// By lane and wish: who waits, and who of them is first.
-    lines: [Vec<BTreeSet<(Key, Slot)>>; LANES],
+    lines: [Vec<Ranked<(Key, Slot)>>; LANES],
     heads: [Vec<(Key, Slot)>; LANES],
+    /// By lane: the wishes of those who are in it.
+    wished: [Few<u32>; LANES],
     /// By lane: how many are in it.
     in_line: [usize; LANES],
     /// By queue.
@@ -93,10 +98,50 @@ pub(crate) struct Line {
 struct Places {
     /// By class; held tickets have none.
     all: [Ranked<(Key, Slot)>; CLASSES],
-    /// Those of them whose key is not their age, with the age: few, and so looked through one by one.
-    bonused: [BTreeMap<Key, i64>; CLASSES],
+    /// Those of them whose key is not their age.
+    bonused: [Bonused; CLASSES],
     /// Those of them whose offer rings.
     ringing: BTreeSet<Slot>,
+}
+
+/// Whoever stands before their age.
+#[derive(Clone, Debug, Default)]
+struct Bonused {
+    /// With the age.
+    keys: Ranked<(Key, i64)>,
+    /// The ages, with the arrivals.
+    ages: Ranked<Key>,
+}
+
+impl Bonused {
+    fn insert(&mut self, key: Key, age: i64) {
+        self.keys.insert((key, age));
+        self.ages.insert((age, key.1));
+    }
+    fn remove(&mut self, key: Key, age: i64) {
+        self.keys.remove(&(key, age));
+        self.ages.remove(&(age, key.1));
+    }
+    /// The age of whoever has this key.
+    fn age(&self, key: Key) -> Option<i64> {
+        self.keys.from(&(key, i64::MIN)).filter(|(found, _)| *found == key).map(|(_, age)| *age)
+    }
+    fn eldest(&self) -> Option<i64> {
+        self.ages.first().map(|(age, _)| *age)
+    }
+    /// How many stand before `since` and are not older than that; of those behind `from`, or of all.
+    fn lifted(&self, from: Option<Key>, since: Key) -> usize {
+        match from {
+            // Nobody is younger than their key: whoever is older stands before it too.
+            None => self.keys.before(&(since, i64::MIN)).saturating_sub(self.ages.before(&since)),
+            Some(from) if from >= since => 0,
+            // No more than the bonus of one ticket lets stand there.
+            Some(from) => {
+                let between = self.keys.iter_from((from, i64::MIN)).take_while(|(key, _)| *key < since);
+                between.filter(|(key, age)| *key > from && (*age, key.1) >= since).count()
+            }
+        }
+    }
 }
 
 impl Line {
@@ -104,62 +149,70 @@ impl Line {
         Line { queues: vec![Places::default(); queues], ..Line::default() }
     }
     pub(crate) fn slot(&self, ticket: TicketId) -> Option<Slot> {
-        self.index.get(&ticket).copied()
+        self.index.from(&(ticket, 0)).filter(|(found, _)| *found == ticket).map(|(_, slot)| *slot)
     }
     pub(crate) fn get(&self, slot: Slot) -> Option<&Waiting> {
-        self.slots.get(slot as usize)?.as_ref()
+        self.slots.get(slot as usize)?.as_deref()
     }
     pub(crate) fn find(&self, ticket: TicketId) -> Option<&Waiting> {
         self.get(self.slot(ticket)?)
     }
     /// In the order of ticket ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &Waiting)> {
-        self.index.values().filter_map(|slot| Some((*slot, self.get(*slot)?)))
+        self.index.iter().filter_map(|(_, slot)| Some((*slot, self.get(*slot)?)))
     }
     pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
 
-    pub(crate) fn insert(&mut self, waiting: Waiting, asks: &mut Asks) -> Slot {
+    pub(crate) fn insert(&mut self, waiting: Box<Waiting>, asks: &mut Asks) -> Slot {
         let ticket = waiting.claim.ticket.id;
         asks.use_one(waiting.ask);
         let slot = self.free.pop().unwrap_or(self.slots.len() as Slot);
         if slot as usize == self.slots.len() {
             self.slots.push(None);
+            self.tickets.push(ticket);
         }
-        self.index.insert(ticket, slot);
+        self.index.insert((ticket, slot));
         self.slots[slot as usize] = Some(waiting);
+        self.tickets[slot as usize] = ticket;
         self.attach(slot);
         slot
     }
-    pub(crate) fn remove(&mut self, slot: Slot, asks: &mut Asks) -> Option<Waiting> {
-        self.detach(slot);
-        let waiting = self.slots.get_mut(slot as usize)?.take()?;
-        self.index.remove(&waiting.claim.ticket.id);
+    pub(crate) fn remove(&mut self, slot: Slot, asks: &mut Asks) -> Option<Box<Waiting>> {
+        let waiting = self.lift(slot)?;
+        self.index.remove(&(waiting.claim.ticket.id, slot));
         self.free.push(slot);
         asks.leave_one(waiting.ask);
         Some(waiting)
     }
-    /// Every change of what decides its place goes through here.
-    pub(crate) fn change<R>(&mut self, slot: Slot, asks: &mut Asks, change: impl FnOnce(&mut Waiting) -> R) -> Option<R> {
+    /// Takes a ticket up, to be put back at once: every change of what decides its place goes through here.
+    pub(crate) fn lift(&mut self, slot: Slot) -> Option<Box<Waiting>> {
         self.detach(slot);
-        let waiting = self.slots.get_mut(slot as usize)?.as_mut()?;
-        let before = waiting.ask;
-        let result = change(waiting);
+        self.slots.get_mut(slot as usize)?.take()
+    }
+    /// Puts a ticket back that asked `before` when it was taken up.
+    pub(crate) fn put_back(&mut self, slot: Slot, waiting: Box<Waiting>, before: u32, asks: &mut Asks) {
         if waiting.ask != before {
             asks.use_one(waiting.ask);
             asks.leave_one(before);
         }
+        self.slots[slot as usize] = Some(waiting);
         self.attach(slot);
-        Some(result)
+    }
+    pub(crate) fn change(&mut self, slot: Slot, asks: &mut Asks, change: impl FnOnce(&mut Waiting)) {
+        let Some(mut waiting) = self.lift(slot) else { return };
+        let before = waiting.ask;
+        change(&mut waiting);
+        self.put_back(slot, waiting, before, asks);
     }
     /// A change that leaves its place as it is.
     pub(crate) fn note<R>(&mut self, slot: Slot, change: impl FnOnce(&mut Waiting) -> R) -> Option<R> {
-        self.slots.get_mut(slot as usize)?.as_mut().map(change)
+        self.slots.get_mut(slot as usize)?.as_deref_mut().map(change)
     }
     /// A phone rings for it, or no longer does.
     pub(crate) fn rings(&mut self, slot: Slot, at: Option<u32>) {
-        let Some(waiting) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(waiting) = self.slots.get_mut(slot as usize).and_then(Option::as_deref_mut) else { return };
         waiting.rings_at = at;
         let (lane, ask, queue, entry, held) = (waiting.lane(), waiting.ask, waiting.queue, (waiting.key, slot), waiting.claim.held);
         if held {
@@ -175,7 +228,7 @@ impl Line {
     }
 
     fn attach(&mut self, slot: Slot) {
-        let Some(waiting) = self.slots.get(slot as usize).and_then(Option::as_ref) else { return };
+        let Some(waiting) = self.slots.get(slot as usize).and_then(Option::as_deref) else { return };
         if waiting.claim.held {
             return;
         }
@@ -193,7 +246,7 @@ impl Line {
         }
     }
     fn detach(&mut self, slot: Slot) {
-        let Some(waiting) = self.slots.get(slot as usize).and_then(Option::as_ref) else { return };
+        let Some(waiting) = self.slots.get(slot as usize).and_then(Option::as_deref) else { return };
         if waiting.claim.held {
             return;
         }
@@ -202,7 +255,7 @@ impl Line {
         let places = &mut self.queues[waiting.queue as usize];
         places.all[class as usize].remove(&entry);
         if waiting.bonused() {
-            places.bonused[class as usize].remove(&waiting.key);
+            places.bonused[class as usize].remove(waiting.key, waiting.since());
         }
         if rings {
             places.ringing.remove(&slot);
@@ -213,11 +266,14 @@ impl Line {
     fn join_line(&mut self, lane: u8, ask: u32, entry: (Key, Slot)) {
         let (lines, heads) = (&mut self.lines[lane as usize], &mut self.heads[lane as usize]);
         if lines.len() <= ask as usize {
-            lines.resize(ask as usize + 1, BTreeSet::new());
+            lines.resize(ask as usize + 1, Ranked::default());
             heads.resize(ask as usize + 1, NOBODY);
         }
         lines[ask as usize].insert(entry);
         self.in_line[lane as usize] += 1;
+        if heads[ask as usize] == NOBODY {
+            self.wished[lane as usize].insert(ask);
+        }
         heads[ask as usize] = heads[ask as usize].min(entry);
     }
     fn leave_line(&mut self, lane: u8, ask: u32, entry: (Key, Slot)) {
@@ -227,6 +283,9 @@ impl Line {
         let head = &mut self.heads[lane as usize][ask as usize];
         if *head == entry {
             *head = line.first().copied().unwrap_or(NOBODY);
+            if *head == NOBODY {
+                self.wished[lane as usize].remove(&ask);
+            }
         }
     }
 
@@ -234,12 +293,16 @@ impl Line {
     pub(crate) fn is_empty(&self, lane: u8) -> bool {
         self.in_line[lane as usize] == 0
     }
+    /// The wishes of those who are in this lane.
+    pub(crate) fn wished(&self, lane: u8) -> &[u32] {
+        self.wished[lane as usize].all()
+    }
     /// The first of those who ask this, whose phone does not ring yet.
     pub(crate) fn head(&self, lane: u8, ask: usize) -> Option<(Key, Slot)> {
         self.heads[lane as usize].get(ask).copied().filter(|head| *head != NOBODY)
     }
     pub(crate) fn line(&self, lane: u8, ask: usize) -> impl Iterator<Item = &(Key, Slot)> {
-        self.lines[lane as usize].get(ask).into_iter().flatten()
+        self.lines[lane as usize].get(ask).into_iter().flat_map(Ranked::iter)
     }
 
     /// Tickets with a place in a queue: those that ring are among them, those that are held are not.
@@ -252,8 +315,9 @@ impl Line {
     /// The smallest age zero in a queue.
     pub(crate) fn eldest(&self, queue: u32) -> Option<Instant> {
         let places = &self.queues[queue as usize];
-        let plain = |class: usize| places.all[class].iter().find(|(key, _)| !places.bonused[class].contains_key(key)).map(|(key, _)| key.0);
-        let bonused = places.bonused.iter().flat_map(BTreeMap::values).copied();
+        let plain =
+            |class: usize| places.all[class].iter().find(|(key, _)| places.bonused[class].age(*key).is_none()).map(|(key, _)| key.0);
+        let bonused = places.bonused.iter().filter_map(Bonused::eldest);
         let eldest = (0..CLASSES).filter_map(plain).chain(bonused).min()?;
         Some(Instant::from_nanos(u64::try_from(eldest).unwrap_or(0)))
     }
@@ -284,25 +348,24 @@ impl Line {
             // Whoever is older by the key, less those who are so by their bonus alone, and less those who go before.
             let older_by_key = places.all[class].before(&(since, 0));
             let first_behind = if class == waiting.class as usize { places.all[class].before(&(waiting.key, 0)) } else { 0 };
-            let lifted = |(key, age): &(&Key, &i64)| **key < since && behind(class, key) && (**age, key.1) >= since;
             let rings = |slot: &&Slot| {
                 self.get(**slot).is_some_and(|w| w.class as usize == class && behind(class, &w.key) && (w.since(), w.key.1) < since)
             };
             // The ticket itself counts as neither: with a bonus it stands before its own age.
             let itself = usize::from(class == waiting.class as usize && waiting.key < since && !waiting.claim.held);
-            let lifted_others = places.bonused[class].iter().filter(lifted).count();
+            let lifted_others = places.bonused[class].lifted((class == waiting.class as usize).then_some(waiting.key), since);
             let found = older_by_key.saturating_sub(first_behind + itself + lifted_others);
             let found = found.saturating_sub(places.ringing.iter().filter(rings).count());
             count += found;
             if found > 0 && names.len() < named {
                 let from = if class == waiting.class as usize { waiting.key } else { (i64::MIN, 0) };
                 let old = |(key, slot): &&(Key, Slot)| {
-                    let age = places.bonused[class].get(key).copied().unwrap_or(key.0);
+                    let age = places.bonused[class].age(*key).unwrap_or(key.0);
                     behind(class, key) && (age, key.1) < since && !places.ringing.contains(slot)
                 };
                 let older = places.all[class].iter_from((from, 0)).take_while(|(key, _)| *key < since).filter(old);
-                let ids = older.take(named - names.len()).filter_map(|(_, slot)| Some(self.get(*slot)?.claim.ticket.id));
-                names.extend(ids);
+                let older = older.take(named - names.len());
+                names.extend(older.map(|(_, slot)| self.tickets[*slot as usize]));
             }
         }
         (u32::try_from(count).unwrap_or(u32::MAX), names)
@@ -322,10 +385,15 @@ impl Line {
         let first = |lane: usize| {
             self.lines[lane].iter().zip(&self.heads[lane]).all(|(line, head)| line.first().copied().unwrap_or(NOBODY) == *head)
         };
-        let counted = |lane: usize| self.lines[lane].iter().map(BTreeSet::len).sum::<usize>() == self.in_line[lane];
+        let wished = |lane: usize| {
+            let somebody = self.lines[lane].iter().zip(0..).filter(|(line, _)| line.len() > 0).map(|(_, ask)| ask);
+            self.wished[lane].all().iter().copied().eq(somebody)
+        };
+        let counted = |lane: usize| self.lines[lane].iter().map(Ranked::len).sum::<usize>() == self.in_line[lane];
         (0..LANES).all(counted)
+            && (0..LANES).all(wished)
             && (0..self.queues.len()).map(|q| self.depth(q as u32)).sum::<usize>() == placed
-            && self.lines.iter().flatten().map(BTreeSet::len).sum::<usize>() == in_line
+            && self.lines.iter().flatten().map(Ranked::len).sum::<usize>() == in_line
             && self.queues.iter().map(|q| q.ringing.len()).sum::<usize>() == self.iter().filter(|(_, w)| w.rings_at.is_some()).count()
             && self.iter().all(found)
             && (0..LANES).all(first)

@@ -36,11 +36,9 @@ impl Acd {
     }
 
     /// A ticket has found nobody free: it stands in line, and what would be said of its wait will be judged by it.
-    pub(crate) fn stands(&mut self, ticket: TicketId) {
-        let Some((slot, waiting)) = self.line.slot(ticket).and_then(|slot| Some((slot, self.line.get(slot)?))) else { return };
-        if waiting.claim.stands {
-            return;
-        }
+    pub(crate) fn stands(&mut self, slot: Slot) {
+        let Some(waiting) = self.line.get(slot).filter(|waiting| !waiting.claim.stands) else { return };
+        self.asks.staffed(waiting.ask, &self.floor);
         let at = waiting.queue as usize;
         // When a callback's window opens says nothing of how long people wait on the telephone.
         let basis = if waiting.claim.was_held { None } else { self.basis(waiting) };
@@ -52,6 +50,7 @@ impl Acd {
     /// A ticket stands in line no more: answered, or gone. It is still in its place.
     pub(crate) fn stands_no_more(&mut self, slot: Slot, answered: bool) {
         let Some(waiting) = self.line.get(slot).filter(|waiting| waiting.claim.stands) else { return };
+        self.asks.staffed(waiting.ask, &self.floor);
         let (at, staffed, in_line) = (waiting.queue, self.staffed(waiting), waiting.rings_at.is_none() && !waiting.claim.held);
         let others = self.line.depth(at).saturating_sub(self.line.ringing(at) + usize::from(in_line));
         self.learnt[at as usize].line_moves(self.clock, staffed, answered, others > 0);
@@ -63,8 +62,7 @@ impl Acd {
     pub fn facts(&self, now: Instant, queue: &QueueId) -> Option<QueueFacts> {
         let at = *self.queue_index.get(queue)?;
         let ask = self.asks.get(self.newcomers[at as usize]);
-        let counts = || ask.able.iter().map(|profile| (ask.fits[*profile as usize], &self.floor.counts[*profile as usize]));
-        let staffed = counts().map(|(_, count)| count.staffed).sum();
+        let staffed = ask.staffed(&self.floor);
         let free = |profile: &&u32| {
             ask.fits[**profile as usize].may() && !self.reserves.blocks_at(&self.floor.profiles[**profile as usize].counted, at, 0)
         };
@@ -82,7 +80,7 @@ impl Acd {
     /// Agents who can take a ticket at its age and are there.
     fn staffed(&self, waiting: &Waiting) -> u32 {
         let ask = self.asks.get(waiting.ask);
-        let all: u32 = ask.able.iter().map(|profile| self.floor.counts[*profile as usize].staffed).sum();
+        let all = ask.staffed(&self.floor);
         let excluded = waiting.claim.ticket.excluded.iter().filter_map(|agent| self.floor.seat(agent));
         let there = excluded.filter(|seat| self.floor.is_staffed(*seat) && ask.able.contains(&self.floor.profile[*seat as usize]));
         all.saturating_sub(there.count() as u32)

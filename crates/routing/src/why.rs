@@ -25,6 +25,59 @@ struct Case<'a, H> {
     holds: H,
 }
 
+/// How many for each reason.
+#[derive(Default)]
+struct Tally([u32; Tally::STATES + Tally::PLAIN.len()]);
+
+impl Tally {
+    const STATES: usize = AgentState::ALL.len();
+    /// In the order of the reasons, after the states.
+    const PLAIN: [Reason; 9] = [
+        Reason::Skill,
+        Reason::DoesNotServe,
+        Reason::LaterRing,
+        Reason::Reserved,
+        Reason::Excluded,
+        Reason::PrefersAnother,
+        Reason::JustMissed,
+        Reason::RankedLower,
+        Reason::TookAnother,
+    ];
+
+    fn place(reason: Reason) -> usize {
+        match reason {
+            Reason::State(state) => state as usize,
+            Reason::Skill => Tally::STATES,
+            Reason::DoesNotServe => Tally::STATES + 1,
+            Reason::LaterRing => Tally::STATES + 2,
+            Reason::Reserved => Tally::STATES + 3,
+            Reason::Excluded => Tally::STATES + 4,
+            Reason::PrefersAnother => Tally::STATES + 5,
+            Reason::JustMissed => Tally::STATES + 6,
+            Reason::RankedLower => Tally::STATES + 7,
+            Reason::TookAnother => Tally::STATES + 8,
+        }
+    }
+    fn of(&mut self, reason: Reason) -> &mut u32 {
+        &mut self.0[Tally::place(reason)]
+    }
+    fn has(&self, reason: Reason) -> bool {
+        self.0[Tally::place(reason)] > 0
+    }
+    /// Heads, which no sum of them exceeds.
+    fn add_states(&mut self, states: &[u32; Tally::STATES]) {
+        self.0.iter_mut().zip(states).for_each(|(sum, n)| *sum = sum.wrapping_add(*n));
+    }
+    fn counts(&self) -> BTreeMap<Reason, u32> {
+        let reasons = AgentState::ALL.into_iter().map(Reason::State).chain(Tally::PLAIN);
+        let mut counts = BTreeMap::new();
+        for (reason, n) in reasons.zip(self.0).filter(|(_, n)| *n > 0) {
+            counts.insert(reason, n);
+        }
+        counts
+    }
+}
+
 impl Acd {
     /// The reason. `chosen` with the time that they had been idle; `None`: nobody.
     pub(crate) fn why(&self, waiting: &Waiting, chosen: Option<(u32, Duration)>, rung: &[Rung], holds: impl Fn(usize) -> bool) -> Why {
@@ -34,8 +87,8 @@ impl Acd {
         let took_another = if chosen.is_some() { BTreeSet::new() } else { rung.iter().map(|rung| rung.seat).collect() };
         let case = Case { waiting, chosen: chosen.map(|(seat, _)| seat), took_another, alone: self.alone(waiting), holds };
         let apart = self.set_apart(&case);
-        let counts = self.count(&case, &apart);
-        let passed_over = self.named(&case, &apart, &counts);
+        let tally = self.count(&case, &apart);
+        let passed_over = self.named(&case, &apart, &tally);
         let (overtook_count, overtook) = if chosen.is_some() { self.line.overtaken_by(waiting, NAMED_AT_MOST) } else { (0, Vec::new()) };
         Why {
             relax_step: ask.wish.relax,
@@ -43,7 +96,7 @@ impl Acd {
             ring: ask.wish.ring,
             position: self.line.position(waiting),
             idle_millis: chosen.map_or(0, |(_, idle)| Millis::from(idle).0),
-            counts,
+            counts: tally.counts(),
             passed_over,
             overtook,
             overtook_count,
@@ -59,38 +112,28 @@ impl Acd {
         seats.filter(|seat| self.floor.employed(*seat) && case.chosen != Some(*seat)).collect()
     }
 
-    fn count<H: Fn(usize) -> bool>(&self, case: &Case<H>, apart: &BTreeSet<u32>) -> BTreeMap<Reason, u32> {
+    fn count<H: Fn(usize) -> bool>(&self, case: &Case<H>, apart: &BTreeSet<u32>) -> Tally {
         let ask = self.asks.get(case.waiting.ask);
-        let mut states = [0u32; AgentState::ALL.len()];
-        let mut idle = BTreeMap::new();
+        let mut tally = Tally::default();
         for profile in &ask.able {
             let count = &self.floor.counts[*profile as usize];
-            for (sum, n) in states.iter_mut().zip(count.states) {
-                *sum += n;
-            }
+            tally.add_states(&count.states);
             if count.idle() > 0 {
-                *idle.entry(self.idle_reason(case, *profile)).or_insert(0) += count.idle();
+                *tally.of(self.idle_reason(case, *profile)) += count.idle();
             }
         }
-        let mut counts: BTreeMap<Reason, u32> = idle;
-        let busy = AgentState::ALL.into_iter().filter(|state| *state != AgentState::Idle);
-        let busy = busy.map(|state| (Reason::State(state), states[state as usize]));
-        let unfit = [(Reason::Skill, ask.lacks), (Reason::DoesNotServe, ask.does_not_serve)];
-        counts.extend(busy.chain(unfit).filter(|(_, n)| *n > 0));
-        let mut less = |reason: Reason| {
-            counts.entry(reason).and_modify(|n| *n = n.saturating_sub(1));
-        };
-        if let Some(seat) = case.chosen {
-            less(self.plain_reason(case, seat));
+        // Those who are idle have been counted by what keeps them.
+        *tally.of(Reason::State(AgentState::Idle)) = 0;
+        *tally.of(Reason::Skill) += ask.lacks;
+        *tally.of(Reason::DoesNotServe) += ask.does_not_serve;
+        for seat in case.chosen.iter().chain(apart) {
+            let plain = tally.of(self.plain_reason(case, *seat));
+            *plain = plain.saturating_sub(1);
         }
         for seat in apart {
-            less(self.plain_reason(case, *seat));
+            *tally.of(self.why_not(case, *seat).reason()) += 1;
         }
-        for seat in apart {
-            *counts.entry(self.why_not(case, *seat).reason()).or_insert(0) += 1;
-        }
-        counts.retain(|_, n| *n > 0);
-        counts
+        tally
     }
 
     /// Why nobody of a profile was chosen who is idle and whom nothing sets apart.
@@ -170,40 +213,42 @@ impl Acd {
 
     /// Those who came closest: who might have been chosen, in that order; then who is free and held back; then who is busy; then who is
     /// not there; then who lacks a skill; then who does not serve the queue.
-    fn named<H: Fn(usize) -> bool>(&self, case: &Case<H>, apart: &BTreeSet<u32>, counts: &BTreeMap<Reason, u32>) -> Vec<PassedOver> {
+    fn named<H: Fn(usize) -> bool>(&self, case: &Case<H>, apart: &BTreeSet<u32>, tally: &Tally) -> Vec<PassedOver> {
         let ask = self.asks.get(case.waiting.ask);
-        let mut seats: Vec<u32> = Vec::new();
-        if counts.contains_key(&Reason::RankedLower) {
+        let mut seats: Vec<u32> = Vec::with_capacity(NAMED_AT_MOST);
+        if tally.has(Reason::RankedLower) {
             seats.extend(self.closest(case.waiting, NAMED_AT_MOST, &case.holds));
         }
-        let mut add = |group: &mut dyn Iterator<Item = u32>| {
-            for seat in group {
-                if seats.len() >= NAMED_AT_MOST {
-                    break;
-                }
-                if case.chosen != Some(seat) && !seats.contains(&seat) {
-                    seats.push(seat);
-                }
-            }
-        };
         let fits = |seat: &u32| matches!(ask.fits[self.floor.profile[*seat as usize] as usize], Fit::Fits { .. });
-        let plain_idle = ask.able.iter().flat_map(|profile| self.floor.idle[*profile as usize].iter().map(|(_, seat)| *seat));
+        let some_idle = if self.floor.idle_in_all > 0 { ask.able.as_slice() } else { &[] };
+        let some_idle = some_idle.iter().filter(|profile| self.floor.counts[**profile as usize].idle() > 0);
+        let plain_idle = some_idle.flat_map(|profile| self.floor.idle[*profile as usize].iter().map(|(_, seat)| *seat));
         let held_back = |seat: &u32| fits(seat) && !matches!(self.why_not(case, *seat), WhyNot::State(_));
-        add(&mut apart.iter().copied().filter(held_back).chain(plain_idle));
+        name(&mut seats, case.chosen, apart.iter().copied().filter(held_back).chain(plain_idle));
         let all = || (0..self.floor.ids.len() as u32).filter(|seat| self.floor.employed(*seat));
         let working = |state: AgentState| !matches!(state, AgentState::Idle | AgentState::SignedOut);
-        let any = |wanted: &dyn Fn(AgentState) -> bool| counts.keys().any(|reason| matches!(reason, Reason::State(s) if wanted(*s)));
-        if any(&working) {
-            add(&mut all().filter(|seat| fits(seat) && working(self.floor.state(*seat))));
+        if AgentState::ALL.into_iter().any(|state| working(state) && tally.has(Reason::State(state))) {
+            name(&mut seats, case.chosen, all().filter(|seat| fits(seat) && working(self.floor.state(*seat))));
         }
-        if any(&|state| state == AgentState::SignedOut) {
-            add(&mut all().filter(|seat| fits(seat) && self.floor.state(*seat) == AgentState::SignedOut));
+        if tally.has(Reason::State(AgentState::SignedOut)) {
+            name(&mut seats, case.chosen, all().filter(|seat| fits(seat) && self.floor.state(*seat) == AgentState::SignedOut));
         }
         for (reason, group) in [(Reason::Skill, Fit::Lacks), (Reason::DoesNotServe, Fit::DoesNotServe)] {
-            if counts.contains_key(&reason) {
-                add(&mut all().filter(|seat| ask.fits[self.floor.profile[*seat as usize] as usize] == group));
+            if tally.has(reason) {
+                name(&mut seats, case.chosen, all().filter(|seat| ask.fits[self.floor.profile[*seat as usize] as usize] == group));
             }
         }
         seats.into_iter().map(|seat| PassedOver { agent: self.floor.id(seat).clone(), why: self.why_not(case, seat) }).collect()
+    }
+}
+
+/// Names more of a group, as long as there is room. Who has been named is not named again.
+fn name(seats: &mut Vec<u32>, chosen: Option<u32>, mut group: impl Iterator<Item = u32>) {
+    while seats.len() < NAMED_AT_MOST
+        && let Some(seat) = group.next()
+    {
+        if chosen != Some(seat) && !seats.contains(&seat) {
+            seats.push(seat);
+        }
     }
 }
