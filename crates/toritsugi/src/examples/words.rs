@@ -54,7 +54,7 @@ pub(super) fn sum(tongue: Tongue, all: usize, failed: usize, took: Duration) -> 
     let secs = took.as_secs_f64();
     either(
         tongue,
-        format_args!("{all} tests, {failed} failed, in {secs:.2} s."),
+        format_args!("{all} test(s), {failed} failed, in {secs:.2} s."),
         format_args!("テスト {all} 件、うち失敗 {failed} 件（{secs:.2} 秒）。"),
     )
 }
