@@ -171,7 +171,7 @@ impl<'a> Walk<'a> {
 }
 
 /// How long a text takes to say.
-fn estimate(text: &str, lang: &Lang) -> Duration {
+pub(crate) fn estimate(text: &str, lang: &Lang) -> Duration {
     let letters = text.chars().count() as u64;
     let a_second = if lang.as_str().starts_with("ja") { JAPANESE_A_SECOND } else { LETTERS_A_SECOND };
     Duration::from_millis(letters * 1000 / a_second)

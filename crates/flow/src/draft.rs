@@ -56,6 +56,11 @@ impl Draft {
     pub fn calendar(&self) -> &Calendar {
         &self.calendar.calendar
     }
+    /// The words of a sentence, whether a voice or a recording says them; `None` if there is no such sentence.
+    pub fn words(&self, spoken: &Spoken) -> Option<String> {
+        let wording = self.prompts.get(&spoken.prompt)?.wordings.get(&spoken.lang)?;
+        Some(prompts::fill(&wording.text, spoken.value))
+    }
     /// The queues that were written, by name, whether or not the rest is right.
     pub fn queues(&self) -> impl Iterator<Item = &Queue> {
         self.queues.values().map(|entry| &entry.queue)
@@ -190,13 +195,8 @@ impl Draft {
             return;
         };
         // Only a file that we understood is worth a second opinion.
-        if self.problems.count() == before
-            && let Err(difference) = second::opinion(&node, &source.text)
-        {
-            let at = Spot { file, line: difference.line, column: difference.column, length: 1 };
-            let en = format!("other YAML readers understand this file differently ({}); quote the text here", difference.why);
-            let ja = format!("ほかの YAML の読み手はこのファイルを違う意味に読みます（{}）。引用符で囲んでください。", difference.why);
-            self.problems.error(at, "readers_differ", en, ja);
+        if self.problems.count() == before {
+            second_opinion(file, &node, &source.text, &mut self.problems);
         }
         match kind {
             Kind::Flow => self.read_flow(&node, top),
@@ -225,10 +225,36 @@ impl Draft {
         }
     }
 
+    /// The flow that is written in the file of this name: `city` of `flows/city.yaml`.
+    pub(crate) fn flow_of(&self, stem: &str) -> Option<&Flow> {
+        let written = |flow: &&Flow| {
+            let file = self.problems.path(flow.at.file).rsplit('/').next().unwrap_or_default();
+            file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")) == Some(stem)
+        };
+        self.flows.values().find(written)
+    }
+
     /// The languages of the whole city.
     pub(crate) fn languages(&self) -> BTreeSet<&Lang> {
         self.flows.values().flat_map(Flow::languages).collect()
     }
+}
+
+/// Asks the other reader whether it reads the same; a problem if not.
+pub(crate) fn second_opinion(file: u16, node: &Node, text: &str, problems: &mut Problems) {
+    if let Err(difference) = second::opinion(node, text) {
+        let at = Spot { file, line: difference.line, column: difference.column, length: 1 };
+        let en = format!("other YAML readers understand this file differently ({}); quote the text here", difference.why);
+        let ja = format!("ほかの YAML の読み手はこのファイルを違う意味に読みます（{}）。引用符で囲んでください。", difference.why);
+        problems.error(at, "readers_differ", en, ja);
+    }
+}
+
+/// Beside which flow file a file of examples stands: `city` of `flows/city.tests.yaml`; `None` if it is no such file.
+pub(crate) fn tested(path: &str) -> Option<String> {
+    let Kind::Tests = kind(path) else { return None };
+    let file = path.rsplit('/').next()?;
+    file.split_once(".tests.").map(|(stem, _)| stem.to_owned())
 }
 
 fn kind(path: &str) -> Kind<'_> {

@@ -1,9 +1,10 @@
 //! What is said: a sentence in one language, as it is asked for, rendered, and written in a step.
 
+use crate::budget::estimate;
 use crate::decode::{Fields, missing, noun};
 use crate::problem::{At, Problems, Spot};
 use crate::tree::{Node, What};
-use model::{Lang, PromptId};
+use model::{Lang, Millis, PromptId};
 use serde::{Deserialize, Serialize};
 
 /// Sentences said in one breath.
@@ -27,6 +28,16 @@ pub struct Sentence {
     pub spoken: Spoken,
     /// How it sounds.
     pub form: Form,
+}
+
+impl Sentence {
+    /// How long it takes about, for whoever has not rendered it; a recording counts as four seconds.
+    pub fn estimated(&self) -> Millis {
+        match &self.form {
+            Form::Text { text, reading } => estimate(reading.as_ref().unwrap_or(text), &self.spoken.lang).into(),
+            Form::Files(files) => Millis(files.len() as u64 * 4_000),
+        }
+    }
 }
 
 /// How a sentence comes to sound.

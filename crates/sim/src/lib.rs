@@ -15,6 +15,7 @@ mod link;
 mod mime;
 mod people;
 pub mod queue;
+pub mod rehearsal;
 mod scenario;
 pub mod town;
 mod watch;

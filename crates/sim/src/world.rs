@@ -3,10 +3,13 @@
 //! Virtual time: the clock jumps from one event to the next, so that an hour takes a second and the same seed tells the same story to the
 //! last byte. The engine is the one that runs the city; all that it needs from the edge is played here.
 
+mod ears;
 mod edge;
 mod faults;
 mod life;
 mod seen;
+
+pub(crate) use ears::Play;
 
 use crate::mime::Mime;
 use crate::people::Person;
@@ -153,8 +156,10 @@ pub struct World {
     forgotten: BTreeSet<String>,
     /// Complaints about such calls.
     excused: Vec<String>,
-    /// What the wall clock is ahead of the truth, in milliseconds.
+    /// What the wall clock is ahead of [`town::MONDAY`] at instant zero, in milliseconds.
     wall_ahead: i64,
+    /// Who hears what, where somebody wants to know.
+    ears: Option<ears::Ears>,
     /// Things done so far.
     steps: u64,
     /// Whether the engine's books are audited after every step.
@@ -167,6 +172,11 @@ impl World {
     /// A world around this city in fair weather, signalling only: nobody hears a sample, keys and the ends of prompts are computed.
     /// It begins on a Monday at 10:00, at instant zero.
     pub fn new(city: Arc<City>, seed: u64) -> World {
+        World::beginning(city, seed, town::MONDAY)
+    }
+
+    /// The same, beginning when the clock on the wall shows `wall`.
+    pub(crate) fn beginning(city: Arc<City>, seed: u64, wall: UnixMillis) -> World {
         let mut random = Random::from_number(seed);
         let vault = Vault::new(random.fork().seed());
         let engine = Engine::new(Arc::clone(&city), vault.clone(), random.seed());
@@ -203,7 +213,8 @@ impl World {
             heard_of: BTreeMap::new(),
             forgotten: BTreeSet::new(),
             excused: Vec::new(),
-            wall_ahead: 0,
+            wall_ahead: wall.0.saturating_sub(town::MONDAY.0),
+            ears: None,
             steps: 0,
             audits: false,
             routed: false,

@@ -27,7 +27,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Stop> {
         }
     };
     let (_, known) = publish::sound(&draft, &files, &mut speech, Wait::Plain, &mut progress);
-    let checked = flow::check(&draft, &known);
+    let mut checked = flow::check(&draft, &known);
+    // What stands in the tests beside the flows is judged too: a city does not go live without them.
+    checked.problems.extend(flow::examples(&draft, &sources).1);
     let colour = std::io::stdout().is_terminal();
     if !checked.problems.is_empty() {
         say(files.render(&checked.problems, &sources, tongue, colour))?;

@@ -10,6 +10,7 @@ mod calls_list;
 mod check;
 mod demo;
 mod desk;
+mod examples;
 mod explain;
 mod files;
 mod hub;
@@ -42,6 +43,8 @@ enum Command {
     Serve(ServeArgs),
     /// Check flow and configuration files; nothing goes live
     Check(CheckArgs),
+    /// Play the example calls that stand beside the flows (flows/NAME.tests.yaml) through the real engine, in no time
+    Test(examples::TestArgs),
     /// Show the whole thing working: residents and agents call each other on this machine, no phone needed
     Demo(DemoArgs),
     /// Be a phone: dial, press keys, listen, record
@@ -168,6 +171,7 @@ fn main() -> ExitCode {
         None => serve::run(&cli.serve),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Test(args)) => examples::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Call(args)) => call::run(&args),
         Some(Command::Calls(args)) => calls_list::list(&args),

@@ -1,6 +1,7 @@
 //! From files to a city that can answer: read, find the sound of each sentence, check, encode.
 
 use crate::accounts;
+use crate::examples;
 use crate::files::Files;
 use crate::words::Stop;
 use calls::City;
@@ -27,6 +28,8 @@ pub(crate) enum Wait {
     All,
     /// Sentences that stand alone; those with a number in them (places in the queue) follow later.
     Plain,
+    /// None: what is recorded or was rendered before is enough.
+    Nothing,
 }
 
 /// Languages that espeak-ng speaks, where it is installed.
@@ -47,7 +50,7 @@ pub(crate) fn voices(state: &Path, settings: &Settings) -> Result<Speech, Stop> 
 /// Reads, sounds, checks. `progress` hears how many sentences of how many are ready when some have to be rendered.
 ///
 /// # Errors
-/// With every problem rendered, when the files do not make a city.
+/// With every problem rendered, when the files do not make a city; with how the call went, when an example of a flow does not go as it should.
 pub(crate) fn publish(files: &Files, state: &Path, wait: Wait, progress: &mut dyn FnMut(usize, usize)) -> Result<Published, Stop> {
     let sources = files.read()?;
     let draft = flow::read(sources.clone());
@@ -58,6 +61,7 @@ pub(crate) fn publish(files: &Files, state: &Path, wait: Wait, progress: &mut dy
     let Checked { book: Some(book), problems } = checked else {
         return Err(Stop(format!("the city's files have mistakes, nothing goes live:\n{rendered}")));
     };
+    examples::must_pass(files, &draft, &sources, &book, &known.lengths)?;
     let mut clips = BTreeMap::new();
     for (spoken, pcm) in sounds {
         // A sound that cannot be encoded was named by the check already, as unspeakable.
@@ -93,8 +97,10 @@ pub(crate) fn sound(
             }
         }
     }
-    if wait == Wait::Plain {
-        missing.retain(|sentence| sentence.spoken.value.is_none());
+    match wait {
+        Wait::All => {}
+        Wait::Plain => missing.retain(|sentence| sentence.spoken.value.is_none()),
+        Wait::Nothing => missing.clear(),
     }
     let total = missing.len();
     for (done, sentence) in missing.into_iter().enumerate() {

@@ -32,6 +32,9 @@ impl World {
 
     pub(super) fn sound(&mut self, leg: LegId, command: media::Command) {
         let now = self.now;
+        if let Some(ears) = &mut self.ears {
+            ears.handle_command(now, leg, &command);
+        }
         match &mut self.sounds {
             Sounds::Mime(mime) => mime.handle_command(now, leg, command),
             Sounds::Rack(racked) => {
@@ -89,6 +92,9 @@ impl World {
                 Sounds::Rack(racked) => racked.rack.poll_event(),
             };
             let Some((leg, event)) = event else { return };
+            if let Some(ears) = &mut self.ears {
+                ears.handle_event(self.now, leg, &event);
+            }
             self.plan(self.now + HOP, Due::Media(leg, event));
         }
     }

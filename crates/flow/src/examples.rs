@@ -1,0 +1,515 @@
+//! Example calls beside a flow (`flows/NAME.tests.yaml`): who calls, what they press, and what must come of it.
+//!
+//! Read like every other file: every problem at once, each with its place. They are played by the simulator, with the very engine.
+
+use crate::config::ENTRIES_MAX;
+use crate::decode::{Fields, is_name, missing, noun, unknown};
+use crate::draft::{self, Draft, Source};
+use crate::problem::{At, Problem, Problems, Spot};
+use crate::program::{Flow, priority};
+use crate::tree::{Key, Node, What, parse, shown};
+use jiff::civil::{Date, DateTime};
+use model::{AgentId, CallEnd, Digit, FlowName, Lang, Level, LineId, Number, PromptId, QueueId, Skill, StepId, UnixMillis};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Examples of one flow, callers of one example, keys of one caller: more than anybody writes.
+const EXAMPLES_MAX: usize = 1_000;
+const OTHERS_MAX: usize = 50;
+const PRESSES_MAX: usize = 100;
+/// How long a caller stays on the line who is not served, unless it is said.
+const WAITS: Duration = Duration::from_secs(600);
+/// How long a phone rings until somebody answers, unless it is said: at once, as what is tested is the flow and not people's hands.
+const ANSWERS: Duration = Duration::from_secs(1);
+/// How an example may say that somebody does not do it.
+const NEVER: &str = "never";
+
+/// The examples of one flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examples {
+    /// Their file, as it is shown.
+    pub path: String,
+    /// The flow that they stand beside.
+    pub flow: FlowName,
+    /// In the order of the file.
+    pub list: Vec<Example>,
+}
+
+/// One call, and what must come of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Example {
+    /// What it shows, in a few words.
+    pub name: String,
+    /// Where it begins in its file, from 1.
+    pub line: u32,
+    /// What the clock shows when the caller dials.
+    pub at: UnixMillis,
+    /// Who is in the house; everybody of `agents.yaml` unless it is said.
+    pub agents: Vec<Present>,
+    /// Hotlines that are not as they should be.
+    pub lines: BTreeMap<LineId, Hotline>,
+    /// Who calls.
+    pub caller: Caller,
+    /// Who calls besides.
+    pub others: Vec<Caller>,
+    /// What must come of it.
+    pub expect: Expect,
+}
+
+/// An agent whose phone is registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// Who.
+    pub agent: AgentId,
+    /// What they can do in this example; `None`: as in `agents.yaml`.
+    pub skills: Option<BTreeMap<Skill, Level>>,
+    /// For how long, from the caller's dialling on, they take no calls; zero: they are free.
+    pub busy: Duration,
+    /// How long their phone rings until they answer; `None`: it rings in vain.
+    pub answers: Option<Duration>,
+}
+
+/// How a line that callers are put through to behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hotline {
+    /// Places taken by calls of ours.
+    pub busy: u32,
+    /// How long it rings until somebody answers; `None`: it rings in vain.
+    pub answers: Option<Duration>,
+    /// Whether who answers accepts the caller with 1.
+    pub accepts: bool,
+}
+
+impl Default for Hotline {
+    fn default() -> Self {
+        Hotline { busy: 0, answers: Some(ANSWERS), accepts: true }
+    }
+}
+
+/// Somebody who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The number that they show; `anonymous` withholds it, `None` is one of the simulator's.
+    pub from: Option<String>,
+    /// How long after the caller of the example they dial; zero for that caller.
+    pub dials: Duration,
+    /// Which keys, in order.
+    pub presses: Vec<Press>,
+    /// How long after the last key they hang up if nobody has served them.
+    pub waits: Duration,
+}
+
+/// A key that a caller presses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Press {
+    /// Which.
+    pub digit: Digit,
+    /// So long after the key before; `None`: when nobody speaks any more.
+    pub after: Option<Duration>,
+}
+
+/// What must come of a call; what is not said may be as it likes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// Sentences that the caller hears, in this order, with any others in between.
+    pub heard: Vec<PromptId>,
+    /// Sentences that the caller does not hear.
+    pub not_heard: Vec<PromptId>,
+    /// Steps that the call comes to, in this order, with any others in between.
+    pub reached: Vec<StepId>,
+    /// Steps that it does not come to.
+    pub not_reached: Vec<StepId>,
+    /// The last queue.
+    pub queue: Option<QueueId>,
+    /// The caller's class in the end: 0 normal, 1 high, 2 urgent.
+    pub priority: Option<u8>,
+    /// The caller's language in the end.
+    pub lang: Option<Lang>,
+    /// The caller's last known place in the queue, from 1.
+    pub position: Option<u32>,
+    /// Who answers.
+    pub connected_to: Option<AgentId>,
+    /// To which line the caller is put through.
+    pub transferred_to: Option<LineId>,
+    /// How soon that is: from the last key, or from the end of the last sentence before the caller waits.
+    pub within: Option<Duration>,
+    /// How the call ends.
+    pub ended: Option<CallEnd>,
+    /// Whether the caller is called back and talks.
+    pub called_back: Option<bool>,
+}
+
+/// Reads the examples among the files of a city. Problems are those of the example files alone; the rest is [`check`](crate::check)'s.
+pub fn examples(draft: &Draft, sources: &[Source]) -> (Vec<Examples>, Vec<Problem>) {
+    let mut problems = Problems::default();
+    let mut all = Vec::new();
+    for source in sources {
+        let Some(stem) = draft::tested(&source.path) else { continue };
+        let file = problems.file(&source.path);
+        let before = problems.count();
+        let Some(node) = parse(file, &source.text, &mut problems) else { continue };
+        if problems.count() == before {
+            draft::second_opinion(file, &node, &source.text, &mut problems);
+        }
+        let Some(flow) = draft.flow_of(&stem) else {
+            let en = format!("there is no flow {stem}.yaml beside this file that could be read");
+            let ja = format!("このファイルの隣に、読み取れるフロー {stem}.yaml がありません。");
+            problems.error(Spot::top(file), "tests_without_flow", en, ja);
+            continue;
+        };
+        let reader = Reader { draft, flow };
+        let list = reader.file(&node, Spot::top(file), &mut problems);
+        all.push(Examples { path: source.path.clone(), flow: flow.name.clone(), list });
+    }
+    (all, problems.sorted())
+}
+
+struct Reader<'d> {
+    draft: &'d Draft,
+    flow: &'d Flow,
+}
+
+impl Reader<'_> {
+    fn file(&self, node: &Node, top: Spot, problems: &mut Problems) -> Vec<Example> {
+        let Some(mut fields) = Fields::of(node, top, problems) else { return Vec::new() };
+        let mut list: Vec<Example> = Vec::new();
+        match fields.take("tests") {
+            Some(tests) => {
+                for item in tests.items().iter().take(EXAMPLES_MAX) {
+                    let Some((example, at)) = self.example(item, problems) else { continue };
+                    if list.iter().any(|other| other.name == example.name) {
+                        let en = format!("another test is called \"{}\" too", shown(&example.name));
+                        let ja = format!("「{}」という名前のテストがもうひとつあります。", shown(&example.name));
+                        problems.error(at, "same_test", en, ja);
+                    }
+                    list.push(example);
+                }
+            }
+            None => missing(
+                problems,
+                top,
+                "tests",
+                "tests: [ { name: a silent caller is never dropped, caller: { presses: [] }, expect: { queue: general } } ]",
+            ),
+        }
+        fields.finish(problems);
+        list
+    }
+
+    fn example(&self, node: &Node, problems: &mut Problems) -> Option<(Example, Spot)> {
+        let mut fields = Fields::of(node, node.at, problems)?;
+        let name = match fields.take("name") {
+            Some(name) => name.text(problems).map(|text| At { value: text.value.to_owned(), at: text.at }),
+            None => {
+                missing(problems, node.at, "name", "name: a silent caller is never dropped");
+                None
+            }
+        };
+        let at = match fields.take("at") {
+            Some(at) => self.moment(at, problems),
+            None => self.wall(a_monday()),
+        };
+        let everybody = || self.draft.agents.keys().map(|agent| present(agent.clone())).collect();
+        let agents: Vec<Present> = fields.take("agents").map_or_else(everybody, |n| self.agents(n, problems));
+        let lines = fields.take("lines").map(|n| self.lines(n, problems)).unwrap_or_default();
+        let caller = match fields.entry("caller") {
+            Some((key, caller)) => self.caller(caller, key.at, false, problems),
+            None => {
+                missing(problems, node.at, "caller", "caller: { presses: [\"1\"] }");
+                None
+            }
+        };
+        let others = fields.take("others").map(Node::items).unwrap_or_default().iter().take(OTHERS_MAX);
+        let others = others.filter_map(|other| self.caller(other, other.at, true, problems)).collect();
+        let expect = match fields.entry("expect") {
+            Some((key, expect)) => self.expect(expect, key.at, &agents, problems),
+            None => {
+                missing(problems, node.at, "expect", "expect: { queue: general }");
+                None
+            }
+        };
+        fields.finish(problems);
+        let name = name?;
+        let example = Example { name: name.value, line: node.at.line, at: at?, agents, lines, caller: caller?, others, expect: expect? };
+        Some((example, name.at))
+    }
+
+    /// `"2021-04-29 10:00"`, as the clocks of the city show it.
+    fn moment(&self, node: &Node, problems: &mut Problems) -> Option<UnixMillis> {
+        let text = node.text(problems)?;
+        let local = text.value.replacen(' ', "T", 1).parse::<DateTime>().ok().filter(|_| text.value.contains(':'));
+        let wall = local.and_then(|local| self.wall(local));
+        if wall.is_none() {
+            let en = format!("\"{}\" is no moment that the calendar has", shown(text.value));
+            let ja = format!("「{}」は暦にある日時として読めません。", shown(text.value));
+            problems.error(text.at, "not_a_date", en, ja).help("at: \"2026-08-24 10:00\"");
+        }
+        wall
+    }
+
+    fn wall(&self, local: DateTime) -> Option<UnixMillis> {
+        local.to_zoned(self.draft.calendar().zone.clone()).ok().map(|zoned| UnixMillis(zoned.timestamp().as_millisecond()))
+    }
+
+    /// `[yuki, ken]`, or `{ yuki: { nurse: 4, busy: true }, ken: {} }`.
+    fn agents(&self, node: &Node, problems: &mut Problems) -> Vec<Present> {
+        if let What::Map(entries) = &node.what {
+            let known: Vec<&(Key, Node)> = entries.iter().filter(|(key, _)| self.is_agent(&key.text, key.at, problems)).collect();
+            return known.into_iter().filter_map(|(key, value)| self.agent(key, value, problems)).collect();
+        }
+        let mut agents = Vec::new();
+        for item in node.items() {
+            if let Some(agent) = item.name::<AgentId>(problems)
+                && self.is_agent(agent.value.as_str(), agent.at, problems)
+            {
+                agents.push(present(agent.value));
+            }
+        }
+        agents
+    }
+
+    fn is_agent(&self, name: &str, at: Spot, problems: &mut Problems) -> bool {
+        let known = self.draft.agents.contains_key(name);
+        if !known {
+            unknown(problems, at, "unknown_agent", noun::AGENT, name, self.draft.agents.keys().map(AgentId::as_str));
+        }
+        known
+    }
+
+    fn agent(&self, key: &Key, node: &Node, problems: &mut Problems) -> Option<Present> {
+        let mut agent = present(AgentId::from(key.text.as_str()));
+        let mut skills = BTreeMap::new();
+        for (word, value) in node.map(problems)? {
+            match word.text.as_str() {
+                "busy" => agent.busy = busy(value, problems).unwrap_or_default(),
+                "answers" => agent.answers = answers(value, problems),
+                skill if self.skills().contains(skill) => {
+                    skills.insert(Skill::from(skill), value.level(problems).unwrap_or(Level::SOME));
+                }
+                other => {
+                    let known = self.skills();
+                    unknown(problems, word.at, "unknown_skill", noun::SKILL, other, known.iter().copied().chain(["busy", "answers"]));
+                }
+            }
+        }
+        agent.skills = (!skills.is_empty()).then_some(skills);
+        Some(agent)
+    }
+
+    /// Every skill that anybody has, and the languages.
+    fn skills(&self) -> BTreeSet<&str> {
+        let had = self.draft.agents.values().flat_map(|entry| entry.agent.skills.keys().map(Skill::as_str));
+        let asked = self.draft.queues().flat_map(|queue| queue.needs.iter().map(|need| need.skill.as_str()));
+        let spoken = self.flow.languages().map(|lang| lang.as_str().split('-').next().unwrap_or_default());
+        had.chain(asked).chain(spoken).collect()
+    }
+
+    fn lines(&self, node: &Node, problems: &mut Problems) -> BTreeMap<LineId, Hotline> {
+        let mut lines = BTreeMap::new();
+        for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+            if self.is_line(&key.text, key.at, problems)
+                && let Some(hotline) = hotline(key, value, problems)
+            {
+                lines.insert(LineId::from(key.text.as_str()), hotline);
+            }
+        }
+        lines
+    }
+
+    /// Whether it is a line that callers are put through to.
+    fn is_line(&self, name: &str, at: Spot, problems: &mut Problems) -> bool {
+        let mut known = self.draft.lines.iter().filter(|entry| entry.line.target.is_some()).map(|entry| entry.line.id.as_str());
+        let there = known.clone().any(|line| line == name);
+        if !there {
+            unknown(problems, at, "unknown_line", noun::LINE, name, &mut known);
+        }
+        there
+    }
+
+    fn caller(&self, node: &Node, at: Spot, other: bool, problems: &mut Problems) -> Option<Caller> {
+        let mut fields = Fields::of(node, at, problems)?;
+        let from = fields.take("from").and_then(|n| from(n, problems));
+        // Only whom the example is not about dials at another time.
+        let dials = other.then(|| fields.take("dials").and_then(|n| n.time(problems))).flatten().unwrap_or_default();
+        let presses = fields.take("presses").map(Node::items).unwrap_or_default();
+        let presses = presses.iter().take(PRESSES_MAX).filter_map(|n| press(n, problems)).collect();
+        let waits = fields.take("waits").and_then(|n| n.time(problems)).unwrap_or(WAITS);
+        fields.finish(problems);
+        Some(Caller { from, dials, presses, waits })
+    }
+
+    fn expect(&self, node: &Node, at: Spot, agents: &[Present], problems: &mut Problems) -> Option<Expect> {
+        let mut fields = Fields::of(node, at, problems)?;
+        if node.map(problems).is_none_or(<[_]>::is_empty) {
+            missing(problems, at, "queue", "expect: { queue: general }");
+        }
+        let expect = Expect {
+            heard: self.prompts(fields.take("heard"), problems),
+            not_heard: self.prompts(fields.take("not_heard"), problems),
+            reached: self.steps(fields.take("reached"), problems),
+            not_reached: self.steps(fields.take("not_reached"), problems),
+            queue: fields.take("queue").and_then(|n| self.queue(n, problems)),
+            priority: fields.take("priority").and_then(|n| priority(n, problems)),
+            lang: fields.take("lang").and_then(|n| self.lang(n, problems)),
+            position: fields.take("position").and_then(|n| n.whole(1, 100_000, problems)),
+            connected_to: fields.take("connected_to").and_then(|n| self.connected(n, agents, problems)),
+            transferred_to: fields.take("transferred_to").and_then(|n| {
+                let line = n.name::<LineId>(problems)?;
+                self.is_line(line.value.as_str(), line.at, problems).then_some(line.value)
+            }),
+            within: self.within(&mut fields, problems),
+            ended: fields.take("ended").and_then(|n| ended(n, problems)),
+            called_back: fields.take("called_back").and_then(|n| n.truth(problems)),
+        };
+        fields.finish(problems);
+        Some(expect)
+    }
+
+    fn within(&self, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Duration> {
+        let (key, node) = fields.entry("within")?;
+        if !fields.has("connected_to") && !fields.has("transferred_to") {
+            let en = "\"within\" needs to know who is reached: add connected_to or transferred_to";
+            let ja = "「within」には、つながる相手を connected_to か transferred_to で書いてください。";
+            problems.error(key.at, "within_whom", en, ja);
+        }
+        node.time(problems)
+    }
+
+    fn connected(&self, node: &Node, agents: &[Present], problems: &mut Problems) -> Option<AgentId> {
+        let agent = node.name::<AgentId>(problems)?;
+        if self.is_agent(agent.value.as_str(), agent.at, problems) && agents.iter().all(|there| there.agent != agent.value) {
+            let en = format!("{} is not among the agents of this test", agent.value);
+            let ja = format!("{} はこのテストの agents に書かれていません。", agent.value);
+            problems.error(agent.at, "agent_not_there", en, ja);
+        }
+        Some(agent.value)
+    }
+
+    fn prompts(&self, node: Option<&Node>, problems: &mut Problems) -> Vec<PromptId> {
+        let mut named = Vec::new();
+        for prompt in node.map(Node::items).unwrap_or_default().iter().filter_map(|n| n.name::<PromptId>(problems)).collect::<Vec<_>>() {
+            if !self.draft.prompts.contains_key(&prompt.value) {
+                let known = self.draft.prompts.keys().map(PromptId::as_str);
+                unknown(problems, prompt.at, "unknown_prompt", noun::PROMPT, prompt.value.as_str(), known);
+            }
+            named.push(prompt.value);
+        }
+        named
+    }
+
+    fn steps(&self, node: Option<&Node>, problems: &mut Problems) -> Vec<StepId> {
+        let mut named = Vec::new();
+        for step in node.map(Node::items).unwrap_or_default().iter().filter_map(|n| n.name::<StepId>(problems)).collect::<Vec<_>>() {
+            if !self.flow.steps.contains_key(&step.value) && !self.flow.broken.contains(&step.value) {
+                let known = self.flow.steps.keys().map(StepId::as_str);
+                unknown(problems, step.at, "unknown_step", noun::STEP, step.value.as_str(), known);
+            }
+            named.push(step.value);
+        }
+        named
+    }
+
+    fn queue(&self, node: &Node, problems: &mut Problems) -> Option<QueueId> {
+        let queue = node.name::<QueueId>(problems)?;
+        if !self.draft.queues.contains_key(&queue.value) {
+            let known = self.draft.queues.keys().map(QueueId::as_str);
+            unknown(problems, queue.at, "unknown_queue", noun::QUEUE, queue.value.as_str(), known);
+        }
+        Some(queue.value)
+    }
+
+    fn lang(&self, node: &Node, problems: &mut Problems) -> Option<Lang> {
+        let lang = node.name::<Lang>(problems)?;
+        if self.flow.languages().all(|offered| *offered != lang.value) {
+            let known = self.flow.languages().map(Lang::as_str);
+            unknown(problems, lang.at, "unknown_language", noun::LANGUAGE, lang.value.as_str(), known);
+        }
+        Some(lang.value)
+    }
+}
+
+/// A day without anything special: the clock of an example that names none.
+fn a_monday() -> DateTime {
+    const MONDAY: Date = jiff::civil::date(2026, 8, 24);
+    MONDAY.at(10, 0, 0, 0)
+}
+
+fn present(agent: AgentId) -> Present {
+    Present { agent, skills: None, busy: Duration::ZERO, answers: Some(ANSWERS) }
+}
+
+/// `true`, `false`, or for how long.
+fn busy(node: &Node, problems: &mut Problems) -> Option<Duration> {
+    match node.word() {
+        Some(word) if word.starts_with(|c: char| c.is_ascii_digit()) => node.time(problems),
+        _ => node.truth(problems).map(|busy| if busy { Duration::MAX } else { Duration::ZERO }),
+    }
+}
+
+/// `5s`, or `never`.
+fn answers(node: &Node, problems: &mut Problems) -> Option<Duration> {
+    if node.word() == Some(NEVER) { None } else { node.time(problems) }
+}
+
+fn hotline(key: &Key, node: &Node, problems: &mut Problems) -> Option<Hotline> {
+    let mut fields = Fields::of(node, key.at, problems)?;
+    let usual = Hotline::default();
+    let hotline = Hotline {
+        busy: fields.take("busy").and_then(|n| n.whole(0, 10_000, problems)).unwrap_or(usual.busy),
+        answers: fields.take("answers").map_or(usual.answers, |n| answers(n, problems)),
+        accepts: fields.take("accepts").and_then(|n| n.truth(problems)).unwrap_or(usual.accepts),
+    };
+    fields.finish(problems);
+    Some(hotline)
+}
+
+/// A telephone number, or `anonymous`.
+fn from(node: &Node, problems: &mut Problems) -> Option<String> {
+    const ANONYMOUS: &str = "anonymous";
+    if node.word() == Some(ANONYMOUS) {
+        return Some(ANONYMOUS.to_owned());
+    }
+    node.number(problems).map(|number: At<Number>| number.value.as_str().to_owned())
+}
+
+/// `"1"`, or `{ after: 95s, key: "1" }`.
+fn press(node: &Node, problems: &mut Problems) -> Option<Press> {
+    let What::Map(_) = node.what else { return digit(node, problems).map(|digit| Press { digit, after: None }) };
+    let mut fields = Fields::of(node, node.at, problems)?;
+    let after = fields.take("after").and_then(|n| n.time(problems));
+    let pressed = match fields.take("key") {
+        Some(key) => digit(key, problems),
+        None => {
+            missing(problems, node.at, "key", "{ after: 95s, key: \"1\" }");
+            None
+        }
+    };
+    fields.finish(problems);
+    pressed.map(|digit| Press { digit, after })
+}
+
+/// `"0"` to `"9"`, `star`, `hash`: as a menu names its keys.
+fn digit(node: &Node, problems: &mut Problems) -> Option<Digit> {
+    const NAMES: [&str; 12] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "star", "hash"];
+    let text = node.text(problems)?;
+    let c = match text.value {
+        "star" => Some('*'),
+        "hash" => Some('#'),
+        word => word.chars().next().filter(|c| word.len() == 1 && (c.is_ascii_digit() || "*#".contains(*c))),
+    };
+    if c.is_none() {
+        unknown(problems, text.at, "unknown_telephone_key", noun::TELEPHONE_KEY, text.value, NAMES.into_iter());
+    }
+    c.and_then(Digit::from_char)
+}
+
+/// A word of the call records.
+fn ended(node: &Node, problems: &mut Problems) -> Option<CallEnd> {
+    let word = node.text(problems)?;
+    let found = CallEnd::ALL.into_iter().find(|end| end.to_string() == word.value);
+    if found.is_none() && is_name(word.value, word.at, problems) {
+        let known: Vec<String> = CallEnd::ALL.iter().map(CallEnd::to_string).collect();
+        unknown(problems, word.at, "unknown_word", noun::KEY, word.value, known.iter().map(String::as_str));
+    }
+    found
+}
