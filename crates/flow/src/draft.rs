@@ -56,6 +56,11 @@ impl Draft {
     pub fn calendar(&self) -> &Calendar {
         &self.calendar.calendar
     }
+    /// What a sentence says, as people read it, recorded or not; `None` for music, and for what is not written.
+    pub fn words(&self, spoken: &Spoken) -> Option<String> {
+        let wording = self.prompts.get(&spoken.prompt)?.wordings.get(&spoken.lang)?;
+        Some(prompts::fill(&wording.text, spoken.value))
+    }
     /// The queues that were written, by name, whether or not the rest is right.
     pub fn queues(&self) -> impl Iterator<Item = &Queue> {
         self.queues.values().map(|entry| &entry.queue)

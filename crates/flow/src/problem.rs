@@ -105,6 +105,10 @@ impl Problems {
         });
         u16::try_from(place).unwrap_or(u16::MAX)
     }
+    /// The name of a file, by its place in the list.
+    pub(crate) fn path(&self, file: u16) -> &str {
+        self.paths.get(usize::from(file)).map_or("", String::as_str)
+    }
     /// Something that must be mended before the city goes live.
     pub(crate) fn error(&mut self, at: Spot, code: &'static str, en: impl Into<String>, ja: impl Into<String>) -> &mut Problem {
         self.add(Severity::Error, at, code, en.into(), ja.into())

@@ -321,7 +321,7 @@ fn words(text: &At<&str>, problems: &mut Problems) -> bool {
 }
 
 /// The text with its changing word filled in.
-fn fill(text: &str, value: Option<u32>) -> String {
+pub(crate) fn fill(text: &str, value: Option<u32>) -> String {
     let Some((changing, value)) = Changing::of(text).zip(value) else { return text.to_owned() };
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
