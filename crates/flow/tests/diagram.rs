@@ -36,7 +36,7 @@ fn the_city_on_a_page_shows_every_step_once_and_every_kind_of_way() {
             "{step}"
         );
     }
-    for words in ["看護 · 優先", "ward/{ward}", "無音 7 s ×2、別のキー ×2", "1–7 (ward)", "つながらない", "担当者につながるまで最長"]
+    for words in ["看護 · 優先", "ward/{ward}", "無音 7秒 ×2、別のキー ×2", "1–7 (ward)", "つながらない", "担当者につながるまで最長"]
     {
         assert!(svg.contains(words), "{words}");
     }

@@ -269,12 +269,14 @@ impl Artist<'_> {
     /// `to a person at most: keys 12 s, silent 40 s`, from one step on.
     fn to_people(&self, step: &StepId) -> Option<String> {
         let from = Flow { start: At { value: step.clone(), at: self.flow.start.at }, ..self.flow.clone() };
-        let time = |caller| longest(self.draft, self.known, &from, caller).filter(|way| !way.time.is_zero()).map(|way| seconds(way.time));
+        let time = |caller| {
+            longest(self.draft, self.known, &from, caller).filter(|way| !way.time.is_zero()).map(|way| seconds(self.tongue, way.time))
+        };
         let (pressing, silent) = (time(budget::Caller::Pressing), time(budget::Caller::Silent));
         let pressing = pressing.map(|time| format!("{} {time}", self.word("keys", "押す人")));
         let silent = silent.map(|time| format!("{} {time}", self.word("silent", "押さない人")));
         let both = pressing.into_iter().chain(silent).collect::<Vec<_>>().join(self.word(", ", "、"));
-        (!both.is_empty()).then(|| format!("{} {both}", self.word("to a person ≤", "担当者まで最長")))
+        (!both.is_empty()).then(|| format!("{} {both}", self.word("to a person ≤", "担当者まで最長:")))
     }
 
     fn subtitle(&self) -> Vec<String> {
@@ -289,8 +291,9 @@ impl Artist<'_> {
         ];
         let promise = |(caller, allowed, who): (budget::Caller, &Option<At<Duration>>, &str)| {
             let way = longest(self.draft, self.known, self.flow, caller)?;
-            let allowed = allowed.as_ref().map(|allowed| format!(" ({} {})", self.word("allowed", "上限"), seconds(allowed.value)));
-            Some(format!("{who} {}{}", seconds(way.time), allowed.unwrap_or_default()))
+            let allowed =
+                allowed.as_ref().map(|allowed| format!(" ({} {})", self.word("allowed", "上限"), seconds(self.tongue, allowed.value)));
+            Some(format!("{who} {}{}", seconds(self.tongue, way.time), allowed.unwrap_or_default()))
         };
         let promises = promises.into_iter().filter_map(promise).collect::<Vec<_>>().join(self.word("; ", "、"));
         if !promises.is_empty() {
@@ -355,7 +358,7 @@ impl Artist<'_> {
         let words = match way.by {
             By::Itself => String::new(),
             By::Key(digit) => digit.to_string(),
-            By::Silence => times(&format!("{} {}", self.word("silence", "無音"), seconds(way.pause))),
+            By::Silence => times(&format!("{} {}", self.word("silence", "無音"), seconds(self.tongue, way.pause))),
             By::BadKey => times(self.word("other keys", "別のキー")),
             By::Hours { closed: false } => self.word("open", "開いている").to_owned(),
             By::Hours { closed: true } => self.word("closed", "閉まっている").to_owned(),
@@ -491,9 +494,13 @@ fn runs(keys: &[char]) -> String {
     runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
 }
 
-/// `7 s`, rounded up.
-fn seconds(time: Duration) -> String {
-    format!("{} s", time.as_millis().div_ceil(1000))
+/// `7 s`, `7秒`, rounded up.
+fn seconds(tongue: Tongue, time: Duration) -> String {
+    let whole = time.as_millis().div_ceil(1000);
+    match tongue {
+        Tongue::En => format!("{whole} s"),
+        Tongue::Ja => format!("{whole}秒"),
+    }
 }
 
 #[cfg(test)]

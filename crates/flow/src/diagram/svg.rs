@@ -14,7 +14,7 @@ const NAME: f64 = 15.0;
 const WORDS: f64 = 12.0;
 const SMALL: f64 = 11.0;
 /// The widest line of a box.
-const COLUMN: f64 = 236.0;
+const COLUMN: f64 = 250.0;
 /// Between the outline of a box and its words.
 const PADDING: f64 = 10.0;
 /// Around the whole.
