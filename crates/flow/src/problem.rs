@@ -105,7 +105,7 @@ impl Problems {
         });
         u16::try_from(place).unwrap_or(u16::MAX)
     }
-    /// The name of a file.
+    /// The name of a file, by its place in the list.
     pub(crate) fn path(&self, file: u16) -> &str {
         self.paths.get(usize::from(file)).map_or("", String::as_str)
     }

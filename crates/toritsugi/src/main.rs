@@ -10,6 +10,7 @@ mod calls_list;
 mod check;
 mod demo;
 mod desk;
+mod diagram;
 mod examples;
 mod explain;
 mod files;
@@ -19,6 +20,7 @@ mod report;
 mod serve;
 mod staff;
 mod theory;
+mod walk;
 mod words;
 mod zone;
 
@@ -45,6 +47,8 @@ enum Command {
     Check(CheckArgs),
     /// Play the example calls that stand beside the flows (flows/NAME.tests.yaml) through the real engine, in no time
     Test(examples::TestArgs),
+    /// Draw a flow as SVG or Mermaid, its problems marked on it
+    Diagram(diagram::DiagramArgs),
     /// Show the whole thing working: residents and agents call each other on this machine, no phone needed
     Demo(DemoArgs),
     /// Be a phone: dial, press keys, listen, record
@@ -65,6 +69,8 @@ enum Command {
     Verify(StateArgs),
     /// How many agents each half hour needs, and what one more or one fewer would change
     Staff(staff::StaffArgs),
+    /// Walk a draft as a caller: type keys, read what is spoken, decide what queues and lines do
+    Try(walk::WalkArgs),
     /// Queueing theory and this program's routing side by side
     Theory(theory::TheoryArgs),
 }
@@ -172,6 +178,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Check(args)) => check::run(&args),
         Some(Command::Test(args)) => examples::run(&args),
+        Some(Command::Diagram(args)) => diagram::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),
         Some(Command::Call(args)) => call::run(&args),
         Some(Command::Calls(args)) => calls_list::list(&args),
@@ -181,6 +188,7 @@ fn main() -> ExitCode {
         Some(Command::Store(StoreCommand::Rebuild(args))) => calls_list::rebuild(&args),
         Some(Command::Verify(args)) => calls_list::verify(&args),
         Some(Command::Staff(args)) => staff::run(&args),
+        Some(Command::Try(args)) => walk::run(&args),
         Some(Command::Theory(args)) => theory::run(&args),
     };
     match done {
