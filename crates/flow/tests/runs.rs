@@ -703,3 +703,29 @@ fn what_a_queue_step_says_of_its_callers_goes_with_the_claim() {
     assert_eq!((wanted.class, wanted.bonus, wanted.last_agent), (1, Duration::from_secs(120), Some(Duration::from_secs(30))));
     assert_eq!(wanted.except, [model::AgentId::from("ken")]);
 }
+
+#[test]
+fn what_was_set_at_a_step_survives_a_restart() {
+    let book = rewritten(
+        "flows/city.yaml",
+        &[
+            ("\"1\": { set: { ward: kawasaki } }", "\"1\": known"),
+            ("  ward_hotline:\n", "  known: { set: { ward: kawasaki, priority: high }, next: ward_hotline }\n  ward_hotline:\n"),
+        ],
+    );
+    let (mut caller, _) = Resident::calls(Arc::clone(&book), common::MONDAY);
+    let at = Position { step: "ward".into(), ..caller.run.position() };
+    caller.run = Run::resume(Arc::clone(&book), at).unwrap();
+    caller.tell(Heard::Started);
+    let asked = caller.press('1');
+    assert!(asked.contains(&"transfer ward/kawasaki (brief_ward.ja) 30 s".to_owned()), "{asked:?}");
+    let position = caller.run.position();
+    assert_eq!((position.class, position.variables.get("ward").map(String::as_str)), (1, Some("kawasaki")));
+    let mut resumed = Run::resume(book, position).unwrap();
+    resumed.handle(caller.now, Heard::Started);
+    let mut asked = Vec::new();
+    while let Some(ask) = resumed.poll_output() {
+        asked.extend(told(ask));
+    }
+    assert!(asked.contains(&"transfer ward/kawasaki (brief_ward.ja) 30 s".to_owned()), "{asked:?}");
+}

@@ -84,10 +84,10 @@ macro_rules! steps {
     };
 }
 
-steps! { say, menu, schedule, queue, transfer, callback, hang_up }
+steps! { say, menu, set, schedule, queue, transfer, callback, hang_up }
 
 /// Steps that the language will have: what to do until then, in English and in Japanese, and how that is written.
-pub(crate) const LATER: [(&str, &str, &str, &str); 8] = [
+pub(crate) const LATER: [(&str, &str, &str, &str); 7] = [
     (
         "ask",
         "ask by menus, one after the other",
@@ -103,7 +103,6 @@ pub(crate) const LATER: [(&str, &str, &str, &str); 8] = [
         "かけ直しをお願いする hang_up を使ってください。",
         "hang_up: { say: nobody_available }",
     ),
-    ("set", "set it where a key is pressed", "キーのところに set を書いてください。", "\"2\": { set: { lang: en }, next: hours }"),
     ("lookup", "let an agent look it up", "担当者が調べてください。", "queue: general"),
     ("language", "choose it by a menu", "menu で選んでもらってください。", "\"2\": { set: { lang: en }, next: hours }"),
 ];
@@ -211,6 +210,16 @@ impl<'s> Way<'s> {
     pub(crate) fn new(to: &'s At<StepId>, by: By) -> Self {
         Way { to, by, times: 1, pause: Duration::ZERO, set: None }
     }
+}
+
+/// Where a step leads that has one way on.
+fn next(key: &Key, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<At<StepId>> {
+    let Some(node) = fields.take("next") else {
+        let (en, ja) = ("say where the call goes from here", "このあとの行き先が書かれていません。");
+        problems.error(key.at, "missing_way", en, ja).help("next: main");
+        return None;
+    };
+    node.name(problems)
 }
 
 /// What makes a caller take a way.

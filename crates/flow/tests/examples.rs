@@ -1,0 +1,96 @@
+//! Every flow of `flows/examples/`: without fault in the place of the city's own, and doing what its first lines say.
+
+mod common;
+
+use common::{files, known, root, shipped};
+use flow::{Ask, Book, Heard, Run, Source, Tongue, check, read, render};
+use model::{Digit, FlowName, Instant, Now, NumberKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where the city's own flow lies.
+const CITY: &str = "flows/city.yaml";
+
+/// The shipped city with an example in the place of its flow.
+fn city(example: &Source) -> Vec<Source> {
+    let mut sources: Vec<Source> = shipped().into_iter().filter(|s| s.path != CITY && !s.path.starts_with("flows/examples/")).collect();
+    sources.push(Source { path: CITY.to_owned(), text: example.text.clone() });
+    let words = files(&root().join("flows/examples"), &["."]).into_iter().find(|s| s.path.ends_with("prompts.yaml"));
+    sources.extend(words.map(|words| Source { path: "flows/prompts/examples.yaml".to_owned(), text: words.text }));
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    sources
+}
+
+fn examples() -> Vec<Source> {
+    let all = files(&root().join("flows/examples"), &["."]);
+    all.into_iter().filter(|s| !s.path.ends_with("prompts.yaml")).collect()
+}
+
+fn book(name: &str) -> Arc<Book> {
+    let example = examples().into_iter().find(|s| s.path.ends_with(&format!("{name}.yaml"))).unwrap();
+    let sources = city(&example);
+    Arc::new(check(&read(sources.clone()), &known(&sources)).book.unwrap())
+}
+
+/// The path of a caller who hears every sentence to its end and then presses: `w` is a second of silence.
+fn path(name: &str, keys: &str) -> (Vec<String>, Run) {
+    let mut run = Run::new(book(name), &FlowName::from("city")).unwrap().calling_from(Some(NumberKind::JpLandline));
+    let mut now = Now { mono: Instant::from_millis(1_000_000), wall: common::MONDAY };
+    run.handle(now, Heard::Started);
+    hear_out(&mut run, now);
+    for key in keys.chars() {
+        match Digit::from_char(key) {
+            Some(digit) => run.handle(now, Heard::Digit(digit)),
+            None => {
+                let until = now.mono + Duration::from_secs(1);
+                while let Some(at) = run.poll_timeout().filter(|at| *at <= until) {
+                    now.mono = at.max(now.mono);
+                    run.handle_timeout(now);
+                    hear_out(&mut run, now);
+                }
+                now.mono = until;
+            }
+        }
+        hear_out(&mut run, now);
+    }
+    (run.path().to_vec(), run)
+}
+
+fn hear_out(run: &mut Run, now: Now) {
+    while let Some(ask) = run.poll_output() {
+        match ask {
+            Ask::Prompt { .. } => run.handle(now, Heard::Played),
+            Ask::Look { .. } => run.handle(now, Heard::Facts(None)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_example_is_without_fault() {
+    let examples = examples();
+    assert!(!examples.is_empty());
+    for example in examples {
+        let sources = city(&example);
+        let checked = check(&read(sources.clone()), &known(&sources));
+        // Sentences of the city in languages that the example does not offer are no fault of it.
+        let problems: Vec<_> = checked.problems.into_iter().filter(|p| p.path == CITY || p.path.ends_with("examples.yaml")).collect();
+        assert!(checked.book.is_some() && problems.is_empty(), "{}:\n{}", example.path, render(&problems, &sources, Tongue::En, false));
+        let step = example.path.trim_start_matches("./").trim_end_matches(".yaml");
+        assert!(example.text.contains(&format!("{step}:")), "{} shows the step {step}", example.path);
+    }
+}
+
+#[test]
+fn examples_are_no_part_of_the_city() {
+    let with = read(shipped());
+    assert_eq!(with.queues().count(), 3);
+    assert!(check(&with, &known(&shipped())).book.unwrap().flows.len() == 1);
+}
+
+#[test]
+fn set_raises_the_class_of_whoever_comes_by() {
+    let (path, run) = path("set", "1");
+    assert_eq!(path, ["main=1", "worried", "nurse"]);
+    assert_eq!(run.class(), 1);
+}
