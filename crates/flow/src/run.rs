@@ -476,11 +476,17 @@ impl Caller {
         if let Some(class) = set.class {
             self.class = class;
         }
-        for (name, value) in &set.variables {
-            if self.variables.len() < VARIABLES_MAX || self.variables.contains_key(&name.value) {
-                self.variables.insert(name.value.clone(), value.value.clone());
-            }
+        set.variables.iter().for_each(|(name, value)| self.remember(&name.value, &value.value));
+    }
+    /// Remembers one word.
+    pub(crate) fn remember(&mut self, name: &str, word: &str) {
+        if self.variables.len() < VARIABLES_MAX || self.variables.contains_key(name) {
+            self.variables.insert(name.to_owned(), word.to_owned());
         }
+    }
+    /// As if it had never been said.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.variables.remove(name);
     }
     /// A word that was remembered.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {

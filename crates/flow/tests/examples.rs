@@ -94,3 +94,27 @@ fn set_raises_the_class_of_whoever_comes_by() {
     assert_eq!(path, ["main=1", "worried", "nurse"]);
     assert_eq!(run.class(), 1);
 }
+
+#[test]
+fn ask_stops_at_the_first_rule_that_can_no_longer_change() {
+    assert_eq!(path("ask", "2").0, ["triage=rule1", "general"]);
+    let (long, run) = path("ask", "11");
+    assert_eq!((long, run.class()), (vec!["triage=rule2".to_owned(), "nurse".to_owned()], 1));
+    let (short, run) = path("ask", "12");
+    assert_eq!((short, run.class()), (vec!["triage=otherwise".to_owned(), "nurse".to_owned()], 0));
+}
+
+#[test]
+fn silence_is_the_urgent_answer() {
+    let (silent, run) = path("ask", &"w".repeat(24));
+    assert_eq!((silent, run.class()), (vec!["triage=rule2".to_owned(), "nurse".to_owned()], 1));
+    assert_eq!(path("ask", &"w".repeat(23)).0, ["triage"], "two questions, twice six seconds each");
+}
+
+#[test]
+fn rules_look_at_what_was_said_the_hour_and_the_queue() {
+    // Nobody knows how the queue stands: nobody is sent away on a guess.
+    assert_eq!(path("rules", "1").0, ["main=1", "choose=rule3", "nurse"]);
+    assert_eq!(path("rules", "2").0, ["main=2", "choose=rule4", "general"]);
+    assert_eq!(path("rules", &"w".repeat(14)).0, ["main=silent", "choose=otherwise", "general"]);
+}

@@ -7,6 +7,7 @@
 use crate::decode::Fields;
 use crate::problem::{At, Problems};
 use crate::program::{Defaults, Set};
+use crate::rules::Rule;
 use crate::run::{Caller, Heard, Scene};
 use crate::speech::Speech;
 use crate::target::Target;
@@ -84,19 +85,12 @@ macro_rules! steps {
     };
 }
 
-steps! { say, menu, set, schedule, queue, transfer, callback, hang_up }
+steps! { say, menu, ask, rules, set, schedule, queue, transfer, callback, hang_up }
 
 /// Steps that the language will have: what to do until then, in English and in Japanese, and how that is written.
-pub(crate) const LATER: [(&str, &str, &str, &str); 7] = [
-    (
-        "ask",
-        "ask by menus, one after the other",
-        "menu を続けて使ってください。",
-        "menu: { say: q_breathing, keys: { \"1\": nurse, \"2\": general } }",
-    ),
+pub(crate) const LATER: [(&str, &str, &str, &str); 5] = [
     ("collect", "let an agent ask for figures", "数字は担当者がお聞きしてください。", "queue: general"),
     ("notice", "say a prompt and change its text", "say を使い、案内文を書き換えてください。", "{ say: notice, next: language }"),
-    ("rules", "let keys and schedules decide", "menu と schedule を使ってください。", "schedule: centre"),
     (
         "voicemail",
         "say when to call again and hang up",
@@ -133,6 +127,12 @@ pub(crate) struct Sketch<'s> {
     pub(crate) templates: bool,
     /// A menu's keys, and whether more than four are fine; `None` if it is no menu.
     pub(crate) menu: Option<MenuFacts>,
+    /// Questions asked one after the other, each with its keys.
+    pub(crate) questions: Vec<(&'s Speech, MenuFacts)>,
+    /// Words that the step itself remembers.
+    pub(crate) gives: Vec<Given<'s>>,
+    /// Rules that decide here.
+    pub(crate) rules: &'s [Rule],
     /// Whether a caller who comes from a queue keeps the place here.
     pub(crate) keeps_place: bool,
     pub(crate) queue: Option<&'s At<QueueId>>,
@@ -159,6 +159,9 @@ impl Sketch<'_> {
             end: End::Open,
             templates: false,
             menu: None,
+            questions: Vec::new(),
+            gives: Vec::new(),
+            rules: &[],
             keeps_place: false,
             queue: None,
             class: 0,
@@ -170,6 +173,12 @@ impl Sketch<'_> {
             music: None,
         }
     }
+}
+
+/// A variable that a step gives a word to, out of these.
+pub(crate) struct Given<'s> {
+    pub(crate) name: &'s At<String>,
+    pub(crate) words: Vec<&'s At<String>>,
 }
 
 /// What a menu offers.
@@ -204,11 +213,45 @@ pub(crate) struct Way<'s> {
     /// Silence after each of these times.
     pub(crate) pause: Duration,
     pub(crate) set: Option<&'s Set>,
+    /// What sounds on this way, one after the other, where it is more than the opening; instead of `times` and `pause`.
+    pub(crate) beats: Vec<Beat<'s>>,
+    /// Variables that have a word on this way.
+    pub(crate) gives: Vec<&'s str>,
 }
 
 impl<'s> Way<'s> {
     pub(crate) fn new(to: &'s At<StepId>, by: By) -> Self {
-        Way { to, by, times: 1, pause: Duration::ZERO, set: None }
+        Way { to, by, times: 1, pause: Duration::ZERO, set: None, beats: Vec::new(), gives: Vec::new() }
+    }
+    /// Keys that must be pressed to take it.
+    pub(crate) fn presses(&self) -> u32 {
+        let keys: u32 = self.beats.iter().map(|beat| if beat.keys.is_empty() { 0 } else { beat.presses }).sum();
+        keys.max(1)
+    }
+    /// Whether a variable has a word once it is taken.
+    pub(crate) fn sets(&self, name: &str) -> bool {
+        self.gives.contains(&name) || self.set.is_some_and(|set| set.variables.iter().any(|(set, _)| set.value == name))
+    }
+}
+
+/// One thing that sounds on a way, and how it ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Beat<'s> {
+    pub(crate) speech: &'s Speech,
+    /// One of these is pressed, as soon as it is named; none: it sounds to its end.
+    pub(crate) keys: Vec<Digit>,
+    /// How many are pressed here.
+    pub(crate) presses: u32,
+    /// How often it is heard.
+    pub(crate) times: u32,
+    /// Silence after each of these times.
+    pub(crate) pause: Duration,
+}
+
+impl<'s> Beat<'s> {
+    /// Said once, to its end.
+    pub(crate) fn said(speech: &'s Speech) -> Self {
+        Beat { speech, keys: Vec::new(), presses: 1, times: 1, pause: Duration::ZERO }
     }
 }
 
