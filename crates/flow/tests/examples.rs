@@ -118,3 +118,12 @@ fn rules_look_at_what_was_said_the_hour_and_the_queue() {
     assert_eq!(path("rules", "2").0, ["main=2", "choose=rule4", "general"]);
     assert_eq!(path("rules", &"w".repeat(14)).0, ["main=silent", "choose=otherwise", "general"]);
 }
+
+#[test]
+fn a_language_is_chosen_by_its_key_and_silence_keeps_that_of_the_house() {
+    for (keys, lang, way) in [("1", "ja", "1"), ("2", "en", "2"), ("wwwww", "ja", "silent"), ("77", "ja", "bad_key"), ("72", "en", "2")] {
+        let (path, run) = path("language", keys);
+        assert_eq!((path, run.lang().as_str()), (vec![format!("choose={way}"), "general".to_owned()], lang), "{keys}");
+    }
+    assert_eq!(path("language", "wwww").0, ["choose"]);
+}

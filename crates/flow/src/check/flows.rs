@@ -27,6 +27,7 @@ pub(super) fn check(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Pr
         let sketch = named.step.sketch();
         speeches(draft, flow, &sketch, problems);
         menu(draft, flow, step, &sketch, problems);
+        choosable(flow, &sketch, problems);
         for (speech, facts) in &sketch.questions {
             keys(draft, flow, named.at, speech, facts, problems);
         }
@@ -159,6 +160,16 @@ fn menu(draft: &Draft, flow: &Flow, step: &StepId, sketch: &Sketch<'_>, problems
     }
     if let Some(speech) = sketch.opening {
         keys(draft, flow, named.at, speech, menu, problems);
+    }
+}
+
+/// What is offered can be chosen.
+fn choosable(flow: &Flow, sketch: &Sketch<'_>, problems: &mut Problems) {
+    let Some((at, langs)) = sketch.languages else { return };
+    for lang in flow.languages().filter(|lang| !langs.contains(lang)) {
+        let en = format!("this flow offers {lang}, but no key chooses it");
+        let ja = format!("このフローには {lang} もありますが、選べるキーがありません。");
+        problems.error(at, "language_without_key", en, ja).help(format!("keys: {{ \"{}\": {lang} }}", langs.len() + 1));
     }
 }
 

@@ -5,14 +5,14 @@
 //! `enter`, `hear`, `due` and `timeout` run it.
 
 use crate::decode::Fields;
-use crate::problem::{At, Problems};
+use crate::problem::{At, Problems, Spot};
 use crate::program::{Defaults, Set};
 use crate::rules::Rule;
 use crate::run::{Caller, Heard, Scene};
 use crate::speech::Speech;
 use crate::target::Target;
 use crate::tree::{Key, Node};
-use model::{AgentId, Digit, Instant, PromptId, QueueId, ScheduleId, Skill, StepId};
+use model::{AgentId, Digit, Instant, Lang, PromptId, QueueId, ScheduleId, Skill, StepId};
 use std::time::Duration;
 
 macro_rules! steps {
@@ -85,10 +85,10 @@ macro_rules! steps {
     };
 }
 
-steps! { say, menu, ask, rules, set, schedule, queue, transfer, callback, hang_up }
+steps! { say, menu, language, ask, rules, set, schedule, queue, transfer, callback, hang_up }
 
 /// Steps that the language will have: what to do until then, in English and in Japanese, and how that is written.
-pub(crate) const LATER: [(&str, &str, &str, &str); 5] = [
+pub(crate) const LATER: [(&str, &str, &str, &str); 4] = [
     ("collect", "let an agent ask for figures", "数字は担当者がお聞きしてください。", "queue: general"),
     ("notice", "say a prompt and change its text", "say を使い、案内文を書き換えてください。", "{ say: notice, next: language }"),
     (
@@ -98,7 +98,6 @@ pub(crate) const LATER: [(&str, &str, &str, &str); 5] = [
         "hang_up: { say: nobody_available }",
     ),
     ("lookup", "let an agent look it up", "担当者が調べてください。", "queue: general"),
-    ("language", "choose it by a menu", "menu で選んでもらってください。", "\"2\": { set: { lang: en }, next: hours }"),
 ];
 
 /// Where the call goes from here.
@@ -131,6 +130,8 @@ pub(crate) struct Sketch<'s> {
     pub(crate) questions: Vec<(&'s Speech, MenuFacts)>,
     /// Words that the step itself remembers.
     pub(crate) gives: Vec<Given<'s>>,
+    /// The languages that can be chosen here, and where to point for one that cannot.
+    pub(crate) languages: Option<(Spot, &'s [Lang])>,
     /// Rules that decide here.
     pub(crate) rules: &'s [Rule],
     /// Whether a caller who comes from a queue keeps the place here.
@@ -161,6 +162,7 @@ impl Sketch<'_> {
             menu: None,
             questions: Vec::new(),
             gives: Vec::new(),
+            languages: None,
             rules: &[],
             keeps_place: false,
             queue: None,
