@@ -145,7 +145,7 @@ impl<'a> Walk<'a> {
             Caller::Patient if speech.barge_in => Duration::ZERO,
             Caller::Patient => self.whole(speech, lang) * beat.times,
             Caller::Pressing if speech.barge_in && !beat.keys.is_empty() => {
-                beat.keys.iter().map(|digit| self.up_to(speech, *digit, lang)).max().unwrap_or_default()
+                beat.keys.iter().map(|digit| self.up_to(speech, *digit, lang)).max().unwrap_or_default() + beat.pause
             }
             Caller::Pressing | Caller::Silent => (self.whole(speech, lang) + beat.pause) * beat.times,
         }

@@ -224,7 +224,7 @@ impl Set {
     }
 }
 
-fn reserved(at: Spot, word: &str, problems: &mut Problems) {
+pub(crate) fn reserved(at: Spot, word: &str, problems: &mut Problems) {
     let en = format!("\"{word}\" has a meaning of its own in rules; take another word");
     let ja = format!("「{word}」は規則の中で別の意味をもちます。ほかの言葉にしてください。");
     problems.error(at, "reserved_word", en, ja);

@@ -12,7 +12,7 @@ use crate::speech::{Speech, Spoken};
 use crate::steps::{Go, State};
 use model::{
     AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, Need, Now, NumberKind, PromptId, QueueEnd, QueueFacts, QueueId,
-    ScheduleId, StepId, TransferEnd, Version,
+    Redacted, ScheduleId, StepId, TransferEnd, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -254,6 +254,8 @@ pub(crate) struct Caller {
     /// The wait in minutes that was told last.
     pub(crate) told: Option<u32>,
     variables: BTreeMap<String, String>,
+    /// What the caller typed: never part of a position, which is written down.
+    typed: BTreeMap<String, Redacted<String>>,
     climbed: BTreeSet<(StepId, u32)>,
     path: Vec<String>,
     /// When the sentence that sounds counts as heard, whatever happens.
@@ -377,6 +379,10 @@ impl Run {
     pub fn class(&self) -> u8 {
         self.caller.class
     }
+    /// What the caller typed under this name (`collect`), for as long as this run lives: after a restart it is gone.
+    pub fn typed(&self, name: &str) -> Option<&Redacted<String>> {
+        self.caller.typed.get(name)
+    }
     /// The way so far: `greeting`, `language=1`, `hours=open`, at most the first 64 steps.
     pub fn path(&self) -> &[String] {
         &self.caller.path
@@ -456,6 +462,7 @@ impl Caller {
             queued: false,
             told: None,
             variables: BTreeMap::new(),
+            typed: BTreeMap::new(),
             climbed,
             path,
             heard_by: None,
@@ -487,6 +494,13 @@ impl Caller {
     /// As if it had never been said.
     pub(crate) fn forget(&mut self, name: &str) {
         self.variables.remove(name);
+        self.typed.remove(name);
+    }
+    /// Keeps what the caller typed, for this call only.
+    pub(crate) fn keep(&mut self, name: &str, typed: Redacted<String>) {
+        if self.typed.len() < VARIABLES_MAX || self.typed.contains_key(name) {
+            self.typed.insert(name.to_owned(), typed);
+        }
     }
     /// A word that was remembered.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {

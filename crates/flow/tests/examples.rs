@@ -127,3 +127,88 @@ fn a_language_is_chosen_by_its_key_and_silence_keeps_that_of_the_house() {
     }
     assert_eq!(path("language", "wwww").0, ["choose"]);
 }
+
+#[test]
+fn a_number_is_typed_ended_and_confirmed() {
+    for keys in ["2123#1", "212345" /* five are all there are */, "2123wwww1", "29*123#1", "2123#2456#1", "212#123#1", "2123#wwwwwww1"] {
+        let keys = if keys == "212345" { "2123451" } else { keys };
+        let (path, run) = path("collect", keys);
+        assert_eq!(path, ["main=2", "card=given", "choose=rule1", "general"], "{keys}");
+        assert_eq!(run.class(), 1);
+        let typed = run.typed("card").unwrap().reveal().as_str();
+        assert_eq!(
+            typed,
+            if keys.starts_with("21234") {
+                "12345"
+            } else if keys.contains("456") {
+                "456"
+            } else {
+                "123"
+            },
+            "{keys}"
+        );
+    }
+}
+
+#[test]
+fn a_number_that_does_not_come_leads_on_as_not_given() {
+    for (keys, how) in [
+        ("2wwwwwwwwwwwwww", "silent"),
+        ("21#2#", "bad_key"),
+        ("2123#2123#2", "bad_key"),
+        ("2123#7123#7", "bad_key"),
+        ("21wwww2wwww", "bad_key"),
+    ] {
+        let (path, run) = path("collect", keys);
+        assert_eq!(path, ["main=2".to_owned(), format!("card={how}"), "choose=otherwise".to_owned(), "general".to_owned()], "{keys}");
+        assert!(run.typed("card").is_none(), "{keys}");
+    }
+}
+
+#[test]
+fn a_figure_at_the_last_moment_counts_and_a_late_one_does_not() {
+    for (millis, counts) in [(6_900, true), (7_100, false)] {
+        let mut run = Run::new(book("collect"), &FlowName::from("city")).unwrap();
+        let mut now = Now { mono: Instant::from_millis(1_000_000), wall: common::MONDAY };
+        run.handle(now, Heard::Started);
+        run.handle(now, Heard::Played);
+        run.handle(now, Heard::Digit(Digit::from_char('2').unwrap()));
+        run.handle(now, Heard::Played);
+        while run.poll_output().is_some() {}
+        let until = now.mono + Duration::from_millis(millis);
+        while let Some(at) = run.poll_timeout().filter(|at| *at <= until) {
+            now.mono = at;
+            run.handle_timeout(now);
+        }
+        let asked = std::iter::from_fn(|| run.poll_output()).filter(|ask| matches!(ask, Ask::Prompt { .. })).count();
+        assert_eq!(asked, usize::from(!counts), "{millis} ms: asked again");
+    }
+}
+
+#[test]
+fn what_was_typed_is_in_no_note_no_path_and_no_position() {
+    let mut run = Run::new(book("collect"), &FlowName::from("city")).unwrap();
+    let now = Now { mono: Instant::from_millis(1_000_000), wall: common::MONDAY };
+    run.handle(now, Heard::Started);
+    run.handle(now, Heard::Played);
+    let mut noted = String::new();
+    for key in "290817#1".chars() {
+        run.handle(now, Heard::Digit(Digit::from_char(key).unwrap()));
+        while let Some(ask) = run.poll_output() {
+            match ask {
+                Ask::Note(note) => noted += &format!("{note:?}"),
+                Ask::Prompt { sentences, .. } => {
+                    assert!(!sentences[0].prompt.as_str().starts_with("digit_"), "the engine notes how a sentence begins");
+                    run.handle(now, Heard::Played);
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(run.typed("card").unwrap().reveal(), "90817");
+    let position = run.position();
+    assert_eq!(position.variables.get("card").map(String::as_str), Some("given"), "rules go on after a restart");
+    for written in [noted, format!("{run:?}"), serde_json::to_string(&position).unwrap()] {
+        assert!(!written.contains("90817") && !written.contains("digit: Digit(9)"), "{written}");
+    }
+}

@@ -49,7 +49,11 @@ fn variables<'f>(flow: &'f Flow, problems: &mut Problems) -> Values<'f> {
     used.extend(flow.steps.values().flat_map(|named| rules::tested(&named.step)));
     let mut values: Values<'f> = BTreeMap::new();
     let mut told: BTreeSet<Spot> = BTreeSet::new();
-    let given = sketches.iter().flat_map(|sketch| &sketch.gives).flat_map(|given| given.words.iter().map(|word| (given.name, *word)));
+    let given = sketches
+        .iter()
+        .flat_map(|sketch| &sketch.gives)
+        .filter(|given| !given.typed)
+        .flat_map(|given| given.words.iter().map(|word| (given.name, *word)));
     for (name, value) in sets(flow).flat_map(|set| &set.variables).map(|(name, value)| (name, value)).chain(given) {
         if !used.contains(name.value.as_str()) {
             // What defaults set is inherited by every menu.

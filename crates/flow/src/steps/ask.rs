@@ -121,7 +121,7 @@ impl Step {
         }
         ways.push(Way { beats: first, ..Way::new(&self.bad_key.then, By::BadKey) });
         let questions = self.questions.iter().map(|question| (&question.say, question.facts())).collect();
-        let gives = self.questions.iter().map(|q| Given { name: &q.id, words: q.keys.values().collect() }).collect();
+        let gives = self.questions.iter().map(|q| Given { name: &q.id, words: q.keys.values().collect(), typed: false }).collect();
         Sketch { speeches, ways, questions, gives, rules: &self.rules, ..Sketch::new() }
     }
 

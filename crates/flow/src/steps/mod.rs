@@ -85,11 +85,10 @@ macro_rules! steps {
     };
 }
 
-steps! { say, menu, language, ask, rules, set, schedule, queue, transfer, callback, hang_up }
+steps! { say, menu, language, ask, collect, rules, set, schedule, queue, transfer, callback, hang_up }
 
 /// Steps that the language will have: what to do until then, in English and in Japanese, and how that is written.
-pub(crate) const LATER: [(&str, &str, &str, &str); 4] = [
-    ("collect", "let an agent ask for figures", "数字は担当者がお聞きしてください。", "queue: general"),
+pub(crate) const LATER: [(&str, &str, &str, &str); 3] = [
     ("notice", "say a prompt and change its text", "say を使い、案内文を書き換えてください。", "{ say: notice, next: language }"),
     (
         "voicemail",
@@ -181,6 +180,8 @@ impl Sketch<'_> {
 pub(crate) struct Given<'s> {
     pub(crate) name: &'s At<String>,
     pub(crate) words: Vec<&'s At<String>>,
+    /// It stands for something that the caller typed, which no flow can name.
+    pub(crate) typed: bool,
 }
 
 /// What a menu offers.
