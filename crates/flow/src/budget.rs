@@ -7,7 +7,7 @@ use crate::check::Known;
 use crate::draft::Draft;
 use crate::program::{Flow, Set};
 use crate::speech::{Part, Speech, Spoken};
-use crate::steps::{By, End, Sketch, Way};
+use crate::steps::{Beat, By, End, Sketch, Way};
 use model::{Digit, FlowName, Lang, Millis, StepId};
 use std::time::Duration;
 
@@ -127,12 +127,27 @@ impl<'a> Walk<'a> {
     }
 
     fn time(&self, sketch: &Sketch<'_>, way: &Way<'_>, lang: &Lang) -> Duration {
+        if !way.beats.is_empty() {
+            return way.beats.iter().map(|beat| self.beat(beat, lang)).sum();
+        }
         let Some(speech) = sketch.opening else { return Duration::ZERO };
         match (self.caller, way.by) {
             (Caller::Patient, _) if speech.barge_in => Duration::ZERO,
             (Caller::Patient, _) => self.whole(speech, lang) * way.times,
             (Caller::Pressing, By::Key(digit)) if speech.barge_in => self.up_to(speech, digit, lang),
             (Caller::Pressing | Caller::Silent, _) => (self.whole(speech, lang) + way.pause) * way.times,
+        }
+    }
+
+    fn beat(&self, beat: &Beat<'_>, lang: &Lang) -> Duration {
+        let speech = beat.speech;
+        match self.caller {
+            Caller::Patient if speech.barge_in => Duration::ZERO,
+            Caller::Patient => self.whole(speech, lang) * beat.times,
+            Caller::Pressing if speech.barge_in && !beat.keys.is_empty() => {
+                beat.keys.iter().map(|digit| self.up_to(speech, *digit, lang)).max().unwrap_or_default() + beat.pause
+            }
+            Caller::Pressing | Caller::Silent => (self.whole(speech, lang) + beat.pause) * beat.times,
         }
     }
 

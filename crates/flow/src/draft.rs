@@ -75,12 +75,14 @@ enum Kind<'s> {
     Holidays(&'s str),
     /// Scenes to play before a flow goes live; whoever plays them reads them.
     Tests,
+    /// Small flows to learn from: each could stand in the place of the city's own, and none of them is part of it.
+    Example,
     Unknown(Option<&'static str>),
 }
 
 /// Reads the files of a city. Never fails; what is wrong is kept and told by [`check`](crate::check).
 ///
-/// A file is known by its place: `flows/*.yaml`, `flows/prompts/*.yaml`, `config/{engine,agents,breaks,lines,numbers,queues,calendar}.yaml`,
+/// A file is known by its place: `flows/*.yaml` (but those of `flows/examples/` are not read), `flows/prompts/*.yaml`, `config/{engine,agents,breaks,lines,numbers,queues,calendar}.yaml`,
 /// and tables of holidays `config/**/*.csv`.
 pub fn read(sources: Vec<Source>) -> Draft {
     let mut draft = Draft {
@@ -168,7 +170,7 @@ impl Draft {
         let top = Spot::top(file);
         let kind = kind(&source.path);
         match kind {
-            Kind::Holidays(_) | Kind::Tests => return,
+            Kind::Holidays(_) | Kind::Tests | Kind::Example => return,
             Kind::Unknown(near) => {
                 let name = shown(source.path.rsplit('/').next().unwrap_or_default());
                 let (en, ja) = match near {
@@ -208,7 +210,7 @@ impl Draft {
             Kind::Config("numbers") => self.numbers = config::numbers::read(&node, &mut self.problems),
             Kind::Config("queues") => self.queues = queues::read(&node, top, &mut self.problems),
             Kind::Config("calendar") => self.calendar = calendar::read(&node, top, holidays, &mut self.problems),
-            Kind::Config(_) | Kind::Holidays(_) | Kind::Tests | Kind::Unknown(_) => {}
+            Kind::Config(_) | Kind::Holidays(_) | Kind::Tests | Kind::Example | Kind::Unknown(_) => {}
         }
     }
 
@@ -266,6 +268,8 @@ fn kind(path: &str) -> Kind<'_> {
         (Some((home, "flows")), Some(stem)) => {
             if folders.get(home + 1) == Some(&"prompts") {
                 Kind::Prompts
+            } else if folders.get(home + 1) == Some(&"examples") {
+                Kind::Example
             } else if stem.ends_with(".tests") {
                 Kind::Tests
             } else {
@@ -306,6 +310,7 @@ mod tests {
         assert!(matches!(kind("flows/city.yaml"), Kind::Flow));
         assert!(matches!(kind("/etc/config/flows/prompts/front.yaml"), Kind::Prompts));
         assert!(matches!(kind("flows/city.tests.yaml"), Kind::Tests));
+        assert!(matches!(kind("flows/examples/ask.yaml"), Kind::Example));
         assert!(matches!(kind("/a/flows/b/config/queues.yaml"), Kind::Config("queues")));
         assert!(matches!(kind("config/holidays/japan.csv"), Kind::Holidays("holidays/japan.csv")));
         assert!(matches!(kind("config/queue.yaml"), Kind::Unknown(Some("queues"))));

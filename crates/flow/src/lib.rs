@@ -28,6 +28,7 @@ mod facts;
 mod problem;
 mod program;
 mod prompts;
+mod rules;
 mod run;
 mod second;
 mod speech;

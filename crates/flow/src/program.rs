@@ -207,9 +207,12 @@ impl Set {
             match key.text.as_str() {
                 "lang" => set.lang = value.name(problems),
                 "priority" => set.class = priority(value, problems),
+                // What rules test by a meaning of its own cannot be a word of the flow's.
+                "schedule" => reserved(key.at, &key.text, problems),
                 name => {
                     if is_name(name, key.at, problems)
                         && let Some(value) = value.name::<String>(problems)
+                        && !is_none(&value, problems)
                         && set.variables.len() < VARIABLES_MAX
                     {
                         set.variables.push((At { value: name.to_owned(), at: key.at }, value));
@@ -219,6 +222,21 @@ impl Set {
         }
         set
     }
+}
+
+pub(crate) fn reserved(at: Spot, word: &str, problems: &mut Problems) {
+    let en = format!("\"{word}\" has a meaning of its own in rules; take another word");
+    let ja = format!("「{word}」は規則の中で別の意味をもちます。ほかの言葉にしてください。");
+    problems.error(at, "reserved_word", en, ja);
+}
+
+/// Whether a word means that there is none; a problem if so.
+pub(crate) fn is_none(word: &At<String>, problems: &mut Problems) -> bool {
+    let none = word.value == crate::rules::NONE;
+    if none {
+        reserved(word.at, &word.value, problems);
+    }
+    none
 }
 
 /// `normal`, `high`, `urgent`, as the class of a ticket.
@@ -371,7 +389,10 @@ fn read_defaults(fields: &mut Fields<'_>, top: Spot, house: Option<At<Lang>>, pr
 /// A step: exactly one word that says what it does, and the words that belong to it.
 fn read_step(key: &Key, node: &Node, defaults: &Defaults, problems: &mut Problems) -> Option<Step> {
     let entries = node.map(problems)?;
-    let verbs: Vec<&(Key, Node)> = entries.iter().filter(|(key, _)| steps::WORDS.contains(&key.text.as_str())).collect();
+    let asks = entries.iter().any(|(key, _)| key.text == "ask");
+    // Questions bring their own rules.
+    let is_verb = |word: &str| steps::WORDS.contains(&word) && !(asks && word == "rules");
+    let verbs: Vec<&(Key, Node)> = entries.iter().filter(|(key, _)| is_verb(&key.text)).collect();
     match verbs.as_slice() {
         [(word, body)] => {
             let mut fields = Fields::of(node, key.at, problems)?;

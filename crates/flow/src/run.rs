@@ -12,7 +12,7 @@ use crate::speech::{Speech, Spoken};
 use crate::steps::{Go, State};
 use model::{
     AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, Need, Now, NumberKind, PromptId, QueueEnd, QueueFacts, QueueId,
-    ScheduleId, StepId, TransferEnd, Version,
+    Redacted, ScheduleId, StepId, TransferEnd, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -254,6 +254,8 @@ pub(crate) struct Caller {
     /// The wait in minutes that was told last.
     pub(crate) told: Option<u32>,
     variables: BTreeMap<String, String>,
+    /// What the caller typed: never part of a position, which is written down.
+    typed: BTreeMap<String, Redacted<String>>,
     climbed: BTreeSet<(StepId, u32)>,
     path: Vec<String>,
     /// When the sentence that sounds counts as heard, whatever happens.
@@ -377,6 +379,10 @@ impl Run {
     pub fn class(&self) -> u8 {
         self.caller.class
     }
+    /// What the caller typed under this name (`collect`), for as long as this run lives: after a restart it is gone.
+    pub fn typed(&self, name: &str) -> Option<&Redacted<String>> {
+        self.caller.typed.get(name)
+    }
     /// The way so far: `greeting`, `language=1`, `hours=open`, at most the first 64 steps.
     pub fn path(&self) -> &[String] {
         &self.caller.path
@@ -456,6 +462,7 @@ impl Caller {
             queued: false,
             told: None,
             variables: BTreeMap::new(),
+            typed: BTreeMap::new(),
             climbed,
             path,
             heard_by: None,
@@ -476,10 +483,23 @@ impl Caller {
         if let Some(class) = set.class {
             self.class = class;
         }
-        for (name, value) in &set.variables {
-            if self.variables.len() < VARIABLES_MAX || self.variables.contains_key(&name.value) {
-                self.variables.insert(name.value.clone(), value.value.clone());
-            }
+        set.variables.iter().for_each(|(name, value)| self.remember(&name.value, &value.value));
+    }
+    /// Remembers one word.
+    pub(crate) fn remember(&mut self, name: &str, word: &str) {
+        if self.variables.len() < VARIABLES_MAX || self.variables.contains_key(name) {
+            self.variables.insert(name.to_owned(), word.to_owned());
+        }
+    }
+    /// As if it had never been said.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.variables.remove(name);
+        self.typed.remove(name);
+    }
+    /// Keeps what the caller typed, for this call only.
+    pub(crate) fn keep(&mut self, name: &str, typed: Redacted<String>) {
+        if self.typed.len() < VARIABLES_MAX || self.typed.contains_key(name) {
+            self.typed.insert(name.to_owned(), typed);
         }
     }
     /// A word that was remembered.

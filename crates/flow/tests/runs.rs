@@ -703,3 +703,110 @@ fn what_a_queue_step_says_of_its_callers_goes_with_the_claim() {
     assert_eq!((wanted.class, wanted.bonus, wanted.last_agent), (1, Duration::from_secs(120), Some(Duration::from_secs(30))));
     assert_eq!(wanted.except, [model::AgentId::from("ken")]);
 }
+
+#[test]
+fn what_was_set_at_a_step_survives_a_restart() {
+    let book = rewritten(
+        "flows/city.yaml",
+        &[
+            ("\"1\": { set: { ward: kawasaki } }", "\"1\": known"),
+            ("  ward_hotline:\n", "  known: { set: { ward: kawasaki, priority: high }, next: ward_hotline }\n  ward_hotline:\n"),
+        ],
+    );
+    let (mut caller, _) = Resident::calls(Arc::clone(&book), common::MONDAY);
+    let at = Position { step: "ward".into(), ..caller.run.position() };
+    caller.run = Run::resume(Arc::clone(&book), at).unwrap();
+    caller.tell(Heard::Started);
+    let asked = caller.press('1');
+    assert!(asked.contains(&"transfer ward/kawasaki (brief_ward.ja) 30 s".to_owned()), "{asked:?}");
+    let position = caller.run.position();
+    assert_eq!((position.class, position.variables.get("ward").map(String::as_str)), (1, Some("kawasaki")));
+    let mut resumed = Run::resume(book, position).unwrap();
+    resumed.handle(caller.now, Heard::Started);
+    let mut asked = Vec::new();
+    while let Some(ask) = resumed.poll_output() {
+        asked.extend(told(ask));
+    }
+    assert!(asked.contains(&"transfer ward/kawasaki (brief_ward.ja) 30 s".to_owned()), "{asked:?}");
+}
+
+/// The shipped city, in which worries are asked about before a nurse is.
+fn with_triage() -> Arc<Book> {
+    const TRIAGE: &str = r#"  triage:
+    ask:
+      - { id: breath, say: night_menu, keys: { "1": "yes", "2": "no" } }
+      - { id: fever, say: night_menu, keys: { "1": "yes", "2": "no" } }
+    no_input: { after: 6s, repeat: 1, answer: "yes" }
+    rules:
+      - { when: { breath: "yes" }, set: { priority: urgent }, say: nurse_long_wait, next: nurse }
+      - { when: { fever: "yes" }, set: { priority: high }, next: nurse }
+      - { otherwise: general }
+
+  # Worries about"#;
+    rewritten(
+        "flows/city.yaml",
+        &[("\"1\": nurse\n", "\"1\": triage\n"), ("  # Worries about", TRIAGE), ("pressing: 30s", "pressing: 60s")],
+    )
+}
+
+fn at_triage() -> Resident {
+    let (mut caller, _) = Resident::calls(with_triage(), common::MONDAY);
+    caller.tell(Heard::Played);
+    caller.press('1');
+    assert_eq!(caller.press('1'), ["say night_menu.ja"]);
+    caller
+}
+
+#[test]
+fn whoever_cannot_breathe_is_not_asked_about_a_fever() {
+    let mut caller = at_triage();
+    assert_eq!(caller.press('1'), ["say nurse_long_wait.ja"]);
+    assert_eq!(caller.tell(Heard::Played), ["enqueue nurse [nurse:3 ja:1] ja 2"]);
+    assert_eq!(caller.run.path()[3..], ["main=1", "triage=rule1", "nurse"]);
+}
+
+#[test]
+fn a_fever_is_asked_for_and_who_has_neither_is_no_case_for_a_nurse() {
+    let mut caller = at_triage();
+    assert_eq!(caller.press('2'), ["say night_menu.ja"]);
+    assert_eq!(caller.press('1'), ["enqueue nurse [nurse:3 ja:1] ja 1"]);
+    let mut caller = at_triage();
+    caller.press('2');
+    assert_eq!(caller.press('2'), ["enqueue general [general:1 ja:1] ja 0"]);
+}
+
+#[test]
+fn an_answer_counts_until_the_last_moment_and_silence_is_a_yes() {
+    let mut caller = at_triage();
+    caller.tell(Heard::Played);
+    assert_eq!(caller.wait(Duration::from_millis(5_900)), Vec::<String>::new());
+    assert_eq!(caller.press('2'), ["say night_menu.ja"], "a key at 5.9 s counts: the fever is asked for");
+    caller.tell(Heard::Played);
+    assert_eq!(caller.wait(Duration::from_millis(6_100)), ["no input at triage", "say night_menu.ja"], "at 6.1 s it is asked again");
+    caller.tell(Heard::Played);
+    assert_eq!(caller.wait(Duration::from_millis(6_100)), ["no input at triage", "enqueue nurse [nurse:3 ja:1] ja 1"]);
+}
+
+#[test]
+fn keys_that_are_no_answer_are_forgiven_once_for_each_question() {
+    let mut caller = at_triage();
+    assert_eq!(caller.press('7'), ["unknown 7 at triage", "say try_again.ja night_menu.ja"]);
+    assert_eq!(caller.press('2'), ["say night_menu.ja"]);
+    assert_eq!(caller.press('7'), ["unknown 7 at triage", "say try_again.ja night_menu.ja"]);
+    assert_eq!(caller.press('7'), ["unknown 7 at triage", "enqueue general [general:1 ja:1] ja 0"]);
+}
+
+#[test]
+fn a_restart_amid_the_questions_asks_them_again_and_answers_survive_it_later() {
+    let mut caller = at_triage();
+    caller.press('2');
+    let at = caller.run.position();
+    caller.run = Run::resume(with_triage(), at).unwrap();
+    assert_eq!(caller.tell(Heard::Started), ["say night_menu.ja"]);
+    caller.press('2');
+    caller.press('1');
+    let at = caller.run.position();
+    assert_eq!((at.step.as_str(), at.class), ("nurse", 1));
+    let answers: Vec<(&str, &str)> = at.variables.iter().map(|(name, word)| (name.as_str(), word.as_str())).collect();
+    assert_eq!(answers, [("breath", "no"), ("fever", "yes")]);
+}

@@ -5,10 +5,10 @@ use super::Known;
 use crate::budget::{Caller, longest, spoken_key};
 use crate::decode::{noun, unknown};
 use crate::draft::Draft;
-use crate::problem::{At, Problems};
+use crate::problem::{At, Problems, Spot};
 use crate::program::{Flow, Set};
 use crate::speech::Speech;
-use crate::steps::{By, End, Sketch, Way};
+use crate::steps::{By, End, MenuFacts, Sketch, Way};
 use model::{AgentId, Digit, Lang, PromptId, QueueId, ScheduleId, Skill, StepId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -22,10 +22,15 @@ const PRESSES_MAX: u32 = 2;
 
 pub(super) fn check(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Problems) {
     let names_right = names(draft, flow, problems);
+    super::rules::check(draft, flow, problems);
     for (step, named) in &flow.steps {
         let sketch = named.step.sketch();
         speeches(draft, flow, &sketch, problems);
         menu(draft, flow, step, &sketch, problems);
+        choosable(flow, &sketch, problems);
+        for (speech, facts) in &sketch.questions {
+            keys(draft, flow, named.at, speech, facts, problems);
+        }
     }
     // With a name or a step missing, what follows would only repeat it in other words.
     if !names_right || !flow.broken.is_empty() {
@@ -99,7 +104,7 @@ fn language(flow: &Flow, set: Option<&Set>, problems: &mut Problems) {
     }
 }
 
-fn offered(flow: &Flow, lang: &At<Lang>, problems: &mut Problems) {
+pub(super) fn offered(flow: &Flow, lang: &At<Lang>, problems: &mut Problems) {
     if !flow.languages().any(|offered| *offered == lang.value) {
         unknown(problems, lang.at, "unknown_language", noun::LANGUAGE, lang.value.as_str(), flow.languages().map(Lang::as_str));
     }
@@ -153,7 +158,23 @@ fn menu(draft: &Draft, flow: &Flow, step: &StepId, sketch: &Sketch<'_>, problems
         );
         problems.warning(named.at, "too_many_choices", en, ja);
     }
-    let Some(speech) = sketch.opening else { return };
+    if let Some(speech) = sketch.opening {
+        keys(draft, flow, named.at, speech, menu, problems);
+    }
+}
+
+/// What is offered can be chosen.
+fn choosable(flow: &Flow, sketch: &Sketch<'_>, problems: &mut Problems) {
+    let Some((at, langs)) = sketch.languages else { return };
+    for lang in flow.languages().filter(|lang| !langs.contains(lang)) {
+        let en = format!("this flow offers {lang}, but no key chooses it");
+        let ja = format!("このフローには {lang} もありますが、選べるキーがありません。");
+        problems.error(at, "language_without_key", en, ja).help(format!("keys: {{ \"{}\": {lang} }}", langs.len() + 1));
+    }
+}
+
+/// A sentence names the keys that there are, and no other.
+fn keys(draft: &Draft, flow: &Flow, step: Spot, speech: &Speech, menu: &MenuFacts, problems: &mut Problems) {
     let texts = |lang: &Lang| -> Option<Vec<&str>> {
         let wording = |part: &crate::speech::Part| draft.prompts.get(&part.prompt.value)?.wordings.get(part.lang(lang));
         speech.parts.iter().map(|part| wording(part).map(|wording| wording.text.as_str())).collect()
@@ -181,7 +202,7 @@ fn menu(draft: &Draft, flow: &Flow, step: &StepId, sketch: &Sketch<'_>, problems
                 if !named_by.is_empty() {
                     let en = format!("the sentence names the key {digit}, which this menu does not have ({named_by})");
                     let ja = format!("案内文にあるキー {digit} が、このメニューにはありません（{named_by}）。");
-                    problems.warning(named.at, "key_not_defined", en, ja);
+                    problems.warning(step, "key_not_defined", en, ja);
                 }
             }
         }
@@ -303,7 +324,7 @@ fn presses(flow: &Flow, closed_too: bool) -> BTreeMap<&StepId, u32> {
             match way.by {
                 By::Hours { closed } if closed && !closed_too => {}
                 By::Itself | By::Hours { .. } => next.push_front((&way.to.value, count)),
-                By::Key(_) => next.push_back((&way.to.value, count + 1)),
+                By::Key(_) => next.push_back((&way.to.value, count + way.presses())),
                 By::Silence | By::BadKey | By::Refused | By::Waited => {}
             }
         }

@@ -3,6 +3,7 @@
 mod city;
 mod flows;
 mod routing;
+mod rules;
 mod sentences;
 mod transfers;
 

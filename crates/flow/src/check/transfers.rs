@@ -1,6 +1,6 @@
 //! Whether every transfer leads to a line, with every choice that a caller can make on the way, and every callback has its hour.
 
-use super::Known;
+use super::{Known, rules};
 use crate::decode::{noun, unknown};
 use crate::draft::Draft;
 use crate::problem::{At, Problems, Spot};
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 const WINDOW_DAYS: u32 = 60;
 
 /// The values of each variable, and where they are set.
-type Values<'f> = BTreeMap<&'f str, Vec<&'f At<String>>>;
+pub(super) type Values<'f> = BTreeMap<&'f str, Vec<&'f At<String>>>;
 
 pub(super) fn check(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Problems) {
     let values = variables(flow, problems);
@@ -37,7 +37,7 @@ pub(super) fn check(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Pr
     }
 }
 
-fn sets(flow: &Flow) -> impl Iterator<Item = &Set> {
+pub(super) fn sets(flow: &Flow) -> impl Iterator<Item = &Set> {
     let inherited = std::iter::once(&flow.defaults.no_input.set);
     flow.steps.values().flat_map(|named| named.step.sketch().ways).filter_map(|way| way.set).chain(inherited)
 }
@@ -45,10 +45,16 @@ fn sets(flow: &Flow) -> impl Iterator<Item = &Set> {
 /// What can be set, to which values. A word that nothing uses is a slip of the pen.
 fn variables<'f>(flow: &'f Flow, problems: &mut Problems) -> Values<'f> {
     let sketches: Vec<_> = flow.steps.values().map(|named| named.step.sketch()).collect();
-    let used: BTreeSet<&str> = sketches.iter().filter_map(|sketch| sketch.target).flat_map(Target::gaps).collect();
+    let mut used: BTreeSet<&str> = sketches.iter().filter_map(|sketch| sketch.target).flat_map(Target::gaps).collect();
+    used.extend(flow.steps.values().flat_map(|named| rules::tested(&named.step)));
     let mut values: Values<'f> = BTreeMap::new();
     let mut told: BTreeSet<Spot> = BTreeSet::new();
-    for (name, value) in sets(flow).flat_map(|set| &set.variables) {
+    let given = sketches
+        .iter()
+        .flat_map(|sketch| &sketch.gives)
+        .filter(|given| !given.typed)
+        .flat_map(|given| given.words.iter().map(|word| (given.name, *word)));
+    for (name, value) in sets(flow).flat_map(|set| &set.variables).map(|(name, value)| (name, value)).chain(given) {
         if !used.contains(name.value.as_str()) {
             // What defaults set is inherited by every menu.
             if told.insert(name.at) && flow.broken.is_empty() {
@@ -89,7 +95,6 @@ fn gaps(flow: &Flow, step: &StepId, target: &Target, values: &Values<'_>, proble
 
 /// A way to a step on which a variable is never set, if there is one.
 fn way_without(flow: &Flow, to: &StepId, gap: &str) -> Option<String> {
-    let sets = |set: Option<&Set>| set.is_some_and(|set| set.variables.iter().any(|(name, _)| name.value == gap));
     let mut from: BTreeMap<&StepId, Option<&StepId>> = BTreeMap::new();
     let mut next: VecDeque<(&StepId, Option<&StepId>)> = VecDeque::from([(&flow.start.value, None)]);
     // Whatever goes wrong, wherever it goes wrong, leads to on_error.
@@ -100,7 +105,7 @@ fn way_without(flow: &Flow, to: &StepId, gap: &str) -> Option<String> {
         }
         from.insert(step, before);
         let Some(named) = flow.steps.get(step) else { continue };
-        next.extend(named.step.sketch().ways.into_iter().filter(|way| !sets(way.set)).map(|way| (&way.to.value, Some(step))));
+        next.extend(named.step.sketch().ways.into_iter().filter(|way| !way.sets(gap)).map(|way| (&way.to.value, Some(step))));
     }
     let (mut step, _) = from.get_key_value(to)?;
     let mut way = vec![step.as_str()];

@@ -15,28 +15,28 @@ use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
-    say: Speech,
-    keys: BTreeMap<Digit, At<Choice>>,
-    list: bool,
-    no_input: Patience,
-    bad_key: Patience,
+    pub(super) say: Speech,
+    pub(super) keys: BTreeMap<Digit, At<Choice>>,
+    pub(super) list: bool,
+    pub(super) no_input: Patience,
+    pub(super) bad_key: Patience,
     /// Said after a key that means nothing, before the menu is said again.
-    try_again: Option<Speech>,
+    pub(super) try_again: Option<Speech>,
 }
 
 #[derive(Clone, Debug)]
-enum Choice {
+pub(super) enum Choice {
     Next { to: At<StepId>, set: Set },
     Repeat,
 }
 
 /// How often something is forgiven, and where it leads then.
 #[derive(Clone, Debug)]
-struct Patience {
-    after: Duration,
-    repeat: u32,
-    then: At<StepId>,
-    set: Set,
+pub(super) struct Patience {
+    pub(super) after: Duration,
+    pub(super) repeat: u32,
+    pub(super) then: At<StepId>,
+    pub(super) set: Set,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -97,7 +97,8 @@ impl Step {
         let choices = ways.len();
         let silence = &self.no_input;
         ways.push(Way { times: silence.repeat + 1, pause: silence.after, set: Some(&silence.set), ..Way::new(&silence.then, By::Silence) });
-        ways.push(Way { times: self.bad_key.repeat + 1, ..Way::new(&self.bad_key.then, By::BadKey) });
+        let bad = &self.bad_key;
+        ways.push(Way { times: bad.repeat + 1, set: Some(&bad.set), ..Way::new(&bad.then, By::BadKey) });
         let mut speeches = vec![&self.say];
         speeches.extend(&self.try_again);
         let keys = self.keys.iter().map(|(digit, choice)| At { value: *digit, at: choice.at }).collect();
@@ -149,6 +150,7 @@ impl Step {
                 state.bad_keys += 1;
                 if state.bad_keys > self.bad_key.repeat {
                     caller.left_by("bad_key");
+                    caller.set(&self.bad_key.set);
                     return Go::To(&self.bad_key.then.value);
                 }
                 match &self.try_again {

@@ -5,13 +5,14 @@
 //! `enter`, `hear`, `due` and `timeout` run it.
 
 use crate::decode::Fields;
-use crate::problem::{At, Problems};
+use crate::problem::{At, Problems, Spot};
 use crate::program::{Defaults, Set};
+use crate::rules::Rule;
 use crate::run::{Caller, Heard, Scene};
 use crate::speech::Speech;
 use crate::target::Target;
 use crate::tree::{Key, Node};
-use model::{AgentId, Digit, Instant, PromptId, QueueId, ScheduleId, Skill, StepId};
+use model::{AgentId, Digit, Instant, Lang, PromptId, QueueId, ScheduleId, Skill, StepId};
 use std::time::Duration;
 
 macro_rules! steps {
@@ -84,28 +85,18 @@ macro_rules! steps {
     };
 }
 
-steps! { say, menu, schedule, queue, transfer, callback, hang_up }
+steps! { say, menu, language, ask, collect, rules, set, schedule, queue, transfer, callback, hang_up }
 
 /// Steps that the language will have: what to do until then, in English and in Japanese, and how that is written.
-pub(crate) const LATER: [(&str, &str, &str, &str); 8] = [
-    (
-        "ask",
-        "ask by menus, one after the other",
-        "menu を続けて使ってください。",
-        "menu: { say: q_breathing, keys: { \"1\": nurse, \"2\": general } }",
-    ),
-    ("collect", "let an agent ask for figures", "数字は担当者がお聞きしてください。", "queue: general"),
+pub(crate) const LATER: [(&str, &str, &str, &str); 3] = [
     ("notice", "say a prompt and change its text", "say を使い、案内文を書き換えてください。", "{ say: notice, next: language }"),
-    ("rules", "let keys and schedules decide", "menu と schedule を使ってください。", "schedule: centre"),
     (
         "voicemail",
         "say when to call again and hang up",
         "かけ直しをお願いする hang_up を使ってください。",
         "hang_up: { say: nobody_available }",
     ),
-    ("set", "set it where a key is pressed", "キーのところに set を書いてください。", "\"2\": { set: { lang: en }, next: hours }"),
     ("lookup", "let an agent look it up", "担当者が調べてください。", "queue: general"),
-    ("language", "choose it by a menu", "menu で選んでもらってください。", "\"2\": { set: { lang: en }, next: hours }"),
 ];
 
 /// Where the call goes from here.
@@ -134,6 +125,14 @@ pub(crate) struct Sketch<'s> {
     pub(crate) templates: bool,
     /// A menu's keys, and whether more than four are fine; `None` if it is no menu.
     pub(crate) menu: Option<MenuFacts>,
+    /// Questions asked one after the other, each with its keys.
+    pub(crate) questions: Vec<(&'s Speech, MenuFacts)>,
+    /// Words that the step itself remembers.
+    pub(crate) gives: Vec<Given<'s>>,
+    /// The languages that can be chosen here, and where to point for one that cannot.
+    pub(crate) languages: Option<(Spot, &'s [Lang])>,
+    /// Rules that decide here.
+    pub(crate) rules: &'s [Rule],
     /// Whether a caller who comes from a queue keeps the place here.
     pub(crate) keeps_place: bool,
     pub(crate) queue: Option<&'s At<QueueId>>,
@@ -160,6 +159,10 @@ impl Sketch<'_> {
             end: End::Open,
             templates: false,
             menu: None,
+            questions: Vec::new(),
+            gives: Vec::new(),
+            languages: None,
+            rules: &[],
             keeps_place: false,
             queue: None,
             class: 0,
@@ -171,6 +174,14 @@ impl Sketch<'_> {
             music: None,
         }
     }
+}
+
+/// A variable that a step gives a word to, out of these.
+pub(crate) struct Given<'s> {
+    pub(crate) name: &'s At<String>,
+    pub(crate) words: Vec<&'s At<String>>,
+    /// It stands for something that the caller typed, which no flow can name.
+    pub(crate) typed: bool,
 }
 
 /// What a menu offers.
@@ -205,12 +216,56 @@ pub(crate) struct Way<'s> {
     /// Silence after each of these times.
     pub(crate) pause: Duration,
     pub(crate) set: Option<&'s Set>,
+    /// What sounds on this way, one after the other, where it is more than the opening; instead of `times` and `pause`.
+    pub(crate) beats: Vec<Beat<'s>>,
+    /// Variables that have a word on this way.
+    pub(crate) gives: Vec<&'s str>,
 }
 
 impl<'s> Way<'s> {
     pub(crate) fn new(to: &'s At<StepId>, by: By) -> Self {
-        Way { to, by, times: 1, pause: Duration::ZERO, set: None }
+        Way { to, by, times: 1, pause: Duration::ZERO, set: None, beats: Vec::new(), gives: Vec::new() }
     }
+    /// Keys that must be pressed to take it.
+    pub(crate) fn presses(&self) -> u32 {
+        let keys: u32 = self.beats.iter().map(|beat| if beat.keys.is_empty() { 0 } else { beat.presses }).sum();
+        keys.max(1)
+    }
+    /// Whether a variable has a word once it is taken.
+    pub(crate) fn sets(&self, name: &str) -> bool {
+        self.gives.contains(&name) || self.set.is_some_and(|set| set.variables.iter().any(|(set, _)| set.value == name))
+    }
+}
+
+/// One thing that sounds on a way, and how it ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Beat<'s> {
+    pub(crate) speech: &'s Speech,
+    /// One of these is pressed, as soon as it is named; none: it sounds to its end.
+    pub(crate) keys: Vec<Digit>,
+    /// How many are pressed here.
+    pub(crate) presses: u32,
+    /// How often it is heard.
+    pub(crate) times: u32,
+    /// Silence after each of these times.
+    pub(crate) pause: Duration,
+}
+
+impl<'s> Beat<'s> {
+    /// Said once, to its end.
+    pub(crate) fn said(speech: &'s Speech) -> Self {
+        Beat { speech, keys: Vec::new(), presses: 1, times: 1, pause: Duration::ZERO }
+    }
+}
+
+/// Where a step leads that has one way on.
+fn next(key: &Key, fields: &mut Fields<'_>, problems: &mut Problems) -> Option<At<StepId>> {
+    let Some(node) = fields.take("next") else {
+        let (en, ja) = ("say where the call goes from here", "このあとの行き先が書かれていません。");
+        problems.error(key.at, "missing_way", en, ja).help("next: main");
+        return None;
+    };
+    node.name(problems)
 }
 
 /// What makes a caller take a way.
