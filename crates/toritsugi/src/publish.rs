@@ -19,6 +19,21 @@ pub(crate) struct Published {
     pub(crate) city: Arc<City>,
     /// Warnings, rendered.
     pub(crate) warnings: String,
+    /// Which example calls go otherwise than they should, told moment by moment.
+    pub(crate) failing: Option<Stop>,
+}
+
+impl Published {
+    /// Only if every example call went as it should: whoever is answering already answers as before.
+    ///
+    /// # Errors
+    /// With the calls that went otherwise.
+    pub(crate) fn if_it_passes(self) -> Result<Published, Stop> {
+        match self.failing {
+            Some(failing) => Err(failing),
+            None => Ok(self),
+        }
+    }
 }
 
 /// How much of the sound to wait for.
@@ -61,7 +76,7 @@ pub(crate) fn publish(files: &Files, state: &Path, wait: Wait, progress: &mut dy
     let Checked { book: Some(book), problems } = checked else {
         return Err(Stop(format!("the city's files have mistakes, nothing goes live:\n{rendered}")));
     };
-    examples::must_pass(files, &draft, &sources, &book, &known.lengths)?;
+    let failing = examples::must_pass(files, &draft, &sources, &book, &known.lengths).err();
     let mut clips = BTreeMap::new();
     for (spoken, pcm) in sounds {
         // A sound that cannot be encoded was named by the check already, as unspeakable.
@@ -71,7 +86,7 @@ pub(crate) fn publish(files: &Files, state: &Path, wait: Wait, progress: &mut dy
     }
     let users = accounts::read(state)?;
     let warnings = if problems.is_empty() { String::new() } else { rendered };
-    Ok(Published { city: Arc::new(City { book: Arc::new(book), clips, users }), warnings })
+    Ok(Published { city: Arc::new(City { book: Arc::new(book), clips, users }), warnings, failing })
 }
 
 /// The sound of each sentence, and what `check` must know of it.

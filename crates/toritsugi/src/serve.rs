@@ -45,6 +45,10 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     let clock = Clock::start();
     let running = hub::start(Arc::clone(&published.city), &shop.state, socket, clock, None)?;
     print!("{}", published.warnings);
+    if let Some(Stop(failing)) = &published.failing {
+        // Nobody else would answer: a city that starts is heard, and whoever starts it is told. A change is refused instead.
+        say(format!("{failing}\nThe city answers all the same. Until these calls go as they should, no changed file goes live."))?;
+    }
     banner(&shop, &published.city, &settings, began.elapsed())?;
 
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -185,8 +189,10 @@ async fn attend(running: &hub::Running, shop: Shop, admin: std::net::TcpListener
     std::thread::Builder::new()
         .name("publisher".to_owned())
         .spawn(move || {
-            while let Ok((wait, _)) = asked.recv() {
-                if tell.blocking_send(shop.publish(wait, false)).is_err() {
+            while let Ok((wait, changed)) = asked.recv() {
+                let published = shop.publish(wait, false);
+                let published = if changed { published.and_then(Published::if_it_passes) } else { published };
+                if tell.blocking_send(published).is_err() {
                     return;
                 }
             }

@@ -110,7 +110,7 @@ pub(crate) fn must_pass(
     let (all, wrong) = flow::examples(draft, sources);
     if !wrong.is_empty() {
         let rendered = files.render(&wrong, sources, flow::Tongue::En, false);
-        return Err(Stop(format!("the tests beside the flows have mistakes, nothing goes live:\n{rendered}")));
+        return Err(Stop(format!("the tests beside the flows have mistakes:\n{rendered}")));
     }
     if all.is_empty() {
         return Ok(());
@@ -121,7 +121,7 @@ pub(crate) fn must_pass(
     if failed.is_empty() {
         return Ok(());
     }
-    Err(Stop(format!("{} of {} tests fail, nothing goes live:\n{}", failed.len(), played.len(), failed.join("\n"))))
+    Err(Stop(format!("{} of {} tests fail:\n{}", failed.len(), played.len(), failed.join("\n"))))
 }
 
 /// The city with silence as long as its sentences: nobody listens, and the clock is the same. Each sentence has a clip of its own, by which
