@@ -12,7 +12,7 @@ TRUNK = 5090  # config/lines.yaml of the city that ships
 WARD = ("ward/nakahara", "13")
 WARD_CALLERS, WARD_LINES = 3, 2
 WARD_HZ, PERSON_HZ, AGENT_HZ, CALLER_HZ = 700, 700, 440, 1000
-RESIDENT = "09000000001"
+RESIDENT = "09012345678"
 
 
 def say(stage, name, hz):
