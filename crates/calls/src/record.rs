@@ -344,7 +344,7 @@ impl State {
             Record::Waits { .. } | Record::Transferred { .. } | Record::LineFull { .. } | Record::Refused { .. } => {}
             Record::CalledOut { at, line, trunk, leg, .. } => {
                 self.calls_out.note(at);
-                // Journals of before 0.2 name no leg, and their places were not kept.
+                // An older journal names no leg: nobody kept the places of its calls.
                 if leg != LegId::default() {
                     self.abroad.insert(leg, Abroad { places: line.into_iter().chain([trunk]).collect(), sealed: None });
                 }
