@@ -4,9 +4,10 @@ use crate::ask::{Asks, Wish};
 use crate::desk::{Change, Desk, Stage};
 use crate::few::Few;
 use crate::floor::Floor;
-use crate::line::{Line, OVERTAKEN, Slot, URGENT, Waiting, signed};
-use crate::ranked::Ranked;
+use crate::key::{Key, Slot};
+use crate::line::{Line, OVERTAKEN, URGENT, Waiting, signed};
 use crate::reserve::Reserves;
+use crate::timers::{Timer, Timers};
 use crate::tokens::Tokens;
 use crate::{Claim, Decision, Handling, Learnt, Rules, State, Ticket};
 use model::{AgentId, AgentState, Instant, LegId, LineId, Millis, OfferEnd, OfferId, Queue, QueueEnd, QueueId, QueueNow, TicketId};
@@ -39,7 +40,7 @@ pub struct Acd {
     /// Waiting tickets that know whom they would like, by that agent.
     prefer: BTreeMap<AgentId, BTreeSet<TicketId>>,
     /// Every running timer; each follows from a desk or a waiting ticket.
-    timers: Ranked<(Instant, Timer)>,
+    timers: Timers,
     pub(crate) clock: Instant,
     pub(crate) offers_made: u64,
     arrivals: u64,
@@ -52,14 +53,6 @@ pub struct Acd {
     pub(crate) told: Few<Slot>,
     /// Empty between inputs; within one, at most a few entries per agent and ticket.
     pub(crate) out: VecDeque<Decision>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Timer {
-    /// A phone has rung out, or after-call work is over.
-    Desk(u32),
-    /// A ticket's next easing or ring, the end of a pause or of its patience, or it has been overtaken for long enough.
-    Ticket(TicketId),
 }
 
 impl Acd {
@@ -86,9 +79,10 @@ impl Acd {
     /// arrival stay.
     pub fn enqueue(&mut self, now: Instant, ticket: Ticket) {
         let now = self.expire(now);
-        let same_line = self.line.find(ticket.id).is_some_and(|waiting| waiting.claim.ticket.queue == ticket.queue);
+        let waits = self.line.slot(ticket.id).is_some();
         let claim = match self.take(ticket.id) {
             Some(before) => {
+                let same_line = waits && before.ticket.queue == ticket.queue;
                 let claim = Claim { ticket: Ticket { since: ticket.since.min(before.ticket.since), ..ticket }, ..before };
                 if same_line { claim } else { claim.comes(now) }
             }
@@ -335,7 +329,7 @@ impl Acd {
 
     /// When [`Acd::handle_timeout`] is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.first().map(|(at, _)| *at)
+        self.timers.first().map(|(at, _)| at)
     }
 
     /// Every agent and what they are doing, in the order of their names. Somebody removed from the city is here until the call is over.
@@ -424,7 +418,7 @@ impl Acd {
         self.offers.clear();
         self.talking.clear();
         self.prefer.clear();
-        self.timers = Ranked::default();
+        self.timers = Timers::default();
         self.newcomers = (0..self.queues.len() as u32)
             .map(|queue| {
                 let needs = self.queues[queue as usize].needs.clone();
@@ -438,7 +432,7 @@ impl Acd {
             let desk = self.floor.desk(*seat);
             debug_assert_eq!(self.floor.id(*seat), id);
             if let Some(at) = desk.deadline() {
-                self.timers.insert((at, Timer::Desk(*seat)));
+                self.timers.start(at, Timer::Desk(*seat));
             }
             self.offers.extend(desk.offer().map(|(offer, _)| (offer, *seat)));
             self.talking.extend(desk.caller().map(|claim| (claim.ticket.id, *seat)));
@@ -486,14 +480,10 @@ impl Acd {
     pub(crate) fn expire(&mut self, now: Instant) -> Instant {
         self.clock = self.clock.max(now);
         let now = self.clock;
-        while let Some((at, timer)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
-            self.timers.remove(&(at, timer));
+        while let Some((at, timer)) = self.timers.first().filter(|(at, _)| *at <= now) {
+            self.timers.stop(timer);
             match timer {
-                Timer::Ticket(ticket) => {
-                    if let Some(slot) = self.line.slot(ticket) {
-                        self.renew(slot, |_| {});
-                    }
-                }
+                Timer::Ticket(_, slot) => self.renew(slot, |_| {}),
                 Timer::Desk(seat) => match self.floor.desk(seat).offer() {
                     Some((offer, ticket)) => {
                         let agent = self.floor.id(seat).clone();
@@ -517,7 +507,7 @@ impl Acd {
         self.floor.change(seat, &mut self.reserves, |desk| desk.stage = Stage::Offered { offer, ticket, until });
         self.line.rings(slot, Some(seat));
         self.offers.insert(offer, seat);
-        self.timers.insert((until, Timer::Desk(seat)));
+        self.timers.start(until, Timer::Desk(seat));
         Some(offer)
     }
 
@@ -550,6 +540,9 @@ impl Acd {
         if !somebody {
             return Some(QueueEnd::NobodyLoggedIn);
         }
+        if self.line.is_full() {
+            return Some(QueueEnd::Full);
+        }
         let full = !waiting.claim.held && self.line.depth(waiting.queue) >= max;
         (full && self.closest(waiting, 1, |reserve| self.reserves.all[reserve].would_hold()).is_empty()).then_some(QueueEnd::Full)
     }
@@ -559,7 +552,7 @@ impl Acd {
         let queue = self.queue_index.get(&claim.ticket.queue).copied()?;
         claim.paused.retain(|pause| pause.until > self.clock);
         let (ask, due) = (0, None);
-        let mut waiting = Box::new(Waiting { claim, queue, ask, class: 0, key: (0, 0), patient: false, rings_at: None, due });
+        let mut waiting = Box::new(Waiting { claim, queue, ask, class: 0, key: Key::new(0, 0), patient: false, rings_at: None, due });
         self.work_out(&mut waiting);
         // Names are shared with the wish and the queue: each brought along would be memory of its own, to be visited when it leaves.
         let (ticket, wish) = (&mut waiting.claim.ticket, &self.asks.get(waiting.ask).wish);
@@ -593,7 +586,7 @@ impl Acd {
         waiting.patient = patience.is_some_and(|end| end > self.clock);
         waiting.ask = ask;
         waiting.class = class;
-        waiting.key = (signed(waiting.claim.ticket.since).saturating_sub(bonus), waiting.claim.arrival);
+        waiting.key = Key::new(signed(waiting.claim.ticket.since).saturating_sub(bonus), waiting.claim.arrival);
     }
 
     /// Easings in force, and rings that have joined in, at an age.
@@ -613,10 +606,10 @@ impl Acd {
         if let Some(preferred) = &waiting.claim.ticket.preferred {
             self.prefer.entry(preferred.agent.clone()).or_default().insert(ticket);
         }
-        if let Some(at) = due {
-            self.timers.insert((at, Timer::Ticket(ticket)));
-        }
         let slot = self.line.insert(waiting, &mut self.asks);
+        if let Some(at) = due {
+            self.timers.start(at, Timer::Ticket(ticket, slot));
+        }
         self.fresh.insert(slot);
         self.told.insert(slot);
         slot
@@ -654,9 +647,7 @@ impl Acd {
         self.stands_no_more(slot, false);
         let waiting = self.line.remove(slot, &mut self.asks)?;
         let ticket = &waiting.claim.ticket;
-        if let Some(at) = waiting.due {
-            self.timers.remove(&(at, Timer::Ticket(ticket.id)));
-        }
+        self.timers.stop(Timer::Ticket(ticket.id, slot));
         if let Some(preferred) = &ticket.preferred
             && let Some(tickets) = self.prefer.get_mut(&preferred.agent)
         {
@@ -674,9 +665,6 @@ impl Acd {
     fn renew(&mut self, slot: Slot, change: impl FnOnce(&mut Waiting)) {
         let Some(mut waiting) = self.line.lift(slot) else { return };
         let (ticket, asked) = (waiting.claim.ticket.id, waiting.ask);
-        if let Some(at) = waiting.due {
-            self.timers.remove(&(at, Timer::Ticket(ticket)));
-        }
         let steps = |asks: &Asks, waiting: &Waiting| {
             let wish = &asks.get(waiting.ask).wish;
             (wish.relax, wish.ring, !waiting.patient)
@@ -685,8 +673,9 @@ impl Acd {
         change(&mut waiting);
         waiting.claim.paused.retain(|pause| pause.until > self.clock);
         self.work_out(&mut waiting);
-        if let Some(at) = waiting.due {
-            self.timers.insert((at, Timer::Ticket(ticket)));
+        match waiting.due {
+            Some(at) => self.timers.start(at, Timer::Ticket(ticket, slot)),
+            None => self.timers.stop(Timer::Ticket(ticket, slot)),
         }
         self.fresh.insert(slot);
         if steps(&self.asks, &waiting) > before {
@@ -790,9 +779,10 @@ impl Acd {
         });
         let desk = self.floor.desk(seat);
         if desk.deadline() != deadline {
-            let (before, after) = (deadline, desk.deadline());
-            before.map(|at| self.timers.remove(&(at, Timer::Desk(seat))));
-            after.map(|at| self.timers.insert((at, Timer::Desk(seat))));
+            match desk.deadline() {
+                Some(at) => self.timers.start(at, Timer::Desk(seat)),
+                None => self.timers.stop(Timer::Desk(seat)),
+            }
         }
         if let Some((offer, _)) = offer.filter(|offer| desk.offer() != Some(*offer)) {
             self.offers.remove(&offer);
@@ -850,8 +840,8 @@ impl Acd {
     pub(crate) fn audit_books(&self) -> Result<(), String> {
         let seats = || self.floor.index.values().map(|seat| (*seat, self.floor.desk(*seat)));
         let due = seats().filter_map(|(seat, desk)| Some((desk.deadline()?, Timer::Desk(seat))));
-        let tickets = self.line.iter().filter_map(|(_, w)| Some((w.due?, Timer::Ticket(w.claim.ticket.id))));
-        if !self.timers.iter().eq(&due.chain(tickets).collect::<BTreeSet<_>>()) {
+        let tickets = self.line.iter().filter_map(|(slot, w)| Some((w.due?, Timer::Ticket(w.claim.ticket.id, slot))));
+        if !self.timers.sorted().into_iter().eq(due.chain(tickets).collect::<BTreeSet<_>>()) {
             return Err("the running timers are not those of the desks and the tickets".to_owned());
         }
         if self.offers != seats().filter_map(|(seat, desk)| Some((desk.offer()?.0, seat))).collect() {

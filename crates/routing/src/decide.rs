@@ -5,7 +5,8 @@
 
 use crate::ask::{Fit, Grant};
 use crate::floor::nanos;
-use crate::line::{Key, OVERTAKEN, RANKS, Slot, Waiting, declared_in};
+use crate::key::{Entry, Key, Slot};
+use crate::line::{OVERTAKEN, RANKS, Waiting, declared_in};
 use crate::{Acd, Decision, matching};
 use model::{AgentState, ChooseAgent, Instant, OfferId, TicketId};
 use std::cmp::Reverse;
@@ -21,6 +22,9 @@ type Rank = (Reverse<u8>, u32, Key);
 
 /// Looking up whether a wish may be granted costs as much as going through so many grants.
 const LOOKUP_COSTS: usize = 4;
+
+/// As many agents are brought together by looking at each other's first choices.
+const FEW: usize = 4;
 
 /// An offer that was made in this input: whom it rings, for whom, and how long they had been idle.
 pub(crate) struct Rung {
@@ -75,8 +79,31 @@ impl Acd {
                 let waiting = self.line.get(*slot);
                 waiting.and_then(|w| self.closest(w, 1, holds).first().map(|seat| (*slot, *seat))).into_iter().collect()
             }
+            (freed, []) if freed.len() <= FEW => self.mutual(freed).unwrap_or_else(|| self.matched(freed, fresh)),
             _ => self.matched(freed, fresh),
         }
+    }
+
+    /// A few agents at once and nobody fresh, as when a reserve lets go: whoever is each other's first choice belongs together in every
+    /// stable outcome. `None` when somebody's first choice would rather have another, who in turn would not.
+    fn mutual(&self, freed: &[u32]) -> Option<Vec<(Slot, u32)>> {
+        let mut pairs: Vec<(Slot, u32)> = Vec::with_capacity(freed.len());
+        let mut open: Vec<(u32, Slot)> = freed.iter().filter_map(|seat| Some((*seat, self.first_for(*seat)?))).collect();
+        while !open.is_empty() {
+            let wants = |slot: Slot| {
+                let waiting = self.line.get(slot)?;
+                let may = open.iter().map(|(seat, _)| *seat).filter(|seat| self.may(waiting, *seat));
+                may.min_by_key(|seat| self.preference(waiting, *seat))
+            };
+            let (seat, slot) = open.iter().copied().find(|(seat, slot)| wants(*slot) == Some(*seat))?;
+            pairs.push((slot, seat));
+            open.retain(|(other, _)| *other != seat);
+            // Whoever wanted the same ticket looks further.
+            let taken = |slot: &Slot| pairs.iter().any(|(other, _)| other == slot);
+            let next = |seat: u32| self.first_few_for(seat, pairs.len() + 1).into_iter().find(|slot| !taken(slot));
+            open = open.iter().filter_map(|(seat, wish)| Some((*seat, if *wish == slot { next(*seat)? } else { *wish }))).collect();
+        }
+        Some(pairs)
     }
 
     /// Several agents and tickets at once. In a stable outcome a freed agent has one of the first tickets of their own ranking, at most
@@ -237,6 +264,11 @@ impl Acd {
             && !waiting.claim.paused.iter().any(|pause| pause.agent == *id)
     }
 
+    /// The same by slot: mostly without a look at who waits there.
+    fn suits(&self, slot: Slot, seat: u32) -> bool {
+        self.line.is_plain(slot) || self.line.get(slot).is_some_and(|w| self.personally(w, seat, self.alone(w)))
+    }
+
     /// The agent who knows the caller, while nobody else is asked: there, fitting, and not asked in vain yet.
     pub(crate) fn alone(&self, waiting: &Waiting) -> Option<u32> {
         let (preferred, claim) = (waiting.claim.ticket.preferred.as_ref().filter(|_| waiting.patient)?, &waiting.claim);
@@ -262,30 +294,29 @@ impl Acd {
     /// The ticket that an idle agent takes first.
     fn first_for(&self, seat: u32) -> Option<Slot> {
         let profile = self.floor.profile_of(seat)?;
-        let personally = |slot: Slot| self.line.get(slot).is_some_and(|w| w.claim.is_plain() || self.personally(w, seat, self.alone(w)));
         for lanes in RANKS {
-            let mut best: Option<(u32, Key, Slot)> = None;
+            let mut best: Option<(u32, Entry)> = None;
             for lane in lanes.filter(|lane| !self.line.is_empty(*lane)) {
                 self.granted_in(lane, seat, |grant| {
-                    let Some((key, slot)) = self.line.head(lane, grant.ask as usize) else { return };
+                    let Some(head) = self.line.head(lane, grant.ask as usize) else { return };
                     let order = if lane >= OVERTAKEN { 0 } else { grant.order };
                     // Within a lane all of a queue are favoured by a reserve or none.
-                    if best.is_some_and(|best| best < (order, key, slot))
+                    if best.is_some_and(|best| best < (order, head))
                         || self.reserves.blocks_at(&profile.counted, grant.queue, declared_in(lane))
                     {
                         return;
                     }
-                    let first = if personally(slot) {
-                        Some((key, slot))
+                    let first = if self.suits(head.slot(), seat) {
+                        Some(head)
                     } else {
-                        self.line.line(lane, grant.ask as usize).find(|(_, slot)| personally(*slot)).copied()
+                        self.line.line(lane, grant.ask as usize).find(|entry| self.suits(entry.slot(), seat)).copied()
                     };
-                    let found = first.map(|(key, slot)| (order, key, slot));
+                    let found = first.map(|first| (order, first));
                     best = [best, found].into_iter().flatten().min();
                 });
             }
-            if let Some((_, _, slot)) = best {
-                return Some(slot);
+            if let Some((_, first)) = best {
+                return Some(first.slot());
             }
         }
         None
@@ -294,32 +325,35 @@ impl Acd {
     /// The first tickets of an agent's ranking.
     fn first_few_for(&self, seat: u32, most: usize) -> Vec<Slot> {
         let Some(profile) = self.floor.profile_of(seat) else { return Vec::new() };
-        let mut found: Vec<(u32, Key, Slot)> = Vec::new();
+        let mut found: Vec<(u32, Entry)> = Vec::new();
         let mut all = Vec::new();
         for lanes in RANKS {
             found.clear();
             for lane in lanes.filter(|lane| !self.line.is_empty(*lane)) {
                 self.granted_in(lane, seat, |grant| {
-                    let blocked = self.reserves.blocks_at(&profile.counted, grant.queue, declared_in(lane));
-                    if blocked || self.line.head(lane, grant.ask as usize).is_none() {
+                    let Some(head) = self.line.head(lane, grant.ask as usize) else { return };
+                    let order = if lane >= OVERTAKEN { 0 } else { grant.order };
+                    let room = most - all.len();
+                    // The best so far, in order: a line is left at the first who comes after all of them.
+                    let too_late = |found: &Vec<(u32, Entry)>, next: (u32, Entry)| {
+                        found.len() >= room && found.last().is_some_and(|last| *last < next)
+                    };
+                    if too_late(&found, (order, head)) || self.reserves.blocks_at(&profile.counted, grant.queue, declared_in(lane)) {
                         return;
                     }
-                    let order = if lane >= OVERTAKEN { 0 } else { grant.order };
-                    // The best so far, in order: a line is left at the first who comes after all of them.
-                    let room = most - all.len();
-                    for (key, slot) in self.line.line(lane, grant.ask as usize) {
-                        let next = (order, *key, *slot);
-                        if found.len() >= room && found.last().is_some_and(|last| *last < next) {
+                    for entry in self.line.line(lane, grant.ask as usize) {
+                        let next = (order, *entry);
+                        if too_late(&found, next) {
                             break;
                         }
-                        if self.line.get(*slot).is_some_and(|waiting| self.may(waiting, seat)) {
+                        if self.suits(entry.slot(), seat) {
                             found.insert(found.partition_point(|other| *other < next), next);
                             found.truncate(room);
                         }
                     }
                 });
             }
-            all.extend(found.iter().map(|(_, _, slot)| *slot));
+            all.extend(found.iter().map(|(_, entry)| entry.slot()));
             if all.len() >= most {
                 break;
             }

@@ -23,6 +23,8 @@ mod desk;
 mod estimate;
 mod few;
 mod floor;
+mod index;
+mod key;
 mod line;
 mod matching;
 mod needs;
@@ -33,6 +35,7 @@ mod reserve;
 mod rules;
 mod state;
 mod ticket;
+mod timers;
 mod tokens;
 mod why;
 

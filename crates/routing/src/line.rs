@@ -5,6 +5,8 @@
 use crate::Claim;
 use crate::ask::Asks;
 use crate::few::Few;
+use crate::index::Index;
+use crate::key::{Entry, Key, SLOTS_MAX, Slot};
 use crate::ranked::Ranked;
 use model::{Instant, TicketId};
 use std::collections::BTreeSet;
@@ -26,15 +28,6 @@ pub(crate) const RANKS: [std::ops::Range<u8>; CLASSES] = [OVERTAKEN..LANES as u8
 pub(crate) fn declared_in(lane: u8) -> u8 {
     if lane < OVERTAKEN { lane } else { lane - OVERTAKEN }
 }
-
-/// Age zero less the bonus, in nanoseconds; then the arrival. The smaller goes first.
-pub(crate) type Key = (i64, u64);
-
-/// A ticket's number in the line while it waits; used again afterwards.
-pub(crate) type Slot = u32;
-
-/// Stands for an empty line: later than any ticket.
-const NOBODY: (Key, Slot) = ((i64::MAX, u64::MAX), Slot::MAX);
 
 /// One who waits.
 #[derive(Clone, Debug)]
@@ -78,13 +71,13 @@ impl Waiting {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
     slots: Vec<Option<Box<Waiting>>>,
-    /// By slot, so that naming many looks at no more than that.
-    tickets: Vec<TicketId>,
+    /// By slot, so that going along a line looks at no more than that.
+    briefs: Vec<Brief>,
     free: Vec<Slot>,
-    index: Ranked<(TicketId, Slot)>,
+    index: Index,
     /// By lane and wish: who waits, and who of them is first.
-    lines: [Vec<Ranked<(Key, Slot)>>; LANES],
-    heads: [Vec<(Key, Slot)>; LANES],
+    lines: [Vec<Ranked<Entry>>; LANES],
+    heads: [Vec<Entry>; LANES],
     /// By lane: the wishes of those who are in it.
     wished: [Few<u32>; LANES],
     /// By lane: how many are in it.
@@ -93,11 +86,19 @@ pub(crate) struct Line {
     queues: Vec<Places>,
 }
 
+/// What is asked most of one who waits.
+#[derive(Clone, Copy, Debug)]
+struct Brief {
+    ticket: TicketId,
+    /// Nothing sets single agents apart for it.
+    plain: bool,
+}
+
 /// The places of one queue.
 #[derive(Clone, Debug, Default)]
 struct Places {
     /// By class; held tickets have none.
-    all: [Ranked<(Key, Slot)>; CLASSES],
+    all: [Ranked<Entry>; CLASSES],
     /// Those of them whose key is not their age.
     bonused: [Bonused; CLASSES],
     /// Those of them whose offer rings.
@@ -116,18 +117,18 @@ struct Bonused {
 impl Bonused {
     fn insert(&mut self, key: Key, age: i64) {
         self.keys.insert((key, age));
-        self.ages.insert((age, key.1));
+        self.ages.insert(key.aged(age));
     }
     fn remove(&mut self, key: Key, age: i64) {
         self.keys.remove(&(key, age));
-        self.ages.remove(&(age, key.1));
+        self.ages.remove(&key.aged(age));
     }
     /// The age of whoever has this key.
     fn age(&self, key: Key) -> Option<i64> {
         self.keys.from(&(key, i64::MIN)).filter(|(found, _)| *found == key).map(|(_, age)| *age)
     }
     fn eldest(&self) -> Option<i64> {
-        self.ages.first().map(|(age, _)| *age)
+        self.ages.first().map(|age| age.since())
     }
     /// How many stand before `since` and are not older than that; of those behind `from`, or of all.
     fn lifted(&self, from: Option<Key>, since: Key) -> usize {
@@ -138,7 +139,7 @@ impl Bonused {
             // No more than the bonus of one ticket lets stand there.
             Some(from) => {
                 let between = self.keys.iter_from((from, i64::MIN)).take_while(|(key, _)| *key < since);
-                between.filter(|(key, age)| *key > from && (*age, key.1) >= since).count()
+                between.filter(|(key, age)| *key > from && key.aged(*age) >= since).count()
             }
         }
     }
@@ -149,7 +150,7 @@ impl Line {
         Line { queues: vec![Places::default(); queues], ..Line::default() }
     }
     pub(crate) fn slot(&self, ticket: TicketId) -> Option<Slot> {
-        self.index.from(&(ticket, 0)).filter(|(found, _)| *found == ticket).map(|(_, slot)| *slot)
+        self.index.get(ticket)
     }
     pub(crate) fn get(&self, slot: Slot) -> Option<&Waiting> {
         self.slots.get(slot as usize)?.as_deref()
@@ -159,10 +160,18 @@ impl Line {
     }
     /// In the order of ticket ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Slot, &Waiting)> {
-        self.index.iter().filter_map(|(_, slot)| Some((*slot, self.get(*slot)?)))
+        self.index.sorted().into_iter().filter_map(|(_, slot)| Some((slot, self.get(slot)?)))
     }
     pub(crate) fn len(&self) -> usize {
         self.index.len()
+    }
+    /// Whether there is no room for one more in all queues together. As many places again are kept for those who had one and come back.
+    pub(crate) fn is_full(&self) -> bool {
+        self.index.len() >= SLOTS_MAX / 2
+    }
+    /// Whether nothing sets single agents apart for whoever waits there.
+    pub(crate) fn is_plain(&self, slot: Slot) -> bool {
+        self.briefs.get(slot as usize).is_some_and(|brief| brief.plain)
     }
 
     pub(crate) fn insert(&mut self, waiting: Box<Waiting>, asks: &mut Asks) -> Slot {
@@ -171,17 +180,16 @@ impl Line {
         let slot = self.free.pop().unwrap_or(self.slots.len() as Slot);
         if slot as usize == self.slots.len() {
             self.slots.push(None);
-            self.tickets.push(ticket);
+            self.briefs.push(Brief { ticket, plain: false });
         }
-        self.index.insert((ticket, slot));
+        self.index.insert(ticket, slot);
         self.slots[slot as usize] = Some(waiting);
-        self.tickets[slot as usize] = ticket;
         self.attach(slot);
         slot
     }
     pub(crate) fn remove(&mut self, slot: Slot, asks: &mut Asks) -> Option<Box<Waiting>> {
         let waiting = self.lift(slot)?;
-        self.index.remove(&(waiting.claim.ticket.id, slot));
+        self.index.remove(waiting.claim.ticket.id);
         self.free.push(slot);
         asks.leave_one(waiting.ask);
         Some(waiting)
@@ -214,7 +222,7 @@ impl Line {
     pub(crate) fn rings(&mut self, slot: Slot, at: Option<u32>) {
         let Some(waiting) = self.slots.get_mut(slot as usize).and_then(Option::as_deref_mut) else { return };
         waiting.rings_at = at;
-        let (lane, ask, queue, entry, held) = (waiting.lane(), waiting.ask, waiting.queue, (waiting.key, slot), waiting.claim.held);
+        let (lane, ask, queue, entry, held) = (waiting.lane(), waiting.ask, waiting.queue, waiting.key.at(slot), waiting.claim.held);
         if held {
             return;
         }
@@ -229,11 +237,12 @@ impl Line {
 
     fn attach(&mut self, slot: Slot) {
         let Some(waiting) = self.slots.get(slot as usize).and_then(Option::as_deref) else { return };
+        self.briefs[slot as usize] = Brief { ticket: waiting.claim.ticket.id, plain: waiting.claim.is_plain() };
         if waiting.claim.held {
             return;
         }
         let (class, lane, ask) = (waiting.class, waiting.lane(), waiting.ask);
-        let (entry, rings) = ((waiting.key, slot), waiting.rings_at.is_some());
+        let (entry, rings) = (waiting.key.at(slot), waiting.rings_at.is_some());
         let places = &mut self.queues[waiting.queue as usize];
         places.all[class as usize].insert(entry);
         if waiting.bonused() {
@@ -251,7 +260,7 @@ impl Line {
             return;
         }
         let (class, lane, ask) = (waiting.class, waiting.lane(), waiting.ask);
-        let (entry, rings) = ((waiting.key, slot), waiting.rings_at.is_some());
+        let (entry, rings) = (waiting.key.at(slot), waiting.rings_at.is_some());
         let places = &mut self.queues[waiting.queue as usize];
         places.all[class as usize].remove(&entry);
         if waiting.bonused() {
@@ -263,27 +272,27 @@ impl Line {
             self.leave_line(lane, ask, entry);
         }
     }
-    fn join_line(&mut self, lane: u8, ask: u32, entry: (Key, Slot)) {
+    fn join_line(&mut self, lane: u8, ask: u32, entry: Entry) {
         let (lines, heads) = (&mut self.lines[lane as usize], &mut self.heads[lane as usize]);
         if lines.len() <= ask as usize {
             lines.resize(ask as usize + 1, Ranked::default());
-            heads.resize(ask as usize + 1, NOBODY);
+            heads.resize(ask as usize + 1, Entry::NOBODY);
         }
         lines[ask as usize].insert(entry);
         self.in_line[lane as usize] += 1;
-        if heads[ask as usize] == NOBODY {
+        if heads[ask as usize] == Entry::NOBODY {
             self.wished[lane as usize].insert(ask);
         }
         heads[ask as usize] = heads[ask as usize].min(entry);
     }
-    fn leave_line(&mut self, lane: u8, ask: u32, entry: (Key, Slot)) {
+    fn leave_line(&mut self, lane: u8, ask: u32, entry: Entry) {
         let line = &mut self.lines[lane as usize][ask as usize];
         line.remove(&entry);
         self.in_line[lane as usize] -= 1;
         let head = &mut self.heads[lane as usize][ask as usize];
         if *head == entry {
-            *head = line.first().copied().unwrap_or(NOBODY);
-            if *head == NOBODY {
+            *head = line.first().copied().unwrap_or(Entry::NOBODY);
+            if *head == Entry::NOBODY {
                 self.wished[lane as usize].remove(&ask);
             }
         }
@@ -298,10 +307,10 @@ impl Line {
         self.wished[lane as usize].all()
     }
     /// The first of those who ask this, whose phone does not ring yet.
-    pub(crate) fn head(&self, lane: u8, ask: usize) -> Option<(Key, Slot)> {
-        self.heads[lane as usize].get(ask).copied().filter(|head| *head != NOBODY)
+    pub(crate) fn head(&self, lane: u8, ask: usize) -> Option<Entry> {
+        self.heads[lane as usize].get(ask).copied().filter(|head| *head != Entry::NOBODY)
     }
-    pub(crate) fn line(&self, lane: u8, ask: usize) -> impl Iterator<Item = &(Key, Slot)> {
+    pub(crate) fn line(&self, lane: u8, ask: usize) -> impl Iterator<Item = &Entry> {
         self.lines[lane as usize].get(ask).into_iter().flat_map(Ranked::iter)
     }
 
@@ -315,8 +324,9 @@ impl Line {
     /// The smallest age zero in a queue.
     pub(crate) fn eldest(&self, queue: u32) -> Option<Instant> {
         let places = &self.queues[queue as usize];
-        let plain =
-            |class: usize| places.all[class].iter().find(|(key, _)| places.bonused[class].age(*key).is_none()).map(|(key, _)| key.0);
+        let plain = |class: usize| {
+            places.all[class].iter().map(|entry| entry.key()).find(|key| places.bonused[class].age(*key).is_none()).map(Key::since)
+        };
         let bonused = places.bonused.iter().filter_map(Bonused::eldest);
         let eldest = (0..CLASSES).filter_map(plain).chain(bonused).min()?;
         Some(Instant::from_nanos(u64::try_from(eldest).unwrap_or(0)))
@@ -325,7 +335,7 @@ impl Line {
     pub(crate) fn position(&self, waiting: &Waiting) -> u32 {
         let all = &self.queues[waiting.queue as usize].all;
         let ahead: usize = all[waiting.class as usize + 1..].iter().map(Ranked::len).sum();
-        u32::try_from(ahead + all[waiting.class as usize].before(&(waiting.key, 0))).unwrap_or(u32::MAX).saturating_add(1)
+        u32::try_from(ahead + all[waiting.class as usize].before(&waiting.key.first())).unwrap_or(u32::MAX).saturating_add(1)
     }
     /// Those before it whose phone does not ring yet.
     pub(crate) fn ahead(&self, waiting: &Waiting) -> u32 {
@@ -337,7 +347,7 @@ impl Line {
     /// each class first.
     pub(crate) fn overtaken_by(&self, waiting: &Waiting, named: usize) -> (u32, Vec<TicketId>) {
         let places = &self.queues[waiting.queue as usize];
-        let (mine, since) = (waiting.place(), (waiting.since(), waiting.key.1));
+        let (mine, since) = (waiting.place(), waiting.key.aged(waiting.since()));
         let behind = |class: usize, key: &Key| (std::cmp::Reverse(class as u8), *key) > mine;
         let mut count = 0usize;
         let mut names = Vec::new();
@@ -346,10 +356,10 @@ impl Line {
                 continue;
             }
             // Whoever is older by the key, less those who are so by their bonus alone, and less those who go before.
-            let older_by_key = places.all[class].before(&(since, 0));
-            let first_behind = if class == waiting.class as usize { places.all[class].before(&(waiting.key, 0)) } else { 0 };
+            let older_by_key = places.all[class].before(&since.first());
+            let first_behind = if class == waiting.class as usize { places.all[class].before(&waiting.key.first()) } else { 0 };
             let rings = |slot: &&Slot| {
-                self.get(**slot).is_some_and(|w| w.class as usize == class && behind(class, &w.key) && (w.since(), w.key.1) < since)
+                self.get(**slot).is_some_and(|w| w.class as usize == class && behind(class, &w.key) && w.key.aged(w.since()) < since)
             };
             // The ticket itself counts as neither: with a bonus it stands before its own age.
             let itself = usize::from(class == waiting.class as usize && waiting.key < since && !waiting.claim.held);
@@ -358,14 +368,15 @@ impl Line {
             let found = found.saturating_sub(places.ringing.iter().filter(rings).count());
             count += found;
             if found > 0 && names.len() < named {
-                let from = if class == waiting.class as usize { waiting.key } else { (i64::MIN, 0) };
-                let old = |(key, slot): &&(Key, Slot)| {
-                    let age = places.bonused[class].age(*key).unwrap_or(key.0);
-                    behind(class, key) && (age, key.1) < since && !places.ringing.contains(slot)
+                let from = if class == waiting.class as usize { waiting.key } else { Key::new(i64::MIN, 0) };
+                let old = |entry: &&Entry| {
+                    let key = entry.key();
+                    let age = places.bonused[class].age(key).map_or(key, |age| key.aged(age));
+                    behind(class, &key) && age < since && !places.ringing.contains(&entry.slot())
                 };
-                let older = places.all[class].iter_from((from, 0)).take_while(|(key, _)| *key < since).filter(old);
+                let older = places.all[class].iter_from(from.first()).take_while(|entry| entry.key() < since).filter(old);
                 let older = older.take(named - names.len());
-                names.extend(older.map(|(_, slot)| self.tickets[*slot as usize]));
+                names.extend(older.map(|entry| self.briefs[entry.slot() as usize].ticket));
             }
         }
         (u32::try_from(count).unwrap_or(u32::MAX), names)
@@ -377,13 +388,13 @@ impl Line {
         let in_line = self.iter().filter(|(_, w)| !w.claim.held && w.rings_at.is_none()).count();
         let found = |(slot, w): (Slot, &Waiting)| {
             let places = &self.queues[w.queue as usize];
-            let line = self.lines[w.lane() as usize].get(w.ask as usize).is_some_and(|line| line.contains(&(w.key, slot)));
-            places.all[w.class as usize].contains(&(w.key, slot)) != w.claim.held
+            let line = self.lines[w.lane() as usize].get(w.ask as usize).is_some_and(|line| line.contains(&w.key.at(slot)));
+            places.all[w.class as usize].contains(&w.key.at(slot)) != w.claim.held
                 && places.ringing.contains(&slot) == (w.rings_at.is_some() && !w.claim.held)
                 && line == (w.rings_at.is_none() && !w.claim.held)
         };
         let first = |lane: usize| {
-            self.lines[lane].iter().zip(&self.heads[lane]).all(|(line, head)| line.first().copied().unwrap_or(NOBODY) == *head)
+            self.lines[lane].iter().zip(&self.heads[lane]).all(|(line, head)| line.first().copied().unwrap_or(Entry::NOBODY) == *head)
         };
         let wished = |lane: usize| {
             let somebody = self.lines[lane].iter().zip(0..).filter(|(line, _)| line.len() > 0).map(|(_, ask)| ask);

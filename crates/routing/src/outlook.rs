@@ -1,7 +1,8 @@
 //! What can be said of a queue and of a caller's wait at this moment.
 
 use crate::estimate::held_to;
-use crate::line::{Slot, Waiting};
+use crate::key::Slot;
+use crate::line::Waiting;
 use crate::{Acd, Basis, Told};
 use model::{Estimate, Instant, Millis, QueueFacts, QueueId, TicketId};
 use std::time::Duration;
