@@ -75,7 +75,7 @@ pub(crate) fn longest(draft: &Draft, known: &Known, flow: &Flow, caller: Caller)
     walk.from(&flow.start.value, &flow.default_lang.value)
 }
 
-struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     draft: &'a Draft,
     known: &'a Known,
     flow: &'a Flow,
@@ -87,6 +87,11 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    /// For whoever presses keys.
+    pub(crate) fn pressing(draft: &'a Draft, known: &'a Known, flow: &'a Flow) -> Self {
+        Walk { draft, known, flow, caller: Caller::Pressing, visits: 0, trail: Vec::new() }
+    }
+
     fn from(&mut self, step: &'a StepId, lang: &'a Lang) -> Option<Longest> {
         self.visits += 1;
         if self.visits > VISITS_MAX || self.trail.contains(&step) {
@@ -151,12 +156,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn whole(&self, speech: &Speech, lang: &Lang) -> Duration {
+    pub(crate) fn whole(&self, speech: &Speech, lang: &Lang) -> Duration {
         speech.parts.iter().map(|part| self.length(part, lang)).sum()
     }
 
     /// Up to the words that name the key; in full if nothing does.
-    fn up_to(&self, speech: &Speech, digit: Digit, lang: &Lang) -> Duration {
+    pub(crate) fn up_to(&self, speech: &Speech, digit: Digit, lang: &Lang) -> Duration {
         let mut time = Duration::ZERO;
         for part in &speech.parts {
             let text = self.text(part, lang);

@@ -18,13 +18,14 @@ pub mod queue;
 pub mod rehearsal;
 mod scenario;
 pub mod town;
+pub mod trial;
 mod watch;
 mod world;
 
 pub use day::Day;
 pub use ledger::{Ledger, Pace};
 pub use link::{Datagram, Link, Weather};
-pub use people::{Again, Clerk, Habits, Neighbour, PersonId, Resident};
+pub use people::{Again, Clerk, Habits, Neighbour, PersonId, Presses, Resident};
 pub use scenario::{Caller, Kind, Piece, Scenario, Shift, Tally, Trouble};
 pub use town::Town;
 pub use world::{Told, Voice, World};

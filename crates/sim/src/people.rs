@@ -1,8 +1,10 @@
 //! Who lives in the town: residents who call, and agents who answer.
 
-use model::Instant;
+use model::{Digit, Instant, StepId};
 use phone::{AnswerPolicy, Config, Phone, Sound};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One person with a phone, in the order of their coming.
@@ -16,6 +18,8 @@ pub struct Resident {
     pub dials: String,
     /// Which keys they press, once they hear something: `1`, `w2`, nothing.
     pub keys: String,
+    /// What they press at each step of the flow, with the time since they came to it; void once they have left it.
+    pub presses: Arc<Presses>,
     /// How long after dialling they give up, if nobody has served them.
     pub patience: Duration,
     /// How long they talk before they hang up; `None` leaves that to the agent.
@@ -27,6 +31,9 @@ pub struct Resident {
     /// Whether they call again when nobody has served them.
     pub again: Option<Again>,
 }
+
+/// Keys by the step at which they are pressed.
+pub type Presses = BTreeMap<StepId, Vec<(Duration, Digit)>>;
 
 /// Calling again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +49,7 @@ impl Default for Resident {
         Resident {
             dials: crate::town::NUMBER.to_owned(),
             keys: String::new(),
+            presses: Arc::default(),
             patience: Duration::from_secs(600),
             talk: Some(Duration::from_secs(60)),
             says: Sound::Silence,
@@ -120,6 +128,8 @@ pub(crate) struct Person {
     pub(crate) life: Life,
     /// Counts this person's calls, so that what was planned for one does not happen to the next.
     pub(crate) calls: u32,
+    /// Counts the steps of the flow that they came to, so that a key meant for one is not pressed at the next.
+    pub(crate) steps: u32,
     pub(crate) ended: Option<Instant>,
     /// Somebody has talked with them.
     pub(crate) served: bool,

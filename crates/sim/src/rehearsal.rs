@@ -6,7 +6,7 @@
 use crate::world::Play;
 use crate::{Clerk, Neighbour, PersonId, Resident, Voice, World, town};
 use calls::{City, Control};
-use flow::{Caller, Example, Hotline, Present, Press, Spoken};
+use flow::{Book, Caller, Example, Hotline, Present, Press, Spoken};
 use model::{
     AgentId, CallId, CallRecord, CallbackTry, Digit, Event, FlowName, Instant, KeyMeaning, Net, Number, OfferEnd, OfferId, QueueEnd,
     QueueId, StepId, TicketId, TransferEnd, UnixMillis,
@@ -187,6 +187,22 @@ pub fn rehearse(city: &City, flow: &FlowName, example: &Example) -> Take {
 
 /// The city as the example wants it, and the number that leads to the flow.
 fn stage(city: &City, flow: &FlowName, example: &Example) -> (Arc<City>, Number) {
+    behind_glass(city, flow, |book| {
+        for target in book.lines.iter_mut().filter_map(|line| Some((line.target.as_mut()?, example.lines.get(&line.id)?))) {
+            let (target, hotline) = target;
+            // Taken by calls of ours that are none of this story: what is left is what the engine may give.
+            target.lines = target.lines.saturating_sub(hotline.busy);
+        }
+        for present in &example.agents {
+            if let (Some(agent), Some(skills)) = (book.agents.get_mut(&present.agent), &present.skills) {
+                agent.skills.clone_from(skills);
+            }
+        }
+    })
+}
+
+/// A city where no telephone is a real one, changed as somebody wants it, and the number that leads to a flow.
+pub(crate) fn behind_glass(city: &City, flow: &FlowName, change: impl FnOnce(&mut Book)) -> (Arc<City>, Number) {
     let mut book = (*city.book).clone();
     book.settings.sip = ENGINE;
     book.settings.advertise = None;
@@ -198,16 +214,8 @@ fn stage(city: &City, flow: &FlowName, example: &Example) -> (Arc<City>, Number)
         if let Some(trunk) = &mut line.trunk {
             trunk.host = town::TRUNK;
         }
-        if let (Some(target), Some(hotline)) = (&mut line.target, example.lines.get(&line.id)) {
-            // Taken by calls of ours that are none of this story: what is left is what the engine may give.
-            target.lines = target.lines.saturating_sub(hotline.busy);
-        }
     }
-    for present in &example.agents {
-        if let (Some(agent), Some(skills)) = (book.agents.get_mut(&present.agent), &present.skills) {
-            agent.skills.clone_from(skills);
-        }
-    }
+    change(&mut book);
     let leads = book.numbers.iter().find(|(_, to)| *to == flow).map(|(number, _)| number.clone());
     let number = leads.or_else(|| Number::parse(town::NUMBER).ok()).unwrap_or_else(|| panic!("{} is a number", town::NUMBER));
     book.numbers.insert(number.clone(), flow.clone());

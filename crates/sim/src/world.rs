@@ -17,8 +17,8 @@ use crate::watch::Watch;
 use crate::{Datagram, Ledger, Link, Pace, PersonId, Weather, town};
 use calls::{City, Control, Engine, Gate, Input, Output, Vault};
 use media::{Channel, Rack};
-use model::{CallId, Census, ControlId, Event, Instant, LegId, Now, Random, Seq, UnixMillis};
-use phone::Command;
+use model::{CallId, Census, ControlId, Digit, Event, Instant, LegId, Now, Random, Seq, UnixMillis};
+use phone::{Command, Key};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -59,6 +59,8 @@ enum Due {
     Person(PersonId, Command),
     /// Planned for one call of a person, and void when that is over.
     InCall(PersonId, u32, Command),
+    /// A key meant for one step of one call of a person, and void when either is over.
+    AtStep(PersonId, u32, u32, Digit),
     Media(LegId, media::Event),
     Control(Control),
     Datagram(Datagram),
@@ -148,6 +150,8 @@ pub struct World {
     digest: Sha256,
     /// Whether everything that was said is kept and digested; a long day has no room for it.
     tells: bool,
+    /// Of what the engine notes, what is kept all the same.
+    keeps: fn(&Event) -> bool,
     story: Vec<Told>,
     violations: Vec<String>,
     /// The SIP Call-IDs that each phone has heard of, or that it made.
@@ -208,6 +212,7 @@ impl World {
             watch: Watch::default(),
             digest: Sha256::new(),
             tells: true,
+            keeps: |_| false,
             story: Vec::new(),
             violations: Vec::new(),
             heard_of: BTreeMap::new(),
@@ -235,6 +240,12 @@ impl World {
     /// The same without a story: nothing that was said is kept, and there is no digest. For days of thousands of calls.
     pub fn without_story(mut self) -> World {
         self.tells = false;
+        self
+    }
+
+    /// As [`World::without_story`], but for what the engine notes of this kind.
+    pub(crate) fn keeping(mut self, keeps: fn(&Event) -> bool) -> World {
+        (self.tells, self.keeps) = (false, keeps);
         self
     }
 
@@ -299,7 +310,7 @@ impl World {
                 let holds = self.person(*person).is_some_and(|p| p.calls == *call && p.ended.is_none() && p.phone.is_in_call());
                 holds.then(|| format!("{person:?} has plans for a call"))
             }
-            Due::Wake(_) => None,
+            Due::Wake(_) | Due::AtStep(..) => None,
             Due::Person(..) | Due::Media(..) | Due::Control(_) | Due::Datagram(_) => Some("something is planned".to_owned()),
             Due::Weather(_)
             | Due::Pace(_)
@@ -346,6 +357,11 @@ impl World {
             Due::InCall(person, call, command) => {
                 if self.person(person).is_some_and(|p| p.calls == call && p.ended.is_none()) {
                     self.command(person, command);
+                }
+            }
+            Due::AtStep(person, call, steps, digit) => {
+                if self.person(person).is_some_and(|p| p.calls == call && p.steps == steps && p.ended.is_none()) {
+                    self.command(person, Command::Press(vec![Key::Digit(digit)]));
                 }
             }
             Due::Media(leg, event) => self.input(Input::Media(leg, event)),
@@ -464,7 +480,7 @@ impl World {
                     let verdict = self.watch.handle_event(self.now, &event);
                     self.follow(&event);
                     self.routed |= is_of_routing(&event);
-                    if self.tells {
+                    if self.tells || (self.keeps)(&event) {
                         self.story.push(Told { at: self.now, what: Voice::Engine(event) });
                     }
                     verdict

@@ -16,9 +16,11 @@ mod explain;
 mod files;
 mod hub;
 mod publish;
+mod rehearse;
 mod report;
 mod serve;
 mod staff;
+mod tape;
 mod theory;
 mod walk;
 mod words;
@@ -69,6 +71,8 @@ enum Command {
     Verify(StateArgs),
     /// How many agents each half hour needs, and what one more or one fewer would change
     Staff(staff::StaffArgs),
+    /// Play days of callers through the edited city, before it goes live, and tell what the edit changes
+    Rehearse(rehearse::RehearseArgs),
     /// Walk a draft as a caller: type keys, read what is spoken, decide what queues and lines do
     Try(walk::WalkArgs),
     /// Queueing theory and this program's routing side by side
@@ -188,6 +192,7 @@ fn main() -> ExitCode {
         Some(Command::Store(StoreCommand::Rebuild(args))) => calls_list::rebuild(&args),
         Some(Command::Verify(args)) => calls_list::verify(&args),
         Some(Command::Staff(args)) => staff::run(&args),
+        Some(Command::Rehearse(args)) => rehearse::run(&args),
         Some(Command::Try(args)) => walk::run(&args),
         Some(Command::Theory(args)) => theory::run(&args),
     };

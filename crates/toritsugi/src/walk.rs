@@ -4,8 +4,10 @@
 //! and decides what queues, agents and lines do.
 
 use crate::StateArgs;
-use crate::diagram::{FlowPlace, Language, measured};
+use crate::diagram::{FlowPlace, Language};
 use crate::files::Files;
+use crate::publish::{self, Wait};
+use crate::tape::Tape;
 use crate::words::{Stop, clock, say};
 use crate::zone::parse_day;
 use clap::Args;
@@ -44,6 +46,9 @@ pub(crate) struct WalkArgs {
     /// When you call, by the city's clock: "2026-08-24 10:00" [default: now]
     #[arg(long, value_name = "DATE TIME")]
     at: Option<String>,
+    /// Leave what the caller hears in this WAV file, from the first word to the last
+    #[arg(long, value_name = "FILE.wav")]
+    play: Option<PathBuf>,
     /// Language of what this command says: en or ja
     #[arg(long, value_enum, default_value = "en")]
     lang: Language,
@@ -56,9 +61,18 @@ pub(crate) fn run(args: &WalkArgs) -> Result<(), Stop> {
     let files = Files::find(&place.city)?;
     let sources = files.read()?;
     let draft = flow::read(sources.clone());
-    let known = measured(&draft, &files, &args.state.state)?;
-    let mut checked = flow::check(&draft, &known);
     let tongue = args.lang.tongue();
+    let mut speech = publish::voices(&args.state.state, draft.settings())?;
+    let mut progress = |done: usize, total: usize| {
+        if args.play.is_some() && io::stderr().is_terminal() {
+            let end = if done == total { "\n" } else { "" };
+            let _ = write!(io::stderr(), "\r{} {done}/{total}{end}", word(tongue, "speaking sentences", "音声を作っています"));
+        }
+    };
+    // Whoever wants to hear it hears their place in the queue, too.
+    let wait = if args.play.is_some() { Wait::All } else { Wait::Plain };
+    let (sounds, known) = publish::sound(&draft, &files, &mut speech, wait, &mut progress);
+    let mut checked = flow::check(&draft, &known);
     let Some(book) = checked.book.take() else {
         checked.problems.retain(|problem| problem.severity == Severity::Error);
         say(files.render(&checked.problems, &sources, tongue, io::stdout().is_terminal()))?;
@@ -86,11 +100,19 @@ pub(crate) fn run(args: &WalkArgs) -> Result<(), Stop> {
     let lengths = move |spoken: &Spoken| known.lengths.get(spoken).copied();
     let mut walk = Walk::new(Arc::new(book), &draft, &lengths, &name, from.as_ref(), wall, tongue, io::stdout().lock())
         .ok_or_else(|| Stop::new(format!("there is no flow {name}")))?;
-    walk.go(&mut io::stdin().lock(), echo).map_err(|_| Stop(String::new()))
+    walk.tape = args.play.is_some().then(|| Tape::new(sounds));
+    walk.go(&mut io::stdin().lock(), echo).map_err(|_| Stop(String::new()))?;
+    let Some(path) = &args.play else { return Ok(()) };
+    let Some((pcm, short)) = walk.tape.take().map(|tape| tape.finish(walk.began, walk.now.mono)) else { return Ok(()) };
+    let bytes = media::wav::write(&pcm).map_err(Stop::new)?;
+    std::fs::write(path, bytes).map_err(|fault| Stop::new(format!("{} cannot be written: {fault}", path.display())))?;
+    let left_out = word(tongue, "; the rest is longer than is kept", "。これより長い分は省きました");
+    let length = clock(pcm.length());
+    say(format!("{}: {length}{}", path.display(), if short { left_out } else { "" }))
 }
 
 /// A date and a time by the city's clock.
-fn moment(text: &str, calendar: &Calendar) -> Option<UnixMillis> {
+pub(crate) fn moment(text: &str, calendar: &Calendar) -> Option<UnixMillis> {
     let (date, time) = text.trim().split_once([' ', 'T'])?;
     let (hour, minute) = time.split_once(':')?;
     let (hour, minute) =
@@ -142,6 +164,8 @@ struct Walk<'a, W: Write> {
     shown: Option<Instant>,
     /// Something was heard since the last line was typed.
     audible: bool,
+    /// What is heard, where somebody wants to keep it.
+    tape: Option<Tape>,
     out: W,
 }
 
@@ -162,7 +186,23 @@ impl<'a, W: Write> Walk<'a, W> {
         let now = Now { mono: began, wall };
         let (stage, sounding) = (Stage::Flow, None);
         let (since, shown) = (None, None);
-        Some(Walk { run, draft, lengths, tongue, now, began, stage, sounding, deaf: false, since, busy: false, shown, audible: false, out })
+        Some(Walk {
+            run,
+            draft,
+            lengths,
+            tongue,
+            now,
+            began,
+            stage,
+            sounding,
+            deaf: false,
+            since,
+            busy: false,
+            shown,
+            audible: false,
+            tape: None,
+            out,
+        })
     }
 
     /// Calls, then does what is typed, line by line; the end of the input hangs up.
@@ -379,6 +419,7 @@ impl<'a, W: Write> Walk<'a, W> {
         };
         if let Some((stage, words)) = turn {
             self.stage = stage;
+            self.hush();
             self.line(words)?;
         }
         self.run.handle(self.now, heard);
@@ -398,10 +439,14 @@ impl<'a, W: Write> Walk<'a, W> {
             Ask::Prompt { sentences, barge_in } => self.speaks(&sentences, barge_in),
             Ask::Music(music) => {
                 self.sounding = None;
+                if let Some(tape) = &mut self.tape {
+                    tape.plays(self.now.mono, &music);
+                }
                 self.line(&format!("♪ {}", music.prompt))
             }
             Ask::Hush => {
                 self.sounding = None;
+                self.hush();
                 Ok(())
             }
             Ask::Enqueue(wanted) => {
@@ -495,7 +540,17 @@ impl<'a, W: Write> Walk<'a, W> {
             self.line(&line)?;
         }
         (self.sounding, self.deaf, self.audible) = (Some(self.now.mono + whole), !barge_in, true);
+        if let Some(tape) = &mut self.tape {
+            tape.says(self.now.mono, sentences);
+        }
         Ok(())
+    }
+
+    /// Nothing sounds any more.
+    fn hush(&mut self) {
+        if let Some(tape) = &mut self.tape {
+            tape.stops(self.now.mono);
+        }
     }
 
     fn text(&self, spoken: &Spoken) -> String {

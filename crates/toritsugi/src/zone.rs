@@ -43,6 +43,10 @@ impl Town {
 }
 
 impl Zone {
+    /// A city's.
+    pub(crate) fn of(calendar: &Calendar) -> Zone {
+        Zone { calendar: Some(calendar.clone()) }
+    }
     /// Tokyo's time.
     #[cfg(test)]
     pub(crate) fn tokyo() -> Zone {

@@ -8,6 +8,7 @@ use model::{AgentId, Event, Instant};
 use phone::{AnswerPolicy, Command, Config, Phone, Socket, Sound};
 use sha2::Digest;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// People in one world: their addresses are counted in two bytes.
@@ -73,7 +74,7 @@ impl World {
         let config = Config { user: name.clone(), password, sip, rtp, server: self.engine_addr, answer, says, codecs, trace: false };
         let person = PersonId(number);
         let phone = Phone::new(config.clone(), self.random.fork());
-        self.people.push(Person { phone, config, name, sip, rtp, life, calls: 0, ended: None, served: false, again: 0 });
+        self.people.push(Person { phone, config, name, sip, rtp, life, calls: 0, steps: 0, ended: None, served: false, again: 0 });
         self.by_ip.insert(ip, person);
         person
     }
@@ -245,6 +246,17 @@ impl World {
             Event::Arrived { call, caller, .. } => {
                 if let Some(person) = self.by_name.get(caller.reveal()) {
                     self.callers.insert(*call, *person);
+                }
+            }
+            Event::StepEntered { call, step, .. } => {
+                let Some(id) = self.callers.get(call).copied() else { return };
+                let Some(person) = self.people.get_mut(id.0 as usize) else { return };
+                person.steps += 1;
+                let (call, steps) = (person.calls, person.steps);
+                let Life::Resident(resident) = &person.life else { return };
+                let presses = Arc::clone(&resident.presses);
+                for (after, digit) in presses.get(step).into_iter().flatten() {
+                    self.plan(self.now + *after, Due::AtStep(id, call, steps, *digit));
                 }
             }
             Event::Bridged { call, agent, .. } => {

@@ -76,7 +76,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<(), Stop> {
     let problems: Vec<Problem> = checked.problems.into_iter().chain(wrong).collect();
     let errors: Vec<Problem> = problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect();
     let Some(book) = checked.book.filter(|_| errors.is_empty()) else {
-        say(files.render(&errors, &sources, words::of_problems(tongue), std::io::stdout().is_terminal()))?;
+        say(files.render(&errors, &sources, tongue.of_problems(), std::io::stdout().is_terminal()))?;
         return Err(Stop::new(words::not_played(tongue)));
     };
     let chosen = |example: &Example| args.only.as_ref().is_none_or(|only| example.name.contains(only.as_str()));
@@ -126,7 +126,7 @@ pub(crate) fn must_pass(
 
 /// The city with silence as long as its sentences: nobody listens, and the clock is the same. Each sentence has a clip of its own, by which
 /// the rehearsal knows it.
-fn rehearsed(book: &Book, lengths: &BTreeMap<Spoken, Millis>) -> City {
+pub(crate) fn rehearsed(book: &Book, lengths: &BTreeMap<Spoken, Millis>) -> City {
     let clip = |millis: Millis| {
         let samples = usize::try_from(millis.0.saturating_mul(PER_MILLI)).unwrap_or(0);
         Clip::encode(&Pcm::silence(media::RATE, samples)).ok().map(Arc::new)

@@ -15,13 +15,6 @@ const WORDS_MAX: usize = 56;
 const CLASSES: [&str; 3] = ["normal", "high", "urgent"];
 
 /// The language in which problems of files are told.
-pub(super) fn of_problems(tongue: Tongue) -> flow::Tongue {
-    match tongue {
-        Tongue::English => flow::Tongue::En,
-        Tongue::Japanese => flow::Tongue::Ja,
-    }
-}
-
 fn either(tongue: Tongue, en: impl Display, ja: impl Display) -> String {
     match tongue {
         Tongue::English => en.to_string(),

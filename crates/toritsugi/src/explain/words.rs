@@ -21,6 +21,13 @@ impl Tongue {
         let lang = asked.map(str::to_owned).or_else(spoken).unwrap_or_default();
         if lang.starts_with("ja") { Tongue::Japanese } else { Tongue::English }
     }
+    /// In which a flow's problems are told.
+    pub(crate) fn of_problems(self) -> flow::Tongue {
+        match self {
+            Tongue::English => flow::Tongue::En,
+            Tongue::Japanese => flow::Tongue::Ja,
+        }
+    }
 }
 
 /// A moment in words: what happened, and the reasons, a line each.

@@ -7,7 +7,7 @@ use std::path::Path;
 /// A file of a day has 49 lines; this one is something else.
 const FILE_MAX: u64 = 1 << 20;
 /// Calls in half an hour beyond which a figure is a slip of the pen.
-pub(super) const CALLS_MAX: f64 = 100_000.0;
+pub(crate) const CALLS_MAX: f64 = 100_000.0;
 /// What may stand over the two columns, and the Shift-JIS of the Japanese ones (JIS X 0208), as an Excel that was not asked writes them.
 const TIME: [(&str, &[u8]); 3] =
     [("time", b"time"), ("時刻", &[0x8e, 0x9e, 0x8d, 0x8f]), ("時間帯", &[0x8e, 0x9e, 0x8a, 0xd4, 0x91, 0xd1])];
@@ -16,24 +16,24 @@ const CALLS: [(&str, &[u8]); 3] =
 
 /// One half hour of the file.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct HalfHour {
+pub(crate) struct HalfHour {
     /// The line of the file, from 1.
-    pub(super) line: usize,
+    pub(crate) line: usize,
     /// `08:30`.
-    pub(super) time: String,
-    pub(super) calls: f64,
+    pub(crate) time: String,
+    pub(crate) calls: f64,
 }
 
 /// Where a file is not what it should be. Lines and columns count from 1.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Mistake {
-    pub(super) line: usize,
-    pub(super) column: usize,
-    pub(super) what: Wrong,
+pub(crate) struct Mistake {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+    pub(crate) what: Wrong,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Wrong {
+pub(crate) enum Wrong {
     NothingInIt,
     NoHeader,
     NoRows,
@@ -50,14 +50,14 @@ pub(super) enum Wrong {
 
 /// Why there are no half hours.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     Fault(std::io::Error),
     TooLarge,
     NotUtf8,
     Mistakes(Vec<Mistake>),
 }
 
-pub(super) fn read(path: &Path) -> Result<Vec<HalfHour>, Unread> {
+pub(crate) fn read(path: &Path) -> Result<Vec<HalfHour>, Unread> {
     use std::io::Read as _;
     // Not by its declared length: a device has none, and no end.
     let mut bytes = Vec::new();
@@ -96,7 +96,7 @@ fn from_shift_jis(bytes: &[u8]) -> Option<String> {
 }
 
 /// The half hours of a file, or every mistake.
-pub(super) fn parse(text: &str) -> Result<Vec<HalfHour>, Vec<Mistake>> {
+pub(crate) fn parse(text: &str) -> Result<Vec<HalfHour>, Vec<Mistake>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (mut rows, mut mistakes): (Vec<HalfHour>, Vec<Mistake>) = (Vec::new(), Vec::new());
     let mut separator = None;

@@ -3,7 +3,7 @@
 //! Exact Erlang A ([`sim::erlang`]) for each half hour by itself, as if it went on for ever: right where calls are short against half an hour
 //! and counts do not leap from one half hour to the next.
 
-mod counts;
+pub(crate) mod counts;
 mod words;
 
 use crate::explain::Tongue;
@@ -13,6 +13,7 @@ use counts::HalfHour;
 use sim::erlang::{Steady, Team};
 use std::path::PathBuf;
 use std::time::Duration;
+pub(crate) use words::unread;
 
 /// Erlangs in a half hour, which is agents who talk without a pause, beyond which no centre goes; an answer takes as many steps.
 const LOAD_MAX: f64 = 10_000.0;
@@ -229,7 +230,7 @@ fn percentage(text: &str) -> Result<f64, String> {
 }
 
 /// Reads `20s`, `6m`, `1m30s`, `2h`.
-fn length(text: &str) -> Result<Duration, String> {
+pub(crate) fn length(text: &str) -> Result<Duration, String> {
     let wrong = || format!("write it as 20s, 6m or 1m30s, not {text}");
     let (mut secs, mut rest) = (0.0, text.trim());
     while !rest.is_empty() {

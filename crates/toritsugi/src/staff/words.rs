@@ -166,7 +166,7 @@ pub(super) fn too_good(args: &StaffArgs, row: &HalfHour, tongue: Tongue) -> Stop
 }
 
 /// Why a file was not read, a line a mistake.
-pub(super) fn unread(path: &Path, unread: &Unread, tongue: Tongue) -> Stop {
+pub(crate) fn unread(path: &Path, unread: &Unread, tongue: Tongue) -> Stop {
     let file = path.display();
     Stop::new(match (unread, tongue) {
         (Unread::Fault(fault), Tongue::English) => format!("{file} cannot be read: {fault}"),
