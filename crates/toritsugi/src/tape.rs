@@ -77,7 +77,7 @@ mod tests {
         let sound = |value: i16, millis: usize| Pcm { rate: RATE, samples: vec![value; millis * 8] };
         let mut tape =
             Tape::new([(spoken("menu"), sound(1, 3000)), (spoken("calm"), sound(2, 400)), (spoken("place"), sound(3, 500))].into());
-        let at = |millis| Instant::from_millis(10_000 + millis);
+        let at = |millis: u64| Instant::from_millis(10_000 + millis);
         tape.says(at(100), &[spoken("menu")]);
         tape.stops(at(1100));
         tape.plays(at(1500), &spoken("calm"));
