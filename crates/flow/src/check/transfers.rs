@@ -47,6 +47,7 @@ fn variables<'f>(flow: &'f Flow, problems: &mut Problems) -> Values<'f> {
     let sketches: Vec<_> = flow.steps.values().map(|named| named.step.sketch()).collect();
     let mut used: BTreeSet<&str> = sketches.iter().filter_map(|sketch| sketch.target).flat_map(Target::gaps).collect();
     used.extend(flow.steps.values().flat_map(|named| rules::tested(&named.step)));
+    used.extend(sketches.iter().flat_map(|sketch| &sketch.sends).map(|gap| gap.value.as_str()));
     let mut values: Values<'f> = BTreeMap::new();
     let mut told: BTreeSet<Spot> = BTreeSet::new();
     let given = sketches
