@@ -5,8 +5,8 @@ use crate::ringing::Phones;
 use crate::{City, OpenCall, Place};
 use flow::Spoken;
 use model::{
-    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Estimate, Instant, JobId, LegId, Millis, Now, Number, OfferId, Party, Person,
-    PlayId, QueueId, Redacted, Seq, TicketId, TransferKind, UnixMillis,
+    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Estimate, Instant, JobId, LegId, Millis, Now, Number, OfferId, Party,
+    Person, PlayId, QueueId, Redacted, Seq, TicketId, TransferKind, UnixMillis,
 };
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,9 +5,9 @@ use crate::call::{Call, Leg, Sound, Stage};
 use crate::call_return::LastCallers;
 use crate::callback::Callbacks;
 use crate::errand::Errand;
+use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::lookup::Asked;
 use crate::message::Message;
-use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::outbound::{CallsOut, WentOut};
 use crate::persons::Memories;
 use crate::presence::Breaks;
@@ -15,8 +15,8 @@ use crate::record::{self, Abroad, OpenCall, Record, State};
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
-    ActId, AgentId, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, JobId, LegId, Now, Number, OfferId, Party,
-    Person, Random, RecordId, Refusal, Seq, Snapshot, TicketId,
+    ActId, AgentId, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, JobId, LegId, Now, Number, OfferId,
+    Party, Person, Random, RecordId, Refusal, Seq, Snapshot, TicketId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};

@@ -3,8 +3,8 @@
 use crate::{City, Record};
 use bytes::Bytes;
 use model::{
-    ActId, AgentId, BreakReason, CallId, ControlId, Event, FlowId, Instant, JobId, Lang, LegId, Lookup, LookupEnd, MailboxId, NotKept, RecordId,
-    Redacted, Seq, Snapshot, UnixMillis,
+    ActId, AgentId, BreakReason, CallId, ControlId, Event, FlowId, Instant, JobId, Lang, LegId, Lookup, LookupEnd, MailboxId, NotKept,
+    RecordId, Redacted, Seq, Snapshot, UnixMillis,
 };
 use std::collections::BTreeMap;
 use std::fmt;

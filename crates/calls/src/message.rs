@@ -59,7 +59,8 @@ impl Engine {
             lang: call.run.lang().clone(),
             sealed: number.map(|number| self.vault.seal_message(&mut self.random, call.id, &number)),
         };
-        let message = Message { call: call.id, awaited: true, leg: call.leg.id, mailbox, after: call.after, max, silence, stage: Stage::Asking };
+        let message =
+            Message { call: call.id, awaited: true, leg: call.leg.id, mailbox, after: call.after, max, silence, stage: Stage::Asking };
         self.messages.insert(id, message);
         self.act(call.after, Act::Tape(id, Tape::Open(Box::new(slip))));
     }

@@ -7,7 +7,8 @@ use crate::prompts::Changing;
 use crate::speech::{Sentence, Spoken};
 use crate::steps::Step;
 use model::{
-    Agent, AgentId, Break, BreakReason, FlowName, Line, LineId, Lookup, LookupId, Millis, Number, PromptId, Queue, QueueId, Settings, StepId, Version,
+    Agent, AgentId, Break, BreakReason, FlowName, Line, LineId, Lookup, LookupId, Millis, Number, PromptId, Queue, QueueId, Settings,
+    StepId, Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -11,7 +11,9 @@ use crate::run::Answered;
 use crate::steps::{FAILED, Step};
 use crate::tree::{Key, Node, What, parse, shown};
 use jiff::civil::{Date, DateTime};
-use model::{AgentId, CallEnd, Digit, FlowName, Lang, Level, LineId, LookupId, MailboxId, Number, PromptId, QueueId, Skill, StepId, UnixMillis};
+use model::{
+    AgentId, CallEnd, Digit, FlowName, Lang, Level, LineId, LookupId, MailboxId, Number, PromptId, QueueId, Skill, StepId, UnixMillis,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -246,7 +248,8 @@ impl Reader<'_> {
         };
         fields.finish(problems);
         let name = name?;
-        let example = Example { name: name.value, line: node.at.line, at: at?, agents, lines, lookups, caller: caller?, others, expect: expect? };
+        let example =
+            Example { name: name.value, line: node.at.line, at: at?, agents, lines, lookups, caller: caller?, others, expect: expect? };
         Some((example, name.at))
     }
 

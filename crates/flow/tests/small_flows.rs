@@ -280,7 +280,8 @@ fn a_lookup_is_sent_what_was_typed_and_says_so_to_nobody_else() {
 #[test]
 fn an_answer_with_a_word_that_is_not_listed_cannot_be_used() {
     let (_, run) = path("lookup", "212345");
-    let word = |answer: &str, ward: &str| flow::Answered { answer: answer.to_owned(), words: [("ward".to_owned(), ward.to_owned())].into() };
+    let word =
+        |answer: &str, ward: &str| flow::Answered { answer: answer.to_owned(), words: [("ward".to_owned(), ward.to_owned())].into() };
     assert!(run.can_use(&word("found", "saiwai")));
     assert!(!run.can_use(&word("found", "tokyo")) && !run.can_use(&word("maybe", "saiwai")));
 }

@@ -1,8 +1,8 @@
 //! Everything that the engine can say has happened. Reading this file is reading the product.
 
 use crate::{
-    AgentId, BreakReason, CallId, Digit, FlowName, KeptFor, Lang, LegId, Level, LineId, LookupId, MailboxId, Millis, Number, OfferId, Person,
-    PromptId, QueueId, Redacted, Seq, Skill, StepId, TicketId, UnixMillis, Version,
+    AgentId, BreakReason, CallId, Digit, FlowName, KeptFor, Lang, LegId, Level, LineId, LookupId, MailboxId, Millis, Number, OfferId,
+    Person, PromptId, QueueId, Redacted, Seq, Skill, StepId, TicketId, UnixMillis, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -27,4 +27,4 @@ pub use link::{Datagram, Link, Weather};
 pub use people::{Again, Clerk, Habits, Neighbour, PersonId, Resident};
 pub use scenario::{Caller, Kind, Piece, Scenario, Shift, Tally, Trouble};
 pub use town::Town;
-pub use world::{Told, Voice, World};
+pub use world::{House, Told, Voice, World};

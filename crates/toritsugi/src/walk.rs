@@ -9,7 +9,7 @@ use crate::files::Files;
 use crate::words::{Stop, clock, say};
 use crate::zone::parse_day;
 use clap::Args;
-use flow::{Ask, Book, Calendar, Draft, Heard, Note, Run, Severity, Spoken, Tongue, Wanted};
+use flow::{Answered, Ask, Book, Calendar, Draft, Heard, Note, Run, Severity, Spoken, Tongue, Wanted};
 use model::{Digit, Estimate, FlowName, Instant, KeyMeaning, Millis, Now, Number, QueueEnd, QueueFacts, TransferEnd, UnixMillis};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
@@ -116,6 +116,10 @@ enum Stage {
     Queue,
     /// A line outside rings; nobody answers after that.
     Ringing(Instant),
+    /// Another house is asked.
+    Asked,
+    /// A message is recorded.
+    Recording,
     /// With a person.
     Talking,
     Over,
@@ -240,6 +244,17 @@ impl<'a, W: Write> Walk<'a, W> {
             (Stage::Ringing(_), "refused") => Heard::NotTransferred(TransferEnd::Refused),
             (Stage::Ringing(_), "full") => Heard::NotTransferred(TransferEnd::AtCapacity),
             (Stage::Ringing(_), "failed") => Heard::NotTransferred(TransferEnd::Failed),
+            (Stage::Recording, "empty") => Heard::Recorded { kept: false },
+            (Stage::Recording, "full") => Heard::NotRecorded,
+            (Stage::Asked, "failed") => Heard::NotAnswered,
+            (Stage::Asked, words) => {
+                let mut words = words.split_whitespace();
+                let answer = words.next().filter(|word| self.run.usable().0.contains(word))?.to_owned();
+                let words = words.filter_map(|word| word.split_once('=')).map(|(name, word)| (name.to_owned(), word.to_owned())).collect();
+                let answered = Answered { answer, words };
+                // What is not listed cannot be used, here as in the city.
+                if self.run.can_use(&answered) { Heard::Answered(answered) } else { Heard::NotAnswered }
+            }
             (Stage::Talking, "lost") => Heard::Returned,
             (Stage::Talking, "done") => Heard::Served,
             _ => return None,
@@ -265,10 +280,28 @@ impl<'a, W: Write> Walk<'a, W> {
         Ok(())
     }
 
+    /// What another house may answer.
+    fn answers(&self) -> String {
+        let (answers, keep) = self.run.usable();
+        let keep = keep.iter().map(|(name, words)| format!(" [{name}={}]", words.join("|"))).collect::<String>();
+        match self.tongue {
+            Tongue::En => format!("it answers: {}{keep} · failed · Enter or w5: it says nothing yet · q", answers.join(" · ")),
+            Tongue::Ja => format!("回答: {}{keep} · failed（回答なし） · Enter か w5: まだ答えない · q", answers.join(" · ")),
+        }
+    }
+
     /// What can be typed here.
     fn offer(&mut self) -> io::Result<()> {
+        if self.stage == Stage::Asked {
+            return self.line(&self.answers());
+        }
         self.line(match self.stage {
-            Stage::Flow | Stage::Over => word(
+            Stage::Recording => word(
+                self.tongue,
+                "#, Enter or w: you have said it · empty: you say nothing · full: the box is full · q",
+                "#、Enter か w: 話し終える · empty: 何も話さない · full: 伝言箱がいっぱい · q",
+            ),
+            Stage::Asked | Stage::Flow | Stage::Over => word(
                 self.tongue,
                 "keys, Enter, w5, q; busy: queues are long from now on; quiet: they are short",
                 "キー、Enter、w5、q。busy: これから待ち列が混む、quiet: 空く",
@@ -295,6 +328,9 @@ impl<'a, W: Write> Walk<'a, W> {
     fn silence(&mut self) -> io::Result<()> {
         if self.stage == Stage::Talking {
             return self.tell(Heard::Served);
+        }
+        if self.stage == Stage::Recording {
+            return self.tell(Heard::Recorded { kept: true });
         }
         for _ in 0..EVENTS_MAX {
             let Some(next) = self.next() else {
@@ -367,6 +403,13 @@ impl<'a, W: Write> Walk<'a, W> {
             Heard::Refused(_) | Heard::NotTransferred(_) => {
                 Some((Stage::Flow, word(self.tongue, "nobody takes the call", "受ける人がいません")))
             }
+            Heard::Recorded { kept: true } => Some((Stage::Flow, word(self.tongue, "the message is kept", "伝言をお預かりしました"))),
+            Heard::Recorded { kept: false } => {
+                Some((Stage::Flow, word(self.tongue, "nothing was said: no message is kept", "お話がなかったので、伝言は残りません")))
+            }
+            Heard::NotRecorded => Some((Stage::Flow, word(self.tongue, "the box takes no message", "伝言箱に録音できません"))),
+            Heard::Answered(_) => Some((Stage::Flow, word(self.tongue, "an answer comes", "回答がありました"))),
+            Heard::NotAnswered => Some((Stage::Flow, word(self.tongue, "no answer comes that can be used", "使える回答がありません"))),
             Heard::Started
             | Heard::Digit(_)
             | Heard::Played
@@ -451,6 +494,33 @@ impl<'a, W: Write> Walk<'a, W> {
                 self.line(&booked)?;
                 self.tell(Heard::CallbackBooked)
             }
+            Ask::Record { mailbox, max, .. } => {
+                self.stage = Stage::Recording;
+                self.audible = true;
+                let (sounding, max) = (word(self.tongue, "beep! a message is recorded", "ピーッ。伝言を録音しています"), max.as_secs());
+                self.line(&match self.tongue {
+                    Tongue::En => format!("{sounding} in the box {mailbox}, for {max} s at most"),
+                    Tongue::Ja => format!("{sounding}（伝言箱 {mailbox}、最長 {max} 秒）"),
+                })?;
+                self.offer()
+            }
+            Ask::StopRecording => {
+                if self.stage == Stage::Recording {
+                    self.tell(Heard::Recorded { kept: true })
+                } else {
+                    Ok(())
+                }
+            }
+            Ask::Lookup { at, send, .. } => {
+                self.stage = Stage::Asked;
+                self.audible = true;
+                let names = send.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                self.line(&match self.tongue {
+                    Tongue::En => format!("{at} is asked, and sent: {names}"),
+                    Tongue::Ja => format!("{at} に問い合わせます（送るもの: {names}）"),
+                })?;
+                self.offer()
+            }
             Ask::Told { .. } => Ok(()),
             Ask::LeaveQueue => {
                 self.stage = Stage::Flow;
@@ -467,6 +537,9 @@ impl<'a, W: Write> Walk<'a, W> {
     fn notes(&mut self, note: Note) -> io::Result<()> {
         match note {
             Note::StepEntered { step } => {
+                if matches!(self.stage, Stage::Asked | Stage::Recording) {
+                    self.stage = Stage::Flow;
+                }
                 let position = self.run.position();
                 let class = ["", " priority=high", " priority=urgent"].get(usize::from(position.class)).copied().unwrap_or_default();
                 let variables: String = position.variables.iter().map(|(name, value)| format!(" {name}={value}")).collect();

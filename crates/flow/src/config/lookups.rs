@@ -92,7 +92,8 @@ fn url(node: &Node, problems: &mut Problems) -> Option<(String, u16, String)> {
     let text = node.text(problems)?;
     if text.value.starts_with("https://") {
         let en = "https is not available yet: let a proxy on this machine (stunnel, nginx) speak it, and write its http address here";
-        let ja = "https にはまだ対応していません。この機械のプロキシ（stunnel、nginx など）に中継させ、その http アドレスを書いてください。";
+        let ja =
+            "https にはまだ対応していません。この機械のプロキシ（stunnel、nginx など）に中継させ、その http アドレスを書いてください。";
         problems.error(text.at, "not_yet", en, ja).help("url: \"http://127.0.0.1:8090/tickets\"");
         return None;
     }
@@ -140,8 +141,17 @@ mod tests {
         assert_eq!(parts("http://127.0.0.1:8090/tickets").as_deref(), Some("127.0.0.1 8090 /tickets"));
         assert_eq!(parts("http://register.example").as_deref(), Some("register.example 80 /"));
         assert_eq!(parts("http://[::1]:81/a?b=c").as_deref(), Some("::1 81 /a?b=c"));
-        for broken in ["ftp://x/", "http://", "http://:80/", "http://a:0/", "http://a:99999/", "http://me:secret@a/", "http://a/b c", "http://[::1/", "http://a/#x"]
-        {
+        for broken in [
+            "ftp://x/",
+            "http://",
+            "http://:80/",
+            "http://a:0/",
+            "http://a:99999/",
+            "http://me:secret@a/",
+            "http://a/b c",
+            "http://[::1/",
+            "http://a/#x",
+        ] {
             assert_eq!(parts(broken), None, "{broken}");
         }
     }

@@ -54,7 +54,9 @@ impl Step {
         let mut fields = Fields::of(body, key.at, problems)?;
         let say = Speech::needed(fields.take("say"), key.at, defaults.barge_in, problems);
         let mailbox = match fields.take("box") {
-            Some(node) => node.name::<MailboxId>(problems).filter(|name| crate::config::lookups::is_plain(name.value.as_str(), name.at, problems)),
+            Some(node) => {
+                node.name::<MailboxId>(problems).filter(|name| crate::config::lookups::is_plain(name.value.as_str(), name.at, problems))
+            }
             None => {
                 missing(problems, key.at, "box", "box: general");
                 None
@@ -164,7 +166,8 @@ fn between(
 /// A word that looks as if somebody were told, and nobody is, would be found out by a caller who waits for days.
 fn nobody_is_notified(fields: &mut Fields<'_>, problems: &mut Problems) {
     let Some((key, _)) = fields.entry("notify") else { return };
-    let en = "nobody is told by mail yet; whoever is on duty sees new messages in toritsugi_voicemail_unheard and by `toritsugi voicemail list`";
+    let en =
+        "nobody is told by mail yet; whoever is on duty sees new messages in toritsugi_voicemail_unheard and by `toritsugi voicemail list`";
     let ja = "メールなどの通知はまだありません。新しい伝言は toritsugi_voicemail_unheard と toritsugi voicemail list で分かります。";
     problems.error(key.at, "not_yet", en, ja).help("voicemail: { box: general, max: 2m, say: leave_message }");
 }
