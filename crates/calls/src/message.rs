@@ -107,7 +107,11 @@ impl Engine {
                 Stage::Asking | Stage::Beeping(_) | Stage::LastBeep(..) | Stage::Closing(_) => self.not_kept(now, id, NotKept::NotWritten),
             },
             TapeSays::Refused(why) => self.not_kept(now, id, why),
-            TapeSays::Dropped => self.not_kept(now, id, NotKept::Empty),
+            TapeSays::Dropped => {
+                // Broken off before anything was said: the caller had no chance.
+                let broken = message.stage == Stage::Closing(MessageEnd::BrokenOff);
+                self.not_kept(now, id, if broken { NotKept::NotWritten } else { NotKept::Empty });
+            }
             TapeSays::Kept { length } => {
                 let how = if let Stage::Closing(how) = message.stage { how } else { MessageEnd::BrokenOff };
                 let Some(message) = self.messages.remove(&id) else { return };

@@ -278,3 +278,121 @@ fn left(mailbox: &MailboxId, wav: &Path) -> Option<Left> {
     let note = fs::read(wav.with_extension(NOTE)).ok().and_then(|text| serde_json::from_slice(&text).ok());
     Some(Left { id, mailbox: mailbox.clone(), wav: wav.to_owned(), length: length(wav)?, note })
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A folder of its own, gone when it is dropped.
+    pub(crate) struct Folder(pub(crate) PathBuf);
+
+    impl Folder {
+        pub(crate) fn new(name: &str) -> Folder {
+            let path = std::env::temp_dir().join(format!("toritsugi-boxes-{}-{name}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            Folder(path)
+        }
+        pub(crate) fn boxes(&self) -> Boxes {
+            Boxes::new(self.0.join("voicemail")).with_limits(3, 0)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    pub(crate) fn slip(call: u64) -> Slip {
+        Slip {
+            mailbox: MailboxId::from("general"),
+            call: CallId(call),
+            begun: UnixMillis(1_787_533_200_000),
+            caller: "0801***0001".to_owned(),
+            lang: Lang::from("ja"),
+            sealed: Some("abcdef".to_owned()),
+        }
+    }
+
+    fn frames(reel: &mut Reel, count: u32) {
+        for n in 0..count {
+            reel.write(&[i16::try_from(n).unwrap(); FRAME]).unwrap();
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_message_is_for_its_owner_only_and_has_its_name_when_it_is_whole() {
+        let folder = Folder::new("owner");
+        let boxes = folder.boxes();
+        let mut reel = boxes.open(&slip(17)).unwrap();
+        frames(&mut reel, 100);
+        assert_eq!(boxes.list().unwrap(), [], "not while it is being written");
+        assert_eq!(reel.keep().unwrap(), Duration::from_secs(2));
+        let left = boxes.list().unwrap().remove(0);
+        assert_eq!((left.id.as_str(), left.length), ("17-1787533200", Duration::from_secs(2)));
+        assert_eq!(left.note.as_ref().map(|note| note.caller.as_str()), Some("0801***0001"));
+        assert_eq!((mode(&left.wav), mode(&left.wav.with_extension(NOTE))), (0o600, 0o600));
+        assert_eq!(mode(left.wav.parent().unwrap()), 0o700);
+        let pcm = media::wav::read(&fs::read(&left.wav).unwrap()).unwrap();
+        assert_eq!((pcm.rate, pcm.samples.len(), pcm.samples[50 * FRAME]), (8000, 100 * FRAME, 50));
+        left.erase().unwrap();
+        assert_eq!(fs::read_dir(left.wav.parent().unwrap()).unwrap().count(), 0, "its note is gone too");
+    }
+
+    #[test]
+    fn a_full_box_and_a_short_disk_refuse_and_lose_nothing() {
+        let folder = Folder::new("full");
+        let boxes = folder.boxes();
+        for call in 0..3 {
+            let mut reel = boxes.open(&slip(call)).unwrap();
+            frames(&mut reel, 60);
+            reel.keep().unwrap();
+        }
+        assert_eq!(boxes.open(&slip(9)).err(), Some(NotKept::BoxFull));
+        assert_eq!(boxes.list().unwrap().len(), 3);
+        boxes.list().unwrap()[0].erase().unwrap();
+        boxes.open(&slip(9)).unwrap().drop();
+        assert_eq!(boxes.clone().with_limits(3, u64::MAX).open(&slip(9)).err(), Some(NotKept::DiskShort));
+        assert_eq!(boxes.unheard(), [(MailboxId::from("general"), 2)].into());
+        assert_eq!(fs::read_dir(folder.0.join("voicemail/general")).unwrap().count(), 4, "what was thrown away left nothing");
+    }
+
+    #[test]
+    fn a_folder_that_is_a_file_is_not_written_and_a_second_message_of_the_same_second_is_none() {
+        let folder = Folder::new("odd");
+        let boxes = folder.boxes();
+        let reel = boxes.open(&slip(1)).unwrap();
+        assert_eq!(boxes.open(&slip(1)).err(), Some(NotKept::NotWritten), "the first is not written over");
+        reel.keep().unwrap();
+        fs::write(folder.0.join("voicemail/other"), "a file").unwrap();
+        let elsewhere = Slip { mailbox: MailboxId::from("other"), ..slip(2) };
+        assert_eq!(boxes.open(&elsewhere).err(), Some(NotKept::NotWritten));
+    }
+
+    #[test]
+    fn what_a_killed_engine_left_is_found_up_to_the_last_second() {
+        let folder = Folder::new("killed");
+        let boxes = folder.boxes();
+        let (mut long, mut short) = (boxes.open(&slip(1)).unwrap(), boxes.open(&slip(2)).unwrap());
+        frames(&mut long, 175);
+        frames(&mut short, 30);
+        // As if killed: nothing is finished, nothing is flushed any more.
+        std::mem::forget((long, short));
+        let mended = boxes.mend().unwrap();
+        assert_eq!(mended.iter().map(|left| (left.id.as_str(), left.length)).collect::<Vec<_>>(), [("1-1787533200", Duration::from_secs(3))]);
+        assert_eq!(boxes.list().unwrap(), mended);
+        assert_eq!(fs::read_dir(folder.0.join("voicemail/general")).unwrap().count(), 2, "of the short one nothing is left");
+        assert_eq!(boxes.mend().unwrap(), []);
+    }
+
+    #[test]
+    fn no_boxes_at_all_are_no_fault() {
+        let folder = Folder::new("none");
+        assert_eq!((folder.boxes().list().unwrap(), folder.boxes().mend().unwrap()), (vec![], vec![]));
+    }
+}

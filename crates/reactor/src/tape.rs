@@ -192,3 +192,65 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boxes::tests::{Folder, slip};
+
+    #[test]
+    fn frames_of_two_callers_become_two_files_and_the_boxes_are_counted() {
+        let folder = Folder::new("two");
+        let (says_in, mut says) = mpsc::channel(8);
+        let (count, mut unheard) = watch::channel(BTreeMap::new());
+        let (mut desk, feed, writer) = start(folder.boxes(), says_in, count).unwrap();
+        for n in [1, 2] {
+            assert_eq!(desk.tell(RecordId(n), Tape::Open(Box::new(slip(n)))), None);
+            assert_eq!(says.blocking_recv(), Some((RecordId(n), TapeSays::Ready)));
+        }
+        for _ in 0..100 {
+            assert!(feed.frame(RecordId(1), &[7; FRAME]) && feed.frame(RecordId(2), &[9; FRAME]));
+        }
+        assert!(feed.frame(RecordId(3), &[1; FRAME]), "a frame of nobody's is taken, and goes nowhere");
+        assert_eq!(desk.tell(RecordId(1), Tape::Close { keep: true }), None);
+        assert_eq!(says.blocking_recv(), Some((RecordId(1), TapeSays::Kept { length: Duration::from_secs(2) })));
+        assert_eq!(desk.tell(RecordId(2), Tape::Close { keep: false }), None);
+        assert_eq!(says.blocking_recv(), Some((RecordId(2), TapeSays::Dropped)));
+        assert_eq!(desk.tell(RecordId(2), Tape::Close { keep: true }), None);
+        assert_eq!(says.blocking_recv(), Some((RecordId(2), TapeSays::Failed)), "there is no such message");
+        drop((desk, feed));
+        writer.join().unwrap();
+        assert_eq!(*unheard.borrow_and_update(), [(MailboxId::from("general"), 1)].into());
+        let left = folder.boxes().list().unwrap().remove(0);
+        assert!(media::wav::read(&std::fs::read(&left.wav).unwrap()).unwrap().samples.iter().all(|sample| *sample == 7));
+    }
+
+    #[test]
+    fn the_house_closes_during_a_message_and_it_is_kept() {
+        let folder = Folder::new("closes");
+        let (says_in, mut says) = mpsc::channel(8);
+        let (mut desk, feed, writer) = start(folder.boxes(), says_in, watch::channel(BTreeMap::new()).0).unwrap();
+        desk.tell(RecordId(1), Tape::Open(Box::new(slip(1))));
+        assert_eq!(says.blocking_recv(), Some((RecordId(1), TapeSays::Ready)));
+        (0..75).for_each(|_| assert!(feed.frame(RecordId(1), &[7; FRAME])));
+        drop((desk, feed));
+        writer.join().unwrap();
+        assert_eq!(folder.boxes().list().unwrap()[0].length, Duration::from_millis(1500));
+    }
+
+    #[test]
+    fn a_worker_never_waits_for_a_writer_that_is_behind_and_a_closing_is_not_lost() {
+        let (strips, inbox) = sync_channel(2);
+        let (mut desk, feed) = (Desk { strips: strips.clone(), waiting: VecDeque::new() }, Feed(strips));
+        assert!(feed.frame(RecordId(1), &[0; FRAME]) && feed.frame(RecordId(1), &[0; FRAME]));
+        assert!(!feed.frame(RecordId(1), &[0; FRAME]), "it is told at once");
+        assert_eq!(desk.tell(RecordId(2), Tape::Open(Box::new(slip(2)))), Some(TapeSays::Refused(NotKept::NotWritten)));
+        assert_eq!(desk.tell(RecordId(1), Tape::Close { keep: true }), None);
+        assert!(desk.is_behind());
+        assert!(matches!(inbox.recv(), Ok(Strip::Frame(..))));
+        assert_eq!((desk.push(), desk.is_behind()), (None, false));
+        assert!(matches!((inbox.recv(), inbox.recv()), (Ok(Strip::Frame(..)), Ok(Strip::Close(RecordId(1), true)))));
+        drop(inbox);
+        assert_eq!(desk.tell(RecordId(1), Tape::Close { keep: true }), Some(TapeSays::Failed));
+    }
+}
