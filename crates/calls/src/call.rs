@@ -388,7 +388,7 @@ impl Call {
 
     /// The stage at which a caller who hangs up gives up; `None` for whoever got what they called for.
     pub(crate) fn abandon_stage(&self, now: Now) -> Option<AbandonStage> {
-        if self.was_served() && !self.in_queue() || self.booked || self.left_message {
+        if self.was_served() && !self.in_queue() || self.booked || self.left_message && !self.in_queue() {
             return None;
         }
         if now.mono.since(self.arrived.mono) < SHORT {

@@ -363,7 +363,7 @@ impl Engine {
 
     fn on_media(&mut self, now: Now, leg: LegId, event: media::Event) {
         if let media::Event::Recorded { id, how, length, spoken } = event {
-            return self.on_recorded(now, id, how, spoken, length);
+            return self.on_recorded(id, how, spoken, length);
         }
         let Some(owner) = self.legs.get(&leg).copied() else { return };
         if let media::Event::Closed(stats) = event {

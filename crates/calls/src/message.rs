@@ -37,8 +37,8 @@ enum Stage {
     Recording(Instant, bool),
     /// It was full: the caller hears so.
     LastBeep(PlayId, Duration),
-    /// The file is being closed.
-    Closing(MessageEnd),
+    /// The file is being closed; whether to be kept.
+    Closing(MessageEnd, bool),
 }
 
 impl Engine {
@@ -66,19 +66,19 @@ impl Engine {
     }
 
     /// The caller has said what was to be said.
-    pub(crate) fn stop_message(&mut self, now: Now, call: &mut Call) {
+    pub(crate) fn stop_message(&mut self, call: &mut Call) {
         let Some((id, message)) = self.messages.iter_mut().find(|(_, message)| message.call == call.id && message.awaited) else { return };
         let (id, after) = (*id, message.after);
         match message.stage {
-            Stage::Asking => message.stage = Stage::Closing(MessageEnd::Key),
+            Stage::Asking => message.stage = Stage::Closing(MessageEnd::Key, false),
             Stage::Beeping(play) => {
-                message.stage = Stage::Closing(MessageEnd::Key);
+                message.stage = Stage::Closing(MessageEnd::Key, false);
                 self.media(after, call.leg.id, Media::Stop(play));
                 self.act(after, Act::Tape(id, Tape::Close { keep: false }));
             }
             Stage::Recording(..) => self.media(after, call.leg.id, Media::StopRecord(id)),
-            Stage::LastBeep(_, spoken) => self.close_message(now, id, MessageEnd::Full, spoken),
-            Stage::Closing(_) => {}
+            Stage::LastBeep(_, spoken) => self.close_message(id, MessageEnd::Full, spoken),
+            Stage::Closing(..) => {}
         }
     }
 
@@ -96,7 +96,7 @@ impl Engine {
                     self.beep(after, leg, play);
                 }
                 // The caller is gone, or has changed their mind.
-                Stage::Asking | Stage::Closing(_) => self.act(after, Act::Tape(id, Tape::Close { keep: false })),
+                Stage::Asking | Stage::Closing(..) => self.act(after, Act::Tape(id, Tape::Close { keep: false })),
                 Stage::Beeping(_) | Stage::Recording(..) | Stage::LastBeep(..) => {}
             },
             TapeSays::Failed => match &mut message.stage {
@@ -104,16 +104,16 @@ impl Engine {
                     *broken = true;
                     self.media(after, leg, Media::StopRecord(id));
                 }
-                Stage::Asking | Stage::Beeping(_) | Stage::LastBeep(..) | Stage::Closing(_) => self.not_kept(now, id, NotKept::NotWritten),
+                Stage::Asking | Stage::Beeping(_) | Stage::LastBeep(..) | Stage::Closing(..) => self.not_kept(now, id, NotKept::NotWritten),
             },
             TapeSays::Refused(why) => self.not_kept(now, id, why),
             TapeSays::Dropped => {
                 // Broken off before anything was said: the caller had no chance.
-                let broken = message.stage == Stage::Closing(MessageEnd::BrokenOff);
+                let broken = matches!(message.stage, Stage::Closing(MessageEnd::BrokenOff, _));
                 self.not_kept(now, id, if broken { NotKept::NotWritten } else { NotKept::Empty });
             }
             TapeSays::Kept { length } => {
-                let how = if let Stage::Closing(how) = message.stage { how } else { MessageEnd::BrokenOff };
+                let how = if let Stage::Closing(how, _) = message.stage { how } else { MessageEnd::BrokenOff };
                 let Some(message) = self.messages.remove(&id) else { return };
                 self.note(Event::MessageLeft { call, mailbox: message.mailbox, length: Millis::from(length), how });
                 if message.awaited {
@@ -144,19 +144,19 @@ impl Engine {
         let of_call = self.messages.iter_mut().filter(|(_, message)| message.call == call.id);
         let Some((id, message)) = of_call.map(|(id, message)| (*id, message)).find(|(_, message)| beeps(&message)) else { return false };
         match message.stage {
-            Stage::LastBeep(_, spoken) => self.close_message(now, id, MessageEnd::Full, spoken),
+            Stage::LastBeep(_, spoken) => self.close_message(id, MessageEnd::Full, spoken),
             Stage::Beeping(_) => {
                 message.stage = Stage::Recording(now.mono, false);
                 let (after, max, silence) = (message.after, message.max, message.silence);
                 self.media(after, call.leg.id, Media::Record { id, max, silence });
             }
-            Stage::Asking | Stage::Recording(..) | Stage::Closing(_) => {}
+            Stage::Asking | Stage::Recording(..) | Stage::Closing(..) => {}
         }
         true
     }
 
     /// A recording is over; its leg may be gone already.
-    pub(crate) fn on_recorded(&mut self, now: Now, id: RecordId, how: RecordEnd, spoken: Duration, length: Duration) {
+    pub(crate) fn on_recorded(&mut self, id: RecordId, how: RecordEnd, spoken: Duration, length: Duration) {
         let Some(message) = self.messages.get_mut(&id) else { return };
         let (after, leg, call) = (message.after, message.leg, message.call);
         let broken = matches!(message.stage, Stage::Recording(_, true));
@@ -176,14 +176,14 @@ impl Engine {
             }
             RecordEnd::Full => MessageEnd::Full,
         };
-        self.close_message(now, id, end, spoken);
+        self.close_message(id, end, spoken);
     }
 
-    fn close_message(&mut self, _: Now, id: RecordId, end: MessageEnd, spoken: Duration) {
+    fn close_message(&mut self, id: RecordId, end: MessageEnd, spoken: Duration) {
         let Some(message) = self.messages.get_mut(&id) else { return };
-        message.stage = Stage::Closing(end);
-        let after = message.after;
-        self.act(after, Act::Tape(id, Tape::Close { keep: !spoken.is_zero() }));
+        let (after, keep) = (message.after, !spoken.is_zero());
+        message.stage = Stage::Closing(end, keep);
+        self.act(after, Act::Tape(id, Tape::Close { keep }));
     }
 
     /// Whether a message of this call is being recorded that is long enough to count.
@@ -191,7 +191,8 @@ impl Engine {
         let counts = |message: &Message| match message.stage {
             Stage::Asking | Stage::Beeping(_) => false,
             Stage::Recording(since, _) => now.mono.since(since) >= LEAST,
-            Stage::LastBeep(..) | Stage::Closing(_) => true,
+            Stage::LastBeep(_, spoken) => !spoken.is_zero(),
+            Stage::Closing(_, keep) => keep,
         };
         self.messages.values().any(|message| message.call == call.id && counts(message))
     }
@@ -211,14 +212,14 @@ impl Engine {
             match message.stage {
                 // The box has not answered yet: when it does, nobody is there.
                 Stage::Asking => {}
-                Stage::Beeping(_) => self.close_message(now, id, MessageEnd::HungUp, Duration::ZERO),
+                Stage::Beeping(_) => self.close_message(id, MessageEnd::HungUp, Duration::ZERO),
                 // The session says how it ended when it is closed.
                 Stage::Recording(since, _) => kept |= now.mono.since(since) >= LEAST,
                 Stage::LastBeep(_, spoken) => {
                     kept |= !spoken.is_zero();
-                    self.close_message(now, id, MessageEnd::Full, spoken);
+                    self.close_message(id, MessageEnd::Full, spoken);
                 }
-                Stage::Closing(_) => kept = true,
+                Stage::Closing(_, keep) => kept |= keep,
             }
         }
         if kept {

@@ -284,7 +284,7 @@ impl Engine {
                     call.run.handle(now, if booked { Heard::CallbackBooked } else { Heard::CallbackRefused });
                 }
                 Ask::Record { mailbox, max, silence } => self.take_message(now, call, mailbox, max, silence),
-                Ask::StopRecording => self.stop_message(now, call),
+                Ask::StopRecording => self.stop_message(call),
                 Ask::Lookup { at, send, timeout } => self.look_up(now, call, &at, send, timeout),
                 Ask::Told { estimate } => {
                     if let Some(ticket) = call.ticket() {

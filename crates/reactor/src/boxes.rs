@@ -384,7 +384,10 @@ pub(crate) mod tests {
         // As if killed: nothing is finished, nothing is flushed any more.
         std::mem::forget((long, short));
         let mended = boxes.mend().unwrap();
-        assert_eq!(mended.iter().map(|left| (left.id.as_str(), left.length)).collect::<Vec<_>>(), [("1-1787533200", Duration::from_secs(3))]);
+        assert_eq!(
+            mended.iter().map(|left| (left.id.as_str(), left.length)).collect::<Vec<_>>(),
+            [("1-1787533200", Duration::from_secs(3))]
+        );
         assert_eq!(boxes.list().unwrap(), mended);
         assert_eq!(fs::read_dir(folder.0.join("voicemail/general")).unwrap().count(), 2, "of the short one nothing is left");
         assert_eq!(boxes.mend().unwrap(), []);

@@ -258,9 +258,9 @@ fn a_caller_who_hangs_up_takes_the_question_along() {
     let mut world = town();
     world.add_house("register", House::Silent);
     let ada = caller(&mut world, "WWWW6");
-    world.run_until(secs(16));
+    world.run_until(secs(12));
     assert_eq!(world.left_open(), 1, "it is being asked");
-    world.at(secs(16), ada, Command::HangUp);
+    world.at(secs(12), ada, Command::HangUp);
     rest(&mut world);
     assert_eq!(looked_up(&world), [LookupEnd::CallerGone]);
 }
@@ -272,7 +272,7 @@ fn the_sixty_fifth_question_at_once_is_not_asked_and_its_caller_goes_to_a_person
     for _ in 0..65 {
         caller(&mut world, "WWWW6");
     }
-    world.run_until(secs(18));
+    world.run_until(secs(12));
     assert_eq!(looked_up(&world), [LookupEnd::TooMany]);
     assert_eq!(world.left_open(), 64);
 }
@@ -282,7 +282,7 @@ fn keys_during_a_lookup_change_nothing_and_the_caller_hears_music() {
     let mut world = town();
     world.add_house("register", House::Silent);
     let ada = caller(&mut world, "WWWW6");
-    world.at(secs(17), ada, Command::Press(vec![Key::Digit(model::Digit::from_char('9').unwrap())]));
+    world.at(secs(11), ada, Command::Press(vec![Key::Digit(model::Digit::from_char('9').unwrap())]));
     rest(&mut world);
     assert_eq!(path(&world)[2..], ["ask=failed", "general"]);
 }

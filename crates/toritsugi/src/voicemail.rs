@@ -117,7 +117,7 @@ fn line(left: &Left, zone: &Zone) -> String {
     };
     let secs = left.length.as_millis().div_ceil(1000);
     let length = format!("{}:{:02}", secs / 60, secs % 60);
-    format!("{:<20} {:<12} {when:<19} {length:>6}  {lang:<8} {caller:<14} {call}", left.id, left.mailbox)
+    format!("{:<20} {:<12} {when:<19} {length:>6}  {lang:<8} {caller:<14} {call}", left.id, left.mailbox.as_str())
 }
 
 /// Without the sealed number: whoever needs it asks for it.

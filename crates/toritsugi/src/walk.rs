@@ -637,6 +637,46 @@ mod tests {
         golden("walk.en.txt", &walked(Tongue::En, "2026-08-24 10:00", None, "2\n1\nw95\n5\n3\nbusy\n\na\nlost\n?\na\n\n"));
     }
 
+    /// What a walk through a small flow prints.
+    fn walked_small(step: &str, typed: &str) -> String {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let files = Files::find(&CityArgs { config: Some(root.join("config")), flows: Some(root.join("flows")) }).unwrap();
+        let text = |path: &str| std::fs::read_to_string(root.join("flows/examples").join(path)).unwrap();
+        let mut sources = files.read().unwrap();
+        sources.retain(|source| source.path.contains("config/") || source.path.contains("prompts/"));
+        let mut add = |path: &str, text: String| sources.push(flow::Source { path: path.to_owned(), text });
+        add("flows/city.yaml", text(&format!("{step}.yaml")));
+        add("flows/prompts/examples.yaml", text("prompts.yaml"));
+        add("config/lookups.yaml", "vaccine: { url: \"http://127.0.0.1:8090/tickets\" }\n".to_owned());
+        let draft = flow::read(sources);
+        let known = Known { voices: ["ja"].map(model::Lang::from).into(), ..Known::default() };
+        let book = flow::check(&draft, &known).book.unwrap();
+        let wall = moment("2026-08-24 10:00", draft.calendar()).unwrap();
+        let mut out = Vec::new();
+        let mut walk = Walk::new(Arc::new(book), &draft, &|_| None, &"city".into(), None, wall, Tongue::En, &mut out).unwrap();
+        walk.go(&mut typed.as_bytes(), true).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn whoever_walks_says_what_another_house_answers() {
+        let found = walked_small("lookup", "2\n12345\n?\nfound ward=kawasaki\nq\n");
+        assert!(found.contains("vaccine is asked, and sent: ticket") && !found.contains("12345\n  "), "{found}");
+        assert!(found.contains("it answers: found · full · unknown [ward=kawasaki|saiwai] · failed"), "{found}");
+        assert!(found.contains("  which  ") && found.contains("priority=high"), "{found}");
+        assert!(walked_small("lookup", "2\n12345\nfound ward=tokyo\nq\n").contains("no answer comes that can be used"));
+        let silent = walked_small("lookup", "2\n12345\n\nq\n");
+        assert!(silent.contains("  general  ") && !silent.contains("  which  "), "{silent}");
+    }
+
+    #[test]
+    fn whoever_walks_leaves_a_message_or_finds_the_box_full() {
+        let left = walked_small("voicemail", "2\n#\n");
+        assert!(left.contains("beep! a message is recorded in the box general, for 120 s at most"), "{left}");
+        assert!(left.contains("the message is kept") && left.contains("  thanks  "), "{left}");
+        assert!(walked_small("voicemail", "2\nw5\nfull\n").contains("  sorry  "));
+    }
+
     #[test]
     fn silence_leads_to_a_person_and_the_end_of_the_input_hangs_up() {
         let told = walked(Tongue::En, "2026-08-24 10:00", None, "\n\n\n");
