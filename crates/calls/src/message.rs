@@ -140,9 +140,9 @@ impl Engine {
 
     /// A beep of ours has sounded, if this is one. True if so.
     pub(crate) fn on_beep(&mut self, now: Now, call: &Call, play: PlayId) -> bool {
-        let beeps = |message: &&mut Message| matches!(message.stage, Stage::Beeping(id) | Stage::LastBeep(id, _) if id == play);
-        let of_call = self.messages.iter_mut().filter(|(_, message)| message.call == call.id);
-        let Some((id, message)) = of_call.map(|(id, message)| (*id, message)).find(|(_, message)| beeps(&message)) else { return false };
+        let beeps = |message: &Message| matches!(message.stage, Stage::Beeping(id) | Stage::LastBeep(id, _) if id == play);
+        let found = self.messages.iter_mut().find(|(_, message)| message.call == call.id && beeps(message));
+        let Some((id, message)) = found.map(|(id, message)| (*id, message)) else { return false };
         match message.stage {
             Stage::LastBeep(_, spoken) => self.close_message(id, MessageEnd::Full, spoken),
             Stage::Beeping(_) => {

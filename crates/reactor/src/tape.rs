@@ -19,6 +19,10 @@ const STRIPS_MAX: usize = 4096;
 const COUNTED_EVERY: Duration = Duration::from_secs(5);
 
 /// Something for the writer.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of them are frames: a box for each would be fifty allocations a second and message"
+)]
 pub(crate) enum Strip {
     Open(RecordId, Box<Slip>),
     Frame(RecordId, [i16; FRAME]),
