@@ -36,6 +36,8 @@ fn main() {
         }),
         confirmed,
         notes: Box::new(drop),
+        boxes: reactor::Boxes::new(std::env::temp_dir().join("toritsugi-bench")),
+        secrets: std::path::PathBuf::new(),
         clock: Clock::start(),
     };
     let handle = reactor::start(parts).expect("the engine starts");

@@ -111,7 +111,21 @@ const HOUSE: &[Room] = &[
         ],
         tests_with: &[],
     },
-    Room { storey: 3, name: "reactor", core: false, may: &["model", "calls", "media", "sip", "phone"], home_of: &[], tests_with: &[] },
+    Room {
+        storey: 3,
+        name: "reactor",
+        core: false,
+        may: &["model", "calls", "media", "sip", "phone"],
+        home_of: &[
+            ("hound", "writes callers' messages as WAV, frame by frame, on the writer's thread"),
+            ("rustix", "how much room a disk has left, without unsafe code of ours"),
+            ("serde_json", "the note beside a message; what is sent to another house, and its answer"),
+            ("hyper", "asks other houses over HTTP; it serves the web already"),
+            ("hyper-util", "lets hyper use tokio's sockets"),
+            ("http-body-util", "an answer of at most 16 KiB"),
+        ],
+        tests_with: &[],
+    },
     Room {
         storey: 3,
         name: "journal",

@@ -136,7 +136,11 @@ impl Engine {
                     self.rang_for_callback(now, id, &mut attempt, rang)
                 }
                 // Before the answer nobody sends, and nothing is played.
-                media::Event::Silent | media::Event::Digit(..) | media::Event::Played { .. } | media::Event::Closed(_) => true,
+                media::Event::Silent
+                | media::Event::Digit(..)
+                | media::Event::Played { .. }
+                | media::Event::Recorded { .. }
+                | media::Event::Closed(_) => true,
             },
             (Some(side), step) if side.id == leg => match event {
                 media::Event::Silent => {
@@ -151,6 +155,7 @@ impl Engine {
                 | media::Event::OpenFailed(_)
                 | media::Event::Digit(..)
                 | media::Event::Played { .. }
+                | media::Event::Recorded { .. }
                 | media::Event::Closed(_) => true,
             },
             _ => self.on_person_media(now, id, &mut attempt, event),
@@ -655,6 +660,8 @@ impl Engine {
             after,
             wake: None,
             legs_made: PHONES_MAX + 1,
+            left_message: false,
+            job: None,
             claimed: place.class,
             claim: Some(booked.claim(attempt.ticket, since)),
             put_through: None,

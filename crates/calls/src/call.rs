@@ -5,8 +5,8 @@ use crate::ringing::Phones;
 use crate::{City, OpenCall, Place};
 use flow::Spoken;
 use model::{
-    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Estimate, Instant, LegId, Millis, Now, Number, OfferId, Party, Person,
-    PlayId, QueueId, Redacted, Seq, TicketId, TransferKind, UnixMillis,
+    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Estimate, Instant, JobId, LegId, Millis, Now, Number, OfferId, Party,
+    Person, PlayId, QueueId, Redacted, Seq, TicketId, TransferKind, UnixMillis,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -217,6 +217,10 @@ pub(crate) struct Call {
     /// The wake-up that is on the list for this call.
     pub(crate) wake: Option<Instant>,
     pub(crate) legs_made: u16,
+    /// A message of theirs is kept.
+    pub(crate) left_message: bool,
+    /// The question to another house that is under way.
+    pub(crate) job: Option<JobId>,
     /// The class of the claim, where a step of the flow asked for more than the caller had.
     pub(crate) claimed: u8,
 }
@@ -384,7 +388,7 @@ impl Call {
 
     /// The stage at which a caller who hangs up gives up; `None` for whoever got what they called for.
     pub(crate) fn abandon_stage(&self, now: Now) -> Option<AbandonStage> {
-        if self.was_served() && !self.in_queue() || self.booked {
+        if self.was_served() && !self.in_queue() || self.booked || self.left_message && !self.in_queue() {
             return None;
         }
         if now.mono.since(self.arrived.mono) < SHORT {

@@ -6,6 +6,8 @@ use crate::call_return::LastCallers;
 use crate::callback::Callbacks;
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
+use crate::lookup::Asked;
+use crate::message::Message;
 use crate::outbound::{CallsOut, WentOut};
 use crate::persons::Memories;
 use crate::presence::Breaks;
@@ -13,8 +15,8 @@ use crate::record::{self, Abroad, OpenCall, Record, State};
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
-    ActId, AgentId, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, LegId, Now, Number, OfferId, Party,
-    Person, Random, Refusal, Seq, Snapshot, TicketId,
+    ActId, AgentId, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, JobId, LegId, Now, Number, OfferId,
+    Party, Person, Random, RecordId, Refusal, Seq, Snapshot, TicketId,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -59,6 +61,8 @@ pub struct Engine {
     pub(crate) callbacks: Callbacks,
     /// Tickets whose place was asked for again: that they have it is no news.
     pub(crate) asked_again: BTreeSet<TicketId>,
+    pub(crate) messages: BTreeMap<RecordId, Message>,
+    pub(crate) jobs: BTreeMap<JobId, Asked>,
     pub(crate) last_callers: LastCallers,
     /// Calls that the journal knows and no machine does: their engine died. They are closed at the first input.
     orphans: BTreeMap<CallId, OpenCall>,
@@ -74,6 +78,8 @@ pub struct Engine {
     /// The highest ticket that the journal knows.
     pub(crate) placed_ticket: TicketId,
     pub(crate) last_play: u64,
+    pub(crate) last_record: u64,
+    pub(crate) last_job: u64,
     last_act: u64,
     last_seq: u64,
     /// The call in hand, for whoever has to say which one a panic belongs to.
@@ -137,6 +143,10 @@ impl Engine {
             tones: media::Tones::new(),
             callbacks: Callbacks::default(),
             asked_again: BTreeSet::new(),
+            messages: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            last_record: 0,
+            last_job: 0,
             last_callers: LastCallers::default(),
             orphans: BTreeMap::new(),
             next_round: None,
@@ -207,6 +217,8 @@ impl Engine {
             Input::Message { flow, from, bytes } => self.on_datagram(now, flow, from, &bytes),
             Input::Media(leg, event) => self.on_media(now, leg, event),
             Input::Control(id, control) => self.on_control(now, id, control),
+            Input::Tape(id, says) => self.on_tape(now, id, says),
+            Input::Done(job, done) => self.on_done(now, job, done),
             Input::Timeout => self.on_timeout(now),
         }
         self.pump(now);
@@ -325,7 +337,8 @@ impl Engine {
         let offer = self.offers.iter().find(|(_, call)| !alive(call)).map(|(o, _)| format!("offer {o} has no call"));
         let wake =
             self.wakes.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(_, c)| format!("a timer for call {c} that is gone"));
-        ticket.or(offer).or(wake).map_or_else(|| self.audit_breaks(), Err)
+        let job = self.jobs.iter().find(|(job, asked)| !self.asks(**job, asked)).map(|(job, _)| format!("job {job} is asked by nobody"));
+        ticket.or(offer).or(wake).or(job).map_or_else(|| self.audit_breaks(), Err)
     }
 
     /// Whether routing's own books agree, and nobody idle is left who may take somebody waiting: dearer than [`Engine::audit`], for tests
@@ -349,6 +362,9 @@ impl Engine {
     }
 
     fn on_media(&mut self, now: Now, leg: LegId, event: media::Event) {
+        if let media::Event::Recorded { id, how, length, spoken } = event {
+            return self.on_recorded(id, how, spoken, length);
+        }
         let Some(owner) = self.legs.get(&leg).copied() else { return };
         if let media::Event::Closed(stats) = event {
             self.note(Event::Media { leg, stats });

@@ -125,7 +125,7 @@ impl Engine {
                 }
                 // A dead phone must not keep a call out, its channel and its agent.
                 media::Event::Silent => engine.sip.handle_command(now, sip::Command::Probe { dialog: errand.leg.dialog }),
-                media::Event::Digit(..) | media::Event::Played { .. } | media::Event::Closed(_) => {}
+                media::Event::Digit(..) | media::Event::Played { .. } | media::Event::Recorded { .. } | media::Event::Closed(_) => {}
             }
         });
     }

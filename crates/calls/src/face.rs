@@ -2,10 +2,15 @@
 
 use crate::{City, Record};
 use bytes::Bytes;
-use model::{ActId, AgentId, BreakReason, CallId, ControlId, Event, FlowId, LegId, Seq, Snapshot};
+use model::{
+    ActId, AgentId, BreakReason, CallId, ControlId, Event, FlowId, Instant, JobId, Lang, LegId, Lookup, LookupEnd, MailboxId, NotKept,
+    RecordId, Redacted, Seq, Snapshot, UnixMillis,
+};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -23,6 +28,10 @@ pub enum Input {
     Media(LegId, media::Event),
     /// Somebody at the edge asks for something; a [`Reply`] follows.
     Control(ControlId, Control),
+    /// The room where messages are kept says something.
+    Tape(RecordId, TapeSays),
+    /// A job that [`Act::Start`] gave to the edge is done; exactly once for each that was not cancelled.
+    Done(JobId, Result<Answer, LookupEnd>),
     /// The time that [`crate::Engine::poll_timeout`] named has come.
     Timeout,
 }
@@ -61,8 +70,88 @@ pub enum Act {
     },
     /// Tell a media session. Legs of one call share `leg.0 >> 16`: they belong on one worker.
     Media(LegId, media::Command),
+    /// Tell the room where messages are kept.
+    Tape(RecordId, Tape),
+    /// Do something slow; [`Input::Done`] follows, by the deadline.
+    Start {
+        /// Which job.
+        job: JobId,
+        /// By then it is done, or has failed.
+        deadline: Instant,
+        /// What.
+        what: Job,
+    },
+    /// Nobody wants this job's answer any more.
+    Cancel(JobId),
     /// Answer a [`Control`].
     Reply(ControlId, Reply),
+}
+
+/// Something slow.
+#[derive(Clone, Debug)]
+pub enum Job {
+    /// Ask another house.
+    Fetch(Box<Question>),
+}
+
+/// A question to another house.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Whom, and how.
+    pub lookup: Lookup,
+    /// What is sent, by name. It may be what a caller typed.
+    pub send: BTreeMap<String, Redacted<String>>,
+}
+
+/// What another house answered: the words of one flat object, by their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer(pub BTreeMap<String, String>);
+
+/// What is done with a message's file.
+#[derive(Clone, Debug)]
+pub enum Tape {
+    /// Is there room for it? [`TapeSays::Ready`] or [`TapeSays::Refused`] follows.
+    Open(Box<Slip>),
+    /// No more frames come. [`TapeSays::Kept`], [`TapeSays::Dropped`] or [`TapeSays::Failed`] follows.
+    Close {
+        /// False: there is nothing in it, throw it away.
+        keep: bool,
+    },
+}
+
+/// What stands beside a message. It names nobody to whom the city's key is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slip {
+    /// In which box.
+    pub mailbox: MailboxId,
+    /// By whose call.
+    pub call: CallId,
+    /// When it begins.
+    pub begun: UnixMillis,
+    /// The caller's number, masked.
+    pub caller: String,
+    /// The caller's language.
+    pub lang: Lang,
+    /// The number itself, sealed with the city's key; `None` where it is withheld.
+    pub sealed: Option<String>,
+}
+
+/// What the room of the messages says of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TapeSays {
+    /// Its file is open.
+    Ready,
+    /// It takes none.
+    Refused(NotKept),
+    /// It cannot be written any more. What was written is there, until it is closed.
+    Failed,
+    /// Its file is whole and durable.
+    Kept {
+        /// What it holds.
+        length: Duration,
+    },
+    /// It was thrown away, as it was asked to be.
+    Dropped,
 }
 
 /// A request from the edge.

@@ -15,6 +15,8 @@ mod engine;
 mod errand;
 mod face;
 mod gate;
+mod lookup;
+mod message;
 mod offer;
 mod outbound;
 mod persons;
@@ -29,7 +31,7 @@ mod will;
 
 pub use city::City;
 pub use engine::Engine;
-pub use face::{Act, Control, Input, NotSet, Output, Reply, Wake};
+pub use face::{Act, Answer, Control, Input, Job, NotSet, Output, Question, Reply, Slip, Tape, TapeSays, Wake};
 pub use gate::Gate;
 pub use outbound::WentOut;
 pub use persons::{Kept, Memories};

@@ -120,7 +120,7 @@ impl Engine {
                 }
             }
             media::Event::Digit(digit, _held) => self.on_agent_key(now, call, digit),
-            media::Event::Opened(_) | media::Event::OpenFailed(_) | media::Event::Closed(_) => {}
+            media::Event::Opened(_) | media::Event::OpenFailed(_) | media::Event::Recorded { .. } | media::Event::Closed(_) => {}
         }
     }
 
@@ -140,7 +140,11 @@ impl Engine {
                 }
             }
             // Before the answer nobody sends, and nothing is played.
-            media::Event::Silent | media::Event::Played { .. } | media::Event::Digit(..) | media::Event::Closed(_) => {}
+            media::Event::Silent
+            | media::Event::Played { .. }
+            | media::Event::Digit(..)
+            | media::Event::Recorded { .. }
+            | media::Event::Closed(_) => {}
         }
     }
 

@@ -235,7 +235,11 @@ impl Engine {
                 self.sip.handle_command(now, sip::Command::Probe { dialog: outside.leg.dialog });
                 Came::Nothing
             }
-            media::Event::Opened(_) | media::Event::Digit(..) | media::Event::Played { .. } | media::Event::Closed(_) => Came::Nothing,
+            media::Event::Opened(_)
+            | media::Event::Digit(..)
+            | media::Event::Played { .. }
+            | media::Event::Recorded { .. }
+            | media::Event::Closed(_) => Came::Nothing,
         }
     }
 

@@ -103,6 +103,8 @@ impl Engine {
             after: Seq(0),
             wake: None,
             legs_made: 1,
+            left_message: false,
+            job: None,
             claimed: 0,
         });
         call.after = self.commit(Record::Arrived { call: id, open: Box::new(call.open_call(None)) });
@@ -123,6 +125,7 @@ impl Engine {
                 self.note(Event::Refused { why: Refusal::NoPort, person: call.person.clone() });
                 self.end_call(now, call, CallEnd::InternalError, Party::Engine);
             }
+            media::Event::Played { id, .. } if self.on_beep(now, call, id) => {}
             media::Event::Played { id, how } if call.sound.play() == Some(id) => match how {
                 PlayEnd::Finished | PlayEnd::Failed => {
                     call.sound = Sound::Quiet;
@@ -140,7 +143,7 @@ impl Engine {
             }
             media::Event::Silent => self.sip.handle_command(now, sip::Command::Probe { dialog: call.leg.dialog }),
             // The end of something that no longer matters.
-            media::Event::Played { .. } | media::Event::Closed(_) => {}
+            media::Event::Played { .. } | media::Event::Recorded { .. } | media::Event::Closed(_) => {}
         }
     }
 
@@ -280,6 +283,9 @@ impl Engine {
                     let booked = self.book_callback(now, call, wanted, terms);
                     call.run.handle(now, if booked { Heard::CallbackBooked } else { Heard::CallbackRefused });
                 }
+                Ask::Record { mailbox, max, silence } => self.take_message(now, call, mailbox, max, silence),
+                Ask::StopRecording => self.stop_message(call),
+                Ask::Lookup { at, send, timeout } => self.look_up(now, call, &at, send, timeout),
                 Ask::Told { estimate } => {
                     if let Some(ticket) = call.ticket() {
                         self.acd.told(now.mono, ticket.id, estimate);
@@ -463,7 +469,7 @@ impl Engine {
 
     /// The call is over: both sides are let go, its record is written, nothing of it stays.
     pub(crate) fn end_call(&mut self, now: Now, call: &mut Call, end: CallEnd, by: Party) {
-        let gave_up = call.abandon_stage(now).filter(|_| by == Party::Caller);
+        let gave_up = call.abandon_stage(now).filter(|_| by == Party::Caller && !self.leaves_message(now, call));
         let open = call.open_call(None);
         self.drop_offer(now, call, model::OfferEnd::Withdrawn);
         match std::mem::replace(&mut call.stage, Stage::Over) {
@@ -492,7 +498,10 @@ impl Engine {
             Stage::Answering | Stage::Menu | Stage::Ringing(..) | Stage::Whispering(..) => {}
             Stage::Over => return,
         }
+        self.give_up_lookup(now, call);
+        let message = self.end_message(now, call);
         let end = match end {
+            CallEnd::AbandonedInMenu | CallEnd::FlowEnded | CallEnd::CallerVanished if message => CallEnd::MessageLeft,
             CallEnd::AbandonedInMenu | CallEnd::FlowEnded | CallEnd::CallerVanished if call.booked => CallEnd::CallbackBooked,
             other => other,
         };

@@ -5,7 +5,7 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use model::{Number, Person, Random, TicketId};
+use model::{CallId, Number, Person, Random, TicketId};
 use sha2::{Digest, Sha256};
 
 /// Bytes that SHA-256 works on at once.
@@ -44,6 +44,21 @@ impl Vault {
     /// Opens what [`Vault::seal`] made for the same claim; `None` when it was changed, or made with another key.
     pub fn open(&self, ticket: TicketId, sealed: &str) -> Option<Number> {
         Number::parse(&self.numbers().open(ticket.0, sealed)?).ok()
+    }
+
+    /// Seals the number of somebody who left a message, for the call that it was left in.
+    pub fn seal_message(&self, random: &mut Random, call: CallId, number: &Number) -> String {
+        self.messages().seal(random, call.0, number.as_str())
+    }
+
+    /// Opens what [`Vault::seal_message`] made for the same call; `None` when it was changed, or made with another key.
+    pub fn open_message(&self, call: CallId, sealed: &str) -> Option<Number> {
+        Number::parse(&self.messages().open(call.0, sealed)?).ok()
+    }
+
+    /// Where numbers of people who left a message are sealed.
+    fn messages(&self) -> Drawer {
+        Drawer::new(&self.key, b"numbers beside messages")
     }
 
     /// Where numbers that callbacks go to are sealed.

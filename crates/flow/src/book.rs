@@ -7,7 +7,8 @@ use crate::prompts::Changing;
 use crate::speech::{Sentence, Spoken};
 use crate::steps::Step;
 use model::{
-    Agent, AgentId, Break, BreakReason, FlowName, Line, LineId, Millis, Number, PromptId, Queue, QueueId, Settings, StepId, Version,
+    Agent, AgentId, Break, BreakReason, FlowName, Line, LineId, Lookup, LookupId, Millis, Number, PromptId, Queue, QueueId, Settings,
+    StepId, Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,8 @@ pub struct Book {
     pub breaks: BTreeMap<BreakReason, Break>,
     /// Who may call in.
     pub lines: Vec<Line>,
+    /// Whom flows may ask over HTTP.
+    pub lookups: BTreeMap<LookupId, Lookup>,
     /// Which number leads to which flow.
     pub numbers: BTreeMap<Number, FlowName>,
     /// Everything that may be spoken.
@@ -77,6 +80,7 @@ impl Book {
             agents: draft.agents.iter().map(|(id, entry)| (id.clone(), entry.agent.clone())).collect(),
             breaks: draft.breaks.iter().map(|(reason, entry)| (reason.clone(), entry.declared.clone())).collect(),
             lines: draft.lines.iter().map(|entry| entry.line.clone()).collect(),
+            lookups: draft.lookups.clone(),
             numbers: draft.numbers.iter().map(|(number, flow)| (number.clone(), flow.value.clone())).collect(),
             sentences: sentences(draft),
             calendar: draft.calendar().clone(),

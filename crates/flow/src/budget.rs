@@ -124,7 +124,7 @@ impl<'a> Walk<'a> {
 
     fn takes(&self, way: &Way<'_>) -> bool {
         match way.by {
-            By::Itself | By::Hours { .. } => true,
+            By::Itself | By::Hours { .. } | By::Answer => true,
             By::Key(_) => self.caller != Caller::Silent,
             By::Silence => self.caller != Caller::Pressing,
             By::BadKey | By::Refused | By::Waited => false,

@@ -27,6 +27,8 @@ pub(crate) mod noun {
     pub(crate) const KEY: Noun = Noun { en: "word", ja: "項目" };
     pub(crate) const LANGUAGE: Noun = Noun { en: "language", ja: "言語" };
     pub(crate) const LINE: Noun = Noun { en: "line", ja: "回線" };
+    pub(crate) const LOOKUP: Noun = Noun { en: "lookup", ja: "問い合わせ先" };
+    pub(crate) const MAILBOX: Noun = Noun { en: "box", ja: "伝言箱" };
     pub(crate) const MUSIC: Noun = Noun { en: "music", ja: "音楽" };
     pub(crate) const NUMBER: Noun = Noun { en: "number", ja: "番号" };
     pub(crate) const PROMPT: Noun = Noun { en: "prompt", ja: "案内文" };

@@ -1,7 +1,7 @@
 //! A city as it was written, good or bad: every file read, every problem kept.
 
 use crate::calendar::Calendar;
-use crate::config::{self, FILES, agents, breaks, calendar, lines, queues};
+use crate::config::{self, FILES, agents, breaks, calendar, lines, lookups, queues};
 use crate::decode::nearest;
 use crate::problem::{At, Problems, Spot};
 use crate::program::{self, Flow};
@@ -10,7 +10,7 @@ use crate::second;
 use crate::speech::{Sentence, Spoken};
 use crate::tree::{Node, parse, shown};
 use jiff::civil::Date;
-use model::{AgentId, BreakReason, FlowName, Lang, Number, PromptId, Queue, QueueId, Settings, StepId, Version};
+use model::{AgentId, BreakReason, FlowName, Lang, Lookup, LookupId, Number, PromptId, Queue, QueueId, Settings, StepId, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One file of a city.
@@ -34,6 +34,7 @@ pub struct Draft {
     pub(crate) agents: BTreeMap<AgentId, agents::Entry>,
     pub(crate) breaks: BTreeMap<BreakReason, breaks::Entry>,
     pub(crate) lines: Vec<lines::Entry>,
+    pub(crate) lookups: BTreeMap<LookupId, Lookup>,
     pub(crate) numbers: BTreeMap<Number, At<FlowName>>,
     pub(crate) queues: BTreeMap<QueueId, queues::Entry>,
     pub(crate) calendar: calendar::Entries,
@@ -82,7 +83,7 @@ enum Kind<'s> {
 
 /// Reads the files of a city. Never fails; what is wrong is kept and told by [`check`](crate::check).
 ///
-/// A file is known by its place: `flows/*.yaml` (but those of `flows/examples/` are not read), `flows/prompts/*.yaml`, `config/{engine,agents,breaks,lines,numbers,queues,calendar}.yaml`,
+/// A file is known by its place: `flows/*.yaml` (but those of `flows/examples/` are not read), `flows/prompts/*.yaml`, `config/{engine,agents,breaks,lines,lookups,numbers,queues,calendar}.yaml`,
 /// and tables of holidays `config/**/*.csv`.
 pub fn read(sources: Vec<Source>) -> Draft {
     let mut draft = Draft {
@@ -95,6 +96,7 @@ pub fn read(sources: Vec<Source>) -> Draft {
         agents: BTreeMap::new(),
         breaks: BTreeMap::new(),
         lines: Vec::new(),
+        lookups: BTreeMap::new(),
         numbers: BTreeMap::new(),
         queues: BTreeMap::new(),
         calendar: calendar::Entries::default(),
@@ -207,6 +209,7 @@ impl Draft {
             Kind::Config("agents") => self.agents = agents::read(&node, &mut self.problems),
             Kind::Config("breaks") => self.breaks = breaks::read(&node, &mut self.problems),
             Kind::Config("lines") => self.lines = lines::read(&node, &mut self.problems),
+            Kind::Config("lookups") => self.lookups = lookups::read(&node, &mut self.problems),
             Kind::Config("numbers") => self.numbers = config::numbers::read(&node, &mut self.problems),
             Kind::Config("queues") => self.queues = queues::read(&node, top, &mut self.problems),
             Kind::Config("calendar") => self.calendar = calendar::read(&node, top, holidays, &mut self.problems),

@@ -7,9 +7,13 @@ use crate::decode::{Fields, is_name, missing, noun, unknown};
 use crate::draft::{self, Draft, Source};
 use crate::problem::{At, Problem, Problems, Spot};
 use crate::program::{Flow, priority};
+use crate::run::Answered;
+use crate::steps::{FAILED, Step};
 use crate::tree::{Key, Node, What, parse, shown};
 use jiff::civil::{Date, DateTime};
-use model::{AgentId, CallEnd, Digit, FlowName, Lang, Level, LineId, Number, PromptId, QueueId, Skill, StepId, UnixMillis};
+use model::{
+    AgentId, CallEnd, Digit, FlowName, Lang, Level, LineId, LookupId, MailboxId, Number, PromptId, QueueId, Skill, StepId, UnixMillis,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -48,6 +52,8 @@ pub struct Example {
     pub agents: Vec<Present>,
     /// Hotlines that are not as they should be.
     pub lines: BTreeMap<LineId, Hotline>,
+    /// What other houses answer; whoever is not named here does not answer.
+    pub lookups: BTreeMap<LookupId, Scripted>,
     /// Who calls.
     pub caller: Caller,
     /// Who calls besides.
@@ -84,6 +90,15 @@ impl Default for Hotline {
     fn default() -> Self {
         Hotline { busy: 0, answers: Some(ANSWERS), accepts: true }
     }
+}
+
+/// What another house does that is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scripted {
+    /// What it answers; `None`: nothing that could be used.
+    pub answers: Option<Answered>,
+    /// How long it takes.
+    pub after: Duration,
 }
 
 /// Somebody who calls.
@@ -135,6 +150,8 @@ pub struct Expect {
     pub within: Option<Duration>,
     /// How the call ends.
     pub ended: Option<CallEnd>,
+    /// In which box the caller leaves a message.
+    pub voicemail: Option<MailboxId>,
     /// Whether the caller is called back and talks.
     pub called_back: Option<bool>,
 }
@@ -212,6 +229,7 @@ impl Reader<'_> {
         let everybody = || self.draft.agents.keys().map(|agent| present(agent.clone())).collect();
         let agents: Vec<Present> = fields.take("agents").map_or_else(everybody, |n| self.agents(n, problems));
         let lines = fields.take("lines").map(|n| self.lines(n, problems)).unwrap_or_default();
+        let lookups = fields.take("lookups").map(|n| self.lookups(n, problems)).unwrap_or_default();
         let caller = match fields.entry("caller") {
             Some((key, caller)) => self.caller(caller, key.at, false, problems),
             None => {
@@ -230,7 +248,8 @@ impl Reader<'_> {
         };
         fields.finish(problems);
         let name = name?;
-        let example = Example { name: name.value, line: node.at.line, at: at?, agents, lines, caller: caller?, others, expect: expect? };
+        let example =
+            Example { name: name.value, line: node.at.line, at: at?, agents, lines, lookups, caller: caller?, others, expect: expect? };
         Some((example, name.at))
     }
 
@@ -316,6 +335,57 @@ impl Reader<'_> {
         lines
     }
 
+    /// `{ vaccine: found }`, `{ vaccine: { answer: found, ward: takatsu, after: 2s } }`, `{ vaccine: failed }`.
+    fn lookups(&self, node: &Node, problems: &mut Problems) -> BTreeMap<LookupId, Scripted> {
+        let mut lookups = BTreeMap::new();
+        for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+            if !self.draft.lookups.contains_key(key.text.as_str()) {
+                let known = self.draft.lookups.keys().map(LookupId::as_str);
+                unknown(problems, key.at, "unknown_lookup", noun::LOOKUP, &key.text, known);
+            } else if let Some(scripted) = self.scripted(&key.text, value, problems) {
+                lookups.insert(LookupId::from(key.text.as_str()), scripted);
+            }
+        }
+        lookups
+    }
+
+    fn scripted(&self, lookup: &str, node: &Node, problems: &mut Problems) -> Option<Scripted> {
+        let mut scripted = Scripted { answers: None, after: Duration::ZERO };
+        let mut answered = Answered::default();
+        let What::Map(entries) = &node.what else {
+            answered.answer = self.answer(lookup, node, problems)?;
+            scripted.answers = (answered.answer != FAILED).then_some(answered);
+            return Some(scripted);
+        };
+        for (word, value) in entries {
+            match word.text.as_str() {
+                "answer" => answered.answer = self.answer(lookup, value, problems)?,
+                "after" => scripted.after = value.time(problems)?,
+                other => drop(answered.words.insert(other.to_owned(), value.text(problems)?.value.to_owned())),
+            }
+        }
+        if answered.answer.is_empty() {
+            missing(problems, node.at, "answer", "{ vaccine: { answer: found, after: 2s } }");
+            return None;
+        }
+        scripted.answers = (answered.answer != FAILED).then_some(answered);
+        Some(scripted)
+    }
+
+    /// A word that a step of this flow has a way for, or `failed`.
+    fn answer(&self, lookup: &str, node: &Node, problems: &mut Problems) -> Option<String> {
+        let word = node.text(problems)?;
+        let words_of = |step: &Step| match step {
+            Step::lookup(step) if step.house().as_str() == lookup => step.may_come().0.into_iter().map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        let known: Vec<String> = self.flow.steps.values().flat_map(|named| words_of(&named.step)).chain([FAILED.to_owned()]).collect();
+        if known.iter().all(|known| known != word.value) {
+            unknown(problems, word.at, "unknown_word", noun::KEY, word.value, known.iter().map(String::as_str));
+        }
+        Some(word.value.to_owned())
+    }
+
     /// Whether it is a line that callers are put through to.
     fn is_line(&self, name: &str, at: Spot, problems: &mut Problems) -> bool {
         let mut known = self.draft.lines.iter().filter(|entry| entry.line.target.is_some()).map(|entry| entry.line.id.as_str());
@@ -357,6 +427,7 @@ impl Reader<'_> {
                 let line = n.name::<LineId>(problems)?;
                 self.is_line(line.value.as_str(), line.at, problems).then_some(line.value)
             }),
+            voicemail: fields.take("voicemail").and_then(|n| self.mailbox(n, problems)),
             within: self.within(&mut fields, problems),
             ended: fields.take("ended").and_then(|n| ended(n, problems)),
             called_back: fields.take("called_back").and_then(|n| n.truth(problems)),
@@ -416,6 +487,17 @@ impl Reader<'_> {
             unknown(problems, queue.at, "unknown_queue", noun::QUEUE, queue.value.as_str(), known);
         }
         Some(queue.value)
+    }
+
+    /// A box in which a step of this flow takes messages.
+    fn mailbox(&self, node: &Node, problems: &mut Problems) -> Option<MailboxId> {
+        let mailbox = node.name::<MailboxId>(problems)?;
+        let of = |step: &Step| if let Step::voicemail(step) = step { Some(step.mailbox().to_string()) } else { None };
+        let known: Vec<String> = self.flow.steps.values().filter_map(|named| of(&named.step)).collect();
+        if known.iter().all(|known| known != mailbox.value.as_str()) {
+            unknown(problems, mailbox.at, "unknown_box", noun::MAILBOX, mailbox.value.as_str(), known.iter().map(String::as_str));
+        }
+        Some(mailbox.value)
     }
 
     fn lang(&self, node: &Node, problems: &mut Problems) -> Option<Lang> {

@@ -9,10 +9,10 @@ use crate::problem::At;
 use crate::program::{Flow, Set, VARIABLES_MAX};
 use crate::prompts::{Changing, MINUTES, POSITION_MAX};
 use crate::speech::{Speech, Spoken};
-use crate::steps::{Go, State};
+use crate::steps::{Go, State, Step};
 use model::{
-    AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, Need, Now, NumberKind, PromptId, QueueEnd, QueueFacts, QueueId,
-    Redacted, ScheduleId, StepId, TransferEnd, Version,
+    AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, LookupId, MailboxId, Need, Now, NumberKind, PromptId, QueueEnd,
+    QueueFacts, QueueId, Redacted, ScheduleId, StepId, TransferEnd, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -63,6 +63,17 @@ pub enum Heard {
     CallbackBooked,
     /// It is not: the number may not be called, or the window will not come in time.
     CallbackRefused,
+    /// The recording is over, and its file closed.
+    Recorded {
+        /// Whether there is a message: who said nothing has left none.
+        kept: bool,
+    },
+    /// There was no recording, or it broke off: the caller must be led elsewhere.
+    NotRecorded,
+    /// Another house has answered.
+    Answered(Answered),
+    /// It has not, or not so that it can be used.
+    NotAnswered,
     /// Agent and caller talk; the run is quiet.
     Connected,
     /// The agent's leg was lost before or while talking: back in the queue, waiting.
@@ -112,6 +123,26 @@ pub enum Ask {
         /// How.
         terms: CallbackTerms,
     },
+    /// Record a message after a beep; [`Heard::Recorded`] or [`Heard::NotRecorded`] follows.
+    Record {
+        /// In which box.
+        mailbox: MailboxId,
+        /// The greatest length.
+        max: Duration,
+        /// Silence that ends it.
+        silence: Duration,
+    },
+    /// The message is over, if one is being recorded.
+    StopRecording,
+    /// Ask another house; [`Heard::Answered`] or [`Heard::NotAnswered`] follows.
+    Lookup {
+        /// Whom.
+        at: LookupId,
+        /// What is sent, by name.
+        send: BTreeMap<String, Sent>,
+        /// How long it may take, every attempt included.
+        timeout: Duration,
+    },
     /// The caller was told this wait: whether it was true can be judged when it is over.
     Told {
         /// As it was known when it was told.
@@ -123,6 +154,24 @@ pub enum Ask {
     HangUp,
     /// Something worth noting.
     Note(Note),
+}
+
+/// What another house answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// The word that decides the way.
+    pub answer: String,
+    /// Its other words, by their names.
+    pub words: BTreeMap<String, String>,
+}
+
+/// A value that is sent to another house.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// This text; it may be what the caller typed.
+    Text(Redacted<String>),
+    /// The number that the caller calls from.
+    Caller,
 }
 
 /// Whom a caller waits for.
@@ -383,6 +432,19 @@ impl Run {
     pub fn typed(&self, name: &str) -> Option<&Redacted<String>> {
         self.caller.typed.get(name)
     }
+    /// Whether the step that the caller is at can use this answer: its word has a way, and every word to keep is listed.
+    pub fn can_use(&self, answered: &Answered) -> bool {
+        let step = self.program(&self.book).and_then(|flow| flow.steps.get(&self.step)).map(|named| &named.step);
+        step.is_some_and(|step| matches!(step, Step::lookup(lookup) if lookup.knows(answered)))
+    }
+    /// The words that the step that the caller is at can use of an answer: those of `answer`, and of what is kept; nothing where nobody
+    /// is asked.
+    pub fn usable(&self) -> (Vec<&str>, BTreeMap<&str, Vec<&str>>) {
+        match self.program(&self.book).and_then(|flow| flow.steps.get(&self.step)).map(|named| &named.step) {
+            Some(Step::lookup(lookup)) => lookup.may_come(),
+            _ => (Vec::new(), BTreeMap::new()),
+        }
+    }
     /// The way so far: `greeting`, `language=1`, `hours=open`, at most the first 64 steps.
     pub fn path(&self) -> &[String] {
         &self.caller.path
@@ -473,6 +535,16 @@ impl Caller {
     pub(crate) fn ask(&mut self, ask: Ask) {
         self.out.push_back(ask);
     }
+    /// A caller without a call, for tests of one step.
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Caller {
+        Caller::new(Lang::from("ja"), 0, BTreeSet::new(), Vec::new())
+    }
+    /// What was asked for since somebody looked last.
+    #[cfg(test)]
+    pub(crate) fn asked(&mut self) -> Vec<Ask> {
+        self.out.drain(..).collect()
+    }
     pub(crate) fn note(&mut self, note: Note) {
         self.ask(Ask::Note(note));
     }
@@ -505,6 +577,11 @@ impl Caller {
     /// A word that was remembered.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str)
+    }
+    /// What is known under a name: what was typed, a word that was remembered, or the language.
+    pub(crate) fn known(&self, name: &str) -> Option<Redacted<String>> {
+        let word = || if name == crate::target::LANG { Some(self.lang.as_str()) } else { self.variable(name) };
+        self.typed.get(name).cloned().or_else(|| word().map(|word| Redacted::new(word.to_owned())))
     }
     /// A key that means nothing at this moment.
     pub(crate) fn note_ignored(&mut self, scene: &Scene<'_>, digit: Digit) {

@@ -81,7 +81,11 @@ fn two_thousand_damaged_cities_never_panic() {
                         Ask::Prompt { .. } => run.handle(now, if random.below(3) == 0 { key(&mut random) } else { Heard::Played }),
                         Ask::Look { .. } => run.handle(now, Heard::Facts(None)),
                         Ask::Enqueue(_) | Ask::Transfer { .. } | Ask::Callback { .. } | Ask::HangUp => over = true,
-                        Ask::Music(_) | Ask::Hush | Ask::Told { .. } | Ask::LeaveQueue | Ask::Note(_) => {}
+                        Ask::Record { .. } => {
+                            run.handle(now, if random.below(3) == 0 { Heard::NotRecorded } else { Heard::Recorded { kept: true } })
+                        }
+                        Ask::Lookup { .. } => run.handle(now, Heard::NotAnswered),
+                        Ask::StopRecording | Ask::Music(_) | Ask::Hush | Ask::Told { .. } | Ask::LeaveQueue | Ask::Note(_) => {}
                     }
                 }
                 if over {

@@ -143,6 +143,9 @@ fn told(ask: Ask) -> Option<String> {
         }
         Ask::Callback { wanted, .. } => format!("callback {}", wanted.queue),
         Ask::Told { estimate } => format!("told at most {} s", estimate.high.0 / 1000),
+        Ask::Record { mailbox, max, silence } => format!("record {mailbox} {} s, silence {} s", max.as_secs(), silence.as_secs()),
+        Ask::StopRecording => "stop recording".to_owned(),
+        Ask::Lookup { at, timeout, .. } => format!("look up {at} {} s", timeout.as_secs()),
         Ask::LeaveQueue => "leave queue".to_owned(),
         Ask::HangUp => "hang up".to_owned(),
         Ask::Note(Note::StepEntered { .. }) => return None,
@@ -434,7 +437,7 @@ fn whatever_is_heard_at_whatever_time_does_no_harm() {
         let (mut caller, _) = Resident::calls(Arc::clone(&book), common::MONDAY);
         for _ in 0..200 {
             let key = Digit::from_event(u8::try_from(random.below(16)).unwrap()).unwrap();
-            let heard = match random.below(17) {
+            let heard = match random.below(21) {
                 0 => Heard::Started,
                 1..=3 => Heard::Digit(key),
                 4..=6 => Heard::Played,
@@ -446,7 +449,11 @@ fn whatever_is_heard_at_whatever_time_does_no_harm() {
                 12 => Heard::NotTransferred(TransferEnd::Failed),
                 13 => Heard::CallbackBooked,
                 14 => Heard::CallbackRefused,
-                15 => Heard::Facts(Some(QueueFacts { waiting: 99, expected: minutes(40), ..QueueFacts::default() })),
+                15 => Heard::Recorded { kept: seed % 2 == 0 },
+                16 => Heard::NotRecorded,
+                17 => Heard::Answered(flow::Answered::default()),
+                18 => Heard::NotAnswered,
+                19 => Heard::Facts(Some(QueueFacts { waiting: 99, expected: minutes(40), ..QueueFacts::default() })),
                 _ => Heard::Returned,
             };
             caller.tell(heard);

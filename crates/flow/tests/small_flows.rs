@@ -16,6 +16,9 @@ fn city(example: &Source) -> Vec<Source> {
     let mut sources: Vec<Source> = shipped().into_iter().filter(|s| s.path != CITY && !s.path.starts_with("flows/examples/")).collect();
     sources.push(Source { path: CITY.to_owned(), text: example.text.clone() });
     let words = files(&root().join("flows/examples"), &["."]).into_iter().find(|s| s.path.ends_with("prompts.yaml"));
+    // Whom the example of `lookup` asks: the comment at its top, as a file.
+    let vaccine = "vaccine: { url: \"http://127.0.0.1:8090/tickets\", timeout: 2s, retries: 1 }\n".to_owned();
+    sources.push(Source { path: "config/lookups.yaml".to_owned(), text: vaccine });
     sources.extend(words.map(|words| Source { path: "flows/prompts/examples.yaml".to_owned(), text: words.text }));
     sources.sort_by(|a, b| a.path.cmp(&b.path));
     sources
@@ -61,6 +64,7 @@ fn hear_out(run: &mut Run, now: Now) {
         match ask {
             Ask::Prompt { .. } => run.handle(now, Heard::Played),
             Ask::Look { .. } => run.handle(now, Heard::Facts(None)),
+            Ask::StopRecording => run.handle(now, Heard::Recorded { kept: true }),
             _ => {}
         }
     }
@@ -211,4 +215,73 @@ fn what_was_typed_is_in_no_note_no_path_and_no_position() {
     for written in [noted, format!("{run:?}"), serde_json::to_string(&position).unwrap()] {
         assert!(!written.contains("90817") && !written.contains("digit: Digit(9)"), "{written}");
     }
+}
+
+#[test]
+fn hash_ends_a_message_and_whoever_is_not_served_at_night_can_leave_one() {
+    let (path, mut run) = path("voicemail", "2#");
+    assert_eq!(path, ["main=2", "message=left", "thanks"]);
+    assert_eq!(run.poll_output(), None);
+    assert_eq!(self::path("voicemail", "2").0, ["main=2", "message"], "it records until something ends it");
+    // The edge says nothing at all: the flow does not wait for ever.
+    assert_eq!(self::path("voicemail", &format!("2{}", "w".repeat(141))).0, ["main=2", "message=failed", "sorry"]);
+}
+
+/// The same caller, at the lookup, to whom `heard` happens.
+fn looked_up(heard: Heard) -> (Vec<String>, Run) {
+    let (_, mut run) = path("lookup", "212345");
+    let now = Now { mono: Instant::from_millis(1_000_000), wall: common::MONDAY };
+    run.handle(now, heard);
+    hear_out(&mut run, now);
+    (run.path().to_vec(), run)
+}
+
+fn answered(answer: &str, ward: Option<&str>) -> Heard {
+    let words = ward.map(|ward| ("ward".to_owned(), ward.to_owned())).into_iter().collect();
+    Heard::Answered(flow::Answered { answer: answer.to_owned(), words })
+}
+
+#[test]
+fn the_word_of_the_answer_decides_the_way_and_a_kept_word_the_rules() {
+    assert_eq!(looked_up(answered("full", None)).0[2..], ["find=full", "no_room"]);
+    assert_eq!(looked_up(answered("unknown", None)).0[2..], ["find=unknown", "not_found", "general"]);
+    let (path, run) = looked_up(answered("found", Some("kawasaki")));
+    assert_eq!((&path[2..], run.class()), (&["find=found".to_owned(), "which=rule1".to_owned(), "general".to_owned()][..], 1));
+    assert_eq!(looked_up(answered("found", None)).0[2..], ["find=found", "which=otherwise", "general"]);
+}
+
+#[test]
+fn whatever_else_comes_of_a_lookup_leads_to_failed() {
+    assert_eq!(looked_up(Heard::NotAnswered).0[2..], ["find=failed", "general"]);
+    assert_eq!(looked_up(answered("maybe", None)).0[2..], ["find=failed", "general"], "a word without a way");
+    // Nobody says anything at all: four seconds, and two for the fence.
+    assert_eq!(path("lookup", "212345wwwww").0[2..], ["find"]);
+    assert_eq!(path("lookup", "212345wwwwwww").0[2..], ["find=failed", "general"]);
+}
+
+#[test]
+fn a_lookup_is_sent_what_was_typed_and_says_so_to_nobody_else() {
+    let mut run = Run::new(book("lookup"), &FlowName::from("city")).unwrap();
+    let now = Now { mono: Instant::from_millis(1_000_000), wall: common::MONDAY };
+    run.handle(now, Heard::Started);
+    hear_out(&mut run, now);
+    for key in "212345".chars() {
+        run.handle(now, Heard::Digit(Digit::from_char(key).unwrap()));
+        if key != '5' {
+            hear_out(&mut run, now);
+        }
+    }
+    let asks: Vec<Ask> = std::iter::from_fn(|| run.poll_output()).collect();
+    let sent = asks.iter().find_map(|ask| if let Ask::Lookup { send, .. } = ask { send.get("ticket") } else { None });
+    assert!(matches!(sent, Some(flow::Sent::Text(text)) if text.reveal() == "12345"));
+    assert!(!format!("{asks:?} {:?}", run.position()).contains("12345"), "neither shown nor written down");
+}
+
+#[test]
+fn an_answer_with_a_word_that_is_not_listed_cannot_be_used() {
+    let (_, run) = path("lookup", "212345");
+    let word =
+        |answer: &str, ward: &str| flow::Answered { answer: answer.to_owned(), words: [("ward".to_owned(), ward.to_owned())].into() };
+    assert!(run.can_use(&word("found", "saiwai")));
+    assert!(!run.can_use(&word("found", "tokyo")) && !run.can_use(&word("maybe", "saiwai")));
 }

@@ -12,7 +12,7 @@
 //! keys for the machine of another house, [`Command::PassKeys`] lets them through.
 //!
 //! Deliberately absent: sockets, a jitter buffer for two (prompts need none, and a relayed packet is for the phone's own; a sum
-//! has a small one for each voice), mixing of five, encryption, recording, keys as tones in the sound, and resampling.
+//! has a small one for each voice), mixing of five, encryption, recording of conversations, keys as tones in the sound, and resampling.
 
 mod clip;
 pub mod dtmf;
@@ -22,6 +22,7 @@ mod latch;
 pub mod listen;
 mod play;
 mod rack;
+mod record;
 mod relay;
 pub mod rtcp;
 pub mod rtp;
@@ -31,7 +32,7 @@ pub mod wav;
 
 pub use clip::{Clip, Fault};
 pub use latch::Latch;
-pub use rack::{Channel, Command, Event, Far, MIX_MAX, OnKey, PlayEnd, Rack, Wire};
+pub use rack::{Channel, Command, Event, Far, MIX_MAX, OnKey, PlayEnd, Rack, RecordEnd, Wire};
 pub use tones::Tones;
 
 /// Samples a second of everything here.

@@ -1,10 +1,11 @@
 //! The sessions of one worker: commands in, packets through, events out.
 
 use crate::play::Playing;
+use crate::record::Recording;
 use crate::rtp::{HEADER, PACKET_MAX, Packet};
 use crate::session::{Content, Hears, Scratch, Session};
 use crate::{Clip, FRAME, g711, rtcp};
-use model::{Codec, Digit, Instant, LegId, MediaStats, MixId, PlayId, Random};
+use model::{Codec, Digit, Instant, LegId, MediaStats, MixId, PlayId, Random, RecordId};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,6 +33,12 @@ pub enum Channel {
 pub trait Wire {
     /// Sends one packet from a leg's socket. It may be lost; nobody is told.
     fn send(&mut self, leg: LegId, channel: Channel, to: SocketAddr, packet: &[u8]);
+    /// Takes one frame of a message that is being recorded, at 8000 Hz; false if it cannot be written down. A wire without a writer
+    /// takes none.
+    fn keep(&mut self, message: RecordId, frame: &[i16; FRAME]) -> bool {
+        let _ = (message, frame);
+        false
+    }
 }
 
 /// What to do with a leg.
@@ -70,6 +77,18 @@ pub enum Command {
     /// The keys of this leg reach the other leg of its mix too, until it leaves the mix: for the menu of another house. They do
     /// so only between two, never in a sum, and only to a phone that knows them. Outside a mix this does nothing.
     PassKeys,
+    /// Write down what this leg says from here on, frame by frame ([`Wire::keep`]); [`Event::Recorded`] follows when it is over. What it
+    /// hears is not written down.
+    Record {
+        /// Which.
+        id: RecordId,
+        /// The greatest length; at least 20 ms.
+        max: Duration,
+        /// Silence that ends it; at least 20 ms.
+        silence: Duration,
+    },
+    /// End this recording as [`RecordEnd::Stopped`]; nothing if it is over.
+    StopRecord(RecordId),
     /// End it; [`Event::Closed`] follows.
     Close,
 }
@@ -120,8 +139,34 @@ pub enum Event {
     Digit(Digit, Duration),
     /// Neither sound nor a report came for 30 s from a far end that should send; told again after another 30 s.
     Silent,
+    /// A recording is over; exactly once for each [`Command::Record`].
+    Recorded {
+        /// Which.
+        id: RecordId,
+        /// How it ended.
+        how: RecordEnd,
+        /// What was written down.
+        length: Duration,
+        /// Up to when somebody spoke; zero: never.
+        spoken: Duration,
+    },
     /// Its session is gone.
     Closed(MediaStats),
+}
+
+/// How a recording ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordEnd {
+    /// By a command.
+    Stopped,
+    /// It had its greatest length.
+    Full,
+    /// Nobody spoke any more.
+    Silent,
+    /// The leg was closed.
+    Closed,
+    /// A frame could not be written down, or the leg is not there.
+    Lost,
 }
 
 /// How a play ended.
@@ -174,7 +219,20 @@ impl Rack {
                     tell(&mut self.events, leg, Event::Opened(local));
                 }
                 Command::Play { id, .. } => tell(&mut self.events, leg, Event::Played { id, how: PlayEnd::Failed }),
-                Command::Connect(_) | Command::Stop(_) | Command::Join(_) | Command::Leave | Command::PassKeys | Command::Close => {}
+                Command::Record { id, .. } => {
+                    tell(
+                        &mut self.events,
+                        leg,
+                        Event::Recorded { id, how: RecordEnd::Lost, length: Duration::ZERO, spoken: Duration::ZERO },
+                    );
+                }
+                Command::StopRecord(_)
+                | Command::Connect(_)
+                | Command::Stop(_)
+                | Command::Join(_)
+                | Command::Leave
+                | Command::PassKeys
+                | Command::Close => {}
             }
             return;
         };
@@ -193,6 +251,8 @@ impl Rack {
             }
             Command::Leave => self.leave(leg),
             Command::PassKeys => session.passes_keys = session.mix.is_some(),
+            Command::Record { id, max, silence } => session.record(Recording::new(id, max, silence), |event| tell(events, leg, event)),
+            Command::StopRecord(id) => session.end_recording(Some(id), RecordEnd::Stopped, |event| tell(events, leg, event)),
             Command::Close => self.close(now, leg),
         }
     }
@@ -339,6 +399,7 @@ impl Rack {
         let Some(mut session) = self.sessions.remove(&leg) else { return };
         let events = &mut self.events;
         session.end_play(PlayEnd::Cut, |event| tell(events, leg, event));
+        session.end_recording(None, RecordEnd::Closed, |event| tell(events, leg, event));
         if let Some((to, packet, length)) = session.farewell(now).filter(|_| self.farewells.len() < FAREWELLS_MAX) {
             self.farewells.push_back(Farewell { leg, to, packet, length });
         }

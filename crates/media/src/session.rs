@@ -3,10 +3,11 @@
 use crate::dtmf::{Detector, Key};
 use crate::input::Input;
 use crate::play::{After, Playing};
+use crate::record::Recording;
 use crate::relay::Relay;
 use crate::rtp::{Arrival, HEADER, PACKET_MAX, Packet, Receiver, Sender};
-use crate::{Channel, Event, FRAME, Far, Latch, OnKey, PlayEnd, Wire, g711, rtcp};
-use model::{Codec, Instant, LegId, MediaStats, MixId, PlayId, Random};
+use crate::{Channel, Event, FRAME, Far, Latch, OnKey, PlayEnd, RecordEnd, Wire, g711, rtcp};
+use model::{Codec, Instant, LegId, MediaStats, MixId, PlayId, Random, RecordId};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub(crate) struct Session {
     detector: Detector,
     relay: Relay,
     playing: Option<Playing>,
+    /// What it says is written down.
+    recording: Option<Box<Recording>>,
     reporter: Reporter,
     foreign: u64,
     talk: Option<Talk>,
@@ -101,6 +104,7 @@ impl Session {
             detector: Detector::default(),
             relay: Relay::new(),
             playing: None,
+            recording: None,
             reporter: Reporter { cname, due: now, packets: 0, echo: None, reported: false },
             foreign: 0,
             talk: None,
@@ -145,6 +149,19 @@ impl Session {
     pub(crate) fn end_play(&mut self, how: PlayEnd, mut tell: impl FnMut(Event)) {
         if let Some(playing) = self.playing.take() {
             tell(Event::Played { id: playing.id, how });
+        }
+    }
+
+    /// What it says is written down from here on; a recording before this one is over.
+    pub(crate) fn record(&mut self, recording: Recording, tell: impl FnMut(Event)) {
+        self.end_recording(None, RecordEnd::Stopped, tell);
+        self.recording = Some(Box::new(recording));
+    }
+
+    /// Ends the recording of this id, or whichever there is.
+    pub(crate) fn end_recording(&mut self, id: Option<RecordId>, how: RecordEnd, mut tell: impl FnMut(Event)) {
+        if let Some(recording) = self.recording.take_if(|recording| id.is_none_or(|id| recording.id == id)) {
+            tell(recording.ended(how));
         }
     }
 
@@ -238,7 +255,10 @@ impl Session {
                     self.key(key, &mut tell);
                 }
             }
-            Content::Sound(_) => {
+            Content::Sound(codec) => {
+                if let Some(recording) = &mut self.recording {
+                    recording.handle_sound(packet, codec, arrival);
+                }
                 if let Some(key) = self.detector.handle_sound(packet) {
                     self.key(key, &mut tell);
                 }
@@ -334,6 +354,9 @@ impl Session {
     ) {
         if let Some(key) = self.detector.handle_timeout(now) {
             self.key(key, &mut tell);
+        }
+        if let Some(how) = self.recording.as_mut().and_then(|recording| recording.tick(wire)) {
+            self.end_recording(None, how, &mut tell);
         }
         let Some(talk) = &mut self.talk else {
             // A prompt waits for somebody to hear it.

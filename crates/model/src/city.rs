@@ -1,6 +1,6 @@
 //! The plain types of a city: who may call in, who answers, which queues there are.
 
-use crate::{AgentId, BreakReason, FlowName, Lang, Level, LineId, Need, Number, PromptId, QueueId, Skill};
+use crate::{AgentId, BreakReason, FlowName, Lang, Level, LineId, LookupId, Need, Number, PromptId, QueueId, Skill};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -314,6 +314,40 @@ impl Default for ServiceLevel {
     fn default() -> Self {
         ServiceLevel { answered_within: Duration::from_secs(20), target_percent: 80 }
     }
+}
+
+/// Whom flows may ask over HTTP (`config/lookups.yaml`), and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// Its name.
+    pub id: LookupId,
+    /// Name or address of the machine that is asked.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u16,
+    /// What is asked for there, from `/` on, with a query if one was written.
+    pub path: String,
+    /// How what is sent is sent.
+    pub method: LookupMethod,
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// Attempts after the first one.
+    pub retries: u32,
+    /// Where the host may be: whatever a name leads to, nothing is sent anywhere else.
+    pub allow: Vec<Net>,
+    /// The file in the state folder's `secrets/` whose lines are added as headers.
+    pub secret: Option<String>,
+    /// Whether flows may send the number that the caller calls from.
+    pub caller_number: bool,
+}
+
+/// How a lookup sends what it sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LookupMethod {
+    /// In the address, `?ticket=123`.
+    Get,
+    /// As a JSON object.
+    Post,
 }
 
 /// Where a number leads (`config/numbers.yaml`).

@@ -1,8 +1,8 @@
 //! Everything that the engine can say has happened. Reading this file is reading the product.
 
 use crate::{
-    AgentId, BreakReason, CallId, Digit, FlowName, KeptFor, Lang, LegId, Level, LineId, Millis, Number, OfferId, Person, PromptId, QueueId,
-    Redacted, Seq, Skill, StepId, TicketId, UnixMillis, Version,
+    AgentId, BreakReason, CallId, Digit, FlowName, KeptFor, Lang, LegId, Level, LineId, LookupId, MailboxId, Millis, Number, OfferId,
+    Person, PromptId, QueueId, Redacted, Seq, Skill, StepId, TicketId, UnixMillis, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -357,6 +357,37 @@ pub enum Event {
     NotDurable {
         /// Up to which record.
         seq: Seq,
+    },
+    /// A caller's message is kept: its file is whole, and has its name.
+    MessageLeft {
+        /// Whose.
+        call: CallId,
+        /// In which box.
+        mailbox: MailboxId,
+        /// How long it is.
+        length: Millis,
+        /// What ended it.
+        how: MessageEnd,
+    },
+    /// No message was kept.
+    MessageNotKept {
+        /// Whose it would have been.
+        call: CallId,
+        /// In which box.
+        mailbox: MailboxId,
+        /// Why.
+        why: NotKept,
+    },
+    /// Another house was asked about a caller's wish.
+    LookedUp {
+        /// Whose.
+        call: CallId,
+        /// Whom.
+        lookup: LookupId,
+        /// What came of it.
+        how: LookupEnd,
+        /// How long it took, repetitions included.
+        took: Millis,
     },
     /// A mistake of ours ended one call; the others go on.
     CallEvicted {
@@ -867,6 +898,8 @@ pub enum CallEnd {
     CancelledEarly,
     /// The flow came to its end: an announcement, then goodbye.
     FlowEnded,
+    /// The caller left a message in a box.
+    MessageLeft,
     /// The caller's phone vanished: no ACK, or no answer to our requests.
     CallerVanished,
     /// The engine was restarted under it.
@@ -877,7 +910,7 @@ pub enum CallEnd {
 
 impl CallEnd {
     /// All of them.
-    pub const ALL: [CallEnd; 10] = [
+    pub const ALL: [CallEnd; 11] = [
         CallEnd::Served,
         CallEnd::CallbackBooked,
         CallEnd::NotReached,
@@ -885,9 +918,81 @@ impl CallEnd {
         CallEnd::AbandonedInQueue,
         CallEnd::CancelledEarly,
         CallEnd::FlowEnded,
+        CallEnd::MessageLeft,
         CallEnd::CallerVanished,
         CallEnd::LostInRestart,
         CallEnd::InternalError,
+    ];
+}
+
+/// What ended a message that was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageEnd {
+    /// The caller pressed hash.
+    Key,
+    /// The caller hung up.
+    HungUp,
+    /// The caller said nothing more.
+    Silence,
+    /// It had the greatest length that the flow allows.
+    Full,
+    /// Something of ours broke off: what was said until then is kept.
+    BrokenOff,
+}
+
+/// Why a message was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NotKept {
+    /// Nothing was said, or for less than a second.
+    Empty,
+    /// The box holds as many messages as it may. None of them is thrown away for a new one.
+    BoxFull,
+    /// The disk has too little room left.
+    DiskShort,
+    /// The disk does not take what is written, or nobody is there to write.
+    NotWritten,
+}
+
+impl NotKept {
+    /// All of them.
+    pub const ALL: [NotKept; 4] = [NotKept::Empty, NotKept::BoxFull, NotKept::DiskShort, NotKept::NotWritten];
+}
+
+/// What came of asking another house.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LookupEnd {
+    /// It gave an answer that the flow knows.
+    Answered,
+    /// It gave an answer that cannot be read, is too large, or that the flow does not know.
+    Unreadable,
+    /// It said no: another status than 2xx, a redirect among them.
+    Refused,
+    /// Nobody took the connection, or it broke.
+    Unreachable,
+    /// No answer came in time.
+    TimedOut,
+    /// Its address is none that `allow` permits, or its secret cannot be read: nothing was sent.
+    NotAllowed,
+    /// Too many questions were open at once: nothing was sent.
+    TooMany,
+    /// The caller hung up first.
+    CallerGone,
+}
+
+impl LookupEnd {
+    /// All of them.
+    pub const ALL: [LookupEnd; 8] = [
+        LookupEnd::Answered,
+        LookupEnd::Unreadable,
+        LookupEnd::Refused,
+        LookupEnd::Unreachable,
+        LookupEnd::TimedOut,
+        LookupEnd::NotAllowed,
+        LookupEnd::TooMany,
+        LookupEnd::CallerGone,
     ];
 }
 
@@ -920,7 +1025,7 @@ macro_rules! words {
     )*};
 }
 words!(Refusal, KeyMeaning, QueueEnd, OfferEnd, PhoneGone, AgentState, Direction, CallEnd, Party);
-words!(TransferKind, TransferEnd, CallbackTry, CallbackEnd, AbandonStage);
+words!(TransferKind, TransferEnd, CallbackTry, CallbackEnd, AbandonStage, MessageEnd, NotKept, LookupEnd);
 
 #[cfg(test)]
 mod tests {

@@ -41,6 +41,8 @@ ids! {
     Seq,
     /// A slow job given to the edge.
     JobId,
+    /// One recording of a caller's message.
+    RecordId,
     /// A control request from the edge.
     ControlId,
     /// A media worker thread.
@@ -95,6 +97,10 @@ names! {
     BreakReason,
     /// A line's name in `config/lines.yaml`: who may call in.
     LineId,
+    /// A box for messages, by the name that flows give it.
+    MailboxId,
+    /// A question to another house, by its name in `config/lookups.yaml`.
+    LookupId,
     /// A schedule's name in `config/calendar.yaml`.
     ScheduleId,
     /// A version of the published city: the hash of its files, short.

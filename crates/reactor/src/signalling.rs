@@ -1,14 +1,18 @@
 //! The signalling thread: it owns the engine, the SIP socket and the gate, and waits for nothing but the next thing to happen.
 
+use crate::boxes::Boxes;
 use crate::clock::Clock;
+use crate::lookup::{self, Done, Order};
+use crate::tape;
 use crate::worker::Worker;
 use bytes::Bytes;
-use calls::{Act, Control, Engine, Gate, Input, Output, Record, Reply};
-use model::{ControlId, Event, FlowId, Instant, LegId, Seq, UnixMillis, WorkerStats};
+use calls::{Act, Control, Engine, Gate, Input, Output, Record, Reply, TapeSays};
+use model::{ControlId, Event, FlowId, Instant, JobId, LegId, LookupEnd, MailboxId, RecordId, Seq, UnixMillis, WorkerStats};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::UdpSocket;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -19,6 +23,11 @@ const DATAGRAMS_PER_TURN: usize = 32;
 const DATAGRAM_MAX: usize = 65_535;
 /// The only transport flow there is: our UDP socket.
 const UDP: FlowId = FlowId(0);
+
+/// Answers of the writer and of lookups on their way: as many as can be open at once, and more.
+const ANSWERS_MAX: usize = 1024;
+/// How soon a closing that found no room is tried again.
+const BEHIND: Duration = Duration::from_millis(20);
 
 /// What the signalling thread is made of.
 pub struct Parts {
@@ -36,6 +45,10 @@ pub struct Parts {
     pub confirmed: watch::Receiver<Seq>,
     /// Hears each event; must not wait.
     pub notes: Box<dyn FnMut(Event) + Send>,
+    /// Where callers leave messages.
+    pub boxes: Boxes,
+    /// The folder of the secrets that lookups name.
+    pub secrets: PathBuf,
     /// The process's clock.
     pub clock: Clock,
 }
@@ -45,9 +58,12 @@ pub struct Handle {
     controls: mpsc::Sender<(Control, oneshot::Sender<Reply>)>,
     /// What each media worker has done, renewed twice a second.
     pub workers: Vec<watch::Receiver<WorkerStats>>,
+    /// How many messages each box holds.
+    pub unheard: watch::Receiver<BTreeMap<MailboxId, u64>>,
     /// Becomes true when the signalling thread has ended, wanted or not.
     pub ended: watch::Receiver<bool>,
     thread: Option<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
 }
 
 impl Handle {
@@ -66,7 +82,8 @@ impl Handle {
     /// Ends the threads. Call [`Control::EndAll`] first, so that nobody is left hanging.
     pub fn stop(mut self) {
         drop(self.controls);
-        if let Some(thread) = self.thread.take() {
+        // The writer of messages closes what is open once nobody can feed it any more.
+        for thread in [self.thread.take(), self.writer.take()].into_iter().flatten() {
             let _ = thread.join();
         }
     }
@@ -80,9 +97,15 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
     parts.socket.set_nonblocking(true)?;
     // DESIGN section 3, threads: half for admission, half for what runs: 64 messages a call.
     let (events_in, events) = mpsc::channel(64 * parts.calls_max.max(8));
+    let (says_in, says) = mpsc::channel(ANSWERS_MAX);
+    let (count, unheard) = watch::channel(BTreeMap::new());
+    let (desk, feed, writer) = tape::start(parts.boxes, says_in, count)?;
+    let (done_in, done) = mpsc::channel(ANSWERS_MAX);
+    let lookups = lookup::start(parts.clock, parts.secrets, done_in)?;
     let workers = (0..parts.workers.max(1))
-        .map(|index| Worker::start(index, parts.clock, events_in.clone(), 64 * parts.calls_max.max(8)))
+        .map(|index| Worker::start_with(index, parts.clock, events_in.clone(), Some(feed.clone()), 64 * parts.calls_max.max(8)))
         .collect::<io::Result<Vec<_>>>()?;
+    drop(feed);
     let stats = workers.iter().map(|w| w.stats.clone()).collect();
     let (controls, asked) = mpsc::channel(64);
     let (end, ended) = watch::channel(false);
@@ -103,15 +126,18 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
                         asked: 0,
                         panics: Vec::new(),
                         failed_opens: Vec::new(),
+                        desk,
+                        lookups,
+                        unasked: Vec::new(),
                     };
-                    seat.run(events, asked, parts.confirmed).await;
+                    seat.run(Hears { events, asked, says, done }, parts.confirmed).await;
                 }
                 Err(fault) => tracing::error!(%fault, "the SIP socket cannot be used"),
             }
         });
         let _ = end.send(true);
     })?;
-    Ok(Handle { controls, workers: stats, ended, thread: Some(thread) })
+    Ok(Handle { controls, workers: stats, unheard, ended, thread: Some(thread), writer: Some(writer) })
 }
 
 struct Seat {
@@ -126,6 +152,18 @@ struct Seat {
     asked: u64,
     panics: Vec<Instant>,
     failed_opens: Vec<LegId>,
+    desk: tape::Desk,
+    lookups: mpsc::Sender<Order>,
+    /// What could not even be asked of the other threads, and so is answered here.
+    unasked: Vec<Input>,
+}
+
+/// Whom the seat listens to.
+struct Hears {
+    events: mpsc::Receiver<(LegId, media::Event)>,
+    asked: mpsc::Receiver<(Control, oneshot::Sender<Reply>)>,
+    says: mpsc::Receiver<(RecordId, TapeSays)>,
+    done: mpsc::Receiver<Done>,
 }
 
 /// What one turn of the loop brought.
@@ -134,22 +172,21 @@ enum Turn {
     Media(LegId, media::Event),
     Asked(Control, oneshot::Sender<Reply>),
     Confirmed(Seq),
+    Tape(RecordId, TapeSays),
+    Done(JobId, Result<calls::Answer, LookupEnd>),
     Time,
     Over,
 }
 
 impl Seat {
-    async fn run(
-        mut self,
-        mut events: mpsc::Receiver<(LegId, media::Event)>,
-        mut asked: mpsc::Receiver<(Control, oneshot::Sender<Reply>)>,
-        mut confirmed: watch::Receiver<Seq>,
-    ) {
+    async fn run(mut self, mut hears: Hears, mut confirmed: watch::Receiver<Seq>) {
         let mut buffer = vec![0; DATAGRAM_MAX];
         let mut journal_lives = true;
         self.drain();
         loop {
             let wake = [self.engine.poll_timeout().map(|(at, _)| at), self.gate.poll_timeout()].into_iter().flatten().min();
+            // A closing that found the writer's channel full is tried again soon.
+            let wake = if self.desk.is_behind() { Some(self.clock.mono() + BEHIND) } else { wake };
             let wake = self.clock.std(wake.unwrap_or_else(|| self.clock.mono() + Duration::from_secs(3600)));
             let turn = tokio::select! {
                 biased;
@@ -158,8 +195,10 @@ impl Seat {
                     journal_lives = changed.is_ok();
                     Turn::Confirmed(*confirmed.borrow_and_update())
                 }
-                event = events.recv() => event.map_or(Turn::Over, |(leg, event)| Turn::Media(leg, event)),
-                control = asked.recv() => control.map_or(Turn::Over, |(control, reply)| Turn::Asked(control, reply)),
+                event = hears.events.recv() => event.map_or(Turn::Over, |(leg, event)| Turn::Media(leg, event)),
+                control = hears.asked.recv() => control.map_or(Turn::Over, |(control, reply)| Turn::Asked(control, reply)),
+                Some((message, says)) = hears.says.recv() => Turn::Tape(message, says),
+                Some((job, done)) = hears.done.recv() => Turn::Done(job, done),
                 () = tokio::time::sleep_until(wake.into()) => Turn::Time,
                 _ = self.socket.readable() => Turn::Datagrams,
             };
@@ -172,8 +211,11 @@ impl Seat {
                     self.replies.insert(id, reply);
                     self.feed(Input::Control(id, control));
                 }
+                Turn::Tape(message, says) => self.feed(Input::Tape(message, says)),
+                Turn::Done(job, done) => self.feed(Input::Done(job, done)),
                 Turn::Confirmed(seq) => self.gate.handle_confirmed(seq),
                 Turn::Time => {
+                    self.desk.push();
                     let now = self.clock.mono();
                     if self.engine.poll_timeout().is_some_and(|(at, _)| at <= now) {
                         self.feed(Input::Timeout);
@@ -245,6 +287,10 @@ impl Seat {
                 (self.notes)(Event::NotDurable { seq });
             }
             // A worker that did not take an Open says so as a session that failed.
+            if let Some(answer) = self.unasked.pop() {
+                self.feed(answer);
+                continue;
+            }
             let Some(leg) = self.failed_opens.pop() else { return };
             self.feed(Input::Media(leg, media::Event::OpenFailed("the media worker is not answering".to_owned())));
         }
@@ -264,6 +310,20 @@ impl Seat {
                 if !self.workers[index].tell(leg, command) && open {
                     self.failed_opens.push(leg);
                 }
+            }
+            Act::Tape(message, tape) => {
+                if let Some(says) = self.desk.tell(message, tape) {
+                    self.unasked.push(Input::Tape(message, says));
+                }
+            }
+            Act::Start { job, deadline, what } => {
+                if self.lookups.try_send(Order::Start(job, deadline, what)).is_err() {
+                    self.unasked.push(Input::Done(job, Err(LookupEnd::TooMany)));
+                }
+            }
+            Act::Cancel(job) => {
+                // An answer that comes all the same is for nobody.
+                let _ = self.lookups.try_send(Order::Cancel(job));
             }
             Act::Reply(id, reply) => {
                 if let Some(asker) = self.replies.remove(&id) {

@@ -4,8 +4,9 @@
 //! No task, timer or thread a call: DESIGN section 4 has the measurements. The kernel's own work is the price of a packet.
 
 use crate::clock::Clock;
-use media::{Channel, Command, Event, Rack, Wire};
-use model::{Instant, LATENESS_BOUNDS_MICROS, LegId, Random, WorkerStats};
+use crate::tape::Feed;
+use media::{Channel, Command, Event, FRAME, Rack, Wire};
+use model::{Instant, LATENESS_BOUNDS_MICROS, LegId, Random, RecordId, WorkerStats};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -30,17 +31,28 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the thread. `events` hears what the sessions say.
+    /// Starts the thread, where nobody leaves messages. `events` hears what the sessions say.
     ///
     /// # Errors
     /// When the thread cannot be made.
     pub fn start(index: usize, clock: Clock, events: mpsc::Sender<(LegId, Event)>, backlog_max: usize) -> io::Result<Worker> {
+        Worker::start_with(index, clock, events, None, backlog_max)
+    }
+
+    /// The same; `feed` takes what callers leave.
+    pub(crate) fn start_with(
+        index: usize,
+        clock: Clock,
+        events: mpsc::Sender<(LegId, Event)>,
+        feed: Option<Feed>,
+        backlog_max: usize,
+    ) -> io::Result<Worker> {
         let (commands, inbox) = sync_channel(8192);
         let (publish, stats) = watch::channel(WorkerStats::default());
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), index).to_le_bytes());
         std::thread::Builder::new().name(format!("media-{index}")).spawn(move || {
-            let wire = Sockets { legs: BTreeMap::new(), stats: WorkerStats::default(), bucket: 0, lateness_micros: 0 };
+            let wire = Sockets { legs: BTreeMap::new(), stats: WorkerStats::default(), bucket: 0, lateness_micros: 0, feed };
             let slots = std::array::from_fn(|_| Vec::new());
             let bench =
                 Bench { rack: Rack::new(Random::new(seed)), wire, slots, clock, events, backlog: VecDeque::new(), backlog_max, publish };
@@ -77,6 +89,7 @@ struct Sockets {
     stats: WorkerStats,
     bucket: usize,
     lateness_micros: u64,
+    feed: Option<Feed>,
 }
 
 impl Wire for Sockets {
@@ -95,6 +108,10 @@ impl Wire for Sockets {
             Ok(_) => {}
             Err(_) => self.stats.send_failures += 1,
         }
+    }
+
+    fn keep(&mut self, message: RecordId, frame: &[i16; FRAME]) -> bool {
+        self.feed.as_ref().is_some_and(|feed| feed.frame(message, frame))
     }
 }
 

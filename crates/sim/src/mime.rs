@@ -3,8 +3,8 @@
 //! It answers the engine as `media::Rack` does (events of the same kind, in the same order) without 50 packets a second for each leg, so
 //! that hundreds of calls cost nothing. Sound itself is for scenarios with the real rack.
 
-use media::{Command, Event, OnKey, PlayEnd};
-use model::{Digit, Instant, LegId, MediaStats, MixId, PlayId};
+use media::{Command, Event, OnKey, PlayEnd, RecordEnd};
+use model::{Digit, Instant, LegId, MediaStats, MixId, PlayId, RecordId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,6 +13,9 @@ use std::time::Duration;
 const HOLD: Duration = Duration::from_millis(100);
 /// After this without a packet the rack says [`Event::Silent`], and again after as long.
 const SILENT: Duration = Duration::from_secs(30);
+
+/// How long a caller speaks who leaves a message, unless they end it.
+const SPEAKS: Duration = Duration::from_secs(8);
 
 /// The sessions of all legs.
 #[derive(Debug, Default)]
@@ -25,6 +28,8 @@ pub(crate) struct Mime {
     /// Keys that were pressed and are not yet let go.
     held: VecDeque<(Instant, LegId, Digit)>,
     events: VecDeque<(LegId, Event)>,
+    /// Whoever is asked for a message says nothing.
+    mute: bool,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +39,25 @@ struct Leg {
     mix: Option<MixId>,
     passes_keys: bool,
     silent_at: Option<Instant>,
+    recording: Option<Recording>,
+}
+
+/// A message: since when, when it ends by itself, and how.
+#[derive(Debug)]
+struct Recording {
+    id: RecordId,
+    since: Instant,
+    ends: Instant,
+    how: RecordEnd,
+    mute: bool,
+}
+
+impl Recording {
+    fn ended(&self, now: Instant, how: RecordEnd) -> Event {
+        let length = now.since(self.since);
+        let spoken = if self.mute { Duration::ZERO } else { length.min(SPEAKS) };
+        Event::Recorded { id: self.id, how, length, spoken }
+    }
 }
 
 #[derive(Debug)]
@@ -57,8 +81,13 @@ impl Mime {
             return;
         }
         let Some(session) = self.legs.get_mut(&leg) else {
-            if let Command::Play { id, .. } = command {
-                self.events.push_back((leg, Event::Played { id, how: PlayEnd::Failed }));
+            match command {
+                Command::Play { id, .. } => self.events.push_back((leg, Event::Played { id, how: PlayEnd::Failed })),
+                Command::Record { id, .. } => {
+                    let event = Event::Recorded { id, how: RecordEnd::Lost, length: Duration::ZERO, spoken: Duration::ZERO };
+                    self.events.push_back((leg, event));
+                }
+                _ => {}
             }
             return;
         };
@@ -96,7 +125,23 @@ impl Mime {
             }
             // Keys are heard by the engine whether or not they go on to somebody's phone.
             Command::PassKeys => session.passes_keys = session.mix.is_some(),
+            Command::Record { id, max, silence } => {
+                let mute = self.mute || session.silent_at.is_some();
+                let speaks = if mute { Duration::ZERO } else { SPEAKS };
+                let (length, how) = if max <= speaks + silence { (max, RecordEnd::Full) } else { (speaks + silence, RecordEnd::Silent) };
+                if let Some(before) = session.recording.replace(Recording { id, since: now, ends: now + length, how, mute }) {
+                    self.events.push_back((leg, before.ended(now, RecordEnd::Stopped)));
+                }
+            }
+            Command::StopRecord(id) => {
+                if let Some(recording) = session.recording.take_if(|recording| recording.id == id) {
+                    self.events.push_back((leg, recording.ended(now, RecordEnd::Stopped)));
+                }
+            }
             Command::Close => {
+                if let Some(recording) = session.recording.take() {
+                    self.events.push_back((leg, recording.ended(now, RecordEnd::Closed)));
+                }
                 cut(&mut self.events, leg, session);
                 self.legs.remove(&leg);
                 self.events.push_back((leg, Event::Closed(MediaStats::default())));
@@ -126,6 +171,11 @@ impl Mime {
         }
     }
 
+    /// Whoever is asked for a message says nothing from here on.
+    pub(crate) fn handle_mute(&mut self) {
+        self.mute = true;
+    }
+
     /// The phone at this RTP address can send again.
     pub(crate) fn handle_back(&mut self, phone: SocketAddr) {
         self.gone.remove(&phone);
@@ -144,6 +194,9 @@ impl Mime {
             if let Some(play) = session.play.take_if(|play| play.ends.is_some_and(|at| at <= now)) {
                 self.events.push_back((*leg, Event::Played { id: play.id, how: PlayEnd::Finished }));
             }
+            if let Some(recording) = session.recording.take_if(|recording| recording.ends <= now) {
+                self.events.push_back((*leg, recording.ended(now, recording.how)));
+            }
             if session.silent_at.is_some_and(|at| at <= now) {
                 session.silent_at = Some(now + SILENT);
                 self.events.push_back((*leg, Event::Silent));
@@ -157,7 +210,14 @@ impl Mime {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let held = self.held.front().map(|(at, ..)| *at);
-        let legs = self.legs.values().flat_map(|session| [session.play.as_ref().and_then(|play| play.ends), session.silent_at]);
+        let due = |session: &Leg| {
+            [
+                session.play.as_ref().and_then(|play| play.ends),
+                session.silent_at,
+                session.recording.as_ref().map(|recording| recording.ends),
+            ]
+        };
+        let legs = self.legs.values().flat_map(due);
         legs.flatten().chain(held).min()
     }
 

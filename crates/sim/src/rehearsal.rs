@@ -3,13 +3,13 @@
 //! The caller listens as people do: a key is pressed when nobody speaks any more, unless the example says when. What they heard, pressed
 //! and met is told as a [`Take`]; whether that is what was wanted, whoever asked for the rehearsal judges.
 
-use crate::world::Play;
+use crate::world::{House, Play};
 use crate::{Clerk, Neighbour, PersonId, Resident, Voice, World, town};
 use calls::{City, Control};
 use flow::{Book, Caller, Example, Hotline, Present, Press, Spoken};
 use model::{
-    AgentId, CallId, CallRecord, CallbackTry, Digit, Event, FlowName, Instant, KeyMeaning, Net, Number, OfferEnd, OfferId, QueueEnd,
-    QueueId, StepId, TicketId, TransferEnd, UnixMillis,
+    AgentId, CallId, CallRecord, CallbackTry, Digit, Event, FlowName, Instant, KeyMeaning, LookupEnd, LookupId, MailboxId, Net, Number,
+    OfferEnd, OfferId, QueueEnd, QueueId, StepId, TicketId, TransferEnd, UnixMillis,
 };
 use phone::{AnswerPolicy, Command, Key};
 use routing::Change;
@@ -135,6 +135,18 @@ pub enum Scene {
         /// How.
         how: QueueEnd,
     },
+    /// Another house was asked.
+    LookedUp {
+        /// Whom.
+        lookup: LookupId,
+        /// What came of it.
+        how: LookupEnd,
+    },
+    /// The caller left a message.
+    MessageLeft {
+        /// In which box.
+        mailbox: MailboxId,
+    },
     /// A callback was booked.
     Booked,
     /// The caller was called back.
@@ -154,6 +166,9 @@ pub fn rehearse(city: &City, flow: &FlowName, example: &Example) -> Take {
     let mut world = World::beginning(city, 1, UnixMillis(example.at.0.saturating_sub(before))).with_ears();
     for agent in &example.agents {
         sit_down(&mut world, agent);
+    }
+    for (lookup, scripted) in &example.lookups {
+        world.add_house(lookup.as_str(), House::scripted(scripted));
     }
     for neighbour in hotlines {
         world.add_neighbour(neighbour);
@@ -433,6 +448,8 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
             tickets.push(*ticket);
             Scene::Booked
         }),
+        Event::MessageLeft { call, mailbox, .. } => (*call == mine).then(|| Scene::MessageLeft { mailbox: mailbox.clone() }),
+        Event::LookedUp { call, lookup, how, .. } => (*call == mine).then(|| Scene::LookedUp { lookup: lookup.clone(), how: *how }),
         Event::CallbackTried { ticket, how, .. } => tickets.contains(ticket).then_some(Scene::CalledBack(*how)),
         Event::Ended { record } => (record.call == mine).then(|| Scene::Over(record.clone())),
         // Of the house, of other calls, or told better by one of the above.
@@ -464,6 +481,7 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::Stranger
         | Event::Media { .. }
         | Event::MediaFailed { .. }
+        | Event::MessageNotKept { .. }
         | Event::NotDurable { .. }
         | Event::CallEvicted { .. } => None,
     }

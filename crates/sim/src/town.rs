@@ -154,6 +154,9 @@ lunch: { code: 1, label: { ja: 昼休み, en: Lunch } }
 meeting: { code: 4, label: { ja: 会議, en: Meeting } }
 "#;
 
+/// Whom a flow of the town may ask: `sim::House` says what they do.
+const LOOKUPS: &str = "register: { url: \"http://127.0.0.1:8090/\", caller_number: true }\nstranger: { url: \"http://127.0.0.1:8091/\" }\n";
+
 const CALENDAR: &str = r#"
 timezone: Asia/Tokyo
 schedules:
@@ -207,6 +210,7 @@ impl Town {
                 ),
             ),
             source("config/lines.yaml", self.lines()),
+            source("config/lookups.yaml", LOOKUPS.to_owned()),
             source("config/numbers.yaml", format!("\"{NUMBER}\": {{ flow: town }}\n")),
             source("config/queues.yaml", self.queues()),
         ];

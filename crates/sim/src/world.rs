@@ -6,10 +6,12 @@
 mod ears;
 mod edge;
 mod faults;
+mod houses;
 mod life;
 mod seen;
 
 pub(crate) use ears::Play;
+pub use houses::House;
 
 use crate::mime::Mime;
 use crate::people::Person;
@@ -64,6 +66,8 @@ enum Due {
     Media(LegId, media::Event),
     Control(Control),
     Datagram(Datagram),
+    /// Another room has an answer.
+    Input(Box<Input>),
     Weather(Weather),
     Pace(Pace),
     JournalDies,
@@ -162,6 +166,8 @@ pub struct World {
     excused: Vec<String>,
     /// What the wall clock is ahead of [`town::MONDAY`] at instant zero, in milliseconds.
     wall_ahead: i64,
+    /// The boxes of messages, and whom flows ask.
+    houses: houses::Houses,
     /// Who hears what, where somebody wants to know.
     ears: Option<ears::Ears>,
     /// Things done so far.
@@ -219,6 +225,7 @@ impl World {
             forgotten: BTreeSet::new(),
             excused: Vec::new(),
             wall_ahead: wall.0.saturating_sub(town::MONDAY.0),
+            houses: houses::Houses::default(),
             ears: None,
             steps: 0,
             audits: false,
@@ -311,7 +318,9 @@ impl World {
                 holds.then(|| format!("{person:?} has plans for a call"))
             }
             Due::Wake(_) | Due::AtStep(..) => None,
-            Due::Person(..) | Due::Media(..) | Due::Control(_) | Due::Datagram(_) => Some("something is planned".to_owned()),
+            Due::Input(_) | Due::Person(..) | Due::Media(..) | Due::Control(_) | Due::Datagram(_) => {
+                Some("something is planned".to_owned())
+            }
             Due::Weather(_)
             | Due::Pace(_)
             | Due::JournalDies
@@ -371,6 +380,11 @@ impl World {
                 self.input(Input::Control(id, control));
             }
             Due::Datagram(datagram) => self.deliver(datagram),
+            Due::Input(input) => {
+                if self.answers(&input) {
+                    self.input(*input);
+                }
+            }
             Due::Weather(weather) => self.link.set_weather(weather),
             Due::Pace(pace) => self.ledger.set_pace(pace),
             Due::JournalDies => self.ledger.die(),

@@ -3,7 +3,7 @@
 //! Ids are fields, so that `call=17` finds one call's whole way. What strangers can make happen as often as they like is counted by the
 //! metrics and stays below INFO here, so that nobody outside can fill the disk.
 
-use model::{AgentState, BreakReason, Event, OfferEnd, PhoneGone, QueueEnd, Refusal};
+use model::{AgentState, BreakReason, Event, LookupEnd, MessageEnd, NotKept, OfferEnd, PhoneGone, QueueEnd, Refusal};
 use std::fmt;
 use std::io::IsTerminal;
 use tracing::{debug, error, info, trace, warn};
@@ -153,6 +153,37 @@ pub fn note(event: &Event) {
         ),
         Event::MediaFailed { leg } => error!(leg = leg.0, "no sound could be opened: the caller or agent hears nothing"),
         Event::NotDurable { seq } => warn!(seq = seq.0, "the journal was too slow; we went on without it"),
+        Event::MessageLeft { call, mailbox, length, how } => {
+            let length_ms = length.0;
+            match how {
+                MessageEnd::BrokenOff => {
+                    warn!(call = call.0, %mailbox, length_ms, %how, "a message broke off; what was said by then is kept")
+                }
+                MessageEnd::Key | MessageEnd::HungUp | MessageEnd::Silence | MessageEnd::Full => {
+                    info!(call = call.0, %mailbox, length_ms, %how, "a caller left a message");
+                }
+            }
+        }
+        Event::MessageNotKept { call, mailbox, why } => match why {
+            NotKept::Empty => info!(call = call.0, %mailbox, %why, "a caller left no message"),
+            NotKept::BoxFull | NotKept::DiskShort | NotKept::NotWritten => {
+                error!(call = call.0, %mailbox, %why, "a caller could not leave a message and was led elsewhere");
+            }
+        },
+        Event::LookedUp { call, lookup, how, took } => {
+            let took_ms = took.0;
+            match how {
+                LookupEnd::Answered | LookupEnd::CallerGone => debug!(call = call.0, %lookup, %how, took_ms, "another house was asked"),
+                LookupEnd::Unreadable
+                | LookupEnd::Refused
+                | LookupEnd::Unreachable
+                | LookupEnd::TimedOut
+                | LookupEnd::NotAllowed
+                | LookupEnd::TooMany => {
+                    warn!(call = call.0, %lookup, %how, took_ms, "another house did not answer: the caller was led elsewhere")
+                }
+            }
+        }
         Event::CallEvicted { call } => error!(call = call.0, "a mistake of ours ended this call; the others go on"),
     }
 }

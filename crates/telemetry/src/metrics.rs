@@ -2,9 +2,10 @@
 
 use crate::series::{Family, Latest, ROWS_MAX, Reader, full_name, hold};
 use crate::table::{Entry, Of, Tell, table};
-use model::{Event, Snapshot, WorkerStats};
+use model::{Event, MailboxId, Snapshot, WorkerStats};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{CounterVec, Error, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -96,6 +97,11 @@ impl Metrics {
     /// Takes what a media worker has done since it began; it replaces what this worker told before.
     pub fn worker(&self, index: usize, stats: &WorkerStats) {
         hold(&self.latest).workers.insert(index, stats.clone());
+    }
+
+    /// Takes how many messages each box holds; it replaces what was told before.
+    pub fn boxes(&self, unheard: &BTreeMap<MailboxId, u64>) {
+        hold(&self.latest).boxes = unheard.iter().take(ROWS_MAX).map(|(mailbox, count)| (mailbox.clone(), *count)).collect();
     }
 
     /// Everything in the text exposition format, version 0.0.4.

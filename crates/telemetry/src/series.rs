@@ -1,7 +1,7 @@
 //! The figures behind the table: bounded families of counters and histograms, and what is read only when somebody looks.
 
 use crate::table::{Entry, Of, table};
-use model::{Census, LineId, Snapshot, Version, WorkerStats};
+use model::{Census, LineId, MailboxId, Snapshot, Version, WorkerStats};
 use prometheus::core::{Collector, Desc, MetricVec, MetricVecBuilder};
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -53,6 +53,8 @@ pub(crate) struct Latest {
     pub(crate) workers: BTreeMap<usize, WorkerStats>,
     /// Places taken and places in all, of each line that was used. Lines are those of the city's files.
     pub(crate) lines: BTreeMap<LineId, (u32, u32)>,
+    /// Messages in each box.
+    pub(crate) boxes: BTreeMap<MailboxId, u64>,
 }
 
 impl Latest {

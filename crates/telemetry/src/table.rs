@@ -11,6 +11,7 @@ mod callers;
 mod house;
 mod lines;
 mod menus;
+mod messages;
 mod queues;
 mod sip;
 mod sound;
@@ -51,9 +52,10 @@ pub(crate) enum Of {
 const WAITS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
 
 /// The families, in the order in which they are shown.
-const FAMILIES: [&[Entry]; 10] = [
+const FAMILIES: [&[Entry]; 11] = [
     callers::TABLE,
     menus::TABLE,
+    messages::TABLE,
     queues::TABLE,
     callbacks::TABLE,
     lines::TABLE,

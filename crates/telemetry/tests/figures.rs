@@ -104,6 +104,9 @@ fn day() -> Vec<Event> {
         Event::MediaFailed { leg },
         Event::NotDurable { seq: Seq(9) },
         Event::CallEvicted { call },
+        Event::MessageLeft { call, mailbox: MailboxId::from("general"), length: Millis(4200), how: MessageEnd::Key },
+        Event::MessageNotKept { call, mailbox: MailboxId::from("general"), why: NotKept::DiskShort },
+        Event::LookedUp { call, lookup: LookupId::from("vaccine"), how: LookupEnd::TimedOut, took: Millis(4000) },
     ]
 }
 fn away(reason: &str) -> Option<BreakNow> {

@@ -70,6 +70,21 @@ fn toll_fraud_and_our_own_mistakes_wake_somebody_and_a_full_line_does_not() {
 }
 
 #[test]
+fn a_message_is_told_a_full_box_wakes_somebody_and_a_slow_register_is_for_tomorrow() {
+    let (call, mailbox) = (CallId(17), MailboxId::from("general"));
+    let left = Event::MessageLeft { call, mailbox: mailbox.clone(), length: Millis(4200), how: MessageEnd::HungUp };
+    assert!(lines("info", std::slice::from_ref(&left)).contains("mailbox=general length_ms=4200 how=hung_up"));
+    assert_eq!(lines("warn", &[left]), "");
+    let full = Event::MessageNotKept { call, mailbox: mailbox.clone(), why: NotKept::BoxFull };
+    assert!(lines("error", &[full]).contains("why=box_full"));
+    let empty = Event::MessageNotKept { call, mailbox, why: NotKept::Empty };
+    assert_eq!(lines("warn", &[empty]), "");
+    let slow = Event::LookedUp { call, lookup: LookupId::from("vaccine"), how: LookupEnd::TimedOut, took: Millis(4000) };
+    assert!(lines("warn", std::slice::from_ref(&slow)).contains("lookup=vaccine how=timed_out"));
+    assert_eq!(lines("error", &[slow]), "");
+}
+
+#[test]
 fn a_callers_wait_can_be_followed_in_the_log_by_the_ticket() {
     let (call, ticket, queue) = (CallId(17), TicketId(3), QueueId::from("nurse"));
     let events = [

@@ -20,6 +20,9 @@ use tokio::sync::watch;
 /// a figure, never a record.
 const EVENTS_MAX: usize = 10_000;
 
+/// The folder of the state folder whose files hold what is sent to other houses as headers.
+const SECRETS: &str = "secrets";
+
 /// A running engine with all that belongs to it.
 pub(crate) struct Running {
     pub(crate) handle: Handle,
@@ -71,7 +74,9 @@ pub(crate) fn start(city: Arc<City>, state: &Path, socket: UdpSocket, clock: Clo
         })
     };
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1)).clamp(1, 8);
-    let parts = Parts { engine, socket, workers, calls_max, records, confirmed, notes: hear, clock };
+    let boxes = crate::voicemail::boxes(state);
+    let secrets = state.join(SECRETS);
+    let parts = Parts { engine, socket, workers, calls_max, records, confirmed, notes: hear, boxes, secrets, clock };
     let handle = reactor::start(parts).map_err(|fault| Stop::new(format!("the engine's threads cannot be started: {fault}")))?;
     Ok(Running { handle, metrics, journal_sound, notes, scribe, ledger })
 }

@@ -22,6 +22,7 @@ mod serve;
 mod staff;
 mod tape;
 mod theory;
+mod voicemail;
 mod walk;
 mod words;
 mod zone;
@@ -61,6 +62,9 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// What a day was like for the people who called: attempts, persons, answer rate, four service levels
     Report(report::ReportArgs),
+    /// Messages that callers left: list them, show one, mark one as done
+    #[command(subcommand)]
+    Voicemail(voicemail::VoicemailCommand),
     /// The agents' phone accounts
     #[command(subcommand)]
     Agent(AgentCommand),
@@ -188,6 +192,7 @@ fn main() -> ExitCode {
         Some(Command::Calls(args)) => calls_list::list(&args),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Report(args)) => report::run(&args),
+        Some(Command::Voicemail(command)) => voicemail::run(&command),
         Some(Command::Agent(AgentCommand::Password { name, city, state })) => accounts::password(&name, &city, &state),
         Some(Command::Store(StoreCommand::Rebuild(args))) => calls_list::rebuild(&args),
         Some(Command::Verify(args)) => calls_list::verify(&args),

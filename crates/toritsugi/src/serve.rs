@@ -282,6 +282,7 @@ async fn drain(running: &hub::Running, until: &mut Option<tokio::time::Instant>)
 async fn watch(running: &hub::Running, board: &Board) -> u64 {
     let Some(Reply::Snapshot(snapshot)) = running.handle.ask(Control::Snapshot).await else { return 0 };
     running.metrics.snapshot(&snapshot);
+    running.metrics.boxes(&running.handle.unheard.borrow());
     for (index, worker) in running.handle.workers.iter().enumerate() {
         running.metrics.worker(index, &worker.borrow());
     }

@@ -11,7 +11,7 @@ use crate::tape::Tape;
 use crate::words::{Stop, clock, say};
 use crate::zone::parse_day;
 use clap::Args;
-use flow::{Ask, Book, Calendar, Draft, Heard, Note, Run, Severity, Spoken, Tongue, Wanted};
+use flow::{Answered, Ask, Book, Calendar, Draft, Heard, Note, Run, Severity, Spoken, Tongue, Wanted};
 use model::{Digit, Estimate, FlowName, Instant, KeyMeaning, Millis, Now, Number, QueueEnd, QueueFacts, TransferEnd, UnixMillis};
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
@@ -138,6 +138,10 @@ enum Stage {
     Queue,
     /// A line outside rings; nobody answers after that.
     Ringing(Instant),
+    /// Another house is asked.
+    Asked,
+    /// A message is recorded.
+    Recording,
     /// With a person.
     Talking,
     Over,
@@ -280,6 +284,17 @@ impl<'a, W: Write> Walk<'a, W> {
             (Stage::Ringing(_), "refused") => Heard::NotTransferred(TransferEnd::Refused),
             (Stage::Ringing(_), "full") => Heard::NotTransferred(TransferEnd::AtCapacity),
             (Stage::Ringing(_), "failed") => Heard::NotTransferred(TransferEnd::Failed),
+            (Stage::Recording, "empty") => Heard::Recorded { kept: false },
+            (Stage::Recording, "full") => Heard::NotRecorded,
+            (Stage::Asked, "failed") => Heard::NotAnswered,
+            (Stage::Asked, words) => {
+                let mut words = words.split_whitespace();
+                let answer = words.next().filter(|word| self.run.usable().0.contains(word))?.to_owned();
+                let words = words.filter_map(|word| word.split_once('=')).map(|(name, word)| (name.to_owned(), word.to_owned())).collect();
+                let answered = Answered { answer, words };
+                // What is not listed cannot be used, here as in the city.
+                if self.run.can_use(&answered) { Heard::Answered(answered) } else { Heard::NotAnswered }
+            }
             (Stage::Talking, "lost") => Heard::Returned,
             (Stage::Talking, "done") => Heard::Served,
             _ => return None,
@@ -305,10 +320,28 @@ impl<'a, W: Write> Walk<'a, W> {
         Ok(())
     }
 
+    /// What another house may answer.
+    fn answers(&self) -> String {
+        let (answers, keep) = self.run.usable();
+        let keep = keep.iter().map(|(name, words)| format!(" [{name}={}]", words.join("|"))).collect::<String>();
+        match self.tongue {
+            Tongue::En => format!("it answers: {}{keep} · failed · Enter or w5: it says nothing yet · q", answers.join(" · ")),
+            Tongue::Ja => format!("回答: {}{keep} · failed（回答なし） · Enter か w5: まだ答えない · q", answers.join(" · ")),
+        }
+    }
+
     /// What can be typed here.
     fn offer(&mut self) -> io::Result<()> {
+        if self.stage == Stage::Asked {
+            return self.line(&self.answers());
+        }
         self.line(match self.stage {
-            Stage::Flow | Stage::Over => word(
+            Stage::Recording => word(
+                self.tongue,
+                "#, Enter or w: you have said it · empty: you say nothing · full: the box is full · q",
+                "#、Enter か w: 話し終える · empty: 何も話さない · full: 伝言箱がいっぱい · q",
+            ),
+            Stage::Asked | Stage::Flow | Stage::Over => word(
                 self.tongue,
                 "keys, Enter, w5, q; busy: queues are long from now on; quiet: they are short",
                 "キー、Enter、w5、q。busy: これから待ち列が混む、quiet: 空く",
@@ -335,6 +368,9 @@ impl<'a, W: Write> Walk<'a, W> {
     fn silence(&mut self) -> io::Result<()> {
         if self.stage == Stage::Talking {
             return self.tell(Heard::Served);
+        }
+        if self.stage == Stage::Recording {
+            return self.tell(Heard::Recorded { kept: true });
         }
         for _ in 0..EVENTS_MAX {
             let Some(next) = self.next() else {
@@ -407,6 +443,13 @@ impl<'a, W: Write> Walk<'a, W> {
             Heard::Refused(_) | Heard::NotTransferred(_) => {
                 Some((Stage::Flow, word(self.tongue, "nobody takes the call", "受ける人がいません")))
             }
+            Heard::Recorded { kept: true } => Some((Stage::Flow, word(self.tongue, "the message is kept", "伝言をお預かりしました"))),
+            Heard::Recorded { kept: false } => {
+                Some((Stage::Flow, word(self.tongue, "nothing was said: no message is kept", "お話がなかったので、伝言は残りません")))
+            }
+            Heard::NotRecorded => Some((Stage::Flow, word(self.tongue, "the box takes no message", "伝言箱に録音できません"))),
+            Heard::Answered(_) => Some((Stage::Flow, word(self.tongue, "an answer comes", "回答がありました"))),
+            Heard::NotAnswered => Some((Stage::Flow, word(self.tongue, "no answer comes that can be used", "使える回答がありません"))),
             Heard::Started
             | Heard::Digit(_)
             | Heard::Played
@@ -496,6 +539,33 @@ impl<'a, W: Write> Walk<'a, W> {
                 self.line(&booked)?;
                 self.tell(Heard::CallbackBooked)
             }
+            Ask::Record { mailbox, max, .. } => {
+                self.stage = Stage::Recording;
+                self.audible = true;
+                let (sounding, max) = (word(self.tongue, "beep! a message is recorded", "ピーッ。伝言を録音しています"), max.as_secs());
+                self.line(&match self.tongue {
+                    Tongue::En => format!("{sounding} in the box {mailbox}, for {max} s at most"),
+                    Tongue::Ja => format!("{sounding}（伝言箱 {mailbox}、最長 {max} 秒）"),
+                })?;
+                self.offer()
+            }
+            Ask::StopRecording => {
+                if self.stage == Stage::Recording {
+                    self.tell(Heard::Recorded { kept: true })
+                } else {
+                    Ok(())
+                }
+            }
+            Ask::Lookup { at, send, .. } => {
+                self.stage = Stage::Asked;
+                self.audible = true;
+                let names = send.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+                self.line(&match self.tongue {
+                    Tongue::En => format!("{at} is asked, and sent: {names}"),
+                    Tongue::Ja => format!("{at} に問い合わせます（送るもの: {names}）"),
+                })?;
+                self.offer()
+            }
             Ask::Told { .. } => Ok(()),
             Ask::LeaveQueue => {
                 self.stage = Stage::Flow;
@@ -512,6 +582,9 @@ impl<'a, W: Write> Walk<'a, W> {
     fn notes(&mut self, note: Note) -> io::Result<()> {
         match note {
             Note::StepEntered { step } => {
+                if matches!(self.stage, Stage::Asked | Stage::Recording) {
+                    self.stage = Stage::Flow;
+                }
                 let position = self.run.position();
                 let class = ["", " priority=high", " priority=urgent"].get(usize::from(position.class)).copied().unwrap_or_default();
                 let variables: String = position.variables.iter().map(|(name, value)| format!(" {name}={value}")).collect();
@@ -617,6 +690,46 @@ mod tests {
     #[test]
     fn a_caller_goes_to_a_ward_that_is_busy_comes_back_to_the_front_and_reaches_a_nurse() {
         golden("walk.en.txt", &walked(Tongue::En, "2026-08-24 10:00", None, "2\n1\nw95\n5\n3\nbusy\n\na\nlost\n?\na\n\n"));
+    }
+
+    /// What a walk through a small flow prints.
+    fn walked_small(step: &str, typed: &str) -> String {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let files = Files::find(&CityArgs { config: Some(root.join("config")), flows: Some(root.join("flows")) }).unwrap();
+        let text = |path: &str| std::fs::read_to_string(root.join("flows/examples").join(path)).unwrap();
+        let mut sources = files.read().unwrap();
+        sources.retain(|source| source.path.contains("config/") || source.path.contains("prompts/"));
+        let mut add = |path: &str, text: String| sources.push(flow::Source { path: path.to_owned(), text });
+        add("flows/city.yaml", text(&format!("{step}.yaml")));
+        add("flows/prompts/examples.yaml", text("prompts.yaml"));
+        add("config/lookups.yaml", "vaccine: { url: \"http://127.0.0.1:8090/tickets\" }\n".to_owned());
+        let draft = flow::read(sources);
+        let known = Known { voices: ["ja"].map(model::Lang::from).into(), ..Known::default() };
+        let book = flow::check(&draft, &known).book.unwrap();
+        let wall = moment("2026-08-24 10:00", draft.calendar()).unwrap();
+        let mut out = Vec::new();
+        let mut walk = Walk::new(Arc::new(book), &draft, &|_| None, &"city".into(), None, wall, Tongue::En, &mut out).unwrap();
+        walk.go(&mut typed.as_bytes(), true).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn whoever_walks_says_what_another_house_answers() {
+        let found = walked_small("lookup", "2\n12345\n?\nfound ward=kawasaki\nq\n");
+        assert!(found.contains("vaccine is asked, and sent: ticket") && !found.contains("12345\n  "), "{found}");
+        assert!(found.contains("it answers: found · full · unknown [ward=kawasaki|saiwai] · failed"), "{found}");
+        assert!(found.contains("  which  ") && found.contains("priority=high"), "{found}");
+        assert!(walked_small("lookup", "2\n12345\nfound ward=tokyo\nq\n").contains("no answer comes that can be used"));
+        let silent = walked_small("lookup", "2\n12345\n\nq\n");
+        assert!(silent.contains("  general  ") && !silent.contains("  which  "), "{silent}");
+    }
+
+    #[test]
+    fn whoever_walks_leaves_a_message_or_finds_the_box_full() {
+        let left = walked_small("voicemail", "2\n#\n");
+        assert!(left.contains("beep! a message is recorded in the box general, for 120 s at most"), "{left}");
+        assert!(left.contains("the message is kept") && left.contains("  thanks  "), "{left}");
+        assert!(walked_small("voicemail", "2\nw5\nfull\n").contains("  sorry  "));
     }
 
     #[test]

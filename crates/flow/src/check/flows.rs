@@ -9,7 +9,7 @@ use crate::problem::{At, Problems, Spot};
 use crate::program::{Flow, Set};
 use crate::speech::Speech;
 use crate::steps::{By, End, MenuFacts, Sketch, Way};
-use model::{AgentId, Digit, Lang, PromptId, QueueId, ScheduleId, Skill, StepId};
+use model::{AgentId, Digit, Lang, LookupId, PromptId, QueueId, ScheduleId, Skill, StepId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -85,7 +85,8 @@ fn names(draft: &Draft, flow: &Flow, problems: &mut Problems) -> bool {
         for agent in sketch.agents.iter().filter(|a| readable("agents") && !agents.contains_key(&a.value)) {
             unknown(problems, agent.at, "unknown_agent", noun::AGENT, agent.value.as_str(), agents.keys().map(AgentId::as_str));
         }
-        if sketch.end == End::Person && draft.music.is_empty() && readable("prompts") {
+        asked(draft, flow, &sketch, problems);
+        if (sketch.end == End::Person || sketch.lookup.is_some()) && draft.music.is_empty() && readable("prompts") {
             let en = "there is no music: whoever waits here would hear nothing";
             let ja = "音楽がひとつもありません。ここで待つ人には何も聞こえません。";
             problems.error(named.at, "no_music", en, ja).help("music: { calm: { file: calm.wav } }");
@@ -96,6 +97,34 @@ fn names(draft: &Draft, flow: &Flow, problems: &mut Problems) -> bool {
     let spoken = defaults.bad_key.say.iter();
     spoken.for_each(|speech| prompts(draft, flow, speech, problems));
     right
+}
+
+/// Who is asked must be written down, and what is sent must be something that this flow can know.
+fn asked(draft: &Draft, flow: &Flow, sketch: &Sketch<'_>, problems: &mut Problems) {
+    const CALLER: &str = "caller";
+    let Some(lookup) = sketch.lookup.filter(|_| !draft.unreadable.contains("lookups")) else { return };
+    let entry = draft.lookups.get(&lookup.value);
+    if entry.is_none() {
+        let all = draft.lookups.keys().map(LookupId::as_str);
+        unknown(problems, lookup.at, "unknown_lookup", noun::LOOKUP, lookup.value.as_str(), all);
+    }
+    let may_send_caller = entry.is_none_or(|lookup| lookup.caller_number);
+    let sketches: Vec<Sketch<'_>> = flow.steps.values().map(|named| named.step.sketch()).collect();
+    let given = sketches.iter().flat_map(|sketch| &sketch.gives).map(|given| given.name.value.as_str());
+    let set = super::transfers::sets(flow).flat_map(|set| &set.variables).map(|(name, _)| name.value.as_str());
+    let known: BTreeSet<&str> = given.chain(set).chain([crate::target::LANG]).collect();
+    for gap in sketch.sends.iter().filter(|gap| !known.contains(gap.value.as_str())) {
+        if gap.value != CALLER {
+            // A step that could not be read may be the one that sets it.
+            if flow.broken.is_empty() {
+                unknown(problems, gap.at, "unknown_variable", noun::VARIABLE, &gap.value, known.iter().copied().chain([CALLER]));
+            }
+        } else if !may_send_caller {
+            let en = format!("\"{}\" may not be told who calls: allow it in config/lookups.yaml, or send something else", lookup.value);
+            let ja = format!("「{}」には発信番号を送れません。config/lookups.yaml で許可するか、別のものを送ってください。", lookup.value);
+            problems.error(gap.at, "caller_not_allowed", en, ja).help(format!("{}: {{ .., caller_number: true }}", lookup.value));
+        }
+    }
 }
 
 fn language(flow: &Flow, set: Option<&Set>, problems: &mut Problems) {
@@ -230,7 +259,7 @@ fn unreachable(flow: &Flow, problems: &mut Problems) {
 /// Ways that need nothing of the caller, again and again.
 fn goes_by_itself(way: &Way<'_>) -> bool {
     match way.by {
-        By::Itself | By::Silence | By::Hours { .. } | By::Refused => true,
+        By::Itself | By::Silence | By::Hours { .. } | By::Answer | By::Refused => true,
         // A rung is climbed once per caller.
         By::Key(_) | By::BadKey | By::Waited => false,
     }
@@ -299,7 +328,7 @@ fn silent_ends(flow: &Flow, problems: &mut Problems) {
             End::Open => {
                 for way in &sketch.ways {
                     match way.by {
-                        By::Itself | By::Silence => next.push((way.to, closed)),
+                        By::Itself | By::Silence | By::Answer => next.push((way.to, closed)),
                         By::Hours { closed: shut } => next.push((way.to, closed || shut)),
                         By::Key(_) | By::BadKey | By::Refused | By::Waited => {}
                     }
@@ -323,7 +352,7 @@ fn presses(flow: &Flow, closed_too: bool) -> BTreeMap<&StepId, u32> {
         for way in sketch.ways.iter().filter(|_| matches!(sketch.end, End::Open | End::Claim)) {
             match way.by {
                 By::Hours { closed } if closed && !closed_too => {}
-                By::Itself | By::Hours { .. } => next.push_front((&way.to.value, count)),
+                By::Itself | By::Hours { .. } | By::Answer => next.push_front((&way.to.value, count)),
                 By::Key(_) => next.push_back((&way.to.value, count + way.presses())),
                 By::Silence | By::BadKey | By::Refused | By::Waited => {}
             }

@@ -47,6 +47,7 @@ fn variables<'f>(flow: &'f Flow, problems: &mut Problems) -> Values<'f> {
     let sketches: Vec<_> = flow.steps.values().map(|named| named.step.sketch()).collect();
     let mut used: BTreeSet<&str> = sketches.iter().filter_map(|sketch| sketch.target).flat_map(Target::gaps).collect();
     used.extend(flow.steps.values().flat_map(|named| rules::tested(&named.step)));
+    let sent: BTreeSet<&str> = sketches.iter().flat_map(|sketch| &sketch.sends).map(|gap| gap.value.as_str()).collect();
     let mut values: Values<'f> = BTreeMap::new();
     let mut told: BTreeSet<Spot> = BTreeSet::new();
     let given = sketches
@@ -55,7 +56,7 @@ fn variables<'f>(flow: &'f Flow, problems: &mut Problems) -> Values<'f> {
         .filter(|given| !given.typed)
         .flat_map(|given| given.words.iter().map(|word| (given.name, *word)));
     for (name, value) in sets(flow).flat_map(|set| &set.variables).map(|(name, value)| (name, value)).chain(given) {
-        if !used.contains(name.value.as_str()) {
+        if !used.contains(name.value.as_str()) && !sent.contains(name.value.as_str()) {
             // What defaults set is inherited by every menu.
             if told.insert(name.at) && flow.broken.is_empty() {
                 let known = ["lang", "priority"].into_iter().chain(used.iter().copied());

@@ -5,12 +5,13 @@ pub(crate) mod breaks;
 pub(crate) mod calendar;
 pub(crate) mod engine;
 pub(crate) mod lines;
+pub(crate) mod lookups;
 pub(crate) mod numbers;
 pub(crate) mod queues;
 pub(crate) mod sharing;
 
 /// Files that may lie in `config/`, by their names without `.yaml`.
-pub(crate) const FILES: [&str; 7] = ["engine", "agents", "breaks", "lines", "numbers", "queues", "calendar"];
+pub(crate) const FILES: [&str; 8] = ["engine", "agents", "breaks", "lines", "lookups", "numbers", "queues", "calendar"];
 
 /// Entries of one configuration file: more than any city has.
 pub(crate) const ENTRIES_MAX: usize = 10_000;

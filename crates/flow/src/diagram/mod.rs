@@ -220,7 +220,10 @@ impl Artist<'_> {
             queue.into_iter().chain(class.flatten()).collect::<Vec<_>>().join(" · ")
         };
         let (title, more) = match kind {
-            Kind::Say => (self.word("says", "案内"), String::new()),
+            Kind::Say => match sketch.lookup {
+                Some(lookup) => (self.word("looks up", "問い合わせ"), lookup.value.to_string()),
+                None => (self.word("says", "案内"), String::new()),
+            },
             Kind::Menu => (self.word("asks for a key", "キーを待つ"), String::new()),
             Kind::Hours => (self.word("hours", "時間帯"), sketch.schedule.map(|s| s.value.to_string()).unwrap_or_default()),
             Kind::Queue => (self.word("queue", "待ち列"), queue()),
@@ -362,6 +365,7 @@ impl Artist<'_> {
             By::BadKey => times(self.word("other keys", "別のキー")),
             By::Hours { closed: false } => self.word("open", "開いている").to_owned(),
             By::Hours { closed: true } => self.word("closed", "閉まっている").to_owned(),
+            By::Answer => way.word.unwrap_or_default().to_owned(),
             By::Refused => match kind {
                 Kind::Queue => self.word("full, or nobody there", "満杯・不在"),
                 Kind::Transfer => self.word("not reached", "つながらない"),
@@ -461,7 +465,7 @@ fn kind(sketch: &Sketch<'_>) -> Kind {
 
 fn pace(by: By) -> Pace {
     match by {
-        By::Itself | By::Hours { .. } => Pace::Itself,
+        By::Itself | By::Hours { .. } | By::Answer => Pace::Itself,
         By::Key(_) => Pace::Key,
         By::Silence | By::BadKey => Pace::Silence,
         By::Refused | By::Waited => Pace::Otherwise,

@@ -181,6 +181,10 @@ impl Step {
                 if state.stage == Stage::Fresh { self.enter(state, scene, caller) } else { Go::Stay }
             }
             Heard::Started
+            | Heard::Recorded { .. }
+            | Heard::NotRecorded
+            | Heard::Answered(_)
+            | Heard::NotAnswered
             | Heard::Connected
             | Heard::Served
             | Heard::Facts(_)

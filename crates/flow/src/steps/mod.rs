@@ -12,7 +12,7 @@ use crate::run::{Caller, Heard, Scene};
 use crate::speech::Speech;
 use crate::target::Target;
 use crate::tree::{Key, Node};
-use model::{AgentId, Digit, Instant, Lang, PromptId, QueueId, ScheduleId, Skill, StepId};
+use model::{AgentId, Digit, Instant, Lang, LookupId, PromptId, QueueId, ScheduleId, Skill, StepId};
 use std::time::Duration;
 
 macro_rules! steps {
@@ -85,19 +85,13 @@ macro_rules! steps {
     };
 }
 
-steps! { say, menu, language, ask, collect, rules, set, schedule, queue, transfer, callback, hang_up }
+steps! { say, menu, language, ask, collect, rules, set, schedule, queue, transfer, callback, voicemail, lookup, hang_up }
+
+pub(crate) use lookup::FAILED;
 
 /// Steps that the language will have: what to do until then, in English and in Japanese, and how that is written.
-pub(crate) const LATER: [(&str, &str, &str, &str); 3] = [
-    ("notice", "say a prompt and change its text", "say を使い、案内文を書き換えてください。", "{ say: notice, next: language }"),
-    (
-        "voicemail",
-        "say when to call again and hang up",
-        "かけ直しをお願いする hang_up を使ってください。",
-        "hang_up: { say: nobody_available }",
-    ),
-    ("lookup", "let an agent look it up", "担当者が調べてください。", "queue: general"),
-];
+pub(crate) const LATER: [(&str, &str, &str, &str); 1] =
+    [("notice", "say a prompt and change its text", "say を使い、案内文を書き換えてください。", "{ say: notice, next: language }")];
 
 /// Where the call goes from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +142,10 @@ pub(crate) struct Sketch<'s> {
     /// When callers are called back.
     pub(crate) callback: Option<&'s At<ScheduleId>>,
     pub(crate) music: Option<&'s At<PromptId>>,
+    /// The house that is asked here.
+    pub(crate) lookup: Option<&'s At<LookupId>>,
+    /// What is sent to it of the caller: variables.
+    pub(crate) sends: Vec<&'s At<String>>,
 }
 
 impl Sketch<'_> {
@@ -172,6 +170,8 @@ impl Sketch<'_> {
             target: None,
             callback: None,
             music: None,
+            lookup: None,
+            sends: Vec::new(),
         }
     }
 }
@@ -216,6 +216,8 @@ pub(crate) struct Way<'s> {
     /// Silence after each of these times.
     pub(crate) pause: Duration,
     pub(crate) set: Option<&'s Set>,
+    /// The word of an answer.
+    pub(crate) word: Option<&'s str>,
     /// What sounds on this way, one after the other, where it is more than the opening; instead of `times` and `pause`.
     pub(crate) beats: Vec<Beat<'s>>,
     /// Variables that have a word on this way.
@@ -224,7 +226,7 @@ pub(crate) struct Way<'s> {
 
 impl<'s> Way<'s> {
     pub(crate) fn new(to: &'s At<StepId>, by: By) -> Self {
-        Way { to, by, times: 1, pause: Duration::ZERO, set: None, beats: Vec::new(), gives: Vec::new() }
+        Way { to, by, times: 1, pause: Duration::ZERO, set: None, word: None, beats: Vec::new(), gives: Vec::new() }
     }
     /// Keys that must be pressed to take it.
     pub(crate) fn presses(&self) -> u32 {
@@ -281,6 +283,8 @@ pub(crate) enum By {
     BadKey,
     /// The calendar; `closed` tells whether it says closed.
     Hours { closed: bool },
+    /// What another house answers, whatever the caller does.
+    Answer,
     /// A queue that takes nobody, a line that does not answer, a callback that is not possible.
     Refused,
     /// A wait, or how a queue stands; once per caller.

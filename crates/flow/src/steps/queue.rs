@@ -223,7 +223,11 @@ impl Step {
             | Heard::Facts(_)
             | Heard::NotTransferred(_)
             | Heard::CallbackBooked
-            | Heard::CallbackRefused => Go::Stay,
+            | Heard::CallbackRefused
+            | Heard::Recorded { .. }
+            | Heard::NotRecorded
+            | Heard::Answered(_)
+            | Heard::NotAnswered => Go::Stay,
         }
     }
 

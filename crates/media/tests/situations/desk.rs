@@ -2,7 +2,7 @@
 
 use media::rtp::{Packet, Sender};
 use media::{Channel, Clip, Command, Event, FRAME, Far, OnKey, Rack, TICK, Wire, dtmf, g711};
-use model::{Codec, Digit, Instant, LegId, MixId, Pcm, PlayId, Random};
+use model::{Codec, Digit, Instant, LegId, MixId, Pcm, PlayId, Random, RecordId};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,24 @@ pub(crate) struct Sent {
 }
 
 #[derive(Default)]
-pub(crate) struct Out(pub(crate) Vec<Sent>);
+pub(crate) struct Out {
+    pub(crate) sent: Vec<Sent>,
+    /// Messages, as they were written down.
+    pub(crate) kept: Vec<i16>,
+    /// Frames that the writer takes; `None`: as many as come.
+    pub(crate) room: Option<usize>,
+}
 
 impl Wire for Out {
     fn send(&mut self, leg: LegId, channel: Channel, to: SocketAddr, packet: &[u8]) {
-        self.0.push(Sent { leg, channel, to, packet: packet.to_vec() });
+        self.sent.push(Sent { leg, channel, to, packet: packet.to_vec() });
+    }
+    fn keep(&mut self, _: RecordId, frame: &[i16; FRAME]) -> bool {
+        let room = self.room.is_none_or(|room| self.kept.len() < room * FRAME);
+        if room {
+            self.kept.extend(frame);
+        }
+        room
     }
 }
 
@@ -84,8 +97,8 @@ impl Desk {
     /// RTP packets that a phone got since the last question.
     pub(crate) fn taken(&mut self, phone: &Phone) -> Vec<Vec<u8>> {
         let (mine, rest) =
-            std::mem::take(&mut self.out.0).into_iter().partition(|sent| sent.leg == phone.leg && sent.channel == Channel::Rtp);
-        self.out.0 = rest;
+            std::mem::take(&mut self.out.sent).into_iter().partition(|sent| sent.leg == phone.leg && sent.channel == Channel::Rtp);
+        self.out.sent = rest;
         let mine: Vec<Sent> = mine;
         mine.into_iter().map(|sent| sent.packet).collect()
     }

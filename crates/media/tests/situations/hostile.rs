@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, address};
 use media::{Channel, Command, Event, Far, OnKey};
-use model::{Codec, LegId, MixId, PlayId};
+use model::{Codec, LegId, MixId, PlayId, RecordId};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn two_phones_whose_descriptions_point_at_our_own_ports_make_no_loop() {
         desk.tick();
         // What leaves one leg's socket arrives at the other's, and so on for as long as anything moves.
         for _ in 0..20 {
-            for packet in std::mem::take(&mut desk.out.0) {
+            for packet in std::mem::take(&mut desk.out.sent) {
                 sent += 1;
                 let from = locals.iter().find(|(leg, _)| *leg == packet.leg).unwrap().1;
                 let to = locals.iter().find(|(_, local)| *local == packet.to);
@@ -113,6 +113,12 @@ fn command() -> impl Strategy<Value = Command> {
         (0u64..2).prop_map(|mix| Command::Join(MixId(mix))),
         Just(Command::Leave),
         Just(Command::PassKeys),
+        (0u64..3, 0u64..3).prop_map(|(id, max)| Command::Record {
+            id: RecordId(id),
+            max: Duration::from_secs(max),
+            silence: Duration::from_millis(100)
+        }),
+        (0u64..3).prop_map(|id| Command::StopRecord(RecordId(id))),
         Just(Command::Close),
         Just(Command::Open { local: address(1, 20_000) }),
     ]

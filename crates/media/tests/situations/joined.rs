@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Both speak a tone for a second; what each of them heard.
 fn talk(desk: &mut Desk, a: &mut Phone, b: &mut Phone) -> (Vec<i16>, Vec<i16>) {
     let (low, high) = (Pcm::tone(8000, 440.0, 8000, 8000), Pcm::tone(8000, 1020.0, 8000, 8000));
-    desk.out.0.clear();
+    desk.out.sent.clear();
     for (x, y) in low.samples.chunks(FRAME).zip(high.samples.chunks(FRAME)) {
         for (phone, samples) in [(&mut *a, x), (&mut *b, y)] {
             let packet = phone.sound(samples);
@@ -179,7 +179,7 @@ fn keys_are_for_us_and_do_not_sound_in_the_others_ear() {
         packets.extend(presses.press(key, Duration::from_millis(60)));
         packets.push(presses.silence());
         presses.sender.tick();
-        desk.out.0.clear();
+        desk.out.sent.clear();
         for packet in &packets {
             desk.hears(presses.leg, presses.at, packet);
             desk.tick();

@@ -18,7 +18,7 @@ fn a_stranger_can_neither_press_keys_nor_speak_nor_take_the_sound_away() {
     desk.join(&[&caller, &agent], 1);
     let sound = caller.silence();
     desk.hears(caller.leg, caller.at, &sound);
-    desk.out.0.clear();
+    desk.out.sent.clear();
     let mut attacker = stranger();
     for packet in attacker.press('1', Duration::from_millis(60)) {
         desk.hears(caller.leg, attacker.at, &packet);
@@ -29,10 +29,10 @@ fn a_stranger_can_neither_press_keys_nor_speak_nor_take_the_sound_away() {
         let packet = attacker.silence();
         desk.hears(caller.leg, attacker.at, &packet);
     }
-    assert!(desk.out.0.is_empty(), "nothing of it reaches the agent");
+    assert!(desk.out.sent.is_empty(), "nothing of it reaches the agent");
     desk.tick();
     assert_eq!(desk.digits(), "");
-    assert!(desk.out.0.iter().filter(|sent| sent.leg == caller.leg).all(|sent| sent.to == caller.at));
+    assert!(desk.out.sent.iter().filter(|sent| sent.leg == caller.leg).all(|sent| sent.to == caller.at));
     let stats = desk.rack.stats(caller.leg).unwrap();
     assert_eq!((stats.received, stats.foreign), (1, 112));
 }
@@ -43,14 +43,14 @@ fn a_phone_behind_a_nat_gets_its_sound_where_it_sends_from() {
     let mut caller = desk.phone(1, Codec::Pcmu);
     let outside = address(11, 61_000);
     desk.tick();
-    assert_eq!(desk.out.0.pop().unwrap().to, caller.at);
+    assert_eq!(desk.out.sent.pop().unwrap().to, caller.at);
     let sound = caller.silence();
     desk.hears(caller.leg, outside, &sound);
     desk.tick();
-    assert_eq!(desk.out.0.pop().unwrap().to, outside);
+    assert_eq!(desk.out.sent.pop().unwrap().to, outside);
     desk.command(caller.leg, Command::Connect(caller.far()));
     desk.tick();
-    assert_eq!(desk.out.0.pop().unwrap().to, outside, "a session refresh does not turn it away");
+    assert_eq!(desk.out.sent.pop().unwrap().to, outside, "a session refresh does not turn it away");
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_datagram_that_was_not_agreed_cannot_choose_the_address() {
     desk.hears(caller.leg, address(11, 61_000), &packet);
     desk.hears(caller.leg, address(11, 61_000), b"not RTP at all");
     desk.tick();
-    assert_eq!(desk.out.0.pop().unwrap().to, caller.at);
+    assert_eq!(desk.out.sent.pop().unwrap().to, caller.at);
 }
 
 #[test]

@@ -8,4 +8,5 @@ mod keys;
 mod latching;
 mod mixed;
 mod playing;
+mod recording;
 mod reports;

@@ -112,7 +112,7 @@ fn a_prompt_waits_for_the_far_end_to_be_known() {
     desk.legs.push(leg);
     desk.play(leg, 1, vec![tone(440.0, 160)], OnKey::Cut, false);
     desk.ticks(10);
-    assert!(desk.out.0.is_empty());
+    assert!(desk.out.sent.is_empty());
     let caller = desk.phone(9, Codec::Pcmu);
     desk.legs.pop();
     desk.tick();
@@ -148,7 +148,7 @@ fn hold_the_old_way_sends_nothing_to_nowhere() {
     let nowhere = "0.0.0.0:4000".parse().unwrap();
     desk.command(caller.leg, Command::Connect(Far { remote: nowhere, remote_rtcp: nowhere, ..caller.far() }));
     desk.ticks(1000);
-    assert!(desk.out.0.is_empty());
+    assert!(desk.out.sent.is_empty());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use media::{Channel, Command, Event, OnKey, rtcp};
 use model::Codec;
 
 fn reports(out: &Out) -> Vec<&Sent> {
-    out.0.iter().filter(|sent| sent.channel == Channel::Rtcp).collect()
+    out.sent.iter().filter(|sent| sent.channel == Channel::Rtcp).collect()
 }
 
 #[test]
@@ -55,10 +55,10 @@ fn a_leg_that_closes_says_goodbye_and_gives_its_figures() {
     desk.ticks(10);
     let packet = caller.silence();
     desk.hears(caller.leg, caller.at, &packet);
-    desk.out.0.clear();
+    desk.out.sent.clear();
     desk.command(caller.leg, Command::Close);
     desk.rack.send_farewells(&mut desk.out);
-    let sent = desk.out.0.pop().unwrap();
+    let sent = desk.out.sent.pop().unwrap();
     assert_eq!((sent.channel, sent.to.port()), (Channel::Rtcp, 4001));
     assert!(rtcp::read(&sent.packet, 0).unwrap().bye);
     let events = desk.events();
@@ -66,7 +66,7 @@ fn a_leg_that_closes_says_goodbye_and_gives_its_figures() {
     assert_eq!((desk.rack.sessions(), desk.rack.stats(caller.leg)), (0, None));
     desk.command(caller.leg, Command::Close);
     desk.ticks(3);
-    assert!(desk.events().is_empty() && desk.out.0.is_empty(), "once");
+    assert!(desk.events().is_empty() && desk.out.sent.is_empty(), "once");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_leg_that_never_spoke_leaves_without_a_word() {
     let caller = desk.phone(1, Codec::Pcmu);
     desk.command(caller.leg, Command::Close);
     desk.rack.send_farewells(&mut desk.out);
-    assert!(desk.out.0.is_empty());
+    assert!(desk.out.sent.is_empty());
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn two_runs_of_one_seed_send_the_same_bytes() {
         let caller = desk.phone(1, Codec::Pcmu);
         desk.play(caller.leg, 1, vec![crate::desk::tone(440.0, 8000)], OnKey::Cut, true);
         desk.ticks(500);
-        desk.out.0.into_iter().map(|sent| sent.packet).collect::<Vec<_>>()
+        desk.out.sent.into_iter().map(|sent| sent.packet).collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
 }

@@ -1,12 +1,13 @@
 //! The edge, played: what the reactor, the media workers and the sockets do for the engine in a real city.
 
+use super::houses::Houses;
 use super::{Due, HOP, Sounds, Voice, World};
 use crate::people::Life;
 use crate::{Datagram, PersonId, town};
 use bytes::Bytes;
 use calls::{Act, Input, Reply};
-use media::Channel;
-use model::{FlowId, LegId};
+use media::{Channel, FRAME};
+use model::{FlowId, LegId, RecordId};
 use phone::Socket;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,6 +20,9 @@ impl World {
                 self.link.handle_datagram(self.now, datagram);
             }
             Act::Media(leg, command) => self.sound(leg, command),
+            Act::Tape(message, tape) => self.tape(message, tape),
+            Act::Start { job, deadline, what } => self.ask_house(job, deadline, what),
+            Act::Cancel(job) => self.forget_question(job),
             Act::Reply(_, reply) => {
                 let reply = match reply {
                     Reply::Done => "done".to_owned(),
@@ -47,7 +51,7 @@ impl World {
                 racked.rack.handle_command(now, leg, command);
                 racked.tick.get_or_insert(now + media::TICK);
                 if closes {
-                    let mut wire = Wire { legs: &racked.legs, sent: Vec::new() };
+                    let mut wire = Wire { legs: &racked.legs, sent: Vec::new(), houses: &mut self.houses };
                     racked.rack.send_farewells(&mut wire);
                     let sent = wire.sent;
                     if let Some(local) = racked.legs.remove(&leg) {
@@ -67,7 +71,7 @@ impl World {
             Sounds::Mime(mime) => mime.handle_timeout(now),
             Sounds::Rack(racked) => {
                 let legs: Vec<LegId> = racked.legs.keys().copied().collect();
-                let mut wire = Wire { legs: &racked.legs, sent: Vec::new() };
+                let mut wire = Wire { legs: &racked.legs, sent: Vec::new(), houses: &mut self.houses };
                 for leg in legs {
                     racked.rack.handle_tick(now, leg, &mut wire);
                 }
@@ -92,6 +96,9 @@ impl World {
                 Sounds::Rack(racked) => racked.rack.poll_event(),
             };
             let Some((leg, event)) = event else { return };
+            if let (media::Event::Recorded { id, length, .. }, Sounds::Mime(_)) = (&event, &self.sounds) {
+                self.houses.lasted(*id, *length);
+            }
             if let Some(ears) = &mut self.ears {
                 ears.handle_event(self.now, leg, &event);
             }
@@ -130,7 +137,7 @@ impl World {
         if let Sounds::Rack(racked) = &mut self.sounds
             && let Some((leg, channel)) = racked.sockets.get(&to).copied()
         {
-            let mut wire = Wire { legs: &racked.legs, sent: Vec::new() };
+            let mut wire = Wire { legs: &racked.legs, sent: Vec::new(), houses: &mut self.houses };
             racked.rack.handle_packet(now, leg, channel, from, &bytes, &mut wire);
             let sent = wire.sent;
             self.fly(sent);
@@ -210,6 +217,8 @@ fn call_id(bytes: &[u8]) -> Option<&str> {
 struct Wire<'a> {
     legs: &'a BTreeMap<LegId, SocketAddr>,
     sent: Vec<Datagram>,
+    /// Where messages are written down.
+    houses: &'a mut Houses,
 }
 
 impl media::Wire for Wire<'_> {
@@ -221,6 +230,10 @@ impl media::Wire for Wire<'_> {
             };
             self.sent.push(Datagram { from, to, bytes: Bytes::copy_from_slice(packet) });
         }
+    }
+
+    fn keep(&mut self, message: RecordId, frame: &[i16; FRAME]) -> bool {
+        self.houses.keep(message, frame)
     }
 }
 

@@ -70,7 +70,8 @@ impl World {
             Sounds::Mime(mime) => **mime = Mime::default(),
             Sounds::Rack(racked) => **racked = Racked { rack, sockets: BTreeMap::new(), legs: BTreeMap::new(), tick: None },
         }
-        self.plan.retain(|_, due| !matches!(due, Due::Media(..)));
+        self.plan.retain(|_, due| !matches!(due, Due::Media(..) | Due::Input(_)));
+        self.houses_after_a_crash();
         self.plan(self.now + outage, Due::Restore);
         // Nobody sends them a BYE any more: people hang up a dead line by themselves.
         let stranded: Vec<_> =

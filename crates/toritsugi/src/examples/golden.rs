@@ -48,6 +48,51 @@ fn one(tests: &str, look: impl FnOnce(&Played<'_>, &Draft)) {
     look(&played[0], &draft);
 }
 
+/// What differs in each of these examples of a small flow, in the place of the shipped city's.
+fn of_a_small_flow(step: &str, tests: &str) -> Vec<Vec<Fault>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let files = Files::find(&CityArgs { config: Some(root.join("config")), flows: Some(root.join("flows")) }).unwrap();
+    let text = |path: &str| std::fs::read_to_string(root.join("flows/examples").join(path)).unwrap();
+    let mut sources: Vec<Source> = files.read().unwrap();
+    sources.retain(|source| source.path.contains("config/") || source.path.contains("prompts/"));
+    let mut add = |path: &str, text: String| sources.push(Source { path: path.to_owned(), text });
+    add("flows/city.yaml", text(&format!("{step}.yaml")));
+    add("flows/prompts/examples.yaml", text("prompts.yaml"));
+    add("config/lookups.yaml", "vaccine: { url: \"http://127.0.0.1:8090/tickets\" }\n".to_owned());
+    add("flows/city.tests.yaml", tests.to_owned());
+    let (_, book, all) = read(&sources);
+    play(&files, &rehearsed(&book, &BTreeMap::new()), &all, |_| true).into_iter().map(|played| played.faults).collect()
+}
+
+#[test]
+fn an_example_says_in_which_box_a_message_is_left() {
+    let tests = r#"
+tests:
+  - { name: by hash, caller: { presses: ["2", { after: 12s, key: hash }] }, expect: { voicemail: general, heard: [example_leave_message, example_thanks], ended: message_left } }
+  - { name: by hanging up, caller: { presses: ["2"], waits: 15s }, expect: { voicemail: general, not_heard: [example_thanks], ended: message_left } }
+  - { name: a silent caller is brought to a person, agents: [], caller: { presses: [] }, expect: { voicemail: general } }
+  - { name: whoever reaches a person leaves none, caller: { presses: ["1"] }, expect: { voicemail: general } }
+"#;
+    let faults = of_a_small_flow("voicemail", tests);
+    assert_eq!(faults[..3], [[], [], []] as [[Fault; 0]; 3]);
+    assert_eq!(faults[3], [Fault::Voicemail { wanted: "general".into(), came: None }]);
+}
+
+#[test]
+fn an_example_says_what_another_house_answers() {
+    let tests = r#"
+tests:
+  - { name: found, lookups: { vaccine: { answer: found, ward: kawasaki, after: 2s } }, caller: { presses: ["2", "1", "2", "3", "4", "5"] }, expect: { reached: [find, which, general], priority: high } }
+  - { name: full, lookups: { vaccine: full }, caller: { presses: ["2", "1", "2", "3", "4", "5"] }, expect: { heard: [example_one_moment, example_no_room], ended: flow_ended } }
+  - { name: too slow, lookups: { vaccine: { answer: found, after: 9s } }, caller: { presses: ["2", "1", "2", "3", "4", "5"] }, expect: { reached: [find, general], not_reached: [which] } }
+  - { name: fails, lookups: { vaccine: failed }, caller: { presses: ["2", "1", "2", "3", "4", "5"] }, expect: { reached: [find, general], not_reached: [which] } }
+  - { name: nobody is there, caller: { presses: ["2", "1", "2", "3", "4", "5"] }, expect: { reached: [find, which] } }
+"#;
+    let faults = of_a_small_flow("lookup", tests);
+    assert_eq!(faults[..4], [[], [], [], []] as [[Fault; 0]; 4]);
+    assert!(matches!(faults[4][..], [Fault::NotReached { .. }]), "{:?}", faults[4]);
+}
+
 #[test]
 fn every_example_of_the_shipped_city_goes_as_it_should_and_soon() {
     let files = Files::find(&CityArgs::default()).unwrap();

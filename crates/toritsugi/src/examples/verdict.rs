@@ -1,7 +1,7 @@
 //! Whether a call went as its example wants it: each difference by itself, so that one reading shows all of them.
 
 use flow::{Example, Expect};
-use model::{AgentId, CallEnd, Digit, Lang, LineId, PromptId, QueueId, StepId, TransferEnd};
+use model::{AgentId, CallEnd, Digit, Lang, LineId, MailboxId, PromptId, QueueId, StepId, TransferEnd};
 use sim::rehearsal::{Moment, Scene, Take};
 use std::time::Duration;
 
@@ -54,6 +54,10 @@ pub(super) enum Fault {
     },
     CalledBack {
         wanted: bool,
+    },
+    Voicemail {
+        wanted: MailboxId,
+        came: Option<MailboxId>,
     },
     /// The engine did what it never may.
     Engine(String),
@@ -138,6 +142,11 @@ fn in_the_end(expect: &Expect, take: &Take, faults: &mut Vec<Fault>) {
     differs(expect.ended.and_then(|wanted| {
         let came = record.map(|record| record.end);
         (came != Some(wanted)).then_some(Fault::Ended { wanted, came })
+    }));
+    differs(expect.voicemail.as_ref().and_then(|wanted| {
+        let came =
+            take.moments.iter().rev().find_map(|m| if let Scene::MessageLeft { mailbox } = &m.what { Some(mailbox.clone()) } else { None });
+        (came.as_ref() != Some(wanted)).then(|| Fault::Voicemail { wanted: wanted.clone(), came })
     }));
     differs(expect.called_back.filter(|wanted| *wanted != take.called_back).map(|wanted| Fault::CalledBack { wanted }));
 }

@@ -5,7 +5,7 @@ use super::verdict::Fault;
 use crate::explain::Tongue;
 use crate::words::{clock, width};
 use flow::Draft;
-use model::{Digit, KeyMeaning, Party, TransferEnd};
+use model::{Digit, KeyMeaning, LookupEnd, Party, TransferEnd};
 use sim::rehearsal::Scene;
 use std::fmt::Display;
 use std::time::Duration;
@@ -115,6 +115,17 @@ pub(super) fn scene(scene: &Scene, draft: &Draft, tongue: Tongue) -> String {
         Scene::LeftQueue { queue, how } => {
             either(tongue, format_args!("leaves the queue {queue} ({how})"), format_args!("待ち列 {queue} を離れる（{how}）"))
         }
+        Scene::LookedUp { lookup, how: LookupEnd::Answered } => {
+            either(tongue, format_args!("{lookup} is asked, and answers"), format_args!("{lookup} に問い合わせ（回答あり）"))
+        }
+        Scene::LookedUp { lookup, how } => either(
+            tongue,
+            format_args!("{lookup} is asked, without an answer ({how})"),
+            format_args!("{lookup} に問い合わせ（回答なし: {how}）"),
+        ),
+        Scene::MessageLeft { mailbox } => {
+            either(tongue, format_args!("leaves a message in the box {mailbox}"), format_args!("伝言箱 {mailbox} に伝言を残す"))
+        }
         Scene::Booked => either(tongue, "a callback is booked", "折り返しを予約"),
         Scene::CalledBack(how) => either(tongue, format_args!("is called back ({how})"), format_args!("折り返し（{how}）")),
         Scene::Over(record) => {
@@ -187,6 +198,10 @@ pub(super) fn fault(fault: &Fault, tongue: Tongue) -> (String, String) {
             came.map_or_else(|| either(tongue, "nobody came", "誰も出ない"), secs),
         ),
         Fault::Ended { wanted, came } => (named("ended:", "終わり方", wanted), or_nothing(came.map(|came| came.to_string()))),
+        Fault::Voicemail { wanted, came } => (
+            named("a message in the box", "伝言箱", wanted),
+            came.as_ref().map_or_else(|| either(tongue, "no message was left", "伝言は残らなかった"), ToString::to_string),
+        ),
         Fault::CalledBack { wanted: true } => {
             (either(tongue, "called back", "折り返しがある"), either(tongue, "not called back", "折り返しがない"))
         }

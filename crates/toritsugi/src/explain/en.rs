@@ -49,6 +49,7 @@ fn short_end(end: CallEnd) -> &'static str {
     match end {
         CallEnd::Served => "a person talked with the caller",
         CallEnd::CallbackBooked => "the caller asked to be called back",
+        CallEnd::MessageLeft => "the caller left a message",
         CallEnd::NotReached => "we called back and reached nobody",
         CallEnd::AbandonedInMenu => "the caller hung up in the menus",
         CallEnd::AbandonedInQueue => "the caller gave up",

@@ -43,6 +43,7 @@ fn short_end(end: CallEnd) -> &'static str {
     match end {
         CallEnd::Served => "担当者とお話しいただけました",
         CallEnd::CallbackBooked => "折り返しのお電話をご希望になりました",
+        CallEnd::MessageLeft => "伝言をお残しになりました",
         CallEnd::NotReached => "折り返しましたが、ご本人につながりませんでした",
         CallEnd::AbandonedInMenu => "案内の途中で電話をお切りになりました",
         CallEnd::AbandonedInQueue => "お待ちの途中で電話をお切りになりました",

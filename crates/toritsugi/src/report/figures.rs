@@ -367,6 +367,7 @@ fn stage(record: &CallRecord) -> Option<AbandonStage> {
         | CallEnd::CallbackBooked
         | CallEnd::NotReached
         | CallEnd::FlowEnded
+        | CallEnd::MessageLeft
         | CallEnd::CallerVanished
         | CallEnd::LostInRestart
         | CallEnd::InternalError => None,
