@@ -7,7 +7,7 @@ use crate::prompts::Changing;
 use crate::speech::{Sentence, Spoken};
 use crate::steps::Step;
 use model::{
-    Agent, AgentId, Break, BreakReason, FlowName, Line, LineId, Millis, Number, PromptId, Queue, QueueId, Settings, StepId, Version,
+    Agent, AgentId, Break, BreakReason, FlowName, Line, LineId, Millis, Number, PromptId, Queue, QueueId, Settings, SlotId, StepId, Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,6 +66,12 @@ impl Book {
             let (step, _) = flow.steps.iter().find(|(_, named)| waits(&named.step))?;
             Some((name.clone(), step.clone()))
         })
+    }
+
+    /// Where notices are spoken: the slots that the flows name.
+    pub fn slots(&self) -> BTreeSet<SlotId> {
+        let steps = self.flows.values().flat_map(|flow| flow.steps.values());
+        steps.filter_map(|named| Some(named.step.sketch().notice?.value.clone())).collect()
     }
 
     pub(crate) fn new(draft: &Draft, lengths: &BTreeMap<Spoken, Millis>) -> Book {

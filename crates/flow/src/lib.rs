@@ -32,9 +32,11 @@ mod rules;
 mod run;
 mod second;
 mod speech;
+mod standing;
 mod steps;
 mod target;
 mod tree;
+mod until;
 
 pub use book::Book;
 pub use budget::{Reach, paths};
@@ -48,3 +50,5 @@ pub use problem::{Problem, Severity, Tongue, json, render};
 pub use program::Flow;
 pub use run::{Ask, CallbackTerms, Heard, Note, Position, Run, Wanted};
 pub use speech::{Form, Sentence, Spoken};
+pub use standing::{Notice, Standing};
+pub use until::{NoEnd, until};

@@ -1,8 +1,8 @@
 //! Everything that the engine can say has happened. Reading this file is reading the product.
 
 use crate::{
-    AgentId, BreakReason, CallId, Digit, FlowName, KeptFor, Lang, LegId, Level, LineId, Millis, Number, OfferId, Person, PromptId, QueueId,
-    Redacted, Seq, Skill, StepId, TicketId, UnixMillis, Version,
+    AgentId, BreakReason, CallId, Digit, FlowName, KeptFor, Lang, LegId, Level, LineId, Millis, Number, OfferId, Override, OverrideId,
+    Person, PromptId, QueueId, Redacted, Seq, Skill, StepId, TicketId, UnixMillis, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +21,18 @@ pub enum Event {
     PublicationRefused {
         /// How many problems its check found.
         problems: u64,
+    },
+    /// Somebody set something by hand, until a moment.
+    OverrideSet {
+        /// What, by whom, until when.
+        set: Box<Override>,
+    },
+    /// What was set by hand is over, and the city's files count again.
+    OverrideEnded {
+        /// What had been set.
+        what: OverrideId,
+        /// Who ended it; `None`: its time was over.
+        by: Option<String>,
     },
 
     /// An INVITE came for one of our numbers.

@@ -12,7 +12,7 @@ use crate::run::{Caller, Heard, Scene};
 use crate::speech::Speech;
 use crate::target::Target;
 use crate::tree::{Key, Node};
-use model::{AgentId, Digit, Instant, Lang, PromptId, QueueId, ScheduleId, Skill, StepId};
+use model::{AgentId, Digit, Instant, Lang, PromptId, QueueId, ScheduleId, Skill, SlotId, StepId};
 use std::time::Duration;
 
 macro_rules! steps {
@@ -85,11 +85,10 @@ macro_rules! steps {
     };
 }
 
-steps! { say, menu, language, ask, collect, rules, set, schedule, queue, transfer, callback, hang_up }
+steps! { say, notice, menu, language, ask, collect, rules, set, schedule, queue, transfer, callback, hang_up }
 
 /// Steps that the language will have: what to do until then, in English and in Japanese, and how that is written.
-pub(crate) const LATER: [(&str, &str, &str, &str); 3] = [
-    ("notice", "say a prompt and change its text", "say を使い、案内文を書き換えてください。", "{ say: notice, next: language }"),
+pub(crate) const LATER: [(&str, &str, &str, &str); 2] = [
     (
         "voicemail",
         "say when to call again and hang up",
@@ -148,6 +147,8 @@ pub(crate) struct Sketch<'s> {
     /// When callers are called back.
     pub(crate) callback: Option<&'s At<ScheduleId>>,
     pub(crate) music: Option<&'s At<PromptId>>,
+    /// Where a notice is spoken, when there is one.
+    pub(crate) notice: Option<&'s At<SlotId>>,
 }
 
 impl Sketch<'_> {
@@ -172,6 +173,7 @@ impl Sketch<'_> {
             target: None,
             callback: None,
             music: None,
+            notice: None,
         }
     }
 }
