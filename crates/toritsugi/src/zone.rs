@@ -48,6 +48,10 @@ impl Zone {
     pub(crate) fn tokyo() -> Zone {
         Zone { calendar: Some(Calendar::default()) }
     }
+    /// The zone of a calendar.
+    pub(crate) fn of(calendar: &Calendar) -> Zone {
+        Zone { calendar: Some(calendar.clone()) }
+    }
     /// Its IANA name; `None`: UTC, because nobody knows better.
     pub(crate) fn name(&self) -> Option<&str> {
         self.calendar.as_ref().map(Calendar::zone_name)
