@@ -192,7 +192,13 @@ const HOUSE: &[Room] = &[
         name: "toritsugi",
         core: false,
         may: EVERYONE,
-        home_of: &[("clap", "the command line"), ("serde_json", "what `--json` prints")],
+        home_of: &[
+            ("clap", "the command line"),
+            ("serde_json", "what `--json` prints, and the list of the city's versions"),
+            ("sha2", "the kept versions of the city's files are addressed by content"),
+            ("similar", "what changed between two versions, line by line"),
+            ("ureq", "commands ask the running engine over its own HTTP interface"),
+        ],
         tests_with: &[],
     },
     Room {

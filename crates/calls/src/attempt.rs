@@ -608,10 +608,11 @@ impl Engine {
             return self.in_vain(now, id, attempt, CallbackTry::Failed, Party::Engine);
         };
         let (booked, since, number) = (callback.booked.clone(), callback.since, callback.number.clone());
-        let Some((run, flow)) = run_of(&attempt.city, now, &booked.place) else {
+        let Some((mut run, flow)) = run_of(&attempt.city, now, &booked.place) else {
             // No step of the flow waits in this queue, so that nobody would know where the caller goes should the agent's phone vanish.
             return self.in_vain(now, id, attempt, CallbackTry::Failed, Party::Engine);
         };
+        run.heed(Arc::clone(&self.overrides.standing));
         let Step::Asking { outside, .. } = std::mem::replace(&mut attempt.step, Step::Between) else { return true };
         let began = attempt.began.unwrap_or(now);
         let place = booked.place.clone();

@@ -206,7 +206,7 @@ impl Engine {
     }
 
     fn is_open(&self, window: &ScheduleId, wall: UnixMillis) -> Option<bool> {
-        self.city.book.calendar.hours(window, wall).map(|hours| match hours {
+        self.hours(window, wall).map(|hours| match hours {
             Hours::Open | Hours::Holiday => true,
             Hours::Closed => false,
         })

@@ -9,6 +9,7 @@ use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::lookup::Asked;
 use crate::message::Message;
 use crate::outbound::{CallsOut, WentOut};
+use crate::overrides::Overrides;
 use crate::persons::Memories;
 use crate::presence::Breaks;
 use crate::record::{self, Abroad, OpenCall, Record, State};
@@ -70,6 +71,7 @@ pub struct Engine {
     next_round: Option<Instant>,
     /// Agents who were on a break when the engine died and have not signed in since.
     pub(crate) breaks: Breaks,
+    pub(crate) overrides: Overrides,
     outputs: VecDeque<Output>,
     draining: bool,
     last_call: u64,
@@ -151,6 +153,7 @@ impl Engine {
             orphans: BTreeMap::new(),
             next_round: None,
             breaks: Breaks::default(),
+            overrides: Overrides::default(),
             outputs: VecDeque::new(),
             draining: false,
             last_call: 0,
@@ -183,6 +186,7 @@ impl Engine {
         } else {
             engine.announce_city();
         }
+        engine.take_up_overrides(state.overrides);
         engine.breaks.to_restore = state.on_break;
         engine.forget_breaks(None);
         engine.last_call = state.last_call.0;
@@ -210,6 +214,7 @@ impl Engine {
         if std::mem::take(&mut self.recounts) {
             self.calls_out.restore(now, &self.went_out);
         }
+        self.end_overrides(now);
         self.close_orphans(now);
         self.carry_out_wills(now);
         self.wind_callbacks(now);
@@ -222,6 +227,7 @@ impl Engine {
             Input::Timeout => self.on_timeout(now),
         }
         self.pump(now);
+        self.end_overrides(now);
         if self.next_round.is_none() && self.goes_on() {
             self.next_round = Some(now.mono + ROUND);
         }
@@ -240,7 +246,8 @@ impl Engine {
         let callback = self.callbacks.poll_timeout().map(|at| (at, Wake::Callback));
         let errand = self.errands.iter().filter_map(|(id, errand)| Some((errand.due()?, Wake::Call(*id)))).min();
         let round = self.next_round.map(|at| (at, Wake::Routing));
-        [sip, routing, call, callback, errand, round].into_iter().flatten().min()
+        let by_hand = self.overrides.due.map(|at| (at, Wake::Override));
+        [sip, routing, call, callback, errand, round, by_hand].into_iter().flatten().min()
     }
 
     /// The state that must survive, read from the living machines.
@@ -253,6 +260,7 @@ impl Engine {
         State {
             version: Some(self.city.book.version.clone()),
             on_break: self.on_break(),
+            overrides: self.overrides.in_force.clone(),
             calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).chain(self.open_attempts()).collect(),
             ended: self.ended.clone(),
             calls_out: self.went_out.clone(),
@@ -273,6 +281,7 @@ impl Engine {
             queues: self.acd.queues(now.mono),
             agents: self.agents_now(),
             breaks: self.city.book.breaks.values().cloned().collect(),
+            overrides: self.overrides.in_force.values().cloned().collect(),
         }
     }
 
@@ -394,7 +403,7 @@ impl Engine {
         let reply = match control {
             Control::Publish(city) => {
                 self.sip.set_users(city.users.clone());
-                self.acd.publish(now.mono, rules(&city));
+                self.acd.publish(now.mono, self.rules_of(&city));
                 self.follow_lines(&city);
                 self.city = city;
                 self.announce_city();
@@ -419,6 +428,14 @@ impl Engine {
             Control::SetAgent(agent, change) => match self.wish(now, &agent, change) {
                 Ok(()) => Reply::Done,
                 Err(why) => Reply::Refused(why),
+            },
+            Control::SetOverride(set, clips) => match self.set_override(now, *set, clips) {
+                Ok(()) => Reply::Done,
+                Err(why) => Reply::NotAllowed(why),
+            },
+            Control::LiftOverride(what, by) => match self.lift_override(now, &what, &by) {
+                Ok(()) => Reply::Done,
+                Err(why) => Reply::NotAllowed(why),
             },
             Control::Snapshot => Reply::Snapshot(Arc::new(self.snapshot(now))),
         };
@@ -780,7 +797,7 @@ pub(crate) struct Invite {
 }
 
 /// The part of the city that routing goes by.
-fn rules(city: &City) -> routing::Rules {
+pub(crate) fn rules(city: &City) -> routing::Rules {
     routing::Rules { queues: city.book.queues.clone(), agents: city.book.agents.clone(), lines: city.book.places() }
 }
 

@@ -1,10 +1,12 @@
 //! The engine's face: every value that goes in or comes out. Each of them can be printed.
 
+use crate::overrides::NotAllowed;
 use crate::{City, Record};
 use bytes::Bytes;
+use media::Clip;
 use model::{
     ActId, AgentId, BreakReason, CallId, ControlId, Event, FlowId, Instant, JobId, Lang, LegId, Lookup, LookupEnd, MailboxId, NotKept,
-    RecordId, Redacted, Seq, Snapshot, UnixMillis,
+    Override, OverrideId, RecordId, Redacted, Seq, Snapshot, UnixMillis,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -166,6 +168,10 @@ pub enum Control {
     EndAll,
     /// Change an agent's presence, as the star codes do.
     SetAgent(AgentId, routing::Change),
+    /// Set something by hand, until its end; of a notice, how it sounds in each of its languages.
+    SetOverride(Box<Override>, BTreeMap<Lang, Arc<Clip>>),
+    /// End something that was set by hand before its time. The name is who does it.
+    LiftOverride(OverrideId, String),
     /// Show everything as it stands.
     Snapshot,
 }
@@ -177,6 +183,8 @@ pub enum Reply {
     Done,
     /// It was not done, and why. Nothing has changed.
     Refused(NotSet),
+    /// It was not set by hand, and why. Nothing has changed.
+    NotAllowed(NotAllowed),
     /// Everything as it stands.
     Snapshot(Arc<Snapshot>),
 }
@@ -214,6 +222,8 @@ pub enum Wake {
     Routing,
     /// A callback, or an attempt at one.
     Callback,
+    /// Something that was set by hand is over.
+    Override,
     /// A menu, an announcement or a rung of waiting; an agent's star code, or somebody outside who does not answer.
     Call(CallId),
 }

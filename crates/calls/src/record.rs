@@ -5,7 +5,7 @@ use crate::persons::Memories;
 use flow::CallbackTerms;
 use model::{
     AgentId, BreakReason, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, Lang, LegId, LineId, Need, Number, OfferEnd, OfferId,
-    Party, Person, QueueEnd, QueueId, Refusal, TicketId, TransferEnd, TransferKind, UnixMillis, Version, Why,
+    Override, OverrideId, Party, Person, QueueEnd, QueueId, Refusal, TicketId, TransferEnd, TransferKind, UnixMillis, Version, Why,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,6 +32,20 @@ pub enum Record {
         /// When; `None` in a journal from before this was written.
         #[serde(default)]
         at: Option<UnixMillis>,
+    },
+    /// Somebody set something by hand, until a moment.
+    OverrideSet {
+        /// What, by whom, until when.
+        set: Box<Override>,
+    },
+    /// What was set by hand is over.
+    OverrideEnded {
+        /// What had been set.
+        what: OverrideId,
+        /// Who ended it; `None`: its time was over.
+        by: Option<String>,
+        /// When.
+        at: UnixMillis,
     },
     /// A call came in.
     Arrived {
@@ -299,6 +313,9 @@ pub struct State {
     pub version: Option<Version>,
     /// Agents on a break, or who have asked for one during a call.
     pub on_break: BTreeMap<AgentId, OnBreak>,
+    /// What was set by hand and has not ended.
+    #[serde(default)]
+    pub overrides: BTreeMap<OverrideId, Override>,
     /// Calls in progress.
     pub calls: BTreeMap<CallId, OpenCall>,
     /// Callbacks to be made.
@@ -328,6 +345,8 @@ impl State {
             Record::Published { version } => self.version = Some(version),
             Record::Presence { agent, ready: true, .. } => drop(self.on_break.remove(&agent)),
             Record::Presence { agent, ready: false, reason, at } => drop(self.on_break.insert(agent, OnBreak { reason, since: at })),
+            Record::OverrideSet { set } => drop(self.overrides.insert(set.setting.id(), *set)),
+            Record::OverrideEnded { what, .. } => drop(self.overrides.remove(&what)),
             Record::Arrived { call, open } => {
                 self.last_call = self.last_call.max(call);
                 self.calls.insert(call, *open);

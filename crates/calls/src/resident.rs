@@ -65,7 +65,8 @@ impl Engine {
             return self.refuse(now, dialog, Refusal::NoCodec);
         }
 
-        let run = run.calling_from(Number::parse(&from_user).ok().map(|number| number.kind()));
+        let mut run = run.calling_from(Number::parse(&from_user).ok().map(|number| number.kind()));
+        run.heed(Arc::clone(&self.overrides.standing));
         let caller = Redacted::new(from_user);
         let local = self.bind_addr(&leg);
         let leg_id = leg.id;
@@ -325,7 +326,7 @@ impl Engine {
     pub(crate) fn play(&mut self, call: &mut Call, sentences: &[Spoken], on_key: OnKey, music: bool) -> bool {
         let mut clips: Vec<Arc<Clip>> = Vec::with_capacity(sentences.len());
         for spoken in sentences {
-            match call.city.clips.get(spoken) {
+            match call.city.clips.get(spoken).or_else(|| self.overrides.clip(spoken)) {
                 Some(clip) => clips.push(Arc::clone(clip)),
                 None => {
                     self.note(Event::PromptMissing { call: call.id, prompt: spoken.prompt.clone(), lang: spoken.lang.clone() });

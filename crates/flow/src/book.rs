@@ -8,7 +8,7 @@ use crate::speech::{Sentence, Spoken};
 use crate::steps::Step;
 use model::{
     Agent, AgentId, Break, BreakReason, FlowName, Line, LineId, Lookup, LookupId, Millis, Number, PromptId, Queue, QueueId, Settings,
-    StepId, Version,
+    SlotId, StepId, Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,6 +69,12 @@ impl Book {
             let (step, _) = flow.steps.iter().find(|(_, named)| waits(&named.step))?;
             Some((name.clone(), step.clone()))
         })
+    }
+
+    /// Where notices are spoken: the slots that the flows name.
+    pub fn slots(&self) -> BTreeSet<SlotId> {
+        let steps = self.flows.values().flat_map(|flow| flow.steps.values());
+        steps.filter_map(|named| Some(named.step.sketch().notice?.value.clone())).collect()
     }
 
     pub(crate) fn new(draft: &Draft, lengths: &BTreeMap<Spoken, Millis>) -> Book {

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+pub use model::Hours;
 use model::{ScheduleId, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,17 +18,6 @@ pub struct Calendar {
     pub(crate) zone: TimeZone,
     pub(crate) holidays: BTreeSet<Date>,
     pub(crate) schedules: BTreeMap<ScheduleId, Schedule>,
-}
-
-/// How a schedule answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hours {
-    /// Open.
-    Open,
-    /// Open, on a national holiday.
-    Holiday,
-    /// Closed.
-    Closed,
 }
 
 /// One schedule of `config/calendar.yaml`.
@@ -84,6 +74,10 @@ impl Calendar {
     pub fn hours(&self, schedule: &ScheduleId, wall: UnixMillis) -> Option<Hours> {
         let schedule = self.schedules.get(schedule)?;
         Some(schedule.at(self.local(wall), &self.holidays))
+    }
+    /// The names of the schedules.
+    pub fn schedules(&self) -> impl Iterator<Item = &ScheduleId> {
+        self.schedules.keys()
     }
     /// The zone's IANA name: `Asia/Tokyo`.
     pub fn zone_name(&self) -> &str {

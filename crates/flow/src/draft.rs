@@ -45,6 +45,14 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// The name of exactly these texts, good or bad.
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+    /// The supervisor's note on the flow that is written in this file, if it is one.
+    pub fn note_in(&self, path: &str) -> Option<&str> {
+        self.flows.values().find(|flow| self.problems.path(flow.at.file) == path).map(|flow| flow.note.as_str())
+    }
     /// The agents that were written, by name, whether or not the rest is right.
     pub fn agents(&self) -> impl Iterator<Item = &AgentId> {
         self.agents.keys()

@@ -33,9 +33,11 @@ mod rules;
 mod run;
 mod second;
 mod speech;
+mod standing;
 mod steps;
 mod target;
 mod tree;
+mod until;
 
 pub use book::Book;
 pub use budget::{Reach, paths};
@@ -50,3 +52,5 @@ pub use problem::{Problem, Severity, Tongue, json, render};
 pub use program::Flow;
 pub use run::{Answered, Ask, CallbackTerms, Heard, Note, Position, Run, Sent, Wanted};
 pub use speech::{Form, Sentence, Spoken};
+pub use standing::{Notice, Standing};
+pub use until::{NoEnd, until};

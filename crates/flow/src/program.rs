@@ -419,14 +419,6 @@ fn read_step(key: &Key, node: &Node, defaults: &Defaults, problems: &mut Problem
 }
 
 fn no_verb(key: &Key, entries: &[(Key, Node)], problems: &mut Problems) {
-    for (word, _) in entries {
-        if let Some((later, en, ja, help)) = steps::LATER.iter().find(|(later, ..)| *later == word.text) {
-            let en = format!("the step \"{later}\" is not available yet; {en}");
-            let ja = format!("ステップ「{later}」はまだ使えません。{ja}");
-            problems.error(word.at, "not_yet", en, ja).help(*help);
-            return;
-        }
-    }
     let near = |(word, _): &&(Key, Node)| crate::decode::nearest(&word.text, steps::WORDS.into_iter()).is_some();
     match entries.iter().find(near) {
         Some((word, _)) => unknown(problems, word.at, "unknown_key", noun::KEY, &word.text, steps::WORDS.into_iter()),

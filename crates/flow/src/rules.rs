@@ -76,7 +76,7 @@ impl<F: Fn(&str) -> bool> Knows for Real<'_, F> {
         self.caller.class
     }
     fn hours(&self, schedule: &ScheduleId) -> Option<Hours> {
-        self.scene.book.calendar.hours(schedule, self.scene.now.wall)
+        self.scene.hours(schedule)
     }
     fn word(&self, name: &str) -> Word<'_> {
         if (self.pending)(name) { Word::Pending } else { self.caller.variable(name).map_or(Word::Never, Word::Is) }

@@ -5,14 +5,16 @@
 //! sentence that never reports its end counts as heard.
 
 use crate::book::Book;
+use crate::calendar::Hours;
 use crate::problem::At;
 use crate::program::{Flow, Set, VARIABLES_MAX};
 use crate::prompts::{Changing, MINUTES, POSITION_MAX};
 use crate::speech::{Speech, Spoken};
+use crate::standing::Standing;
 use crate::steps::{Go, State, Step};
 use model::{
-    AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, LookupId, MailboxId, Need, Now, NumberKind, PromptId, QueueEnd,
-    QueueFacts, QueueId, Redacted, ScheduleId, StepId, TransferEnd, Version,
+    AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, LookupId, MailboxId, Millis, Need, Now, NumberKind, PromptId,
+    QueueEnd, QueueFacts, QueueId, Redacted, ScheduleId, StepId, TransferEnd, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -266,6 +268,8 @@ pub struct Run {
     stage: Stage,
     caller: Caller,
     failures: u32,
+    /// What was set by hand, as it stands: it counts above the book.
+    standing: Arc<Standing>,
 }
 
 #[derive(Debug)]
@@ -283,6 +287,14 @@ pub(crate) struct Scene<'a> {
     pub(crate) now: Now,
     pub(crate) book: &'a Book,
     pub(crate) step: &'a StepId,
+    pub(crate) standing: &'a Standing,
+}
+
+impl Scene<'_> {
+    /// How a schedule answers at this moment; `None` if there is no such schedule.
+    pub(crate) fn hours(&self, schedule: &ScheduleId) -> Option<Hours> {
+        self.book.calendar.hours(schedule, self.now.wall).map(|hours| self.standing.hours(schedule, self.now.wall).unwrap_or(hours))
+    }
 }
 
 /// What is known of the caller, and what is to be done for them.
@@ -318,7 +330,7 @@ impl Run {
         let program = book.flows.get(flow)?;
         let (step, lang) = (program.start.value.clone(), program.default_lang.value.clone());
         let caller = Caller::new(lang, 0, BTreeSet::new(), Vec::new());
-        Some(Run { flow: flow.clone(), step, stage: Stage::Fresh, caller, failures: 0, book })
+        Some(Run { flow: flow.clone(), step, stage: Stage::Fresh, caller, failures: 0, standing: Arc::default(), book })
     }
 
     /// A caller at a position kept before; `None` if the book has no such flow. [`Heard::Started`] begins the step again.
@@ -329,13 +341,18 @@ impl Run {
         path.truncate(PATH_MAX);
         let mut caller = Caller::new(at.lang, at.class, at.rungs.into_iter().collect(), path);
         (caller.variables, caller.told) = (at.variables, at.told);
-        Some(Run { flow: at.flow, step: at.step, stage: Stage::Fresh, caller, failures: 0, book })
+        Some(Run { flow: at.flow, step: at.step, stage: Stage::Fresh, caller, failures: 0, standing: Arc::default(), book })
     }
 
     /// What kind of number the caller calls from; `None` when it is withheld. Said once, at the beginning.
     pub fn calling_from(mut self, number: Option<NumberKind>) -> Run {
         self.caller.number = number;
         self
+    }
+
+    /// What was set by hand from here on. Said once at the beginning, and whenever it changes.
+    pub fn heed(&mut self, standing: Arc<Standing>) {
+        self.standing = standing;
     }
 
     /// The caller did or met something.
@@ -463,7 +480,9 @@ impl Run {
     ) {
         let book = Arc::clone(&self.book);
         let go = match self.program(&book).and_then(|flow| flow.steps.get(&self.step)) {
-            Some(named) => act(&named.step, &mut state, &Scene { now, book: &book, step: &self.step }, &mut self.caller),
+            Some(named) => {
+                act(&named.step, &mut state, &Scene { now, book: &book, step: &self.step, standing: &self.standing }, &mut self.caller)
+            }
             None => Go::Fail,
         };
         self.stage = Stage::Live(state);
@@ -500,7 +519,7 @@ impl Run {
                 self.caller.queued = false;
                 self.caller.ask(Ask::LeaveQueue);
             }
-            let (state, next) = named.step.enter(&Scene { now, book, step: &self.step }, &mut self.caller);
+            let (state, next) = named.step.enter(&Scene { now, book, step: &self.step, standing: &self.standing }, &mut self.caller);
             self.stage = Stage::Live(state);
             go = next;
         }
@@ -642,6 +661,12 @@ impl Caller {
     /// Whether a changing word is part of it.
     pub(crate) fn says(&self, scene: &Scene<'_>, speech: &Speech, changing: Changing) -> bool {
         speech.parts.iter().any(|part| scene.book.changing.get(&part.prompt.value) == Some(&changing))
+    }
+
+    /// Says a notice of this length.
+    pub(crate) fn say_notice(&mut self, scene: &Scene<'_>, notice: Spoken, length: Millis, barge_in: bool) {
+        self.heard_by = Some(scene.now.mono + Duration::from(length) + PLAYED_GRACE);
+        self.ask(Ask::Prompt { sentences: vec![notice], barge_in });
     }
 
     fn say_with(&mut self, scene: &Scene<'_>, speeches: &[&Speech], minutes: Option<u32>, barge_in: bool) -> bool {

@@ -29,7 +29,7 @@ fn the_city_as_a_flowchart_reads_like_this() {
 #[test]
 fn the_city_on_a_page_shows_every_step_once_and_every_kind_of_way() {
     let svg = city(Tongue::Ja).svg();
-    for step in ["greeting", "language", "hours", "main", "nurse", "callback", "ward_hotline", "general", "night", "sorry"] {
+    for step in ["greeting", "notice", "language", "hours", "main", "nurse", "callback", "ward_hotline", "general", "night", "sorry"] {
         assert_eq!(
             svg.matches(&format!("font-weight=\"bold\" fill=\"#1a1a1a\" text-anchor=\"middle\">{step}</text>")).count(),
             1,

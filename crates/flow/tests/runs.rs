@@ -167,7 +167,7 @@ fn a_worried_caller_presses_one_and_one_and_waits_for_a_nurse() {
     assert_eq!(caller.press('1'), ["enqueue nurse [nurse:3 ja:1] ja 1"]);
     let since = caller.now.mono;
     assert_eq!(caller.tell(Heard::Queued { since, position: 2 }), ["say nurse_welcome.ja"]);
-    assert_eq!(caller.run.path(), ["greeting", "language=1", "hours=open", "main=1", "nurse"]);
+    assert_eq!(caller.run.path(), ["greeting", "notice", "language=1", "hours=open", "main=1", "nurse"]);
     assert_eq!(caller.tell(Heard::Played), ["music calm.music"]);
     assert_eq!(caller.secs(10), ["say queue_position.ja(2)"]);
     assert_eq!(caller.tell(Heard::Played), ["music calm.music"]);
@@ -198,7 +198,7 @@ fn whoever_presses_nothing_reaches_a_person() {
     assert_eq!(caller.secs(7), ["no input at main", "say main_menu.ja"]);
     caller.tell(Heard::Played);
     assert_eq!(caller.secs(7), ["no input at main", "enqueue general [general:1 ja:1] ja 0"]);
-    assert_eq!(caller.run.path(), ["greeting", "language=silent", "hours=open", "main=silent", "general"]);
+    assert_eq!(caller.run.path(), ["greeting", "notice", "language=silent", "hours=open", "main=silent", "general"]);
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn at_night_silence_reaches_the_nurse_on_call() {
         caller.tell(Heard::Played);
         assert_eq!(caller.secs(6), expected);
     }
-    assert_eq!(caller.run.path(), ["greeting", "language=1", "hours=closed", "night=silent", "nurse_oncall"]);
+    assert_eq!(caller.run.path(), ["greeting", "notice", "language=1", "hours=closed", "night=silent", "nurse_oncall"]);
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn a_holiday_is_told_from_a_weekday() {
     let (mut caller, _) = Resident::calls(book(), HOLIDAY);
     caller.tell(Heard::Played);
     caller.press('1');
-    assert_eq!(caller.run.path(), ["greeting", "language=1", "hours=holiday", "main"]);
+    assert_eq!(caller.run.path(), ["greeting", "notice", "language=1", "hours=holiday", "main"]);
 }
 
 #[test]
@@ -474,7 +474,10 @@ fn whoever_has_waited_a_minute_may_be_called_back_and_keeps_the_place_until_then
     assert_eq!(caller.press('1'), ["ignored 1 at callback"]);
     assert_eq!(caller.tell(Heard::CallbackBooked), ["insist callback_booked.ja"], "the place is the callback's");
     assert_eq!(caller.tell(Heard::Played), ["hang up"]);
-    assert_eq!(caller.run.path(), ["greeting", "language=1", "hours=open", "main=1", "nurse=1", "callback=booked", "callback_booked"]);
+    assert_eq!(
+        caller.run.path(),
+        ["greeting", "notice", "language=1", "hours=open", "main=1", "nurse=1", "callback=booked", "callback_booked"]
+    );
 }
 
 #[test]
@@ -769,7 +772,7 @@ fn whoever_cannot_breathe_is_not_asked_about_a_fever() {
     let mut caller = at_triage();
     assert_eq!(caller.press('1'), ["say nurse_long_wait.ja"]);
     assert_eq!(caller.tell(Heard::Played), ["enqueue nurse [nurse:3 ja:1] ja 2"]);
-    assert_eq!(caller.run.path()[3..], ["main=1", "triage=rule1", "nurse"]);
+    assert_eq!(caller.run.path()[4..], ["main=1", "triage=rule1", "nurse"]);
 }
 
 #[test]

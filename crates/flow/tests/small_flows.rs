@@ -3,8 +3,8 @@
 mod common;
 
 use common::{files, known, root, shipped};
-use flow::{Ask, Book, Heard, Run, Source, Tongue, check, read, render};
-use model::{Digit, FlowName, Instant, Now, NumberKind};
+use flow::{Ask, Book, Heard, Run, Source, Standing, Tongue, check, read, render};
+use model::{Digit, FlowName, Instant, Lang, Millis, Now, NumberKind, SlotId, UnixMillis};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -284,4 +284,54 @@ fn an_answer_with_a_word_that_is_not_listed_cannot_be_used() {
         |answer: &str, ward: &str| flow::Answered { answer: answer.to_owned(), words: [("ward".to_owned(), ward.to_owned())].into() };
     assert!(run.can_use(&word("found", "saiwai")));
     assert!(!run.can_use(&word("found", "tokyo")) && !run.can_use(&word("maybe", "saiwai")));
+}
+
+/// The notice of the slot `city` in these languages, until the end of the hour.
+fn standing(langs: &[&str]) -> Arc<Standing> {
+    let langs = langs.iter().map(|lang| (Lang::from(*lang), Millis(3_000))).collect();
+    let notice = flow::Notice { langs, until: UnixMillis(common::MONDAY.0 + 3_600_000) };
+    Arc::new(Standing { notices: [(SlotId::from("city"), notice)].into(), ..Standing::default() })
+}
+
+/// What a caller of the flow `notice` hears first, in seconds after Monday's opening, and the path when it is over.
+fn heard_at(secs: i64, standing: Option<Arc<Standing>>) -> (Vec<String>, Vec<String>) {
+    let mut run = Run::new(book("notice"), &FlowName::from("city")).unwrap();
+    standing.into_iter().for_each(|standing| run.heed(standing));
+    let now = Now { mono: Instant::from_millis(1_000_000), wall: UnixMillis(common::MONDAY.0 + secs * 1_000) };
+    run.handle(now, Heard::Started);
+    let mut heard = Vec::new();
+    while let Some(ask) = run.poll_output() {
+        if let Ask::Prompt { sentences, .. } = ask {
+            heard.extend(sentences.iter().map(|spoken| format!("{}.{}", spoken.prompt, spoken.lang)));
+            run.handle(now, Heard::Played);
+        }
+    }
+    (heard, run.path().to_vec())
+}
+
+#[test]
+fn a_notice_is_heard_until_its_end_and_without_one_the_call_goes_on_in_the_same_instant() {
+    let way = vec!["today".to_owned(), "general".to_owned()];
+    assert_eq!(heard_at(0, None), (vec![], way.clone()), "nothing was set");
+    assert_eq!(heard_at(0, Some(standing(&["ja"]))), (vec!["notice:city.ja".to_owned()], way.clone()));
+    assert_eq!(heard_at(3_599, Some(standing(&["ja"]))).0, ["notice:city.ja"]);
+    assert_eq!(heard_at(3_600, Some(standing(&["ja"]))), (vec![], way.clone()), "its time is over, though nobody tidied up");
+    assert_eq!(heard_at(0, Some(standing(&[]))), (vec![], way), "no voice speaks it");
+}
+
+#[test]
+fn whoever_speaks_no_language_of_a_notice_hears_it_in_its_first() {
+    assert_eq!(heard_at(0, Some(standing(&["en", "ja"]))).0, ["notice:city.ja"]);
+    assert_eq!(heard_at(0, Some(standing(&["en", "ko"]))).0, ["notice:city.en"]);
+}
+
+#[test]
+fn a_notice_whose_end_nobody_reports_counts_as_heard() {
+    let mut run = Run::new(book("notice"), &FlowName::from("city")).unwrap();
+    run.heed(standing(&["ja"]));
+    let mut now = Now { mono: Instant::from_millis(1_000_000), wall: common::MONDAY };
+    run.handle(now, Heard::Started);
+    now.mono = run.poll_timeout().unwrap();
+    run.handle_timeout(now);
+    assert_eq!(run.path(), ["today", "general"]);
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     AgentId, BreakReason, CallId, Digit, FlowName, KeptFor, Lang, LegId, Level, LineId, LookupId, MailboxId, Millis, Number, OfferId,
-    Person, PromptId, QueueId, Redacted, Seq, Skill, StepId, TicketId, UnixMillis, Version,
+    Override, OverrideId, Person, PromptId, QueueId, Redacted, Seq, Skill, StepId, TicketId, UnixMillis, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +21,18 @@ pub enum Event {
     PublicationRefused {
         /// How many problems its check found.
         problems: u64,
+    },
+    /// Somebody set something by hand, until a moment.
+    OverrideSet {
+        /// What, by whom, until when.
+        set: Box<Override>,
+    },
+    /// What was set by hand is over, and the city's files count again.
+    OverrideEnded {
+        /// What had been set.
+        what: OverrideId,
+        /// Who ended it; `None`: its time was over.
+        by: Option<String>,
     },
 
     /// An INVITE came for one of our numbers.

@@ -103,6 +103,10 @@ names! {
     LookupId,
     /// A schedule's name in `config/calendar.yaml`.
     ScheduleId,
+    /// A place in the flows where a notice is spoken, by its name in a step `notice`.
+    SlotId,
+    /// What an override sets: `notice city`, `schedule centre`, `skill yuki nurse`.
+    OverrideId,
     /// A version of the published city: the hash of its files, short.
     Version,
     /// A caller as statistics know them: a keyed hash of the number, another one each day. It leads back to nobody.

@@ -1,6 +1,6 @@
 //! What the boards show: the state of the whole engine at one moment.
 
-use crate::{AgentId, AgentState, Break, BreakReason, QueueId, UnixMillis, Version};
+use crate::{AgentId, AgentState, Break, BreakReason, Override, QueueId, UnixMillis, Version};
 use serde::{Deserialize, Serialize};
 
 /// How many of each thing are alive. All zero when all is quiet, but for registrations and their timers.
@@ -73,6 +73,9 @@ pub struct Snapshot {
     /// The reasons for a break that the city declares, in the order of their names.
     #[serde(default)]
     pub breaks: Vec<Break>,
+    /// What was set by hand and has not ended, in the order of [`crate::Setting::id`].
+    #[serde(default)]
+    pub overrides: Vec<Override>,
 }
 
 /// Upper bounds of the send-lateness buckets, in microseconds; the last bucket is everything above.

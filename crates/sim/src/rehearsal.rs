@@ -455,6 +455,8 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         // Of the house, of other calls, or told better by one of the above.
         Event::Published { .. }
         | Event::PublicationRefused { .. }
+        | Event::OverrideSet { .. }
+        | Event::OverrideEnded { .. }
         | Event::Arrived { .. }
         | Event::Refused { .. }
         | Event::Answered { .. }

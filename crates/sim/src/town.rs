@@ -329,6 +329,11 @@ fn length(spoken: &Spoken) -> Millis {
     }
 }
 
+/// How any notice of the town sounds: four seconds.
+pub fn notice() -> Arc<Clip> {
+    tone(Duration::from_secs(4))
+}
+
 fn tone(length: Duration) -> Arc<Clip> {
     // A frequency for each length, so that a scenario with sound can tell which sentence it hears.
     let samples = usize::try_from(length.as_millis().saturating_mul(8)).unwrap_or(0);

@@ -15,3 +15,4 @@ mod series;
 mod table;
 
 pub use metrics::Metrics;
+pub use series::Files;

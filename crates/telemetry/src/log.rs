@@ -47,6 +47,9 @@ pub fn note(event: &Event) {
         Event::PublicationRefused { problems } => {
             warn!(problems, "a change of the city's files was refused, the old ones stay in force; `toritsugi check` shows the problems");
         }
+        Event::OverrideSet { set } => info!(what = %set.setting, by = %set.by, until_unix_ms = set.until.0, "set by hand"),
+        Event::OverrideEnded { what, by: Some(by) } => info!(%what, %by, "what was set by hand was ended: the city's files count again"),
+        Event::OverrideEnded { what, by: None } => info!(%what, "what was set by hand is over: the city's files count again"),
 
         Event::Arrived { call, number, caller, line } => info!(call = call.0, %number, %caller, %line, "a call came in"),
         Event::Refused { why, .. } => match why {

@@ -1,6 +1,6 @@
 //! The figures of the running city.
 
-use crate::series::{Family, Latest, ROWS_MAX, Reader, full_name, hold};
+use crate::series::{Family, Files, Latest, ROWS_MAX, Reader, full_name, hold};
 use crate::table::{Entry, Of, Tell, table};
 use model::{Event, MailboxId, Snapshot, WorkerStats};
 use prometheus::process_collector::ProcessCollector;
@@ -92,6 +92,11 @@ impl Metrics {
             latest.version.clone_from(&snapshot.version);
         }
         latest.snapshot = Some(snapshot.clone());
+    }
+
+    /// Takes how the city's files stand; it replaces what was told before.
+    pub fn files(&self, files: Files) {
+        hold(&self.latest).files = files;
     }
 
     /// Takes what a media worker has done since it began; it replaces what this worker told before.

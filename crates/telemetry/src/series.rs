@@ -45,11 +45,21 @@ pub(crate) fn hold<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How the city's files stand to the city in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// They have mistakes, or a test of theirs fails.
+    pub refused: bool,
+    /// Another version than theirs was asked for.
+    pub rolled_back: bool,
+}
+
 /// The latest state, as it was told.
 #[derive(Debug, Default)]
 pub(crate) struct Latest {
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) version: Option<Version>,
+    pub(crate) files: Files,
     pub(crate) workers: BTreeMap<usize, WorkerStats>,
     /// Places taken and places in all, of each line that was used. Lines are those of the city's files.
     pub(crate) lines: BTreeMap<LineId, (u32, u32)>,

@@ -43,6 +43,8 @@ fn day() -> Vec<Event> {
     vec![
         Event::Published { version: Version::from("4f2a9c") },
         Event::PublicationRefused { problems: 2 },
+        Event::OverrideSet { set: Box::new(closed()) },
+        Event::OverrideEnded { what: closed().setting.id(), by: None },
         Event::Arrived { call, number, caller: Redacted::new(CALLER.to_owned()), line: LineId::from("ntt") },
         Event::Refused { why: Refusal::Full, person: Some(Person::from(PERSON)) },
         Event::Answered { call },
@@ -112,6 +114,10 @@ fn day() -> Vec<Event> {
 fn away(reason: &str) -> Option<BreakNow> {
     Some(BreakNow { reason: Some(BreakReason::from(reason)), since: None })
 }
+fn closed() -> Override {
+    let setting = Setting::Schedule { schedule: ScheduleId::from("centre"), hours: Hours::Closed };
+    Override { setting, by: "duty".to_owned(), why: String::new(), since: UnixMillis(0), until: UnixMillis(1_000) }
+}
 fn board() -> Snapshot {
     Snapshot {
         wall: UnixMillis(1_582_845_700_500),
@@ -127,6 +133,7 @@ fn board() -> Snapshot {
             AgentNow { agent: AgentId::from("rin"), state: AgentState::NotReady, on_break: away("taken_out") },
         ],
         breaks: ["lunch", "meeting"].map(|reason| Break { reason: BreakReason::from(reason), code: 1, label: BTreeMap::new() }).to_vec(),
+        overrides: vec![closed()],
     }
 }
 fn worker() -> WorkerStats {
@@ -146,6 +153,7 @@ fn busy() -> Metrics {
     let metrics = Metrics::new();
     day().iter().for_each(|event| metrics.note(event));
     metrics.snapshot(&board());
+    metrics.files(telemetry::Files { refused: true, rolled_back: false });
     metrics.worker(0, &worker());
     metrics.worker(1, &WorkerStats::default());
     metrics
@@ -278,6 +286,10 @@ fn the_day_is_counted_where_it_belongs() {
         ("toritsugi_queue_wait_seconds_sum", &[("queue", "nurse"), ("outcome", "answered")], 25.0),
         ("toritsugi_queue_depth_callers", &[("queue", "nurse")], 2.0),
         ("toritsugi_queue_longest_wait_seconds", &[("queue", "nurse")], 31.5),
+        ("toritsugi_overrides", &[("kind", "schedule")], 1.0),
+        ("toritsugi_overrides", &[("kind", "notice")], 0.0),
+        ("toritsugi_city_files_refused", &[], 1.0),
+        ("toritsugi_city_rolled_back", &[], 0.0),
         ("toritsugi_agents", &[("state", "idle")], 1.0),
         ("toritsugi_agents", &[("state", "not_responding")], 0.0),
         ("toritsugi_agents_not_ready", &[("reason", "lunch")], 0.0),

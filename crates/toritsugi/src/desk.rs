@@ -67,9 +67,16 @@ impl Wish {
     pub(crate) async fn put_to(self, engine: &Handle) {
         let _ = self.answer.send(engine.ask(self.control).await);
     }
+
+    /// Answers in the engine's place.
+    #[cfg(test)]
+    pub(crate) fn answer(self, engine: impl FnOnce(Control) -> Reply) {
+        let _ = self.answer.send(Some(engine(self.control)));
+    }
 }
 
 /// The desk as the HTTP side holds it. Whoever owns the engine's handle takes the wishes and puts them to it.
+#[derive(Clone)]
 pub(crate) struct Counter {
     wishes: mpsc::Sender<Wish>,
 }
@@ -81,10 +88,18 @@ impl Counter {
         (Counter { wishes }, taken)
     }
 
-    async fn ask(&self, control: Control) -> Option<Reply> {
+    /// The engine's answer; `None` when it is gone.
+    pub(crate) async fn ask(&self, control: Control) -> Option<Reply> {
         let (answer, answered) = oneshot::channel();
         self.wishes.send(Wish { control, answer }).await.ok()?;
         answered.await.ok().flatten()
+    }
+
+    /// As [`Counter::ask`], for a thread of its own.
+    pub(crate) fn ask_blocking(&self, control: Control) -> Option<Reply> {
+        let (answer, answered) = oneshot::channel();
+        self.wishes.blocking_send(Wish { control, answer }).ok()?;
+        answered.blocking_recv().ok().flatten()
     }
 
     async fn agent(&self, agent: &AgentId) -> Option<Option<AgentNow>> {
@@ -98,7 +113,7 @@ impl Desk for Counter {
         Box::pin(async move {
             match self.ask(Control::Snapshot).await {
                 Some(Reply::Snapshot(snapshot)) => Some(snapshot),
-                Some(Reply::Done | Reply::Refused(_)) | None => None,
+                Some(Reply::Done | Reply::Refused(_) | Reply::NotAllowed(_)) | None => None,
             }
         })
     }
@@ -121,7 +136,7 @@ impl Desk for Counter {
                 Some(Reply::Refused(NotSet::UnknownAgent)) => Set::Unknown,
                 Some(Reply::Refused(NotSet::UnknownReason(known))) => Set::UnknownReason(known),
                 Some(Reply::Refused(NotSet::NoPhone)) => Set::NoPhone,
-                Some(Reply::Snapshot(_)) | None => Set::Gone,
+                Some(Reply::Snapshot(_) | Reply::NotAllowed(_)) | None => Set::Gone,
             }
         })
     }
@@ -197,7 +212,9 @@ mod tests {
                     let agents = vec![yuki_at_lunch()];
                     Reply::Snapshot(Arc::new(Snapshot { agents, ..Snapshot::default() }))
                 }
-                Control::Publish(_) | Control::Drain | Control::EndAll => Reply::Done,
+                Control::Publish(_) | Control::SetOverride(..) | Control::LiftOverride(..) | Control::Drain | Control::EndAll => {
+                    Reply::Done
+                }
             };
             let _ = wish.answer.send(Some(reply));
         }

@@ -86,6 +86,36 @@ impl Files {
         Ok(sources)
     }
 
+    /// Every file whose change would change the city, recordings included; none of a built-in city.
+    pub(crate) fn paths(&self) -> Result<Vec<PathBuf>, Stop> {
+        let mut paths = Vec::new();
+        for place in [&self.config, &self.flows] {
+            if let Place::Folder(folder) = place {
+                walk(folder, &mut paths)?;
+            }
+        }
+        if let Place::Folder(folder) = &self.flows {
+            recordings(&folder.join("prompts/recorded"), &mut paths, 0);
+        }
+        Ok(paths)
+    }
+
+    /// The file or, where it is gone, the folder that [`Files::read`] calls so; `None` in a built-in city.
+    pub(crate) fn on_disk(&self, path: &str) -> Option<PathBuf> {
+        for (place, title) in [(&self.config, "config"), (&self.flows, "flows")] {
+            if let (Place::Folder(folder), Ok(rest)) = (place, Path::new(path).strip_prefix(title)) {
+                let file = folder.join(rest);
+                return Some(if file.exists() { file } else { folder.clone() });
+            }
+        }
+        None
+    }
+
+    /// Whether there is anything on the disk that could change.
+    pub(crate) fn may_change(&self) -> bool {
+        matches!(self.config, Place::Folder(_)) || matches!(self.flows, Place::Folder(_))
+    }
+
     /// A recorded file, by its path below `prompts/recorded/`.
     pub(crate) fn recorded(&self, file: &str) -> Result<Pcm, String> {
         if Path::new(file).components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
@@ -151,6 +181,18 @@ fn walk(folder: &Path, into: &mut Vec<PathBuf>) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+/// The recordings in a folder and the folders of languages in it.
+fn recordings(folder: &Path, into: &mut Vec<PathBuf>, depth: usize) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() && depth < 3 {
+            recordings(&path, into, depth + 1);
+        } else if into.len() < 2 * FILES_MAX {
+            into.push(path);
+        }
+    }
 }
 
 fn read_text(path: &Path) -> Result<String, Stop> {

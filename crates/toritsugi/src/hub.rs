@@ -7,6 +7,7 @@ use calls::{City, Engine, Record};
 use journal::{Journal, Writer as Ledger};
 use model::{Event, Seq, Settings, UnixMillis};
 use reactor::{Clock, Handle, Parts};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ pub(crate) struct Running {
     pub(crate) metrics: Arc<Metrics>,
     /// False once the journal can no longer be written.
     pub(crate) journal_sound: Arc<AtomicBool>,
-    notes: SyncSender<Event>,
+    notes: Arc<SyncSender<Event>>,
     scribe: JoinHandle<()>,
     ledger: Arc<Ledger<Record>>,
 }
@@ -78,13 +79,19 @@ pub(crate) fn start(city: Arc<City>, state: &Path, socket: UdpSocket, clock: Clo
     let secrets = state.join(SECRETS);
     let parts = Parts { engine, socket, workers, calls_max, records, confirmed, notes: hear, boxes, secrets, clock };
     let handle = reactor::start(parts).map_err(|fault| Stop::new(format!("the engine's threads cannot be started: {fault}")))?;
-    Ok(Running { handle, metrics, journal_sound, notes, scribe, ledger })
+    Ok(Running { handle, metrics, journal_sound, notes: Arc::new(notes), scribe, ledger })
 }
 
 impl Running {
-    /// Tells metrics and log something that the roof itself knows.
-    pub(crate) fn note(&self, event: Event) {
-        let _ = self.notes.try_send(event);
+    /// Tells metrics and log what the roof itself knows.
+    pub(crate) fn noter(&self) -> Box<dyn Fn(Event) + Send> {
+        // Whoever outlives the engine must not keep the scribe from its end.
+        let notes = Arc::downgrade(&self.notes);
+        Box::new(move |event| {
+            if let Some(notes) = notes.upgrade() {
+                let _ = notes.try_send(event);
+            }
+        })
     }
 
     /// Ends everything in order: the engine, then who listens to it, then the journal.
@@ -117,11 +124,12 @@ fn recover(city: Arc<City>, state: &Path) -> Result<Recovered, Stop> {
             None
         }
     });
-    let engine = Engine::restore(city, accounts::vault(state)?, accounts::seed()?, opening.last, &mut records);
+    let mut engine = Engine::restore(Arc::clone(&city), accounts::vault(state)?, accounts::seed()?, opening.last, &mut records);
     drop(records);
     if let Some(fault) = damage {
         return Err(Stop::new(fault));
     }
+    sound_notices(&mut engine, state, &city.book.settings);
     let (confirm, confirmed) = watch::channel(opening.last);
     let sound = Arc::new(AtomicBool::new(true));
     let on_confirm = {
@@ -141,6 +149,19 @@ fn recover(city: Arc<City>, state: &Path) -> Result<Recovered, Stop> {
     };
     let ledger = Ledger::spawn(journal, on_confirm, on_fault).map_err(Stop::new)?;
     Ok((engine, ledger, confirmed, sound))
+}
+
+/// Notices that were set when the engine before this one stopped: their texts are in the journal, their sounds are in the voice's cache.
+/// One that cannot be spoken any more is passed by, and the others go on.
+fn sound_notices(engine: &mut Engine, state: &Path, settings: &Settings) {
+    let mut sounds = BTreeMap::new();
+    for (spoken, text) in engine.silent_notices() {
+        match crate::publish::notice(state, settings, &[(spoken.lang.clone(), text)]) {
+            Ok(clips) => sounds.extend(clips.into_values().map(|clip| (spoken.clone(), clip))),
+            Err(Stop(why)) => tracing::error!(%why, notice = %spoken.prompt, "a notice that is set cannot be spoken"),
+        }
+    }
+    engine.lend_sounds(sounds);
 }
 
 /// The database of call records is never the truth: one that cannot be used is put aside and made anew from the journal.

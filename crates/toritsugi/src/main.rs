@@ -5,25 +5,33 @@
 //! Deliberately absent: anything that a room below could decide. What stands here is wiring, words for people, and exit codes.
 
 mod accounts;
+mod by_hand;
 mod call;
 mod calls_list;
 mod check;
+mod client;
 mod demo;
 mod desk;
 mod diagram;
 mod examples;
 mod explain;
 mod files;
+mod history;
 mod hub;
+mod office;
 mod publish;
+mod publisher;
 mod rehearse;
 mod report;
 mod serve;
 mod staff;
+mod status;
 mod tape;
 mod theory;
+mod versions;
 mod voicemail;
 mod walk;
+mod watcher;
 mod words;
 mod zone;
 
@@ -65,7 +73,18 @@ enum Command {
     /// Messages that callers left: list them, show one, mark one as done
     #[command(subcommand)]
     Voicemail(voicemail::VoicemailCommand),
-    /// The agents' phone accounts
+    /// Which version of the city is in force, what was refused, and what is set by hand until when
+    Status(status::StatusArgs),
+    /// The versions of the city that were in force: who changed what, when and why
+    History(history::HistoryArgs),
+    /// Put a version of before in force again; the city's files are left alone
+    Rollback(history::RollbackArgs),
+    /// What callers hear until an hour: set a notice, or clear it
+    #[command(subcommand)]
+    Notice(by_hand::NoticeCommand),
+    /// Have a schedule answer open, closed or holiday until an hour, whatever the calendar says
+    Override(by_hand::OverrideArgs),
+    /// The agents' phone accounts, and their skills until an hour
     #[command(subcommand)]
     Agent(AgentCommand),
     /// The database of call records
@@ -116,6 +135,9 @@ struct ServeArgs {
     /// Start although city.key is lost and callbacks are booked: they are given up, for nobody can read their numbers any more
     #[arg(long)]
     forget_callbacks: bool,
+    /// Do not look after the city's files: they are read at kill -HUP only
+    #[arg(long)]
+    no_watch: bool,
     /// What to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
     log: String,
@@ -171,6 +193,8 @@ enum AgentCommand {
         #[command(flatten)]
         state: StateArgs,
     },
+    /// Give an agent a level of a skill until an hour, whatever agents.yaml says: nurse=4, nurse=0 for not at all, nurse=clear to end it
+    Skill(by_hand::SkillArgs),
 }
 
 #[derive(Subcommand)]
@@ -194,6 +218,12 @@ fn main() -> ExitCode {
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Voicemail(command)) => voicemail::run(&command),
         Some(Command::Agent(AgentCommand::Password { name, city, state })) => accounts::password(&name, &city, &state),
+        Some(Command::Agent(AgentCommand::Skill(args))) => by_hand::skill(&args),
+        Some(Command::Status(args)) => status::run(&args),
+        Some(Command::History(args)) => history::run(&args),
+        Some(Command::Rollback(args)) => history::roll_back(&args),
+        Some(Command::Notice(command)) => by_hand::notice(&command),
+        Some(Command::Override(args)) => by_hand::schedule(&args),
         Some(Command::Store(StoreCommand::Rebuild(args))) => calls_list::rebuild(&args),
         Some(Command::Verify(args)) => calls_list::verify(&args),
         Some(Command::Staff(args)) => staff::run(&args),

@@ -5,14 +5,14 @@ use crate::examples;
 use crate::files::Files;
 use crate::words::Stop;
 use calls::City;
-use flow::{Checked, Draft, Form, Known, Sentence, Spoken, Tongue};
+use flow::{Checked, Draft, Form, Known, Sentence, Severity, Source, Spoken, Tongue};
 use media::Clip;
 use model::{Lang, Millis, Pcm, Settings, UnixMillis};
 use speech::{CommandProvider, Request, Speech};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A city that passed its check, and what remains to be said about it.
 pub(crate) struct Published {
@@ -20,7 +20,59 @@ pub(crate) struct Published {
     /// Warnings, rendered.
     pub(crate) warnings: String,
     /// Which example calls go otherwise than they should, told moment by moment.
-    pub(crate) failing: Option<Stop>,
+    pub(crate) failing: Option<Refused>,
+    /// How long it took.
+    pub(crate) took: Took,
+}
+
+/// How long a publication takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Took {
+    /// Reading, checking and encoding.
+    pub(crate) city: Duration,
+    /// The example calls.
+    pub(crate) tests: Duration,
+    /// Sentences that had to be rendered, and how long that took.
+    pub(crate) sentences: usize,
+    pub(crate) voice: Duration,
+}
+
+impl std::fmt::Display for Took {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ms", self.city.as_millis())?;
+        if self.tests > Duration::ZERO {
+            write!(f, " + tests {} ms", self.tests.as_millis())?;
+        }
+        match self.sentences {
+            0 => Ok(()),
+            1 => write!(f, " + 1 sentence {} ms", self.voice.as_millis()),
+            many => write!(f, " + {many} sentences {} ms", self.voice.as_millis()),
+        }
+    }
+}
+
+/// Why a city was not taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    /// All of it, as people read it.
+    pub(crate) said: String,
+    /// The first mistake on one line: `flows/city.yaml:14:12: there is no step "mian"`.
+    pub(crate) first: String,
+    /// How many there are.
+    pub(crate) problems: u64,
+}
+
+impl From<Stop> for Refused {
+    fn from(Stop(said): Stop) -> Refused {
+        let first = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(2).collect::<Vec<_>>().join(" ");
+        Refused { said, first, problems: 1 }
+    }
+}
+
+impl From<Refused> for Stop {
+    fn from(refused: Refused) -> Stop {
+        Stop(refused.said)
+    }
 }
 
 impl Published {
@@ -28,7 +80,7 @@ impl Published {
     ///
     /// # Errors
     /// With the calls that went otherwise.
-    pub(crate) fn if_it_passes(self) -> Result<Published, Stop> {
+    pub(crate) fn if_it_passes(self) -> Result<Published, Refused> {
         match self.failing {
             Some(failing) => Err(failing),
             None => Ok(self),
@@ -65,18 +117,38 @@ pub(crate) fn voices(state: &Path, settings: &Settings) -> Result<Speech, Stop> 
 /// Reads, sounds, checks. `progress` hears how many sentences of how many are ready when some have to be rendered.
 ///
 /// # Errors
-/// With every problem rendered, when the files do not make a city; with how the call went, when an example of a flow does not go as it should.
-pub(crate) fn publish(files: &Files, state: &Path, wait: Wait, progress: &mut dyn FnMut(usize, usize)) -> Result<Published, Stop> {
-    let sources = files.read()?;
-    let draft = flow::read(sources.clone());
+/// With every problem rendered, when the files do not make a city.
+pub(crate) fn publish(
+    files: &Files,
+    sources: &[Source],
+    state: &Path,
+    wait: Wait,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Published, Refused> {
+    let mut took = Took::default();
+    let began = Instant::now();
+    let draft = flow::read(sources.to_vec());
     let mut speech = voices(state, draft.settings())?;
-    let (sounds, known) = sound(&draft, files, &mut speech, wait, progress);
+    let mut rendering: Option<Instant> = None;
+    let (sounds, known) = sound(&draft, files, &mut speech, wait, &mut |done, total| {
+        let since = *rendering.get_or_insert_with(Instant::now);
+        (took.sentences, took.voice) = (total, since.elapsed());
+        progress(done, total);
+    });
     let checked = flow::check(&draft, &known);
-    let rendered = files.render(&checked.problems, &sources, Tongue::En, false);
-    let Checked { book: Some(book), problems } = checked else {
-        return Err(Stop(format!("the city's files have mistakes, nothing goes live:\n{rendered}")));
+    let rendered = files.render(&checked.problems, sources, Tongue::En, false);
+    let Checked { book, problems } = checked;
+    let Some(book) = book else {
+        let errors = || problems.iter().filter(|problem| problem.severity == Severity::Error);
+        let first = errors().next().map_or_else(String::new, |problem| {
+            format!("{}:{}:{}: {}", files.real(&problem.path), problem.line, problem.column, problem.en)
+        });
+        let said = format!("the city's files have mistakes, nothing goes live:\n{rendered}");
+        return Err(Refused { said, first, problems: errors().count() as u64 });
     };
-    let failing = examples::must_pass(files, &draft, &sources, &book, &known.lengths).err();
+    let tests = Instant::now();
+    let failing = examples::must_pass(files, &draft, sources, &book, &known.lengths).err().map(Refused::from);
+    took.tests = tests.elapsed();
     let mut clips = BTreeMap::new();
     for (spoken, pcm) in sounds {
         // A sound that cannot be encoded was named by the check already, as unspeakable.
@@ -86,7 +158,24 @@ pub(crate) fn publish(files: &Files, state: &Path, wait: Wait, progress: &mut dy
     }
     let users = accounts::read(state)?;
     let warnings = if problems.is_empty() { String::new() } else { rendered };
-    Ok(Published { city: Arc::new(City { book: Arc::new(book), clips, users }), warnings, failing })
+    took.city = began.elapsed().saturating_sub(took.tests).saturating_sub(took.voice);
+    Ok(Published { city: Arc::new(City { book: Arc::new(book), clips, users }), warnings, failing, took })
+}
+
+/// The sound of a notice in each of its languages.
+///
+/// # Errors
+/// With the language that no voice speaks, or that a voice failed at.
+pub(crate) fn notice(state: &Path, settings: &Settings, texts: &[(Lang, String)]) -> Result<BTreeMap<Lang, Arc<Clip>>, Stop> {
+    let mut speech = voices(state, settings)?;
+    let mut clips = BTreeMap::new();
+    for (lang, text) in texts.iter().filter(|(lang, _)| speech.speaks(lang)).cloned().collect::<Vec<_>>() {
+        let failed = |why: String| Stop::new(format!("the notice cannot be spoken in {lang}: {why}"));
+        let pcm = speech.render(&Request { lang: lang.clone(), text, reading: None }).map_err(|fault| failed(fault.to_string()))?;
+        let clip = Clip::encode(&pcm).map_err(|fault| failed(fault.to_string()))?;
+        clips.insert(lang, Arc::new(clip));
+    }
+    Ok(clips)
 }
 
 /// The sound of each sentence, and what `check` must know of it.
@@ -137,9 +226,13 @@ pub(crate) fn sound(
     let lengths = sounds.iter().map(|(spoken, pcm)| (spoken.clone(), Millis::from(pcm.length()))).collect();
     let langs: BTreeSet<Lang> = sentences.iter().map(|s| s.spoken.lang.clone()).collect();
     let voices = langs.into_iter().filter(|lang| speech.speaks(lang)).collect();
+    (sounds, Known { lengths, voices, unspeakable, wall: wall() })
+}
+
+/// What the clock on the wall shows.
+pub(crate) fn wall() -> UnixMillis {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let wall = UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-    (sounds, Known { lengths, voices, unspeakable, wall })
+    UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The sound if nothing has to be rendered for it: recorded, or in the cache.

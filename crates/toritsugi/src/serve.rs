@@ -1,12 +1,19 @@
 //! `toritsugi serve`: answer calls until told to stop.
 
 use crate::files::Files;
-use crate::publish::{self, Published, Wait};
+use crate::office::DutyOffice;
+use crate::publish::{self, Published, Refused, Wait};
+use crate::publisher::{self, Front, Job, Publisher};
+use crate::status::{Stand, minute};
+use crate::versions::{self, Versions};
 use crate::words::{Stop, say};
-use crate::{ServeArgs, accounts, desk, hub};
+use crate::zone::Zone;
+use crate::{ServeArgs, accounts, client, desk, hub};
 use calls::{City, Control, Reply};
-use model::{AgentState, Event, Settings, Snapshot};
+use flow::Source;
+use model::{AgentState, Settings, Snapshot};
 use reactor::Clock;
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -15,7 +22,6 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 use telemetry::Metrics;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 
 /// How long the last words to those who were not served may take.
 const CLOSING: Duration = Duration::from_secs(7);
@@ -36,7 +42,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
 
     let began = Instant::now();
     // The first opening answers as soon as the plain sentences are there; the ones with a number in them follow.
-    let published = shop.publish(Wait::Plain, true)?;
+    let versions = Versions::open(&shop.state)?;
+    let opening = publisher::open(&shop, &versions, Wait::Plain)?;
+    let published = &opening.published;
     let settings = published.city.book.settings.clone();
     let socket = hub::bind(settings.sip)?;
     let admin = std::net::TcpListener::bind(settings.admin).and_then(|l| l.set_nonblocking(true).map(|()| l)).map_err(|fault| {
@@ -45,17 +53,34 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     let clock = Clock::start();
     let running = hub::start(Arc::clone(&published.city), &shop.state, socket, clock, None)?;
     print!("{}", published.warnings);
-    if let Some(Stop(failing)) = &published.failing {
+    if let Some(Refused { said: failing, .. }) = &published.failing {
         // Nobody else would answer: a city that starts is heard, and whoever starts it is told. A change is refused instead.
         say(format!("{failing}\nThe city answers all the same. Until these calls go as they should, no changed file goes live."))?;
     }
-    banner(&shop, &published.city, &settings, began.elapsed())?;
+    banner(&shop, &published.city, &settings, began.elapsed(), !args.no_watch)?;
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|fault| Stop::new(format!("the runtime of the edges cannot be started: {fault}")))?;
-    runtime.block_on(attend(&running, shop, admin, token))?;
+    let (counter, wishes) = desk::Counter::open();
+    let note = running.noter();
+    let (publisher, front, remark) = Publisher::new(shop, versions, opening, counter.clone(), note);
+    print!("{remark}");
+    let door = client::address_file(&args.state.state);
+    let at = admin.local_addr().map_err(Stop::new)?;
+    versions::write_whole(&door, at.to_string().as_bytes())
+        .map_err(|fault| Stop::new(format!("{} cannot be written: {fault}", door.display())))?;
+    let attended = runtime.block_on(attend(
+        &running,
+        Staff { publisher, front, counter, wishes, watches: !args.no_watch },
+        admin,
+        token,
+        &args.state.state,
+    ));
+    let _ = std::fs::remove_file(&door);
+    runtime.shutdown_background();
+    attended?;
     running.stop();
     say("Stopped. Goodbye.")
 }
@@ -70,17 +95,23 @@ fn writable(state: &Path) -> Result<(), Stop> {
 }
 
 /// What is needed to publish again.
-struct Shop {
-    files: Files,
-    state: PathBuf,
+pub(crate) struct Shop {
+    pub(crate) files: Files,
+    pub(crate) state: PathBuf,
     listen: Option<String>,
     admin: Option<SocketAddr>,
 }
 
 impl Shop {
-    fn publish(&self, wait: Wait, shown: bool) -> Result<Published, Stop> {
+    #[cfg(test)]
+    pub(crate) fn new(files: Files, state: PathBuf) -> Shop {
+        Shop { files, state, listen: None, admin: None }
+    }
+
+    /// A city of these texts, with the addresses that were given at the start.
+    pub(crate) fn publish(&self, sources: &[Source], wait: Wait, shown: bool) -> Result<Published, Refused> {
         let mut line = Progress { shown, began: Instant::now() };
-        let mut published = publish::publish(&self.files, &self.state, wait, &mut |done, total| line.step(done, total))?;
+        let mut published = publish::publish(&self.files, sources, &self.state, wait, &mut |done, total| line.step(done, total))?;
         let city = Arc::make_mut(&mut published.city);
         let settings = &mut Arc::make_mut(&mut city.book).settings;
         if let Some(listen) = &self.listen {
@@ -124,7 +155,7 @@ impl Progress {
     }
 }
 
-fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration) -> Result<(), Stop> {
+fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration, watches: bool) -> Result<(), Stop> {
     let book = &city.book;
     let host = settings.advertise.unwrap_or_else(|| settings.sip.ip());
     let reach = if settings.sip.ip().is_loopback() { "this machine only; --listen opens it" } else { "open to the lines below" };
@@ -158,21 +189,39 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration) -> Resu
         say(format_args!("            without one yet: {} (toritsugi agent password NAME)", names(&unable)))?;
     }
     say("            on the phone: *1 ready, *2 break (*21 to *29 with its reason), *3 after-call work done")?;
-    say("  Change    edit the flow files, then: kill -HUP this process. A file with mistakes changes nothing.")?;
+    say(if shop.files.may_change() && watches {
+        "  Change    edit the city's files: they are checked, tested, and in force a moment later. A file with mistakes changes nothing."
+    } else {
+        "  Change    after a change: kill -HUP this process. A file with mistakes changes nothing."
+    })?;
+    say("            toritsugi status, history, rollback; notice, override and agent skill for what holds until an hour")?;
     say("  Stop      Ctrl-C: calls in progress may finish for 30 s; twice: at once")
 }
 
+/// Who serves the city beside the engine.
+struct Staff {
+    publisher: Publisher,
+    front: Arc<Front>,
+    counter: desk::Counter,
+    wishes: tokio::sync::mpsc::Receiver<desk::Wish>,
+    watches: bool,
+}
+
 /// Serves the watchers, obeys signals, until it is time to stop.
-async fn attend(running: &hub::Running, shop: Shop, admin: std::net::TcpListener, token: web::Token) -> Result<(), Stop> {
+async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListener, token: web::Token, state: &Path) -> Result<(), Stop> {
+    let Staff { publisher, front, counter, mut wishes, watches } = staff;
     let failed = |fault: std::io::Error| Stop::new(format!("signals cannot be heard: {fault}"));
     let mut hup = signal(SignalKind::hangup()).map_err(failed)?;
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
     let mut int = signal(SignalKind::interrupt()).map_err(failed)?;
     let listener = tokio::net::TcpListener::from_std(admin).map_err(failed)?;
 
-    let board = Arc::new(Board { metrics: Arc::clone(&running.metrics), health: RwLock::new(Health::default()) });
-    let (counter, mut wishes) = desk::Counter::open();
-    let house = web::House { board: Arc::<Board>::clone(&board), api: Some(web::Api { desk: Arc::new(counter), token }) };
+    let (ask, jobs) = std::sync::mpsc::sync_channel::<Job>(4);
+    let health = RwLock::new(Health::default());
+    let board = Arc::new(Board { metrics: Arc::clone(&running.metrics), health, front: Arc::clone(&front) });
+    let office = DutyOffice { front, desk: counter.clone(), jobs: ask.clone(), state: state.to_owned() };
+    let api = web::Api { desk: Arc::new(counter), office: Arc::new(office), token };
+    let house = web::House { board: Arc::<Board>::clone(&board), api: Some(api) };
     let (stop_web, web_stopped) = tokio::sync::oneshot::channel::<()>();
     let web = tokio::spawn(async move {
         let stop = async move {
@@ -183,23 +232,8 @@ async fn attend(running: &hub::Running, shop: Shop, admin: std::net::TcpListener
         }
     });
 
-    // One publication at a time, on a thread of its own: rendering must never delay a call.
-    let (ask, asked) = std::sync::mpsc::sync_channel::<(Wait, bool)>(1);
-    let (tell, mut published) = mpsc::channel::<Result<Published, Stop>>(1);
-    std::thread::Builder::new()
-        .name("publisher".to_owned())
-        .spawn(move || {
-            while let Ok((wait, changed)) = asked.recv() {
-                let published = shop.publish(wait, false);
-                let published = if changed { published.and_then(Published::if_it_passes) } else { published };
-                if tell.blocking_send(published).is_err() {
-                    return;
-                }
-            }
-        })
-        .map_err(failed)?;
-    let _ = ask.try_send((Wait::All, false));
-    let mut first = true;
+    std::thread::Builder::new().name("publisher".to_owned()).spawn(move || publisher.run(&jobs, watches)).map_err(failed)?;
+    let _ = ask.try_send(Job::Complete);
 
     let mut beat = tokio::time::interval(Duration::from_millis(500));
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -216,13 +250,9 @@ async fn attend(running: &hub::Running, shop: Shop, admin: std::net::TcpListener
             Some(wish) = wishes.recv() => wish.put_to(&running.handle).await,
             _ = hup.recv() => {
                 say("Reading the city's files again ...")?;
-                if ask.try_send((Wait::All, true)).is_err() {
-                    say("A reload is under way already: it may have read the files before your change. Ask again when it is done.")?;
+                if ask.try_send(Job::Read).is_err() {
+                    say("Some reloads are under way already: ask again when they are done.")?;
                 }
-            }
-            Some(result) = published.recv() => {
-                // The first one only adds the sentences that were still missing.
-                put_in_force(running, result, std::mem::take(&mut first)).await?;
             }
             _ = term.recv() => if drain(running, &mut until).await? { break },
             _ = int.recv() => if drain(running, &mut until).await? { break },
@@ -248,25 +278,6 @@ async fn attend(running: &hub::Running, shop: Shop, admin: std::net::TcpListener
     Ok(())
 }
 
-/// Puts a published city in force, or says why not; the old one stays then.
-async fn put_in_force(running: &hub::Running, result: Result<Published, Stop>, quietly: bool) -> Result<(), Stop> {
-    match result {
-        Ok(published) => {
-            let version = published.city.book.version.clone();
-            running.handle.ask(Control::Publish(published.city)).await;
-            if !quietly {
-                print!("{}", published.warnings);
-                say(format_args!("The city {version} is in force. Calls in progress finish on the one they began with."))?;
-            }
-        }
-        Err(Stop(why)) => {
-            running.note(Event::PublicationRefused { problems: why.matches("error").count().max(1) as u64 });
-            say(format_args!("{why}\nThe files were not taken; the city that was in force stays in force."))?;
-        }
-    }
-    Ok(())
-}
-
 /// The first request drains, the second stops at once. True: stop at once.
 async fn drain(running: &hub::Running, until: &mut Option<tokio::time::Instant>) -> Result<bool, Stop> {
     if until.is_some() {
@@ -286,7 +297,9 @@ async fn watch(running: &hub::Running, board: &Board) -> u64 {
     for (index, worker) in running.handle.workers.iter().enumerate() {
         running.metrics.worker(index, &worker.borrow());
     }
-    let health = Health::of(&snapshot, running.journal_sound.load(Ordering::Relaxed));
+    let stand = board.front.stand();
+    running.metrics.files(telemetry::Files { refused: stand.refused.is_some(), rolled_back: stand.rolled_back });
+    let health = Health::of(&snapshot, running.journal_sound.load(Ordering::Relaxed), &stand, &board.front.zone());
     if let Ok(mut seat) = board.health.write() {
         *seat = health;
     }
@@ -297,6 +310,7 @@ async fn watch(running: &hub::Running, board: &Board) -> u64 {
 struct Board {
     metrics: Arc<Metrics>,
     health: RwLock<Health>,
+    front: Arc<Front>,
 }
 
 #[derive(Clone, Default)]
@@ -306,10 +320,14 @@ struct Health {
 }
 
 impl Health {
-    fn of(snapshot: &Snapshot, journal_sound: bool) -> Health {
+    fn of(snapshot: &Snapshot, journal_sound: bool, stand: &Stand, zone: &Zone) -> Health {
         let on = snapshot.agents.iter().filter(|a| a.state != AgentState::SignedOut).count();
-        let version = snapshot.version.as_ref().map_or("none", |v| v.as_str());
-        let mut text = format!("calls in progress: {}\nagents logged in: {on}\ncity in force: {version}\n", snapshot.census.calls);
+        let mut text = format!("calls in progress: {}\nagents logged in: {on}\n", snapshot.census.calls);
+        // A refused file is nobody's outage: callers are served by the city in force.
+        text.push_str(&stand.lines());
+        for set in &snapshot.overrides {
+            let _ = writeln!(text, "by hand: {}, until {}", set.setting, minute(zone, set.until));
+        }
         text.push_str(if journal_sound { "journal: written\n" } else { "journal: CANNOT BE WRITTEN, see the log\n" });
         Health { ok: journal_sound, text }
     }

@@ -43,14 +43,14 @@ impl Town {
 }
 
 impl Zone {
-    /// A city's.
-    pub(crate) fn of(calendar: &Calendar) -> Zone {
-        Zone { calendar: Some(calendar.clone()) }
-    }
     /// Tokyo's time.
     #[cfg(test)]
     pub(crate) fn tokyo() -> Zone {
         Zone { calendar: Some(Calendar::default()) }
+    }
+    /// The zone of a calendar.
+    pub(crate) fn of(calendar: &Calendar) -> Zone {
+        Zone { calendar: Some(calendar.clone()) }
     }
     /// Its IANA name; `None`: UTC, because nobody knows better.
     pub(crate) fn name(&self) -> Option<&str> {

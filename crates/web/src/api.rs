@@ -3,6 +3,7 @@
 //! Every request carries the engine's token (`Authorization: Bearer ..`, RFC 6750 section 2.1); nothing is done by cookie, so that a page
 //! in somebody's browser can forge nothing, and a page of another origin (RFC 6454) is turned away even with the token.
 
+use crate::office::{Office, Order, Ordered};
 use crate::{House, plain};
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -19,6 +20,8 @@ use std::sync::Arc;
 
 /// Bytes of a request's body. One is only needed to name the reason of a break; a polite client's empty object is not an error.
 const BODY_BYTES_MAX: usize = 1024;
+/// Bytes of an order: what a whole request may have, less its head.
+const ORDER_BYTES_MAX: usize = 12 * 1024;
 /// A token has at least so many signs: 32 of 32 kinds are 160 bits, beyond guessing.
 const TOKEN_SIGNS_MIN: usize = 32;
 
@@ -62,6 +65,8 @@ pub enum Set {
 pub struct Api {
     /// Who answers.
     pub desk: Arc<dyn Desk>,
+    /// Who keeps the city's versions, and what is set by hand.
+    pub office: Arc<dyn Office>,
     /// Who may ask.
     pub token: Token,
 }
@@ -118,6 +123,34 @@ pub(crate) async fn answer(
             Method::GET | Method::HEAD => shown(api.desk.look().await.as_deref().map(|snapshot| &snapshot.breaks)),
             _ => wrong_method("GET"),
         },
+        ["status"] => match method {
+            Method::GET | Method::HEAD => match api.office.status().await {
+                Some(json) => plain(StatusCode::OK, "application/json", json + "\n"),
+                None => gone(),
+            },
+            _ => wrong_method("GET"),
+        },
+        ["orders"] => {
+            if method != Method::POST {
+                return wrong_method("POST");
+            }
+            let Ok(body) = axum::body::to_bytes(body, ORDER_BYTES_MAX).await else {
+                return refuse(StatusCode::PAYLOAD_TOO_LARGE, "An order has no body above 12 KiB.");
+            };
+            match serde_json::from_slice::<Order>(&body) {
+                Ok(order) => match api.office.order(order).await {
+                    Ordered::Done(json) => plain(StatusCode::OK, "application/json", json + "\n"),
+                    Ordered::Refused(why) => refuse(StatusCode::UNPROCESSABLE_ENTITY, &why),
+                    Ordered::Gone => gone(),
+                },
+                Err(fault) => {
+                    let text = format!(
+                        "This is no order ({fault}). One is {{\"order\":\"schedule\",\"schedule\":\"centre\",\"hours\":\"closed\",\"until\":\"17:00\",\"by\":\"mori\"}}."
+                    );
+                    refuse(StatusCode::BAD_REQUEST, &text)
+                }
+            }
+        }
         ["agents", name, wish @ ("ready" | "break")] => {
             if method != Method::POST {
                 return wrong_method("POST");
@@ -136,7 +169,7 @@ pub(crate) async fn answer(
             told(api.desk.set(AgentId::from(*name), presence).await)
         }
         _ => {
-            let text = "There is nothing here. Try GET /api/agents, /api/queues or /api/breaks, POST /api/agents/NAME/ready or /break.";
+            let text = "There is nothing here. Try GET /api/agents, /api/queues, /api/breaks or /api/status, POST /api/agents/NAME/ready or /break, POST /api/orders.";
             refuse(StatusCode::NOT_FOUND, text)
         }
     }

@@ -1,7 +1,8 @@
 //! The engine's HTTP face: what a monitoring system reads, and the agents' desk for programs that carry the engine's token.
 //!
 //! `GET /metrics` is the Prometheus text exposition format 0.0.4, `GET /healthz` is 200 or 503 with plain sentences; both are open. Under
-//! `/api/`, with the token only: `GET agents`, `GET queues` (JSON), `POST agents/NAME/ready` and `/break`. Everything else is a plain 404.
+//! `/api/`, with the token only: `GET agents`, `queues`, `breaks` and `status` (JSON), `POST agents/NAME/ready` and `/break`, and `POST orders`, what a duty
+//! officer sets by hand. Everything else is a plain 404.
 //! HTTP/1.1 (RFC 9110, RFC 9112). What is shown comes from a [`Board`] and a [`Desk`], plain traits that the roof plugs in.
 //!
 //! A client gets so much time and so many bytes ([`Limits`]): a slow or greedy one is cut off, and a crowd waits outside.
@@ -11,6 +12,7 @@
 
 mod api;
 mod gate;
+mod office;
 
 use axum::Router;
 use axum::extract::State;
@@ -25,6 +27,7 @@ use tokio::net::TcpListener;
 
 pub use api::{Api, Desk, Later, Presence, Set, Token};
 pub use gate::Limits;
+pub use office::{Office, Order, Ordered};
 
 /// What is shown. Both are called for each request, on a thread that others wait for: milliseconds, no disk.
 pub trait Board: Send + Sync + 'static {

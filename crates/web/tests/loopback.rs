@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use web::{Api, Board, Desk, Health, House, Later, Limits, Presence, Set, Token};
+use web::{Api, Board, Desk, Health, House, Later, Limits, Office, Order, Ordered, Presence, Set, Token};
 
 const TOKEN: &str = "yvq7mzk3r5c2h6w4n7d3b2x5j4t6p3la";
 
@@ -65,6 +65,22 @@ impl Desk for City {
         Box::pin(async move { set })
     }
 }
+impl Office for City {
+    fn status(&self) -> Later<'_, Option<String>> {
+        let gone = self.gone.load(Ordering::Relaxed);
+        Box::pin(async move { (!gone).then(|| "{\"in_force\":null}".to_owned()) })
+    }
+    fn order(&self, order: Order) -> Later<'_, Ordered> {
+        let gone = self.gone.load(Ordering::Relaxed);
+        Box::pin(async move {
+            match order {
+                _ if gone => Ordered::Gone,
+                Order::Schedule { schedule, until, by, .. } if schedule.as_str() == "centre" => Ordered::Done(format!("{until} {by}")),
+                other => Ordered::Refused(format!("{other:?}")),
+            }
+        })
+    }
+}
 impl Board for City {
     fn metrics(&self) -> String {
         "# HELP toritsugi_calls Calls.\n# TYPE toritsugi_calls gauge\ntoritsugi_calls 3\n".to_owned()
@@ -89,7 +105,7 @@ async fn server(limits: Limits) -> Server {
     let at = listener.local_addr().unwrap();
     let city = Arc::new(City::default());
     let (stop, stopped) = oneshot::channel::<()>();
-    let api = Api { desk: city.clone(), token: Token::new(TOKEN).unwrap() };
+    let api = Api { desk: city.clone(), office: city.clone(), token: Token::new(TOKEN).unwrap() };
     let house = House { board: city.clone(), api: Some(api) };
     let done = tokio::spawn(web::serve_within(limits, listener, house, async move {
         let _ = stopped.await;
@@ -222,6 +238,35 @@ async fn whoever_has_no_phone_registered_is_not_said_to_be_on_a_break() {
     assert!(later.starts_with("HTTP/1.1 202 Accepted\r\n") && later.ends_with("{\"agent\":\"rin\",\"state\":\"signed_out\"}\n"), "{later}");
 }
 
+async fn orders(at: SocketAddr, body: &str) -> String {
+    let length = body.len();
+    sends(at, "POST", "/api/orders", &format!("Authorization: Bearer {TOKEN}\r\nContent-Length: {length}\r\n\r\n{body}")).await
+}
+
+#[tokio::test]
+async fn a_duty_officer_orders_and_hears_what_became_of_it() {
+    let server = server(Limits::default()).await;
+    let closed = r#"{"order":"schedule","schedule":"centre","hours":"closed","until":"17:00"}"#;
+    let done = orders(server.at, closed).await;
+    assert!(done.starts_with("HTTP/1.1 200 OK\r\n") && done.contains("17:00 api.token"), "whoever names nobody is the token: {done}");
+    let named = orders(server.at, &closed.replace("\"until\"", "\"by\":\"mori\",\"until\"")).await;
+    assert!(named.contains("17:00 mori"), "{named}");
+    let refused = orders(server.at, &closed.replace("centre", "center")).await;
+    assert!(refused.starts_with("HTTP/1.1 422 Unprocessable Entity\r\n"), "{refused}");
+    for none in ["", "{}", r#"{"order":"dance"}"#, r#"{"order":"schedule","schedule":"centre","hours":"shut","until":"17:00"}"#, "[]"] {
+        let answer = orders(server.at, none).await;
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains("\"order\":\"schedule\""), "{none}: {answer}");
+    }
+    let endless = format!(r#"{{"order":"end","what":"{}"}}"#, "x".repeat(13_000));
+    assert!(orders(server.at, &endless).await.starts_with("HTTP/1.1 413"));
+    assert!(enters(server.at, "GET", "/api/status").await.contains("in_force"));
+    assert!(enters(server.at, "GET", "/api/orders").await.starts_with("HTTP/1.1 405"));
+    assert!(sends(server.at, "POST", "/api/orders", "").await.starts_with("HTTP/1.1 401"));
+    server.city.gone.store(true, Ordering::Relaxed);
+    assert!(orders(server.at, closed).await.starts_with("HTTP/1.1 503"));
+    assert!(enters(server.at, "GET", "/api/status").await.starts_with("HTTP/1.1 503"));
+}
+
 #[tokio::test]
 async fn without_the_token_there_is_a_sentence_and_nothing_else() {
     let server = server(Limits::default()).await;
@@ -296,7 +341,7 @@ async fn a_body_that_nobody_needs_is_not_read_for_ever() {
     };
     let large = asks(server.at, &request(&"x".repeat(1025))).await;
     assert!(large.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{large}");
-    assert!(!asks(server.at, &request(&"x".repeat(20_000))).await.contains("200 OK"));
+    assert!(!asks(server.at, &request(&"x".repeat(13_000))).await.contains("200 OK"));
     assert!(server.city.asked.lock().unwrap().is_empty());
     assert!(asks(server.at, &request(&"x".repeat(1024))).await.starts_with("HTTP/1.1 200 OK"));
 }

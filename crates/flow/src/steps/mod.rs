@@ -12,7 +12,7 @@ use crate::run::{Caller, Heard, Scene};
 use crate::speech::Speech;
 use crate::target::Target;
 use crate::tree::{Key, Node};
-use model::{AgentId, Digit, Instant, Lang, LookupId, PromptId, QueueId, ScheduleId, Skill, StepId};
+use model::{AgentId, Digit, Instant, Lang, LookupId, PromptId, QueueId, ScheduleId, Skill, SlotId, StepId};
 use std::time::Duration;
 
 macro_rules! steps {
@@ -85,13 +85,9 @@ macro_rules! steps {
     };
 }
 
-steps! { say, menu, language, ask, collect, rules, set, schedule, queue, transfer, callback, voicemail, lookup, hang_up }
+steps! { say, notice, menu, language, ask, collect, rules, set, schedule, queue, transfer, callback, voicemail, lookup, hang_up }
 
 pub(crate) use lookup::FAILED;
-
-/// Steps that the language will have: what to do until then, in English and in Japanese, and how that is written.
-pub(crate) const LATER: [(&str, &str, &str, &str); 1] =
-    [("notice", "say a prompt and change its text", "say を使い、案内文を書き換えてください。", "{ say: notice, next: language }")];
 
 /// Where the call goes from here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +142,8 @@ pub(crate) struct Sketch<'s> {
     pub(crate) lookup: Option<&'s At<LookupId>>,
     /// What is sent to it of the caller: variables.
     pub(crate) sends: Vec<&'s At<String>>,
+    /// Where a notice is spoken, when there is one.
+    pub(crate) notice: Option<&'s At<SlotId>>,
 }
 
 impl Sketch<'_> {
@@ -172,6 +170,7 @@ impl Sketch<'_> {
             music: None,
             lookup: None,
             sends: Vec::new(),
+            notice: None,
         }
     }
 }

@@ -47,7 +47,7 @@ impl Step {
     }
 
     pub(crate) fn enter(&self, _: &mut State, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
-        let Some(hours) = scene.book.calendar.hours(&self.schedule.value, scene.now.wall) else { return Go::Fail };
+        let Some(hours) = scene.hours(&self.schedule.value) else { return Go::Fail };
         let (word, to) = match hours {
             Hours::Open => ("open", &self.open),
             Hours::Holiday => ("holiday", self.holiday.as_ref().unwrap_or(&self.open)),

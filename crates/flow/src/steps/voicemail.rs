@@ -194,7 +194,9 @@ mod tests {
     fn hash_ends_a_message_and_no_other_key_does() {
         let (step, book) = (step(), crate::Book::default());
         let here = StepId::from("message");
-        let scene = Scene { now: model::Now { mono: Instant::from_millis(1000), wall: model::UnixMillis(0) }, book: &book, step: &here };
+        let (now, standing) =
+            (model::Now { mono: Instant::from_millis(1000), wall: model::UnixMillis(0) }, crate::standing::Standing::default());
+        let scene = Scene { now, book: &book, step: &here, standing: &standing };
         let mut caller = Caller::for_test();
         let mut state = State::default();
         assert_eq!(step.enter(&mut state, &scene, &mut caller), Go::Stay);
@@ -211,7 +213,9 @@ mod tests {
     fn a_box_that_takes_nothing_and_an_edge_that_says_nothing_lead_to_failed() {
         let (step, book) = (step(), crate::Book::default());
         let here = StepId::from("message");
-        let scene = Scene { now: model::Now { mono: Instant::from_millis(1000), wall: model::UnixMillis(0) }, book: &book, step: &here };
+        let (now, standing) =
+            (model::Now { mono: Instant::from_millis(1000), wall: model::UnixMillis(0) }, crate::standing::Standing::default());
+        let scene = Scene { now, book: &book, step: &here, standing: &standing };
         let mut caller = Caller::for_test();
         let mut state = State::default();
         step.enter(&mut state, &scene, &mut caller);

@@ -27,6 +27,7 @@ impl World {
                 let reply = match reply {
                     Reply::Done => "done".to_owned(),
                     Reply::Refused(why) => why.to_string(),
+                    Reply::NotAllowed(why) => why.to_string(),
                     Reply::Snapshot(snapshot) => format!("{snapshot:?}"),
                 };
                 self.tell(Voice::Reply(reply));

@@ -2,7 +2,7 @@
 
 use super::{Due, Racked, Sounds, Voice, World};
 use crate::mime::Mime;
-use crate::{Datagram, Pace, PersonId, Weather};
+use crate::{Datagram, Pace, PersonId, Weather, town};
 use bytes::Bytes;
 use calls::{Control, Engine, Gate};
 use media::Rack;
@@ -87,7 +87,9 @@ impl World {
         let seed = self.random.seed();
         let mut records = self.ledger.durable().cloned().collect::<Vec<_>>().into_iter();
         self.watch.handle_city(&self.city);
-        self.engine = Some(Engine::restore(Arc::clone(&self.city), self.vault.clone(), seed, confirmed, &mut records));
+        let mut engine = Engine::restore(Arc::clone(&self.city), self.vault.clone(), seed, confirmed, &mut records);
+        engine.lend_sounds(engine.silent_notices().into_iter().map(|(spoken, _)| (spoken, town::notice())).collect());
+        self.engine = Some(engine);
         self.tell(Voice::Restored);
         // The edge asks for something at once, and with the first input the calls of the past are closed.
         self.plan(self.now, Due::Control(Control::Snapshot));

@@ -39,6 +39,31 @@ pub(super) const TABLE: &[Entry] = &[
         of: Of::Board(|latest, tell| latest.version.iter().for_each(|version| tell(&[version.as_str()], 1.0))),
     },
     Entry {
+        name: "city_files_refused",
+        help: "1 while the city's files lie there with mistakes and an older city is in force: /healthz and `toritsugi status` name the \
+               first one. Not 0 for a quarter of an hour: somebody's change does not work, and they may not know.",
+        labels: &[],
+        of: Of::Board(|latest, tell| tell(&[], f64::from(u8::from(latest.files.refused)))),
+    },
+    Entry {
+        name: "city_rolled_back",
+        help: "1 while a version of before is in force (`toritsugi rollback`), and not what the city's files say.",
+        labels: &[],
+        of: Of::Board(|latest, tell| tell(&[], f64::from(u8::from(latest.files.rolled_back)))),
+    },
+    Entry {
+        name: "overrides",
+        help: "What is set by hand until a moment: notices that callers hear, schedules, agents' skills. `toritsugi status` lists them.",
+        labels: &["kind"],
+        of: Of::Board(|latest, tell| {
+            let Some(snapshot) = &latest.snapshot else { return };
+            for kind in ["notice", "schedule", "skill"] {
+                let count = snapshot.overrides.iter().filter(|set| set.setting.kind() == kind).count();
+                tell(&[kind], count as f64);
+            }
+        }),
+    },
+    Entry {
         name: "build_info",
         help: "The version of this program.",
         labels: &["version"],

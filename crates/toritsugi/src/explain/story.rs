@@ -286,6 +286,8 @@ impl Teller {
             | Record::CallbackTried { .. }
             | Record::CallbackEnded { .. }
             | Record::Published { .. }
+            | Record::OverrideSet { .. }
+            | Record::OverrideEnded { .. }
             | Record::Presence { .. }
             | Record::Dialog { .. }
             // What it was for is told where it ends: Transferred, CallbackTried.

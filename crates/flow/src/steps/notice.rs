@@ -1,0 +1,74 @@
+//! `notice`: speaks what the duty officer has set for this slot, if anything, and goes on.
+//!
+//! `{ notice: { slot: city }, next: language }`. Without a notice in force the call goes on in the same instant. The slot is declared by
+//! being named here; the text is set while the city runs (`toritsugi notice set city ..`) and always has an end, so that no sum of `check`
+//! counts it: whoever sets one is told how much longer everybody waits.
+
+use super::{By, Go, Sketch, Way};
+use crate::decode::{Fields, missing};
+use crate::problem::{At, Problems};
+use crate::program::Defaults;
+use crate::run::{Caller, Heard, Note, Scene};
+use crate::tree::{Key, Node};
+use model::{Instant, KeyMeaning, SlotId, StepId};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    slot: At<SlotId>,
+    /// Whether a key press stops it.
+    barge_in: bool,
+    next: At<StepId>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State;
+
+impl Step {
+    pub(crate) fn read(key: &Key, body: &Node, fields: &mut Fields<'_>, defaults: &Defaults, problems: &mut Problems) -> Option<Step> {
+        let next = super::next(key, fields, problems);
+        let mut inner = Fields::of(body, key.at, problems)?;
+        let slot = match inner.take("slot") {
+            Some(node) => node.name(problems),
+            None => {
+                missing(problems, key.at, "slot", "notice: { slot: city }");
+                None
+            }
+        };
+        let barge_in = inner.take("barge_in").and_then(|n| n.truth(problems)).unwrap_or(defaults.barge_in);
+        inner.finish(problems);
+        Some(Step { slot: slot?, barge_in, next: next? })
+    }
+
+    pub(crate) fn sketch(&self) -> Sketch<'_> {
+        Sketch { ways: vec![Way::new(&self.next, By::Itself)], notice: Some(&self.slot), ..Sketch::new() }
+    }
+
+    pub(crate) fn enter(&self, _: &mut State, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
+        match scene.standing.notice(&self.slot.value, &caller.lang, scene.now.wall) {
+            Some((spoken, length)) => {
+                caller.say_notice(scene, spoken, length, self.barge_in);
+                Go::Stay
+            }
+            None => Go::To(&self.next.value),
+        }
+    }
+
+    pub(crate) fn hear(&self, _: &mut State, scene: &Scene<'_>, caller: &mut Caller, heard: &Heard) -> Go<'_> {
+        match heard {
+            Heard::Played => Go::To(&self.next.value),
+            Heard::Digit(digit) => {
+                caller.note(Note::Pressed { step: scene.step.clone(), digit: *digit, meaning: KeyMeaning::Ignored });
+                if self.barge_in { Go::To(&self.next.value) } else { Go::Stay }
+            }
+            _ => Go::Stay,
+        }
+    }
+
+    pub(crate) fn due(&self, _: &State, _: &Caller, _: &StepId) -> Option<Instant> {
+        None
+    }
+
+    pub(crate) fn timeout(&self, _: &mut State, _: &Scene<'_>, _: &mut Caller) -> Go<'_> {
+        Go::Stay
+    }
+}

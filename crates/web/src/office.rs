@@ -1,0 +1,101 @@
+//! The duty officer's office as other programs see it: which version of the city is in force, and what is set by hand until when.
+
+use crate::Later;
+use model::{AgentId, Hours, Lang, OverrideId, ScheduleId, Skill, SlotId};
+use serde::{Deserialize, Serialize};
+
+/// The office behind the routes. The roof fills it.
+pub trait Office: Send + Sync + 'static {
+    /// How everything stands, as JSON; `None` when the engine is gone.
+    fn status(&self) -> Later<'_, Option<String>>;
+    /// Does what is ordered.
+    fn order(&self, order: Order) -> Later<'_, Ordered>;
+}
+
+/// What somebody orders. An end is written as people say it: `17:00`, `2026-11-27 09:00`, `2h`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum Order {
+    /// Callers hear this from now on.
+    Notice {
+        /// Where it is spoken.
+        slot: SlotId,
+        /// What, by language; the first one for whoever speaks none of them.
+        texts: Vec<(Lang, String)>,
+        /// Its end.
+        until: String,
+        /// Who orders it; the token's bearer, unless said.
+        #[serde(default = "bearer")]
+        by: String,
+        /// Why.
+        #[serde(default)]
+        why: String,
+    },
+    /// A schedule answers this from now on.
+    Schedule {
+        /// Which.
+        schedule: ScheduleId,
+        /// What.
+        hours: Hours,
+        /// Its end.
+        until: String,
+        /// Who orders it.
+        #[serde(default = "bearer")]
+        by: String,
+        /// Why.
+        #[serde(default)]
+        why: String,
+    },
+    /// An agent has this level of a skill from now on.
+    Skill {
+        /// Who.
+        agent: AgentId,
+        /// Which.
+        skill: Skill,
+        /// 1 to 5; 0: not at all.
+        level: u8,
+        /// Its end.
+        until: String,
+        /// Who orders it.
+        #[serde(default = "bearer")]
+        by: String,
+        /// Why.
+        #[serde(default)]
+        why: String,
+    },
+    /// What was set by hand ends now.
+    End {
+        /// What: `notice city`, `schedule centre`, `skill yuki nurse`.
+        what: OverrideId,
+        /// Who orders it.
+        #[serde(default = "bearer")]
+        by: String,
+    },
+    /// A version of before is in force from now on.
+    Rollback {
+        /// Its number in the history.
+        number: u64,
+        /// Who orders it.
+        #[serde(default = "bearer")]
+        by: String,
+        /// Why.
+        #[serde(default)]
+        why: String,
+    },
+}
+
+/// Who orders something and does not say so: the token has no other name than its file.
+fn bearer() -> String {
+    "api.token".to_owned()
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ordered {
+    /// It is done; JSON, with a sentence for people under `said`.
+    Done(String),
+    /// It is not, and nothing has changed: why, in a sentence.
+    Refused(String),
+    /// The engine is gone.
+    Gone,
+}
