@@ -1,8 +1,8 @@
 //! `toritsugi notice`, `override` and `agent skill`: what holds until an hour, and is never written into the city's files.
 
+use crate::StateArgs;
 use crate::client;
 use crate::words::{Stop, say};
-use crate::StateArgs;
 use clap::{Args, Subcommand};
 use model::{AgentId, Hours, Lang, OverrideId, ScheduleId, Skill, SlotId};
 use serde::Deserialize;
@@ -88,7 +88,8 @@ pub(crate) fn notice(command: &NoticeCommand) -> Result<(), Stop> {
         langs.push("ja");
     }
     if langs.len() != args.text.len() {
-        let sentence = format!("{} texts and {} languages: give one --lang for each --text, in the same order", args.text.len(), langs.len());
+        let sentence =
+            format!("{} texts and {} languages: give one --lang for each --text, in the same order", args.text.len(), langs.len());
         return Err(Stop::new(sentence));
     }
     let texts = langs.into_iter().map(Lang::from).zip(args.text.iter().cloned()).collect();

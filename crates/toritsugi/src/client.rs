@@ -31,8 +31,9 @@ pub(crate) fn ask(state: &Path, path: &str, order: Option<&Order>) -> Result<Str
         ))
     };
     let addr = fs::read_to_string(address_file(state)).map_err(|_| none())?;
-    let token = fs::read_to_string(desk::token_file(state))
-        .map_err(|fault| Stop::new(format!("{} cannot be read ({fault}): ask as the engine's own user", desk::token_file(state).display())))?;
+    let token = fs::read_to_string(desk::token_file(state)).map_err(|fault| {
+        Stop::new(format!("{} cannot be read ({fault}): ask as the engine's own user", desk::token_file(state).display()))
+    })?;
     let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).proxy(None).build();
     let agent = ureq::Agent::new_with_config(config);
     let (uri, bearer) = (format!("http://{}/api/{path}", addr.trim()), format!("Bearer {}", token.trim()));

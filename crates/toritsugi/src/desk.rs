@@ -212,7 +212,9 @@ mod tests {
                     let agents = vec![yuki_at_lunch()];
                     Reply::Snapshot(Arc::new(Snapshot { agents, ..Snapshot::default() }))
                 }
-                Control::Publish(_) | Control::SetOverride(..) | Control::LiftOverride(..) | Control::Drain | Control::EndAll => Reply::Done,
+                Control::Publish(_) | Control::SetOverride(..) | Control::LiftOverride(..) | Control::Drain | Control::EndAll => {
+                    Reply::Done
+                }
             };
             let _ = wish.answer.send(Some(reply));
         }

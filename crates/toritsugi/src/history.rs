@@ -49,7 +49,9 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<(), Stop> {
     }
     if versions.list().is_empty() {
         let folder = args.state.state.display();
-        return Err(Stop::new(format!("no version is kept in {folder}: the first one is, when an engine starts on it. Name another folder with --state")));
+        return Err(Stop::new(format!(
+            "no version is kept in {folder}: the first one is, when an engine starts on it. Name another folder with --state"
+        )));
     }
     let zone = Town::find(&args.city)?.zone;
     for entry in versions.list().iter().rev().take(args.limit) {

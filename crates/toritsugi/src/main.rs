@@ -5,8 +5,8 @@
 //! Deliberately absent: anything that a room below could decide. What stands here is wiring, words for people, and exit codes.
 
 mod accounts;
-mod call;
 mod by_hand;
+mod call;
 mod calls_list;
 mod check;
 mod client;

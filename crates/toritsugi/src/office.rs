@@ -75,7 +75,9 @@ impl DutyOffice {
             Order::Skill { agent, skill, level, until, by, why } => {
                 let level = match level {
                     0 => None,
-                    level => Some(Level::new(level).ok_or_else(|| Not::Refused(format!("a level is 1 to 5, or 0 for not at all; not {level}.")))?),
+                    level => Some(
+                        Level::new(level).ok_or_else(|| Not::Refused(format!("a level is 1 to 5, or 0 for not at all; not {level}.")))?,
+                    ),
                 };
                 let setting = Setting::Skill { agent: agent.clone(), skill: skill.clone(), level };
                 let until = self.set(setting, &until, by, why, BTreeMap::new()).await?;
@@ -91,7 +93,9 @@ impl DutyOffice {
                 remark(&why)?;
                 let (answer, answered) = oneshot::channel();
                 let job = Job::Rollback { number, by, why, answer };
-                self.jobs.try_send(job).map_err(|_| Not::Refused("some publications are under way: ask again when they are done.".to_owned()))?;
+                self.jobs
+                    .try_send(job)
+                    .map_err(|_| Not::Refused("some publications are under way: ask again when they are done.".to_owned()))?;
                 match tokio::time::timeout(PATIENCE, answered).await {
                     Ok(answered) => answered.map_err(|_| Not::Gone)?.map_err(Not::Refused),
                     Err(_) => Ok(format!("Version {number} is on its way: `toritsugi status` says when it is in force.")),

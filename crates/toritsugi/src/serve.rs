@@ -69,8 +69,15 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     print!("{remark}");
     let door = client::address_file(&args.state.state);
     let at = admin.local_addr().map_err(Stop::new)?;
-    versions::write_whole(&door, at.to_string().as_bytes()).map_err(|fault| Stop::new(format!("{} cannot be written: {fault}", door.display())))?;
-    let attended = runtime.block_on(attend(&running, Staff { publisher, front, counter, wishes, watches: !args.no_watch }, admin, token, &args.state.state));
+    versions::write_whole(&door, at.to_string().as_bytes())
+        .map_err(|fault| Stop::new(format!("{} cannot be written: {fault}", door.display())))?;
+    let attended = runtime.block_on(attend(
+        &running,
+        Staff { publisher, front, counter, wishes, watches: !args.no_watch },
+        admin,
+        token,
+        &args.state.state,
+    ));
     let _ = std::fs::remove_file(&door);
     runtime.shutdown_background();
     attended?;
@@ -102,9 +109,9 @@ impl Shop {
     }
 
     /// A city of these texts, with the addresses that were given at the start.
-    pub(crate) fn publish(&self, sources: &[Source], wait: Wait, shown: bool) -> Result<Published, Refused> {
+    pub(crate) fn publish(&self, sources: &[Source], wait: Wait, before: Option<&City>, shown: bool) -> Result<Published, Refused> {
         let mut line = Progress { shown, began: Instant::now() };
-        let mut published = publish::publish(&self.files, sources, &self.state, wait, &mut |done, total| line.step(done, total))?;
+        let mut published = publish::publish(&self.files, sources, &self.state, wait, before, &mut |done, total| line.step(done, total))?;
         let city = Arc::make_mut(&mut published.city);
         let settings = &mut Arc::make_mut(&mut city.book).settings;
         if let Some(listen) = &self.listen {

@@ -1,12 +1,12 @@
 //! `toritsugi status`: which city is in force and since when, what was refused, and what is set by hand until when.
 
+use crate::StateArgs;
 use crate::client;
 use crate::explain::Tongue;
 use crate::publish::Refused;
 use crate::versions::Entry;
 use crate::words::{Stop, say};
 use crate::zone::Zone;
-use crate::StateArgs;
 use clap::Args;
 use model::{Override, Setting, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -131,7 +131,11 @@ impl Stand {
             page.push_str("files: NOT IN FORCE. A version of before was put in force again; the files count when they are changed\n");
         }
         if let Some(refused) = &self.refused {
-            let _ = writeln!(page, "files: REFUSED since {} ({} mistakes), the city above stays in force. First: {}", refused.at_local, refused.problems, refused.first);
+            let _ = writeln!(
+                page,
+                "files: REFUSED since {}, mistakes: {}; the city above stays in force. First: {}",
+                refused.at_local, refused.problems, refused.first
+            );
         } else if !self.rolled_back {
             page.push_str("files: in force\n");
         }
@@ -177,7 +181,13 @@ fn english(status: &Status) -> String {
         page.push_str("By hand    nothing is set\n");
     }
     for Set { set, since_local, until_local, end_with } in &status.overrides {
-        let _ = writeln!(page, "By hand    {}, until {until_local}; by {}, since {since_local}{}", set.setting, set.by, because(&set.why, ": "));
+        let _ = writeln!(
+            page,
+            "By hand    {}, until {until_local}; by {}, since {since_local}{}",
+            set.setting,
+            set.by,
+            because(&set.why, ": ")
+        );
         texts(&mut page, set);
         let _ = writeln!(page, "             ends sooner with: {end_with}");
     }
@@ -211,7 +221,8 @@ fn japanese(status: &Status) -> String {
             Setting::Schedule { schedule, hours } => format!("受付時間 {schedule} は {hours}"),
             Setting::Skill { agent, skill, level } => format!("技能 {agent} {skill}={}", level.map_or(0, model::Level::get)),
         };
-        let _ = writeln!(page, "臨時の指定 {what}、{until_local} まで。指定した人：{}、{since_local} から{}", set.by, because(&set.why, "："));
+        let _ =
+            writeln!(page, "臨時の指定 {what}、{until_local} まで。指定した人：{}、{since_local} から{}", set.by, because(&set.why, "："));
         texts(&mut page, set);
         let _ = writeln!(page, "             早く終えるには: {end_with}");
     }

@@ -259,7 +259,10 @@ mod tests {
         back.sort_by(|a, b| b.path.cmp(&a.path));
         assert_eq!(back, first);
         let page = difference(&first, &second);
-        assert_eq!(page, "--- before/config/b.yaml\n+++ /dev/null\n@@ -1 +0,0 @@\n-b\n--- before/flows/a.yaml\n+++ after/flows/a.yaml\n@@ -1 +1 @@\n-one\n+two\n");
+        assert_eq!(
+            page,
+            "--- before/config/b.yaml\n+++ /dev/null\n@@ -1 +0,0 @@\n-b\n--- before/flows/a.yaml\n+++ after/flows/a.yaml\n@@ -1 +1 @@\n-one\n+two\n"
+        );
     }
 
     #[test]

@@ -42,7 +42,9 @@ impl Trace {
     /// How the files look at this moment; `beside` is looked at too.
     pub(crate) fn of(files: &Files, beside: &Path) -> Trace {
         match files.paths() {
-            Ok(paths) => Trace::Files(paths.into_iter().chain([beside.to_owned()]).filter_map(|path| Some((mark(&path)?, path))).map(|(m, p)| (p, m)).collect()),
+            Ok(paths) => Trace::Files(
+                paths.into_iter().chain([beside.to_owned()]).filter_map(|path| Some((mark(&path)?, path))).map(|(m, p)| (p, m)).collect(),
+            ),
             Err(stop) => Trace::Unreadable(stop.0),
         }
     }
@@ -117,7 +119,10 @@ mod tests {
     #[test]
     fn a_file_that_is_renamed_into_place_is_taken_once_it_is_quiet() {
         let renamed = trace(&[("a.yaml", 7), ("b.yaml", 2)]);
-        assert_eq!(told(&[(0, renamed.clone()), (100, renamed.clone()), (299, renamed.clone()), (300, renamed.clone()), (700, renamed)]), [300]);
+        assert_eq!(
+            told(&[(0, renamed.clone()), (100, renamed.clone()), (299, renamed.clone()), (300, renamed.clone()), (700, renamed)]),
+            [300]
+        );
     }
 
     #[test]
