@@ -161,7 +161,7 @@ fn tell(args: &DemoArgs, state: &Path, kept_in: &Path) -> Result<(), Stop> {
     say("Toritsugi demo: the real engine, six residents and three agents, on loopback sockets of this machine.")?;
     let files = Files::find(&args.city)?;
     let mut speech = publish::voices(state, &model::Settings::default())?;
-    let mut published = publish::publish(&files, &files.read()?, state, Wait::All, &mut |done, total| {
+    let mut published = publish::publish(&files, &files.read()?, state, Wait::All, None, &mut |done, total| {
         if done == 0 || done == total {
             eprintln!("  voice: {done} of {total} sentences");
         }

@@ -114,7 +114,8 @@ pub(crate) fn voices(state: &Path, settings: &Settings) -> Result<Speech, Stop> 
     Speech::open(state, commands).map_err(Stop::new)
 }
 
-/// Reads, sounds, checks. `progress` hears how many sentences of how many are ready when some have to be rendered.
+/// Reads, sounds, checks. `progress` hears how many sentences of how many are ready when some have to be rendered. What sounds as in the
+/// city `before` is taken from there.
 ///
 /// # Errors
 /// With every problem rendered, when the files do not make a city.
@@ -123,6 +124,7 @@ pub(crate) fn publish(
     sources: &[Source],
     state: &Path,
     wait: Wait,
+    before: Option<&City>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Published, Refused> {
     let mut took = Took::default();
@@ -130,7 +132,9 @@ pub(crate) fn publish(
     let draft = flow::read(sources.to_vec());
     let mut speech = voices(state, draft.settings())?;
     let mut rendering: Option<Instant> = None;
-    let (sounds, known) = sound(&draft, files, &mut speech, wait, &mut |done, total| {
+    let mut clips = before.map(|before| same(before, &draft)).unwrap_or_default();
+    let have = clips.iter().map(|(spoken, clip)| (spoken.clone(), Millis::from(clip.length()))).collect();
+    let (sounds, known) = sound_the_rest(&draft, files, &mut speech, wait, have, &mut |done, total| {
         let since = *rendering.get_or_insert_with(Instant::now);
         (took.sentences, took.voice) = (total, since.elapsed());
         progress(done, total);
@@ -149,7 +153,6 @@ pub(crate) fn publish(
     let tests = Instant::now();
     let failing = examples::must_pass(files, &draft, sources, &book, &known.lengths).err().map(Refused::from);
     took.tests = tests.elapsed();
-    let mut clips = BTreeMap::new();
     for (spoken, pcm) in sounds {
         // A sound that cannot be encoded was named by the check already, as unspeakable.
         if let Ok(clip) = Clip::encode(&pcm) {
@@ -178,6 +181,17 @@ pub(crate) fn notice(state: &Path, settings: &Settings, texts: &[(Lang, String)]
     Ok(clips)
 }
 
+/// The sounds of a city that are those of a draft: the same text, by the same voices. Recordings are always read, they may be others.
+fn same(before: &City, draft: &Draft) -> BTreeMap<Spoken, Arc<Clip>> {
+    if before.book.settings.voices != draft.settings().voices {
+        return BTreeMap::new();
+    }
+    let texts: BTreeMap<&Spoken, &Form> = before.book.sentences.iter().map(|s| (&s.spoken, &s.form)).collect();
+    let stays = |sentence: &Sentence| matches!(sentence.form, Form::Text { .. }) && texts.get(&sentence.spoken) == Some(&&sentence.form);
+    let stay = flow::sentences(draft).into_iter().filter(stays);
+    stay.filter_map(|sentence| Some((sentence.spoken.clone(), Arc::clone(before.clips.get(&sentence.spoken)?)))).collect()
+}
+
 /// The sound of each sentence, and what `check` must know of it.
 pub(crate) fn sound(
     draft: &Draft,
@@ -186,11 +200,23 @@ pub(crate) fn sound(
     wait: Wait,
     progress: &mut dyn FnMut(usize, usize),
 ) -> (BTreeMap<Spoken, Pcm>, Known) {
+    sound_the_rest(draft, files, speech, wait, BTreeMap::new(), progress)
+}
+
+/// The same but for the sentences that somebody has already, each with its length.
+fn sound_the_rest(
+    draft: &Draft,
+    files: &Files,
+    speech: &mut Speech,
+    wait: Wait,
+    have: BTreeMap<Spoken, Millis>,
+    progress: &mut dyn FnMut(usize, usize),
+) -> (BTreeMap<Spoken, Pcm>, Known) {
     let sentences = flow::sentences(draft);
     let mut sounds = BTreeMap::new();
     let mut unspeakable = BTreeMap::new();
     let mut missing = Vec::new();
-    for sentence in &sentences {
+    for sentence in sentences.iter().filter(|sentence| !have.contains_key(&sentence.spoken)) {
         match at_hand(sentence, files, speech) {
             Ok(Some(pcm)) => {
                 sounds.insert(sentence.spoken.clone(), pcm);
@@ -223,7 +249,7 @@ pub(crate) fn sound(
     if total > 0 {
         progress(total, total);
     }
-    let lengths = sounds.iter().map(|(spoken, pcm)| (spoken.clone(), Millis::from(pcm.length()))).collect();
+    let lengths = sounds.iter().map(|(spoken, pcm)| (spoken.clone(), Millis::from(pcm.length()))).chain(have).collect();
     let langs: BTreeSet<Lang> = sentences.iter().map(|s| s.spoken.lang.clone()).collect();
     let voices = langs.into_iter().filter(|lang| speech.speaks(lang)).collect();
     (sounds, Known { lengths, voices, unspeakable, wall: wall() })

@@ -71,8 +71,8 @@ pub(crate) struct Opening {
     pub(crate) sources: Vec<Source>,
     /// The version of the files as they lie, if they could be read.
     files: Option<Version>,
-    /// Why not the files.
-    refused: Option<Refused>,
+    /// Why not the files, and what they say as far as they could be read.
+    refused: Option<(Refused, Vec<Source>)>,
     again: Option<RolledBack>,
 }
 
@@ -86,19 +86,20 @@ pub(crate) fn open(shop: &Shop, versions: &Versions, wait: Wait) -> Result<Openi
     if let Some(again) = versions.rolled_back().filter(|again| Some(&again.files) == version.as_ref())
         && let Some(entry) = versions.entry(again.entry)
         && let Ok(sources) = versions.sources(entry)
-        && let Ok(published) = shop.publish(&sources, wait, true)
+        && let Ok(published) = shop.publish(&sources, wait, None, true)
     {
         return Ok(Opening { published, sources, files: version, refused: None, again: Some(again) });
     }
-    let refused = match files.map_err(Refused::from).and_then(|sources| Ok((shop.publish(&sources, wait, true)?, sources))) {
+    let lying = files.as_ref().map(Clone::clone).unwrap_or_default();
+    let refused = match files.map_err(Refused::from).and_then(|sources| Ok((shop.publish(&sources, wait, None, true)?, sources))) {
         Ok((published, sources)) => return Ok(Opening { published, sources, files: version, refused: None, again: None }),
         Err(refused) => refused,
     };
     // Nobody else would answer: what was in force last is better than no city.
     let kept = versions.last().and_then(|last| versions.sources(last).ok());
-    let kept = kept.and_then(|sources| Some((shop.publish(&sources, wait, true).ok()?, sources)));
+    let kept = kept.and_then(|sources| Some((shop.publish(&sources, wait, None, true).ok()?, sources)));
     match kept {
-        Some((published, sources)) => Ok(Opening { published, sources, files: version, refused: Some(refused), again: None }),
+        Some((published, sources)) => Ok(Opening { published, sources, files: version, refused: Some((refused, lying)), again: None }),
         None => Err(refused.into()),
     }
 }
@@ -145,9 +146,12 @@ impl Publisher {
         let stand = Stand {
             in_force: entry.as_ref().map(|entry| InForce::new(entry, &zone)),
             rolled_back: again.is_some(),
-            refused: refused.as_ref().map(|refused| Refusal::new(refused, owners(&shop.files, &versions.changed(&sources)), now, &zone)),
+            refused: refused.as_ref().map(|(refused, lying)| {
+                let by = owners(&shop.files, &if lying.is_empty() { Vec::new() } else { versions.changed(lying) });
+                Refusal::new(refused, by, now, &zone)
+            }),
         };
-        if let Some(refused) = &refused {
+        if let Some((refused, _)) = &refused {
             note(Event::PublicationRefused { problems: refused.problems });
             remark.push_str(&format!(
                 "{}\nTHE FILES WERE NOT TAKEN. The city that was in force last answers instead.\n",
@@ -194,7 +198,7 @@ impl Publisher {
 
     /// The opening did not wait for sentences with a number in them.
     fn complete(&mut self) -> Result<(), Stop> {
-        match self.shop.publish(&self.sources, self.wait, false) {
+        match self.shop.publish(&self.sources, self.wait, Some(&self.front.city()), false) {
             Ok(published) => self.put(published.city),
             Err(refused) => tracing::error!(why = %refused.first, "sentences with a number in them have no sound yet"),
         }
@@ -217,7 +221,7 @@ impl Publisher {
             return self.as_the_files_say(&version);
         }
         say("The city's files have changed: checking, testing ...")?;
-        match self.shop.publish(&sources, self.wait, false).and_then(Published::if_it_passes) {
+        match self.shop.publish(&sources, self.wait, Some(&self.front.city()), false).and_then(Published::if_it_passes) {
             Ok(published) => {
                 let Published { city, warnings, took, .. } = published;
                 let entry = entry_of(&self.shop.files, &self.versions, &sources, version.clone());
@@ -262,7 +266,7 @@ impl Publisher {
             return Err(format!("version {number} ({in_force}) is what is in force: nothing was changed."));
         }
         let sources = self.versions.sources(&entry).map_err(|Stop(why)| why)?;
-        let published = self.shop.publish(&sources, self.wait, false).map_err(|refused| {
+        let published = self.shop.publish(&sources, self.wait, Some(&self.front.city()), false).map_err(|refused| {
             format!("version {number} cannot be put in force any more, and nothing was changed: {}", refused.said.trim_end())
         })?;
         let failing = published.failing.as_ref().map(|failing| failing.first.clone());
@@ -368,7 +372,7 @@ fn entry_of(files: &Files, versions: &Versions, sources: &[Source], version: Ver
 fn owners(files: &Files, changed: &[String]) -> String {
     let on_disk = changed.iter().filter_map(|path| files.on_disk(path)).filter_map(|path| Some(fs::metadata(path).ok()?.uid()));
     let names: BTreeSet<String> = on_disk.collect::<BTreeSet<u32>>().into_iter().map(client::user).collect();
-    if names.is_empty() { "nobody (built in)".to_owned() } else { names.into_iter().collect::<Vec<_>>().join(", ") }
+    if names.is_empty() { "nobody known".to_owned() } else { names.into_iter().collect::<Vec<_>>().join(", ") }
 }
 
 #[cfg(test)]
@@ -514,7 +518,9 @@ mod tests {
         office.edits("closed: night", "closed: nihgt");
         let office = office.again();
         assert_eq!(office.in_force(), before);
-        assert!(office.front.stand().refused.unwrap().first.contains("nihgt"));
+        let refused = office.front.stand().refused.unwrap();
+        assert!(refused.first.contains("nihgt"), "{}", refused.first);
+        assert_eq!(refused.by, client::user(fs::metadata(office.flow()).unwrap().uid()));
         assert!(office.remark.contains("THE FILES WERE NOT TAKEN"), "{}", office.remark);
     }
 

@@ -109,9 +109,9 @@ impl Shop {
     }
 
     /// A city of these texts, with the addresses that were given at the start.
-    pub(crate) fn publish(&self, sources: &[Source], wait: Wait, shown: bool) -> Result<Published, Refused> {
+    pub(crate) fn publish(&self, sources: &[Source], wait: Wait, before: Option<&City>, shown: bool) -> Result<Published, Refused> {
         let mut line = Progress { shown, began: Instant::now() };
-        let mut published = publish::publish(&self.files, sources, &self.state, wait, &mut |done, total| line.step(done, total))?;
+        let mut published = publish::publish(&self.files, sources, &self.state, wait, before, &mut |done, total| line.step(done, total))?;
         let city = Arc::make_mut(&mut published.city);
         let settings = &mut Arc::make_mut(&mut city.book).settings;
         if let Some(listen) = &self.listen {

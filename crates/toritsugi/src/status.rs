@@ -133,7 +133,7 @@ impl Stand {
         if let Some(refused) = &self.refused {
             let _ = writeln!(
                 page,
-                "files: REFUSED since {} ({} mistakes), the city above stays in force. First: {}",
+                "files: REFUSED since {}, mistakes: {}; the city above stays in force. First: {}",
                 refused.at_local, refused.problems, refused.first
             );
         } else if !self.rolled_back {
