@@ -192,23 +192,53 @@ pub(crate) fn estimate(text: &str, lang: &Lang) -> Duration {
     Duration::from_millis(letters * 1000 / a_second)
 }
 
-/// Where a text names a key: the number of characters up to and with its last lone figure; `119` names no key.
+/// Where a text names a key: the number of characters up to and with its last lone figure, or its last "press one".
+///
+/// `119` names no key, and neither does what counts something: "3 minutes", 「1週間」.
 pub(crate) fn spoken_key(text: &str, digit: Digit) -> Option<u32> {
-    let figure = |c: char| match c {
-        '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10),
-        '＊' => Some('*'),
-        '＃' => Some('#'),
-        c => c.is_ascii_digit().then_some(c),
-    };
     let letters: Vec<char> = text.chars().collect();
     let is_figure = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|c| figure(*c).is_some());
-    (0..letters.len())
-        .rfind(|&at| {
-            letters.get(at).and_then(|c| figure(*c)) == Some(digit.as_char())
-                && !is_figure(at.checked_sub(1))
-                && !is_figure(at.checked_add(1))
-        })
-        .and_then(|at| u32::try_from(at + 1).ok())
+    let lone = (0..letters.len()).rfind(|&at| {
+        letters.get(at).and_then(|c| figure(*c)) == Some(digit.as_char())
+            && !is_figure(at.checked_sub(1))
+            && !is_figure(at.checked_add(1))
+            && !counts(letters.get(at + 1..).unwrap_or_default())
+    });
+    lone.map(|at| at + 1).max(in_words(&letters, digit)).and_then(|at| u32::try_from(at).ok())
+}
+
+/// The figure, star or hash that a letter stands for, full-width ones too.
+fn figure(letter: char) -> Option<char> {
+    match letter {
+        '０'..='９' => char::from_digit(u32::from(letter) - u32::from('０'), 10),
+        '＊' => Some('*'),
+        '＃' => Some('#'),
+        c => matches!(c, '0'..='9' | '*' | '#').then_some(c),
+    }
+}
+
+/// Whether what stands behind a figure makes it a quantity.
+fn counts(behind: &[char]) -> bool {
+    const COUNTERS: [&str; 13] = ["分", "秒", "時", "日", "週", "か月", "ヶ月", "年", "回", "人", "名", "度", "番目"];
+    const UNITS: [&str; 9] = ["second", "minute", "hour", "day", "week", "month", "year", "people", "o'clock"];
+    let starts =
+        |words: &[&str], behind: &[char]| words.iter().any(|word| word.chars().eq(behind.iter().copied().take(word.chars().count())));
+    match behind {
+        [' ' | '\u{a0}', rest @ ..] => starts(&UNITS, rest),
+        rest => starts(&COUNTERS, rest),
+    }
+}
+
+/// Behind the last "press one": the English words for the figures.
+fn in_words(letters: &[char], digit: Digit) -> Option<usize> {
+    const WORDS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    let word = digit.as_char().to_digit(10).and_then(|n| WORDS.get(n as usize))?;
+    let phrase: Vec<char> = "press ".chars().chain(word.chars()).collect();
+    let same = |a: &[char]| a.iter().map(char::to_ascii_lowercase).eq(phrase.iter().copied());
+    let ends = |at: usize| letters.get(at).is_none_or(|c| !c.is_alphanumeric());
+    let begins = letters.windows(phrase.len()).rposition(|window| same(window))?;
+    let end = begins + phrase.len();
+    ends(end).then_some(end)
 }
 
 #[cfg(test)]
@@ -223,6 +253,15 @@ mod tests {
         assert_eq!(spoken_key("119番", key('1')), None);
         assert_eq!(spoken_key("press 2.", key('2')), Some(7));
         assert_eq!(spoken_key("", key('2')), None);
+        assert_eq!(spoken_key("Press one for tests.", key('1')), Some(9));
+        assert_eq!(spoken_key("press seventy", key('7')), None);
+        for quantity in ["3分ほどお待ちください。", "3日以上続く方", "It takes 3 minutes.", "3番目です。", "3か月"]
+        {
+            assert_eq!(spoken_key(quantity, key('3')), None, "{quantity}");
+        }
+        assert_eq!(spoken_key("3番を押してください。", key('3')), Some(1));
+        assert_eq!(spoken_key("3か4を押してください。", key('3')), Some(1));
+        assert_eq!(spoken_key("3日以上続く方は3を", key('3')), Some(9));
     }
 
     #[test]

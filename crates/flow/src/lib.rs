@@ -30,6 +30,7 @@ mod program;
 mod prompts;
 mod rules;
 mod run;
+mod schema;
 mod second;
 mod speech;
 mod steps;
@@ -47,4 +48,5 @@ pub use examples::{Caller, Example, Examples, Expect, Hotline, Present, Press, e
 pub use problem::{Problem, Severity, Tongue, json, render};
 pub use program::Flow;
 pub use run::{Ask, CallbackTerms, Heard, Note, Position, Run, Wanted};
+pub use schema::{schema, schemas};
 pub use speech::{Form, Sentence, Spoken};

@@ -3,6 +3,7 @@
 use crate::budget::estimate;
 use crate::decode::{Fields, missing, noun};
 use crate::problem::{At, Problems, Spot};
+use crate::schema::{Shape, Value, may, must};
 use crate::tree::{Node, What};
 use model::{Lang, Millis, PromptId};
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,26 @@ pub enum Form {
     /// Recordings, one after the other; paths relative to `flows/prompts/recorded/`, the language's folder first: `en/goodbye.wav`.
     Files(Vec<String>),
 }
+
+/// What is said: the name of a prompt, one with its language, or a list of these.
+pub(crate) const SAY: Value = Value::List(&Value::Either(&[Value::Name(noun::PROMPT), Value::Map(&SHAPE)]));
+
+const SHAPE: Shape = Shape {
+    name: "sentence",
+    en: "A sentence of flows/prompts/, and how it is said.",
+    ja: "flows/prompts/ の案内文と、その流し方。",
+    words: &[
+        must("prompt", Value::Name(noun::PROMPT), "Which sentence.", "どの案内文か。"),
+        may(
+            "lang",
+            Value::Name(noun::LANGUAGE),
+            "Always in this language; in the caller's, if left out.",
+            "いつもこの言語で流します。書かなければお客様の言語です。",
+        ),
+        may("barge_in", Value::Truth, "Whether a key stops it and counts.", "途中でもキーを受け付けるか。"),
+    ],
+    rest: None,
+};
 
 /// What a step says in one breath, as written: one sentence or several.
 #[derive(Clone, Debug)]

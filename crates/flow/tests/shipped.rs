@@ -119,7 +119,7 @@ fn problems_can_be_read_by_programs() {
     let mut sources = shipped();
     sources.retain(|s| s.path != "config/lines.yaml");
     let checked = check(&read(sources.clone()), &known(&sources));
-    let json: serde_json::Value = serde_json::from_str(&flow::json(&checked.problems)).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&flow::json(&checked.problems, &sources, Tongue::En)).unwrap();
     assert_eq!(json[0]["code"], "no_line");
     assert_eq!(json[0]["severity"], "error");
     assert_eq!(json[0]["line"], 1);

@@ -139,7 +139,7 @@ fn prompts(draft: &Draft, flow: &Flow, speech: &Speech, problems: &mut Problems)
         };
         let fixed = part.lang.as_ref().map(|lang| &lang.value);
         let heard = flow.languages().filter(|lang| fixed.is_none_or(|fixed| fixed == *lang));
-        for lang in heard.filter(|lang| !prompt.wordings.contains_key(*lang)) {
+        for lang in heard.filter(|lang| prompt.lacks(lang)) {
             let en = format!("\"{}\" has no text in {lang}, which the flow \"{}\" offers", part.prompt.value, flow.name);
             let ja = format!("「{}」に {lang} の文がありません。フロー「{}」で使われます。", part.prompt.value, flow.name);
             problems.error(prompt.at, "prompt_lacks_language", en, ja).help(format!("{lang}: \"…\""));
