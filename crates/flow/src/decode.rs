@@ -329,7 +329,7 @@ impl Node {
             What::Broken => return,
         };
         let en = format!("here stands {}, but {en} should", found.0);
-        let ja = format!("ここには{ja}を書きますが、{}が書かれています。", found.1);
+        let ja = format!("ここには{ja}を書きます。いまは{}が書かれています。", found.1);
         problems.error(self.at, "wrong_shape", en, ja);
     }
 }

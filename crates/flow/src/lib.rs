@@ -38,7 +38,7 @@ mod target;
 mod tree;
 
 pub use book::Book;
-pub use budget::{Reach, paths};
+pub use budget::{Promise, Reach, Route, paths};
 pub use calendar::{Calendar, Hours};
 pub use check::{Checked, Known, check};
 pub use config::breaks::label_of;

@@ -418,7 +418,7 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Option<Fl
         }
     };
     if let Some((key, _)) = fields.entry("timezone") {
-        let (en, ja) = ("the time zone of the city stands in config/calendar.yaml", "時間帯は config/calendar.yaml に書きます。");
+        let (en, ja) = ("the time zone of the city stands in config/calendar.yaml", "タイムゾーンは config/calendar.yaml に書きます。");
         problems.error(key.at, "wrong_file", en, ja);
     }
     let mut steps = BTreeMap::new();
@@ -563,8 +563,10 @@ fn read_step(key: &Key, node: &Node, defaults: &Defaults, problems: &mut Problem
         }
         [(first, _), (second, _), ..] => {
             let en = format!("a step does one thing: \"{}\" or \"{}\"; make two steps", first.text, second.text);
-            let ja =
-                format!("ひとつのステップですることはひとつです。「{}」と「{}」を別のステップに分けてください。", first.text, second.text);
+            let ja = format!(
+                "ひとつのステップに書けるのは、ひとつのことだけです。「{}」と「{}」を別のステップに分けてください。",
+                first.text, second.text
+            );
             problems.error(second.at, "two_things", en, ja);
             None
         }

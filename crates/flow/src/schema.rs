@@ -107,11 +107,16 @@ pub fn schema(kind: &str, tongue: Tongue) -> Option<String> {
     let Json::Object(mut root) = page.map(shape) else { return None };
     root.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
     root.insert("title".to_owned(), json!(format!("Toritsugi: {kind}")));
-    let definitions: Map<String, Json> = page.shapes.into_iter().filter_map(|(name, json)| Some((name.to_owned(), json?))).collect();
+    let definitions: Map<String, Json> = page.shapes.into_iter().filter_map(|(name, json)| Some((plain(name), json?))).collect();
     if !definitions.is_empty() {
         root.insert("definitions".to_owned(), Json::Object(definitions));
     }
     serde_json::to_string_pretty(&Json::Object(root)).ok()
+}
+
+/// A shape's name as a step of a JSON pointer, where a slash would lead further down (RFC 6901).
+fn plain(name: &str) -> String {
+    name.replace('/', ".")
 }
 
 struct Page {
@@ -165,7 +170,7 @@ impl Page {
             let map = self.map(shape);
             self.shapes.insert(shape.name, Some(map));
         }
-        json!({ "$ref": format!("#/definitions/{}", shape.name) })
+        json!({ "$ref": format!("#/definitions/{}", plain(shape.name)) })
     }
 
     fn value(&mut self, value: &'static Value) -> Json {

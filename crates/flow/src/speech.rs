@@ -105,7 +105,7 @@ impl Speech {
         let items = node.items();
         if items.is_empty() || items.len() > PARTS_MAX {
             let en = format!("say 1 to {PARTS_MAX} sentences");
-            let ja = format!("案内文は 1 から {PARTS_MAX} 個まで並べられます。");
+            let ja = format!("案内文を 1 から {PARTS_MAX} 個書いてください。");
             problems.error(node.at, "nothing_to_say", en, ja).help("say: goodbye");
         }
         for item in items.iter().take(PARTS_MAX) {

@@ -165,7 +165,7 @@ impl Builder<'_> {
             }
             Event::Alias(_) => {
                 let en = "aliases (*) are not used here; write it out, or name the star key `star`";
-                let ja = "別名（*）は使いません。そのまま書くか、米印のキーなら star と書いてください。";
+                let ja = "別名（*）は使えません。そのまま書くか、米印のキーなら star と書いてください。";
                 self.problems.error(at, "alias", en, ja);
                 self.put(Node { at, what: What::Broken });
             }
@@ -192,7 +192,7 @@ impl Builder<'_> {
                 if self.root.is_some() {
                     let (en, ja) = (
                         "one file holds one document; take out the ---",
-                        "ひとつのファイルに書けるのはひとつの文書です。--- を消してください。",
+                        "ひとつのファイルに書ける文書はひとつだけです。--- を消してください。",
                     );
                     self.problems.error(at, "second_document", en, ja);
                     return false;
@@ -213,7 +213,7 @@ impl Builder<'_> {
                         What::Scalar(mut scalar) => {
                             if scalar.text == "<<" && !scalar.quoted {
                                 let (en, ja) =
-                                    ("merge keys (<<) are not used here; write it out", "<< は使いません。そのまま書いてください。");
+                                    ("merge keys (<<) are not used here; write it out", "<< は使えません。そのまま書いてください。");
                                 self.problems.error(node.at, "merge_key", en, ja);
                                 scalar.text.clear();
                             } else if scalar.text.is_empty() {
@@ -253,13 +253,13 @@ impl Builder<'_> {
 
     fn refuse_tricks(&mut self, at: Spot, anchor: usize, tagged: bool) {
         if anchor != 0 {
-            let (en, ja) = ("anchors (&) are not used here; write it out", "印（&）は使いません。そのまま書いてください。");
+            let (en, ja) = ("anchors (&) are not used here; write it out", "アンカー（&）は使えません。そのまま書いてください。");
             self.problems.error(at, "anchor", en, ja);
         }
         if tagged {
             let (en, ja) = (
                 "tags (!) are not used here; quote the text if it begins with !",
-                "タグ（!）は使いません。! で始まる文なら引用符で囲んでください。",
+                "タグ（!）は使えません。! で始まる文なら引用符で囲んでください。",
             );
             self.problems.error(at, "tag", en, ja);
         }

@@ -193,7 +193,7 @@ fn keys(draft: &Draft, flow: &Flow, step: Spot, speech: &Speech, menu: &MenuFact
                 let silent = named_in(digit, false);
                 if digit.event() > 0 && !silent.is_empty() {
                     let en = format!("no sentence of this menu names the key {digit} ({silent})");
-                    let ja = format!("このメニューの案内文はキー {digit} に触れていません（{silent}）。");
+                    let ja = format!("このメニューの案内文に、キー {digit} の案内がありません（{silent}）。");
                     problems.warning(key.at, "key_not_spoken", en, ja);
                 }
             }
@@ -352,7 +352,8 @@ fn nearness(flow: &Flow, problems: &mut Problems) {
             && count + 1 > DEPTH_MAX
         {
             let en = format!("this menu is number {} on its way; more than {DEPTH_MAX} wear callers out", count + 1);
-            let ja = format!("このメニューは {} 段目です。{DEPTH_MAX} 段を超えると、かけた人が疲れます。", count + 1);
+            let ja =
+                format!("このメニューは {} 段目です。{DEPTH_MAX} 段までにしてください。深いと、かけた方が途中であきらめます。", count + 1);
             problems.warning(named.at, "too_deep_menu", en, ja);
         }
     }
@@ -368,7 +369,7 @@ fn budgets(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Problems) {
         if longest.time > allowed.value {
             let (takes, may, way) = (seconds(longest.time), seconds(allowed.value), longest.way());
             let en = format!("{en} after {takes} s at worst, {may} s are allowed: {way}");
-            let ja = format!("{ja}、最も長い道で {takes} 秒かかります（上限 {may} 秒）: {way}");
+            let ja = format!("{ja}、最も長い経路で {takes} 秒かかります（上限 {may} 秒）: {way}");
             problems.error(allowed.at, "over_budget", en, ja);
         }
     }

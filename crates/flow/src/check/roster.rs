@@ -14,6 +14,8 @@ use crate::steps::{By, End};
 use model::{AgentId, QueueId, StepId};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The days of the week as a Japanese sentence names them.
+const DAYS_JA: [&str; 7] = ["月曜", "火曜", "水曜", "木曜", "金曜", "土曜", "日曜"];
 /// Stretches that one sentence names.
 const TOLD_MAX: usize = 3;
 
@@ -46,8 +48,8 @@ pub(super) fn check(draft: &Draft, problems: &mut Problems) {
         if let Some((first, _)) = gaps.first().filter(|_| anybody) {
             let at = draft.roster.iter().find(|shift| shift.from / DAY == first / DAY).or(draft.roster.first());
             let Some(at) = at.map(|shift| shift.at) else { continue };
-            let en = format!("callers come to the queue \"{queue}\" and nobody who serves it is planned: {}", told(&gaps));
-            let ja = format!("待ち列「{queue}」にお客様が来る時間に、担当できる人の勤務予定がありません: {}", told(&gaps));
+            let en = format!("callers come to the queue \"{queue}\" and nobody who serves it is planned: {}", told(&gaps, DAYS));
+            let ja = format!("待ち列「{queue}」に電話が入る時間に、担当できる人の勤務予定がありません: {}", told(&gaps, DAYS_JA));
             problems.warning(at, "nobody_rostered", en, ja);
         }
     }
@@ -106,9 +108,9 @@ fn planned(draft: &Draft, queue: &QueueId, minute: u16) -> bool {
 }
 
 /// `mon 12:00-13:00, tue 12:00-13:00, ...`.
-fn told(gaps: &[(u16, u16)]) -> String {
+fn told(gaps: &[(u16, u16)], days: [&str; 7]) -> String {
     let time = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-    let day = |minute: u16| DAYS.get(usize::from(minute / DAY)).copied().unwrap_or("sun");
+    let day = |minute: u16| days.get(usize::from(minute / DAY)).copied().unwrap_or_default();
     let stretch = |(from, to): &(u16, u16)| {
         // An end at midnight belongs to the day before it.
         let last = to - 1;

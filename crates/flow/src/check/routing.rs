@@ -42,7 +42,7 @@ fn circles(draft: &Draft, problems: &mut Problems) {
                 if told.insert(names.iter().copied().collect()) {
                     let circle = names.iter().map(|q| q.as_str()).chain([start.as_str()]).collect::<Vec<_>>().join(" < ");
                     let en = format!("these queues help each other in a circle: {circle}");
-                    let ja = format!("助け合いが輪になっています: {circle}");
+                    let ja = format!("待ち列どうしの手伝いが循環しています: {circle}");
                     problems.error(helper.at, "helping_circle", en, ja);
                 }
             } else if !done.contains(&helper.value) && trail.iter().all(|(on, _)| **on != helper.value) {

@@ -16,7 +16,7 @@ pub(crate) const SHAPE: Shape = Shape {
     en: "When we are open.",
     ja: "受付時間。",
     words: &[
-        may("timezone", Value::Text, "The zone of all times: Asia/Tokyo.", "時間帯。Asia/Tokyo など。"),
+        may("timezone", Value::Text, "The zone of all times: Asia/Tokyo.", "タイムゾーン。Asia/Tokyo など。"),
         may("holidays", Value::Text, "The table of national holidays, beside this file.", "祝日表。このファイルの隣に置きます。"),
         may("schedules", Value::Each(NAME, &Value::Map(&SCHEDULE)), "The schedules, by their names.", "受付時間。名前を付けて書きます。"),
     ],
@@ -137,7 +137,7 @@ pub(crate) fn read(node: &Node, top: Spot, tables: &BTreeMap<String, BTreeSet<Da
             Some(zone) => entries.calendar.zone = zone,
             None => {
                 let en = format!("there is no time zone \"{}\"", shown(name.value));
-                let ja = format!("時間帯「{}」はありません。", shown(name.value));
+                let ja = format!("タイムゾーン「{}」はありません。", shown(name.value));
                 problems.error(name.at, "unknown_timezone", en, ja).help("timezone: Asia/Tokyo");
             }
         }
@@ -197,7 +197,7 @@ fn read_weekly(at: &Key, node: &Node, problems: &mut Problems) -> [Spans; 7] {
             let (from, to) = part.split_once('-').unwrap_or((part, part));
             let day = |name: &str| DAYS.iter().position(|d| *d == name.trim());
             let (Some(from), Some(to)) = (day(from), day(to)) else {
-                unknown(problems, key.at, "unknown_day", noun::KEY, part, DAYS.into_iter().chain(["mon-fri", "mon-sun"]));
+                unknown(problems, key.at, "unknown_day", noun::KEY, part, DAYS.into_iter().chain(["mon-fri"]));
                 continue;
             };
             // sat-mon goes round the end of the week.
@@ -336,7 +336,7 @@ fn read_override(node: &Node, entries: &mut Entries, problems: &mut Problems) ->
         Some(node) => moment(node, problems).inspect(|until| entries.overrides.push(At { value: *until, at: node.at })),
         None => {
             let en = "an override without an end is forgotten; say until when";
-            let ja = "終わりのない指定は忘れられます。until にいつまでかを書いてください。";
+            let ja = "終わりのない臨時の指定は、消し忘れのもとです。until にいつまでかを書いてください。";
             problems.error(node.at, "override_without_end", en, ja).help("until: \"2026-09-01 18:00\"");
             None
         }

@@ -142,7 +142,7 @@ fn voices(node: &Node, problems: &mut Problems) -> BTreeMap<Lang, Vec<String>> {
     for (key, value) in node.map(problems).unwrap_or_default().iter().take(VOICES_MAX) {
         let argv: Vec<String> = value.items().iter().filter_map(|item| item.text(problems)).map(|word| word.value.to_owned()).collect();
         if argv.is_empty() {
-            let (en, ja) = ("a voice is a program and its arguments", "声には、プログラムとその引数を書いてください。");
+            let (en, ja) = ("a voice is a program and its arguments", "voices には、合成音声のプログラムとその引数を書いてください。");
             problems.error(value.at, "voice_without_a_program", en, ja).help("pt: [piper, --model, pt.onnx]");
             continue;
         }
@@ -188,7 +188,7 @@ fn ports(node: &Node, problems: &mut Problems) -> Option<(u16, u16)> {
     };
     if last >= EPHEMERAL_FIRST {
         let en = format!("the system takes ports from {EPHEMERAL_FIRST} up for itself; stay below");
-        let ja = format!("{EPHEMERAL_FIRST} 以上のポートはシステムが使います。それより下にしてください。");
+        let ja = format!("{EPHEMERAL_FIRST} 以上のポートはシステムが使います。それより小さい番号にしてください。");
         problems.warning(text.at, "ephemeral_ports", en, ja);
     }
     Some((first, last))

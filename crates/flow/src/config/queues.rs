@@ -170,7 +170,7 @@ fn read_queue(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> 
     for item in fields.take("relax").map(Node::items).unwrap_or_default().iter().take(RELAX_MAX) {
         if let Some(step) = read_relax(item, &queue.needs, lang, &mut skills, problems) {
             if queue.relax.last().is_some_and(|before: &Relax| before.after >= step.after) {
-                let (en, ja) = ("easings stand in the order of their time", "緩和は時間の早い順に書いてください。");
+                let (en, ja) = ("easings stand in the order of their time", "relax は時間の早い順に書いてください。");
                 problems.error(item.at, "order_of_relax", en, ja);
             }
             queue.relax.push(step);

@@ -66,7 +66,7 @@ fn days(key: &Key, problems: &mut Problems) -> Vec<u16> {
         let (from, to) = part.split_once('-').unwrap_or((part, part));
         let day = |name: &str| (0u16..).zip(DAYS).find(|(_, day)| *day == name.trim()).map(|(number, _)| number);
         let Some((from, to)) = day(from).zip(day(to)) else {
-            unknown(problems, key.at, "unknown_day", noun::KEY, part, DAYS.into_iter().chain(["mon-fri", "mon-sun"]));
+            unknown(problems, key.at, "unknown_day", noun::KEY, part, DAYS.into_iter().chain(["mon-fri"]));
             continue;
         };
         days.extend((from..=from + (to + 7 - from) % 7).map(|day| day % 7));

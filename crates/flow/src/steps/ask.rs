@@ -367,7 +367,7 @@ fn read_questions(key: &Key, node: &Node, barge_in: bool, problems: &mut Problem
     let items = node.items();
     if items.is_empty() || items.len() > QUESTIONS_MAX {
         let en = format!("ask 1 to {QUESTIONS_MAX} questions; who needs more should talk to a person");
-        let ja = format!("質問は 1 から {QUESTIONS_MAX} 個です。それ以上は担当者がお聞きしてください。");
+        let ja = format!("質問は 1 から {QUESTIONS_MAX} 個までです。それより多く尋ねることは、担当者がうかがうようにしてください。");
         problems.error(key.at, "number_of_questions", en, ja);
     }
     let questions: Vec<Option<Question>> = items.iter().take(QUESTIONS_MAX).map(|item| Question::read(item, barge_in, problems)).collect();

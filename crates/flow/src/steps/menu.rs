@@ -259,7 +259,7 @@ fn read_keys(node: &Node, next: Option<&At<StepId>>, problems: &mut Problems) ->
         }
     }
     if keys.is_empty() && whole {
-        let (en, ja) = ("a menu without keys; use `say`", "キーのない menu です。say を使ってください。");
+        let (en, ja) = ("a menu without keys; use `say`", "menu にキーがひとつもありません。案内だけなら say を使ってください。");
         problems.error(node.at, "empty_menu", en, ja).help("say: welcome");
         return None;
     }
