@@ -84,7 +84,7 @@ const HOUSE: &[Room] = &[
             ("strsim", "did you mean"),
             ("serde_json", "the shape of values between the parser and the types, and problems as JSON"),
         ],
-        tests_with: &[],
+        tests_with: &[("boon", "judges every shipped file by the JSON Schema that editors are given")],
     },
     Room { storey: 1, name: "routing", core: true, may: &["model"], home_of: &[], tests_with: &[] },
     Room {

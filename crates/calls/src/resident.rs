@@ -319,6 +319,7 @@ impl Engine {
             flow::Note::StepEntered { step } => Event::StepEntered { call: id, flow: call.flow.clone(), step },
             flow::Note::Pressed { step, digit, meaning } => Event::Pressed { call: id, step, digit, meaning },
             flow::Note::NoInput { step } => Event::NoInput { call: id, step },
+            flow::Note::Handed { manner, took } => Event::HandedToPeople { call: id, flow: call.flow.clone(), manner, took },
         });
     }
 

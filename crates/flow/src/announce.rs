@@ -7,6 +7,7 @@ use crate::decode::{Fields, missing};
 use crate::problem::Problems;
 use crate::prompts::{Changing, MINUTES};
 use crate::run::{Ask, Caller, Scene};
+use crate::schema::{Shape, Value, may, must};
 use crate::speech::Speech;
 use crate::tree::Node;
 use model::{Instant, Millis};
@@ -16,6 +17,42 @@ use std::time::Duration;
 const EVERY_MIN: Duration = Duration::from_secs(10);
 /// The figure of a wait that is longer than the longest figure that is spoken.
 const BEYOND: u32 = 31;
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "queue/announce",
+    en: "What is said to somebody who waits, and when.",
+    ja: "お待ちの方に流す案内と、その時期。",
+    words: &[
+        may(
+            "at",
+            Value::Time,
+            "Once, so long after coming to the queue; or every.",
+            "並んでからこの時間に一度。繰り返すなら every を使います。",
+        ),
+        may("every", Value::Time, "Again and again; or at.", "この間隔で繰り返し。一度だけなら at を使います。"),
+        must("say", crate::speech::SAY, "What is said.", "案内文。"),
+        may(
+            "only_if",
+            Value::OneOf(&["improved", "known"]),
+            "improved: the place is better than when it was last said; known: there is something to tell of the wait.",
+            "improved: 前に案内した順番より進んだとき。known: 待ち時間がわかるとき。",
+        ),
+        may(
+            "longer",
+            crate::speech::SAY,
+            "Instead of a higher figure, when there is a reason for it.",
+            "待ち時間が延びたとき、代わりに流す案内文。",
+        ),
+        may(
+            "beyond",
+            crate::speech::SAY,
+            "Instead of a figure, when the wait is longer than any that is spoken.",
+            "待ち時間が読み上げられる長さを超えたとき、代わりに流す案内文。",
+        ),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Announce {

@@ -1,14 +1,18 @@
-//! Seconds to a human: how long it takes at worst until a caller is in people's hands, from the real lengths of the sentences.
+//! Seconds to a human: how long it takes until a caller is in people's hands, from the real lengths of the sentences.
 //!
 //! *Pressing*: each sentence is heard up to the words of the key, then the key is pressed. *Silent*: every sentence and every
-//! time-out in full. Both end at a queue. In every language that can be chosen; the longest way counts.
+//! time-out in full. Both begin with the first sentence and end at a queue, at a line, or where a claim is written down; nobody is
+//! counted through the same step twice. Of all ways by keys the middle one is *typical* and the longest the *worst*. In production the
+//! same stretch is measured of every caller (`menu_to_human_seconds`).
 
 use crate::check::Known;
 use crate::draft::Draft;
+use crate::problem::At;
 use crate::program::{Flow, Set};
 use crate::speech::{Part, Speech, Spoken};
 use crate::steps::{Beat, By, End, Sketch, Way};
-use model::{Digit, FlowName, Lang, Millis, StepId};
+use model::{Digit, FlowName, Lang, Manner, Millis, StepId};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Characters a second, where the real length is not known.
@@ -17,32 +21,121 @@ const LETTERS_A_SECOND: u64 = 14;
 /// Steps looked at in one flow; in a larger tangle the longest way found so far counts.
 const VISITS_MAX: u32 = 100_000;
 
-/// How soon one flow hands its callers to people, at worst.
+/// Ways of one flow that are told apart; of a larger tangle, the first ones.
+const ROUTES_MAX: usize = 2_000;
+
+/// How soon one flow hands callers of one language to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reach {
     /// Which flow.
     pub flow: FlowName,
-    /// For whoever presses keys; `None` if no key leads to people.
+    /// The language in the end.
+    pub lang: Lang,
+    /// For whoever presses keys, on the middle one of all ways; `None` if no key leads to people in this language.
+    pub typical: Option<Millis>,
+    /// For whoever presses keys, at worst.
     pub pressing: Option<Millis>,
-    /// For whoever presses nothing; `None` if silence does not lead to people.
+    /// For whoever presses nothing, at worst; `None` if silence does not lead to people in this language.
     pub silent: Option<Millis>,
-    /// Speech on the way that nobody can interrupt.
+    /// Speech on the way that nobody can interrupt, at most.
     pub mandatory: Millis,
+    /// What the flow promises.
+    pub budget: Promise,
+    /// Every way, the shortest first; silent ones last.
+    pub routes: Vec<Route>,
 }
 
-/// How soon each flow hands its callers to people. Lengths that are not known are estimated from the texts.
+/// What a flow promises; what is `None` it does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Promise {
+    /// For whoever presses keys.
+    pub pressing: Option<Millis>,
+    /// For whoever presses nothing.
+    pub silent: Option<Millis>,
+    /// Of speech that nobody can interrupt.
+    pub mandatory: Option<Millis>,
+}
+
+/// One way to people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The steps; at the last one people take over.
+    pub steps: Vec<StepId>,
+    /// By keys, or by pressing nothing.
+    pub manner: Manner,
+    /// How long it takes; where several keys lead the same way, the longest.
+    pub time: Millis,
+}
+
+impl Reach {
+    /// Whether everything that is promised is kept.
+    pub fn kept(&self) -> bool {
+        let kept = |takes: Option<Millis>, may: Option<Millis>| takes.zip(may).is_none_or(|(takes, may)| takes <= may);
+        kept(self.pressing, self.budget.pressing)
+            && kept(self.silent, self.budget.silent)
+            && kept(Some(self.mandatory), self.budget.mandatory)
+    }
+}
+
+/// How soon each flow hands its callers to people, in each language. Lengths that are not known are estimated from the texts.
 pub fn paths(draft: &Draft, known: &Known) -> Vec<Reach> {
-    let millis = |way: Option<Longest>| way.map(|way| Millis::from(way.time));
-    draft
-        .flows
-        .values()
-        .map(|flow| Reach {
+    draft.flows.values().flat_map(|flow| reaches(draft, known, flow)).collect()
+}
+
+fn reaches(draft: &Draft, known: &Known, flow: &Flow) -> Vec<Reach> {
+    let [pressing, silent, patient] = [Caller::Pressing, Caller::Silent, Caller::Patient].map(|caller| every(draft, known, flow, caller));
+    let millis = |at: &Option<At<Duration>>| at.as_ref().map(|at| Millis::from(at.value));
+    let budget =
+        Promise { pressing: millis(&flow.budget.pressing), silent: millis(&flow.budget.silent), mandatory: millis(&flow.budget.mandatory) };
+    let of = |found: &[Found], lang: &Lang| -> Vec<Millis> {
+        let mut times: Vec<Millis> = found.iter().filter(|way| way.lang == *lang).map(|way| way.time.into()).collect();
+        times.sort_unstable();
+        times
+    };
+    let reach = |lang: &Lang| {
+        let by_keys = of(&pressing, lang);
+        let mut routes = routes(&pressing, lang, Manner::Pressing);
+        routes.extend(self::routes(&silent, lang, Manner::Silent));
+        Reach {
             flow: flow.name.clone(),
-            pressing: millis(longest(draft, known, flow, Caller::Pressing)),
-            silent: millis(longest(draft, known, flow, Caller::Silent)),
-            mandatory: millis(longest(draft, known, flow, Caller::Patient)).unwrap_or_default(),
-        })
-        .collect()
+            lang: lang.clone(),
+            typical: by_keys.get(by_keys.len() / 2).copied(),
+            pressing: by_keys.last().copied(),
+            silent: of(&silent, lang).last().copied(),
+            mandatory: of(&patient, lang).last().copied().unwrap_or_default(),
+            budget,
+            routes,
+        }
+    };
+    flow.languages().map(reach).collect()
+}
+
+/// The ways of one language, each sequence of steps once.
+fn routes(found: &[Found], lang: &Lang, manner: Manner) -> Vec<Route> {
+    let mut longest: BTreeMap<&[StepId], Duration> = BTreeMap::new();
+    for way in found.iter().filter(|way| way.lang == *lang) {
+        let time = longest.entry(&way.steps).or_default();
+        *time = way.time.max(*time);
+    }
+    let mut routes: Vec<Route> =
+        longest.into_iter().map(|(steps, time)| Route { steps: steps.to_vec(), manner, time: time.into() }).collect();
+    routes.sort_by_key(|route| route.time);
+    routes
+}
+
+/// One way to people, as it was found.
+struct Found {
+    steps: Vec<StepId>,
+    lang: Lang,
+    time: Duration,
+}
+
+/// Every way of one caller to people.
+fn every(draft: &Draft, known: &Known, flow: &Flow, caller: Caller) -> Vec<Found> {
+    let mut walk = Walk { draft, known, flow, caller, visits: 0, trail: Vec::new() };
+    let mut found = Vec::new();
+    walk.gather(&flow.start.value, &flow.default_lang.value, Duration::ZERO, &mut found);
+    found
 }
 
 /// Whose way it is.
@@ -122,6 +215,32 @@ impl<'a> Walk<'a> {
         worst
     }
 
+    /// Writes down every way on from a step to people; `so_far` is how long it took to come here.
+    fn gather(&mut self, step: &'a StepId, lang: &'a Lang, so_far: Duration, found: &mut Vec<Found>) {
+        self.visits += 1;
+        if self.visits > VISITS_MAX || found.len() >= ROUTES_MAX || self.trail.contains(&step) {
+            return;
+        }
+        let Some(named) = self.flow.steps.get(step) else { return };
+        let sketch = named.step.sketch();
+        match sketch.end {
+            End::Person | End::Claim => {
+                let steps = self.trail.iter().copied().chain([step]).cloned().collect();
+                return found.push(Found { steps, lang: lang.clone(), time: so_far });
+            }
+            End::HangUp => return,
+            End::Open => {}
+        }
+        self.trail.push(step);
+        for way in &sketch.ways {
+            if self.takes(way) {
+                let after = way.set.and_then(|set: &'a Set| set.lang.as_ref()).map_or(lang, |lang| &lang.value);
+                self.gather(&way.to.value, after, so_far + self.time(&sketch, way, lang), found);
+            }
+        }
+        self.trail.pop();
+    }
+
     fn takes(&self, way: &Way<'_>) -> bool {
         match way.by {
             By::Itself | By::Hours { .. } | By::Answer => true,
@@ -197,23 +316,53 @@ pub(crate) fn estimate(text: &str, lang: &Lang) -> Duration {
     Duration::from_millis(letters * 1000 / a_second)
 }
 
-/// Where a text names a key: the number of characters up to and with its last lone figure; `119` names no key.
+/// Where a text names a key: the number of characters up to and with its last lone figure, or its last "press one".
+///
+/// `119` names no key, and neither does what counts something: "3 minutes", 「1週間」.
 pub(crate) fn spoken_key(text: &str, digit: Digit) -> Option<u32> {
-    let figure = |c: char| match c {
-        '０'..='９' => char::from_digit(u32::from(c) - u32::from('０'), 10),
-        '＊' => Some('*'),
-        '＃' => Some('#'),
-        c => c.is_ascii_digit().then_some(c),
-    };
     let letters: Vec<char> = text.chars().collect();
     let is_figure = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|c| figure(*c).is_some());
-    (0..letters.len())
-        .rfind(|&at| {
-            letters.get(at).and_then(|c| figure(*c)) == Some(digit.as_char())
-                && !is_figure(at.checked_sub(1))
-                && !is_figure(at.checked_add(1))
-        })
-        .and_then(|at| u32::try_from(at + 1).ok())
+    let lone = (0..letters.len()).rfind(|&at| {
+        letters.get(at).and_then(|c| figure(*c)) == Some(digit.as_char())
+            && !is_figure(at.checked_sub(1))
+            && !is_figure(at.checked_add(1))
+            && !counts(letters.get(at + 1..).unwrap_or_default())
+    });
+    lone.map(|at| at + 1).max(in_words(&letters, digit)).and_then(|at| u32::try_from(at).ok())
+}
+
+/// The figure, star or hash that a letter stands for, full-width ones too.
+fn figure(letter: char) -> Option<char> {
+    match letter {
+        '０'..='９' => char::from_digit(u32::from(letter) - u32::from('０'), 10),
+        '＊' => Some('*'),
+        '＃' => Some('#'),
+        c => matches!(c, '0'..='9' | '*' | '#').then_some(c),
+    }
+}
+
+/// Whether what stands behind a figure makes it a quantity.
+fn counts(behind: &[char]) -> bool {
+    const COUNTERS: [&str; 13] = ["分", "秒", "時", "日", "週", "か月", "ヶ月", "年", "回", "人", "名", "度", "番目"];
+    const UNITS: [&str; 9] = ["second", "minute", "hour", "day", "week", "month", "year", "people", "o'clock"];
+    let starts =
+        |words: &[&str], behind: &[char]| words.iter().any(|word| word.chars().eq(behind.iter().copied().take(word.chars().count())));
+    match behind {
+        [' ' | '\u{a0}', rest @ ..] => starts(&UNITS, rest),
+        rest => starts(&COUNTERS, rest),
+    }
+}
+
+/// Behind the last "press one": the English words for the figures.
+fn in_words(letters: &[char], digit: Digit) -> Option<usize> {
+    const WORDS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    let word = digit.as_char().to_digit(10).and_then(|n| WORDS.get(n as usize))?;
+    let phrase: Vec<char> = "press ".chars().chain(word.chars()).collect();
+    let same = |a: &[char]| a.iter().map(char::to_ascii_lowercase).eq(phrase.iter().copied());
+    let ends = |at: usize| letters.get(at).is_none_or(|c| !c.is_alphanumeric());
+    let begins = letters.windows(phrase.len()).rposition(|window| same(window))?;
+    let end = begins + phrase.len();
+    ends(end).then_some(end)
 }
 
 #[cfg(test)]
@@ -228,6 +377,15 @@ mod tests {
         assert_eq!(spoken_key("119番", key('1')), None);
         assert_eq!(spoken_key("press 2.", key('2')), Some(7));
         assert_eq!(spoken_key("", key('2')), None);
+        assert_eq!(spoken_key("Press one for tests.", key('1')), Some(9));
+        assert_eq!(spoken_key("press seventy", key('7')), None);
+        for quantity in ["3分ほどお待ちください。", "3日以上続く方", "It takes 3 minutes.", "3番目です。", "3か月"]
+        {
+            assert_eq!(spoken_key(quantity, key('3')), None, "{quantity}");
+        }
+        assert_eq!(spoken_key("3番を押してください。", key('3')), Some(1));
+        assert_eq!(spoken_key("3か4を押してください。", key('3')), Some(1));
+        assert_eq!(spoken_key("3日以上続く方は3を", key('3')), Some(9));
     }
 
     #[test]

@@ -5,12 +5,22 @@ use crate::decode::Fields;
 use crate::problem::{At, Problems};
 use crate::program::priority;
 use crate::run::{Caller, Scene, Wanted};
+use crate::schema::{Shape, Value, may};
 use crate::tree::Node;
 use model::{AgentId, Need, QueueId, Skill};
 use std::time::Duration;
 
 /// Agents that one step leaves out.
 const EXCEPT_MAX: usize = 64;
+
+/// Skills with levels, for editors.
+pub(crate) const NEEDS: Shape = Shape {
+    name: "needs",
+    en: "Skills, each with the least level (1 to 5); lang: \"{lang}\" asks for the caller's own language.",
+    ja: "求める技能と最低の水準（1 から 5）。lang: \"{lang}\" はお客様の言語を求めます。",
+    words: &[may("lang", Value::Either(&[Value::OneOf(&["{lang}"]), Value::Whole(1, 5)]), "The caller's own language.", "お客様の言語。")],
+    rest: Some((crate::schema::NAME, &Value::Whole(1, 5))),
+};
 
 /// A claim as a step asks for it.
 #[derive(Clone, Debug)]

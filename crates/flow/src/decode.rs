@@ -1,7 +1,7 @@
 //! From the tree to plain types, collecting every problem on the way: a reader who fixes one mistake should not meet the next
 //! one only then.
 
-use crate::problem::{At, Problems, Spot};
+use crate::problem::{At, Problems, Severity, Spot};
 use crate::tree::{Key, Node, Scalar, What, shown};
 use model::{Level, Number};
 use std::time::Duration;
@@ -22,6 +22,7 @@ pub(crate) struct Noun {
 pub(crate) mod noun {
     //! The nouns of the language, as they stand in sentences.
     use super::Noun;
+    pub(crate) const ANSWER: Noun = Noun { en: "answer", ja: "答え" };
     pub(crate) const AGENT: Noun = Noun { en: "agent", ja: "担当者" };
     pub(crate) const FLOW: Noun = Noun { en: "flow", ja: "フロー" };
     pub(crate) const KEY: Noun = Noun { en: "word", ja: "項目" };
@@ -80,10 +81,18 @@ impl<'n> Fields<'n> {
             }
         }
     }
+    /// An entry that is no word of the language and is told so in better words than *unknown*.
+    pub(crate) fn refused(&mut self, name: &'static str) -> Option<&'n Key> {
+        let (key, _) = self.entries.iter().find(|(key, _)| key.text == name)?;
+        self.complained.push(name);
+        Some(key)
+    }
     /// Names every entry that nobody asked for.
     pub(crate) fn finish(self, problems: &mut Problems) {
+        #[cfg(test)]
+        problems.asked.insert(self.asked.iter().copied().collect());
         for (key, _) in self.entries {
-            if key.text.is_empty() || self.asked.iter().chain(&self.complained).any(|word| *word == key.text) {
+            if self.asked.iter().chain(&self.complained).any(|word| *word == key.text) {
                 continue;
             }
             let free = self.asked.iter().copied().filter(|w| !self.has(w));
@@ -103,7 +112,8 @@ pub(crate) fn unknown<'a>(
 ) {
     let word = &shown(word);
     let known: Vec<&str> = known.collect();
-    let (en, ja) = match nearest(word, known.iter().copied()) {
+    let near = nearest(word, known.iter().copied());
+    let (en, ja) = match near {
         Some(near) => (format!("; did you mean \"{near}\"?"), format!("「{near}」ではありませんか？")),
         None if known.is_empty() || known.len() > 8 => (String::new(), String::new()),
         None => {
@@ -116,7 +126,7 @@ pub(crate) fn unknown<'a>(
     } else {
         (format!("there is no {} \"{word}\"{en}", noun.en), format!("{}「{word}」はありません。{ja}", noun.ja))
     };
-    problems.error(at, code, en, ja);
+    problems.error(at, code, en, ja).instead = near.map(str::to_owned);
 }
 
 /// The nearest known word, if one is near enough to have been meant.
@@ -177,6 +187,7 @@ impl Node {
     /// A name: letters, figures, `_`, `-`, `/`, at most 64.
     pub(crate) fn name<T: From<String>>(&self, problems: &mut Problems) -> Option<At<T>> {
         let text = self.text(problems)?;
+        self.bare_truth(problems);
         is_name(text.value, text.at, problems).then(|| At { value: T::from(text.value.to_owned()), at: text.at })
     }
     /// The items of a list; a lone value is a list of one.
@@ -201,7 +212,7 @@ impl Node {
                 let ja = format!("「{}」ではなく、true か false と書いてください。", shown(word));
                 let problem = problems.error(self.at, "not_true_or_false", en, ja);
                 if let Some(meant) = meant {
-                    problem.help(meant);
+                    problem.help(meant).instead(meant);
                 }
                 None
             }
@@ -213,6 +224,12 @@ impl Node {
         match word.parse::<u32>() {
             // A leading zero would be octal in other programs: what was meant cannot be known.
             Ok(n) if (least..=most).contains(&n) && n.to_string() == word => Some(n),
+            Ok(n) if word.starts_with('0') && n.to_string() != word => {
+                let en = format!("\"{}\" begins with a 0: some programs count it by eights; write {n}", shown(word));
+                let ja = format!("「{}」は 0 で始まるため、八進数と読まれることがあります。{n} と書いてください。", shown(word));
+                problems.error(self.at, "octal", en, ja).help(n.to_string()).instead(n.to_string());
+                None
+            }
             _ => {
                 let en = format!("\"{}\" should be a whole number from {least} to {most}", shown(word));
                 let ja = format!("「{}」ではなく、{least} から {most} までの整数を書いてください。", shown(word));
@@ -249,21 +266,25 @@ impl Node {
         );
         let problem = problems.error(self.at, "not_a_time", en, ja);
         if unit.is_empty() && !number.is_empty() && number.len() < 5 {
-            problem.help(format!("{number}s"));
+            problem.help(format!("{number}s")).instead(format!("{number}s"));
         }
         None
+    }
+    /// Warns of words that YAML 1.1, and so many an editor, takes for true or false: the Norwegian problem.
+    pub(crate) fn bare_truth(&self, problems: &mut Problems) {
+        const TRUTHS: [&str; 8] = ["y", "yes", "on", "true", "n", "no", "off", "false"];
+        let What::Scalar(Scalar { text, quoted: false }) = &self.what else { return };
+        if TRUTHS.iter().any(|word| text.eq_ignore_ascii_case(word)) {
+            let en = format!("other programs take a bare {text} for true or false; put it in quotes");
+            let ja = format!("引用符のない {text} は、ほかのプログラムでは真偽の値とみなされます。引用符で囲んでください。");
+            problems.warning(self.at, "bare_truth", en, ja).help(format!("\"{text}\"")).instead(format!("\"{text}\""));
+        }
     }
     /// A telephone number, as dialled.
     pub(crate) fn number(&self, problems: &mut Problems) -> Option<At<Number>> {
         let text = self.text(problems)?;
-        match Number::parse(text.value) {
-            Ok(number) => Some(At { value: number, at: text.at }),
-            Err(fault) => {
-                let ja = format!("「{}」は{}として読めません。", shown(text.value), noun::NUMBER.ja);
-                problems.error(text.at, "not_a_number", fault.to_string(), ja);
-                None
-            }
-        }
+        let quoted = matches!(&self.what, What::Scalar(scalar) if scalar.quoted);
+        number(text.value, quoted, text.at, problems).map(|value| At { value, at: text.at })
     }
     /// The figures by which agents name a queue or a line in a call: 1 to 4 of them.
     pub(crate) fn code(&self, problems: &mut Problems) -> Option<At<Number>> {
@@ -275,6 +296,10 @@ impl Node {
             let ja =
                 format!("「{}」は短縮番号として使えません。1 から {CODE_MAX} 桁の数字を引用符で囲んで書いてください。", shown(text.value));
             problems.error(text.at, "not_a_code", en, ja).help("code: \"13\"");
+        }
+        if code.is_some() && text.value.starts_with('0') {
+            let quoted = matches!(&self.what, What::Scalar(scalar) if scalar.quoted);
+            number(text.value, quoted, text.at, problems);
         }
         code.map(|value| At { value, at: text.at })
     }
@@ -312,9 +337,43 @@ impl Node {
             What::Broken => return,
         };
         let en = format!("here stands {}, but {en} should", found.0);
-        let ja = format!("ここには{ja}を書きますが、{}が書かれています。", found.1);
+        let ja = format!("ここには{ja}を書きます。いまは{}が書かれています。", found.1);
         problems.error(self.at, "wrong_shape", en, ja);
     }
+}
+
+/// Figures from which on a number without 0 or + in front has probably lost its zero.
+const WHOLE_NUMBER: usize = 9;
+
+/// A telephone number, which other programs would take for a quantity if it stood without quotes.
+pub(crate) fn number(text: &str, quoted: bool, at: Spot, problems: &mut Problems) -> Option<Number> {
+    let number = match Number::parse(text) {
+        Ok(number) => number,
+        Err(fault) => {
+            let ja = format!("「{}」は{}として読めません。", shown(text), noun::NUMBER.ja);
+            problems.error(at, "not_a_number", fault.to_string(), ja);
+            return None;
+        }
+    };
+    if !quoted && text.starts_with(['0', '+']) && text.len() > 1 {
+        let en = "without quotes other programs take this for a quantity, and its beginning is lost";
+        let ja = "引用符がないと、ほかのプログラムでは数量とみなされ、先頭の 0 や + が消えます。引用符で囲んでください。";
+        problems.warning(at, "bare_number", en, ja).help(format!("\"{text}\"")).instead(format!("\"{text}\""));
+    }
+    Some(number)
+}
+
+/// Whether a number is as long as one that begins with 0 or +, and does not; a problem if so.
+pub(crate) fn lost_zero(number: &Number, severity: Severity, at: Spot, problems: &mut Problems) -> bool {
+    let figures = number.as_str();
+    let lost = figures.len() >= WHOLE_NUMBER && figures.starts_with(|c: char| ('1'..='9').contains(&c));
+    if lost {
+        let en = "a number of this length begins with 0 or +; was its leading zero lost?";
+        let ja = "この長さの番号は 0 か + で始まります。先頭の 0 が消えていませんか？";
+        let mended = format!("\"0{figures}\"");
+        problems.add(severity, at, "lost_zero", en.to_owned(), ja.to_owned()).help(mended.clone()).instead(mended);
+    }
+    lost
 }
 
 impl Scalar {

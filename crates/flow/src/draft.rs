@@ -1,7 +1,7 @@
 //! A city as it was written, good or bad: every file read, every problem kept.
 
 use crate::calendar::Calendar;
-use crate::config::{self, FILES, agents, breaks, calendar, lines, lookups, queues};
+use crate::config::{self, FILES, agents, breaks, calendar, lines, lookups, queues, roster};
 use crate::decode::nearest;
 use crate::problem::{At, Problems, Spot};
 use crate::program::{self, Flow};
@@ -38,6 +38,8 @@ pub struct Draft {
     pub(crate) numbers: BTreeMap<Number, At<FlowName>>,
     pub(crate) queues: BTreeMap<QueueId, queues::Entry>,
     pub(crate) calendar: calendar::Entries,
+    /// Empty without a roster.
+    pub(crate) roster: Vec<roster::Shift>,
     /// Where to point for what is missing as a whole: by the file's name.
     pub(crate) tops: BTreeMap<&'static str, Spot>,
     /// Files that could not be read: what they would have held is not missing, only unreadable.
@@ -91,7 +93,7 @@ enum Kind<'s> {
 
 /// Reads the files of a city. Never fails; what is wrong is kept and told by [`check`](crate::check).
 ///
-/// A file is known by its place: `flows/*.yaml` (but those of `flows/examples/` are not read), `flows/prompts/*.yaml`, `config/{engine,agents,breaks,lines,lookups,numbers,queues,calendar}.yaml`,
+/// A file is known by its place: `flows/*.yaml` (but those of `flows/examples/` are not read), `flows/prompts/*.yaml`, `config/{engine,agents,breaks,lines,lookups,numbers,queues,calendar,roster}.yaml`,
 /// and tables of holidays `config/**/*.csv`.
 pub fn read(sources: Vec<Source>) -> Draft {
     let mut draft = Draft {
@@ -108,6 +110,7 @@ pub fn read(sources: Vec<Source>) -> Draft {
         numbers: BTreeMap::new(),
         queues: BTreeMap::new(),
         calendar: calendar::Entries::default(),
+        roster: Vec::new(),
         tops: BTreeMap::new(),
         unreadable: BTreeSet::new(),
     };
@@ -221,6 +224,7 @@ impl Draft {
             Kind::Config("numbers") => self.numbers = config::numbers::read(&node, &mut self.problems),
             Kind::Config("queues") => self.queues = queues::read(&node, top, &mut self.problems),
             Kind::Config("calendar") => self.calendar = calendar::read(&node, top, holidays, &mut self.problems),
+            Kind::Config("roster") => self.roster = roster::read(&node, &mut self.problems),
             Kind::Config(_) | Kind::Holidays(_) | Kind::Tests | Kind::Example | Kind::Unknown(_) => {}
         }
     }

@@ -8,6 +8,7 @@ use crate::draft::{self, Draft, Source};
 use crate::problem::{At, Problem, Problems, Spot};
 use crate::program::{Flow, priority};
 use crate::run::Answered;
+use crate::schema::{NAME, Shape, Value, may, must};
 use crate::steps::{FAILED, Step};
 use crate::tree::{Key, Node, What, parse, shown};
 use jiff::civil::{Date, DateTime};
@@ -27,6 +28,173 @@ const WAITS: Duration = Duration::from_secs(600);
 const ANSWERS: Duration = Duration::from_secs(1);
 /// How an example may say that somebody does not do it.
 const NEVER: &str = "never";
+
+/// The words of a file of examples, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "tests",
+    en: "Example calls, and what must come of them.",
+    ja: "通話の例と、その結果。",
+    words: &[must("tests", Value::List(&Value::Map(&EXAMPLE)), "The examples.", "通話の例。")],
+    rest: None,
+};
+
+const EXAMPLE: Shape = Shape {
+    name: "tests/test",
+    en: "One call, and what must come of it.",
+    ja: "ひとつの通話と、その結果。",
+    words: &[
+        must("name", Value::Text, "What it shows, in a few words.", "何を確かめるか。"),
+        may(
+            "at",
+            Value::Text,
+            "What the clock shows when the caller dials; a Monday at ten, if left out.",
+            "電話がかかる日時。書かなければ月曜日の 10 時です。",
+        ),
+        may(
+            "agents",
+            Value::Either(&[Value::List(&Value::Name(noun::AGENT)), Value::Each(NAME, &Value::Map(&PRESENT))]),
+            "Who is logged in; everybody, if left out.",
+            "ログインしている担当者。書かなければ全員です。",
+        ),
+        may("lines", Value::Each(NAME, &Value::Map(&HOTLINE)), "Hotlines that are not as they should be.", "ふだんと違う回線。"),
+        may(
+            "lookups",
+            Value::Each(NAME, &Value::Either(&[Value::Text, Value::Map(&SCRIPTED)])),
+            "What other houses answer: a word, failed, or a word and after how long.",
+            "問い合わせ先の回答。言葉、failed（回答なし）、または言葉とかかる時間。",
+        ),
+        must("caller", Value::Map(&CALLER), "Who calls.", "電話をかける人。"),
+        may("others", Value::List(&Value::Map(&OTHER)), "Who calls besides.", "ほかに電話をかける人。"),
+        must("expect", Value::Map(&EXPECT), "What must come of it.", "結果。"),
+    ],
+    rest: None,
+};
+
+const PRESENT: Shape = Shape {
+    name: "tests/agent",
+    en: "What is different today about an agent: skills, and how soon they answer.",
+    ja: "担当者のふだんとの違い。技能、出るまでの時間。",
+    words: &[
+        may(
+            "busy",
+            Value::Either(&[Value::Truth, Value::Time]),
+            "true, or free again after that time.",
+            "true、または手が空くまでの時間。",
+        ),
+        may(
+            "answers",
+            Value::Either(&[Value::OneOf(&[NEVER]), Value::Time]),
+            "How long their phone rings; never.",
+            "電話に出るまでの時間。never は出ません。",
+        ),
+    ],
+    rest: Some((NAME, &Value::Whole(1, 5))),
+};
+
+const HOTLINE: Shape = Shape {
+    name: "tests/line",
+    en: "How a line that callers are put through to behaves.",
+    ja: "転送先の回線の様子。",
+    words: &[
+        may("busy", Value::Whole(0, 10_000), "So many places are taken.", "使われている回線の数。"),
+        may(
+            "answers",
+            Value::Either(&[Value::OneOf(&[NEVER]), Value::Time]),
+            "How long it rings; never.",
+            "出るまでの時間。never は出ません。",
+        ),
+        may("accepts", Value::Truth, "Whether who answers accepts the caller with 1.", "出た人が 1 を押して受けるか。"),
+    ],
+    rest: None,
+};
+
+const SCRIPTED: Shape = Shape {
+    name: "tests/lookup",
+    en: "What a house answers, and after how long.",
+    ja: "問い合わせ先の回答と、かかる時間。",
+    words: &[
+        must("answer", Value::Text, "A word that the step has a way for, or failed.", "ステップに行き先のある言葉、または failed。"),
+        may("after", Value::Time, "How long it takes.", "かかる時間。"),
+    ],
+    rest: Some((NAME, &Value::Text)),
+};
+
+const CALLER: Shape = Shape {
+    name: "tests/caller",
+    en: "Who calls, and what they press.",
+    ja: "電話をかける人と、押すキー。",
+    words: &[
+        may("from", Value::Text, "Their number in quotes, or anonymous.", "電話番号（引用符付き）、または anonymous（非通知）。"),
+        may("presses", Value::List(&PRESS), "Keys in order, each when nobody speaks any more.", "押すキー。案内が終わるごとにひとつずつ。"),
+        may("waits", Value::Time, "How long they stay on the line after the last key.", "最後のキーのあと、切らずに待つ時間。"),
+    ],
+    rest: None,
+};
+
+const OTHER: Shape = Shape {
+    name: "tests/other",
+    en: "Who calls besides, and when.",
+    ja: "ほかに電話をかける人と、その時期。",
+    words: &[
+        may("from", Value::Text, "Their number in quotes, or anonymous.", "電話番号（引用符付き）、または anonymous（非通知）。"),
+        may("dials", Value::Time, "So long after the caller.", "最初の人のあと、かけるまでの時間。"),
+        may("presses", Value::List(&PRESS), "Keys in order, each when nobody speaks any more.", "押すキー。案内が終わるごとにひとつずつ。"),
+        may("waits", Value::Time, "How long they stay on the line after the last key.", "最後のキーのあと、切らずに待つ時間。"),
+    ],
+    rest: None,
+};
+
+const PRESS: Value =
+    Value::Either(&[Value::OneOf(&["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "star", "hash", "*", "#"]), Value::Map(&LATER)]);
+
+const LATER: Shape = Shape {
+    name: "tests/press",
+    en: "A key, so long after the one before.",
+    ja: "前のキーからの時間と、押すキー。",
+    words: &[
+        may("after", Value::Time, "So long after the key before.", "前のキーからの時間。"),
+        must("key", Value::Text, "Which key, in quotes.", "押すキー（引用符付き）。"),
+    ],
+    rest: None,
+};
+
+const EXPECT: Shape = Shape {
+    name: "tests/expect",
+    en: "What must come of a call; what is not said may be as it likes.",
+    ja: "通話の結果。書かないことは問いません。",
+    words: &[
+        may(
+            "heard",
+            Value::List(&Value::Name(noun::PROMPT)),
+            "Sentences, in this order, with any others in between.",
+            "聞こえる案内文。この順で、間にほかの案内があってもかまいません。",
+        ),
+        may("not_heard", Value::List(&Value::Name(noun::PROMPT)), "Sentences that are not heard.", "聞こえない案内文。"),
+        may(
+            "reached",
+            Value::List(&Value::Name(noun::STEP)),
+            "Steps, in this order, with any others in between.",
+            "通るステップ。この順で、間にほかのステップがあってもかまいません。",
+        ),
+        may("not_reached", Value::List(&Value::Name(noun::STEP)), "Steps that the call does not come to.", "通らないステップ。"),
+        may("queue", Value::Name(noun::QUEUE), "The last queue.", "最後の待ち列。"),
+        may("priority", Value::OneOf(&crate::program::CLASSES), "The class in the end.", "最後の優先度。"),
+        may("lang", Value::Name(noun::LANGUAGE), "The language in the end.", "最後の言語。"),
+        may("position", Value::Whole(1, 100_000), "The last known place in the queue.", "最後にわかっている順番。"),
+        may("connected_to", Value::Name(noun::AGENT), "Who answers.", "出る担当者。"),
+        may("transferred_to", Value::Name(noun::LINE), "To which line the caller is put through.", "転送先の回線。"),
+        may("voicemail", Value::Text, "In which box a message is left.", "伝言が残る伝言箱。"),
+        may("within", Value::Time, "How soon that is.", "つながるまでの時間。"),
+        may(
+            "ended",
+            Value::Text,
+            "How the call ends: served, callback_booked, flow_ended, ...",
+            "通話の終わり方。served、callback_booked、flow_ended など。",
+        ),
+        may("called_back", Value::Truth, "Whether the caller is called back and talks.", "折り返しの電話で話せるか。"),
+    ],
+    rest: None,
+};
 
 /// The examples of one flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +326,11 @@ pub struct Expect {
 
 /// Reads the examples among the files of a city. Problems are those of the example files alone; the rest is [`check`](crate::check)'s.
 pub fn examples(draft: &Draft, sources: &[Source]) -> (Vec<Examples>, Vec<Problem>) {
+    let (all, problems) = tested(draft, sources);
+    (all, problems.sorted())
+}
+
+pub(crate) fn tested(draft: &Draft, sources: &[Source]) -> (Vec<Examples>, Problems) {
     let mut problems = Problems::default();
     let mut all = Vec::new();
     for source in sources {
@@ -178,7 +351,7 @@ pub fn examples(draft: &Draft, sources: &[Source]) -> (Vec<Examples>, Vec<Proble
         let list = reader.file(&node, Spot::top(file), &mut problems);
         all.push(Examples { path: source.path.clone(), flow: flow.name.clone(), list });
     }
-    (all, problems.sorted())
+    (all, problems)
 }
 
 struct Reader<'d> {

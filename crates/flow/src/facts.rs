@@ -5,12 +5,35 @@
 use crate::decode::{Fields, missing};
 use crate::problem::Problems;
 use crate::program::priority;
+use crate::schema::{Shape, Value, may};
 use crate::tree::{Key, Node};
 use model::{Millis, QueueFacts};
 use std::time::Duration;
 
 /// Larger than any queue, and than any staff.
 const PEOPLE_MAX: u32 = 100_000;
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "facts",
+    en: "How a queue must stand; all of it must hold.",
+    ja: "待ち列の状況。すべて当てはまるとき。",
+    words: &[
+        may("priority", Value::OneOf(&crate::program::CLASSES), "Only for callers of this class.", "この優先度の方だけ。"),
+        may("expected_wait_over", Value::Time, "The wait that would be announced is longer.", "案内される待ち時間がこれより長い。"),
+        may("oldest_over", Value::Time, "Somebody has waited longer.", "いちばん長くお待ちの方の待ち時間がこれより長い。"),
+        may("waiting_over", Value::Whole(0, PEOPLE_MAX), "More callers wait.", "お待ちの人数がこれより多い。"),
+        may("staffed_under", Value::Whole(1, PEOPLE_MAX), "Fewer agents could take the call.", "担当できる人がこれより少ない。"),
+        may("available_under", Value::Whole(1, PEOPLE_MAX), "Fewer of them are idle.", "すぐ出られる人がこれより少ない。"),
+        may(
+            "service_under",
+            Value::Percent,
+            "Fewer calls of the last half hour were answered in time.",
+            "直近 30 分の応答率がこれより低い。",
+        ),
+    ],
+    rest: None,
+};
 
 /// Everything that must hold at once.
 #[derive(Clone, Debug, Default)]

@@ -31,6 +31,7 @@ mod program;
 mod prompts;
 mod rules;
 mod run;
+mod schema;
 mod second;
 mod speech;
 mod standing;
@@ -40,7 +41,7 @@ mod tree;
 mod until;
 
 pub use book::Book;
-pub use budget::{Reach, paths};
+pub use budget::{Promise, Reach, Route, paths};
 pub use calendar::{Calendar, Hours};
 pub use check::{Checked, Known, check};
 pub use choices::{Choice, Choices, choices};
@@ -51,6 +52,7 @@ pub use examples::{Caller, Example, Examples, Expect, Hotline, Present, Press, S
 pub use problem::{Problem, Severity, Tongue, json, render};
 pub use program::Flow;
 pub use run::{Answered, Ask, CallbackTerms, Heard, Note, Position, Run, Sent, Wanted};
+pub use schema::{schema, schemas};
 pub use speech::{Form, Sentence, Spoken};
 pub use standing::{Notice, Standing};
 pub use until::{NoEnd, until};

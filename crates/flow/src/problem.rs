@@ -50,6 +50,8 @@ pub struct Problem {
     pub ja: String,
     /// What to write, as it would stand in the file.
     pub help: Option<String>,
+    /// What to put in the place of the offending text, where that mends it: an editor's quick fix.
+    pub instead: Option<String>,
 }
 
 impl Problem {
@@ -61,8 +63,14 @@ impl Problem {
         }
     }
     /// Adds what to write instead.
-    pub(crate) fn help(&mut self, text: impl Into<String>) {
+    pub(crate) fn help(&mut self, text: impl Into<String>) -> &mut Problem {
         self.help = Some(text.into());
+        self
+    }
+    /// Adds what the offending text should be. In quotes, if it was.
+    pub(crate) fn instead(&mut self, text: impl Into<String>) -> &mut Problem {
+        self.instead = Some(text.into());
+        self
     }
 }
 
@@ -94,6 +102,9 @@ pub(crate) struct At<T> {
 pub(crate) struct Problems {
     paths: Vec<String>,
     list: Vec<Problem>,
+    /// The words that were asked for together, for the proof that editors are told the same ones.
+    #[cfg(test)]
+    pub(crate) asked: std::collections::BTreeSet<std::collections::BTreeSet<&'static str>>,
 }
 
 impl Problems {
@@ -126,7 +137,7 @@ impl Problems {
     }
     /// All of them, in the order of the files as they were named, then by place; the same one only once.
     pub(crate) fn sorted(self) -> Vec<Problem> {
-        let Problems { paths, mut list } = self;
+        let Problems { paths, mut list, .. } = self;
         let place = |path: &str| paths.iter().position(|p| p == path);
         list.sort_by(|a, b| {
             (place(&a.path), a.line, a.column, a.severity, a.code).cmp(&(place(&b.path), b.line, b.column, b.severity, b.code))
@@ -135,10 +146,21 @@ impl Problems {
         list
     }
 
-    fn add(&mut self, severity: Severity, at: Spot, code: &'static str, en: String, ja: String) -> &mut Problem {
+    /// Something found.
+    pub(crate) fn add(&mut self, severity: Severity, at: Spot, code: &'static str, en: String, ja: String) -> &mut Problem {
         let path = self.paths.get(usize::from(at.file)).cloned().unwrap_or_default();
-        let problem =
-            Problem { severity, code, path, line: at.line.max(1), column: at.column.max(1), length: at.length.max(1), en, ja, help: None };
+        let problem = Problem {
+            severity,
+            code,
+            path,
+            line: at.line.max(1),
+            column: at.column.max(1),
+            length: at.length.max(1),
+            en,
+            ja,
+            help: None,
+            instead: None,
+        };
         // Beyond the limit the last place is overwritten: what is shown stays bounded, and there is still an error if there was one.
         if self.list.len() >= PROBLEMS_MAX
             && let Some(last) = self.list.iter().rposition(|p| p.severity != Severity::Error || severity == Severity::Error)
@@ -162,9 +184,43 @@ pub fn render(problems: &[Problem], sources: &[Source], lang: Tongue, colour: bo
     out
 }
 
-/// Problems for programs: a JSON list, one object each, with the fields of [`Problem`].
-pub fn json(problems: &[Problem]) -> String {
-    serde_json::to_string_pretty(problems).unwrap_or_else(|_| "[]".to_owned())
+/// Problems for programs: a JSON list, one object each.
+///
+/// `file`; `line` and `column` of the first letter and `end_line` and `end_column` behind the last one, all from 1 and in characters;
+/// `severity` (`error` or `warning`); `code`, which stays the same whatever the sentence says; `message` in the language asked for; `help`,
+/// what to write, as it would stand in the file, or null; `suggestion`, a text that mends the mistake in the place of exactly that stretch,
+/// or null.
+pub fn json(problems: &[Problem], sources: &[Source], lang: Tongue) -> String {
+    let list: Vec<serde_json::Value> = problems
+        .iter()
+        .map(|problem| {
+            serde_json::json!({
+                "file": problem.path,
+                "line": problem.line,
+                "column": problem.column,
+                "end_line": problem.line,
+                "end_column": problem.column.saturating_add(problem.length),
+                "severity": problem.severity,
+                "code": problem.code,
+                "message": problem.sentence(lang),
+                "help": problem.help,
+                "suggestion": suggestion(problem, sources),
+            })
+        })
+        .collect();
+    serde_json::to_string_pretty(&list).unwrap_or_else(|_| "[]".to_owned())
+}
+
+/// The text that mends a mistake, in the quotes of the text that it replaces.
+fn suggestion(problem: &Problem, sources: &[Source]) -> Option<String> {
+    let instead = problem.instead.as_ref()?;
+    let source = sources.iter().find(|s| s.path == problem.path)?;
+    let written = source.text.get(bytes_of(&source.text, problem))?;
+    let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''));
+    Some(match quote {
+        Some(quote) if !instead.starts_with(quote) => format!("{quote}{instead}{quote}"),
+        _ => instead.clone(),
+    })
 }
 
 fn group<'a>(problem: &'a Problem, sources: &'a [Source], lang: Tongue) -> annotate_snippets::Group<'a> {

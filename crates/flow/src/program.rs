@@ -3,6 +3,7 @@
 use crate::decode::{Fields, is_name, missing, noun, unknown};
 use crate::problem::{At, Problems, Spot};
 use crate::prompts::is_language;
+use crate::schema::{Shape, Value, may, must};
 use crate::steps::{self, Step};
 use crate::tree::{Key, Node};
 use model::{FlowName, Lang, PromptId, StepId};
@@ -16,6 +17,156 @@ const LANGUAGES_MAX: usize = 32;
 
 /// Words that a flow can remember of one caller.
 pub(crate) const VARIABLES_MAX: usize = 16;
+
+/// Classes of callers, the lowest first.
+pub(crate) const CLASSES: [&str; 3] = ["normal", "high", "urgent"];
+
+/// The words of a flow file, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "flow",
+    en: "A flow: named steps, where a call begins, and what every step inherits.",
+    ja: "フロー。名前の付いたステップ、始まりのステップ、全ステップに共通の設定。",
+    words: &[
+        must(
+            "flow",
+            Value::Name(noun::FLOW),
+            "Its name, which config/numbers.yaml leads to.",
+            "フローの名前。config/numbers.yaml で番号と結びます。",
+        ),
+        may("note", Value::Text, "What changed, for the history.", "変更の覚え書き。"),
+        must("languages", Value::Map(&LANGUAGES), "The languages that callers may choose.", "お客様が選べる言語。"),
+        may("budget", Value::Map(&BUDGET), "Promises on how soon a caller is handed to people.", "担当者につながるまでの時間の約束。"),
+        may("defaults", Value::Map(&DEFAULTS), "What every step inherits.", "全ステップに共通の設定。"),
+        must("start", Value::Name(noun::STEP), "Where a call begins.", "最初のステップ。"),
+        must("steps", Value::Each(crate::schema::NAME, &Value::Step), "The steps, by their names.", "ステップ。名前を付けて書きます。"),
+    ],
+    rest: None,
+};
+
+const LANGUAGES: Shape = Shape {
+    name: "flow/languages",
+    en: "The languages that callers may choose.",
+    ja: "お客様が選べる言語。",
+    words: &[
+        must("default", Value::Name(noun::LANGUAGE), "For whoever has not chosen.", "選ばなかった方の言語。"),
+        may("offer", Value::List(&Value::Name(noun::LANGUAGE)), "All that can be chosen.", "選べる言語すべて。"),
+    ],
+    rest: None,
+};
+
+const BUDGET: Shape = Shape {
+    name: "flow/budget",
+    en: "Promises that `check` holds the flow to, from the real lengths of the sentences.",
+    ja: "check が案内文の実際の長さから確かめる約束。",
+    words: &[
+        may("to_human", Value::Map(&TO_HUMAN), "How soon a caller is handed to people.", "担当者につながるまでの時間。"),
+        may("mandatory_speech", Value::Time, "Speech that nobody can interrupt, at most.", "途中で止められない案内の長さの上限。"),
+    ],
+    rest: None,
+};
+
+const TO_HUMAN: Shape = Shape {
+    name: "flow/budget/to_human",
+    en: "How soon a caller is handed to people.",
+    ja: "担当者につながるまでの時間。",
+    words: &[
+        may("pressing", Value::Time, "For whoever presses each key as soon as it is named.", "読み上げられたキーをすぐ押す方。"),
+        may("silent", Value::Time, "For whoever presses nothing.", "何も押さない方。"),
+    ],
+    rest: None,
+};
+
+const DEFAULTS: Shape = Shape {
+    name: "flow/defaults",
+    en: "What every step inherits.",
+    ja: "全ステップに共通の設定。",
+    words: &[
+        may("no_input", Value::Map(&NO_INPUT), "When nothing is pressed.", "何も押されないとき。"),
+        may("bad_key", Value::Map(&BAD_KEY), "When a key is pressed that means nothing.", "使えないキーが押されたとき。"),
+        may(
+            "barge_in",
+            Value::Truth,
+            "Whether a key stops a sentence and counts; it does, if left out.",
+            "案内の途中でもキーを受け付けるか。書かなければ受け付けます。",
+        ),
+        must(
+            "on_error",
+            Value::Name(noun::STEP),
+            "Where a caller goes when something unexpected happens.",
+            "思いがけないことが起きたときの行き先。",
+        ),
+        may(
+            "outcomes",
+            Value::Map(&OUTCOMES),
+            "Where callers go whom a queue or a line does not take.",
+            "待ち列や回線につながらないときの行き先。",
+        ),
+        may("music", Value::Name(noun::MUSIC), "What callers hear who wait.", "お待ちの間の音楽。"),
+    ],
+    rest: None,
+};
+
+const OUTCOMES: Shape = Shape {
+    name: "flow/defaults/outcomes",
+    en: "Where callers go whom a queue or a line does not take.",
+    ja: "待ち列や回線につながらないときの行き先。",
+    words: &[
+        may(
+            "nobody_logged_in",
+            Value::Name(noun::STEP),
+            "When no agent of the queue is signed in.",
+            "担当者が誰もログインしていないとき。",
+        ),
+        may("full", Value::Name(noun::STEP), "When the queue is full.", "待ち列がいっぱいのとき。"),
+        may("closed", Value::Name(noun::STEP), "When the queue is taken out of the files.", "待ち列がなくなったとき。"),
+        may("busy", Value::Name(noun::STEP), "When the line is busy.", "話し中のとき。"),
+        may("no_answer", Value::Name(noun::STEP), "When nobody answers the line.", "応答がないとき。"),
+        may("refused", Value::Name(noun::STEP), "When the other side refuses.", "断られたとき。"),
+        may("at_capacity", Value::Name(noun::STEP), "When all places of the line are taken.", "回線がすべて使われているとき。"),
+    ],
+    rest: None,
+};
+
+/// When nothing is pressed, for editors.
+pub(crate) const NO_INPUT: Shape = Shape {
+    name: "no_input",
+    en: "When nothing is pressed.",
+    ja: "何も押されないとき。",
+    words: &[
+        may("after", Value::Time, "How long after the end of the sentence.", "案内が終わってから待つ時間。"),
+        may("repeat", Value::Whole(0, 9), "How often the sentence is said again.", "案内を繰り返す回数。"),
+        may("then", Value::Name(noun::STEP), "Where the call goes after that.", "そのあとの行き先。"),
+        may("next", Value::Name(noun::STEP), "The same as then.", "then と同じ。"),
+        may("set", Value::Map(&SET), "What is remembered about the caller.", "お客様について覚えておくこと。"),
+    ],
+    rest: None,
+};
+
+/// When a key is pressed that means nothing, for editors.
+pub(crate) const BAD_KEY: Shape = Shape {
+    name: "bad_key",
+    en: "When a key is pressed that means nothing here.",
+    ja: "使えないキーが押されたとき。",
+    words: &[
+        may("say", crate::speech::SAY, "Said before the sentence is said again.", "繰り返す前に流す案内文。"),
+        may("repeat", Value::Whole(0, 9), "How often that is forgiven.", "許す回数。"),
+        may("then", Value::Name(noun::STEP), "Where the call goes after that.", "そのあとの行き先。"),
+        may("next", Value::Name(noun::STEP), "The same as then.", "then と同じ。"),
+    ],
+    rest: None,
+};
+
+/// What is remembered about a caller, for editors.
+pub(crate) const SET: Shape = Shape {
+    name: "set",
+    en: "What is remembered about the caller. Any other word is a variable that rules test.",
+    ja: "お客様について覚えておくこと。ほかの言葉は、規則で調べる変数になります。",
+    words: &[
+        may("lang", Value::Name(noun::LANGUAGE), "The language from here on.", "ここからの言語。"),
+        may("priority", Value::OneOf(&CLASSES), "The class from here on.", "ここからの優先度。"),
+    ],
+    rest: Some((crate::schema::NAME, &Value::Name(noun::ANSWER))),
+};
 
 /// A flow as it was written: total once [`check`](crate::check) has passed it.
 #[derive(Clone, Debug)]
@@ -241,7 +392,8 @@ pub(crate) fn is_none(word: &At<String>, problems: &mut Problems) -> bool {
 
 /// `normal`, `high`, `urgent`, as the class of a ticket.
 pub(crate) fn priority(node: &Node, problems: &mut Problems) -> Option<u8> {
-    node.one_of(&[("normal", 0), ("high", 1), ("urgent", 2)], problems)
+    let [normal, high, urgent] = CLASSES;
+    node.one_of(&[(normal, 0), (high, 1), (urgent, 2)], problems)
 }
 
 /// Reads one flow file; `None` if it has no name or no steps at all.
@@ -266,7 +418,7 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Option<Fl
         }
     };
     if let Some((key, _)) = fields.entry("timezone") {
-        let (en, ja) = ("the time zone of the city stands in config/calendar.yaml", "時間帯は config/calendar.yaml に書きます。");
+        let (en, ja) = ("the time zone of the city stands in config/calendar.yaml", "タイムゾーンは config/calendar.yaml に書きます。");
         problems.error(key.at, "wrong_file", en, ja);
     }
     let mut steps = BTreeMap::new();
@@ -309,6 +461,7 @@ fn read_languages(fields: &mut Fields<'_>, top: Spot, problems: &mut Problems) -
     let Some(mut languages) = Fields::of(node, key.at, problems) else { return (None, Vec::new()) };
     let lang = |node: &Node, problems: &mut Problems| {
         let text = node.text(problems)?;
+        node.bare_truth(problems);
         is_language(text.value, text.at, problems).then(|| At { value: Lang::from(text.value), at: text.at })
     };
     let default = match languages.take("default") {
@@ -410,8 +563,10 @@ fn read_step(key: &Key, node: &Node, defaults: &Defaults, problems: &mut Problem
         }
         [(first, _), (second, _), ..] => {
             let en = format!("a step does one thing: \"{}\" or \"{}\"; make two steps", first.text, second.text);
-            let ja =
-                format!("ひとつのステップですることはひとつです。「{}」と「{}」を別のステップに分けてください。", first.text, second.text);
+            let ja = format!(
+                "ひとつのステップに書けるのは、ひとつのことだけです。「{}」と「{}」を別のステップに分けてください。",
+                first.text, second.text
+            );
             problems.error(second.at, "two_things", en, ja);
             None
         }

@@ -6,11 +6,12 @@
 
 use crate::decode::{Fields, is_name, missing, noun};
 use crate::problem::{At, Problems, Spot};
+use crate::schema::{LANG, NAME, Shape, Value, may, must};
 use crate::tree::{Key, Node, What, shown};
 use crate::{Form, Sentence, Spoken};
 use minijinja::{Environment, UndefinedBehavior, context};
 use model::{Lang, PromptId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Places in line that are spoken; further back the music simply goes on.
 pub(crate) const POSITION_MAX: u32 = 30;
@@ -26,11 +27,67 @@ const FUEL: u64 = 20_000;
 /// The language of what has none.
 pub(crate) const MUSIC: &str = "music";
 
+/// The words of a file of `flows/prompts/`, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "prompts",
+    en: "Sentences by their names, each in every language that is offered, and music for those who wait.",
+    ja: "案内文（使うすべての言語）と、お待ちの間の音楽。",
+    words: &[may(
+        MUSIC,
+        Value::Each(NAME, &Value::Map(&MUSIC_SHAPE)),
+        "Music for those who wait, by its name.",
+        "お待ちの間の音楽。名前を付けて書きます。",
+    )],
+    rest: Some((NAME, &Value::Each(LANG, &Value::Either(&[Value::Text, Value::Map(&WORDING)])))),
+};
+
+const WORDING: Shape = Shape {
+    name: "prompts/wording",
+    en: "A sentence in one language.",
+    ja: "ひとつの言語の案内文。",
+    words: &[
+        must(
+            "text",
+            Value::Text,
+            "Its words; of a recording, what it says. One changing word at most: {{ position }} or {{ minutes }}.",
+            "案内文。録音の場合はその内容。変わる言葉は {{ position }} か {{ minutes }} のどちらかひとつです。",
+        ),
+        may(
+            "reading",
+            Value::Text,
+            "How a voice should read it, where the words mislead.",
+            "読み方。合成音声が読み間違えるときに書きます。",
+        ),
+        may(
+            "files",
+            Value::List(&Value::Text),
+            "The recordings that it is joined from; a voice speaks it, if left out.",
+            "録音ファイル。書かなければ合成音声が読み上げます。",
+        ),
+    ],
+    rest: None,
+};
+
+const MUSIC_SHAPE: Shape = Shape {
+    name: "prompts/music",
+    en: "A piece of music.",
+    ja: "音楽。",
+    words: &[must(
+        "file",
+        Value::Text,
+        "Its recording, in flows/prompts/recorded/music/.",
+        "flows/prompts/recorded/music/ の録音ファイル。",
+    )],
+    rest: None,
+};
+
 /// One entry of `flows/prompts/`.
 #[derive(Clone, Debug)]
 pub(crate) struct Prompt {
     pub(crate) at: Spot,
     pub(crate) wordings: BTreeMap<Lang, Wording>,
+    /// Languages whose wording could not be read: they are not missing as well.
+    pub(crate) broken: BTreeSet<Lang>,
 }
 
 /// A sentence in one language.
@@ -105,6 +162,10 @@ impl Prompt {
     /// Its changing word, if it has one.
     pub(crate) fn changing(&self) -> Option<Changing> {
         self.wordings.values().find_map(|wording| Changing::of(&wording.text))
+    }
+    /// Whether it has no wording in a language, not even one that could not be read.
+    pub(crate) fn lacks(&self, lang: &Lang) -> bool {
+        !self.wordings.contains_key(lang) && !self.broken.contains(lang)
     }
     /// Every concrete sentence of it in one language.
     pub(crate) fn sentences(&self, prompt: &PromptId, lang: &Lang) -> Vec<Sentence> {
@@ -188,15 +249,22 @@ fn read_musics(node: &Node, musics: &mut BTreeMap<PromptId, Music>, problems: &m
 }
 
 fn read_prompt(key: &Key, node: &Node, problems: &mut Problems) -> Prompt {
-    let mut wordings = BTreeMap::new();
+    let (mut wordings, mut broken) = (BTreeMap::new(), BTreeSet::new());
     for (lang, value) in node.map(problems).unwrap_or_default() {
-        if is_language(&lang.text, lang.at, problems)
-            && let Some(wording) = read_wording(lang.at, value, problems)
-        {
-            wordings.insert(Lang::from(lang.text.as_str()), wording);
+        if !is_language(&lang.text, lang.at, problems) {
+            continue;
+        }
+        let name = Lang::from(lang.text.as_str());
+        match read_wording(lang.at, value, problems) {
+            Some(wording) => {
+                wordings.insert(name, wording);
+            }
+            None => {
+                broken.insert(name);
+            }
         }
     }
-    let prompt = Prompt { at: key.at, wordings };
+    let prompt = Prompt { at: key.at, wordings, broken };
     if let Some(changing) = prompt.changing() {
         let word = changing.word();
         for wording in prompt.wordings.values().filter(|w| Changing::of(&w.text) != Some(changing)) {

@@ -4,11 +4,12 @@
 //! A condition compares words with words: there are no sums, no texts and no code in it, so that all of them can be tried out beforehand.
 
 use crate::calendar::Hours;
-use crate::decode::{Fields, is_name, missing};
+use crate::decode::{Fields, is_name, missing, noun};
 use crate::facts::Facts;
 use crate::problem::{At, Problems, Spot};
 use crate::program::{Set, priority};
 use crate::run::{Caller, Scene};
+use crate::schema::{Shape, Value, may};
 use crate::speech::Speech;
 use crate::tree::{Key, Node};
 use model::{Lang, QueueId, ScheduleId, StepId};
@@ -19,6 +20,45 @@ const RULES_MAX: usize = 32;
 const WORDS_MAX: usize = 16;
 /// The word for a variable that was never set.
 pub(crate) const NONE: &str = "none";
+
+/// The words of a rule, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "rule",
+    en: "A rule: when it is true, what is remembered and said, and where the call goes.",
+    ja: "規則。当てはまる条件、覚えておくこと、案内、行き先。",
+    words: &[
+        may("when", Value::Map(&WHEN), "What must hold, all of it.", "条件。すべて当てはまるとき。"),
+        may("queue", Value::Name(noun::QUEUE), "A queue that `if` looks at.", "if で調べる待ち列。"),
+        may("if", Value::Map(&crate::facts::SHAPE), "How that queue must stand.", "その待ち列の状況。"),
+        may("set", Value::Map(&crate::program::SET), "What is remembered about the caller.", "お客様について覚えておくこと。"),
+        may("say", crate::speech::SAY, "What is said first.", "先に流す案内文。"),
+        may("next", Value::Name(noun::STEP), "Where the call goes.", "行き先。"),
+        may(
+            "otherwise",
+            Value::Name(noun::STEP),
+            "Where everybody else goes: the last rule.",
+            "ほかのすべての方の行き先。最後の規則に書きます。",
+        ),
+    ],
+    rest: None,
+};
+
+const WHEN: Shape = Shape {
+    name: "rule/when",
+    en: "What must hold: words that were remembered, language, class, schedule. A list means one of these.",
+    ja: "条件。覚えておいた言葉、言語、優先度、受付時間。一覧は、そのどれか。",
+    words: &[
+        may("lang", Value::List(&Value::Name(noun::LANGUAGE)), "The caller's language.", "お客様の言語。"),
+        may("priority", Value::List(&Value::OneOf(&crate::program::CLASSES)), "The caller's class.", "お客様の優先度。"),
+        may(
+            "schedule",
+            Value::Each(crate::schema::NAME, &Value::List(&Value::OneOf(&["open", "holiday", "closed"]))),
+            "How a schedule of config/calendar.yaml answers.",
+            "config/calendar.yaml の受付時間。",
+        ),
+    ],
+    rest: Some((crate::schema::NAME, &Value::List(&Value::Name(noun::ANSWER)))),
+};
 
 /// One rule.
 #[derive(Clone, Debug)]
@@ -230,6 +270,7 @@ pub(crate) fn read(key: &Key, node: &Node, barge_in: bool, queues: bool, problem
         let en = format!("at most {RULES_MAX} rules");
         let ja = format!("規則は {RULES_MAX} 個までです。");
         problems.error(key.at, "too_many_rules", en, ja);
+        return None;
     }
     let rules: Option<Vec<Rule>> = rules.into_iter().collect();
     if rules.as_ref().is_some_and(|rules| rules.iter().all(|rule| !rule.otherwise)) {

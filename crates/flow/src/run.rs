@@ -11,10 +11,10 @@ use crate::program::{Flow, Set, VARIABLES_MAX};
 use crate::prompts::{Changing, MINUTES, POSITION_MAX};
 use crate::speech::{Speech, Spoken};
 use crate::standing::Standing;
-use crate::steps::{Go, State, Step};
+use crate::steps::{End, Go, State, Step};
 use model::{
-    AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, LookupId, MailboxId, Millis, Need, Now, NumberKind, PromptId,
-    QueueEnd, QueueFacts, QueueId, Redacted, ScheduleId, StepId, TransferEnd, Version,
+    AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, LookupId, MailboxId, Manner, Millis, Need, Now, NumberKind,
+    PromptId, QueueEnd, QueueFacts, QueueId, Redacted, ScheduleId, StepId, TransferEnd, Version,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -232,6 +232,13 @@ pub enum Note {
         /// Where.
         step: StepId,
     },
+    /// The caller came for the first time to where people take over: *pressing* or *silent*, as `check` reckons it beforehand.
+    Handed {
+        /// How.
+        manner: Manner,
+        /// Since the flow began.
+        took: Millis,
+    },
 }
 
 /// Where a caller is: enough to go on after a restart.
@@ -317,11 +324,38 @@ pub(crate) struct Caller {
     variables: BTreeMap<String, String>,
     /// What the caller typed: never part of a position, which is written down.
     typed: BTreeMap<String, Redacted<String>>,
+    way: Way,
     climbed: BTreeSet<(StepId, u32)>,
     path: Vec<String>,
     /// When the sentence that sounds counts as heard, whatever happens.
     heard_by: Option<Instant>,
     out: VecDeque<Ask>,
+}
+
+/// How long the caller is under way to people.
+#[derive(Debug, Default)]
+struct Way {
+    /// `None` before the flow began, after a restart, and once people have taken over.
+    began: Option<Instant>,
+    pressed: bool,
+    waited: bool,
+}
+
+impl Way {
+    fn note(&mut self, note: &Note) {
+        match note {
+            Note::Pressed { .. } => self.pressed = true,
+            Note::NoInput { .. } => self.waited = true,
+            Note::StepEntered { .. } | Note::Handed { .. } => {}
+        }
+    }
+    fn manner(&self) -> Manner {
+        match (self.pressed, self.waited) {
+            (true, false) => Manner::Pressing,
+            (true, true) => Manner::Mixed,
+            (false, _) => Manner::Silent,
+        }
+    }
 }
 
 impl Run {
@@ -363,6 +397,8 @@ impl Run {
             (Stage::Fresh, Heard::Started) => {
                 let book = Arc::clone(&self.book);
                 let step = self.step.clone();
+                // After a restart the beginning is not known any more.
+                self.caller.way.began = Some(now.mono).filter(|_| self.caller.path.is_empty());
                 self.travel(now, &book, Go::To(&step));
             }
             // Restored into a queue: the place is kept by those who keep places.
@@ -515,7 +551,11 @@ impl Run {
             self.step = to.clone();
             self.caller.heard_by = None;
             self.caller.came_to(&self.step);
-            if self.caller.queued && !named.step.sketch().keeps_place {
+            let sketch = named.step.sketch();
+            if matches!(sketch.end, End::Person | End::Claim) {
+                self.caller.handed(now);
+            }
+            if self.caller.queued && !sketch.keeps_place {
                 self.caller.queued = false;
                 self.caller.ask(Ask::LeaveQueue);
             }
@@ -544,6 +584,7 @@ impl Caller {
             told: None,
             variables: BTreeMap::new(),
             typed: BTreeMap::new(),
+            way: Way::default(),
             climbed,
             path,
             heard_by: None,
@@ -565,6 +606,7 @@ impl Caller {
         self.out.drain(..).collect()
     }
     pub(crate) fn note(&mut self, note: Note) {
+        self.way.note(&note);
         self.ask(Ask::Note(note));
     }
     pub(crate) fn set(&mut self, set: &Set) {
@@ -630,6 +672,12 @@ impl Caller {
         self.note(Note::StepEntered { step: step.clone() });
         if self.path.len() < PATH_MAX {
             self.path.push(step.to_string());
+        }
+    }
+    /// People take over; only the first time counts.
+    fn handed(&mut self, now: Now) {
+        if let Some(began) = self.way.began.take() {
+            self.note(Note::Handed { manner: self.way.manner(), took: now.mono.since(began).into() });
         }
     }
     /// How the step that the caller is at was left: `language=1`.

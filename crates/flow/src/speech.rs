@@ -3,6 +3,7 @@
 use crate::budget::estimate;
 use crate::decode::{Fields, missing, noun};
 use crate::problem::{At, Problems, Spot};
+use crate::schema::{Shape, Value, may, must};
 use crate::tree::{Node, What};
 use model::{Lang, Millis, PromptId};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,26 @@ pub enum Form {
     Files(Vec<String>),
 }
 
+/// What is said: the name of a prompt, one with its language, or a list of these.
+pub(crate) const SAY: Value = Value::List(&Value::Either(&[Value::Name(noun::PROMPT), Value::Map(&SHAPE)]));
+
+const SHAPE: Shape = Shape {
+    name: "sentence",
+    en: "A sentence of flows/prompts/, and how it is said.",
+    ja: "flows/prompts/ の案内文と、その流し方。",
+    words: &[
+        must("prompt", Value::Name(noun::PROMPT), "Which sentence.", "どの案内文か。"),
+        may(
+            "lang",
+            Value::Name(noun::LANGUAGE),
+            "Always in this language; in the caller's, if left out.",
+            "いつもこの言語で流します。書かなければお客様の言語です。",
+        ),
+        may("barge_in", Value::Truth, "Whether a key stops it and counts.", "途中でもキーを受け付けるか。"),
+    ],
+    rest: None,
+};
+
 /// What a step says in one breath, as written: one sentence or several.
 #[derive(Clone, Debug)]
 pub(crate) struct Speech {
@@ -84,7 +105,7 @@ impl Speech {
         let items = node.items();
         if items.is_empty() || items.len() > PARTS_MAX {
             let en = format!("say 1 to {PARTS_MAX} sentences");
-            let ja = format!("案内文は 1 から {PARTS_MAX} 個まで並べられます。");
+            let ja = format!("案内文を 1 から {PARTS_MAX} 個書いてください。");
             problems.error(node.at, "nothing_to_say", en, ja).help("say: goodbye");
         }
         for item in items.iter().take(PARTS_MAX) {

@@ -43,6 +43,7 @@ pub(crate) struct Scalar {
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     pub(crate) text: String,
+    pub(crate) quoted: bool,
     pub(crate) at: Spot,
 }
 
@@ -86,7 +87,7 @@ fn commented_hash_keys(file: u16, text: &str, problems: &mut Problems) {
             let at = Spot { file, line: number, column: whole(indent) + 1, length: 2 };
             let en = "# begins a comment, so this line is not read; name the hash key `hash`";
             let ja = "# から後ろは注釈になるため、この行は読まれません。シャープのキーは hash と書いてください。";
-            problems.error(at, "hash_is_a_comment", en, ja).help("hash: some_step");
+            problems.error(Spot { length: 1, ..at }, "hash_is_a_comment", en, ja).help("hash: some_step").instead("hash");
         }
     }
 }
@@ -110,7 +111,7 @@ fn syntax(at: Spot, info: &str, text: &str, problems: &mut Problems) {
                 let ja = format!(
                     "引用符のない {mark} は YAML では別の意味になります。{japanese}のキーは {name} か \"{mark}\" と書いてください。"
                 );
-                problems.error(at, "bare_key", en, ja).help(format!("{name}: some_step"));
+                problems.error(at, "bare_key", en, ja).help(format!("{name}: some_step")).instead(name);
                 return;
             }
         }
@@ -132,6 +133,11 @@ fn too_deep(at: Spot, problems: &mut Problems) {
     let en = format!("nested deeper than {DEPTH_MAX}");
     let ja = format!("入れ子が {DEPTH_MAX} 段を超えています。");
     problems.error(at, "too_deep", en, ja);
+}
+
+fn odd_key(at: Spot, problems: &mut Problems) {
+    let (en, ja) = ("the left side of a colon is a word", "コロンの左側には言葉を書きます。");
+    problems.error(at, "odd_key", en, ja);
 }
 
 struct Builder<'p> {
@@ -159,7 +165,7 @@ impl Builder<'_> {
             }
             Event::Alias(_) => {
                 let en = "aliases (*) are not used here; write it out, or name the star key `star`";
-                let ja = "別名（*）は使いません。そのまま書くか、米印のキーなら star と書いてください。";
+                let ja = "別名（*）は使えません。そのまま書くか、米印のキーなら star と書いてください。";
                 self.problems.error(at, "alias", en, ja);
                 self.put(Node { at, what: What::Broken });
             }
@@ -186,7 +192,7 @@ impl Builder<'_> {
                 if self.root.is_some() {
                     let (en, ja) = (
                         "one file holds one document; take out the ---",
-                        "ひとつのファイルに書けるのはひとつの文書です。--- を消してください。",
+                        "ひとつのファイルに書ける文書はひとつだけです。--- を消してください。",
                     );
                     self.problems.error(at, "second_document", en, ja);
                     return false;
@@ -204,24 +210,28 @@ impl Builder<'_> {
             Some(Frame::Map { entries, seen, key, .. }) => match key.take() {
                 None => {
                     *key = Some(match node.what {
-                        What::Scalar(scalar) => {
+                        What::Scalar(mut scalar) => {
                             if scalar.text == "<<" && !scalar.quoted {
                                 let (en, ja) =
-                                    ("merge keys (<<) are not used here; write it out", "<< は使いません。そのまま書いてください。");
+                                    ("merge keys (<<) are not used here; write it out", "<< は使えません。そのまま書いてください。");
                                 self.problems.error(node.at, "merge_key", en, ja);
+                                scalar.text.clear();
+                            } else if scalar.text.is_empty() {
+                                odd_key(node.at, self.problems);
                             }
-                            Key { text: scalar.text, at: node.at }
+                            Key { text: scalar.text, quoted: scalar.quoted, at: node.at }
                         }
                         What::List(_) | What::Map(_) => {
-                            let (en, ja) = ("the left side of a colon is a word", "コロンの左側には言葉を書きます。");
-                            self.problems.error(node.at, "odd_key", en, ja);
-                            Key { text: String::new(), at: node.at }
+                            odd_key(node.at, self.problems);
+                            Key { text: String::new(), quoted: true, at: node.at }
                         }
-                        What::Broken => Key { text: String::new(), at: node.at },
+                        What::Broken => Key { text: String::new(), quoted: true, at: node.at },
                     });
                 }
+                // Complained about: nobody should ask what is behind it.
+                Some(key) if key.text.is_empty() => {}
                 Some(key) => {
-                    if !seen.insert(key.text.clone()) && !key.text.is_empty() {
+                    if !seen.insert(key.text.clone()) {
                         let en = format!("\"{}\" is written twice; only one of them could count", shown(&key.text));
                         let ja = format!("「{}」が二度書かれています。どちらかひとつにしてください。", shown(&key.text));
                         self.problems.error(key.at, "duplicate_key", en, ja);
@@ -243,13 +253,13 @@ impl Builder<'_> {
 
     fn refuse_tricks(&mut self, at: Spot, anchor: usize, tagged: bool) {
         if anchor != 0 {
-            let (en, ja) = ("anchors (&) are not used here; write it out", "印（&）は使いません。そのまま書いてください。");
+            let (en, ja) = ("anchors (&) are not used here; write it out", "アンカー（&）は使えません。そのまま書いてください。");
             self.problems.error(at, "anchor", en, ja);
         }
         if tagged {
             let (en, ja) = (
                 "tags (!) are not used here; quote the text if it begins with !",
-                "タグ（!）は使いません。! で始まる文なら引用符で囲んでください。",
+                "タグ（!）は使えません。! で始まる文なら引用符で囲んでください。",
             );
             self.problems.error(at, "tag", en, ja);
         }

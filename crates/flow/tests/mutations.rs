@@ -4,11 +4,11 @@
 mod common;
 
 use common::{MONDAY, known, shipped};
-use flow::{Ask, Heard, Run, Source, Tongue, check, read, render, sentences};
+use flow::{Ask, Heard, Problem, Run, Source, Tongue, check, read, render, sentences};
 use model::{Digit, Instant, Now, Random};
 use std::sync::Arc;
 
-const MUTANTS: u64 = 2_000;
+const MUTANTS: u64 = 10_000;
 
 /// One small damage to a text, as typing, pasting and merging do it.
 fn damage(text: &str, random: &mut Random) -> String {
@@ -45,7 +45,7 @@ fn damage(text: &str, random: &mut Random) -> String {
 }
 
 #[test]
-fn two_thousand_damaged_cities_never_panic() {
+fn ten_thousand_damaged_cities_never_panic() {
     let sources = shipped();
     let known = known(&sources);
     let mut runs = 0;
@@ -59,10 +59,10 @@ fn two_thousand_damaged_cities_never_panic() {
         let draft = read(mutant.clone());
         let _ = sentences(&draft);
         let checked = check(&draft, &known);
-        for tongue in [Tongue::En, Tongue::Ja] {
-            let shown = render(&checked.problems, &mutant, tongue, seed % 2 == 0);
-            assert_eq!(shown.is_empty(), checked.problems.is_empty());
-        }
+        // A file of which nothing is left gives hundreds of problems; the first ones are shown as the others would be.
+        let first: Vec<Problem> = checked.problems.iter().take(20).cloned().collect();
+        let shown = render(&first, &mutant, if seed % 2 == 0 { Tongue::En } else { Tongue::Ja }, seed % 3 == 0);
+        assert_eq!(shown.is_empty(), checked.problems.is_empty());
         for problem in &checked.problems {
             assert!(!problem.en.is_empty() && !problem.ja.is_empty() && problem.line >= 1 && problem.column >= 1, "{problem:?}");
         }
@@ -100,7 +100,7 @@ fn two_thousand_damaged_cities_never_panic() {
             runs += 1;
         }
     }
-    assert!(runs > 100, "most damage should be to words that a caller never meets, not to all of them: {runs}");
+    assert!(runs > 500, "most damage should be to words that a caller never meets, not to all of them: {runs}");
 }
 
 fn key(random: &mut Random) -> Heard {

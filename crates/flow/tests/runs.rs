@@ -148,7 +148,7 @@ fn told(ask: Ask) -> Option<String> {
         Ask::Lookup { at, timeout, .. } => format!("look up {at} {} s", timeout.as_secs()),
         Ask::LeaveQueue => "leave queue".to_owned(),
         Ask::HangUp => "hang up".to_owned(),
-        Ask::Note(Note::StepEntered { .. }) => return None,
+        Ask::Note(Note::StepEntered { .. } | Note::Handed { .. }) => return None,
         Ask::Note(Note::Pressed { step, digit, meaning }) => match meaning {
             KeyMeaning::Choice => return None,
             KeyMeaning::Unknown => format!("unknown {digit} at {step}"),

@@ -104,6 +104,17 @@ pub enum Event {
         step: StepId,
     },
 
+    /// The flow handed a caller to people for the first time: to a queue, to a line, or by writing a claim down.
+    HandedToPeople {
+        /// Which call.
+        call: CallId,
+        /// The flow.
+        flow: FlowName,
+        /// How the caller came there.
+        manner: Manner,
+        /// From the first sentence on: what `check` reckons beforehand.
+        took: Millis,
+    },
     /// A caller took a place in a queue.
     Enqueued {
         /// Which call.
@@ -436,6 +447,18 @@ pub enum KeyMeaning {
     Unknown,
     /// Pressed where no menu listens.
     Ignored,
+}
+
+/// How a caller comes through a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Manner {
+    /// By keys, and no menu ran out of time.
+    Pressing,
+    /// Without any key.
+    Silent,
+    /// By keys, and some menu ran out of time.
+    Mixed,
 }
 
 /// How a stay in a queue ended.
@@ -1036,7 +1059,7 @@ macro_rules! words {
         }
     )*};
 }
-words!(Refusal, KeyMeaning, QueueEnd, OfferEnd, PhoneGone, AgentState, Direction, CallEnd, Party);
+words!(Refusal, KeyMeaning, Manner, QueueEnd, OfferEnd, PhoneGone, AgentState, Direction, CallEnd, Party);
 words!(TransferKind, TransferEnd, CallbackTry, CallbackEnd, AbandonStage, MessageEnd, NotKept, LookupEnd);
 
 #[cfg(test)]

@@ -462,6 +462,7 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::Answered { .. }
         | Event::PromptStarted { .. }
         | Event::PromptMissing { .. }
+        | Event::HandedToPeople { .. }
         | Event::WaitJudged { .. }
         | Event::PlaceKept { .. }
         | Event::LineTaken { .. }

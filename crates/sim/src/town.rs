@@ -195,8 +195,34 @@ impl Town {
     pub fn build_with(&self, change: impl FnOnce(&mut String)) -> Arc<City> {
         let mut flow = self.flow();
         change(&mut flow);
+        let sources = self.sources(flow);
+        let (draft, known) = known(&sources);
+        let checked = flow::check(&draft, &known);
+        let Some(book) = checked.book else {
+            panic!("the town's files have mistakes:\n{}", flow::render(&checked.problems, &sources, flow::Tongue::En, false));
+        };
+        let realm = book.settings.realm.clone();
+        let users =
+            NURSES.iter().chain(&CLERKS).map(|name| ((*name).to_owned(), sip::digest::ha1(name, &realm, &password(name)))).collect();
+        // One clip for each length is enough: a sentence is a tone.
+        let mut sounds: BTreeMap<Millis, Arc<Clip>> = BTreeMap::new();
+        let clips = known
+            .lengths
+            .into_iter()
+            .map(|(spoken, millis)| (spoken, Arc::clone(sounds.entry(millis).or_insert_with(|| tone(millis.into())))))
+            .collect();
+        Arc::new(City { book: Arc::new(book), clips, users })
+    }
+
+    /// How soon the town hands its callers to people, as `check` reckons it from the lengths of its tones.
+    pub fn reach(&self) -> Vec<flow::Reach> {
+        let (draft, known) = known(&self.sources(self.flow()));
+        flow::paths(&draft, &known)
+    }
+
+    fn sources(&self, flow: String) -> Vec<Source> {
         let source = |path: &str, text: String| Source { path: path.to_owned(), text };
-        let sources = vec![
+        vec![
             source("flows/town.yaml", flow),
             source("flows/prompts/town.yaml", PROMPTS.to_owned()),
             source("config/agents.yaml", agents()),
@@ -213,25 +239,7 @@ impl Town {
             source("config/lookups.yaml", LOOKUPS.to_owned()),
             source("config/numbers.yaml", format!("\"{NUMBER}\": {{ flow: town }}\n")),
             source("config/queues.yaml", self.queues()),
-        ];
-        let draft = flow::read(sources.clone());
-        let lengths: BTreeMap<Spoken, Millis> =
-            flow::sentences(&draft).into_iter().map(|s| (s.spoken.clone(), length(&s.spoken))).collect();
-        let known = Known { lengths: lengths.clone(), voices: BTreeSet::from([Lang::from("ja")]), wall: MONDAY, ..Known::default() };
-        let checked = flow::check(&draft, &known);
-        let Some(book) = checked.book else {
-            panic!("the town's files have mistakes:\n{}", flow::render(&checked.problems, &sources, flow::Tongue::En, false));
-        };
-        let realm = book.settings.realm.clone();
-        let users =
-            NURSES.iter().chain(&CLERKS).map(|name| ((*name).to_owned(), sip::digest::ha1(name, &realm, &password(name)))).collect();
-        // One clip for each length is enough: a sentence is a tone.
-        let mut sounds: BTreeMap<Millis, Arc<Clip>> = BTreeMap::new();
-        let clips = lengths
-            .into_iter()
-            .map(|(spoken, millis)| (spoken, Arc::clone(sounds.entry(millis).or_insert_with(|| tone(millis.into())))))
-            .collect();
-        Arc::new(City { book: Arc::new(book), clips, users })
+        ]
     }
 
     fn flow(&self) -> String {
@@ -273,6 +281,14 @@ impl Town {
         };
         format!("queues:\n{}{}", queue("nurse", "nurse"), queue("general", "general"))
     }
+}
+
+/// The town's files, and what is known of their sentences.
+fn known(sources: &[Source]) -> (flow::Draft, Known) {
+    let draft = flow::read(sources.to_vec());
+    let lengths = flow::sentences(&draft).into_iter().map(|s| (s.spoken.clone(), length(&s.spoken))).collect();
+    let known = Known { lengths, voices: BTreeSet::from([Lang::from("ja")]), wall: MONDAY, ..Known::default() };
+    (draft, known)
 }
 
 /// The town with lines to the outside: a trunk, two ward hotlines and the interpreters; queues have the codes 21 (general) and 22 (nurse).

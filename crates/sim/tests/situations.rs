@@ -1,7 +1,7 @@
 //! One situation each: what a resident, an agent, the network or the journal does, and what must come of it.
 
 use calls::Control;
-use model::{AgentState, CallEnd, Event, OfferEnd, Party, QueueEnd, Random, Refusal};
+use model::{AgentState, CallEnd, Event, Manner, Millis, OfferEnd, Party, QueueEnd, Random, Refusal};
 use phone::{AnswerPolicy, Command};
 use sim::{Clerk, Pace, PersonId, Resident, Town, Voice, Weather, World};
 use std::net::SocketAddr;
@@ -87,6 +87,38 @@ fn a_resident_with_a_rotary_phone_presses_nothing_and_reaches_a_person() {
     rest(&mut world);
     assert_eq!(ends(&world), [(CallEnd::Served, Party::Caller)]);
     assert_eq!(count(&world, |e| matches!(e, Event::NoInput { .. })), 2);
+}
+
+#[test]
+fn check_knows_beforehand_how_long_a_silent_caller_is_under_way() {
+    let reckoned = Town::default().reach()[0].silent.unwrap();
+    let mut world = town();
+    world.add_clerk(secs(0), "ken", Clerk::default());
+    world.add_resident(secs(5), presses(""));
+    rest(&mut world);
+    let measured = handed(&world);
+    let [(Manner::Silent, took)] = measured[..] else { panic!("{measured:?}") };
+    // Each sentence ends on a frame of the wheel, and its end is told a moment after: two frames for each of the three.
+    assert!(took >= reckoned && took.0 - reckoned.0 <= 3 * 40, "reckoned {reckoned:?}, measured {took:?}");
+}
+
+#[test]
+fn whoever_presses_late_is_neither_silent_nor_quick() {
+    let mut world = town();
+    world.add_clerk(secs(0), "yuki", Clerk::default());
+    world.add_resident(secs(5), presses(ONE));
+    world.add_resident(secs(5), presses("WWWWWWWWWWWW1"));
+    rest(&mut world);
+    let manners: Vec<Manner> = handed(&world).into_iter().map(|(manner, _)| manner).collect();
+    assert_eq!(manners, [Manner::Pressing, Manner::Mixed]);
+}
+
+/// How each caller came to people, and how long it took.
+fn handed(world: &World) -> Vec<(Manner, Millis)> {
+    world
+        .notes()
+        .filter_map(|(_, e)| if let Event::HandedToPeople { manner, took, .. } = e { Some((*manner, *took)) } else { None })
+        .collect()
 }
 
 #[test]

@@ -63,6 +63,7 @@ pub fn note(event: &Event) {
         Event::PromptStarted { call, prompt, lang } => debug!(call = call.0, %prompt, %lang, "prompt"),
         Event::PromptMissing { call, prompt, lang } => warn!(call = call.0, %prompt, %lang, "a sentence has no sound and was skipped"),
         Event::Pressed { call, step, digit, meaning } => debug!(call = call.0, %step, %digit, %meaning, "key"),
+        Event::HandedToPeople { call, flow, manner, took } => debug!(call = call.0, %flow, %manner, took_ms = took.0, "people take over"),
         Event::NoInput { call, step } => debug!(call = call.0, %step, "no key was pressed"),
 
         Event::Enqueued { call, ticket, queue, position } => info!(call = call.0, ticket = ticket.0, %queue, position, "waits"),

@@ -56,9 +56,20 @@ impl Files {
 
     /// Problems as people read them, each with the path that they can open.
     pub(crate) fn render(&self, problems: &[Problem], sources: &[Source], tongue: Tongue, colour: bool) -> String {
-        let problems: Vec<Problem> = problems.iter().map(|p| Problem { path: self.real(&p.path), ..p.clone() }).collect();
-        let sources: Vec<Source> = sources.iter().map(|s| Source { path: self.real(&s.path), text: s.text.clone() }).collect();
+        let (problems, sources) = self.as_opened(problems, sources);
         flow::render(&problems, &sources, tongue, colour)
+    }
+
+    /// Problems as programs read them, each with the path that they can open.
+    pub(crate) fn json(&self, problems: &[Problem], sources: &[Source], tongue: Tongue) -> String {
+        let (problems, sources) = self.as_opened(problems, sources);
+        flow::json(&problems, &sources, tongue)
+    }
+
+    fn as_opened(&self, problems: &[Problem], sources: &[Source]) -> (Vec<Problem>, Vec<Source>) {
+        let problems = problems.iter().map(|p| Problem { path: self.real(&p.path), ..p.clone() }).collect();
+        let sources = sources.iter().map(|s| Source { path: self.real(&s.path), text: s.text.clone() }).collect();
+        (problems, sources)
     }
 
     /// The city's texts, each below `config/` or `flows/` wherever its folder lies: so they are known, and so a city keeps its version when it

@@ -23,6 +23,7 @@ mod publish;
 mod publisher;
 mod rehearse;
 mod report;
+mod schema;
 mod serve;
 mod staff;
 mod status;
@@ -54,8 +55,10 @@ struct Cli {
 enum Command {
     /// Answer calls (what happens without a command, too)
     Serve(ServeArgs),
-    /// Check flow and configuration files; nothing goes live
+    /// Check flow and configuration files; nothing goes live. Ends with 1 if there is an error, with 0 if there are warnings at most
     Check(CheckArgs),
+    /// What may stand in each file, as JSON Schema for editors
+    Schema(SchemaArgs),
     /// Play the example calls that stand beside the flows (flows/NAME.tests.yaml) through the real engine, in no time
     Test(examples::TestArgs),
     /// Draw a flow as SVG or Mermaid, its problems marked on it
@@ -154,8 +157,27 @@ struct CheckArgs {
     /// Language of the messages: en or ja
     #[arg(long, default_value = "en")]
     lang: String,
+    /// For editors and programs: a JSON list with one object a problem (file, line, column, end_line, end_column, severity, code, message,
+    /// help, suggestion), and nothing else
+    #[arg(long)]
+    json: bool,
+    /// Show also how many seconds it takes until callers are in people's hands, in each language and on every way
+    #[arg(long, conflicts_with = "json")]
+    seconds: bool,
     #[command(flatten)]
     state: StateArgs,
+}
+
+#[derive(Args)]
+struct SchemaArgs {
+    /// Which file: flow, prompts, tests, engine, agents, breaks, lines, numbers, queues, calendar or roster [default: flow]
+    kind: Option<String>,
+    /// Language of the descriptions: en or ja
+    #[arg(long, default_value = "en")]
+    lang: String,
+    /// Write all of them (or the one that is named) into this folder: flow.json, queues.json and so on
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -209,6 +231,7 @@ fn main() -> ExitCode {
         None => serve::run(&cli.serve),
         Some(Command::Serve(args)) => serve::run(&args),
         Some(Command::Check(args)) => check::run(&args),
+        Some(Command::Schema(args)) => schema::run(&args),
         Some(Command::Test(args)) => examples::run(&args),
         Some(Command::Diagram(args)) => diagram::run(&args),
         Some(Command::Demo(args)) => demo::run(&args),

@@ -601,6 +601,8 @@ impl<'a, W: Write> Walk<'a, W> {
                 }
             },
             Note::NoInput { .. } => self.line(word(self.tongue, "nothing was pressed", "何も押されませんでした")),
+            // The step that takes over says so itself.
+            Note::Handed { .. } => Ok(()),
         }
     }
 

@@ -13,7 +13,7 @@ pub(super) fn check(draft: &Draft, known: &Known, problems: &mut Problems) {
     let readable = |file| !draft.unreadable.contains(file);
     if draft.lines.iter().all(|entry| !entry.opens) && readable("lines") {
         let at = top(draft, "lines", problems);
-        let (en, ja) = ("no line is open: nobody could call in", "回線がひとつもありません。誰も電話をかけられません。");
+        let (en, ja) = ("no line is open: nobody could call in", "着信を受ける回線がありません。誰も電話をかけられません。");
         problems.error(at, "no_line", en, ja).help("local: { from: [127.0.0.0/8] }");
     }
     if readable("queues") {
@@ -107,7 +107,7 @@ fn dates(draft: &Draft, known: &Known, problems: &mut Problems) {
         problems.warning(exception.at, "exception_over", en, ja);
     }
     for rule in draft.calendar.overrides.iter().filter(|rule| rule.value <= now) {
-        let (en, ja) = ("this override is over; take it out", "この指定は終わりました。消してください。");
+        let (en, ja) = ("this override is over; take it out", "この臨時の指定は期限が過ぎました。消してください。");
         problems.warning(rule.at, "override_over", en, ja);
     }
     if let Some(at) = draft.calendar.holidays {

@@ -168,7 +168,7 @@ fn prompts(draft: &Draft, flow: &Flow, speech: &Speech, problems: &mut Problems)
         };
         let fixed = part.lang.as_ref().map(|lang| &lang.value);
         let heard = flow.languages().filter(|lang| fixed.is_none_or(|fixed| fixed == *lang));
-        for lang in heard.filter(|lang| !prompt.wordings.contains_key(*lang)) {
+        for lang in heard.filter(|lang| prompt.lacks(lang)) {
             let en = format!("\"{}\" has no text in {lang}, which the flow \"{}\" offers", part.prompt.value, flow.name);
             let ja = format!("「{}」に {lang} の文がありません。フロー「{}」で使われます。", part.prompt.value, flow.name);
             problems.error(prompt.at, "prompt_lacks_language", en, ja).help(format!("{lang}: \"…\""));
@@ -222,7 +222,7 @@ fn keys(draft: &Draft, flow: &Flow, step: Spot, speech: &Speech, menu: &MenuFact
                 let silent = named_in(digit, false);
                 if digit.event() > 0 && !silent.is_empty() {
                     let en = format!("no sentence of this menu names the key {digit} ({silent})");
-                    let ja = format!("このメニューの案内文はキー {digit} に触れていません（{silent}）。");
+                    let ja = format!("このメニューの案内文に、キー {digit} の案内がありません（{silent}）。");
                     problems.warning(key.at, "key_not_spoken", en, ja);
                 }
             }
@@ -381,7 +381,8 @@ fn nearness(flow: &Flow, problems: &mut Problems) {
             && count + 1 > DEPTH_MAX
         {
             let en = format!("this menu is number {} on its way; more than {DEPTH_MAX} wear callers out", count + 1);
-            let ja = format!("このメニューは {} 段目です。{DEPTH_MAX} 段を超えると、かけた人が疲れます。", count + 1);
+            let ja =
+                format!("このメニューは {} 段目です。{DEPTH_MAX} 段までにしてください。深いと、かけた方が途中であきらめます。", count + 1);
             problems.warning(named.at, "too_deep_menu", en, ja);
         }
     }
@@ -397,7 +398,7 @@ fn budgets(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Problems) {
         if longest.time > allowed.value {
             let (takes, may, way) = (seconds(longest.time), seconds(allowed.value), longest.way());
             let en = format!("{en} after {takes} s at worst, {may} s are allowed: {way}");
-            let ja = format!("{ja}、最も長い道で {takes} 秒かかります（上限 {may} 秒）: {way}");
+            let ja = format!("{ja}、最も長い経路で {takes} 秒かかります（上限 {may} 秒）: {way}");
             problems.error(allowed.at, "over_budget", en, ja);
         }
     }

@@ -2,6 +2,7 @@
 
 mod city;
 mod flows;
+mod roster;
 mod routing;
 mod rules;
 mod sentences;
@@ -42,6 +43,7 @@ pub fn check(draft: &Draft, known: &Known) -> Checked {
     let mut problems = std::mem::take(&mut draft.problems);
     city::check(&draft, known, &mut problems);
     routing::check(&draft, &mut problems);
+    roster::check(&draft, &mut problems);
     for flow in draft.flows.values() {
         flows::check(&draft, known, flow, &mut problems);
         transfers::check(&draft, known, flow, &mut problems);

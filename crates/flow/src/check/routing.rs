@@ -42,7 +42,7 @@ fn circles(draft: &Draft, problems: &mut Problems) {
                 if told.insert(names.iter().copied().collect()) {
                     let circle = names.iter().map(|q| q.as_str()).chain([start.as_str()]).collect::<Vec<_>>().join(" < ");
                     let en = format!("these queues help each other in a circle: {circle}");
-                    let ja = format!("助け合いが輪になっています: {circle}");
+                    let ja = format!("待ち列どうしの手伝いが循環しています: {circle}");
                     problems.error(helper.at, "helping_circle", en, ja);
                 }
             } else if !done.contains(&helper.value) && trail.iter().all(|(on, _)| **on != helper.value) {
@@ -153,7 +153,7 @@ fn whispers(draft: &Draft, problems: &mut Problems) {
             problems.error(whisper.at, "whisper_changes", en, ja);
         }
         let house: BTreeSet<_> = draft.flows.values().map(|flow| &flow.default_lang.value).collect();
-        for lang in house.into_iter().filter(|lang| !prompt.wordings.contains_key(*lang)) {
+        for lang in house.into_iter().filter(|lang| prompt.lacks(lang)) {
             let en = format!("\"{}\" has no text in {lang}, the language in which agents hear it", whisper.value);
             let ja = format!("「{}」に、担当者が聞く言語 {lang} の文がありません。", whisper.value);
             problems.error(prompt.at, "prompt_lacks_language", en, ja).help(format!("{lang}: \"…\""));

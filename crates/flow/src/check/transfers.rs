@@ -87,7 +87,7 @@ fn gaps(flow: &Flow, step: &StepId, target: &Target, values: &Values<'_>, proble
         } else if let Some(way) = way_without(flow, step, gap) {
             right = false;
             let en = format!("a caller can come here without \"{gap}\" being set: {way}");
-            let ja = format!("「{gap}」が決まらないままここに来る道があります: {way}");
+            let ja = format!("「{gap}」が決まらないままここに来る経路があります: {way}");
             problems.error(target.at, "variable_not_set", en, ja).help(format!("\"1\": {{ set: {{ {gap}: … }}, next: {step} }}"));
         }
     }

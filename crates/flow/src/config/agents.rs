@@ -1,11 +1,38 @@
 //! `agents.yaml`: who answers, what they can do, and which queues they serve.
 
 use crate::config::ENTRIES_MAX;
-use crate::decode::{Fields, is_name, missing};
+use crate::decode::{Fields, is_name, missing, noun};
 use crate::problem::{At, Problems};
+use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::Node;
 use model::{Agent, AgentId, Level, Number, QueueId, Skill};
 use std::collections::BTreeMap;
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape =
+    Shape { name: "agents", en: "Who answers.", ja: "電話に出る担当者。", words: &[], rest: Some((NAME, &Value::Map(&ONE))) };
+
+const ONE: Shape = Shape {
+    name: "agents/agent",
+    en: "An agent.",
+    ja: "担当者。",
+    words: &[
+        must("extension", Value::Figures, "Dialled inside the house; in quotes.", "内線番号（引用符付き）。"),
+        must(
+            "skills",
+            Value::Each(NAME, &Value::Whole(1, 5)),
+            "What they can do, from 1 (a little) to 5 (expert); a language is a skill.",
+            "技能。1（少し）から 5（熟練）まで。言語も技能のひとつです。",
+        ),
+        may(
+            "serves",
+            Value::List(&Value::Name(noun::QUEUE)),
+            "Their queues, the first one first; every queue that their skills fit, if left out.",
+            "担当する待ち列。優先する順。書かなければ、技能の合うすべての待ち列です。",
+        ),
+    ],
+    rest: None,
+};
 
 /// An agent, and where their queues were written.
 #[derive(Clone, Debug)]

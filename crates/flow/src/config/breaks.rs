@@ -4,6 +4,7 @@
 use crate::config::ENTRIES_MAX;
 use crate::decode::{Fields, is_name, missing};
 use crate::problem::{At, Problems, Spot};
+use crate::schema::{NAME, Shape, Value, must};
 use crate::speech::{Form, Sentence, Spoken};
 use crate::tree::{Key, Node, shown};
 use model::{Break, BreakReason, Lang, PromptId};
@@ -19,6 +20,39 @@ const LABELS: [&str; 2] = ["ja", "en"];
 const SPOKEN: &str = "ja";
 /// Names that figures have for what has no name.
 const RESERVED: [&str; 2] = ["none", "other"];
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape =
+    Shape {
+        name: "breaks", en: "Why agents are away.", ja: "担当者が席を外す理由。", words: &[], rest: Some((NAME, &Value::Map(&ONE)))
+    };
+
+const ONE: Shape = Shape {
+    name: "breaks/break",
+    en: "A reason.",
+    ja: "理由。",
+    words: &[
+        must(
+            "code",
+            Value::Whole(1, CODE_MAX),
+            "One figure, dialled after the star code of a break.",
+            "休憩の番号のあとに押す数字ひとつ。",
+        ),
+        must("label", Value::Map(&LABEL), "What people call it.", "表示名。"),
+    ],
+    rest: None,
+};
+
+const LABEL: Shape = Shape {
+    name: "breaks/label",
+    en: "What people call it, in both languages of the house.",
+    ja: "二つの言語での表示名。",
+    words: &[
+        must("ja", Value::Text, "In Japanese; it is spoken, too.", "日本語。読み上げにも使います。"),
+        must("en", Value::Text, "In English.", "英語。"),
+    ],
+    rest: None,
+};
 
 /// A reason, and where its spoken label was written.
 #[derive(Clone, Debug)]

@@ -4,12 +4,94 @@ use crate::calendar::{Calendar, DAY, Days, Exception, Hours, Override, Schedule,
 use crate::config::ENTRIES_MAX;
 use crate::decode::{Fields, is_name, missing, noun, unknown};
 use crate::problem::{At, Problems, Spot};
+use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::{Key, Node, shown};
 use jiff::civil::{Date, DateTime};
 use model::ScheduleId;
 use std::collections::{BTreeMap, BTreeSet};
 
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "calendar",
+    en: "When we are open.",
+    ja: "受付時間。",
+    words: &[
+        may("timezone", Value::Text, "The zone of all times: Asia/Tokyo.", "タイムゾーン。Asia/Tokyo など。"),
+        may("holidays", Value::Text, "The table of national holidays, beside this file.", "祝日表。このファイルの隣に置きます。"),
+        may("schedules", Value::Each(NAME, &Value::Map(&SCHEDULE)), "The schedules, by their names.", "受付時間。名前を付けて書きます。"),
+    ],
+    rest: None,
+};
+
+/// Hours of a day, or closed.
+const HOURS: Value = Value::Text;
+
+const SCHEDULE: Shape = Shape {
+    name: "calendar/schedule",
+    en: "Weekly hours, holidays, exceptions, overrides.",
+    ja: "一週間の受付時間、祝日、例外の日、臨時の指定。",
+    words: &[
+        must(
+            "weekly",
+            Value::Each(WEEK, &HOURS),
+            "Each day of the week once: mon-fri: \"09:00-12:00, 13:00-17:00\", sat-sun: closed.",
+            "曜日ごとの時間。mon-fri: \"09:00-12:00, 13:00-17:00\"、sat-sun: closed のように、どの曜日も一度だけ書きます。",
+        ),
+        may(
+            "holidays",
+            HOURS,
+            "Hours on national holidays; like any other day, if left out.",
+            "祝日の時間。書かなければふだんと同じです。",
+        ),
+        may(
+            "exceptions",
+            Value::List(&Value::Map(&EXCEPTION)),
+            "Days that differ; what stands further down wins.",
+            "例外の日。下に書いたものが優先します。",
+        ),
+        may(
+            "override",
+            Value::List(&Value::Map(&OVERRIDE)),
+            "By the duty officer, above all else; it always has an end.",
+            "当番による臨時の指定。何よりも優先します。必ず終わりを書きます。",
+        ),
+    ],
+    rest: None,
+};
+
+/// How the days of a week are spelt.
+pub(crate) const WEEK: &str = "^(mon|tue|wed|thu|fri|sat|sun)([-,] ?(mon|tue|wed|thu|fri|sat|sun))*$";
+
+const EXCEPTION: Shape = Shape {
+    name: "calendar/exception",
+    en: "Days that differ: on, from and to, or yearly; hours, or closed: true.",
+    ja: "例外の日。日は on、from と to、yearly のどれか、時間は hours か closed: true。",
+    words: &[
+        may("on", Value::Date, "One day: 2026-12-28.", "一日だけ。2026-12-28 のように書きます。"),
+        may("from", Value::Date, "The first day.", "始まりの日。"),
+        may("to", Value::Date, "The last day.", "終わりの日。"),
+        may("yearly", Value::Text, "Every year: 12-31, or 12-29 to 01-03.", "毎年。12-31 または 12-29 to 01-03 のように書きます。"),
+        may("hours", HOURS, "The hours of these days.", "その日の時間。"),
+        may("closed", Value::Truth, "true: closed.", "true なら受け付けません。"),
+        may("note", Value::Text, "Why.", "理由。"),
+    ],
+    rest: None,
+};
+
+const OVERRIDE: Shape = Shape {
+    name: "calendar/override",
+    en: "By the duty officer, above all else.",
+    ja: "当番による臨時の指定。",
+    words: &[
+        must("state", Value::OneOf(&["open", "holiday", "closed"]), "What holds.", "受付の状態。"),
+        may("from", Value::Text, "From when on: \"2026-09-01 10:00\".", "いつから。\"2026-09-01 10:00\" のように書きます。"),
+        must("until", Value::Text, "Until when: \"2026-09-01 18:00\".", "いつまで。\"2026-09-01 18:00\" のように書きます。"),
+        may("note", Value::Text, "Why.", "理由。"),
+    ],
+    rest: None,
+};
+
+pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// The calendar, and where those parts were written that only a look at the clock can judge.
 #[derive(Clone, Debug, Default)]
@@ -55,15 +137,17 @@ pub(crate) fn read(node: &Node, top: Spot, tables: &BTreeMap<String, BTreeSet<Da
             Some(zone) => entries.calendar.zone = zone,
             None => {
                 let en = format!("there is no time zone \"{}\"", shown(name.value));
-                let ja = format!("時間帯「{}」はありません。", shown(name.value));
+                let ja = format!("タイムゾーン「{}」はありません。", shown(name.value));
                 problems.error(name.at, "unknown_timezone", en, ja).help("timezone: Asia/Tokyo");
             }
         }
     }
     if let Some(name) = fields.take("holidays").and_then(|n| n.text(problems)) {
-        entries.holidays = Some(name.at);
         match tables.get(name.value) {
-            Some(table) => entries.calendar.holidays.clone_from(table),
+            Some(table) => {
+                entries.holidays = Some(name.at);
+                entries.calendar.holidays.clone_from(table);
+            }
             None => {
                 let en = format!("there is no table of holidays \"{}\" beside this file", shown(name.value));
                 let ja = format!("祝日表「{}」がこのファイルの隣にありません。", shown(name.value));
@@ -113,7 +197,7 @@ fn read_weekly(at: &Key, node: &Node, problems: &mut Problems) -> [Spans; 7] {
             let (from, to) = part.split_once('-').unwrap_or((part, part));
             let day = |name: &str| DAYS.iter().position(|d| *d == name.trim());
             let (Some(from), Some(to)) = (day(from), day(to)) else {
-                unknown(problems, key.at, "unknown_day", noun::KEY, part, DAYS.into_iter().chain(["mon-fri", "mon-sun"]));
+                unknown(problems, key.at, "unknown_day", noun::KEY, part, DAYS.into_iter().chain(["mon-fri"]));
                 continue;
             };
             // sat-mon goes round the end of the week.
@@ -164,7 +248,7 @@ fn read_spans(node: &Node, problems: &mut Problems) -> Option<Spans> {
 }
 
 /// `08:30`, up to `24:00`.
-fn minute(text: &str) -> Option<u16> {
+pub(super) fn minute(text: &str) -> Option<u16> {
     let (hour, minute) = text.trim().split_once(':')?;
     let figures = |s: &str| (1..=2).contains(&s.len()) && s.chars().all(|c| c.is_ascii_digit());
     if !figures(hour) || minute.len() != 2 || !figures(minute) {
@@ -252,7 +336,7 @@ fn read_override(node: &Node, entries: &mut Entries, problems: &mut Problems) ->
         Some(node) => moment(node, problems).inspect(|until| entries.overrides.push(At { value: *until, at: node.at })),
         None => {
             let en = "an override without an end is forgotten; say until when";
-            let ja = "終わりのない指定は忘れられます。until にいつまでかを書いてください。";
+            let ja = "終わりのない臨時の指定は、消し忘れのもとです。until にいつまでかを書いてください。";
             problems.error(node.at, "override_without_end", en, ja).help("until: \"2026-09-01 18:00\"");
             None
         }

@@ -2,10 +2,60 @@
 
 use crate::decode::Fields;
 use crate::problem::{Problems, Spot};
+use crate::schema::{Shape, Value, may};
 use crate::tree::{Node, shown};
 use model::{DigestAlgorithm, Lang, Settings};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "engine",
+    en: "The engine itself. Read once at start.",
+    ja: "本体の設定。起動のときに一度だけ読まれます。",
+    words: &[
+        may(
+            "listen",
+            Value::Map(&LISTEN),
+            "Where SIP is heard, and where metrics are served.",
+            "SIP を受けるアドレスと、監視用のアドレス。",
+        ),
+        may(
+            "advertise",
+            Value::Text,
+            "The address that other phones are told to send to, or auto.",
+            "ほかの電話に知らせるアドレス、または auto。",
+        ),
+        may("rtp_ports", Value::Text, "Ports for sound: 20000-24999.", "音声用のポート。20000-24999 のように書きます。"),
+        may("calls_max", Value::Whole(1, 100_000), "Calls at once.", "同時通話数の上限。"),
+        may("calls_out_per_hour", Value::Whole(0, CALLS_OUT_MAX), "Calls to the outside in any hour.", "1 時間に外へかける電話の上限。"),
+        may("realm", Value::Text, "The name that phones' passwords belong to.", "電話機の認証に使う名前。"),
+        may(
+            "digest",
+            Value::List(&Value::OneOf(&["sha-256", "md5"])),
+            "How phones may prove their password, the best first.",
+            "電話機の認証方式。望ましい順。",
+        ),
+        may(
+            "voices",
+            Value::Each(crate::schema::LANG, &Value::List(&Value::Text)),
+            "Programs that speak a language: pt: [piper, --model, pt.onnx].",
+            "言語ごとの音声合成プログラム。pt: [piper, --model, pt.onnx] のように書きます。",
+        ),
+    ],
+    rest: None,
+};
+
+const LISTEN: Shape = Shape {
+    name: "engine/listen",
+    en: "Addresses with ports.",
+    ja: "アドレスとポート。",
+    words: &[
+        may("sip", Value::Text, "Where SIP is heard: 127.0.0.1:5060.", "SIP を受けるアドレス。127.0.0.1:5060 のように書きます。"),
+        may("admin", Value::Text, "Where /metrics and /healthz are served.", "/metrics と /healthz のアドレス。"),
+    ],
+    rest: None,
+};
 
 /// RTP and RTCP, for the caller and for the agent.
 const PORTS_A_CALL: u32 = 4;
@@ -92,7 +142,7 @@ fn voices(node: &Node, problems: &mut Problems) -> BTreeMap<Lang, Vec<String>> {
     for (key, value) in node.map(problems).unwrap_or_default().iter().take(VOICES_MAX) {
         let argv: Vec<String> = value.items().iter().filter_map(|item| item.text(problems)).map(|word| word.value.to_owned()).collect();
         if argv.is_empty() {
-            let (en, ja) = ("a voice is a program and its arguments", "声には、プログラムとその引数を書いてください。");
+            let (en, ja) = ("a voice is a program and its arguments", "voices には、合成音声のプログラムとその引数を書いてください。");
             problems.error(value.at, "voice_without_a_program", en, ja).help("pt: [piper, --model, pt.onnx]");
             continue;
         }
@@ -138,7 +188,7 @@ fn ports(node: &Node, problems: &mut Problems) -> Option<(u16, u16)> {
     };
     if last >= EPHEMERAL_FIRST {
         let en = format!("the system takes ports from {EPHEMERAL_FIRST} up for itself; stay below");
-        let ja = format!("{EPHEMERAL_FIRST} 以上のポートはシステムが使います。それより下にしてください。");
+        let ja = format!("{EPHEMERAL_FIRST} 以上のポートはシステムが使います。それより小さい番号にしてください。");
         problems.warning(text.at, "ephemeral_ports", en, ja);
     }
     Some((first, last))

@@ -2,14 +2,59 @@
 //! to the caller's own.
 
 use crate::config::ENTRIES_MAX;
-use crate::decode::{Fields, is_name, missing};
-use crate::problem::{At, Problems, Spot};
+use crate::decode::{Fields, is_name, lost_zero, missing, noun};
+use crate::problem::{At, Problems, Severity, Spot};
+use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::{Key, Node, What, shown};
 use model::{Line, LineId, Net, Number, NumberKind, Target, Trunk};
 use std::net::SocketAddr;
 
 /// Calls at once over one trunk, or to one target.
 const PLACES_MAX: u32 = 10_000;
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "lines",
+    en: "Who may call in, and where we may call out.",
+    ja: "誰がかけてこられるか、どこへかけてよいか。",
+    words: &[],
+    rest: Some((NAME, &Value::Map(&ONE))),
+};
+
+const ONE: Shape = Shape {
+    name: "lines/line",
+    en: "A line: a way in, a way out, or a place that callers are put through to.",
+    ja: "回線。着信元、発信の経路、または転送先。",
+    words: &[
+        may("from", Value::List(&Value::Text), "Networks that may call in.", "着信を受けるネットワーク。"),
+        may(
+            "trunk",
+            Value::Either(&[Value::Name(noun::TRUNK), Value::Map(&TRUNK)]),
+            "A way to the outside, or the line that carries the calls of this one.",
+            "外への経路、またはこの回線の電話を運ぶ経路の名前。",
+        ),
+        may(
+            "number",
+            Value::Figures,
+            "What is dialled, in quotes; only places in Japan.",
+            "かける番号（引用符付き）。国内の一般の番号だけです。",
+        ),
+        may("lines", Value::Whole(1, PLACES_MAX), "Calls at once.", "同時にかける数の上限。"),
+        may("code", Value::Figures, "The figures by which agents name it; in quotes.", "担当者が転送するときの短縮番号（引用符付き）。"),
+    ],
+    rest: None,
+};
+
+const TRUNK: Shape = Shape {
+    name: "lines/trunk",
+    en: "A way to the outside.",
+    ja: "外への経路。",
+    words: &[
+        must("host", Value::Text, "The carrier's address with its port.", "通信事業者のアドレスとポート。"),
+        must("channels", Value::Whole(1, PLACES_MAX), "Calls at once.", "同時通話数の上限。"),
+    ],
+    rest: None,
+};
 
 /// A line, and where its parts were written.
 #[derive(Clone, Debug)]
@@ -126,6 +171,9 @@ fn read_target(at: Spot, fields: &mut Fields<'_>, entry: &mut Entry, problems: &
 
 /// Whoever misuses us would have us call premium numbers, and numbers abroad.
 fn may_be_called(number: &At<Number>, problems: &mut Problems) -> bool {
+    if lost_zero(&number.value, Severity::Error, number.at, problems) {
+        return false;
+    }
     match number.value.kind() {
         NumberKind::JpLandline | NumberKind::JpMobile | NumberKind::JpIp => true,
         NumberKind::Other => {

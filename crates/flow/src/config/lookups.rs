@@ -6,6 +6,7 @@
 use crate::config::ENTRIES_MAX;
 use crate::decode::{Fields, is_name, missing};
 use crate::problem::{Problems, Spot};
+use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::{Node, shown};
 use model::{Lookup, LookupId, LookupMethod, Net};
 use std::collections::BTreeMap;
@@ -16,6 +17,51 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(2);
 const TIMEOUT_MAX: Duration = Duration::from_secs(30);
 const RETRIES_MAX: u32 = 5;
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "lookups",
+    en: "The houses that flows may ask over HTTP. No other address is ever asked.",
+    ja: "問い合わせてよいシステム。ここにない宛先には問い合わせません。",
+    words: &[],
+    rest: Some((NAME, &Value::Map(&ONE))),
+};
+
+const ONE: Shape = Shape {
+    name: "lookups/lookup",
+    en: "A house.",
+    ja: "問い合わせ先。",
+    words: &[
+        must("url", Value::Text, "Its address, http only.", "宛先（http のみ）。"),
+        may(
+            "method",
+            Value::OneOf(&["get", "post"]),
+            "post sends a JSON object; get writes what is sent into the address.",
+            "post は JSON で、get は宛先の中に書いて送ります。",
+        ),
+        may("timeout", Value::Time, "One attempt.", "1 回の問い合わせの時間。"),
+        may(
+            "retries",
+            Value::Whole(0, RETRIES_MAX),
+            "More attempts; none where asking twice would book twice.",
+            "やり直しの回数。二重の予約になりうるときは書きません。",
+        ),
+        may(
+            "allow",
+            Value::List(&Value::Text),
+            "The networks where it may be; this machine, if left out.",
+            "宛先があってよいネットワーク。書かなければこの機械だけです。",
+        ),
+        may(
+            "secret",
+            Value::Text,
+            "A file in secrets/ of the state folder, whose lines are sent as headers.",
+            "状態フォルダーの secrets/ にあるファイル。各行をヘッダーとして送ります。",
+        ),
+        may("caller_number", Value::Truth, "Whether flows may send the caller's number.", "かけてきた番号を送ってよいか。"),
+    ],
+    rest: None,
+};
+
 const EXAMPLE: &str = "vaccine: { url: \"http://127.0.0.1:8090/tickets\" }";
 
 pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<LookupId, Lookup> {

@@ -8,10 +8,11 @@ pub(crate) mod lines;
 pub(crate) mod lookups;
 pub(crate) mod numbers;
 pub(crate) mod queues;
+pub(crate) mod roster;
 pub(crate) mod sharing;
 
 /// Files that may lie in `config/`, by their names without `.yaml`.
-pub(crate) const FILES: [&str; 8] = ["engine", "agents", "breaks", "lines", "lookups", "numbers", "queues", "calendar"];
+pub(crate) const FILES: [&str; 9] = ["engine", "agents", "breaks", "lines", "lookups", "numbers", "queues", "calendar", "roster"];
 
 /// Entries of one configuration file: more than any city has.
 pub(crate) const ENTRIES_MAX: usize = 10_000;

@@ -1,19 +1,38 @@
 //! `numbers.yaml`: which number leads to which flow.
 
 use crate::config::ENTRIES_MAX;
-use crate::decode::{Fields, missing, noun};
-use crate::problem::{At, Problems};
-use crate::tree::{Key, Node, What, shown};
+use crate::decode::{Fields, lost_zero, missing, noun, number};
+use crate::problem::{At, Problems, Severity};
+use crate::schema::{NUMBER, Shape, Value, must};
+use crate::tree::{Node, What};
 use model::{FlowName, Number};
 use std::collections::BTreeMap;
 
-/// Figures from which on a number without 0 or + in front has probably lost its zero.
-const WHOLE_NUMBER: usize = 9;
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "numbers",
+    en: "Which number leads to which flow. Numbers stand in quotes.",
+    ja: "どの番号がどのフローにつながるか。番号は引用符で囲みます。",
+    words: &[],
+    rest: Some((NUMBER, &Value::Either(&[Value::Name(noun::FLOW), Value::Map(&LEADS)]))),
+};
+
+const LEADS: Shape = Shape {
+    name: "numbers/number",
+    en: "Where a number leads.",
+    ja: "番号の行き先。",
+    words: &[must("flow", Value::Name(noun::FLOW), "Which flow.", "どのフローか。")],
+    rest: None,
+};
 
 pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<Number, At<FlowName>> {
     let mut numbers = BTreeMap::new();
     for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
-        let number = number(key, problems);
+        let number = number(&key.text, key.quoted, key.at, problems);
+        if let Some(number) = &number {
+            // What is dialled to us may be spelt as the carrier likes.
+            lost_zero(number, Severity::Warning, key.at, problems);
+        }
         let flow = match &value.what {
             What::Map(_) => Fields::of(value, key.at, problems).and_then(|mut fields| {
                 let flow = fields.take("flow");
@@ -34,23 +53,4 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<Number, At<
         }
     }
     numbers
-}
-
-fn number(key: &Key, problems: &mut Problems) -> Option<Number> {
-    match Number::parse(&key.text) {
-        Ok(number) => {
-            let text = number.as_str();
-            if text.len() >= WHOLE_NUMBER && text.starts_with(|c: char| ('1'..='9').contains(&c)) {
-                let en = "a number of this length begins with 0 or +; was its leading zero lost?";
-                let ja = "この長さの番号は 0 か + で始まります。先頭の 0 が消えていませんか？";
-                problems.warning(key.at, "lost_zero", en, ja).help(format!("\"0{text}\""));
-            }
-            Some(number)
-        }
-        Err(fault) => {
-            let ja = format!("「{}」は{}として読めません。", shown(&key.text), noun::NUMBER.ja);
-            problems.error(key.at, "not_a_number", fault.to_string(), ja);
-            None
-        }
-    }
 }

@@ -2,8 +2,9 @@
 
 use crate::config::ENTRIES_MAX;
 use crate::config::sharing;
-use crate::decode::{Fields, is_name, missing};
+use crate::decode::{Fields, is_name, missing, noun};
 use crate::problem::{At, Problems, Spot};
+use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::{Key, Node};
 use model::{ChooseAgent, Level, Need, Number, PromptId, Queue, QueueId, Relax, ServiceLevel, Skill};
 use std::collections::BTreeMap;
@@ -17,6 +18,103 @@ const WHISPER_MAX: usize = 8;
 const LABEL_MAX: usize = 24;
 /// A phone that rings shorter than this is reached by nobody.
 const RING_MIN: Duration = Duration::from_secs(3);
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "queues",
+    en: "Where callers wait.",
+    ja: "お客様がお待ちになる待ち列。",
+    words: &[must("queues", Value::Each(NAME, &Value::Map(&ONE)), "The queues, by their names.", "待ち列。名前を付けて書きます。")],
+    rest: None,
+};
+
+const ONE: Shape = Shape {
+    name: "queues/queue",
+    en: "A queue: who may answer, how they are called, and how it is run.",
+    ja: "待ち列。誰が出るか、どう呼び出すか、どう運用するか。",
+    words: &[
+        must(
+            "needs",
+            Value::Map(&crate::claim::NEEDS),
+            "Skills asked of an agent, the main one first.",
+            "担当者に求める技能。主なものを先に書きます。",
+        ),
+        may("label", Value::Text, "What the agent's display shows.", "担当者の電話機に表示する名前。"),
+        may("code", Value::Figures, "The figures by which agents name it; in quotes.", "担当者が転送するときの短縮番号（引用符付き）。"),
+        may(
+            "relax",
+            Value::List(&Value::Map(&RELAX)),
+            "What is asked for less strictly after some waiting, in order.",
+            "待ち時間に応じて緩める条件。時間の早い順。",
+        ),
+        may("rings", Value::List(&Value::Map(&sharing::RING)), "Who joins in late.", "あとから加わる担当者。"),
+        may("helped_by", Value::List(&Value::Name(noun::QUEUE)), "Queues whose agents help out here.", "手伝ってくれる待ち列。"),
+        may("reserve", Value::Map(&sharing::RESERVE), "Agents kept back.", "空けておく担当者。"),
+        may(
+            "overtaken_at_most",
+            Value::Time,
+            "Who has waited so long is overtaken by nobody any more.",
+            "この時間お待ちの方は、もう追い越されません。",
+        ),
+        may(
+            "choose_agent",
+            Value::OneOf(&["longest_idle", "least_occupied", "best_skill"]),
+            "Who is called first.",
+            "誰を先に呼び出すか。",
+        ),
+        may("ring", Value::Map(&RING), "How one agent's phone rings.", "担当者の電話の鳴らし方。"),
+        may(
+            "whisper",
+            Value::List(&Value::Name(noun::PROMPT)),
+            "Sentences that the agent hears before the caller.",
+            "担当者だけに先に聞かせる案内文。",
+        ),
+        may("show_number", Value::Truth, "Whether the display shows the caller's number.", "電話機にお客様の番号を表示するか。"),
+        may("wrap_up", Value::Time, "Time after each call to write it down.", "後処理の時間。"),
+        may("max_waiting", Value::Whole(1, 100_000), "The next caller is told that the queue is full.", "お待ちいただく人数の上限。"),
+        may("service_level", Value::Map(&SERVICE), "The promise.", "応答の目標。"),
+    ],
+    rest: None,
+};
+
+const RING: Shape = Shape {
+    name: "queues/ring",
+    en: "How one agent's phone rings.",
+    ja: "担当者の電話の鳴らし方。",
+    words: &[
+        may("for", Value::Time, "How long.", "鳴らす時間。"),
+        may("missed", Value::Whole(1, 100), "After how many missed calls an agent counts as away.", "何回出ないと離席とみなすか。"),
+        may(
+            "pause",
+            Value::Time,
+            "How long an agent is not asked again for the same caller.",
+            "同じお客様のために再び呼び出すまでの時間。",
+        ),
+    ],
+    rest: None,
+};
+
+const RELAX: Shape = Shape {
+    name: "queues/relax",
+    en: "An easing: lang: any drops the language; a skill: none drops the skill, a level lowers it.",
+    ja: "条件の緩和。lang: any は言語を問わない、技能: none はその技能を問わない、数字は水準を下げる。",
+    words: &[
+        must("after", Value::Time, "After how long.", "待ち時間。"),
+        may("lang", Value::Name(noun::SKILL), "any, or the skill that is asked for instead.", "any、または代わりに求める技能。"),
+    ],
+    rest: Some((NAME, &Value::Either(&[Value::Whole(1, 5), Value::OneOf(&["none"])]))),
+};
+
+const SERVICE: Shape = Shape {
+    name: "queues/service_level",
+    en: "This share of calls is answered within this time.",
+    ja: "この割合の電話に、この時間内に出る。",
+    words: &[
+        may("answered_within", Value::Time, "Within this time.", "応答までの時間。"),
+        may("target", Value::Percent, "This share.", "割合。"),
+    ],
+    rest: None,
+};
 
 /// A queue, and where its parts were written.
 #[derive(Clone, Debug)]
@@ -72,7 +170,7 @@ fn read_queue(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> 
     for item in fields.take("relax").map(Node::items).unwrap_or_default().iter().take(RELAX_MAX) {
         if let Some(step) = read_relax(item, &queue.needs, lang, &mut skills, problems) {
             if queue.relax.last().is_some_and(|before: &Relax| before.after >= step.after) {
-                let (en, ja) = ("easings stand in the order of their time", "緩和は時間の早い順に書いてください。");
+                let (en, ja) = ("easings stand in the order of their time", "relax は時間の早い順に書いてください。");
                 problems.error(item.at, "order_of_relax", en, ja);
             }
             queue.relax.push(step);

@@ -1,8 +1,9 @@
 //! How queues share their agents: who joins in late, which queue helps which, and who is kept back.
 
-use crate::decode::{Fields, missing};
+use crate::decode::{Fields, missing, noun};
 use crate::problem::{At, Problems};
 use crate::program::priority;
+use crate::schema::{Shape, Value, may, must};
 use crate::tree::{Key, Node};
 use model::{KeptFor, QueueId, Reserve, Ring, Skill};
 
@@ -12,6 +13,43 @@ const RINGS_MAX: usize = 16;
 const HELPERS_MAX: usize = 16;
 /// Agents that one rule keeps back.
 const KEEP_MAX: u32 = 1_000;
+
+/// Who joins in late, for editors.
+pub(super) const RING: Shape = Shape {
+    name: "queues/rings",
+    en: "Who holds this skill is asked only after that wait.",
+    ja: "この技能をもつ人は、この待ち時間のあとで加わります。",
+    words: &[
+        must("after", Value::Time, "After how long.", "待ち時間。"),
+        must("skill", Value::Name(noun::SKILL), "Which skill.", "技能。"),
+    ],
+    rest: None,
+};
+
+/// Agents kept back, for editors.
+pub(super) const RESERVE: Shape = Shape {
+    name: "queues/reserve",
+    en: "At least so many who have a skill stay idle for those it is kept for.",
+    ja: "この技能をもつ人を、少なくともこの人数、空けておきます。",
+    words: &[
+        must("keep", Value::Whole(1, KEEP_MAX), "How many.", "人数。"),
+        must("of", Value::Name(noun::SKILL), "Who have this skill.", "技能。"),
+        must("for", Value::Map(&FOR_WHOM), "For whom: a queue, or a class and above.", "誰のためか。待ち列、または優先度（以上）。"),
+        may("hysteresis", Value::Whole(0, KEEP_MAX), "Lets go only when so many more are idle.", "さらにこの人数が空くまで解除しません。"),
+    ],
+    rest: None,
+};
+
+const FOR_WHOM: Shape = Shape {
+    name: "queues/reserve/for",
+    en: "One of both.",
+    ja: "どちらかひとつ。",
+    words: &[
+        may("queue", Value::Name(noun::QUEUE), "For one queue.", "待ち列。"),
+        may("class", Value::OneOf(&crate::program::CLASSES), "For one class and above.", "優先度（以上）。"),
+    ],
+    rest: None,
+};
 
 /// `[ { after: 30s, skill: bilingual } ]`: who holds the skill is asked only after that wait.
 pub(super) fn read_rings(node: &Node, skills: &mut Vec<At<Skill>>, problems: &mut Problems) -> Vec<Ring> {

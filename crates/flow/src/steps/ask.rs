@@ -5,11 +5,12 @@
 
 use super::menu::digit;
 use super::{Beat, By, Given, Go, MenuFacts, Sketch, Way, rules as by_rule};
-use crate::decode::{Fields, missing, nearest};
+use crate::decode::{Fields, missing, nearest, noun};
 use crate::problem::{At, Problems, Spot};
 use crate::program::{BadKey, Defaults};
 use crate::rules::{self, Pick, Real, Rule, Word};
 use crate::run::{Caller, Heard, Note, Scene};
+use crate::schema::{KEY, Shape, Value, may, must};
 use crate::speech::Speech;
 use crate::tree::{Key, Node, shown};
 use model::{Digit, Instant, KeyMeaning, StepId};
@@ -20,6 +21,75 @@ use std::time::Duration;
 const QUESTIONS_MAX: usize = 8;
 /// Courses of answers that are laid open for the checks; of more, every rule counts as reached by all questions.
 const COURSES_MAX: u32 = 4_096;
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "ask",
+    en: "A few questions, answered by keys, and rules that say what follows.",
+    ja: "キーで答える質問と、答えによる行き先の規則。",
+    words: &[
+        must(
+            "ask",
+            Value::List(&Value::Map(&QUESTION)),
+            "The questions, in order; they stop as soon as no answer can change the rule.",
+            "質問。上から順に尋ね、規則が決まったところで終わります。",
+        ),
+        must(
+            "rules",
+            Value::List(&Value::Map(&rules::SHAPE)),
+            "What follows from the answers, the last one for everybody.",
+            "答えによる行き先。最後のひとつは全員に当てはまるものにします。",
+        ),
+        may(
+            "no_input",
+            Value::Map(&SILENCE),
+            "When nothing is pressed: what that is taken for, or where it leads.",
+            "何も押されないとき。どの答えとみなすか、またはどこへ進むか。",
+        ),
+        may(
+            "bad_key",
+            Value::Map(&crate::program::BAD_KEY),
+            "When a key is pressed that means nothing here; inherited from defaults.",
+            "使えないキーが押されたとき。書かなければ defaults に従います。",
+        ),
+    ],
+    rest: None,
+};
+
+const QUESTION: Shape = Shape {
+    name: "ask/question",
+    en: "A question, and the answer of each key.",
+    ja: "質問と、各キーの答え。",
+    words: &[
+        must("id", Value::Name(noun::VARIABLE), "Under which name rules test the answer.", "規則で答えを調べるときの名前。"),
+        must("say", crate::speech::SAY, "The question, which names its keys.", "質問文。キーも読み上げます。"),
+        must(
+            "keys",
+            Value::Each(KEY, &Value::Name(noun::ANSWER)),
+            "The answer of each key; \"yes\" and \"no\" in quotes.",
+            "各キーの答え。\"yes\" と \"no\" は引用符で囲みます。",
+        ),
+    ],
+    rest: None,
+};
+
+const SILENCE: Shape = Shape {
+    name: "ask/no_input",
+    en: "When nothing is pressed.",
+    ja: "何も押されないとき。",
+    words: &[
+        may("after", Value::Time, "How long after the end of the sentence.", "案内が終わってから待つ時間。"),
+        may("repeat", Value::Whole(0, 9), "How often the question is said again.", "質問を繰り返す回数。"),
+        may(
+            "answer",
+            Value::Name(noun::ANSWER),
+            "The answer that silence is taken for: the urgent one.",
+            "何も押されないときにみなす答え。急ぐほうの答えにします。",
+        ),
+        may("then", Value::Name(noun::STEP), "Where the call goes instead.", "答えとみなさず、進むステップ。"),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
@@ -297,7 +367,7 @@ fn read_questions(key: &Key, node: &Node, barge_in: bool, problems: &mut Problem
     let items = node.items();
     if items.is_empty() || items.len() > QUESTIONS_MAX {
         let en = format!("ask 1 to {QUESTIONS_MAX} questions; who needs more should talk to a person");
-        let ja = format!("質問は 1 から {QUESTIONS_MAX} 個です。それ以上は担当者がお聞きしてください。");
+        let ja = format!("質問は 1 から {QUESTIONS_MAX} 個までです。それより多く尋ねることは、担当者がうかがうようにしてください。");
         problems.error(key.at, "number_of_questions", en, ja);
     }
     let questions: Vec<Option<Question>> = items.iter().take(QUESTIONS_MAX).map(|item| Question::read(item, barge_in, problems)).collect();

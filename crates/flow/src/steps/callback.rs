@@ -5,10 +5,11 @@
 
 use super::{By, End, Go, MenuFacts, Sketch, Way};
 use crate::claim::Claim;
-use crate::decode::{Fields, missing};
+use crate::decode::{Fields, missing, noun};
 use crate::problem::{At, Problems};
 use crate::program::{Defaults, NoInput, Set};
 use crate::run::{Ask, CallbackTerms, Caller, Heard, Note, Scene};
+use crate::schema::{Shape, Value, may, must};
 use crate::speech::Speech;
 use crate::tree::{Key, Node};
 use model::{Digit, Instant, KeyMeaning, NumberKind, ScheduleId, StepId};
@@ -23,6 +24,82 @@ const SPACING_MIN: Duration = Duration::from_secs(60);
 const EXPIRES: Duration = Duration::from_secs(24 * 3600);
 /// A promise that is over sooner than this is none.
 const EXPIRES_MIN: Duration = Duration::from_secs(600);
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "callback",
+    en: "Offers to call back, and keeps the place.",
+    ja: "折り返しの電話を申し出ます。順番はそのままです。",
+    words: &[
+        must("callback", Value::Map(&BODY), "The offer.", "折り返しの内容。"),
+        must("next", Value::Name(noun::STEP), "Where the call goes once the callback is written down.", "受け付けたあとの行き先。"),
+    ],
+    rest: None,
+};
+
+const BODY: Shape = Shape {
+    name: "callback/body",
+    en: "When, how often, and at which numbers callers are called back.",
+    ja: "いつ、何回、どの番号に折り返すか。",
+    words: &[
+        must("queue", Value::Name(noun::QUEUE), "Whose agents call back.", "どの待ち列の担当者が折り返すか。"),
+        may("needs", Value::Map(&crate::claim::NEEDS), "Skills asked for on top of the queue's own.", "待ち列の条件に加えて求める技能。"),
+        may(
+            "priority",
+            Value::OneOf(&crate::program::CLASSES),
+            "The caller counts as of this class here at least.",
+            "ここでの優先度（下限）。",
+        ),
+        may("bonus", Value::Time, "Time that counts as waited already, within the class.", "同じ優先度の中で、すでに待ったとみなす時間。"),
+        may("except", Value::List(&Value::Name(noun::AGENT)), "Agents who are not to be asked.", "呼び出さない担当者。"),
+        may("last_agent", Value::Time, "For how long the agent who served this caller last is waited for.", "前回の担当者を待つ時間。"),
+        must(
+            "window",
+            Value::Name(noun::SCHEDULE),
+            "The hours in which people are called back.",
+            "折り返してよい時間帯（受付時間の名前）。",
+        ),
+        may("attempts", Value::Whole(1, ATTEMPTS_MAX), "How often it is tried.", "かける回数。"),
+        may("spacing", Value::Time, "How long between two attempts.", "次にかけるまでの間隔。"),
+        may("expires", Value::Time, "How long the promise holds.", "約束の有効時間。"),
+        may("number", Value::Map(&NUMBER), "Which numbers may be called.", "かけてよい番号の種類。"),
+        may("say", crate::speech::SAY, "The offer; it names the key 1.", "申し出の案内文。キー 1 を読み上げます。"),
+        may(
+            "no_input",
+            Value::Map(&crate::program::NO_INPUT),
+            "When nothing is pressed: back to the queue.",
+            "何も押されないとき。待ち列に戻します。",
+        ),
+        must(
+            "refused",
+            Value::Name(noun::STEP),
+            "Where the call goes when this number cannot be called back.",
+            "その番号に折り返せないときの行き先。",
+        ),
+    ],
+    rest: None,
+};
+
+const NUMBER: Shape = Shape {
+    name: "callback/number",
+    en: "Which numbers may be called, and whether the caller is asked first.",
+    ja: "かけてよい番号と、先に確かめるかどうか。",
+    words: &[
+        may(
+            "accept",
+            Value::List(&Value::OneOf(&["jp_landline", "jp_mobile", "jp_ip"])),
+            "Kinds of numbers. There is no word for premium numbers and those abroad.",
+            "番号の種類。有料サービスと国外の番号は選べません。",
+        ),
+        may(
+            "confirm",
+            Value::Truth,
+            "Whether the caller must press 1 first; they must, if left out.",
+            "先に 1 を押してもらうか。書かなければ押してもらいます。",
+        ),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

@@ -4,10 +4,11 @@
 //! can test is that it was given. The time for the first figure counts from the end of the sentence, for each further one from the last.
 
 use super::{Beat, By, Given, Go, MenuFacts, Sketch, Way};
-use crate::decode::{Fields, is_name, missing};
+use crate::decode::{Fields, is_name, missing, noun};
 use crate::problem::{At, Problems};
 use crate::program::{BadKey, Defaults, NoInput};
 use crate::run::{Caller, Heard, Note, Scene};
+use crate::schema::{Shape, Value, may, must};
 use crate::speech::{Part, Speech};
 use crate::tree::{Key, Node};
 use model::{Digit, Instant, KeyMeaning, PromptId, Redacted, StepId};
@@ -19,6 +20,88 @@ const FIGURES_MAX: u32 = 32;
 const BETWEEN: Duration = Duration::from_secs(4);
 /// The word of the variable once something was typed.
 const GIVEN: &str = "given";
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "collect",
+    en: "Lets the caller type a number, and reads it back.",
+    ja: "番号を押していただき、読み上げて確かめます。",
+    words: &[
+        must("collect", Value::Map(&BODY), "What is asked for.", "尋ねる内容。"),
+        must("next", Value::Name(noun::STEP), "Where the call goes from here.", "次に進むステップ。"),
+    ],
+    rest: None,
+};
+
+const BODY: Shape = Shape {
+    name: "collect/body",
+    en: "A number that the caller types. No log and no record holds it.",
+    ja: "お客様が押す番号。記録には残りません。",
+    words: &[
+        must("say", crate::speech::SAY, "What is said.", "案内文。"),
+        must(
+            "into",
+            Value::Name(noun::VARIABLE),
+            "The variable that rules test: it is `given`, or it is not.",
+            "規則で調べる変数。番号が押されると given になります。",
+        ),
+        may(
+            "length",
+            Value::Whole(1, FIGURES_MAX),
+            "How many figures it has; or digits.",
+            "桁数。桁数が決まっていなければ digits を使います。",
+        ),
+        may(
+            "digits",
+            Value::Map(&DIGITS),
+            "How many figures it has at least and at most; or length.",
+            "最小と最大の桁数。桁数が決まっていれば length を使います。",
+        ),
+        may("between", Value::Time, "How long to wait for each further figure.", "次の数字を待つ時間。"),
+        may(
+            "confirm",
+            Value::Map(&CONFIRM),
+            "Reads the number back; 1 takes it, 2 begins anew.",
+            "番号を読み上げて確かめます。1 で確定、2 でやり直し。",
+        ),
+        may("barge_in", Value::Truth, "Whether a key stops the sentence and counts.", "案内の途中でもキーを受け付けるか。"),
+        may(
+            "no_input",
+            Value::Map(&crate::program::NO_INPUT),
+            "When nothing is typed; inherited from defaults.",
+            "何も押されないとき。書かなければ defaults に従います。",
+        ),
+        may(
+            "bad_key",
+            Value::Map(&crate::program::BAD_KEY),
+            "When the number is too short or not confirmed; inherited from defaults.",
+            "桁が足りない、または確定されないとき。書かなければ defaults に従います。",
+        ),
+    ],
+    rest: None,
+};
+
+const DIGITS: Shape = Shape {
+    name: "collect/digits",
+    en: "How many figures.",
+    ja: "桁数の範囲。",
+    words: &[
+        may("min", Value::Whole(1, FIGURES_MAX), "At least.", "最小の桁数。"),
+        may("max", Value::Whole(1, FIGURES_MAX), "At most.", "最大の桁数。"),
+    ],
+    rest: None,
+};
+
+const CONFIRM: Shape = Shape {
+    name: "collect/confirm",
+    en: "What is said around the figures.",
+    ja: "数字の前後の案内文。",
+    words: &[
+        must("before", crate::speech::SAY, "Said before the figures.", "数字の前の案内文。"),
+        must("say", crate::speech::SAY, "Said behind them; it names 1 and 2.", "数字のあとの案内文。1 と 2 を読み上げます。"),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

@@ -7,9 +7,32 @@ use crate::decode::Fields;
 use crate::problem::Problems;
 use crate::program::Defaults;
 use crate::run::{Caller, Heard, Note, Scene};
+use crate::schema::{Shape, Value, must};
 use crate::speech::Speech;
 use crate::tree::{Key, Node};
 use model::{Instant, KeyMeaning, StepId};
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "hang_up",
+    en: "Says the last words, in full, and hangs up.",
+    ja: "最後の案内文を終わりまで流し、電話を切ります。",
+    words: &[must("hang_up", Value::Map(&LAST), "Its last words.", "最後の案内文。")],
+    rest: None,
+};
+
+const LAST: Shape = Shape {
+    name: "hang_up/body",
+    en: "The last words.",
+    ja: "最後の案内文。",
+    words: &[must(
+        "say",
+        crate::speech::SAY,
+        "What is said. There is no way to hang up without a word.",
+        "流す案内文。何も言わずに切ることはできません。",
+    )],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

@@ -5,10 +5,11 @@
 
 use super::menu::{self, Choice, Patience, digit};
 use super::{Go, Sketch};
-use crate::decode::{Fields, missing};
+use crate::decode::{Fields, missing, noun};
 use crate::problem::{At, Problems, Spot};
 use crate::program::{BadKey, Defaults, NoInput, Set};
 use crate::run::{Caller, Heard, Scene};
+use crate::schema::{KEY, Shape, Value, may, must};
 use crate::speech::Speech;
 use crate::tree::{Key, Node};
 use model::{Digit, Instant, Lang, StepId};
@@ -16,6 +17,42 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(crate) use super::menu::State;
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "language",
+    en: "Asks for the caller's language, and goes on in it.",
+    ja: "言語を尋ね、その言語で進みます。",
+    words: &[
+        must("language", Value::Map(&BODY), "The menu of languages.", "言語のメニュー。"),
+        must("next", Value::Name(noun::STEP), "Where the call goes from here.", "次に進むステップ。"),
+    ],
+    rest: None,
+};
+
+const BODY: Shape = Shape {
+    name: "language/body",
+    en: "A menu whose keys are languages.",
+    ja: "キーが言語を表すメニュー。",
+    words: &[
+        must("say", crate::speech::SAY, "What is said, each language in its own words.", "案内文。各言語がそれぞれの言葉で案内します。"),
+        must("keys", Value::Each(KEY, &Value::Name(noun::LANGUAGE)), "The language of each key.", "各キーの言語。"),
+        may("barge_in", Value::Truth, "Whether a key stops the sentence and counts.", "案内の途中でもキーを受け付けるか。"),
+        may(
+            "no_input",
+            Value::Map(&crate::program::NO_INPUT),
+            "When nothing is pressed; if left out, on in the flow's own language.",
+            "何も押されないとき。書かなければ既定の言語で進みます。",
+        ),
+        may(
+            "bad_key",
+            Value::Map(&crate::program::BAD_KEY),
+            "When a key is pressed that means nothing here.",
+            "使えないキーが押されたとき。",
+        ),
+    ],
+    rest: None,
+};
 
 /// Languages speak one after the other: each has its turn before silence counts.
 const AFTER: Duration = Duration::from_secs(5);

@@ -5,10 +5,11 @@
 //! what the caller typed; it goes to that one house and nowhere else.
 
 use super::{By, Given, Go, Sketch, Way};
-use crate::decode::{Fields, is_name, missing};
+use crate::decode::{Fields, is_name, missing, noun};
 use crate::problem::{At, Problems, Spot};
 use crate::program::{Defaults, VARIABLES_MAX, is_none, reserved};
 use crate::run::{Answered, Ask, Caller, Heard, Scene, Sent};
+use crate::schema::{NAME, Shape, Value as Said, may, must};
 use crate::speech::Speech;
 use crate::tree::{Key, Node, shown};
 use model::{Instant, LookupId, PromptId, Redacted, StepId};
@@ -26,6 +27,47 @@ const ENTRIES_MAX: usize = 16;
 const CALLER: &str = "caller";
 /// How an example call says that the lookup fails: no answer can be called so.
 pub(crate) const FAILED: &str = "failed";
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "lookup",
+    en: "Asks another house and goes where its answer says.",
+    ja: "ほかのシステムに問い合わせ、回答に応じて進みます。",
+    words: &[must("lookup", Said::Map(&BODY), "What is asked.", "問い合わせの内容。")],
+    rest: None,
+};
+
+const BODY: Shape = Shape {
+    name: "lookup/body",
+    en: "Which house, what is sent, and where each answer leads.",
+    ja: "問い合わせ先、送る内容、回答ごとの行き先。",
+    words: &[
+        must("at", Said::Name(noun::LOOKUP), "An entry of config/lookups.yaml.", "config/lookups.yaml の名前。"),
+        may(
+            "send",
+            Said::Each(NAME, &Said::Text),
+            "What is sent: a word, or a variable as \"{ticket}\".",
+            "送る内容。言葉か、\"{ticket}\" のような変数。",
+        ),
+        may("timeout", Said::Time, "For how long the caller waits, every attempt included.", "待つ時間（再試行を含みます）。"),
+        must("say", crate::speech::SAY, "What is heard while it runs.", "問い合わせ中の案内文。"),
+        may("music", Said::Name(noun::MUSIC), "What plays after that.", "そのあとに流す音楽。"),
+        must(
+            "answers",
+            Said::Each(NAME, &Said::Name(noun::STEP)),
+            "Words of the answer, and where each leads.",
+            "回答の言葉と、それぞれの行き先。",
+        ),
+        may(
+            "keep",
+            Said::Each(NAME, &Said::List(&Said::Text)),
+            "What else of the answer is remembered, and the words that it can be.",
+            "回答のうち記憶する項目と、その取りうる言葉。",
+        ),
+        may("failed", Said::Name(noun::STEP), "When no answer comes that can be used.", "使える回答がないときの行き先。"),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

@@ -7,11 +7,74 @@ use crate::decode::{Fields, missing, noun, unknown};
 use crate::problem::{At, Problems};
 use crate::program::{BadKey, Defaults, NoInput, Set};
 use crate::run::{Caller, Heard, Note, Scene};
+use crate::schema::{KEY, Shape, Value, may, must};
 use crate::speech::Speech;
 use crate::tree::{Key, Node, What};
 use model::{Digit, Instant, KeyMeaning, StepId};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "menu",
+    en: "Says what can be pressed, waits for a key, and goes on.",
+    ja: "選択肢を案内し、キーが押されるのを待って進みます。",
+    words: &[must("menu", Value::Map(&BODY), "The menu.", "メニューの内容。")],
+    rest: None,
+};
+
+const BODY: Shape = Shape {
+    name: "menu/body",
+    en: "A menu: what is said, and where each key leads.",
+    ja: "メニュー。案内文と、各キーの行き先。",
+    words: &[
+        must("say", crate::speech::SAY, "What is said; it names every key.", "案内文。すべてのキーを読み上げます。"),
+        must(
+            "keys",
+            Value::Each(KEY, &Value::Either(&[Value::Name(noun::STEP), Value::Map(&CHOICE)])),
+            "Where each key leads: \"0\" to \"9\" in quotes, star, hash.",
+            "各キーの行き先。\"0\" から \"9\"（引用符付き）、star（米印）、hash（シャープ）。",
+        ),
+        may("next", Value::Name(noun::STEP), "Where keys lead that do not say it themselves.", "行き先を書かなかったキーの行き先。"),
+        may(
+            "list",
+            Value::Truth,
+            "A closed list of like things: more than four choices are fine.",
+            "同じ種類の一覧。選択肢が 4 個を超えても注意されません。",
+        ),
+        may(
+            "barge_in",
+            Value::Truth,
+            "Whether a key stops the sentence and counts; it does, if left out.",
+            "案内の途中でもキーを受け付けるか。書かなければ受け付けます。",
+        ),
+        may(
+            "no_input",
+            Value::Map(&crate::program::NO_INPUT),
+            "When nothing is pressed; inherited from defaults.",
+            "何も押されないとき。書かなければ defaults に従います。",
+        ),
+        may(
+            "bad_key",
+            Value::Map(&crate::program::BAD_KEY),
+            "When a key is pressed that means nothing here; inherited from defaults.",
+            "使えないキーが押されたとき。書かなければ defaults に従います。",
+        ),
+    ],
+    rest: None,
+};
+
+const CHOICE: Shape = Shape {
+    name: "menu/key",
+    en: "Where a key leads, and what is remembered.",
+    ja: "キーの行き先と、覚えておくこと。",
+    words: &[
+        may("next", Value::Name(noun::STEP), "Where the key leads.", "キーの行き先。"),
+        may("set", Value::Map(&crate::program::SET), "What is remembered about the caller.", "お客様について覚えておくこと。"),
+        may("repeat", Value::Truth, "Says the menu again.", "メニューをもう一度流します。"),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
@@ -196,7 +259,7 @@ fn read_keys(node: &Node, next: Option<&At<StepId>>, problems: &mut Problems) ->
         }
     }
     if keys.is_empty() && whole {
-        let (en, ja) = ("a menu without keys; use `say`", "キーのない menu です。say を使ってください。");
+        let (en, ja) = ("a menu without keys; use `say`", "menu にキーがひとつもありません。案内だけなら say を使ってください。");
         problems.error(node.at, "empty_menu", en, ja).help("say: welcome");
         return None;
     }

@@ -2,7 +2,7 @@
 //!
 //! A step's file holds a `Step` (what was written) and a `State` (what one caller has done there), and answers for itself:
 //! `read` decodes it, `sketch` lays open what it says and where it leads so that every check and every sum works on it,
-//! `enter`, `hear`, `due` and `timeout` run it.
+//! `enter`, `hear`, `due` and `timeout` run it. Its `SHAPE` tells editors its words.
 
 use crate::decode::Fields;
 use crate::problem::{At, Problems, Spot};
@@ -21,6 +21,9 @@ macro_rules! steps {
 
         /// The words that say what a step does.
         pub(crate) const WORDS: [&str; [$(stringify!($word)),*].len()] = [$(stringify!($word)),*];
+
+        /// What each of them may say, for editors.
+        pub(crate) const SHAPES: [&crate::schema::Shape; WORDS.len()] = [$(&$word::SHAPE),*];
 
         /// One step, as written.
         #[expect(non_camel_case_types, reason = "the word in the file is the variant: one word, one thing")]

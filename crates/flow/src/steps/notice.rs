@@ -5,12 +5,36 @@
 //! counts it: whoever sets one is told how much longer everybody waits.
 
 use super::{By, Go, Sketch, Way};
-use crate::decode::{Fields, missing};
+use crate::decode::{Fields, missing, noun};
 use crate::problem::{At, Problems};
 use crate::program::Defaults;
 use crate::run::{Caller, Heard, Note, Scene};
+use crate::schema::{Shape, Value, may, must};
 use crate::tree::{Key, Node};
 use model::{Instant, KeyMeaning, SlotId, StepId};
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "notice",
+    en: "Speaks what the duty officer has set, if anything.",
+    ja: "当番の人が設定したお知らせがあれば、読み上げます。",
+    words: &[
+        must("notice", Value::Map(&BODY), "Which notice.", "どのお知らせか。"),
+        must("next", Value::Name(noun::STEP), "Where the call goes from here.", "次のステップ。"),
+    ],
+    rest: None,
+};
+
+const BODY: Shape = Shape {
+    name: "notice/body",
+    en: "The place that a notice is set for.",
+    ja: "お知らせの置き場所。",
+    words: &[
+        must("slot", Value::Text, "Its name: toritsugi notice set NAME ..", "その名前。toritsugi notice set 名前 .. で設定します。"),
+        may("barge_in", Value::Truth, "Whether a key press stops it.", "キーで止められるか。"),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

@@ -7,11 +7,12 @@ use super::menu::digit;
 use super::{By, End, Go, Sketch, Way};
 use crate::announce::Announce;
 use crate::claim::Claim;
-use crate::decode::{Fields, missing};
+use crate::decode::{Fields, missing, noun};
 use crate::facts::Facts;
 use crate::problem::{At, Problems};
 use crate::program::{Defaults, Outcomes, Set, priority};
 use crate::run::{Ask, Caller, Heard, Note, Scene};
+use crate::schema::{KEY, Shape, Value, may, must};
 use crate::tree::{Key, Node, What};
 use model::{Digit, Instant, KeyMeaning, PromptId, QueueEnd, QueueFacts, StepId};
 use std::collections::BTreeMap;
@@ -21,6 +22,133 @@ use std::time::Duration;
 const ENTRIES_MAX: usize = 32;
 /// The first number of the rungs of `instead`, behind those of `waited`.
 const INSTEAD: u32 = 64;
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "queue",
+    en: "Waits for a person, with music, and with words now and then.",
+    ja: "音楽と案内を流しながら、担当者を待ちます。",
+    words: &[
+        must("queue", Value::Name(noun::QUEUE), "Which queue of config/queues.yaml.", "config/queues.yaml のどの待ち列か。"),
+        may("needs", Value::Map(&crate::claim::NEEDS), "Skills asked for on top of the queue's own.", "待ち列の条件に加えて求める技能。"),
+        may(
+            "priority",
+            Value::OneOf(&crate::program::CLASSES),
+            "The caller counts as of this class here at least.",
+            "ここでの優先度（下限）。",
+        ),
+        may("bonus", Value::Time, "Time that counts as waited already, within the class.", "同じ優先度の中で、すでに待ったとみなす時間。"),
+        may("except", Value::List(&Value::Name(noun::AGENT)), "Agents who are not to be asked.", "呼び出さない担当者。"),
+        may("last_agent", Value::Time, "For how long the agent who served this caller last is waited for.", "前回の担当者を待つ時間。"),
+        may("while_waiting", Value::Map(&WAITING), "What is heard and can be pressed meanwhile.", "お待ちの間の音楽、案内、キー。"),
+        may(
+            "outcomes",
+            Value::Map(&OUTCOMES),
+            "Where the call goes when nobody can serve it, or it has waited long.",
+            "担当できないときや、長くお待ちのときの行き先。",
+        ),
+        may(
+            "instead",
+            Value::List(&Value::Map(&IF_THEN)),
+            "How the queue must stand for a caller to go elsewhere at once.",
+            "待ち列の状況によって、並ばずに別へ進む条件。",
+        ),
+    ],
+    rest: None,
+};
+
+const WAITING: Shape = Shape {
+    name: "queue/while_waiting",
+    en: "What is heard and can be pressed while waiting.",
+    ja: "お待ちの間の音楽、案内、キー。",
+    words: &[
+        may("music", Value::Name(noun::MUSIC), "The music.", "音楽。"),
+        may("announce", Value::List(&Value::Map(&crate::announce::SHAPE)), "What is said now and then.", "ときどき流す案内。"),
+        may(
+            "keys",
+            Value::Each(KEY, &Value::Either(&[Value::Name(noun::STEP), Value::Map(&QUEUE_KEY)])),
+            "Where keys lead; the place is kept.",
+            "キーの行き先。順番はそのままです。",
+        ),
+    ],
+    rest: None,
+};
+
+const QUEUE_KEY: Shape = Shape {
+    name: "queue/key",
+    en: "Where a key leads, and from when on.",
+    ja: "キーの行き先と、使えるようになるまでの時間。",
+    words: &[
+        must("next", Value::Name(noun::STEP), "Where the key leads.", "キーの行き先。"),
+        may("after", Value::Time, "From when on it counts.", "使えるようになるまでの時間。"),
+        may("set", Value::Map(&crate::program::SET), "What is remembered about the caller.", "お客様について覚えておくこと。"),
+    ],
+    rest: None,
+};
+
+const OUTCOMES: Shape = Shape {
+    name: "queue/outcomes",
+    en: "Where the call goes when nobody can serve it, or it has waited long.",
+    ja: "担当できないときや、長くお待ちのときの行き先。",
+    words: &[
+        may(
+            "nobody_logged_in",
+            Value::Name(noun::STEP),
+            "When no agent of the queue is signed in.",
+            "担当者が誰もログインしていないとき。",
+        ),
+        may("full", Value::Name(noun::STEP), "When the queue is full.", "待ち列がいっぱいのとき。"),
+        may(
+            "closed",
+            Value::Name(noun::STEP),
+            "When the queue is taken out of the files while people wait in it; as nobody_logged_in, if left out.",
+            "お待ちの間に待ち列がなくなったとき。書かなければ nobody_logged_in と同じです。",
+        ),
+        may(
+            "waited",
+            Value::List(&Value::Map(&RUNG)),
+            "Where the call goes after a wait; each rung once per caller.",
+            "一定時間お待ちになったときの行き先。お客様ひとりにつき一度だけです。",
+        ),
+    ],
+    rest: None,
+};
+
+const RUNG: Shape = Shape {
+    name: "queue/waited",
+    en: "Where the call goes after a wait.",
+    ja: "一定時間お待ちになったときの行き先。",
+    words: &[
+        must("longer_than", Value::Time, "How long.", "待ち時間。"),
+        may("if", Value::Map(&RUNG_IF), "Only for some callers.", "対象を限る条件。"),
+        must("next", Value::Name(noun::STEP), "Where the call goes then.", "そのときの行き先。"),
+    ],
+    rest: None,
+};
+
+const RUNG_IF: Shape = Shape {
+    name: "queue/waited/if",
+    en: "Only for callers of one class.",
+    ja: "対象の優先度。",
+    words: &[may("priority", Value::OneOf(&crate::program::CLASSES), "The class.", "優先度。")],
+    rest: None,
+};
+
+const IF_THEN: Shape = Shape {
+    name: "queue/instead",
+    en: "Where the call goes at once when the queue stands so.",
+    ja: "待ち列がこの状況なら、すぐに進む行き先。",
+    words: &[
+        must(
+            "if",
+            Value::Map(&crate::facts::SHAPE),
+            "How the queue must stand; all of it must hold.",
+            "待ち列の状況。すべて当てはまるとき。",
+        ),
+        must("next", Value::Name(noun::STEP), "Where the call goes then.", "そのときの行き先。"),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

@@ -8,8 +8,23 @@ use crate::problem::Problems;
 use crate::program::Defaults;
 use crate::rules::{self, Pick, Real, Rule};
 use crate::run::{Ask, Caller, Heard, Scene};
+use crate::schema::{Shape, Value, must};
 use crate::tree::{Key, Node};
 use model::{Instant, QueueFacts};
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "rules",
+    en: "Goes on by the first rule that is true.",
+    ja: "最初に当てはまった規則に従って進みます。",
+    words: &[must(
+        "rules",
+        Value::List(&Value::Map(&rules::SHAPE)),
+        "The rules, the last one for everybody: { otherwise: general }.",
+        "規則。最後のひとつは全員に当てはまるもの（{ otherwise: general }）にします。",
+    )],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

@@ -3,13 +3,26 @@
 //! `{ say: welcome, next: language }`. A key press goes on at once, unless `barge_in: false`.
 
 use super::{By, Go, Sketch, Way};
-use crate::decode::Fields;
+use crate::decode::{Fields, noun};
 use crate::problem::{At, Problems};
 use crate::program::Defaults;
 use crate::run::{Caller, Heard, Note, Scene};
+use crate::schema::{Shape, Value, must};
 use crate::speech::Speech;
 use crate::tree::{Key, Node};
 use model::{Instant, KeyMeaning, StepId};
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "say",
+    en: "Speaks, then goes on.",
+    ja: "案内文を流して、次に進みます。",
+    words: &[
+        must("say", crate::speech::SAY, "What is said.", "流す案内文。"),
+        must("next", Value::Name(noun::STEP), "Where the call goes from here.", "次に進むステップ。"),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

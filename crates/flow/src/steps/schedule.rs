@@ -4,12 +4,32 @@
 
 use super::{By, Go, Sketch, Way};
 use crate::calendar::Hours;
-use crate::decode::Fields;
+use crate::decode::{Fields, noun};
 use crate::problem::{At, Problems};
 use crate::program::Defaults;
 use crate::run::{Caller, Heard, Scene};
+use crate::schema::{Shape, Value, may, must};
 use crate::tree::{Key, Node};
 use model::{Instant, ScheduleId, StepId};
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "schedule",
+    en: "Goes on by the calendar.",
+    ja: "受付時間によって行き先を変えます。",
+    words: &[
+        must("schedule", Value::Name(noun::SCHEDULE), "Which schedule of config/calendar.yaml.", "config/calendar.yaml のどの受付時間か。"),
+        must("open", Value::Name(noun::STEP), "Where the call goes while it is open.", "受付時間内の行き先。"),
+        may(
+            "holiday",
+            Value::Name(noun::STEP),
+            "Where it goes while it is open on a national holiday; as when open, if left out.",
+            "祝日の受付時間内の行き先。書かなければ open と同じです。",
+        ),
+        must("closed", Value::Name(noun::STEP), "Where it goes while it is closed.", "受付時間外の行き先。"),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

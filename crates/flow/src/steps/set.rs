@@ -4,12 +4,25 @@
 //! a caller types gets in here. `rules` tests it, and `{ward}` in a line's name stands for it.
 
 use super::{By, Go, Sketch, Way};
-use crate::decode::Fields;
+use crate::decode::{Fields, noun};
 use crate::problem::{At, Problems};
 use crate::program::{Defaults, Set};
 use crate::run::{Caller, Heard, Scene};
+use crate::schema::{Shape, Value, must};
 use crate::tree::{Key, Node, What};
 use model::{Instant, StepId};
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "set_step",
+    en: "Remembers something about the caller, and goes on at once.",
+    ja: "お客様について覚えておき、すぐ次に進みます。",
+    words: &[
+        must("set", Value::Map(&crate::program::SET), "What is remembered.", "覚えておくこと。"),
+        must("next", Value::Name(noun::STEP), "Where the call goes from here.", "次に進むステップ。"),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

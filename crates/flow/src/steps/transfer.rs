@@ -4,10 +4,11 @@
 //! Whoever comes from a queue keeps the place meanwhile: a line that is busy, silent or full costs nobody anything.
 
 use super::{By, End, Go, Sketch, Way};
-use crate::decode::{Fields, missing};
+use crate::decode::{Fields, missing, noun};
 use crate::problem::{At, Problems};
 use crate::program::{Defaults, Unreached};
 use crate::run::{Ask, Caller, Heard, Scene};
+use crate::schema::{Shape, Value, may, must};
 use crate::speech::{Speech, Spoken};
 use crate::target::Target;
 use crate::tree::{Key, Node};
@@ -18,6 +19,59 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Shorter than this, nobody reaches the telephone.
 const TIMEOUT_MIN: Duration = Duration::from_secs(5);
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "transfer",
+    en: "Puts the caller through to a line outside.",
+    ja: "外の回線に転送します。",
+    words: &[must(
+        "transfer",
+        Value::Map(&BODY),
+        "Where to, and what happens if nobody is reached.",
+        "転送先と、つながらないときの行き先。",
+    )],
+    rest: None,
+};
+
+const BODY: Shape = Shape {
+    name: "transfer/body",
+    en: "A line of config/lines.yaml, and what happens if nobody is reached.",
+    ja: "config/lines.yaml の回線と、つながらないときの行き先。",
+    words: &[
+        must(
+            "to",
+            Value::Text,
+            "The line; a gap is filled by what was remembered: \"ward/{ward}\".",
+            "回線の名前。覚えておいた言葉で変わる部分は \"ward/{ward}\" のように書きます。",
+        ),
+        must(
+            "kind",
+            Value::OneOf(&["warm", "blind"]),
+            "warm: the other side hears what it is about and accepts with 1; blind: it rings and connects.",
+            "warm: 相手に用件を伝え、1 を押してもらってからつなぎます。blind: そのままつなぎます。",
+        ),
+        may("brief", crate::speech::SAY, "What the other side of a warm transfer hears first.", "warm のとき、相手に先に聞かせる案内文。"),
+        may("timeout", Value::Time, "How long the other side may take.", "相手を待つ時間。"),
+        may("music", Value::Name(noun::MUSIC), "What the caller hears meanwhile.", "お待ちの間の音楽。"),
+        may("busy", Value::Name(noun::STEP), "Where the call goes when the line is busy.", "話し中のときの行き先。"),
+        may("no_answer", Value::Name(noun::STEP), "Where it goes when nobody answers.", "応答がないときの行き先。"),
+        may("refused", Value::Name(noun::STEP), "Where it goes when the other side refuses.", "断られたときの行き先。"),
+        may(
+            "at_capacity",
+            Value::Name(noun::STEP),
+            "Where it goes when all places of the line are taken.",
+            "回線がすべて使われているときの行き先。",
+        ),
+        may(
+            "failed",
+            Value::Name(noun::STEP),
+            "Where it goes when the call cannot be made; on_error, if left out.",
+            "電話をかけられないときの行き先。書かなければ on_error に進みます。",
+        ),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {

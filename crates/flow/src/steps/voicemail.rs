@@ -4,10 +4,11 @@
 //! is kept. A box that is full, or a disk that is, refuses before the beep and leads to `failed`: no message is thrown away for another.
 
 use super::{By, End, Go, Sketch, Way};
-use crate::decode::{Fields, missing};
+use crate::decode::{Fields, missing, noun};
 use crate::problem::{At, Problems};
 use crate::program::Defaults;
 use crate::run::{Ask, Caller, Heard, Note, Scene};
+use crate::schema::{Shape, Value, may, must};
 use crate::speech::Speech;
 use crate::tree::{Key, Node};
 use model::{Digit, Instant, KeyMeaning, MailboxId, StepId};
@@ -24,6 +25,37 @@ const SILENCE: Duration = Duration::from_secs(10);
 const SILENCE_MIN: Duration = Duration::from_secs(3);
 /// The box is asked, the beep sounds, the file is closed: far less than this, on top of the message.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// Its words, for editors.
+pub(crate) const SHAPE: Shape = Shape {
+    name: "voicemail",
+    en: "Takes a message into a box.",
+    ja: "伝言を録音して、伝言箱に入れます。",
+    words: &[
+        must("voicemail", Value::Map(&BODY), "The message.", "伝言の内容。"),
+        must("next", Value::Name(noun::STEP), "Where the call goes once a message was left.", "録音できたあとの行き先。"),
+    ],
+    rest: None,
+};
+
+const BODY: Shape = Shape {
+    name: "voicemail/body",
+    en: "Which box, for how long, and what is said before the beep.",
+    ja: "どの伝言箱に、何分まで。発信音の前の案内文。",
+    words: &[
+        must("box", Value::Text, "The folder of the messages: letters, figures, - and _.", "伝言箱の名前。半角の英数字、-、_ で書きます。"),
+        must("say", crate::speech::SAY, "What is said before the beep.", "発信音の前の案内文。"),
+        may("max", Value::Time, "The longest message.", "録音の上限。"),
+        may("silence", Value::Time, "After so long a silence the message is over.", "これだけ黙ると録音を終えます。"),
+        may(
+            "failed",
+            Value::Name(noun::STEP),
+            "When nothing can be recorded: no room, or nothing was said.",
+            "録音できないとき（空きがない、何も話されないなど）の行き先。",
+        ),
+    ],
+    rest: None,
+};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
@@ -165,7 +197,7 @@ fn between(
 
 /// A word that looks as if somebody were told, and nobody is, would be found out by a caller who waits for days.
 fn nobody_is_notified(fields: &mut Fields<'_>, problems: &mut Problems) {
-    let Some((key, _)) = fields.entry("notify") else { return };
+    let Some(key) = fields.refused("notify") else { return };
     let en =
         "nobody is told by mail yet; whoever is on duty sees new messages in toritsugi_voicemail_unheard and by `toritsugi voicemail list`";
     let ja = "メールなどの通知はまだありません。新しい伝言は toritsugi_voicemail_unheard と toritsugi voicemail list で分かります。";

@@ -1,7 +1,10 @@
 //! Menus: what callers press, where they press nothing, and sentences that were missing.
 
-use super::{Entry, Of};
+use super::{Entry, Of, seconds};
 use model::Event;
+
+/// Ways to people in seconds: fine where budgets end (30 s, 75 s).
+const WAYS: &[f64] = &[5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 50.0, 60.0, 75.0, 90.0, 120.0, 180.0, 300.0];
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
@@ -26,6 +29,20 @@ pub(super) const TABLE: &[Entry] = &[
             count: |event, tell| {
                 if let Event::NoInput { .. } = event {
                     tell(&[], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "menu_to_human_seconds",
+        help: "From the first sentence to a queue or a line, as `toritsugi check` reckons it: pressing, silent, or mixed. Above the flow's budget: \
+               a sentence has become longer, or callers do not find their key.",
+        labels: &["flow", "how"],
+        of: Of::Spread {
+            bounds: WAYS,
+            observe: |event, tell| {
+                if let Event::HandedToPeople { flow, manner, took, .. } = event {
+                    tell(&[flow.as_str(), &manner.to_string()], seconds(*took));
                 }
             },
         },
