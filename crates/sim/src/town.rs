@@ -155,7 +155,7 @@ meeting: { code: 4, label: { ja: 会議, en: Meeting } }
 "#;
 
 /// Whom a flow of the town may ask: `sim::House` says what they do.
-const LOOKUPS: &str = "register: { url: \"http://127.0.0.1:8090/\", caller_number: true }\nstranger: { url: \"http://127.0.0.1:8091/\" }\n";
+const LOOKUPS: &str = "register: { url: \"http://127.0.0.1:8090/\", caller_number: true }\n";
 
 const CALENDAR: &str = r#"
 timezone: Asia/Tokyo

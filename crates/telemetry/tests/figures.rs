@@ -155,6 +155,7 @@ fn busy() -> Metrics {
     day().iter().for_each(|event| metrics.note(event));
     metrics.snapshot(&board());
     metrics.files(telemetry::Files { refused: true, rolled_back: false });
+    metrics.boxes(&[(MailboxId::from("general"), 3)].into());
     metrics.worker(0, &worker());
     metrics.worker(1, &WorkerStats::default());
     metrics
@@ -229,6 +230,15 @@ fn the_page_parses_and_every_metric_says_what_it_means() {
 }
 
 #[test]
+fn messages_that_wait_are_seen_by_box_and_a_box_that_is_no_more_leaves_the_board() {
+    let metrics = busy();
+    let unheard = |metrics: &Metrics| read(&metrics.render()).figure("toritsugi_voicemail_unheard", &[("box", "general")]);
+    assert_eq!(unheard(&metrics), Some(3.0));
+    metrics.boxes(&BTreeMap::new());
+    assert_eq!(unheard(&metrics), None);
+}
+
+#[test]
 fn a_callers_number_is_nowhere_not_even_masked() {
     let page = busy().render();
     let masked = Redacted::new(CALLER).to_string();
@@ -236,8 +246,10 @@ fn a_callers_number_is_nowhere_not_even_masked() {
     let labels: BTreeSet<String> = read(&page).rows.keys().flat_map(|(_, labels)| labels.keys().cloned()).collect();
     let known = [
         "answered",
+        "box",
         "class",
         "direction",
+        "end",
         "expired",
         "flow",
         "how",
@@ -245,6 +257,7 @@ fn a_callers_number_is_nowhere_not_even_masked() {
         "lang",
         "le",
         "line",
+        "lookup",
         "meaning",
         "method",
         "number",

@@ -728,7 +728,7 @@ mod tests {
 
     #[test]
     fn whoever_walks_leaves_a_message_or_finds_the_box_full() {
-        let left = walked_small("voicemail", "2\n#\n");
+        let left = walked_small("voicemail", "2\nw5\n#\n");
         assert!(left.contains("beep! a message is recorded in the box general, for 120 s at most"), "{left}");
         assert!(left.contains("the message is kept") && left.contains("  thanks  "), "{left}");
         assert!(walked_small("voicemail", "2\nw5\nfull\n").contains("  sorry  "));

@@ -82,7 +82,7 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<LookupId, L
         let method = fields.take("method").and_then(|n| n.one_of(&methods, problems)).unwrap_or(LookupMethod::Post);
         let timeout = fields.take("timeout").map_or(TIMEOUT, |n| attempt(n, problems));
         let retries = fields.take("retries").and_then(|n| n.whole(0, RETRIES_MAX, problems)).unwrap_or(0);
-        let allow = fields.take("allow").map_or_else(loopback, |n| n.items().iter().filter_map(|n| net(n, problems)).collect());
+        let allow = fields.take("allow").map_or_else(loopback, |n| nets(n, problems));
         let secret = fields.take("secret").and_then(|n| n.text(problems)).filter(|text| is_plain(text.value, text.at, problems));
         let caller_number = fields.take("caller_number").and_then(|n| n.truth(problems)).unwrap_or(false);
         fields.finish(problems);
@@ -108,6 +108,16 @@ pub(crate) fn is_plain(name: &str, at: Spot, problems: &mut Problems) -> bool {
 /// What is asked when nothing is allowed: this machine only.
 fn loopback() -> Vec<Net> {
     vec![Net { addr: Ipv4Addr::new(127, 0, 0, 0).into(), prefix: 8 }]
+}
+
+/// `[10.0.0.0/8]`. An empty list would be a lookup that never asks anybody.
+fn nets(node: &Node, problems: &mut Problems) -> Vec<Net> {
+    if node.items().is_empty() {
+        let (en, ja) =
+            ("nothing is allowed: this lookup could ask nobody", "許可するネットワークがありません。どこにも問い合わせできません。");
+        problems.error(node.at, "nothing_listed", en, ja).help("allow: [127.0.0.0/8]");
+    }
+    node.items().iter().filter_map(|node| net(node, problems)).collect()
 }
 
 fn net(node: &Node, problems: &mut Problems) -> Option<Net> {
