@@ -25,6 +25,7 @@ mod diagram;
 mod draft;
 mod examples;
 mod facts;
+mod plural;
 mod problem;
 mod program;
 mod prompts;
