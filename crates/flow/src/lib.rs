@@ -25,6 +25,7 @@ mod diagram;
 mod draft;
 mod examples;
 mod facts;
+mod holidays;
 mod plural;
 mod problem;
 mod program;

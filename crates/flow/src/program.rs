@@ -128,7 +128,8 @@ impl Flow {
     /// The languages in which callers are spoken to, the default one first.
     pub fn languages(&self) -> impl Iterator<Item = &Lang> {
         let default = &self.default_lang.value;
-        std::iter::once(default).chain(self.offer.iter().map(|lang| &lang.value).filter(move |lang| *lang != default && !self.unvoiced.contains_key(*lang)))
+        std::iter::once(default)
+            .chain(self.offer.iter().map(|lang| &lang.value).filter(move |lang| *lang != default && !self.unvoiced.contains_key(*lang)))
     }
 }
 
@@ -303,7 +304,19 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Option<Fl
         None => missing(problems, top, "steps", "steps:"),
     }
     fields.finish(problems);
-    Some(Flow { name: name?.value, at: top, note, default_lang: default_lang?, offer, unvoiced, budget, defaults, start: start?, steps, broken })
+    Some(Flow {
+        name: name?.value,
+        at: top,
+        note,
+        default_lang: default_lang?,
+        offer,
+        unvoiced,
+        budget,
+        defaults,
+        start: start?,
+        steps,
+        broken,
+    })
 }
 
 #[derive(Default)]

@@ -459,7 +459,7 @@ mod tests {
     #[test]
     fn forms_that_nobody_would_hear_are_told() {
         for (forms, code) in [
-            ("en: { one: \"One.\" }", "missing_key"),
+            ("en: { one: \"One.\" }", "missing"),
             ("en: { one: \"One.\", other: \"Many.\" }", "template"),
             ("ja: { one: \"ひとり。\", other: \"{{ ahead }}人。\" }", "form_never_used"),
             ("en: { one: \"One.\", others: \"{{ ahead }}.\" }", "unknown_key"),
