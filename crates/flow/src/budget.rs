@@ -199,7 +199,7 @@ impl<'a> Walk<'a> {
         self.trail.push(step);
         let mut worst: Option<Longest> = None;
         for way in &sketch.ways {
-            if !self.takes(way) {
+            if !self.takes(way) || self.caller == Caller::Pressing && self.is_only_for_those_who_know(&sketch, way, lang) {
                 continue;
             }
             let after = way.set.and_then(|set: &'a Set| set.lang.as_ref()).map_or(lang, |lang| &lang.value);
@@ -248,6 +248,18 @@ impl<'a> Walk<'a> {
             By::Silence => self.caller != Caller::Pressing,
             By::BadKey | By::Refused | By::Waited => false,
         }
+    }
+
+    /// A key that no sentence names, beside a named one that leads to the same step: who does not know it takes the other, and who knows it
+    /// need not listen. So it is with 0 for a person.
+    fn is_only_for_those_who_know(&self, sketch: &Sketch<'_>, way: &Way<'_>, lang: &Lang) -> bool {
+        let Some(speech) = sketch.opening else { return false };
+        let named = |by: By| match by {
+            By::Key(digit) => speech.parts.iter().any(|part| spoken_key(self.text(part, lang), digit).is_some()),
+            By::Itself | By::Silence | By::BadKey | By::Hours { .. } | By::Answer | By::Refused | By::Waited => false,
+        };
+        let other = |other: &&Way<'_>| other.to.value == way.to.value && named(other.by);
+        matches!(way.by, By::Key(_)) && way.beats.is_empty() && !named(way.by) && sketch.ways.iter().any(|way| other(&way))
     }
 
     fn time(&self, sketch: &Sketch<'_>, way: &Way<'_>, lang: &Lang) -> Duration {

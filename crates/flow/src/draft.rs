@@ -70,7 +70,7 @@ impl Draft {
     /// The words of a sentence, whether a voice or a recording says them; `None` if there is no such sentence.
     pub fn words(&self, spoken: &Spoken) -> Option<String> {
         let wording = self.prompts.get(&spoken.prompt)?.wordings.get(&spoken.lang)?;
-        Some(prompts::fill(&wording.text, spoken.value))
+        Some(wording.words(&spoken.lang, spoken.value))
     }
     /// The queues that were written, by name, whether or not the rest is right.
     pub fn queues(&self) -> impl Iterator<Item = &Queue> {
@@ -253,7 +253,7 @@ impl Draft {
 
     /// The languages of the whole city.
     pub(crate) fn languages(&self) -> BTreeSet<&Lang> {
-        self.flows.values().flat_map(Flow::languages).collect()
+        self.flows.values().flat_map(Flow::offered).collect()
     }
 }
 

@@ -492,7 +492,7 @@ impl Reader<'_> {
     fn skills(&self) -> BTreeSet<&str> {
         let had = self.draft.agents.values().flat_map(|entry| entry.agent.skills.keys().map(Skill::as_str));
         let asked = self.draft.queues().flat_map(|queue| queue.needs.iter().map(|need| need.skill.as_str()));
-        let spoken = self.flow.languages().map(|lang| lang.as_str().split('-').next().unwrap_or_default());
+        let spoken = self.flow.offered().map(|lang| lang.as_str().split('-').next().unwrap_or_default());
         had.chain(asked).chain(spoken).collect()
     }
 
@@ -675,8 +675,8 @@ impl Reader<'_> {
 
     fn lang(&self, node: &Node, problems: &mut Problems) -> Option<Lang> {
         let lang = node.name::<Lang>(problems)?;
-        if self.flow.languages().all(|offered| *offered != lang.value) {
-            let known = self.flow.languages().map(Lang::as_str);
+        if self.flow.offered().all(|offered| *offered != lang.value) {
+            let known = self.flow.offered().map(Lang::as_str);
             unknown(problems, lang.at, "unknown_language", noun::LANGUAGE, lang.value.as_str(), known);
         }
         Some(lang.value)

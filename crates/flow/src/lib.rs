@@ -26,6 +26,8 @@ mod diagram;
 mod draft;
 mod examples;
 mod facts;
+mod holidays;
+mod plural;
 mod problem;
 mod program;
 mod prompts;

@@ -50,6 +50,12 @@ const LANGUAGES: Shape = Shape {
     words: &[
         must("default", Value::Name(noun::LANGUAGE), "For whoever has not chosen.", "選ばなかった方の言語。"),
         may("offer", Value::List(&Value::Name(noun::LANGUAGE)), "All that can be chosen.", "選べる言語すべて。"),
+        may(
+            "unvoiced",
+            Value::Each(crate::schema::LANG, &Value::Name(noun::STEP)),
+            "Languages that nothing speaks, and the queue that takes whoever chooses one.",
+            "音声のない言語と、選んだ方をお受けする待ち列のステップ。",
+        ),
     ],
     rest: None,
 };
@@ -177,6 +183,8 @@ pub struct Flow {
     /// The language of a caller who has not chosen.
     pub(crate) default_lang: At<Lang>,
     pub(crate) offer: Vec<At<Lang>>,
+    /// Languages that are offered though nothing speaks them, and the queue that takes whoever chooses one.
+    pub(crate) unvoiced: BTreeMap<Lang, At<StepId>>,
     pub(crate) budget: Budget,
     pub(crate) defaults: Defaults,
     pub(crate) start: At<StepId>,
@@ -270,10 +278,15 @@ impl Flow {
     pub fn note(&self) -> &str {
         &self.note
     }
-    /// The languages that callers may choose, the default one first.
+    /// The languages that callers may choose, the default one first, those without a voice last.
+    pub fn offered(&self) -> impl Iterator<Item = &Lang> {
+        self.languages().chain(self.unvoiced.keys())
+    }
+    /// The languages in which callers are spoken to, the default one first.
     pub fn languages(&self) -> impl Iterator<Item = &Lang> {
         let default = &self.default_lang.value;
-        std::iter::once(default).chain(self.offer.iter().map(|lang| &lang.value).filter(move |lang| *lang != default))
+        std::iter::once(default)
+            .chain(self.offer.iter().map(|lang| &lang.value).filter(move |lang| *lang != default && !self.unvoiced.contains_key(*lang)))
     }
 }
 
@@ -407,7 +420,7 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Option<Fl
         }
     };
     let note = fields.take("note").and_then(|n| n.text(problems)).map(|t| t.value.to_owned()).unwrap_or_default();
-    let (default_lang, offer) = read_languages(&mut fields, top, problems);
+    let Languages { default_lang, offer, unvoiced } = read_languages(&mut fields, top, problems);
     let budget = fields.entry("budget").map(|(key, n)| read_budget(key, n, problems)).unwrap_or_default();
     let defaults = read_defaults(&mut fields, top, default_lang.clone(), problems);
     let start = match fields.take("start") {
@@ -449,16 +462,36 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Option<Fl
         None => missing(problems, top, "steps", "steps:"),
     }
     fields.finish(problems);
-    Some(Flow { name: name?.value, at: top, note, default_lang: default_lang?, offer, budget, defaults, start: start?, steps, broken })
+    Some(Flow {
+        name: name?.value,
+        at: top,
+        note,
+        default_lang: default_lang?,
+        offer,
+        unvoiced,
+        budget,
+        defaults,
+        start: start?,
+        steps,
+        broken,
+    })
 }
 
-fn read_languages(fields: &mut Fields<'_>, top: Spot, problems: &mut Problems) -> (Option<At<Lang>>, Vec<At<Lang>>) {
+#[derive(Default)]
+struct Languages {
+    default_lang: Option<At<Lang>>,
+    offer: Vec<At<Lang>>,
+    unvoiced: BTreeMap<Lang, At<StepId>>,
+}
+
+/// `{ default: ja, offer: [ja, en], unvoiced: { tl: interpreter } }`.
+fn read_languages(fields: &mut Fields<'_>, top: Spot, problems: &mut Problems) -> Languages {
     const EXAMPLE: &str = "languages: { default: ja, offer: [ja, en] }";
     let Some((key, node)) = fields.entry("languages") else {
         missing(problems, top, "languages", EXAMPLE);
-        return (None, Vec::new());
+        return Languages::default();
     };
-    let Some(mut languages) = Fields::of(node, key.at, problems) else { return (None, Vec::new()) };
+    let Some(mut languages) = Fields::of(node, key.at, problems) else { return Languages::default() };
     let lang = |node: &Node, problems: &mut Problems| {
         let text = node.text(problems)?;
         node.bare_truth(problems);
@@ -473,8 +506,22 @@ fn read_languages(fields: &mut Fields<'_>, top: Spot, problems: &mut Problems) -
     };
     let items = languages.take("offer").map(Node::items).unwrap_or_default();
     let offer: Vec<At<Lang>> = items.iter().take(LANGUAGES_MAX).filter_map(|item| lang(item, problems)).collect();
+    let mut unvoiced = BTreeMap::new();
+    for (key, node) in languages.take("unvoiced").and_then(|n| n.map(problems)).unwrap_or_default().iter().take(LANGUAGES_MAX) {
+        if !is_language(&key.text, key.at, problems) {
+            continue;
+        }
+        let lang = Lang::from(key.text.as_str());
+        if default.as_ref().is_some_and(|default| default.value == lang) {
+            let en = format!("{lang} is the language of the house, in which everybody is spoken to; it cannot be without a voice");
+            let ja = format!("{lang} はこのフローの標準の言語です。音声のない言語にはできません。");
+            problems.error(key.at, "house_unvoiced", en, ja);
+        } else if let Some(to) = node.name::<StepId>(problems) {
+            unvoiced.insert(lang, to);
+        }
+    }
     languages.finish(problems);
-    (default, offer)
+    Languages { default_lang: default, offer, unvoiced }
 }
 
 fn read_budget(key: &Key, node: &Node, problems: &mut Problems) -> Budget {

@@ -1,10 +1,11 @@
 //! The sentences of the city: a text per language, spoken by a voice or recorded beforehand, and the music for those who wait.
 //!
-//! A sentence may hold one changing word: `{{ position }}`, the caller's place in line, or `{{ minutes }}`, the wait. It is laid out
-//! beforehand for every value that is spoken, so that nothing has to be synthesised while somebody waits. There is no code in
-//! sentences.
+//! A sentence may hold one changing word: `{{ position }}`, the caller's place in line, `{{ ahead }}`, how many are before them, or
+//! `{{ minutes }}`, the wait; and a language may have a form of it for none, for one and for others (`plural.rs`). It is laid out
+//! beforehand for every value that is spoken, so that nothing has to be synthesised while somebody waits. There is no code in sentences.
 
 use crate::decode::{Fields, is_name, missing, noun};
+use crate::plural::Plural;
 use crate::problem::{At, Problems, Spot};
 use crate::schema::{LANG, NAME, Shape, Value, may, must};
 use crate::tree::{Key, Node, What, shown};
@@ -38,7 +39,7 @@ pub(crate) const SHAPE: Shape = Shape {
         "Music for those who wait, by its name.",
         "お待ちの間の音楽。名前を付けて書きます。",
     )],
-    rest: Some((NAME, &Value::Each(LANG, &Value::Either(&[Value::Text, Value::Map(&WORDING)])))),
+    rest: Some((NAME, &Value::Each(LANG, &Value::Either(&[Value::Text, Value::Map(&WORDING), Value::Map(&FORMS)])))),
 };
 
 const WORDING: Shape = Shape {
@@ -49,8 +50,8 @@ const WORDING: Shape = Shape {
         must(
             "text",
             Value::Text,
-            "Its words; of a recording, what it says. One changing word at most: {{ position }} or {{ minutes }}.",
-            "案内文。録音の場合はその内容。変わる言葉は {{ position }} か {{ minutes }} のどちらかひとつです。",
+            "Its words; of a recording, what it says. One changing word at most: {{ position }}, {{ ahead }} or {{ minutes }}.",
+            "案内文。録音の場合はその内容。変わる言葉は {{ position }}、{{ ahead }}、{{ minutes }} のどれかひとつです。",
         ),
         may(
             "reading",
@@ -67,6 +68,21 @@ const WORDING: Shape = Shape {
     ],
     rest: None,
 };
+
+/// A form for none, for one and for others.
+const FORMS: Shape = Shape {
+    name: "prompts/forms",
+    en: "A sentence that depends on a number.",
+    ja: "数によって変わる案内文。",
+    words: &[
+        may("none", FORM, "For none.", "0 のとき。"),
+        may("one", FORM, "For one.", "1 のとき。"),
+        must("other", FORM, "For all others, with the number in it.", "そのほかの数のとき。変わる数を書きます。"),
+    ],
+    rest: None,
+};
+
+const FORM: Value = Value::Either(&[Value::Text, Value::Map(&WORDING)]);
 
 const MUSIC_SHAPE: Shape = Shape {
     name: "prompts/music",
@@ -101,6 +117,8 @@ pub(crate) struct Wording {
     reading: Option<String>,
     /// The recordings it is joined from; none if a voice speaks it.
     files: Option<Vec<Piece>>,
+    /// What is said instead for some numbers.
+    forms: BTreeMap<Plural, Wording>,
 }
 
 /// A part of a recorded sentence.
@@ -115,6 +133,8 @@ enum Piece {
 pub(crate) enum Changing {
     /// The caller's place in line.
     Position,
+    /// How many are before them.
+    Ahead,
     /// The wait.
     Minutes,
 }
@@ -127,25 +147,40 @@ impl Changing {
         Changing::named(word.trim())
     }
     fn named(word: &str) -> Option<Changing> {
-        [Changing::Position, Changing::Minutes].into_iter().find(|changing| changing.word() == word)
+        [Changing::Position, Changing::Ahead, Changing::Minutes].into_iter().find(|changing| changing.word() == word)
     }
     pub(crate) fn word(self) -> &'static str {
         match self {
             Changing::Position => "position",
+            Changing::Ahead => "ahead",
             Changing::Minutes => "minutes",
+        }
+    }
+    /// What it is worked out from: a place is said as a place, or as the number of those before it.
+    pub(crate) fn source(self) -> Changing {
+        match self {
+            Changing::Position | Changing::Ahead => Changing::Position,
+            Changing::Minutes => Changing::Minutes,
+        }
+    }
+    /// The number that is said for a value.
+    fn count(self, value: u32) -> u32 {
+        match self {
+            Changing::Ahead => value.saturating_sub(1),
+            Changing::Position | Changing::Minutes => value,
         }
     }
     /// Every value that is spoken.
     fn values(self) -> Vec<u32> {
         match self {
-            Changing::Position => (1..=POSITION_MAX).collect(),
+            Changing::Position | Changing::Ahead => (1..=POSITION_MAX).collect(),
             Changing::Minutes => MINUTES.to_vec(),
         }
     }
     /// Where the recordings of its values lie, within a language's folder.
     fn folder(self) -> &'static str {
         match self {
-            Changing::Position => "n",
+            Changing::Position | Changing::Ahead => "n",
             Changing::Minutes => "minutes",
         }
     }
@@ -159,9 +194,9 @@ pub(crate) struct Music {
 }
 
 impl Prompt {
-    /// Its changing word, if it has one.
+    /// What its changing word is worked out from, if it has one.
     pub(crate) fn changing(&self) -> Option<Changing> {
-        self.wordings.values().find_map(|wording| Changing::of(&wording.text))
+        self.wordings.values().find_map(|wording| Changing::of(&wording.text)).map(Changing::source)
     }
     /// Whether it has no wording in a language, not even one that could not be read.
     pub(crate) fn lacks(&self, lang: &Lang) -> bool {
@@ -179,14 +214,30 @@ impl Prompt {
 }
 
 impl Wording {
+    /// Its words for a value.
+    pub(crate) fn words(&self, lang: &Lang, value: Option<u32>) -> String {
+        fill(&self.of(lang, value).text, value)
+    }
+
+    /// The form that a value takes.
+    fn of(&self, lang: &Lang, value: Option<u32>) -> &Wording {
+        let Some(count) = Changing::of(&self.text).zip(value).map(|(changing, value)| changing.count(value)) else { return self };
+        let none = (count == 0).then(|| self.forms.get(&Plural::None)).flatten();
+        none.or_else(|| self.forms.get(&Plural::of(lang, count))).unwrap_or(self)
+    }
+
     fn form(&self, lang: &Lang, value: Option<u32>) -> Form {
+        self.of(lang, value).plain(lang, value)
+    }
+
+    fn plain(&self, lang: &Lang, value: Option<u32>) -> Form {
         match &self.files {
             Some(pieces) => Form::Files(
                 pieces
                     .iter()
                     .filter_map(|piece| match piece {
                         Piece::File(file) => Some(format!("{lang}/{file}")),
-                        Piece::Value(changing) => value.map(|n| format!("{lang}/{}/{n}.wav", changing.folder())),
+                        Piece::Value(changing) => value.map(|n| format!("{lang}/{}/{}.wav", changing.folder(), changing.count(n))),
                     })
                     .collect(),
             ),
@@ -255,7 +306,7 @@ fn read_prompt(key: &Key, node: &Node, problems: &mut Problems) -> Prompt {
             continue;
         }
         let name = Lang::from(lang.text.as_str());
-        match read_wording(lang.at, value, problems) {
+        match read_wording(lang, value, problems) {
             Some(wording) => {
                 wordings.insert(name, wording);
             }
@@ -267,7 +318,7 @@ fn read_prompt(key: &Key, node: &Node, problems: &mut Problems) -> Prompt {
     let prompt = Prompt { at: key.at, wordings, broken };
     if let Some(changing) = prompt.changing() {
         let word = changing.word();
-        for wording in prompt.wordings.values().filter(|w| Changing::of(&w.text) != Some(changing)) {
+        for wording in prompt.wordings.values().filter(|w| Changing::of(&w.text).map(Changing::source) != Some(changing)) {
             let en = format!("the other languages say {{{{ {word} }}}}, this one does not");
             let ja = format!("ほかの言語には {{{{ {word} }}}} がありますが、この言語にはありません。");
             problems.warning(wording.at, "template_differs", en, ja);
@@ -276,10 +327,49 @@ fn read_prompt(key: &Key, node: &Node, problems: &mut Problems) -> Prompt {
     prompt
 }
 
-fn read_wording(lang_at: Spot, node: &Node, problems: &mut Problems) -> Option<Wording> {
+/// A text, a text with its reading or its recordings, or one of these for none, one and others.
+fn read_wording(lang: &Key, node: &Node, problems: &mut Problems) -> Option<Wording> {
+    let numbered = |(key, _): &(Key, Node)| Plural::WORDS.iter().any(|(word, _)| *word == key.text);
+    if matches!(node.what, What::Map(_)) && node.map(problems).is_some_and(|entries| entries.iter().any(numbered)) {
+        return read_forms(lang, node, problems);
+    }
+    read_form(lang.at, node, problems)
+}
+
+/// `{ none: "..", one: "..", other: "There are {{ ahead }} callers ahead of you." }`.
+fn read_forms(lang: &Key, node: &Node, problems: &mut Problems) -> Option<Wording> {
+    let mut fields = Fields::of(node, lang.at, problems)?;
+    let mut forms: BTreeMap<Plural, Wording> = BTreeMap::new();
+    for (word, plural) in Plural::WORDS {
+        let Some((key, node)) = fields.entry(word) else { continue };
+        if plural == Plural::One && !Plural::has_one(&Lang::from(lang.text.as_str())) {
+            let en = format!("{} says one and many alike: write the sentence as `other`", lang.text);
+            let ja = format!("{} では数によって文が変わりません。other だけを書いてください。", lang.text);
+            problems.warning(key.at, "form_never_used", en, ja);
+        }
+        forms.extend(read_form(key.at, node, problems).map(|wording| (plural, wording)));
+    }
+    let written = fields.has("other");
+    fields.finish(problems);
+    let Some(other) = forms.remove(&Plural::Other) else {
+        if !written {
+            missing(problems, lang.at, "other", "other: \"There are {{ ahead }} callers ahead of you.\"");
+        }
+        return None;
+    };
+    if Changing::of(&other.text).is_none() {
+        let en = "`other` has no number in it, so nothing tells the forms apart";
+        let ja = "other に変わる数がないので、文を使い分けられません。";
+        problems.error(other.at, "template", en, ja).help("other: \"There are {{ ahead }} callers ahead of you.\"");
+    }
+    Some(Wording { forms, ..other })
+}
+
+fn read_form(lang_at: Spot, node: &Node, problems: &mut Problems) -> Option<Wording> {
+    let plain = |at, text: &At<&str>| Wording { at, text: text.value.to_owned(), reading: None, files: None, forms: BTreeMap::new() };
     let What::Map(_) = node.what else {
         let text = node.text(problems)?;
-        return words(&text, problems).then(|| Wording { at: node.at, text: text.value.to_owned(), reading: None, files: None });
+        return words(&text, problems).then(|| plain(node.at, &text));
     };
     let mut fields = Fields::of(node, lang_at, problems)?;
     let text = match fields.take("text") {
@@ -302,7 +392,7 @@ fn read_wording(lang_at: Spot, node: &Node, problems: &mut Problems) -> Option<W
         let ja = format!("{{{{ {word} }}}} は text と files の両方に書くか、どちらにも書かないでください。");
         problems.error(text.at, "template_differs", en, ja).help(format!("files: [before.wav, \"{{{{ {word} }}}}\", after.wav]"));
     }
-    Some(Wording { at: text.at, text: text.value.to_owned(), reading: reading.map(|r| r.value.to_owned()), files })
+    Some(Wording { reading: reading.map(|r| r.value.to_owned()), files, ..plain(text.at, &text) })
 }
 
 /// The changing word that only one of them holds.
@@ -381,8 +471,8 @@ fn words(text: &At<&str>, problems: &mut Problems) -> bool {
         }
     }
     if !fine {
-        let en = "a sentence has one changing word at most: {{ position }} or {{ minutes }}";
-        let ja = "案内文の中で変わる言葉は {{ position }} か {{ minutes }} のどちらかひとつです。";
+        let en = "a sentence has one changing word at most: {{ position }}, {{ ahead }} or {{ minutes }}";
+        let ja = "案内文の中で変わる言葉は {{ position }}、{{ ahead }}、{{ minutes }} のどれかひとつです。";
         problems.error(text.at, "template", en, ja).help("{{ position }}");
     }
     fine
@@ -395,8 +485,10 @@ pub(crate) fn fill(text: &str, value: Option<u32>) -> String {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     // Only texts that passed `words` come here; should one fail all the same, the figure alone is better than silence.
+    let value = changing.count(value);
     let filled = match changing {
         Changing::Position => environment.render_str(text, context! { position => value }),
+        Changing::Ahead => environment.render_str(text, context! { ahead => value }),
         Changing::Minutes => environment.render_str(text, context! { minutes => value }),
     };
     filled.unwrap_or_else(|_| value.to_string())
@@ -411,6 +503,55 @@ mod tests {
         assert_eq!(fill("ただいま{{ position }}番目です。", Some(7)), "ただいま7番目です。");
         assert_eq!(fill("あと{{ minutes }}分ほどです。", Some(5)), "あと5分ほどです。");
         assert_eq!(fill("そのままお待ちください。", Some(7)), "そのままお待ちください。");
+        assert_eq!(fill("There are {{ ahead }} callers ahead of you.", Some(7)), "There are 6 callers ahead of you.");
+    }
+
+    fn prompt(yaml: &str, problems: &mut Problems) -> Option<Prompt> {
+        let file = problems.file("p.yaml");
+        let tree = crate::tree::parse(file, yaml, problems)?;
+        let (mut prompts, mut musics) = (BTreeMap::new(), BTreeMap::new());
+        read(&tree, &mut prompts, &mut musics, problems);
+        prompts.remove("place")
+    }
+
+    #[test]
+    fn each_language_says_a_place_in_its_own_forms() {
+        let yaml = "place:
+  ja: \"{{ position }}番目です。\"
+  en:
+    none: \"You are next.\"
+    one: \"One caller is ahead of you.\"
+    other: { text: \"{{ ahead }} callers are ahead of you.\", files: [\"{{ ahead }}\", ahead.wav] }
+";
+        let mut problems = Problems::default();
+        let prompt = prompt(yaml, &mut problems).unwrap();
+        assert!(problems.sorted().is_empty());
+        let said = |lang: &str, value| {
+            let lang = Lang::from(lang);
+            prompt.wordings[&lang].words(&lang, Some(value))
+        };
+        assert_eq!([1, 2, 3].map(|place| said("ja", place)), ["1番目です。", "2番目です。", "3番目です。"]);
+        let english = ["You are next.", "One caller is ahead of you.", "2 callers are ahead of you."];
+        assert_eq!([1, 2, 3].map(|place| said("en", place)), english);
+        let sentences = prompt.sentences(&PromptId::from("place"), &Lang::from("en"));
+        assert_eq!(sentences.len(), 30);
+        assert_eq!(sentences[29].form, Form::Files(vec!["en/n/29.wav".to_owned(), "en/ahead.wav".to_owned()]));
+        assert!(matches!(&sentences[1].form, Form::Text { text, .. } if text.contains("One")));
+    }
+
+    #[test]
+    fn forms_that_nobody_would_hear_are_told() {
+        for (forms, code) in [
+            ("en: { one: \"One.\" }", "missing"),
+            ("en: { one: \"One.\", other: \"Many.\" }", "template"),
+            ("ja: { one: \"ひとり。\", other: \"{{ ahead }}人。\" }", "form_never_used"),
+            ("en: { one: \"One.\", others: \"{{ ahead }}.\" }", "unknown_key"),
+        ] {
+            let mut problems = Problems::default();
+            let _ = prompt(&format!("place: {{ {forms} }}"), &mut problems);
+            let codes: Vec<_> = problems.sorted().into_iter().map(|problem| problem.code).collect();
+            assert!(codes.contains(&code), "{forms}: {codes:?}");
+        }
     }
 
     #[test]

@@ -308,6 +308,12 @@ impl Scene<'_> {
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) lang: Lang,
+    /// The language of the house.
+    house: Lang,
+    /// Languages that nothing speaks, and the queue of each.
+    unvoiced: BTreeMap<Lang, StepId>,
+    /// Has just chosen a language.
+    chose: bool,
     pub(crate) class: u8,
     /// Age zero of the wait.
     pub(crate) since: Option<Instant>,
@@ -363,17 +369,17 @@ impl Run {
     pub fn new(book: Arc<Book>, flow: &FlowName) -> Option<Run> {
         let program = book.flows.get(flow)?;
         let (step, lang) = (program.start.value.clone(), program.default_lang.value.clone());
-        let caller = Caller::new(lang, 0, BTreeSet::new(), Vec::new());
+        let caller = Caller::new(program, lang, 0, BTreeSet::new(), Vec::new());
         Some(Run { flow: flow.clone(), step, stage: Stage::Fresh, caller, failures: 0, standing: Arc::default(), book })
     }
 
     /// A caller at a position kept before; `None` if the book has no such flow. [`Heard::Started`] begins the step again.
     /// A step that the book no longer has is left by `on_error`.
     pub fn resume(book: Arc<Book>, at: Position) -> Option<Run> {
-        book.flows.get(&at.flow)?;
+        let program = book.flows.get(&at.flow)?;
         let mut path = at.path;
         path.truncate(PATH_MAX);
-        let mut caller = Caller::new(at.lang, at.class, at.rungs.into_iter().collect(), path);
+        let mut caller = Caller::new(program, at.lang, at.class, at.rungs.into_iter().collect(), path);
         (caller.variables, caller.told) = (at.variables, at.told);
         Some(Run { flow: at.flow, step: at.step, stage: Stage::Fresh, caller, failures: 0, standing: Arc::default(), book })
     }
@@ -544,6 +550,9 @@ impl Run {
                 }
             };
             hops += 1;
+            // Whoever has chosen a language without a voice is not led through menus that they cannot hear.
+            let shortcut = std::mem::take(&mut self.caller.chose).then(|| self.caller.unvoiced.get(&self.caller.lang).cloned()).flatten();
+            let to = shortcut.as_ref().unwrap_or(to);
             let Some(named) = self.program(book).and_then(|flow| flow.steps.get(to)) else {
                 go = Go::Fail;
                 continue;
@@ -572,9 +581,18 @@ impl Run {
 }
 
 impl Caller {
-    fn new(lang: Lang, class: u8, climbed: BTreeSet<(StepId, u32)>, path: Vec<String>) -> Caller {
+    fn new(flow: &Flow, lang: Lang, class: u8, climbed: BTreeSet<(StepId, u32)>, path: Vec<String>) -> Caller {
+        let unvoiced = flow.unvoiced.iter().map(|(lang, to)| (lang.clone(), to.value.clone())).collect();
+        Caller { unvoiced, house: flow.default_lang.value.clone(), ..Caller::of(lang, class, climbed, path) }
+    }
+
+    /// Of a house in which everybody is spoken to in this language.
+    fn of(lang: Lang, class: u8, climbed: BTreeSet<(StepId, u32)>, path: Vec<String>) -> Caller {
         Caller {
+            house: lang.clone(),
             lang,
+            unvoiced: BTreeMap::new(),
+            chose: false,
             class,
             since: None,
             position: None,
@@ -598,7 +616,7 @@ impl Caller {
     /// A caller without a call, for tests of one step.
     #[cfg(test)]
     pub(crate) fn for_test() -> Caller {
-        Caller::new(Lang::from("ja"), 0, BTreeSet::new(), Vec::new())
+        Caller::of(Lang::from("ja"), 0, BTreeSet::new(), Vec::new())
     }
     /// What was asked for since somebody looked last.
     #[cfg(test)]
@@ -612,6 +630,7 @@ impl Caller {
     pub(crate) fn set(&mut self, set: &Set) {
         if let Some(lang) = &set.lang {
             self.lang = lang.value.clone();
+            self.chose = true;
         }
         if let Some(class) = set.class {
             self.class = class;
@@ -704,7 +723,17 @@ impl Caller {
     }
     /// Says something to a caller who waits; false if there is nothing that could be said.
     pub(crate) fn say_waiting(&mut self, scene: &Scene<'_>, speech: &Speech, minutes: Option<u32>, keys: bool) -> bool {
-        self.say_with(scene, &[speech], minutes, keys && speech.barge_in)
+        // Words that they do not understand would only cut the music.
+        !self.is_unvoiced() && self.say_with(scene, &[speech], minutes, keys && speech.barge_in)
+    }
+    /// Whether no voice and no recording speaks the caller's language.
+    fn is_unvoiced(&self) -> bool {
+        self.unvoiced.contains_key(&self.lang)
+    }
+    /// The language in which this caller is spoken to: that of the house, where theirs has no voice. A last word that few understand is
+    /// better than silence.
+    fn voice(&self) -> &Lang {
+        if self.is_unvoiced() { &self.house } else { &self.lang }
     }
     /// Whether a changing word is part of it.
     pub(crate) fn says(&self, scene: &Scene<'_>, speech: &Speech, changing: Changing) -> bool {
@@ -719,11 +748,12 @@ impl Caller {
 
     fn say_with(&mut self, scene: &Scene<'_>, speeches: &[&Speech], minutes: Option<u32>, barge_in: bool) -> bool {
         let mut sentences = Vec::new();
+        let lang = self.voice().clone();
         for part in speeches.iter().flat_map(|speech| &speech.parts) {
             let known = match scene.book.changing.get(&part.prompt.value) {
                 None => None,
                 // A place too far back to be spoken is left out: the music is the answer.
-                Some(Changing::Position) => Some(self.position.filter(|position| (1..=POSITION_MAX).contains(position))),
+                Some(Changing::Position | Changing::Ahead) => Some(self.position.filter(|position| (1..=POSITION_MAX).contains(position))),
                 Some(Changing::Minutes) => Some(minutes.filter(|minutes| MINUTES.contains(minutes))),
             };
             let value = match known {
@@ -731,7 +761,7 @@ impl Caller {
                 Some(Some(value)) => Some(value),
                 Some(None) => continue,
             };
-            sentences.push(Spoken { prompt: part.prompt.value.clone(), lang: part.lang(&self.lang).clone(), value });
+            sentences.push(Spoken { prompt: part.prompt.value.clone(), lang: part.lang(&lang).clone(), value });
         }
         if sentences.is_empty() {
             return false;

@@ -59,7 +59,10 @@ impl Resident {
     fn at_main(key: char) -> Resident {
         let (mut resident, _) = Resident::calls(book(), common::MONDAY);
         resident.tell(Heard::Played);
-        resident.press(key);
+        // Whoever does not choose Japanese hears the first words in the language that they chose.
+        if resident.press(key).first().is_some_and(|ask| ask.starts_with("say welcome_119")) {
+            resident.tell(Heard::Played);
+        }
         resident
     }
     /// As far as a place in the nurse's queue.
@@ -162,7 +165,12 @@ fn told(ask: Ask) -> Option<String> {
 fn a_worried_caller_presses_one_and_one_and_waits_for_a_nurse() {
     let (mut caller, heard) = Resident::calls(book(), common::MONDAY);
     assert_eq!(heard, ["insist welcome_119.ja"]);
-    assert_eq!(caller.tell(Heard::Played), ["say choose_language.ja welcome_119.en choose_language.en"]);
+    assert_eq!(
+        caller.tell(Heard::Played),
+        [
+            "say choose_language.ja choose_language.en choose_language.ja-easy choose_language.zh choose_language.ko choose_language.pt choose_language.es choose_language.vi"
+        ]
+    );
     assert_eq!(caller.press('1'), ["say main_menu.ja"]);
     assert_eq!(caller.press('1'), ["enqueue nurse [nurse:3 ja:1] ja 1"]);
     let since = caller.now.mono;
@@ -224,15 +232,26 @@ fn nine_says_it_again_and_star_changes_the_language() {
     for _ in 0..5 {
         assert_eq!(caller.press('9'), ["say main_menu.ja"]);
     }
-    assert_eq!(caller.press('*'), ["say choose_language.ja welcome_119.en choose_language.en"]);
-    assert_eq!(caller.press('2'), ["say main_menu.en"]);
+    assert_eq!(
+        caller.press('*'),
+        [
+            "say choose_language.ja choose_language.en choose_language.ja-easy choose_language.zh choose_language.ko choose_language.pt choose_language.es choose_language.vi"
+        ]
+    );
+    assert_eq!(caller.press('2'), ["say welcome_119.en"]);
+    assert_eq!(caller.press('7'), ["ignored 7 at first_words", "say main_menu.en"], "a key stops the first words, and is no choice yet");
 }
 
 #[test]
 fn a_key_during_the_119_advice_is_ignored() {
     let (mut caller, _) = Resident::calls(book(), common::MONDAY);
     assert_eq!(caller.press('1'), ["ignored 1 at greeting"]);
-    assert_eq!(caller.tell(Heard::Played), ["say choose_language.ja welcome_119.en choose_language.en"]);
+    assert_eq!(
+        caller.tell(Heard::Played),
+        [
+            "say choose_language.ja choose_language.en choose_language.ja-easy choose_language.zh choose_language.ko choose_language.pt choose_language.es choose_language.vi"
+        ]
+    );
 }
 
 #[test]
@@ -382,7 +401,12 @@ fn a_queue_that_closes_while_people_wait_lets_them_out() {
 fn a_sentence_that_never_reports_its_end_counts_as_heard() {
     let (mut caller, _) = Resident::calls(book(), common::MONDAY);
     let asked = caller.secs(60);
-    assert_eq!(asked.first().map(String::as_str), Some("say choose_language.ja welcome_119.en choose_language.en"));
+    assert_eq!(
+        asked.first().map(String::as_str),
+        Some(
+            "say choose_language.ja choose_language.en choose_language.ja-easy choose_language.zh choose_language.ko choose_language.pt choose_language.es choose_language.vi"
+        )
+    );
     assert!(caller.secs(600).iter().any(|ask| ask.starts_with("enqueue general")), "even with no sound at all");
 }
 

@@ -14,8 +14,8 @@ fn the_shipped_city_has_no_problem_at_all() {
     assert!(checked.problems.is_empty(), "{}", render(&checked.problems, &sources, Tongue::En, false));
     let book = checked.book.unwrap();
     assert_eq!(book.numbers.get("0440000000"), Some(&FlowName::from("city")));
-    assert_eq!(book.agents.keys().map(AgentId::as_str).collect::<Vec<_>>(), ["hana", "ken", "mio", "yuki"]);
-    assert_eq!(book.queues.keys().map(QueueId::as_str).collect::<Vec<_>>(), ["general", "nurse", "nurse_oncall"]);
+    assert_eq!(book.agents.keys().map(AgentId::as_str).collect::<Vec<_>>(), ["hana", "ken", "lin", "mio", "paula", "yuki"]);
+    assert_eq!(book.queues.keys().map(QueueId::as_str).collect::<Vec<_>>(), ["general", "interpreter", "nurse", "nurse_oncall"]);
     assert_eq!(book.settings, model::Settings::default(), "what is shipped is what stands without a file");
 }
 
@@ -55,7 +55,7 @@ fn the_first_words_come_first_and_everything_is_named_once() {
         all.iter().find(|s| s.spoken.prompt.as_str() == prompt && s.spoken.lang == Lang::from(lang) && s.spoken.value == value)
     };
     let files = |s: &str| Some(Form::Files(s.split(' ').map(str::to_owned).collect()));
-    assert_eq!(find("queue_position", "en", Some(7)).map(|s| s.form.clone()), files("en/you_are_number.wav en/n/7.wav en/in_line.wav"));
+    assert_eq!(find("queue_position", "en", Some(7)).map(|s| s.form.clone()), files("en/ahead_before.wav en/n/6.wav en/ahead_after.wav"));
     assert_eq!(find("calm", "music", None).map(|s| s.form.clone()), files("music/calm.wav"));
     assert!(matches!(&find("queue_position", "ja", Some(30)).unwrap().form, Form::Text { text, .. } if text.contains("30番目")));
     assert!(find("queue_position", "ja", Some(31)).is_none());
@@ -71,7 +71,8 @@ fn a_wait_is_laid_out_for_the_eight_figures_that_are_spoken() {
         let of = all.iter().filter(|s| s.spoken.prompt.as_str() == prompt && s.spoken.lang == Lang::from(lang));
         of.filter_map(|s| s.spoken.value).collect()
     };
-    for lang in ["ja", "en"] {
+    assert_eq!(find_lengths(&all), 8 * (8 + 8 + 30));
+    for lang in LANGUAGES {
         assert_eq!(figures("queue_wait", lang), [1, 2, 3, 5, 10, 15, 20, 30], "{lang}");
         assert_eq!(figures("queue_wait_longer", lang).len(), 8, "{lang}");
         assert_eq!(figures("queue_position", lang).len(), 30, "{lang}");
@@ -79,6 +80,45 @@ fn a_wait_is_laid_out_for_the_eight_figures_that_are_spoken() {
     let five =
         all.iter().find(|s| s.spoken.prompt.as_str() == "queue_wait" && s.spoken.value == Some(5) && s.spoken.lang == Lang::from("en"));
     assert_eq!(five.unwrap().form, Form::Files(vec!["en/wait_about.wav".to_owned(), "en/minutes/5.wav".to_owned()]));
+}
+
+/// Every language that the city offers.
+const LANGUAGES: [&str; 8] = ["ja", "en", "ja-easy", "zh", "ko", "pt", "es", "vi"];
+
+/// How many sentences with a changing word there are, for callers.
+fn find_lengths(all: &[flow::Sentence]) -> usize {
+    all.iter().filter(|s| s.spoken.value.is_some() && s.spoken.prompt.as_str().starts_with("queue_")).count()
+}
+
+#[test]
+fn what_callers_hear_is_there_in_all_eight_languages() {
+    let sources = shipped();
+    let book = check(&read(sources.clone()), &known(&sources)).book.unwrap();
+    let offered: Vec<&str> = book.flows[&FlowName::from("city")].offered().map(Lang::as_str).collect();
+    assert_eq!(offered, LANGUAGES);
+    let texts =
+        |prompt: &str| book.sentences.iter().filter(|s| s.spoken.prompt.as_str() == prompt && s.spoken.lang.as_str() != "music").count();
+    let staff = ["agent_", "whisper_", "brief_", "transfer_", "break/", "digit_"];
+    let plain = book.sentences.iter().filter(|s| s.spoken.value.is_none() && s.spoken.lang.as_str() != "music");
+    for prompt in plain.map(|s| s.spoken.prompt.as_str()).filter(|name| !staff.iter().any(|prefix| name.starts_with(prefix))) {
+        assert_eq!(texts(prompt), LANGUAGES.len(), "{prompt}");
+    }
+}
+
+#[test]
+fn each_language_counts_those_ahead_in_its_own_forms() {
+    let sources = shipped();
+    let draft = read(sources);
+    let said = |lang: &str, place| {
+        let spoken = flow::Spoken { prompt: model::PromptId::from("queue_position"), lang: Lang::from(lang), value: Some(place) };
+        draft.words(&spoken).unwrap()
+    };
+    assert_eq!(
+        [1, 2, 3].map(|place| said("pt", place)),
+        ["Você é a próxima pessoa da fila.", "Há uma pessoa na sua frente.", "Há 2 pessoas na sua frente."]
+    );
+    assert_eq!([1, 2, 3].map(|place| said("zh", place)), ["下一位就是您。", "您前面还有1位。", "您前面还有2位。"]);
+    assert_eq!(said("ja", 3), "ただいま3番目にお待ちいただいております。");
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod common;
 
 use common::{files, known, root, shipped};
 use flow::{Ask, Book, Heard, Run, Source, Standing, Tongue, check, read, render};
-use model::{Digit, FlowName, Instant, Lang, Millis, Now, NumberKind, SlotId, UnixMillis};
+use model::{Digit, FlowName, Instant, Lang, Millis, Now, NumberKind, QueueEnd, SlotId, UnixMillis};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ fn every_example_is_without_fault() {
 #[test]
 fn examples_are_no_part_of_the_city() {
     let with = read(shipped());
-    assert_eq!(with.queues().count(), 3);
+    assert_eq!(with.queues().count(), 4);
     assert!(check(&with, &known(&shipped())).book.unwrap().flows.len() == 1);
 }
 
@@ -130,6 +130,47 @@ fn a_language_is_chosen_by_its_key_and_silence_keeps_that_of_the_house() {
         assert_eq!((path, run.lang().as_str()), (vec![format!("choose={way}"), "general".to_owned()], lang), "{keys}");
     }
     assert_eq!(path("language", "wwww").0, ["choose"]);
+}
+
+#[test]
+fn whoever_speaks_a_language_without_a_voice_is_queued_at_once_and_hears_no_foreign_word() {
+    let (path, mut run) = path("interpreter", "2");
+    assert_eq!((path, run.lang().as_str()), (vec!["choose=2".to_owned(), "interpreter".to_owned()], "tl"));
+    let mut now = Now { mono: Instant::from_millis(1_000_000), wall: common::MONDAY };
+    run.handle(now, Heard::Queued { since: now.mono, position: 3 });
+    let mut asked = Vec::new();
+    for _ in 0..600 {
+        while let Some(ask) = run.poll_output() {
+            asked.push(ask);
+        }
+        now.mono = now.mono + Duration::from_secs(1);
+        run.handle_timeout(now);
+    }
+    assert!(matches!(asked.as_slice(), [Ask::Music(_)]), "{asked:?}");
+    // Where nobody can be reached, a word in the language of the house is better than none.
+    run.handle(now, Heard::Refused(QueueEnd::NobodyLoggedIn));
+    let said = std::iter::from_fn(|| run.poll_output())
+        .find_map(|ask| if let Ask::Prompt { sentences, .. } = ask { Some(sentences) } else { None });
+    assert_eq!(
+        said.map(|sentences| (sentences[0].prompt.to_string(), sentences[0].lang.to_string())),
+        Some(("nobody_available".into(), "ja".into()))
+    );
+}
+
+#[test]
+fn a_language_without_a_voice_leads_to_a_queue_and_nowhere_else() {
+    let example = examples().into_iter().find(|s| s.path.ends_with("interpreter.yaml")).unwrap();
+    let codes = |from: &str, to: &str| {
+        assert!(example.text.contains(from), "{from}");
+        let sources = city(&Source { text: example.text.replace(from, to), ..example.clone() });
+        let checked = check(&read(sources.clone()), &known(&sources));
+        assert!(checked.book.is_none(), "{to}");
+        checked.problems.into_iter().filter(|p| p.path == CITY).map(|p| p.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes("tl: interpreter }", "tl: sorry }"), ["unvoiced_not_queued", "unreachable_step"]);
+    assert_eq!(codes("tl: interpreter }", "tl: nobody }"), ["unknown_step"]);
+    assert_eq!(codes("tl: interpreter }", "ja: interpreter }")[0], "house_unvoiced");
+    assert_eq!(codes("\"2\": tl", "\"2\": ja"), ["language_without_key"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Reads recordings and what voice commands write, and writes the cache's files.
 //!
-//! RIFF/WAVE with linear samples of 8 to 32 bits or 32-bit floats, any number of channels (they are mixed); everything comes out as 8 kHz mono.
+//! RIFF/WAVE with linear samples of 8 to 32 bits, 32-bit floats or the telephone's own mu-law, any number of channels (they are mixed);
+//! everything comes out as 8 kHz mono.
 
 use crate::fault::{Fault, WavFault};
 use crate::level::to_i16;
@@ -101,7 +102,9 @@ fn essence(bytes: &[u8], ending: Ending) -> Result<Vec<u8>, WavFault> {
                 if !whole && ending == Ending::Known {
                     return Err(broken("it is shorter than its header says"));
                 }
-                return rebuild(format, &chunk[..chunk.len() - chunk.len() % block]).ok_or(WavFault::TooLong);
+                let sound = &chunk[..chunk.len() - chunk.len() % block];
+                return if format.get(..2) == Some(&MU_LAW) { unfold(format, sound)? } else { rebuild(format, sound) }
+                    .ok_or(WavFault::TooLong);
             }
             _ if whole => {}
             _ => return Err(broken("a part of it is cut off")),
@@ -110,6 +113,31 @@ fn essence(bytes: &[u8], ending: Ending) -> Result<Vec<u8>, WavFault> {
         rest = body.get(said + said % 2..).unwrap_or_default();
     }
     Err(broken("it has no sound in it"))
+}
+
+/// The tag of mu-law in a WAV's format (RFC 2361 appendix A).
+const MU_LAW: [u8; 2] = [7, 0];
+
+/// Mu-law as 16 bits: half the file for the sound that the telephone carries anyway.
+fn unfold(format: &[u8], sound: &[u8]) -> Result<Option<Vec<u8>>, WavFault> {
+    let number = |at: usize| format.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]]));
+    let (Some(channels), Some(rate), Some(8)) = (number(2), format.get(4..8), number(14)) else {
+        return Err(WavFault::Format("its mu-law has not 8 bits".to_owned()));
+    };
+    let block = channels.saturating_mul(2);
+    let each_second = u32::from_le_bytes([rate[0], rate[1], rate[2], rate[3]]).saturating_mul(u32::from(block));
+    let mut linear = vec![1, 0];
+    for part in [&channels.to_le_bytes()[..], rate, &each_second.to_le_bytes(), &block.to_le_bytes(), &16u16.to_le_bytes()] {
+        linear.extend_from_slice(part);
+    }
+    Ok(rebuild(&linear, &sound.iter().flat_map(|byte| expanded(*byte).to_le_bytes()).collect::<Vec<u8>>()))
+}
+
+/// One sample of mu-law (ITU-T G.711): sign, exponent and mantissa, each bit turned round, on a bias of 33 at 14 bits.
+fn expanded(byte: u8) -> i16 {
+    let byte = !byte;
+    let size = ((i16::from(byte & 0x0f) << 3) + 0x84) << ((byte >> 4) & 7);
+    if byte & 0x80 == 0 { size - 0x84 } else { 0x84 - size }
 }
 
 fn rebuild(format: &[u8], data: &[u8]) -> Option<Vec<u8>> {
@@ -172,6 +200,19 @@ mod tests {
         let float = hound::WavSpec { sample_format: hound::SampleFormat::Float, ..spec(1, 8000, 32) };
         let wav = written(float, |w| [0.25f32, f32::NAN, 7.0].iter().for_each(|s| w.write_sample(*s).unwrap()));
         assert_eq!(decode(&wav, Ending::Known).unwrap(), [0.25, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn the_telephones_own_samples_are_read() {
+        assert_eq!([0xff, 0x7f, 0x80, 0x00, 0xfe, 0xdb].map(expanded), [0, 0, 32_124, -32_124, 8, 524]);
+        let wav = |bits: u8, sound: &[u8]| rebuild(&[7, 0, 1, 0, 0x40, 0x1f, 0, 0, 0x40, 0x1f, 0, 0, 1, 0, bits, 0, 0, 0], sound).unwrap();
+        let samples = decode(&wav(8, &[0x80, 0x00, 0xff]), Ending::Known).unwrap();
+        assert_eq!(samples.iter().map(|s| (s * 32_768.0) as i16).collect::<Vec<_>>(), [32_124, -32_124, 0]);
+        assert!(matches!(decode(&wav(16, &[1, 2]), Ending::Known), Err(WavFault::Format(_))));
+        let whole = wav(8, &[0x80; 40]);
+        for length in 0..whole.len() {
+            assert!(decode(&whole[..length], Ending::Known).is_err(), "cut to {length}");
+        }
     }
 
     #[test]

@@ -1,16 +1,20 @@
 //! How to read what the dictionary does not know or reads badly: our own word list, and a few rules for numbers and signs.
 //!
 //! The list is `data/words.csv`; the rules are here because a list cannot say them: `119` alone is read `119番`, `#7119` digit by digit,
-//! `お困りの方は` means persons. Whatever remains is a matter for `reading:` beside the text.
+//! `044-000-0000` with a の between its groups, `8:30` as a time of day, and `お困りの方は` means persons. Whatever remains is a matter for
+//! `reading:` beside the text.
 
 use jpreprocess_dictionary::dictionary::to_dict::JPreprocessDictionaryBuilder;
 use sha2::{Digest, Sha256};
 
 const WORDS: &str = include_str!("../data/words.csv");
 
-/// Changes with the list, so that prompts rendered with an older one are rendered anew.
+/// To be raised with every change of a rule below.
+const RULES: u8 = 2;
+
+/// Changes with the list and the rules, so that prompts rendered with older ones are rendered anew.
 pub(crate) fn version() -> String {
-    Sha256::digest(WORDS).iter().take(8).map(|b| format!("{b:02x}")).collect()
+    Sha256::new().chain_update(WORDS).chain_update([RULES]).finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
 /// The list as a user dictionary.
@@ -44,8 +48,9 @@ fn row(line: &str) -> Result<Vec<String>, String> {
 
 /// The text as it should be read, before the dictionary sees it.
 pub(crate) fn prepare(text: &str) -> String {
-    let text = short_numbers(&text.chars().map(plain).collect::<Vec<_>>());
-    persons(&text)
+    let text = figures(&text.chars().map(plain).collect::<Vec<_>>());
+    let text = short_numbers(&text.chars().collect::<Vec<_>>());
+    counters(&persons(&text))
 }
 
 /// Full-width digits and signs as ASCII, line ends as spaces: the rules below know one form only.
@@ -53,6 +58,8 @@ fn plain(c: char) -> char {
     match c {
         '０'..='９' => char::from_u32(c as u32 - '０' as u32 + '0' as u32).unwrap_or(c),
         '＃' | '♯' => '#',
+        '：' => ':',
+        '－' | '−' | '‐' | '‑' | '–' => '-',
         '＊' => '*',
         '\n' | '\r' | '\t' | '\u{3000}' => ' ',
         c => c,
@@ -60,6 +67,66 @@ fn plain(c: char) -> char {
 }
 
 const DIGITS: [&str; 10] = ["ゼロ", "イチ", "ニー", "サン", "ヨン", "ゴー", "ロク", "ナナ", "ハチ", "キュー"];
+
+/// Figures of a telephone number: shorter than this, and it is a number of something else.
+const TELEPHONE_MIN: usize = 9;
+
+/// Telephone numbers, figure by figure, and times of day. A run of figures and signs is one or the other, or left as it is.
+fn figures(text: &[char]) -> String {
+    let mut out = String::new();
+    let mut at = 0;
+    while let Some(&c) = text.get(at) {
+        let run: String = text[at..].iter().take_while(|c| c.is_ascii_digit() || matches!(c, '-' | ':')).collect();
+        if run.is_empty() {
+            out.push(c);
+            at += 1;
+            continue;
+        }
+        at += run.chars().count();
+        out.push_str(&telephone_number(&run).or_else(|| time_of_day(&run)).unwrap_or(run));
+    }
+    out
+}
+
+/// `044-000-0000`: the way Japanese people read it out, with a の and a pause for each hyphen.
+fn telephone_number(run: &str) -> Option<String> {
+    let groups: Vec<&str> = run.split('-').collect();
+    let figures = run.bytes().filter(u8::is_ascii_digit).count();
+    let whole = run.starts_with('0') && groups.iter().all(|group| !group.is_empty() && group.bytes().all(|b| b.is_ascii_digit()));
+    let spoken = |group: &&str| group.bytes().map(|d| DIGITS[usize::from(d - b'0')]).collect::<String>();
+    (whole && groups.len() > 1 && figures >= TELEPHONE_MIN).then(|| groups.iter().map(spoken).collect::<Vec<_>>().join("の、"))
+}
+
+/// `8:30` as 8時30分, `20:00` as 20時.
+fn time_of_day(run: &str) -> Option<String> {
+    let (hour, minute) = run.split_once(':')?;
+    let figures = |s: &str, most: usize| (1..=most).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit());
+    if !figures(hour, 2) || minute.len() != 2 || !figures(minute, 2) {
+        return None;
+    }
+    let (hour, minute) = (hour.parse::<u8>().ok()?, minute.parse::<u8>().ok()?);
+    match (hour, minute) {
+        (0..=24, 0) => Some(format!("{hour}時")),
+        (0..=23, 1..=59) => Some(format!("{hour}時{minute}分")),
+        _ => None,
+    }
+}
+
+/// Counters that the dictionary chains wrongly: れいじ, not ゼロじ; さんけん, not さんげん.
+fn counters(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
+    let mut letters = text.chars().peekable();
+    while let Some(c) = letters.next() {
+        match (c, letters.peek()) {
+            ('0', Some('時')) if !before.is_ascii_digit() => out.push('零'),
+            ('件', _) if before == '3' => out.push_str("けん"),
+            _ => out.push(c),
+        }
+        before = c;
+    }
+    out
+}
 
 /// The numbers that one dials in need. `119` and `110` alone become `119番`: that is what they are called. After `#` come digits, one by one
 /// (`#7119`), but for round ones (`#8000`).
@@ -119,7 +186,7 @@ mod tests {
     fn the_emergency_number_is_called_by_its_name() {
         assert_eq!(prepare("電話を切って119におかけください。"), "電話を切って119番におかけください。");
         assert_eq!(prepare("救急は１１９、警察は１１０。"), "救急は119番、警察は110番。");
-        for same in ["119番へ", "119人です", "044-119-0000", "1190です", "119.5度", "119％", "第119回"] {
+        for same in ["119番へ", "119人です", "1190です", "119.5度", "119％", "第119回"] {
             assert_eq!(prepare(same), same);
         }
     }
@@ -129,6 +196,17 @@ mod tests {
         assert_eq!(prepare("#7119へ"), "#ナナイチイチキューへ");
         assert_eq!(prepare("＃8000へ"), "#8000へ");
         assert_eq!(prepare("#を押す"), "#を押す");
+    }
+
+    #[test]
+    fn telephone_numbers_and_times_of_day_are_told_from_other_figures() {
+        assert_eq!(prepare("044-119-0000へ"), "ゼロヨンヨンの、イチイチキューの、ゼロゼロゼロゼロへ");
+        assert_eq!(prepare("０３−１２３４−５６７８"), "ゼロサンの、イチニーサンヨンの、ゴーロクナナハチ");
+        assert_eq!(prepare("8:30から20:00まで、08:05"), "8時30分から20時まで、8時5分");
+        for same in ["2026-12-28", "3-4人", "25:00", "8:3", "1:00:00", "-", ":", "0-", "0120"] {
+            assert_eq!(prepare(same), same);
+        }
+        assert_eq!(prepare("0時と10時、3件と4件"), "零時と10時、3けんと4件");
     }
 
     #[test]

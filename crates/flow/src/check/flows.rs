@@ -36,6 +36,7 @@ pub(super) fn check(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Pr
     if !names_right || !flow.broken.is_empty() {
         return;
     }
+    unvoiced(flow, problems);
     unreachable(flow, problems);
     let circles = silent_circles(flow, problems);
     if !circles {
@@ -61,6 +62,7 @@ fn names(draft: &Draft, flow: &Flow, problems: &mut Problems) -> bool {
     let outcomes = &defaults.outcomes;
     let inherited = [&defaults.on_error, &defaults.no_input.then, &defaults.bad_key.then, &outcomes.nobody_logged_in, &outcomes.full];
     step(&flow.start, problems);
+    flow.unvoiced.values().for_each(|to| step(to, problems));
     inherited.into_iter().chain([&outcomes.closed]).flatten().chain(defaults.unreached.ways()).for_each(|to| step(to, problems));
     let readable = |file| !draft.unreadable.contains(file);
     let skills: BTreeSet<&Skill> = draft.agents.values().flat_map(|entry| entry.agent.skills.keys()).collect();
@@ -134,8 +136,8 @@ fn language(flow: &Flow, set: Option<&Set>, problems: &mut Problems) {
 }
 
 pub(super) fn offered(flow: &Flow, lang: &At<Lang>, problems: &mut Problems) {
-    if !flow.languages().any(|offered| *offered == lang.value) {
-        unknown(problems, lang.at, "unknown_language", noun::LANGUAGE, lang.value.as_str(), flow.languages().map(Lang::as_str));
+    if !flow.offered().any(|offered| *offered == lang.value) {
+        unknown(problems, lang.at, "unknown_language", noun::LANGUAGE, lang.value.as_str(), flow.offered().map(Lang::as_str));
     }
 }
 
@@ -195,7 +197,7 @@ fn menu(draft: &Draft, flow: &Flow, step: &StepId, sketch: &Sketch<'_>, problems
 /// What is offered can be chosen.
 fn choosable(flow: &Flow, sketch: &Sketch<'_>, problems: &mut Problems) {
     let Some((at, langs)) = sketch.languages else { return };
-    for lang in flow.languages().filter(|lang| !langs.contains(lang)) {
+    for lang in flow.offered().filter(|lang| !langs.contains(lang)) {
         let en = format!("this flow offers {lang}, but no key chooses it");
         let ja = format!("このフローには {lang} もありますが、選べるキーがありません。");
         problems.error(at, "language_without_key", en, ja).help(format!("keys: {{ \"{}\": {lang} }}", langs.len() + 1));
@@ -238,10 +240,22 @@ fn keys(draft: &Draft, flow: &Flow, step: Spot, speech: &Speech, menu: &MenuFact
     }
 }
 
+/// Whoever hears nothing that they understand is with a queue at once.
+fn unvoiced(flow: &Flow, problems: &mut Problems) {
+    for (lang, to) in &flow.unvoiced {
+        if flow.steps.get(&to.value).is_some_and(|named| named.step.sketch().queue.is_none_or(|_| named.step.sketch().end != End::Person)) {
+            let en = format!("nothing speaks {lang}: lead its callers to a queue at once, \"{}\" is none", to.value);
+            let ja = format!("{lang} を話す音声はありません。すぐに待ち列へつないでください。「{}」は待ち列ではありません。", to.value);
+            problems.error(to.at, "unvoiced_not_queued", en, ja);
+        }
+    }
+}
+
 fn unreachable(flow: &Flow, problems: &mut Problems) {
     let mut seen: BTreeSet<&StepId> = BTreeSet::new();
     let mut next: Vec<&StepId> = vec![&flow.start.value];
     next.extend(flow.defaults.on_error.as_ref().map(|to| &to.value));
+    next.extend(flow.unvoiced.values().map(|to| &to.value));
     while let Some(step) = next.pop() {
         if seen.insert(step)
             && let Some(named) = flow.steps.get(step)

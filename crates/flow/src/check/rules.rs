@@ -148,7 +148,7 @@ impl Knows for Possible<'_> {
 fn callers<'f>(flow: &'f Flow, sketch: &Sketch<'f>, words: &Words<'f>) -> Option<Vec<Possible<'f>>> {
     let whens = || sketch.rules.iter().map(|rule| &rule.when);
     let mut callers: Vec<Possible<'f>> = flow
-        .languages()
+        .offered()
         .flat_map(|lang| (0..=2).map(move |class| Possible { lang, class, hours: BTreeMap::new(), words: BTreeMap::new() }))
         .collect();
     let schedules: BTreeSet<&'f ScheduleId> = whens().flat_map(|when| &when.schedules).map(|(schedule, _)| &schedule.value).collect();

@@ -120,7 +120,7 @@ fn way_without(flow: &Flow, to: &StepId, gap: &str) -> Option<String> {
 
 /// Every name that a target can come to must be a line with a number.
 fn lines(draft: &Draft, flow: &Flow, target: &Target, values: &Values<'_>, problems: &mut Problems) {
-    let languages: Vec<&Lang> = flow.languages().collect();
+    let languages: Vec<&Lang> = flow.offered().collect();
     let of = |gap: &str| match values.get(gap) {
         _ if gap == LANG => languages.iter().map(|lang| (lang.as_str(), target.at)).collect(),
         Some(values) => values.iter().map(|value| (value.value.as_str(), value.at)).collect(),

@@ -3,6 +3,7 @@
 use crate::calendar::{Calendar, DAY, Days, Exception, Hours, Override, Schedule, Spans, zone};
 use crate::config::ENTRIES_MAX;
 use crate::decode::{Fields, is_name, missing, noun, unknown};
+use crate::holidays;
 use crate::problem::{At, Problems, Spot};
 use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::{Key, Node, shown};
@@ -99,6 +100,8 @@ pub(crate) struct Entries {
     pub(crate) calendar: Calendar,
     /// Where the table of holidays is named.
     pub(crate) holidays: Option<Spot>,
+    /// Where it is said that the law goes on where the table ends.
+    pub(crate) by_law: Option<Spot>,
     /// The last day of each exception on named dates.
     pub(crate) exceptions: Vec<At<Date>>,
     /// The end of each override.
@@ -154,6 +157,15 @@ pub(crate) fn read(node: &Node, top: Spot, tables: &BTreeMap<String, BTreeSet<Da
                 problems.error(name.at, "unknown_holidays", en, ja).help("holidays: holidays/japan.csv");
             }
         }
+    }
+    if let Some((key, node)) = fields.entry("holidays_by_law")
+        && let Some(()) = node.one_of(&[("japan", ())], problems)
+    {
+        entries.by_law = Some(key.at);
+        // A table is what was announced, and so it goes before the law: its years are taken as they stand.
+        let tabled: BTreeSet<i16> = entries.calendar.holidays.iter().map(|day| day.year()).collect();
+        let untabled = holidays::YEARS.filter(|year| !tabled.contains(year));
+        entries.calendar.holidays.extend(untabled.flat_map(holidays::of));
     }
     for (key, value) in fields.take("schedules").and_then(|n| n.map(problems)).unwrap_or_default().iter().take(ENTRIES_MAX) {
         if is_name(&key.text, key.at, problems)
@@ -434,6 +446,20 @@ schedules:
         assert_eq!(hours("2026-09-01T18:00:00"), Hours::Closed, "after the override, after hours");
         assert_eq!(hours("2026-09-02T10:00:00"), Hours::Open);
         assert_eq!(calendar.hours(&ScheduleId::from("center"), at("2026-06-01T09:00:00")), None);
+    }
+
+    #[test]
+    fn the_law_goes_on_where_the_table_ends_and_never_against_it() {
+        let mut problems = Problems::default();
+        let file = problems.file("calendar.yaml");
+        // A table that leaves out a day of 2031 is believed; 2032 is not in it.
+        let tables = BTreeMap::from([("japan.csv".to_owned(), read_holidays(file, "2031-01-01,元日\n", &mut problems))]);
+        let tree = parse(file, "holidays: japan.csv\nholidays_by_law: japan\nschedules: {}\n", &mut problems).unwrap();
+        let days = read(&tree, Spot::top(file), &tables, &mut problems).calendar.holidays;
+        assert!(!problems.any_error());
+        let has = |day: &str| days.contains(&day.parse().unwrap());
+        assert!(has("2031-01-01") && !has("2031-02-11") && has("2032-02-11") && has("2032-09-21") && has("2099-11-23"));
+        assert!(!days.iter().any(|day| !(2019..=2099).contains(&day.year())));
     }
 
     #[test]

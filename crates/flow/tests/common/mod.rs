@@ -40,16 +40,23 @@ pub(crate) fn shipped() -> Vec<Source> {
     files(&root(), &["flows", "config"])
 }
 
-/// A Japanese voice of seven characters a second; recordings of fourteen.
+/// A Japanese voice of seven characters a second; recordings as long as they are.
 pub(crate) fn known(sources: &[Source]) -> Known {
     let draft = flow::read(sources.to_vec());
     let mut lengths: BTreeMap<Spoken, Millis> = BTreeMap::new();
     for sentence in flow::sentences(&draft) {
         let millis = match &sentence.form {
             Form::Text { text, .. } => text.chars().count() as u64 * 1000 / 7,
-            Form::Files(files) => files.len() as u64 * 4000,
+            Form::Files(files) => files.iter().map(|file| recorded(file)).sum(),
         };
         lengths.insert(sentence.spoken, Millis(millis));
     }
     Known { lengths, voices: BTreeSet::from([Lang::from("ja")]), unspeakable: BTreeMap::new(), wall: MONDAY }
+}
+
+/// The milliseconds of a recording at 8 kHz: one byte a sample in mu-law, else two. One that is not there counts as four seconds.
+fn recorded(file: &str) -> u64 {
+    let wav = std::fs::read(root().join("flows/prompts/recorded").join(file)).unwrap_or_else(|_| vec![0; 64_000]);
+    let bytes = if wav[20] == 7 { 1 } else { 2 };
+    (wav.len() as u64).saturating_sub(58) / 8 / bytes
 }
