@@ -124,7 +124,7 @@ pub(crate) fn publish(
     sources: &[Source],
     state: &Path,
     wait: Wait,
-    before: Option<&City>,
+    before: Option<Before<'_>>,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Published, Refused> {
     let mut took = Took::default();
@@ -132,7 +132,7 @@ pub(crate) fn publish(
     let draft = flow::read(sources.to_vec());
     let mut speech = voices(state, draft.settings())?;
     let mut rendering: Option<Instant> = None;
-    let mut clips = before.map(|before| same(before, &draft)).unwrap_or_default();
+    let mut clips = before.map(|before| before.same(&draft)).unwrap_or_default();
     let have = clips.iter().map(|(spoken, clip)| (spoken.clone(), Millis::from(clip.length()))).collect();
     let (sounds, known) = sound_the_rest(&draft, files, &mut speech, wait, have, &mut |done, total| {
         let since = *rendering.get_or_insert_with(Instant::now);
@@ -181,15 +181,28 @@ pub(crate) fn notice(state: &Path, settings: &Settings, texts: &[(Lang, String)]
     Ok(clips)
 }
 
-/// The sounds of a city that are those of a draft: the same text, by the same voices. Recordings are always read, they may be others.
-fn same(before: &City, draft: &Draft) -> BTreeMap<Spoken, Arc<Clip>> {
-    if before.book.settings.voices != draft.settings().voices {
-        return BTreeMap::new();
+/// The city that is in force while another one is made: what sounds the same is not made again.
+#[derive(Clone, Copy)]
+pub(crate) struct Before<'c> {
+    pub(crate) city: &'c City,
+    /// Whether the recordings on the disk are those that it was made of.
+    pub(crate) recordings: bool,
+}
+
+impl Before<'_> {
+    /// Its sounds that are those of a draft too.
+    fn same(&self, draft: &Draft) -> BTreeMap<Spoken, Arc<Clip>> {
+        if self.city.book.settings.voices != draft.settings().voices {
+            return BTreeMap::new();
+        }
+        let forms: BTreeMap<&Spoken, &Form> = self.city.book.sentences.iter().map(|s| (&s.spoken, &s.form)).collect();
+        let stays = |sentence: &Sentence| {
+            let may = self.recordings || matches!(sentence.form, Form::Text { .. });
+            may && forms.get(&sentence.spoken) == Some(&&sentence.form)
+        };
+        let stay = flow::sentences(draft).into_iter().filter(stays);
+        stay.filter_map(|sentence| Some((sentence.spoken.clone(), Arc::clone(self.city.clips.get(&sentence.spoken)?)))).collect()
     }
-    let texts: BTreeMap<&Spoken, &Form> = before.book.sentences.iter().map(|s| (&s.spoken, &s.form)).collect();
-    let stays = |sentence: &Sentence| matches!(sentence.form, Form::Text { .. }) && texts.get(&sentence.spoken) == Some(&&sentence.form);
-    let stay = flow::sentences(draft).into_iter().filter(stays);
-    stay.filter_map(|sentence| Some((sentence.spoken.clone(), Arc::clone(before.clips.get(&sentence.spoken)?)))).collect()
 }
 
 /// The sound of each sentence, and what `check` must know of it.

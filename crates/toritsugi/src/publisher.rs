@@ -6,7 +6,7 @@
 use crate::client;
 use crate::desk::Counter;
 use crate::files::Files;
-use crate::publish::{self, Published, Refused, Took, Wait};
+use crate::publish::{self, Before, Published, Refused, Took, Wait};
 use crate::serve::Shop;
 use crate::status::{InForce, Refusal, Stand, minute};
 use crate::versions::{Entry, RolledBack, Versions};
@@ -115,6 +115,8 @@ pub(crate) struct Publisher {
     judged: Option<Version>,
     /// The files of the city in force.
     sources: Vec<Source>,
+    /// Whether recordings or accounts may be others than those of the city in force.
+    rereads: bool,
     /// How much of the sound a change waits for: all of it, but where nobody listens.
     wait: Wait,
 }
@@ -159,7 +161,11 @@ impl Publisher {
             ));
         }
         let front = Arc::new(Front { stand: RwLock::new(stand), city: RwLock::new(Arc::clone(&published.city)) });
-        (Publisher { shop, versions, front: Arc::clone(&front), desk, note, judged: files, sources, wait: Wait::All }, front, remark)
+        (
+            Publisher { shop, versions, front: Arc::clone(&front), desk, note, judged: files, sources, rereads: false, wait: Wait::All },
+            front,
+            remark,
+        )
     }
 
     /// Does what it is asked and looks after the files, until nobody can ask any more.
@@ -198,7 +204,7 @@ impl Publisher {
 
     /// The opening did not wait for sentences with a number in them.
     fn complete(&mut self) -> Result<(), Stop> {
-        match self.shop.publish(&self.sources, self.wait, Some(&self.front.city()), false) {
+        match self.shop.publish(&self.sources, self.wait, Some(Before { city: &self.front.city(), recordings: true }), false) {
             Ok(published) => self.put(published.city),
             Err(refused) => tracing::error!(why = %refused.first, "sentences with a number in them have no sound yet"),
         }
@@ -221,11 +227,15 @@ impl Publisher {
             return self.as_the_files_say(&version);
         }
         say("The city's files have changed: checking, testing ...")?;
-        match self.shop.publish(&sources, self.wait, Some(&self.front.city()), false).and_then(Published::if_it_passes) {
+        // What was changed beside the texts stays to be read until it is in force.
+        self.rereads |= anyway;
+        let before = Before { city: &self.front.city(), recordings: !self.rereads };
+        match self.shop.publish(&sources, self.wait, Some(before), false).and_then(Published::if_it_passes) {
             Ok(published) => {
                 let Published { city, warnings, took, .. } = published;
                 let entry = entry_of(&self.shop.files, &self.versions, &sources, version.clone());
                 self.put(city);
+                self.rereads = false;
                 self.forget_rollback();
                 if version == in_force {
                     self.sources = sources;
@@ -266,7 +276,8 @@ impl Publisher {
             return Err(format!("version {number} ({in_force}) is what is in force: nothing was changed."));
         }
         let sources = self.versions.sources(&entry).map_err(|Stop(why)| why)?;
-        let published = self.shop.publish(&sources, self.wait, Some(&self.front.city()), false).map_err(|refused| {
+        let before = Before { city: &self.front.city(), recordings: false };
+        let published = self.shop.publish(&sources, self.wait, Some(before), false).map_err(|refused| {
             format!("version {number} cannot be put in force any more, and nothing was changed: {}", refused.said.trim_end())
         })?;
         let failing = published.failing.as_ref().map(|failing| failing.first.clone());

@@ -2,7 +2,7 @@
 
 use crate::files::Files;
 use crate::office::DutyOffice;
-use crate::publish::{self, Published, Refused, Wait};
+use crate::publish::{self, Before, Published, Refused, Wait};
 use crate::publisher::{self, Front, Job, Publisher};
 use crate::status::{Stand, minute};
 use crate::versions::{self, Versions};
@@ -109,7 +109,7 @@ impl Shop {
     }
 
     /// A city of these texts, with the addresses that were given at the start.
-    pub(crate) fn publish(&self, sources: &[Source], wait: Wait, before: Option<&City>, shown: bool) -> Result<Published, Refused> {
+    pub(crate) fn publish(&self, sources: &[Source], wait: Wait, before: Option<Before<'_>>, shown: bool) -> Result<Published, Refused> {
         let mut line = Progress { shown, began: Instant::now() };
         let mut published = publish::publish(&self.files, sources, &self.state, wait, before, &mut |done, total| line.step(done, total))?;
         let city = Arc::make_mut(&mut published.city);
