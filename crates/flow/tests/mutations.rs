@@ -28,7 +28,9 @@ fn damage(text: &str, random: &mut Random) -> String {
         3 => lines.iter().enumerate().flat_map(|(i, l)| std::iter::repeat_n(format!("{l}\n"), if i == line(a) { 2 } else { 1 })).collect(),
         4 => {
             let mut swapped = lines.clone();
-            swapped.swap(line(a), line(b));
+            if !swapped.is_empty() {
+                swapped.swap(line(a), line(b));
+            }
             swapped.join("\n")
         }
         5 => lines.iter().enumerate().map(|(i, l)| if i == line(a) { format!("  {l}\n") } else { format!("{l}\n") }).collect(),
