@@ -372,7 +372,7 @@ fn in_words(letters: &[char], digit: Digit) -> Option<usize> {
     let phrase: Vec<char> = "press ".chars().chain(word.chars()).collect();
     let same = |a: &[char]| a.iter().map(char::to_ascii_lowercase).eq(phrase.iter().copied());
     let ends = |at: usize| letters.get(at).is_none_or(|c| !c.is_alphanumeric());
-    let begins = letters.windows(phrase.len()).rposition(|window| same(window))?;
+    let begins = letters.windows(phrase.len()).rposition(same)?;
     let end = begins + phrase.len();
     ends(end).then_some(end)
 }
