@@ -133,4 +133,24 @@ mod tests {
         }
         assert_eq!((timers.first(), timers.len()), (None, 0));
     }
+
+    #[test]
+    fn many_at_one_instant_come_in_the_order_of_their_owners() {
+        // Small heaps, many of them: where a timer is taken out of the middle, the one that fills the gap may have to rise.
+        for seed in 0..2_000 {
+            let (mut timers, mut plain, mut random) = (Timers::default(), BTreeMap::new(), model::Random::from_number(seed));
+            for _ in 0..40 {
+                let timer = Timer::Desk(random.below(12) as u32);
+                if random.below(3) > 0 {
+                    let at = Instant::from_millis(random.below(2));
+                    timers.start(at, timer);
+                    plain.insert(timer, at);
+                } else {
+                    timers.stop(timer);
+                    plain.remove(&timer);
+                }
+                assert_eq!(timers.first(), plain.iter().map(|(timer, at)| (*at, *timer)).min(), "seed {seed}");
+            }
+        }
+    }
 }
