@@ -1,6 +1,6 @@
 //! A city as it was written, good or bad: every file read, every problem kept.
 
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, DAY};
 use crate::config::{self, FILES, agents, breaks, calendar, lines, lookups, queues, roster};
 use crate::decode::nearest;
 use crate::problem::{At, Problems, Spot};
@@ -71,6 +71,26 @@ impl Draft {
     pub fn words(&self, spoken: &Spoken) -> Option<String> {
         let wording = self.prompts.get(&spoken.prompt)?.wordings.get(&spoken.lang)?;
         Some(wording.words(&spoken.lang, spoken.value))
+    }
+    /// Who is planned on a day of the week, 0 for Monday: from when to when, in minutes of the day. A stretch that goes on after midnight
+    /// is two. `None` without a roster.
+    pub fn planned(&self, weekday: u16) -> Option<Vec<(AgentId, u16, u16)>> {
+        let (begins, ends) = (weekday * DAY, (weekday + 1) * DAY);
+        let mut planned = Vec::new();
+        for shift in &self.roster {
+            let spans = if shift.from < shift.to { vec![(shift.from, shift.to)] } else { vec![(shift.from, roster::WEEK), (0, shift.to)] };
+            for (from, to) in spans.into_iter().map(|(from, to)| (from.max(begins), to.min(ends))).filter(|(from, to)| from < to) {
+                planned.extend(shift.agents.iter().map(|agent| (agent.value.clone(), from - begins, to - begins)));
+            }
+        }
+        planned.sort();
+        // Whoever has two stretches that meet is there all along.
+        planned.dedup_by(|next, last| {
+            let meet = next.0 == last.0 && next.1 <= last.2;
+            last.2 = if meet { last.2.max(next.2) } else { last.2 };
+            meet
+        });
+        (!self.roster.is_empty()).then_some(planned)
     }
     /// The queues that were written, by name, whether or not the rest is right.
     pub fn queues(&self) -> impl Iterator<Item = &Queue> {

@@ -12,6 +12,7 @@ use crate::examples::rehearsed;
 use crate::explain::{Tongue, walk};
 use crate::files::Files;
 use crate::staff::counts;
+use crate::versions::Versions;
 use crate::walk::moment;
 use crate::words::{Stop, say};
 use crate::zone::{Zone, day_name, parse_day};
@@ -19,7 +20,7 @@ use crate::{CityArgs, StateArgs};
 use calls::{City, Record};
 use clap::{Args, ValueEnum};
 use figures::{Day, Terms};
-use flow::{Book, Choices, Draft, Known, Severity};
+use flow::{Book, Choices, Draft, Known, Severity, Source};
 use model::{AgentId, Digit, FlowName, Queue, QueueId, Skill, StepId, UnixMillis};
 use plan::{CALLS_MAX, Callers, HALF, HALVES};
 use sim::trial::{self, Plan};
@@ -60,7 +61,7 @@ pub(crate) struct RehearseArgs {
     /// Calls of each half hour, a CSV file as `toritsugi staff` reads it
     #[arg(long, value_name = "FILE")]
     calls: Option<PathBuf>,
-    /// Hold the result against this city: a folder with flows/ and config/ in it
+    /// Hold the result against this city: a folder with flows/ and config/ in it [default: the version in force in --state, if it is another]
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
     /// Which flow, where several have a number
@@ -109,15 +110,18 @@ struct Side {
 
 pub(crate) fn run(args: &RehearseArgs) -> Result<(), Stop> {
     let tongue = Tongue::of(args.lang.as_deref());
-    let draft = Side::read(&CityArgs { config: args.config.clone(), flows: args.path.clone() }, args, tongue)?;
+    let files = Files::find(&CityArgs { config: args.config.clone(), flows: args.path.clone() })?;
+    let sources = files.read()?;
+    // The calendar decides what tomorrow is, and the day who is planned.
+    let date = date(args, flow::read(sources.clone()).calendar())?;
+    let draft = Side::read(&files, sources.clone(), files.describe(), &date, args, tongue)?;
     let against = match &args.against {
-        None => None,
+        None => in_force(args, &sources)?.map(|(name, live)| Side::read(&files, live, name, &date, args, tongue)).transpose()?,
         Some(folder) => {
-            let city = CityArgs { config: Some(folder.join("config")), flows: Some(folder.join("flows")) };
-            Some(Side::read(&city, args, tongue)?)
+            let files = Files::find(&CityArgs { config: Some(folder.join("config")), flows: Some(folder.join("flows")) })?;
+            Some(Side::read(&files, files.read()?, files.describe(), &date, args, tongue)?)
         }
     };
-    let date = date(args, &draft)?;
     let begins = moment(&format!("{date} 00:00"), &draft.zone).ok_or_else(|| Stop::new(format!("{date} has no midnight")))?;
     let callers = callers(args, &draft, tongue)?;
     if callers.calls() > CALLS_MAX {
@@ -146,21 +150,19 @@ pub(crate) fn run(args: &RehearseArgs) -> Result<(), Stop> {
 }
 
 impl Side {
-    fn read(place: &CityArgs, args: &RehearseArgs, tongue: Tongue) -> Result<Side, Stop> {
-        let files = Files::find(place)?;
-        let sources = files.read()?;
+    fn read(files: &Files, sources: Vec<Source>, name: String, date: &str, args: &RehearseArgs, tongue: Tongue) -> Result<Side, Stop> {
         let draft = flow::read(sources.clone());
-        let known = measured(&draft, &files, &args.state.state)?;
+        let known = measured(&draft, files, &args.state.state)?;
         let mut checked = flow::check(&draft, &known);
         let Some(book) = checked.book.take() else {
             checked.problems.retain(|problem| problem.severity == Severity::Error);
             say(files.render(&checked.problems, &sources, tongue.of_problems(), std::io::stdout().is_terminal()))?;
-            return Err(words::not_played(&files.describe(), tongue));
+            return Err(words::not_played(&name, tongue));
         };
-        Side::of(&draft, &known, book, args.flow.as_deref(), files.describe())
+        Side::of(&draft, &known, book, args.flow.as_deref(), name, date)
     }
 
-    fn of(draft: &Draft, known: &Known, book: Book, flow: Option<&str>, name: String) -> Result<Side, Stop> {
+    fn of(draft: &Draft, known: &Known, book: Book, flow: Option<&str>, name: String, date: &str) -> Result<Side, Stop> {
         let flow = chosen(&book, flow)?;
         let choices = flow::choices(draft, known, &flow).ok_or_else(|| Stop::new(format!("there is no flow {flow}")))?;
         let skills: BTreeSet<&Skill> = book.queues.values().filter_map(|queue| queue.needs.first()).map(|need| &need.skill).collect();
@@ -172,15 +174,30 @@ impl Side {
             choices,
             zone: draft.calendar().clone(),
             skilled: skills.into_iter().map(|skill| (skill.clone(), has(skill))).collect(),
-            shifts: shifts(draft, &book),
+            shifts: shifts(draft, &book, date),
             queues: book.queues,
         })
     }
 }
 
-/// Who is there: everybody, all day.
-fn shifts(_draft: &Draft, book: &Book) -> Vec<(AgentId, Duration, Duration)> {
-    book.agents.keys().map(|agent| (agent.clone(), Duration::ZERO, LASTS)).collect()
+/// Who is there on the day: whoever is planned, or everybody all day where nobody has planned.
+fn shifts(draft: &Draft, book: &Book, date: &str) -> Vec<(AgentId, Duration, Duration)> {
+    let minutes = |minutes: u16| Duration::from_secs(u64::from(minutes) * 60);
+    // Day 0, 1970-01-01, was a Thursday.
+    let weekday = u16::try_from((parse_day(date).unwrap_or(0) + 3).rem_euclid(7)).unwrap_or(0);
+    match draft.planned(weekday) {
+        Some(planned) => planned.into_iter().map(|(agent, from, to)| (agent, minutes(from), minutes(to))).collect(),
+        None => book.agents.keys().map(|agent| (agent.clone(), Duration::ZERO, LASTS)).collect(),
+    }
+}
+
+/// The texts that are in force, if they are others than these, and what to call them.
+fn in_force(args: &RehearseArgs, draft: &[Source]) -> Result<Option<(String, Vec<Source>)>, Stop> {
+    let versions = Versions::open(&args.state.state)?;
+    let Some(entry) = versions.last() else { return Ok(None) };
+    let live = versions.sources(entry)?;
+    let texts = |sources: &[Source]| sources.iter().map(|source| (source.path.clone(), source.text.clone())).collect::<BTreeMap<_, _>>();
+    Ok((texts(&live) != texts(draft)).then(|| (format!("version {}", entry.number), live)))
 }
 
 /// The flow that is named, else the only one to which a number leads.
@@ -201,10 +218,10 @@ fn chosen(book: &Book, named: Option<&str>) -> Result<FlowName, Stop> {
 }
 
 /// The day that the calendar shows.
-fn date(args: &RehearseArgs, draft: &Side) -> Result<String, Stop> {
+fn date(args: &RehearseArgs, calendar: &flow::Calendar) -> Result<String, Stop> {
     match &args.on {
         Some(text) => parse_day(text).map(day_name).ok_or_else(|| Stop::new(format!("--on {text} is no day: write 2026-11-27"))),
-        None => Ok(day_name(Zone::of(&draft.zone).day(now()) + 1)),
+        None => Ok(day_name(Zone::of(calendar).day(now()) + 1)),
     }
 }
 
@@ -357,7 +374,8 @@ mod tests {
         let draft = flow::read(files.read().unwrap());
         let voices = flow::sentences(&draft).into_iter().map(|sentence| sentence.spoken.lang).collect();
         let known = Known { voices, ..Known::default() };
-        let mut side = Side::of(&draft, &known, flow::check(&draft, &known).book.unwrap(), None, "the city".to_owned()).unwrap();
+        let mut side =
+            Side::of(&draft, &known, flow::check(&draft, &known).book.unwrap(), None, "the city".to_owned(), "2026-08-24").unwrap();
         change(&mut side.shifts);
         side
     }
