@@ -133,9 +133,9 @@ impl Engine {
             if under_way || attempts >= terms.attempts {
                 return false;
             }
-            self.called_again(now, call);
-            if self.callbacks.booked.contains_key(&earlier) {
-                self.callback_over(now, earlier, CallbackEnd::CalledAgain);
+            match self.stop_calling_back(now, earlier) {
+                Some(since) if call.ticket_id.is_none() => self.end_called_again(now, call, earlier, since),
+                Some(_) | None => self.callback_over(now, earlier, CallbackEnd::CalledAgain),
             }
             tried_before = Some((attempts, tried, not_before));
         }
@@ -317,23 +317,60 @@ impl Engine {
         self.note(Event::CallbackEnded { ticket: id, queue: callback.booked.place.queue, how });
     }
 
-    /// Somebody takes a place. If we were to call them back, that is over: the call has the claim, and its age. Calling alone does not end
-    /// it: who hangs up in the menu, or calls with a stranger's number, must not cost anybody a callback.
-    pub(crate) fn called_again(&mut self, now: Now, call: &mut Call) {
-        if call.ticket_id.is_some() {
+    /// Somebody asks for a place. If we were to call them back, and the queue takes them, that is over: the call has the claim, and its
+    /// age. Calling alone does not end it: who hangs up in the menu, calls with a stranger's number, or is told that nobody is there, must
+    /// not cost anybody a callback.
+    pub(crate) fn take_up_callback(&mut self, now: Now, call: &mut Call, wanted: &Wanted) {
+        let Some(id) = self.callback_of(call) else {
+            call.booked = false;
+            // What this call had booked may have become a call of its own.
+            call.ticket_id = call.ticket_id.filter(|id| self.tickets.get(id).is_none_or(|other| *other == call.id));
             return;
-        }
-        let Some(id) = Number::parse(call.caller.reveal()).ok().and_then(|number| self.callbacks.of(&number)) else { return };
-        let Some(callback) = self.callbacks.booked.get(&id) else { return };
-        let (since, place) = (callback.since, callback.booked.place.clone());
-        if let Stage::Tried(attempt) = callback.stage
-            && !self.give_up_attempt(now, attempt)
-        {
+        };
+        let Some((since, place)) = self.stop_calling_back(now, id) else {
             // We have just reached them: this is another call of that number.
+            call.ticket_id = None;
             return;
+        };
+        // The callback's own place is free for who has come for it.
+        self.acd.leave(now.mono, id);
+        let claim = routing::Ticket {
+            class: wanted.class,
+            excluded: wanted.except.clone(),
+            ..routing::Ticket::plain(id, wanted.queue.clone(), wanted.needs.clone(), wanted.lang.clone(), since)
+        };
+        if self.acd.refuses(&claim).is_some() {
+            // The promise stands. What is refused is a claim of the call's own.
+            call.ticket_id = None;
+            self.set_callback(id, Stage::Held);
+            return self.review(now, id);
         }
-        call.waiting_since = Some((since, place.since));
+        self.end_called_again(now, call, id, (since, place));
+    }
+
+    /// The callback that a call may take up: its own, or that of its number.
+    fn callback_of(&self, call: &Call) -> Option<TicketId> {
+        match call.ticket_id {
+            Some(id) => self.callbacks.booked.contains_key(&id).then_some(id),
+            None => Number::parse(call.caller.reveal()).ok().and_then(|number| self.callbacks.of(&number)),
+        }
+    }
+
+    /// Whom we were about to call has called us: phones that ring for it stop. Gives since when they wait; `None` when they have answered.
+    fn stop_calling_back(&mut self, now: Now, id: TicketId) -> Option<(Instant, UnixMillis)> {
+        let callback = self.callbacks.booked.get(&id)?;
+        let since = (callback.since, callback.booked.place.since);
+        match callback.stage {
+            Stage::Tried(attempt) => self.give_up_attempt(now, attempt).then_some(since),
+            Stage::Held | Stage::Queued => Some(since),
+        }
+    }
+
+    /// The call has the claim of the callback, and its age.
+    fn end_called_again(&mut self, now: Now, call: &mut Call, id: TicketId, since: (Instant, UnixMillis)) {
+        call.waiting_since = Some(since);
         call.ticket_id = Some(id);
+        call.booked = false;
         self.callback_over(now, id, CallbackEnd::CalledAgain);
     }
 

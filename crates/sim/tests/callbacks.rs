@@ -592,3 +592,35 @@ fn the_hours_end_while_the_agents_phone_rings_and_the_persons_does_not() {
     until_over(&mut world, secs(7200));
     assert_eq!(over(&world), [CallbackEnd::Served]);
 }
+
+#[test]
+fn who_calls_again_and_is_given_no_place_is_called_back_all_the_same() {
+    let mut world = town();
+    let yuki = nurse_busy(&mut world, secs(60), secs(150));
+    world.add_resident(secs(70), books(MINE));
+    at_home(&mut world, AnswerPolicy::After(secs(4)), "WW1");
+    world.at(secs(140), yuki, Command::Unregister);
+    let again = Resident { keys: "WWWW1".to_owned(), number: Some(MINE.to_owned()), talk: Some(secs(15)), ..Resident::default() };
+    world.add_resident(secs(250), again);
+    world.run_until(secs(390));
+    assert_eq!((left(&world), ends(&world).last()), (1, Some(&CallEnd::FlowEnded)), "nobody was there, and that was said");
+    agrees(&world);
+    world.at(secs(400), yuki, Command::Register);
+    until_over(&mut world, secs(2000));
+    assert_eq!((over(&world), rung(&world).len()), (vec![CallbackEnd::Served], 1));
+    let back = world.records().iter().find(|r| r.called_back).unwrap();
+    assert!(back.waited.unwrap().0 > 300_000, "at the age of the first call: {:?}", back.waited);
+}
+
+#[test]
+fn who_calls_again_into_a_full_queue_has_the_place_of_the_callback() {
+    let mut world = World::new(Town { callbacks: true, waiting_max: 1, ..Town::default() }.build(), 1);
+    nurse_busy(&mut world, secs(60), secs(400));
+    world.add_resident(secs(70), books(MINE));
+    at_home(&mut world, AnswerPolicy::After(secs(4)), "WW1");
+    let again = Resident { keys: "WWWW1".to_owned(), number: Some(MINE.to_owned()), talk: Some(secs(15)), ..Resident::default() };
+    world.add_resident(secs(200), again);
+    until_over(&mut world, secs(3000));
+    assert_eq!((over(&world), rung(&world).len()), (vec![CallbackEnd::CalledAgain], 0));
+    assert_eq!(ends(&world).iter().filter(|end| **end == CallEnd::Served).count(), 2);
+}
