@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a person's phone rings.
-const RING: Duration = Duration::from_secs(30);
+pub(crate) const RING: Duration = Duration::from_secs(30);
 /// By when the key must have been pressed.
 const CONFIRM: Duration = Duration::from_secs(20);
 /// How often the greeting is said.

@@ -4,7 +4,7 @@
 //! attempt. Outside of that it is held. The hours are asked of the wall clock again at each moment that matters (a review each minute,
 //! the offer, the INVITE), so that neither a restart nor a clock that jumps can make a telephone ring at night.
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, RING};
 use crate::call::Call;
 use crate::engine::Engine;
 use crate::persons::instant_of;
@@ -236,6 +236,9 @@ impl Engine {
         if now.mono < callback.not_before {
             return Verdict::Hold(callback.not_before.min(callback.expires));
         }
+        // A telephone that rings falls silent before the hours end.
+        let rings_until = UnixMillis(now.wall.0.saturating_add(i64::try_from(RING.as_millis()).unwrap_or(0)));
+        let open = open && self.is_open(&terms.window, rings_until) == Some(true);
         if open && !self.draining() { Verdict::Call(look) } else { Verdict::Hold(look) }
     }
 

@@ -624,3 +624,20 @@ fn who_calls_again_into_a_full_queue_has_the_place_of_the_callback() {
     assert_eq!((over(&world), rung(&world).len()), (vec![CallbackEnd::CalledAgain], 0));
     assert_eq!(ends(&world).iter().filter(|end| **end == CallEnd::Served).count(), 2);
 }
+
+#[test]
+fn no_telephone_rings_after_five() {
+    // The nurse is ready so many seconds before the hours end; a telephone rings for half a minute.
+    for before in [3, 5, 12, 29, 33, 45] {
+        let mut world = town();
+        let yuki = world.add_clerk(secs(5), "yuki", Clerk { answer: AnswerPolicy::After(secs(1)), ..Clerk::default() });
+        world.dials_code(FIVE - secs(600), yuki, "*2");
+        world.add_resident(FIVE - secs(90), books(MINE));
+        let home = at_home(&mut world, AnswerPolicy::Never, "WW1");
+        world.control(FIVE - secs(before), Control::SetAgent(AgentId::from("yuki"), routing::Change::Ready));
+        world.run_until(FIVE + secs(3600));
+        let last = world.told(home).map(|(at, _)| at.since(model::Instant::ZERO)).last();
+        assert!(last.is_none_or(|at| at <= FIVE + secs(1)), "ready {before} s before five, it rang until {last:?}");
+        assert_eq!((rung(&world).len(), left(&world)), (usize::from(before == 45 || before == 33), 1), "ready {before} s before five");
+    }
+}
