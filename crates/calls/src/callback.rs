@@ -7,7 +7,7 @@
 use crate::attempt::{Attempt, RING};
 use crate::call::Call;
 use crate::engine::Engine;
-use crate::persons::instant_of;
+use crate::persons::{Tries, instant_of};
 use crate::record::{Booked, Place, Record};
 use flow::{CallbackTerms, Hours, Spoken, Wanted};
 use model::{
@@ -25,6 +25,7 @@ const ROOM_AGAIN: Duration = Duration::from_secs(5);
 /// How far a booking looks ahead for its hours: in a week each schedule has shown all it has.
 const AHEAD_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 const MINUTE_MILLIS: i64 = 60_000;
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// The two clocks drift apart by milliseconds; by more than this, somebody has put the wall clock right.
 const JUMP_MILLIS: i64 = 1000;
 /// What a person who is called back hears first.
@@ -139,7 +140,13 @@ impl Engine {
             }
             tried_before = Some((attempts, tried, not_before));
         }
-        let (attempts, tried, not_before) = tried_before.unwrap_or((0, None, now.mono));
+        // The same holds for a number whose bookings have ended: by another call, or in vain.
+        let lately = tried_before.is_none().then(|| self.tried_lately(now, call, &terms)).flatten();
+        if lately.is_some_and(|tries| tries.attempts >= terms.attempts) {
+            return false;
+        }
+        let of = |tries: Tries| (tries.attempts, Some(tries.last), now.mono + pause_after(now, tries.last, &terms));
+        let (attempts, tried, not_before) = tried_before.or_else(|| lately.map(of)).unwrap_or((0, None, now.mono));
         self.leave_queue(now, call, QueueEnd::Moved);
         let since = self.age_zero(now, call);
         let since_wall = call.waiting_since.map_or(now.wall, |(_, wall)| wall);
@@ -177,6 +184,14 @@ impl Engine {
         self.acd.enqueue(now.mono, claim);
         self.review(now, ticket);
         true
+    }
+
+    /// What was tried for a number before this booking, within the time that a promise lasts. The person has another name each day, and
+    /// what was promised a day ago was booked on the day before that.
+    fn tried_lately(&self, now: Now, call: &Call, terms: &CallbackTerms) -> Option<Tries> {
+        let day = |ago: i64| self.city.book.calendar.day(UnixMillis(now.wall.0.saturating_sub(ago * DAY_MILLIS)));
+        let known = (0..=2).filter_map(|ago| self.vault.person(day(ago), call.caller.reveal()));
+        known.filter_map(|person| self.memories.tried(&person, now.wall, terms.expires)).max_by_key(|tries| tries.last)
     }
 
     /// The number to call back, if it is known, of a kind that may be called, and its hours come in time.
@@ -316,6 +331,7 @@ impl Engine {
         if how != CallbackEnd::Served {
             self.acd.abandon(now.mono, id);
         }
+        self.memories.handle_called_back(&callback.booked, how);
         self.commit(Record::CallbackEnded { ticket: id, how });
         self.note(Event::CallbackEnded { ticket: id, queue: callback.booked.place.queue, how });
     }
@@ -404,11 +420,11 @@ impl Engine {
         while let Some((id, booked)) = self.callbacks.of_the_journal.pop_first() {
             let number = self.vault.open(id, &booked.sealed);
             let since = instant_of(now, booked.place.since);
-            let ago = |wall: UnixMillis| Duration::from_millis(u64::try_from(now.wall.0.saturating_sub(wall.0)).unwrap_or(0));
-            let left = booked.terms.expires.saturating_sub(ago(booked.at));
-            let pause = booked.tried.map_or(Duration::ZERO, |tried| booked.terms.spacing.saturating_sub(ago(tried)));
+            let left = booked.terms.expires.saturating_sub(ago(now, booked.at));
+            let pause = booked.tried.map_or(Duration::ZERO, |tried| pause_after(now, tried, &booked.terms));
             let Some(number) = number else {
                 // The city's key is another one: nobody can read whom to call.
+                self.memories.handle_called_back(&booked, CallbackEnd::Closed);
                 self.commit(Record::CallbackEnded { ticket: id, how: CallbackEnd::Closed });
                 self.note(Event::CallbackEnded { ticket: id, queue: booked.place.queue, how: CallbackEnd::Closed });
                 continue;
@@ -435,4 +451,14 @@ impl Engine {
             self.review_callbacks(now);
         }
     }
+}
+
+/// How long ago a moment of the wall clock is; nothing, where somebody has put it back since.
+fn ago(now: Now, wall: UnixMillis) -> Duration {
+    Duration::from_millis(u64::try_from(now.wall.0.saturating_sub(wall.0)).unwrap_or(0))
+}
+
+/// What is left of the pause after an attempt.
+fn pause_after(now: Now, tried: UnixMillis, terms: &CallbackTerms) -> Duration {
+    terms.spacing.saturating_sub(ago(now, tried))
 }

@@ -593,6 +593,45 @@ fn the_hours_end_while_the_agents_phone_rings_and_the_persons_does_not() {
     assert_eq!(over(&world), [CallbackEnd::Served]);
 }
 
+// ---- who is rung, and how often ------------------------------------------------------------------------------------------------
+
+#[test]
+fn who_shows_a_strangers_number_and_calls_again_and_again_has_them_rung_three_times() {
+    let mut world = town();
+    let yuki = nurse_busy(&mut world, secs(60), secs(300));
+    let home = at_home(&mut world, AnswerPolicy::Never, "");
+    for n in 0..28 {
+        world.dials_code(secs(400 + n * 120 - 60), yuki, "*2");
+        world.add_resident(secs(400 + n * 120 - 55), books(MINE));
+        world.dials_code(secs(400 + n * 120), yuki, "*1");
+    }
+    // It is remembered over a restart, too.
+    world.crash(secs(1850), secs(2));
+    world.run_until(secs(4200));
+    let times = rung(&world);
+    assert_eq!((times.len(), rings(&world, home, secs(0))), (3, 3), "{times:?}");
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= secs(600)), "ten minutes between two attempts: {times:?}");
+    agrees(&world);
+}
+
+#[test]
+fn who_was_not_reached_three_times_may_be_called_back_again_a_day_later() {
+    let mut world = town();
+    nurse_busy(&mut world, secs(60), secs(300));
+    world.add_resident(secs(70), books(MINE));
+    at_home(&mut world, AnswerPolicy::Never, "");
+    let tomorrow = secs(25 * 3600);
+    for at in [secs(2400), tomorrow] {
+        world.add_resident(at, Resident { keys: "WWWW1".to_owned(), talk: Some(secs(240)), ..Resident::default() });
+        world.add_resident(at + secs(20), Resident { patience: secs(100), ..books(MINE) });
+    }
+    world.run_until(secs(20 * 3600));
+    assert_eq!((over(&world), rung(&world).len()), (vec![CallbackEnd::Exhausted], 3), "{:?}", rung(&world));
+    world.run_until(tomorrow + secs(3600));
+    assert_eq!((over(&world), rung(&world).len()), (vec![CallbackEnd::Exhausted; 2], 6), "{:?}", rung(&world));
+    agrees(&world);
+}
+
 #[test]
 fn who_calls_again_and_is_given_no_place_is_called_back_all_the_same() {
     let mut world = town();
