@@ -20,6 +20,8 @@ use std::time::Duration;
 const CALLBACKS_MAX: usize = 1000;
 /// How often the wall clock is looked at for each of them, and how long one waits that cannot be called just now.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// After asking an agent in vain, because meanwhile no call could go out, it waits this long at most: each time twice as long.
+const ASK_AGAIN_MAX: Duration = Duration::from_secs(15 * 60);
 /// How long one waits that its queue has no room for.
 const ROOM_AGAIN: Duration = Duration::from_secs(5);
 /// How far a booking looks ahead for its hours: in a week each schedule has shown all it has.
@@ -55,6 +57,8 @@ pub(crate) struct Callback {
     /// The pause after an attempt.
     not_before: Instant,
     pub(crate) stage: Stage,
+    /// How often in a row an agent has answered for it and no call could go out.
+    asked_in_vain: u32,
     wake: Option<Instant>,
 }
 
@@ -179,7 +183,7 @@ impl Engine {
         let expires = now.mono + booked.terms.expires;
         let number = Redacted::new(number);
         let claim = booked.claim(ticket, since);
-        let callback = Callback { booked, number, since, expires, not_before, stage: Stage::Queued, wake: None };
+        let callback = Callback { booked, number, since, expires, not_before, stage: Stage::Queued, asked_in_vain: 0, wake: None };
         self.callbacks.booked.insert(ticket, callback);
         self.acd.enqueue(now.mono, claim);
         self.review(now, ticket);
@@ -254,7 +258,7 @@ impl Engine {
         // A telephone that rings falls silent before the hours end.
         let rings_until = UnixMillis(now.wall.0.saturating_add(i64::try_from(RING.as_millis()).unwrap_or(0)));
         let open = open && self.is_open(&terms.window, rings_until) == Some(true);
-        if open && !self.draining() { Verdict::Call(look) } else { Verdict::Hold(look) }
+        if open && !self.draining() && self.way_out_for_callback(now) { Verdict::Call(look) } else { Verdict::Hold(look) }
     }
 
     /// Whether it may be called at this very moment.
@@ -311,6 +315,24 @@ impl Engine {
     /// A callback could not be tried for a reason of ours: it is looked at again in a minute.
     pub(crate) fn callback_later(&mut self, now: Now, id: TicketId) {
         self.pause_callback(now, id, LOOK_AGAIN);
+    }
+
+    /// An agent has answered for a callback, and meanwhile the last channel was taken, or the hour's last call, or the hours were over: the
+    /// next time it waits twice as long, or agents would be rung all day for what cannot be.
+    pub(crate) fn asked_in_vain(&mut self, now: Now, id: TicketId) {
+        let Some(callback) = self.callbacks.booked.get_mut(&id) else { return };
+        let pause = LOOK_AGAIN.saturating_mul(2_u32.saturating_pow(callback.asked_in_vain)).min(ASK_AGAIN_MAX);
+        callback.asked_in_vain = callback.asked_in_vain.saturating_add(1);
+        self.pause_callback(now, id, pause);
+    }
+
+    /// The person is called.
+    pub(crate) fn count_attempt(&mut self, now: Now, id: TicketId) -> u32 {
+        let Some(callback) = self.callbacks.booked.get_mut(&id) else { return 0 };
+        callback.asked_in_vain = 0;
+        callback.booked.attempts += 1;
+        callback.booked.tried = callback.booked.tried.max(Some(now.wall));
+        callback.booked.attempts
     }
 
     /// The queue does not take a callback.
@@ -435,6 +457,7 @@ impl Engine {
                 expires: now.mono + left,
                 not_before: now.mono + pause,
                 stage: Stage::Held,
+                asked_in_vain: 0,
                 wake: None,
                 booked,
             };

@@ -593,6 +593,80 @@ fn the_hours_end_while_the_agents_phone_rings_and_the_persons_does_not() {
     assert_eq!(over(&world), [CallbackEnd::Served]);
 }
 
+// ---- nobody is asked in vain ---------------------------------------------------------------------------------------------------
+
+/// The city in force with so many calls out in an hour, over a trunk of so many channels.
+fn narrow(world: &World, per_hour: u32, channels: u32) -> Control {
+    let mut book = (*world.city().book).clone();
+    book.settings.calls_out_per_hour = per_hour;
+    for trunk in book.lines.iter_mut().filter_map(|line| line.trunk.as_mut()) {
+        trunk.channels = channels;
+    }
+    Control::Publish(Arc::new(calls::City { book: Arc::new(book), ..(**world.city()).clone() }))
+}
+
+/// How often this phone rang since then.
+fn rings(world: &World, person: PersonId, since: Duration) -> usize {
+    let of = world.told(person).filter(|(at, e)| matches!(e, phone::Event::Incoming { .. }) && at.since(model::Instant::ZERO) > since);
+    of.count()
+}
+
+#[test]
+fn no_call_may_go_out_and_the_nurses_phone_is_silent_until_one_may() {
+    for (per_hour, channels, attempts) in [(120, 0, 0), (1, 6, 1)] {
+        let mut world = town();
+        let closed = narrow(&world, per_hour, channels);
+        let open = narrow(&world, 120, 6);
+        world.control(secs(1), closed);
+        world.control(secs(3300), open);
+        let yuki = nurse_busy(&mut world, secs(60), secs(300));
+        for n in 0..4u64 {
+            let number = format!("0801111{n:04}");
+            world.add_resident(secs(70 + n), books(&number));
+            let answer = AnswerPolicy::After(secs(4));
+            world.add_neighbour(Neighbour { number, answer, keys: "WW1".to_owned(), talk: Some(secs(60)), ..Neighbour::default() });
+        }
+        let waits = world.add_resident(secs(400), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(10)), ..Resident::default() });
+        world.run_until(secs(3200));
+        assert_eq!(world.calls_out().len(), attempts);
+        assert_eq!(rings(&world, yuki, secs(290)), attempts + 1, "for who could be called, and for who waited");
+        assert!(world.told(waits).any(|(_, e)| matches!(e, phone::Event::Connected)));
+        until_over(&mut world, secs(6000));
+        assert_eq!(over(&world), [CallbackEnd::Served; 4]);
+    }
+}
+
+#[test]
+fn somebody_else_takes_the_last_channel_while_the_agents_phone_rings_and_the_next_try_waits_longer_each_time() {
+    let mut world = town();
+    let yuki = world.add_clerk(secs(5), "yuki", Clerk { answer: AnswerPolicy::After(secs(5)), ..Clerk::default() });
+    world.dials_code(secs(20), yuki, "*2");
+    world.add_resident(secs(30), books(MINE));
+    at_home(&mut world, AnswerPolicy::After(secs(4)), "WW1");
+    world.dials_code(secs(100), yuki, "*1");
+    // Whenever her phone rings, the channel is taken by somebody; whenever she has been told, it is free again.
+    let (none, some) = (narrow(&world, 120, 0), narrow(&world, 120, 6));
+    let mut seen = 0;
+    let mut asked = Vec::new();
+    for second in 100..3600 {
+        world.run_until(secs(second));
+        let all = count(&world, |e| matches!(e, Event::Offered { .. }));
+        if all > seen {
+            seen = all;
+            asked.push(second);
+            let again = |control: &Control| {
+                if let Control::Publish(city) = control { Control::Publish(city.clone()) } else { panic!("{control:?}") }
+            };
+            world.control(secs(second + 1), again(&none));
+            world.control(secs(second + 15), again(&some));
+        }
+    }
+    let pauses: Vec<u64> = asked.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(pauses.len() >= 4 && pauses.windows(2).all(|pair| pair[1] > pair[0] + 30 || pair[1] > 880), "{pauses:?}");
+    assert!(pauses.iter().all(|pause| *pause < 1000), "a quarter of an hour at most: {pauses:?}");
+    assert_eq!(rung(&world).len(), 0);
+}
+
 // ---- who is rung, and how often ------------------------------------------------------------------------------------------------
 
 #[test]
