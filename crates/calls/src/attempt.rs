@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a person's phone rings.
-const RING: Duration = Duration::from_secs(30);
+pub(crate) const RING: Duration = Duration::from_secs(30);
 /// By when the key must have been pressed.
 const CONFIRM: Duration = Duration::from_secs(20);
 /// How often the greeting is said.
@@ -88,7 +88,7 @@ impl Attempt {
 impl Engine {
     /// Routing has found an agent for a callback.
     pub(crate) fn call_back(&mut self, now: Now, ticket: TicketId, offer: OfferId, queue: QueueId, agent: AgentId, why: Why) {
-        // The wall clock may have been put right since the last look.
+        // The wall clock may have been put right since the last look, and the last channel taken.
         let free = self.may_call_back(now, ticket) && self.calls.len() < self.city.book.settings.calls_max as usize;
         if !free {
             return self.callback_later(now, ticket);
@@ -281,7 +281,7 @@ impl Engine {
             arrived: attempt.began?.wall,
             number: booked.number.clone(),
             caller: booked.caller.clone(),
-            version: booked.version.clone(),
+            version: attempt.city.book.version.clone(),
             person: attempt.person.clone(),
             called_back: true,
             sip_call_id: None,
@@ -377,7 +377,7 @@ impl Engine {
         self.regret(now, attempt);
         // The claim was the agent's for a moment.
         self.acd.abandon(now.mono, attempt.ticket);
-        self.callback_later(now, attempt.ticket);
+        self.asked_in_vain(now, attempt.ticket);
         true
     }
 
@@ -465,10 +465,7 @@ impl Engine {
             Err(_) => return self.not_even_tried(now, attempt),
         };
         attempt.began = Some(now);
-        let Some(callback) = self.callbacks.booked.get_mut(&attempt.ticket) else { return true };
-        callback.booked.attempts += 1;
-        callback.booked.tried = callback.booked.tried.max(Some(now.wall));
-        let tried = callback.booked.attempts;
+        let tried = self.count_attempt(now, attempt.ticket);
         self.commit(Record::CallbackTried { ticket: attempt.ticket, attempt: tried, at: now.wall, how: None });
         attempt.step = Step::Calling(Box::new(outside));
         if let Some(open) = self.open_attempt(attempt) {
@@ -578,7 +575,7 @@ impl Engine {
                 ended: now.wall,
                 end: CallEnd::NotReached,
                 hung_up_by: by,
-                version: booked.version,
+                version: attempt.city.book.version.clone(),
                 person: attempt.person.clone(),
                 ticket: Some(attempt.ticket),
                 class: booked.place.class,

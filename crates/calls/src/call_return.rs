@@ -73,6 +73,7 @@ impl Engine {
         self.last_callers.sweep(now.mono);
         let last = self.last_callers.0.get(&errand.agent).cloned();
         let Some(last) = last.filter(|_| self.acd.engage(now.mono, &errand.agent)) else { return self.say_sorry(errand) };
+        errand.engaged = true;
         let until = now.mono + RING;
         let (agent, owner) = (errand.agent.clone(), Owner::Errand(id));
         match self.call_out(now, id, 1, owner, Whom::Person(last.number), last.called, until, Some(agent)) {
@@ -83,10 +84,7 @@ impl Engine {
                 self.media(errand.after, errand.leg.id, Media::Play { id: ringback, clips, on_key: OnKey::Ignore, repeat: true });
                 errand.stage = Stage::Returning(CallReturn { outside: Box::new(outside), ringback: Some(ringback) });
             }
-            Err(_) => {
-                self.acd.finished(now.mono, &errand.agent);
-                self.say_sorry(errand);
-            }
+            Err(_) => self.say_sorry(errand),
         }
     }
 
@@ -139,14 +137,13 @@ impl Engine {
         }
     }
 
-    /// The outside half is let go, and the agent is free again.
+    /// The outside half is let go. The agent is free when their own phone is.
     pub(crate) fn end_call_return(&mut self, now: Now, errand: &mut Errand) {
         let Stage::Returning(back) = std::mem::replace(&mut errand.stage, Stage::Over) else { return };
         if back.ringback.is_some() {
             self.note(Event::AgentCalledOut { agent: errand.agent.clone(), answered: false });
         }
         self.let_outside_go(now, errand.after, &back.outside);
-        self.acd.finished(now.mono, &errand.agent);
     }
 
     /// What the agent asked for cannot be: a tone says so.

@@ -4,10 +4,10 @@
 //! attempt. Outside of that it is held. The hours are asked of the wall clock again at each moment that matters (a review each minute,
 //! the offer, the INVITE), so that neither a restart nor a clock that jumps can make a telephone ring at night.
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, RING};
 use crate::call::Call;
 use crate::engine::Engine;
-use crate::persons::instant_of;
+use crate::persons::{Tries, instant_of};
 use crate::record::{Booked, Place, Record};
 use flow::{CallbackTerms, Hours, Spoken, Wanted};
 use model::{
@@ -20,11 +20,14 @@ use std::time::Duration;
 const CALLBACKS_MAX: usize = 1000;
 /// How often the wall clock is looked at for each of them, and how long one waits that cannot be called just now.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// After asking an agent in vain, because meanwhile no call could go out, it waits this long at most: each time twice as long.
+const ASK_AGAIN_MAX: Duration = Duration::from_secs(15 * 60);
 /// How long one waits that its queue has no room for.
 const ROOM_AGAIN: Duration = Duration::from_secs(5);
 /// How far a booking looks ahead for its hours: in a week each schedule has shown all it has.
 const AHEAD_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 const MINUTE_MILLIS: i64 = 60_000;
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// The two clocks drift apart by milliseconds; by more than this, somebody has put the wall clock right.
 const JUMP_MILLIS: i64 = 1000;
 /// What a person who is called back hears first.
@@ -54,6 +57,8 @@ pub(crate) struct Callback {
     /// The pause after an attempt.
     not_before: Instant,
     pub(crate) stage: Stage,
+    /// How often in a row an agent has answered for it and no call could go out.
+    asked_in_vain: u32,
     wake: Option<Instant>,
 }
 
@@ -133,13 +138,19 @@ impl Engine {
             if under_way || attempts >= terms.attempts {
                 return false;
             }
-            self.called_again(now, call);
-            if self.callbacks.booked.contains_key(&earlier) {
-                self.callback_over(now, earlier, CallbackEnd::CalledAgain);
+            match self.stop_calling_back(now, earlier) {
+                Some(since) if call.ticket_id.is_none() => self.end_called_again(now, call, earlier, since),
+                Some(_) | None => self.callback_over(now, earlier, CallbackEnd::CalledAgain),
             }
             tried_before = Some((attempts, tried, not_before));
         }
-        let (attempts, tried, not_before) = tried_before.unwrap_or((0, None, now.mono));
+        // The same holds for a number whose bookings have ended: by another call, or in vain.
+        let lately = tried_before.is_none().then(|| self.tried_lately(now, call, &terms)).flatten();
+        if lately.is_some_and(|tries| tries.attempts >= terms.attempts) {
+            return false;
+        }
+        let of = |tries: Tries| (tries.attempts, Some(tries.last), now.mono + pause_after(now, tries.last, &terms));
+        let (attempts, tried, not_before) = tried_before.or_else(|| lately.map(of)).unwrap_or((0, None, now.mono));
         self.leave_queue(now, call, QueueEnd::Moved);
         let since = self.age_zero(now, call);
         let since_wall = call.waiting_since.map_or(now.wall, |(_, wall)| wall);
@@ -172,11 +183,19 @@ impl Engine {
         let expires = now.mono + booked.terms.expires;
         let number = Redacted::new(number);
         let claim = booked.claim(ticket, since);
-        let callback = Callback { booked, number, since, expires, not_before, stage: Stage::Queued, wake: None };
+        let callback = Callback { booked, number, since, expires, not_before, stage: Stage::Queued, asked_in_vain: 0, wake: None };
         self.callbacks.booked.insert(ticket, callback);
         self.acd.enqueue(now.mono, claim);
         self.review(now, ticket);
         true
+    }
+
+    /// What was tried for a number before this booking, within the time that a promise lasts. The person has another name each day, and
+    /// what was promised a day ago was booked on the day before that.
+    fn tried_lately(&self, now: Now, call: &Call, terms: &CallbackTerms) -> Option<Tries> {
+        let day = |ago: i64| self.city.book.calendar.day(UnixMillis(now.wall.0.saturating_sub(ago * DAY_MILLIS)));
+        let known = (0..=2).filter_map(|ago| self.vault.person(day(ago), call.caller.reveal()));
+        known.filter_map(|person| self.memories.tried(&person, now.wall, terms.expires)).max_by_key(|tries| tries.last)
     }
 
     /// The number to call back, if it is known, of a kind that may be called, and its hours come in time.
@@ -236,7 +255,10 @@ impl Engine {
         if now.mono < callback.not_before {
             return Verdict::Hold(callback.not_before.min(callback.expires));
         }
-        if open && !self.draining() { Verdict::Call(look) } else { Verdict::Hold(look) }
+        // A telephone that rings falls silent before the hours end.
+        let rings_until = UnixMillis(now.wall.0.saturating_add(i64::try_from(RING.as_millis()).unwrap_or(0)));
+        let open = open && self.is_open(&terms.window, rings_until) == Some(true);
+        if open && !self.draining() && self.way_out_for_callback(now) { Verdict::Call(look) } else { Verdict::Hold(look) }
     }
 
     /// Whether it may be called at this very moment.
@@ -295,6 +317,24 @@ impl Engine {
         self.pause_callback(now, id, LOOK_AGAIN);
     }
 
+    /// An agent has answered for a callback, and meanwhile the last channel was taken, or the hour's last call, or the hours were over: the
+    /// next time it waits twice as long, or agents would be rung all day for what cannot be.
+    pub(crate) fn asked_in_vain(&mut self, now: Now, id: TicketId) {
+        let Some(callback) = self.callbacks.booked.get_mut(&id) else { return };
+        let pause = LOOK_AGAIN.saturating_mul(2_u32.saturating_pow(callback.asked_in_vain)).min(ASK_AGAIN_MAX);
+        callback.asked_in_vain = callback.asked_in_vain.saturating_add(1);
+        self.pause_callback(now, id, pause);
+    }
+
+    /// The person is called.
+    pub(crate) fn count_attempt(&mut self, now: Now, id: TicketId) -> u32 {
+        let Some(callback) = self.callbacks.booked.get_mut(&id) else { return 0 };
+        callback.asked_in_vain = 0;
+        callback.booked.attempts += 1;
+        callback.booked.tried = callback.booked.tried.max(Some(now.wall));
+        callback.booked.attempts
+    }
+
     /// The queue does not take a callback.
     pub(crate) fn callback_refused(&mut self, now: Now, id: TicketId, why: QueueEnd) {
         match why {
@@ -313,27 +353,65 @@ impl Engine {
         if how != CallbackEnd::Served {
             self.acd.abandon(now.mono, id);
         }
+        self.memories.handle_called_back(&callback.booked, how);
         self.commit(Record::CallbackEnded { ticket: id, how });
         self.note(Event::CallbackEnded { ticket: id, queue: callback.booked.place.queue, how });
     }
 
-    /// Somebody takes a place. If we were to call them back, that is over: the call has the claim, and its age. Calling alone does not end
-    /// it: who hangs up in the menu, or calls with a stranger's number, must not cost anybody a callback.
-    pub(crate) fn called_again(&mut self, now: Now, call: &mut Call) {
-        if call.ticket_id.is_some() {
+    /// Somebody asks for a place. If we were to call them back, and the queue takes them, that is over: the call has the claim, and its
+    /// age. Calling alone does not end it: who hangs up in the menu, calls with a stranger's number, or is told that nobody is there, must
+    /// not cost anybody a callback.
+    pub(crate) fn take_up_callback(&mut self, now: Now, call: &mut Call, wanted: &Wanted) {
+        let Some(id) = self.callback_of(call) else {
+            call.booked = false;
+            // What this call had booked may have become a call of its own.
+            call.ticket_id = call.ticket_id.filter(|id| self.tickets.get(id).is_none_or(|other| *other == call.id));
             return;
-        }
-        let Some(id) = Number::parse(call.caller.reveal()).ok().and_then(|number| self.callbacks.of(&number)) else { return };
-        let Some(callback) = self.callbacks.booked.get(&id) else { return };
-        let (since, place) = (callback.since, callback.booked.place.clone());
-        if let Stage::Tried(attempt) = callback.stage
-            && !self.give_up_attempt(now, attempt)
-        {
+        };
+        let Some((since, place)) = self.stop_calling_back(now, id) else {
             // We have just reached them: this is another call of that number.
+            call.ticket_id = None;
             return;
+        };
+        // The callback's own place is free for who has come for it.
+        self.acd.leave(now.mono, id);
+        let claim = routing::Ticket {
+            class: wanted.class,
+            excluded: wanted.except.clone(),
+            ..routing::Ticket::plain(id, wanted.queue.clone(), wanted.needs.clone(), wanted.lang.clone(), since)
+        };
+        if self.acd.refuses(&claim).is_some() {
+            // The promise stands. What is refused is a claim of the call's own.
+            call.ticket_id = None;
+            self.set_callback(id, Stage::Held);
+            return self.review(now, id);
         }
-        call.waiting_since = Some((since, place.since));
+        self.end_called_again(now, call, id, (since, place));
+    }
+
+    /// The callback that a call may take up: its own, or that of its number.
+    fn callback_of(&self, call: &Call) -> Option<TicketId> {
+        match call.ticket_id {
+            Some(id) => self.callbacks.booked.contains_key(&id).then_some(id),
+            None => Number::parse(call.caller.reveal()).ok().and_then(|number| self.callbacks.of(&number)),
+        }
+    }
+
+    /// Whom we were about to call has called us: phones that ring for it stop. Gives since when they wait; `None` when they have answered.
+    fn stop_calling_back(&mut self, now: Now, id: TicketId) -> Option<(Instant, UnixMillis)> {
+        let callback = self.callbacks.booked.get(&id)?;
+        let since = (callback.since, callback.booked.place.since);
+        match callback.stage {
+            Stage::Tried(attempt) => self.give_up_attempt(now, attempt).then_some(since),
+            Stage::Held | Stage::Queued => Some(since),
+        }
+    }
+
+    /// The call has the claim of the callback, and its age.
+    fn end_called_again(&mut self, now: Now, call: &mut Call, id: TicketId, since: (Instant, UnixMillis)) {
+        call.waiting_since = Some(since);
         call.ticket_id = Some(id);
+        call.booked = false;
         self.callback_over(now, id, CallbackEnd::CalledAgain);
     }
 
@@ -364,11 +442,11 @@ impl Engine {
         while let Some((id, booked)) = self.callbacks.of_the_journal.pop_first() {
             let number = self.vault.open(id, &booked.sealed);
             let since = instant_of(now, booked.place.since);
-            let ago = |wall: UnixMillis| Duration::from_millis(u64::try_from(now.wall.0.saturating_sub(wall.0)).unwrap_or(0));
-            let left = booked.terms.expires.saturating_sub(ago(booked.at));
-            let pause = booked.tried.map_or(Duration::ZERO, |tried| booked.terms.spacing.saturating_sub(ago(tried)));
+            let left = booked.terms.expires.saturating_sub(ago(now, booked.at));
+            let pause = booked.tried.map_or(Duration::ZERO, |tried| pause_after(now, tried, &booked.terms));
             let Some(number) = number else {
                 // The city's key is another one: nobody can read whom to call.
+                self.memories.handle_called_back(&booked, CallbackEnd::Closed);
                 self.commit(Record::CallbackEnded { ticket: id, how: CallbackEnd::Closed });
                 self.note(Event::CallbackEnded { ticket: id, queue: booked.place.queue, how: CallbackEnd::Closed });
                 continue;
@@ -379,6 +457,7 @@ impl Engine {
                 expires: now.mono + left,
                 not_before: now.mono + pause,
                 stage: Stage::Held,
+                asked_in_vain: 0,
                 wake: None,
                 booked,
             };
@@ -395,4 +474,14 @@ impl Engine {
             self.review_callbacks(now);
         }
     }
+}
+
+/// How long ago a moment of the wall clock is; nothing, where somebody has put it back since.
+fn ago(now: Now, wall: UnixMillis) -> Duration {
+    Duration::from_millis(u64::try_from(now.wall.0.saturating_sub(wall.0)).unwrap_or(0))
+}
+
+/// What is left of the pause after an attempt.
+fn pause_after(now: Now, tried: UnixMillis, terms: &CallbackTerms) -> Duration {
+    terms.spacing.saturating_sub(ago(now, tried))
 }

@@ -478,7 +478,7 @@ impl Engine {
         self.last_callers.sweep(now.mono);
         let mut seen: BTreeMap<AgentId, routing::Seen> = BTreeMap::new();
         for agent in self.city.book.agents.keys() {
-            let registered = self.sip.bindings(agent.as_str()).next().is_some();
+            let registered = self.sip.bindings(agent.as_str()).next().is_some() && !self.breaks.signs_in_later(agent);
             seen.insert(agent.clone(), routing::Seen { registered, ..routing::Seen::default() });
         }
         for call in self.calls.values() {
@@ -489,7 +489,7 @@ impl Engine {
                 seen.entry(side.agent.clone()).or_default().talking = true;
             }
         }
-        for errand in self.errands.values().filter(|errand| errand.is_call()) {
+        for errand in self.errands.values().filter(|errand| errand.engaged) {
             seen.entry(errand.agent.clone()).or_default().talking = true;
         }
         for (agent, talking) in self.callbacks.attempts.values().filter_map(Attempt::holds) {
@@ -541,9 +541,12 @@ impl Engine {
             E::Unregistered { user, expired } => {
                 let agent = AgentId::from(user);
                 self.note(Event::Unregistered { agent: agent.clone(), expired });
-                self.acd.set_agent(now.mono, &agent, routing::Change::SignOut);
+                self.sign_out(now, &agent);
             }
-            E::Ended { dialog } => self.dialog_over(dialog),
+            E::Ended { dialog } => {
+                self.dialog_over(dialog);
+                self.errand_ended(now, dialog);
+            }
             E::Cancelled { dialog }
             | E::Acked { dialog }
             | E::AckMissing { dialog }

@@ -2,6 +2,9 @@
 //!
 //! `*2` is a break, and `*2` with one figure more a break for the reason that has this figure as its code in `config/breaks.yaml`.
 //!
+//! A phone that says a code is in a call, and would answer 486 to the next: what makes its agent available (ready, after-call work done, a
+//! call back that is over) takes effect when that call is. A break takes effect at once.
+//!
 //! The INVITE carries the agent's digest, so nobody else can set an agent's presence (RFC 3261 section 22).
 
 use crate::call::Leg;
@@ -13,6 +16,7 @@ use media::{Command as Media, OnKey};
 use model::{AgentId, CallId, Codec, DialogId, Instant, Lang, LegId, Now, PlayId, PromptId, Refusal, Seq};
 use routing::Change;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The codes that make an agent ready, and the prompt that says so.
 const READY: [(&str, &str); 2] = [("*1", "agent_ready"), ("*3", "agent_wrap_up_done")];
@@ -22,6 +26,8 @@ const BREAK: &str = "*2";
 const UNKNOWN_REASON: &str = "agent_break_unknown";
 /// The code that calls the last caller back.
 const CALL_RETURN: &str = "*9";
+/// A phone that has not answered our BYE by then is not waited for any longer: it was asked four times (RFC 3261 section 17.1.2.1, timer E).
+const LEAVING_MAX: Duration = Duration::from_secs(4);
 
 /// One agent's errand.
 pub(crate) struct Errand {
@@ -30,6 +36,8 @@ pub(crate) struct Errand {
     pub(crate) agent: AgentId,
     pub(crate) stage: Stage,
     wish: Wish,
+    /// Whether the agent counts as talking for it: from the call back on until the end.
+    pub(crate) engaged: bool,
 }
 
 /// What the agent wants.
@@ -48,8 +56,12 @@ pub(crate) enum Stage {
     Saying(PlayId),
     /// It rings outside, or somebody there has answered.
     Returning(CallReturn),
-    /// Nothing more is done for it.
+    /// We hang up.
     Over,
+    /// The agent's phone has hung up, or is gone.
+    Gone,
+    /// We have hung up, and the phone has not said that it knows. By then it is not waited for any longer.
+    Leaving(Instant),
 }
 
 impl Wish {
@@ -74,12 +86,12 @@ impl Errand {
     pub(crate) fn due(&self) -> Option<Instant> {
         match &self.stage {
             Stage::Returning(back) => back.due(),
-            Stage::Opening(_) | Stage::Answering | Stage::Saying(_) | Stage::Over => None,
+            Stage::Leaving(until) => Some(*until),
+            Stage::Opening(_) | Stage::Answering | Stage::Saying(_) | Stage::Over | Stage::Gone => None,
         }
     }
-    /// Whether the agent is in a call by it.
-    pub(crate) fn is_call(&self) -> bool {
-        matches!(self.stage, Stage::Returning(_))
+    fn leaves(&self) -> bool {
+        matches!(self.stage, Stage::Leaving(_))
     }
 }
 
@@ -94,7 +106,7 @@ impl Engine {
         }
         let Some(Ok(offer)) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)) else { return self.refuse(now, dialog, Refusal::NoCodec) };
         // Law 6: one errand an agent; there are never more of them than phones.
-        if self.errands.values().any(|errand| errand.agent == agent) {
+        if self.errands.values().any(|errand| errand.agent == agent && !errand.leaves()) {
             return self.refuse(now, dialog, Refusal::Full);
         }
         let id = self.next_errand();
@@ -104,7 +116,7 @@ impl Engine {
         let local = self.bind_addr(&leg);
         let leg_id = leg.id;
         let stage = Stage::Opening(Box::new(offer));
-        self.errands.insert(id, Errand { leg, after: Seq(0), agent, stage, wish });
+        self.errands.insert(id, Errand { leg, after: Seq(0), agent, stage, wish, engaged: false });
         self.media(Seq(0), leg_id, Media::Open { local });
     }
 
@@ -118,7 +130,7 @@ impl Engine {
                 media::Event::OpenFailed(_) => {
                     engine.drop_leg(&errand.leg);
                     engine.refuse(now, errand.leg.dialog, Refusal::NoPort);
-                    errand.stage = Stage::Over;
+                    errand.stage = Stage::Gone;
                 }
                 media::Event::Played { id: play, .. } if matches!(errand.stage, Stage::Saying(p) if p == play) => {
                     errand.stage = Stage::Over;
@@ -139,7 +151,7 @@ impl Engine {
                 sip::Event::Acked { .. } if matches!(errand.stage, Stage::Answering) => engine.run_errand(now, id, errand),
                 sip::Event::Bye { .. } | sip::Event::Cancelled { .. } | sip::Event::AckMissing { .. } | sip::Event::ProbeFailed { .. } => {
                     engine.end_call_return(now, errand);
-                    errand.stage = Stage::Over;
+                    errand.stage = Stage::Gone;
                 }
                 sip::Event::Reoffer { dialog, .. } => {
                     engine.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 });
@@ -154,13 +166,18 @@ impl Engine {
         let due = self.errands.iter().filter(|(_, errand)| errand.due().is_some_and(|at| at <= now.mono));
         let due: Vec<CallId> = due.map(|(id, _)| *id).collect();
         for id in due {
-            self.with_errand(now, id, |engine, errand| engine.on_call_return_timeout(now, errand));
+            self.with_errand(now, id, |engine, errand| match errand.stage {
+                Stage::Leaving(_) => errand.stage = Stage::Gone,
+                Stage::Opening(_) | Stage::Answering | Stage::Saying(_) | Stage::Returning(_) | Stage::Over | Stage::Gone => {
+                    engine.on_call_return_timeout(now, errand);
+                }
+            });
         }
     }
 
     /// The last thing before the process ends: agents on an errand are hung up on, and so is whomever they have called back.
     pub(crate) fn end_errands(&mut self, now: Now) {
-        let all: Vec<CallId> = self.errands.keys().copied().collect();
+        let all: Vec<CallId> = self.errands.iter().filter(|(_, errand)| !errand.leaves()).map(|(id, _)| *id).collect();
         for id in all {
             self.with_errand(now, id, |engine, errand| {
                 engine.end_call_return(now, errand);
@@ -169,16 +186,44 @@ impl Engine {
         }
     }
 
-    /// Takes an errand in hand; what is over is hung up on.
+    /// SIP is done with a dialog. If it was that of an errand, the agent's phone is free.
+    pub(crate) fn errand_ended(&mut self, now: Now, dialog: DialogId) {
+        let of = self.errands.iter().find(|(_, errand)| errand.leg.dialog == dialog && errand.leaves()).map(|(id, _)| *id);
+        if let Some(id) = of {
+            self.with_errand(now, id, |_, errand| errand.stage = Stage::Gone);
+        }
+    }
+
+    /// Whether an agent's phone is in a call by which it says a code.
+    pub(crate) fn on_errand(&self, agent: &AgentId) -> bool {
+        self.errands.values().any(|errand| errand.agent == *agent && !errand.engaged)
+    }
+
+    /// Takes an errand in hand; what is over is hung up on. Where the agent becomes available by its end, that is waited for.
     fn with_errand(&mut self, now: Now, id: CallId, change: impl FnOnce(&mut Engine, &mut Errand)) {
         let Some(mut errand) = self.errands.remove(&id) else { return };
         change(self, &mut errand);
-        if matches!(errand.stage, Stage::Over) {
+        let over = match errand.stage {
+            Stage::Opening(_) | Stage::Answering | Stage::Saying(_) | Stage::Returning(_) | Stage::Leaving(_) => false,
+            Stage::Over | Stage::Gone => true,
+        };
+        if over {
             self.sip.handle_command(now, sip::Command::Bye { dialog: errand.leg.dialog });
             self.close_leg(errand.after, &errand.leg);
-        } else {
-            self.errands.insert(id, errand);
+            if matches!(errand.stage, Stage::Gone) || !(errand.engaged || self.breaks.waits(&errand.agent)) {
+                return self.after_errand(now, &errand.agent, errand.engaged);
+            }
+            errand.stage = Stage::Leaving(now.mono + LEAVING_MAX);
         }
+        self.errands.insert(id, errand);
+    }
+
+    /// The agent's phone is free again.
+    fn after_errand(&mut self, now: Now, agent: &AgentId, engaged: bool) {
+        if engaged {
+            self.acd.finished(now.mono, agent);
+        }
+        self.become_available(now, agent);
     }
 
     fn answer_errand(&mut self, now: Now, errand: &mut Errand) {
@@ -192,7 +237,7 @@ impl Engine {
             }
             Err(_) => {
                 self.refuse(now, dialog, Refusal::NoCodec);
-                errand.stage = Stage::Over;
+                errand.stage = Stage::Gone;
             }
         }
     }
@@ -200,8 +245,11 @@ impl Engine {
     /// Nothing changes until the agent's phone has shown that it is there.
     fn run_errand(&mut self, now: Now, id: CallId, errand: &mut Errand) {
         let said = match &errand.wish {
-            Wish::Ready(prompt) => self.change_presence(now, &errand.agent, Change::Ready, vec![PromptId::from(*prompt)]),
-            Wish::Break(None) => self.change_presence(now, &errand.agent, Change::Break(None), vec![PromptId::from("agent_break")]),
+            Wish::Ready(prompt) => {
+                let set = self.wish_after_errand(&errand.agent);
+                what_is_said(set, vec![PromptId::from(*prompt)])
+            }
+            Wish::Break(None) => what_is_said(self.wish(now, &errand.agent, Change::Break(None)), vec![PromptId::from("agent_break")]),
             Wish::Break(Some(code)) => self.take_break(now, &errand.agent, *code),
             Wish::CallReturn => return self.begin_call_return(now, id, errand),
         };
@@ -222,21 +270,21 @@ impl Engine {
         match found {
             Some(reason) => {
                 let said = vec![flow::label_of(&reason), PromptId::from("agent_break_for")];
-                self.change_presence(now, agent, Change::Break(Some(reason)), said)
+                what_is_said(self.wish(now, agent, Change::Break(Some(reason))), said)
             }
             None => vec![PromptId::from(UNKNOWN_REASON)],
         }
     }
+}
 
-    /// Changes an agent's presence. Gives what is said: `said` when it is so, or why it is not.
-    fn change_presence(&mut self, now: Now, agent: &AgentId, change: Change, said: Vec<PromptId>) -> Vec<PromptId> {
-        match self.wish(now, agent, change) {
-            Ok(()) => said,
-            Err(NotSet::UnknownReason(_)) => vec![PromptId::from(UNKNOWN_REASON)],
-            Err(NotSet::NoPhone) => vec![PromptId::from("agent_no_phone")],
-            // Somebody whom a publication took out while they dialled.
-            Err(NotSet::UnknownAgent) => Vec::new(),
-        }
+/// What is said to an agent: `said` when it is so, or why it is not.
+fn what_is_said(set: Result<(), NotSet>, said: Vec<PromptId>) -> Vec<PromptId> {
+    match set {
+        Ok(()) => said,
+        Err(NotSet::UnknownReason(_)) => vec![PromptId::from(UNKNOWN_REASON)],
+        Err(NotSet::NoPhone) => vec![PromptId::from("agent_no_phone")],
+        // Somebody whom a publication took out while they dialled.
+        Err(NotSet::UnknownAgent) => Vec::new(),
     }
 }
 

@@ -110,6 +110,11 @@ impl CallsOut {
         all.sort();
         self.0 = all.into();
     }
+    /// How many more the hour has room for.
+    fn room(&self, now: Instant, limit: u32) -> usize {
+        let old = self.0.partition_point(|at| now.since(*at) >= HOUR);
+        (limit as usize).saturating_sub(self.0.len() - old)
+    }
     /// One more, if the hour still has room for it.
     fn count(&mut self, now: Instant, limit: u32) -> bool {
         while self.0.front().is_some_and(|at| now.since(*at) >= HOUR) {
@@ -208,6 +213,16 @@ impl Engine {
         let local = self.bind_addr(&leg);
         self.media(after, leg.id, Media::Open { local });
         Ok(Outside { leg, whom, stage: Stage::Opening, until: Some(until), after, dials, host, shown })
+    }
+
+    /// Whether one person more could be called: a channel of the trunk and a call of this hour are left for them, beyond those for whom
+    /// an agent's phone rings already. Asked before that phone rings: nobody is rung for a call that cannot go out.
+    pub(crate) fn way_out_for_callback(&self, now: Now) -> bool {
+        let Some(trunk) = self.city.book.lines.iter().find(|line| line.trunk.is_some()) else { return false };
+        let channels = self.acd.lines().find(|(line, ..)| **line == trunk.id).map_or(0, |(_, used, all)| all.saturating_sub(used));
+        let hour = self.calls_out.room(now.mono, self.city.book.settings.calls_out_per_hour);
+        let asked = self.callbacks.attempts.values().filter(|attempt| attempt.phones().is_some()).count();
+        hour.min(channels as usize) > asked
     }
 
     /// The media session of a call to the outside says something: once it is open, the INVITE goes out.
@@ -380,6 +395,7 @@ mod tests {
         let at = |secs: u64| Instant::from_millis(secs * 1000);
         assert!(calls.count(at(0), 2) && calls.count(at(1800), 2));
         assert!(!calls.count(at(3599), 2), "the third within one hour");
+        assert_eq!([at(3599), at(3600), at(5400)].map(|now| calls.room(now, 2)), [0, 1, 2]);
         assert!(calls.count(at(3600), 2), "the first is an hour old");
         assert!(!calls.count(at(3601), 2));
         assert_eq!(calls.0.len(), 2, "what is refused is not counted, and nothing older than an hour is kept");

@@ -1,10 +1,12 @@
-//! What the city remembers of persons for a while: whose line was cut while they waited, and who served them last.
+//! What the city remembers of persons for a while: whose line was cut while they waited, who served them last, and how often they were
+//! called back in vain.
 //!
-//! Both are kept under the keyed hash of the number, which is another one each day, and both follow from the records alone: the fold of
+//! All of it is kept under the keyed hash of the number, which is another one each day, and follows from the records alone: the fold of
 //! the journal and the living engine do the same with each record.
 
 use crate::OpenCall;
-use model::{AgentId, CallEnd, CallRecord, Instant, Now, Person, UnixMillis};
+use crate::record::Booked;
+use model::{AgentId, CallEnd, CallRecord, CallbackEnd, Instant, Now, Person, UnixMillis};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +17,8 @@ const ENTRIES_MAX: usize = 10_000;
 pub(crate) const PLACE_KEPT_MILLIS: i64 = 10 * 60 * 1000;
 /// How long it is remembered who served somebody. The hash of the person ends with the day, so this is only a bound.
 const SERVED_KEPT_MILLIS: i64 = 24 * 60 * 60 * 1000;
+/// How long attempts to call somebody back are remembered; no promise is longer than a day.
+const TRIED_KEPT_MILLIS: i64 = 24 * 60 * 60 * 1000;
 /// How often a memory is swept, by the time of the records.
 const SWEEP_MILLIS: i64 = 60 * 1000;
 
@@ -66,11 +70,22 @@ pub struct Kept {
     pub since: UnixMillis,
 }
 
+/// Attempts to call somebody back that did not reach them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tries {
+    /// How many, in all bookings together.
+    pub attempts: u32,
+    /// When the last one was.
+    pub last: UnixMillis,
+}
+
 /// What is remembered of persons.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memories {
     cut: Memory<Kept>,
     served: Memory<AgentId>,
+    #[serde(default)]
+    tried: Memory<Tries>,
 }
 
 impl Memories {
@@ -102,6 +117,25 @@ impl Memories {
         if self.cut.entries.remove(person).is_none() {
             self.cut.entries.retain(|_, (_, kept)| kept.since != since);
         }
+    }
+
+    /// A callback is over. Whoever was not reached was rung all the same, and that counts on in the next booking of that number: nobody
+    /// can have us ring a stranger by calling again and again.
+    pub(crate) fn handle_called_back(&mut self, booked: &Booked, how: CallbackEnd) {
+        let Some(person) = &booked.person else { return };
+        match (how, booked.tried) {
+            (CallbackEnd::Served, _) => drop(self.tried.entries.remove(person)),
+            (CallbackEnd::Exhausted | CallbackEnd::Expired | CallbackEnd::Closed | CallbackEnd::CalledAgain, Some(last)) => {
+                self.tried.keep(person.clone(), last, Tries { attempts: booked.attempts, last }, TRIED_KEPT_MILLIS);
+            }
+            (CallbackEnd::Exhausted | CallbackEnd::Expired | CallbackEnd::Closed | CallbackEnd::CalledAgain, None) => {}
+        }
+    }
+
+    /// The attempts to call this person back that were made lately.
+    pub(crate) fn tried(&self, person: &Person, now: UnixMillis, within: Duration) -> Option<Tries> {
+        let (_, tries) = self.tried.entries.get(person)?;
+        (u128::from(now.0.abs_diff(tries.last.0)) < within.as_millis()).then_some(*tries)
     }
 
     /// Who served this person last today.

@@ -14,6 +14,28 @@ pub(crate) struct Breaks {
     pub(crate) to_restore: BTreeMap<AgentId, OnBreak>,
     /// Since when, of those who are on one or have asked for one.
     since: BTreeMap<AgentId, UnixMillis>,
+    /// Who becomes available when their phone has said its code, and how.
+    later: BTreeMap<AgentId, Later>,
+}
+
+/// What makes an agent available.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Later {
+    /// Their phone has registered.
+    SignIn,
+    /// They have said that they are ready, or done with after-call work.
+    Ready,
+}
+
+impl Breaks {
+    /// Whether somebody becomes available when their phone is free.
+    pub(crate) fn waits(&self, agent: &AgentId) -> bool {
+        self.later.contains_key(agent)
+    }
+    /// Whether a phone has registered, and its agent is not signed in yet because it is in a call that says a code.
+    pub(crate) fn signs_in_later(&self, agent: &AgentId) -> bool {
+        self.later.get(agent) == Some(&Later::SignIn)
+    }
 }
 
 impl Engine {
@@ -21,11 +43,45 @@ impl Engine {
     ///
     /// A wish of somebody whose phone is not there would be forgotten at the next registration, which begins ready. It counts only for a
     /// break from before a restart, which goes on when the phone is back.
+    ///
+    /// While the agent's phone says a code it is in a call: ready takes effect after it, anything else at once.
     pub(crate) fn wish(&mut self, now: Now, agent: &AgentId, change: Change) -> Result<(), NotSet> {
+        if change == Change::Ready && self.on_errand(agent) {
+            return self.wish_after_errand(agent);
+        }
+        self.may_wish(agent, &change)?;
+        if self.breaks.later.get(agent) == Some(&Later::Ready) {
+            self.breaks.later.remove(agent);
+        }
+        self.set_agent(now, agent, change);
+        Ok(())
+    }
+
+    /// The agent is to be ready once their phone has said its code.
+    pub(crate) fn wish_after_errand(&mut self, agent: &AgentId) -> Result<(), NotSet> {
+        self.may_wish(agent, &Change::Ready)?;
+        self.breaks.later.entry(agent.clone()).or_insert(Later::Ready);
+        Ok(())
+    }
+
+    /// The agent's phone is free: what waited for that takes effect.
+    pub(crate) fn become_available(&mut self, now: Now, agent: &AgentId) {
+        if self.on_errand(agent) {
+            return;
+        }
+        match self.breaks.later.remove(agent) {
+            Some(Later::SignIn) => self.sign_in(now, agent),
+            // Whoever has signed off, or was taken out, in between is not set ready.
+            Some(Later::Ready) => drop(self.wish(now, agent, Change::Ready)),
+            None => {}
+        }
+    }
+
+    fn may_wish(&self, agent: &AgentId, change: &Change) -> Result<(), NotSet> {
         if !self.city.book.agents.contains_key(agent) {
             return Err(NotSet::UnknownAgent);
         }
-        if let Change::Break(Some(reason)) = &change
+        if let Change::Break(Some(reason)) = change
             && !self.city.book.breaks.contains_key(reason)
         {
             return Err(NotSet::UnknownReason(self.city.book.breaks.keys().cloned().collect()));
@@ -33,7 +89,6 @@ impl Engine {
         if !self.acd.desk(agent).is_some_and(|desk| desk.signed_in) && !self.breaks.to_restore.contains_key(agent) {
             return Err(NotSet::NoPhone);
         }
-        self.set_agent(now, agent, change);
         Ok(())
     }
 
@@ -70,6 +125,11 @@ impl Engine {
 
     /// An agent's phone is there. Signing in begins ready, but a break that was on when the engine died goes on.
     pub(crate) fn sign_in(&mut self, now: Now, agent: &AgentId) {
+        let signed_in = self.acd.desk(agent).is_some_and(|desk| desk.signed_in);
+        if !signed_in && self.on_errand(agent) {
+            self.breaks.later.insert(agent.clone(), Later::SignIn);
+            return;
+        }
         if let Some(OnBreak { reason, since }) = self.breaks.to_restore.remove(agent) {
             self.breaks.since.extend(since.map(|since| (agent.clone(), since)));
             return self.acd.set_agent(now.mono, agent, Change::Resume(reason));
@@ -79,6 +139,12 @@ impl Engine {
         if was_on_break && self.break_of(agent).is_none() {
             self.commit_presence(now, agent, None);
         }
+    }
+
+    /// The last phone of an agent is gone.
+    pub(crate) fn sign_out(&mut self, now: Now, agent: &AgentId) {
+        self.breaks.later.remove(agent);
+        self.acd.set_agent(now.mono, agent, Change::SignOut);
     }
 
     /// After-call work is over at once, and the agent is what they wanted to be.
@@ -144,6 +210,7 @@ impl Engine {
 
     /// Whoever the city does not name any more is on no break, and is on none when they are named again.
     pub(crate) fn forget_breaks(&mut self, at: Option<UnixMillis>) {
+        self.breaks.later.retain(|agent, _| self.city.book.agents.contains_key(agent));
         let all = self.breaks.since.keys().chain(self.breaks.to_restore.keys());
         let gone: BTreeSet<AgentId> = all.filter(|agent| !self.city.book.agents.contains_key(*agent)).cloned().collect();
         for agent in gone {

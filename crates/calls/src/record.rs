@@ -384,8 +384,10 @@ impl State {
                     booked.tried = booked.tried.max(Some(at));
                 }
             }
-            Record::CallbackEnded { ticket, .. } => {
-                self.callbacks.remove(&ticket);
+            Record::CallbackEnded { ticket, how } => {
+                if let Some(booked) = self.callbacks.remove(&ticket) {
+                    self.memories.handle_called_back(&booked, how);
+                }
             }
             Record::Assigned { call, agent, offer, .. } => {
                 // A callback's call begins with this, and is open once the person is called.

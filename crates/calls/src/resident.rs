@@ -7,8 +7,7 @@ use crate::record::{Place, Record};
 use flow::{Ask, Heard, Spoken, Wanted};
 use media::{Clip, Command as Media, OnKey, PlayEnd};
 use model::{
-    CallEnd, CallbackEnd, Codec, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId,
-    UnixMillis,
+    CallEnd, Codec, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId, UnixMillis,
 };
 use routing::Preferred;
 use std::sync::Arc;
@@ -354,13 +353,9 @@ impl Engine {
             // Moving to another queue is leaving this one, but not losing the place: the age goes along.
             self.leave_queue(now, call, QueueEnd::Moved);
         }
-        self.called_again(now, call);
+        self.take_up_callback(now, call, &wanted);
         let since = self.age_zero(now, call);
         let id = self.ticket_of(call);
-        if std::mem::take(&mut call.booked) {
-            // Whoever would rather wait after all is not called back.
-            self.callback_over(now, id, CallbackEnd::CalledAgain);
-        }
         let queue = wanted.queue.clone();
         call.claimed = wanted.class;
         let ticket = routing::Ticket {

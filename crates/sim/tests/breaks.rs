@@ -99,7 +99,7 @@ fn an_agent_dials_a_reason_and_calls_go_to_others_until_she_is_ready() {
     let seconds = told(&world, "yuki")
         .into_iter()
         .find_map(|(from, to, lasted, _)| (from == AgentState::NotReady && to == AgentState::Idle).then_some(lasted));
-    assert_eq!(seconds, Some(Some(290)), "from the code for lunch to the code for ready");
+    assert_eq!(seconds, Some(Some(291)), "from the code for lunch to the end of the call that said ready");
     agrees(&world);
 }
 
@@ -331,4 +331,107 @@ fn an_agent_who_is_no_agent_any_more_is_on_no_break_when_she_is_one_again() {
     assert_eq!(stands(&mut world, 100, "yuki"), (AgentState::Idle, None));
     agrees(&world);
     rest(&mut world);
+}
+
+// ---- a phone that says a code is in a call ---------------------------------------------------------------------------------------
+
+/// How offers ended, in order.
+fn offers(world: &World) -> Vec<model::OfferEnd> {
+    world.notes().filter_map(|(_, event)| if let Event::OfferEnded { how, .. } = event { Some(*how) } else { None }).collect()
+}
+
+/// When a phone's calls ended, and when it was rung.
+fn rung(world: &World, person: PersonId) -> (Vec<Instant>, Vec<Instant>) {
+    let of = |wanted: fn(&phone::Event) -> bool| world.told(person).filter(move |(_, event)| wanted(event)).map(|(at, _)| at).collect();
+    (of(|event| matches!(event, phone::Event::Ended { .. })), of(|event| matches!(event, phone::Event::Incoming { .. })))
+}
+
+#[test]
+fn back_from_the_break_with_five_waiting_the_phone_rings_after_the_call_that_said_so() {
+    for weather in [sim::Weather::FAIR, sim::Weather::FOUL] {
+        let mut world = World::new(Town::default().build(), 7).audited();
+        let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+        world.dials_code(secs(5), yuki, "*2");
+        for n in 0..5 {
+            world.add_resident(
+                secs(20 + n),
+                Resident { keys: ONE.to_owned(), talk: Some(secs(15)), patience: secs(900), ..Resident::default() },
+            );
+        }
+        world.weather(secs(59), weather);
+        world.dials_code(secs(60), yuki, "*1");
+        world.run_until(secs(61));
+        assert_ne!(stands(&mut world, 61, "yuki").0, AgentState::NotResponding);
+        rest(&mut world);
+        assert_eq!(offers(&world), [model::OfferEnd::Answered; 5], "none was missed");
+        let (ended, rang) = rung(&world, yuki);
+        assert!(rang[0] > ended[1], "it rang at {:?} and was in the call of the code until {:?}", rang[0], ended[1]);
+        agrees(&world);
+    }
+}
+
+#[test]
+fn after_call_work_that_a_code_ends_with_five_waiting_ends_with_the_code_s_call() {
+    let mut world = World::new(Town { wrap_up_secs: 300, ..Town::default() }.build(), 7).audited();
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    for n in 0..5 {
+        world.add_resident(
+            secs(20 + n),
+            Resident { keys: ONE.to_owned(), talk: Some(secs(15)), patience: secs(1800), ..Resident::default() },
+        );
+    }
+    world.dials_code(secs(90), yuki, "*3");
+    rest(&mut world);
+    assert_eq!(offers(&world), [model::OfferEnd::Answered; 5]);
+    assert!(world.records()[1].arrived.0 + 200_000 > world.records()[1].ended.0, "the second was not kept waiting for 300 s");
+    agrees(&world);
+}
+
+#[test]
+fn who_is_set_ready_by_a_program_while_the_phone_says_a_code_is_ready_after_it() {
+    let mut world = World::new(telling(), 7).audited();
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    world.dials_code(secs(5), yuki, "*2");
+    calls(&mut world, 30, 15);
+    // The code for a reason that nobody has is said for twenty seconds.
+    world.dials_code(secs(60), yuki, "*27");
+    asks(&mut world, 65, "yuki", Change::Ready);
+    assert_eq!(stands(&mut world, 70, "yuki").0, AgentState::NotReady);
+    agrees(&world);
+    rest(&mut world);
+    assert_eq!((replies(&world), offers(&world)), (vec!["done".to_owned()], vec![model::OfferEnd::Answered]));
+    let (ended, rang) = rung(&world, yuki);
+    assert!(rang[0] > ended[1], "{rang:?} {ended:?}");
+    agrees(&world);
+}
+
+#[test]
+fn who_thinks_better_of_it_before_the_code_s_call_is_over_stays_on_the_break() {
+    let mut world = World::new(telling(), 7).audited();
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    world.dials_code(secs(5), yuki, "*2");
+    calls(&mut world, 30, 15);
+    // Ready is said for forty seconds.
+    world.dials_code(secs(60), yuki, "*1");
+    asks(&mut world, 70, "yuki", Change::Break(reason("lunch")));
+    let (state, on_break) = stands(&mut world, 130, "yuki");
+    assert_eq!((state, on_break.and_then(|(reason, _)| reason)), (AgentState::NotReady, reason("lunch")));
+    agrees(&world);
+}
+
+#[test]
+fn a_call_back_that_fails_leaves_the_agent_busy_until_the_tone_is_over() {
+    let mut world = World::new(Town { callbacks: true, wrap_up_secs: 1, ..Town::default() }.build(), 7).audited();
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    let first = Resident { keys: ONE.to_owned(), talk: Some(secs(10)), number: Some(MINE.to_owned()), ..Resident::default() };
+    world.add_resident(secs(5), first);
+    world.add_neighbour(Neighbour { number: MINE.to_owned(), answer: phone::AnswerPolicy::Decline(486), ..Neighbour::default() });
+    world.dials_code(secs(60), yuki, "*9");
+    // Somebody waits by then.
+    for n in 0..40 {
+        world.add_resident(secs(55) + millis(500 + n * 250), Resident { keys: ONE.to_owned(), talk: Some(secs(5)), ..Resident::default() });
+    }
+    rest(&mut world);
+    let answered = offers(&world).iter().filter(|how| **how == model::OfferEnd::Answered).count();
+    assert_eq!((answered, offers(&world).len()), (41, 41), "{:?}", offers(&world));
 }

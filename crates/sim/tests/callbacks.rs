@@ -592,3 +592,165 @@ fn the_hours_end_while_the_agents_phone_rings_and_the_persons_does_not() {
     until_over(&mut world, secs(7200));
     assert_eq!(over(&world), [CallbackEnd::Served]);
 }
+
+// ---- nobody is asked in vain ---------------------------------------------------------------------------------------------------
+
+/// The city in force with so many calls out in an hour, over a trunk of so many channels.
+fn narrow(world: &World, per_hour: u32, channels: u32) -> Control {
+    let mut book = (*world.city().book).clone();
+    book.settings.calls_out_per_hour = per_hour;
+    for trunk in book.lines.iter_mut().filter_map(|line| line.trunk.as_mut()) {
+        trunk.channels = channels;
+    }
+    Control::Publish(Arc::new(calls::City { book: Arc::new(book), ..(**world.city()).clone() }))
+}
+
+/// How often this phone rang since then.
+fn rings(world: &World, person: PersonId, since: Duration) -> usize {
+    let of = world.told(person).filter(|(at, e)| matches!(e, phone::Event::Incoming { .. }) && at.since(model::Instant::ZERO) > since);
+    of.count()
+}
+
+#[test]
+fn no_call_may_go_out_and_the_nurses_phone_is_silent_until_one_may() {
+    for (per_hour, channels, attempts) in [(120, 0, 0), (1, 6, 1)] {
+        let mut world = town();
+        let closed = narrow(&world, per_hour, channels);
+        let open = narrow(&world, 120, 6);
+        world.control(secs(1), closed);
+        world.control(secs(3300), open);
+        let yuki = nurse_busy(&mut world, secs(60), secs(300));
+        for n in 0..4u64 {
+            let number = format!("0801111{n:04}");
+            world.add_resident(secs(70 + n), books(&number));
+            let answer = AnswerPolicy::After(secs(4));
+            world.add_neighbour(Neighbour { number, answer, keys: "WW1".to_owned(), talk: Some(secs(60)), ..Neighbour::default() });
+        }
+        let waits = world.add_resident(secs(400), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(10)), ..Resident::default() });
+        world.run_until(secs(3200));
+        assert_eq!(world.calls_out().len(), attempts);
+        assert_eq!(rings(&world, yuki, secs(290)), attempts + 1, "for who could be called, and for who waited");
+        assert!(world.told(waits).any(|(_, e)| matches!(e, phone::Event::Connected)));
+        until_over(&mut world, secs(6000));
+        assert_eq!(over(&world), [CallbackEnd::Served; 4]);
+    }
+}
+
+#[test]
+fn somebody_else_takes_the_last_channel_while_the_agents_phone_rings_and_the_next_try_waits_longer_each_time() {
+    let mut world = town();
+    let yuki = world.add_clerk(secs(5), "yuki", Clerk { answer: AnswerPolicy::After(secs(5)), ..Clerk::default() });
+    world.dials_code(secs(20), yuki, "*2");
+    world.add_resident(secs(30), books(MINE));
+    at_home(&mut world, AnswerPolicy::After(secs(4)), "WW1");
+    world.dials_code(secs(100), yuki, "*1");
+    // Whenever her phone rings, the channel is taken by somebody; whenever she has been told, it is free again.
+    let (none, some) = (narrow(&world, 120, 0), narrow(&world, 120, 6));
+    let mut seen = 0;
+    let mut asked = Vec::new();
+    for second in 100..3600 {
+        world.run_until(secs(second));
+        let all = count(&world, |e| matches!(e, Event::Offered { .. }));
+        if all > seen {
+            seen = all;
+            asked.push(second);
+            let again = |control: &Control| {
+                if let Control::Publish(city) = control { Control::Publish(city.clone()) } else { panic!("{control:?}") }
+            };
+            world.control(secs(second + 1), again(&none));
+            world.control(secs(second + 15), again(&some));
+        }
+    }
+    let pauses: Vec<u64> = asked.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(pauses.len() >= 4 && pauses.windows(2).all(|pair| pair[1] > pair[0] + 30 || pair[1] > 880), "{pauses:?}");
+    assert!(pauses.iter().all(|pause| *pause < 1000), "a quarter of an hour at most: {pauses:?}");
+    assert_eq!(rung(&world).len(), 0);
+}
+
+// ---- who is rung, and how often ------------------------------------------------------------------------------------------------
+
+#[test]
+fn who_shows_a_strangers_number_and_calls_again_and_again_has_them_rung_three_times() {
+    let mut world = town();
+    let yuki = nurse_busy(&mut world, secs(60), secs(300));
+    let home = at_home(&mut world, AnswerPolicy::Never, "");
+    for n in 0..28 {
+        world.dials_code(secs(400 + n * 120 - 60), yuki, "*2");
+        world.add_resident(secs(400 + n * 120 - 55), books(MINE));
+        world.dials_code(secs(400 + n * 120), yuki, "*1");
+    }
+    // It is remembered over a restart, too.
+    world.crash(secs(1850), secs(2));
+    world.run_until(secs(4200));
+    let times = rung(&world);
+    assert_eq!((times.len(), rings(&world, home, secs(0))), (3, 3), "{times:?}");
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= secs(600)), "ten minutes between two attempts: {times:?}");
+    agrees(&world);
+}
+
+#[test]
+fn who_was_not_reached_three_times_may_be_called_back_again_a_day_later() {
+    let mut world = town();
+    nurse_busy(&mut world, secs(60), secs(300));
+    world.add_resident(secs(70), books(MINE));
+    at_home(&mut world, AnswerPolicy::Never, "");
+    let tomorrow = secs(25 * 3600);
+    for at in [secs(2400), tomorrow] {
+        world.add_resident(at, Resident { keys: "WWWW1".to_owned(), talk: Some(secs(240)), ..Resident::default() });
+        world.add_resident(at + secs(20), Resident { patience: secs(100), ..books(MINE) });
+    }
+    world.run_until(secs(20 * 3600));
+    assert_eq!((over(&world), rung(&world).len()), (vec![CallbackEnd::Exhausted], 3), "{:?}", rung(&world));
+    world.run_until(tomorrow + secs(3600));
+    assert_eq!((over(&world), rung(&world).len()), (vec![CallbackEnd::Exhausted; 2], 6), "{:?}", rung(&world));
+    agrees(&world);
+}
+
+#[test]
+fn who_calls_again_and_is_given_no_place_is_called_back_all_the_same() {
+    let mut world = town();
+    let yuki = nurse_busy(&mut world, secs(60), secs(150));
+    world.add_resident(secs(70), books(MINE));
+    at_home(&mut world, AnswerPolicy::After(secs(4)), "WW1");
+    world.at(secs(140), yuki, Command::Unregister);
+    let again = Resident { keys: "WWWW1".to_owned(), number: Some(MINE.to_owned()), talk: Some(secs(15)), ..Resident::default() };
+    world.add_resident(secs(250), again);
+    world.run_until(secs(390));
+    assert_eq!((left(&world), ends(&world).last()), (1, Some(&CallEnd::FlowEnded)), "nobody was there, and that was said");
+    agrees(&world);
+    world.at(secs(400), yuki, Command::Register);
+    until_over(&mut world, secs(2000));
+    assert_eq!((over(&world), rung(&world).len()), (vec![CallbackEnd::Served], 1));
+    let back = world.records().iter().find(|r| r.called_back).unwrap();
+    assert!(back.waited.unwrap().0 > 300_000, "at the age of the first call: {:?}", back.waited);
+}
+
+#[test]
+fn who_calls_again_into_a_full_queue_has_the_place_of_the_callback() {
+    let mut world = World::new(Town { callbacks: true, waiting_max: 1, ..Town::default() }.build(), 1);
+    nurse_busy(&mut world, secs(60), secs(400));
+    world.add_resident(secs(70), books(MINE));
+    at_home(&mut world, AnswerPolicy::After(secs(4)), "WW1");
+    let again = Resident { keys: "WWWW1".to_owned(), number: Some(MINE.to_owned()), talk: Some(secs(15)), ..Resident::default() };
+    world.add_resident(secs(200), again);
+    until_over(&mut world, secs(3000));
+    assert_eq!((over(&world), rung(&world).len()), (vec![CallbackEnd::CalledAgain], 0));
+    assert_eq!(ends(&world).iter().filter(|end| **end == CallEnd::Served).count(), 2);
+}
+
+#[test]
+fn no_telephone_rings_after_five() {
+    // The nurse is ready so many seconds before the hours end; a telephone rings for half a minute.
+    for before in [3, 5, 12, 29, 33, 45] {
+        let mut world = town();
+        let yuki = world.add_clerk(secs(5), "yuki", Clerk { answer: AnswerPolicy::After(secs(1)), ..Clerk::default() });
+        world.dials_code(FIVE - secs(600), yuki, "*2");
+        world.add_resident(FIVE - secs(90), books(MINE));
+        let home = at_home(&mut world, AnswerPolicy::Never, "WW1");
+        world.control(FIVE - secs(before), Control::SetAgent(AgentId::from("yuki"), routing::Change::Ready));
+        world.run_until(FIVE + secs(3600));
+        let last = world.told(home).map(|(at, _)| at.since(model::Instant::ZERO)).last();
+        assert!(last.is_none_or(|at| at <= FIVE + secs(1)), "ready {before} s before five, it rang until {last:?}");
+        assert_eq!((rung(&world).len(), left(&world)), (usize::from(before == 45 || before == 33), 1), "ready {before} s before five");
+    }
+}

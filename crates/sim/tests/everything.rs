@@ -189,6 +189,23 @@ fn thirty_days_of_everything() {
     }
 }
 
+/// A city is published between the booking of a callback and the attempt: the attempt is a call of the city in which it began.
+#[test]
+fn days_on_which_a_city_is_published_while_callbacks_are_booked() {
+    for seed in [700_004, 700_129, 700_186, 700_194] {
+        day(seed);
+    }
+}
+
+/// A city with other after-call work is published between the agent's answer and the last word of the whisper: what was promised when they
+/// answered holds.
+#[test]
+fn days_on_which_a_city_is_published_while_an_agent_is_told_who_it_is() {
+    for seed in [700_066, 700_084, 700_109, 700_120, 700_212] {
+        day(seed);
+    }
+}
+
 #[test]
 #[ignore = "a hunt: cargo test --release -p toritsugi-sim --test everything -- --ignored"]
 fn many_days_of_everything() {
