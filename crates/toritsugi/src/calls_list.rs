@@ -224,10 +224,7 @@ fn cut(state: &Path) -> Result<(), Stop> {
     } else if cut.damage.is_none() {
         return say(format_args!("There was nothing to cut: {} records are whole.", cut.records));
     }
-    say(format_args!(
-        "{} records are left. A callback that was booked in what was put aside will not be made.",
-        cut.records
-    ))
+    say(format_args!("{} records are left. A callback that was booked in what was put aside will not be made.", cut.records))
 }
 
 #[cfg(test)]
