@@ -78,6 +78,31 @@ pub(crate) fn read(line: &[u8]) -> Result<Link<'_>, Damage> {
     Ok(Link { json, hash: &head[9..HEAD - 1] })
 }
 
+/// Judges a last line without an end: how many NULs stand behind it, if it is what one crash leaves of the record `due`, which hangs on
+/// `before`: its beginning, and NULs where a power failure took the blocks but left the file its length (ext4 and XFS do).
+pub(crate) fn torn(tail: &[u8], due: Seq, before: Hash) -> Result<u64, Damage> {
+    let text = tail.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+    let (text, nuls) = tail.split_at(text);
+    let (head, json) = text.split_at(text.len().min(HEAD));
+    let fits = |(at, byte): (usize, &u8)| match at {
+        8 => *byte == b' ',
+        at if at == HEAD - 1 => *byte == b' ',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    };
+    let opening = format!("{{\"seq\":{due},");
+    let opens = json.iter().zip(opening.as_bytes()).all(|(is, should)| is == should);
+    if !head.iter().enumerate().all(fits) || !opens {
+        return Err(Damage::NotTorn);
+    }
+    match serde_json::from_slice::<IgnoredAny>(json) {
+        // Whole but for its end.
+        Ok(_) => read(text)?.follows(before).map(|_| ())?,
+        Err(fault) if fault.is_eof() => {}
+        Err(_) => return Err(Damage::NotTorn),
+    }
+    Ok(nuls.len() as u64)
+}
+
 impl Link<'_> {
     /// Its hash, if it hangs on `before`.
     pub(crate) fn follows(&self, before: Hash) -> Result<Hash, Damage> {

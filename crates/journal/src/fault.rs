@@ -19,7 +19,8 @@ pub enum Fault {
     #[error("another engine writes the journal in {}: stop it, or give this one a state directory of its own", .0.display())]
     Locked(PathBuf),
     /// A line is not what was written.
-    #[error("{} line {line}: {why}. Leave the file as it is; put back a copy of it, or move the whole journal away and begin a new one", file.display())]
+    #[error("{} line {line}: {why}. Nothing was changed or erased. Put back a copy of the file; if there is none, `toritsugi verify --cut` \
+         with the same --state keeps the records before this line and puts the rest aside", file.display())]
     Damaged {
         /// The segment.
         file: PathBuf,
@@ -82,6 +83,15 @@ pub enum Damage {
     /// Longer than any line that we write.
     #[error("it is longer than any line that the engine writes")]
     Length,
+    /// It has no end, and no crash leaves such a thing.
+    #[error("it has no end, and it is not the beginning of a record either, which is all that a crash leaves")]
+    NotTorn,
+    /// NULs where records were.
+    #[error("{nuls} NUL bytes stand there and no record before them in the file: it was wiped, or badly copied")]
+    Wiped {
+        /// How many.
+        nuls: u64,
+    },
     /// It has no end, though more follows in the next file.
     #[error("it is cut off, though there is a file after it")]
     CutOff,

@@ -3,9 +3,10 @@
 //! There is one writer, held by a lock that the system lets go of when its process dies. After a failed sync nobody knows what is on the disk
 //! (the kernel forgets the pages it could not write), so the journal closes; the next start reads what is really there.
 
+use crate::aside;
 use crate::chain::{self, Hash, Json};
 use crate::fault::{Damage, Fault};
-use crate::reader::{Lines, Segment, segments};
+use crate::reader::{Lines, Segment, Torn, segments};
 use model::{Seq, UnixMillis};
 use serde::Serialize;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -48,19 +49,19 @@ struct Tail {
 }
 
 /// What was found when a journal was opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     /// The last record; `Seq(0)` if there is none.
     pub last: Seq,
     /// How many records there are.
     pub count: u64,
-    /// Bytes of a torn last line that were dropped.
-    pub torn_bytes: u64,
+    /// A torn last line that was cut off, and the file where it is kept.
+    pub torn: Option<(Torn, PathBuf)>,
 }
 
 impl<B: Serialize> Journal<B> {
-    /// Opens the journal in `dir`, which is made if it is not there. Checks its last file and drops a torn last line; for the rest there is
-    /// [`crate::verify`], and [`crate::replay`] checks what it reads.
+    /// Opens the journal in `dir`, which is made if it is not there. Checks its last file, cuts off a torn last line and keeps it in a file beside; for the
+    /// rest there is [`crate::verify`], and [`crate::replay`] checks what it reads.
     ///
     /// # Errors
     /// [`Fault::Locked`] if another engine writes it, [`Fault::Damaged`] if its last file is, [`Fault::Disk`].
@@ -82,12 +83,10 @@ impl<B: Serialize> Journal<B> {
         let (seq, hash) = files.last().map_or(Ok((Seq(0), Hash::ORIGIN)), end_of)?;
         let mut lines = Lines::new(last.iter().cloned().collect(), seq, hash);
         while lines.advance()? {}
-        let segment = last.map(|segment| Tail::reopen(segment.path, lines.whole_bytes, lines.torn_bytes)).transpose()?;
-        if lines.torn_bytes > 0 {
-            tracing::warn!(bytes = lines.torn_bytes, last = lines.seq.0, "the last line of the journal was torn; it is dropped");
-        }
+        let torn = lines.torn.take().map(|torn| aside::copy(&torn).map(|kept| (torn, kept))).transpose()?;
+        let segment = last.map(|segment| Tail::reopen(segment.path, lines.whole_bytes, torn.is_some())).transpose()?;
         let (seq, hash) = (lines.seq, lines.hash);
-        let opening = Opening { last: seq, count: seq.0, torn_bytes: lines.torn_bytes };
+        let opening = Opening { last: seq, count: seq.0, torn };
         let (dir, pending) = (dir.to_owned(), Vec::new());
         Ok((Journal { dir, segment_bytes, segment, pending, seq, hash, closed: false, _lock: lock, body: PhantomData }, opening))
     }
@@ -175,9 +174,9 @@ impl Tail {
         Ok(Tail { path, file, length: 0 })
     }
 
-    fn reopen(path: PathBuf, length: u64, torn_bytes: u64) -> Result<Tail, Fault> {
+    fn reopen(path: PathBuf, length: u64, torn: bool) -> Result<Tail, Fault> {
         let file = options().open(&path).map_err(Fault::disk(&path))?;
-        if torn_bytes > 0 {
+        if torn {
             file.set_len(length).and_then(|()| file.sync_all()).map_err(Fault::disk(&path))?;
         }
         Ok(Tail { path, file, length })
@@ -185,7 +184,7 @@ impl Tail {
 }
 
 /// Append only, for the engine's user alone: records speak of people.
-fn options() -> OpenOptions {
+pub(crate) fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.append(true).mode(0o600);
     options
@@ -197,7 +196,7 @@ fn make_directory(dir: &Path) -> io::Result<()> {
     dir.canonicalize()?.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
-fn take_lock(dir: &Path) -> Result<File, Fault> {
+pub(crate) fn take_lock(dir: &Path) -> Result<File, Fault> {
     let path = dir.join("lock");
     let file = options().create(true).open(&path).map_err(Fault::disk(&path))?;
     match file.try_lock() {

@@ -19,20 +19,23 @@
 //! done < 00000000000000000001.journal
 //! ```
 //!
-//! A crash may tear the last line; [`Journal::open`] drops it, because nothing that depends on it was ever seen ([`Writer`] confirms only what
-//! is on the disk). Any other damage is an error that names file and line. [`verify`] walks the whole chain.
+//! A crash may tear the last line, and a power failure may leave NULs behind it; [`Journal::open`] cuts that off and keeps it in a file
+//! beside, because nothing that depends on it was ever seen ([`Writer`] confirms only what is on the disk). Any other damage is an error that
+//! names file and line: the engine does not start on it, and [`cut`] puts it aside. [`verify`] walks the whole chain.
 //!
 //! Deliberately absent: deletion (a journal is kept or moved away whole), an index, replication, and any notion of what a record means:
 //! the body is whatever can be written as JSON.
 
+mod aside;
 mod chain;
 mod fault;
 mod ledger;
 mod reader;
 mod writer;
 
+pub use aside::{Cut, cut};
 pub use chain::Hash;
 pub use fault::{Damage, Fault};
 pub use ledger::{Journal, Opening, RECORD_BYTES_MAX, SEGMENT_BYTES};
-pub use reader::{Entry, Summary, replay, verify};
+pub use reader::{Entry, Summary, Torn, replay, verify};
 pub use writer::{Full, QUEUE_RECORDS_MAX, Writer};

@@ -40,10 +40,24 @@ pub struct Summary {
     pub segments: u64,
     /// Bytes of whole lines.
     pub bytes: u64,
-    /// Bytes of a last line without an end: torn by a crash, or being written at this moment.
-    pub torn_bytes: u64,
+    /// A last line without an end: torn by a crash, or being written at this moment.
+    pub torn: Option<Torn>,
     /// The last hash: whoever noted it down earlier can see that nothing before it has changed since.
     pub hash: Hash,
+}
+
+/// What stands behind the last whole line of the last file: at most one record's beginning, and the NULs that a power failure leaves
+/// behind it. Whatever else stands there is damage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Torn {
+    /// The file.
+    pub file: PathBuf,
+    /// From this byte on, from 0.
+    pub from: u64,
+    /// So many, the NULs among them.
+    pub bytes: u64,
+    /// NULs at the end. With them more than one record may be lost: all that were written since the last sync.
+    pub nuls: u64,
 }
 
 /// Checks every line of every file: checksum, chain, numbers.
@@ -52,13 +66,13 @@ pub struct Summary {
 /// [`Fault::Damaged`] names the first bad line.
 pub fn verify(dir: &Path) -> Result<Summary, Fault> {
     let segments = segments(dir)?;
-    let mut summary = Summary { records: 0, segments: segments.len() as u64, bytes: 0, torn_bytes: 0, hash: Hash::ORIGIN };
+    let mut summary = Summary { records: 0, segments: segments.len() as u64, bytes: 0, torn: None, hash: Hash::ORIGIN };
     let mut lines = Lines::new(segments, Seq(0), Hash::ORIGIN);
     while lines.advance()? {
         summary.records += 1;
         summary.bytes += lines.line.len() as u64 + 1;
     }
-    summary.torn_bytes = lines.torn_bytes;
+    summary.torn = lines.torn;
     summary.hash = lines.hash;
     Ok(summary)
 }
@@ -135,15 +149,15 @@ pub(crate) struct Lines {
     pub(crate) hash: Hash,
     /// Bytes of whole lines in the current file.
     pub(crate) whole_bytes: u64,
-    /// Bytes behind the last whole line of the last file.
-    pub(crate) torn_bytes: u64,
+    /// What stands behind the last whole line of the last file.
+    pub(crate) torn: Option<Torn>,
 }
 
 impl Lines {
     /// The lines of `segments`, of which the first hangs on the record `seq` with `hash`.
     pub(crate) fn new(segments: Vec<Segment>, seq: Seq, hash: Hash) -> Lines {
         let segments = segments.into_iter().peekable();
-        Lines { segments, open: None, line: Vec::new(), number: 0, seq, hash, whole_bytes: 0, torn_bytes: 0 }
+        Lines { segments, open: None, line: Vec::new(), number: 0, seq, hash, whole_bytes: 0, torn: None }
     }
 
     /// Goes to the next line; `false` at the end.
@@ -172,7 +186,7 @@ impl Lines {
             if self.segments.peek().is_some() {
                 return Err(self.damaged(Damage::CutOff));
             }
-            self.torn_bytes = self.line.len() as u64;
+            self.torn = Some(self.torn().map_err(|why| self.damaged(why))?);
             self.open = None;
         }
     }
@@ -197,11 +211,20 @@ impl Lines {
         Ok(())
     }
 
+    fn torn(&self) -> Result<Torn, Damage> {
+        let bytes = self.line.len() as u64;
+        if self.whole_bytes == 0 && self.line.iter().all(|b| *b == 0) {
+            return Err(Damage::Wiped { nuls: bytes });
+        }
+        let nuls = chain::torn(&self.line, Seq(self.seq.0.saturating_add(1)), self.hash)?;
+        Ok(Torn { file: self.file(), from: self.whole_bytes, bytes, nuls })
+    }
+
     fn json(&self) -> &[u8] {
         self.line.get(chain::HEAD..).unwrap_or_default()
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.open.as_ref().map(|(path, _)| path.clone()).unwrap_or_default()
     }
 

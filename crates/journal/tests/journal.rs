@@ -1,6 +1,6 @@
 //! What an engine, a crash, a forger and an auditor do to a journal.
 
-use journal::{Damage, Entry, Fault, Full, Hash, Journal, Opening, Writer, replay, verify};
+use journal::{Damage, Entry, Fault, Full, Hash, Journal, Opening, Torn, Writer, cut, replay, verify};
 use model::{Seq, UnixMillis};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -76,18 +76,18 @@ fn damage_of<T: std::fmt::Debug>(result: Result<T, Fault>) -> (PathBuf, u64, Dam
 fn what_was_written_is_read_back_across_files_and_restarts() {
     let dir = Dir::new("back");
     let (mut journal, opening) = dir.open_small();
-    assert_eq!(opening, Opening { last: Seq(0), count: 0, torn_bytes: 0 });
+    assert_eq!(opening, Opening { last: Seq(0), count: 0, torn: None });
     assert_eq!(verify(&dir.0).unwrap().hash, Hash::ORIGIN);
     write(&mut journal, 1..=20);
     drop(journal);
     let (mut journal, opening) = dir.open_small();
-    assert_eq!(opening, Opening { last: Seq(20), count: 20, torn_bytes: 0 });
+    assert_eq!(opening, Opening { last: Seq(20), count: 20, torn: None });
     write(&mut journal, 21..=33);
 
     assert!(dir.files().len() > 5, "it rotates");
     assert_eq!(dir.entries().unwrap(), expected(1..=33));
     let summary = verify(&dir.0).unwrap();
-    assert_eq!((summary.records, summary.segments, summary.torn_bytes), (33, dir.files().len() as u64, 0));
+    assert_eq!((summary.records, summary.segments, summary.torn), (33, dir.files().len() as u64, None));
     assert_eq!(summary.bytes, dir.files().iter().map(|f| fs::metadata(f).unwrap().len()).sum::<u64>());
     for file in dir.files() {
         let text = fs::read_to_string(&file).unwrap();
@@ -128,13 +128,16 @@ fn a_crash_tears_the_last_record_at_any_byte_and_the_next_start_goes_on_before_i
     let before = whole[..whole.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
     for length in before..whole.len() {
         fs::write(&file, &whole[..length]).unwrap();
-        let torn = (length - before) as u64;
-        assert_eq!(verify(&dir.0).unwrap().torn_bytes, torn);
+        let bytes = (length - before) as u64;
+        let torn = (bytes > 0).then(|| Torn { file: file.clone(), from: before as u64, bytes, nuls: 0 });
+        assert_eq!(verify(&dir.0).unwrap().torn, torn);
         assert_eq!(dir.entries().unwrap(), expected(1..=2), "readers leave it alone");
         assert_eq!(fs::metadata(&file).unwrap().len(), length as u64);
 
         let (mut journal, opening) = dir.open();
-        assert_eq!(opening, Opening { last: Seq(2), count: 2, torn_bytes: torn });
+        assert_eq!((opening.last, opening.count), (Seq(2), 2));
+        let kept = opening.torn.map(|(found, kept)| (found, fs::read(kept).unwrap()));
+        assert_eq!(kept, torn.map(|torn| (torn, whole[before..length].to_vec())), "what is cut off is kept beside");
         write(&mut journal, 3..=3);
         drop(journal);
         assert_eq!(fs::read(&file).unwrap(), whole, "the same record gives the same line");
@@ -173,11 +176,19 @@ fn any_flipped_bit_is_found_and_its_line_is_named() {
         assert!(dir.entries().is_err());
         damage_of(Journal::<Note>::open(&dir.0).map(|(_, opening)| opening));
     }
-    // The very last byte is the one that says the line is whole: without it, it counts as torn.
-    let mut flipped = whole.clone();
-    *flipped.last_mut().unwrap() = b'!';
-    fs::write(&file, &flipped).unwrap();
-    assert_eq!(verify(&dir.0).unwrap().records, 3);
+    // The very last byte is the one that says the line is whole: no crash leaves another one there.
+    for bit in 0..8 {
+        let mut flipped = whole.clone();
+        *flipped.last_mut().unwrap() ^= 1 << bit;
+        fs::write(&file, &flipped).unwrap();
+        assert_eq!(damage_of(verify(&dir.0)), (file.clone(), 4, Damage::NotTorn), "bit {bit}");
+    }
+    // Nor a line that lacks its end alone and was changed.
+    let mut changed = whole[..whole.len() - 1].to_vec();
+    let at = changed.len() - 4;
+    changed[at] = b'9';
+    fs::write(&file, &changed).unwrap();
+    assert_eq!(damage_of(verify(&dir.0)), (file.clone(), 4, Damage::Checksum));
 }
 
 #[test]
@@ -246,14 +257,91 @@ fn garbage_of_any_kind_is_an_error_and_never_a_panic() {
     let long = vec![b'a'; 3 << 20];
     for garbage in [&b"\n"[..], b"\n\n\n", b"00000000 \n", &[0; 100], &[0xff; 4096], &long, b"{\"seq\":1}\n"] {
         fs::write(&file, garbage).unwrap();
-        let torn = !garbage.contains(&b'\n') && garbage.len() < 1 << 20;
-        assert_eq!(verify(&dir.0).is_ok(), torn);
+        damage_of(verify(&dir.0));
+        damage_of(Journal::<Note>::open(&dir.0).map(|(_, opening)| opening));
+        assert_eq!(fs::read(&file).unwrap(), garbage, "nothing is erased");
     }
     // A line that is right in all but being JSON.
     let text = format!("{} not json", "0".repeat(64));
     fs::write(&file, format!("{:08x} {text}\n", crc32fast::hash(text.as_bytes()))).unwrap();
     assert_eq!(damage_of(verify(&dir.0)).2, Damage::Chain);
     assert!(matches!(verify(&dir.0.join("nowhere")), Err(Fault::Disk { .. })));
+}
+
+#[test]
+fn a_wiped_journal_is_not_an_empty_one() {
+    let dir = Dir::new("wiped");
+    write(&mut dir.open().0, 1..=20);
+    let file = dir.files()[0].clone();
+    let wiped = vec![0; fs::metadata(&file).unwrap().len() as usize];
+    fs::write(&file, &wiped).unwrap();
+    let nuls = wiped.len() as u64;
+    assert_eq!(damage_of(verify(&dir.0)), (file.clone(), 1, Damage::Wiped { nuls }));
+    let refused = Journal::<Note>::open(&dir.0).map(|(_, opening)| opening).unwrap_err().to_string();
+    assert!(refused.contains("Nothing was changed or erased") && refused.contains("verify --cut"), "{refused}");
+    assert_eq!(fs::read(&file).unwrap(), wiped);
+
+    let cut = cut(&dir.0).unwrap();
+    assert!(cut.damage.is_some());
+    assert_eq!((cut.records, fs::read(&cut.aside[0]).unwrap()), (0, wiped));
+    write(&mut dir.open().0, 1..=3);
+    assert_eq!(dir.entries().unwrap(), expected(1..=3));
+}
+
+#[test]
+fn a_power_failure_leaves_nuls_behind_whole_records_and_they_are_kept_beside() {
+    let dir = Dir::new("power");
+    write(&mut dir.open().0, 1..=4);
+    let file = dir.files()[0].clone();
+    let whole = fs::read(&file).unwrap();
+    let lines: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] == b'\n').map(|at| at + 1).collect();
+    // The blocks were lost from a line's beginning on, or from within a line.
+    for text in [0, 5, 90] {
+        let end = lines[1] + text;
+        let mut bytes = whole[..end].to_vec();
+        bytes.resize(end + 4096, 0);
+        fs::write(&file, &bytes).unwrap();
+        let torn = Torn { file: file.clone(), from: lines[1] as u64, bytes: text as u64 + 4096, nuls: 4096 };
+        let summary = verify(&dir.0).unwrap();
+        assert_eq!((summary.records, summary.torn), (2, Some(torn.clone())));
+        let (mut journal, opening) = dir.open();
+        let (found, kept) = opening.torn.unwrap();
+        assert_eq!((found, fs::read(kept).unwrap()), (torn, bytes[lines[1]..].to_vec()));
+        write(&mut journal, 3..=4);
+        drop(journal);
+        assert_eq!(fs::read(&file).unwrap(), whole);
+    }
+    // More than a crash can leave, and records behind the NULs: somebody must look.
+    for (nuls, behind) in [(2 << 20, &b""[..]), (4096, &whole[lines[2]..]), (4096, b"x")] {
+        let bytes = [&whole[..lines[1]], &vec![0; nuls], behind].concat();
+        fs::write(&file, &bytes).unwrap();
+        assert_eq!(damage_of(Journal::<Note>::open(&dir.0).map(|(_, opening)| opening)).1, 3);
+        assert_eq!(fs::read(&file).unwrap(), bytes);
+    }
+}
+
+#[test]
+fn a_cut_keeps_the_records_before_the_damage_and_every_byte_of_the_rest() {
+    let dir = Dir::new("cut");
+    write(&mut dir.open_small().0, 1..=20);
+    assert!(cut(&dir.0).unwrap().damage.is_none());
+    let files = dir.files();
+    let before: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    let mut flipped = before[2].clone();
+    let second = flipped.iter().position(|b| *b == b'\n').unwrap() + 1;
+    flipped[second + 100] ^= 1;
+    fs::write(&files[2], &flipped).unwrap();
+    let first: u64 = files[2].file_stem().unwrap().to_str().unwrap().parse().unwrap();
+
+    let held = dir.open_small().0;
+    assert!(matches!(cut(&dir.0), Err(Fault::Locked(_))), "not under an engine's hands");
+    drop(held);
+    let done = cut(&dir.0).unwrap();
+    assert_eq!((done.records, dir.files().len(), done.aside.len()), (first, 3, files.len() - 2));
+    let kept: Vec<Vec<u8>> = done.aside.iter().rev().map(|file| fs::read(file).unwrap()).collect();
+    assert_eq!((&kept[0], &kept[1..]), (&flipped, &before[3..]));
+    write(&mut dir.open_small().0, first + 1..=20);
+    assert_eq!(dir.entries().unwrap(), expected(1..=20));
 }
 
 #[test]

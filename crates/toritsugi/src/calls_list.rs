@@ -4,6 +4,7 @@ use crate::words::{Stop, clock, fill, say, width};
 use crate::zone::Town;
 use crate::{CallsArgs, StateArgs};
 use calls::Record;
+use clap::Args;
 use model::CallRecord;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -97,8 +98,35 @@ fn remarks(c: &CallRecord) -> String {
 
 /// `toritsugi store rebuild`.
 pub(crate) fn rebuild(args: &StateArgs) -> Result<(), Stop> {
+    not_emptied(&args.state)?;
     let count = rebuild_beside(&args.state)?;
     say(format_args!("{count} call records were rebuilt from the journal."))
+}
+
+/// A journal without a single record beside a list of calls was emptied or taken away: whoever went on would give the same numbers to other
+/// calls, and forget the callbacks that were booked.
+///
+/// # Errors
+/// The sentence that says so.
+pub(crate) fn not_emptied(state: &Path) -> Result<(), Stop> {
+    let (dir, path) = (journal_dir(state), database(state));
+    // Damage is not emptiness: whoever opens the journal next names it. A database that cannot be read is put aside by whoever opens that.
+    let begun = dir.is_dir() && journal::replay::<Record>(&dir).map_err(Stop::new)?.next().is_some();
+    if begun || !path.exists() {
+        return Ok(());
+    }
+    let newest = Store::open(&path).and_then(|store| store.calls(1)).unwrap_or_default();
+    match newest.first() {
+        None => Ok(()),
+        Some(call) => Err(Stop::new(format!(
+            "there is no record in the journal {}, but {} lists calls up to number {}: the journal was emptied or taken away, and the callbacks \
+             that were booked with it. Put back a copy of the journal; if there is none, `toritsugi verify --cut` with the same --state puts the \
+             list of calls aside too, and the next start begins with call 1",
+            dir.display(),
+            path.display(),
+            call.call
+        ))),
+    }
 }
 
 /// Builds the database beside the old one and puts it in its place; one that was damaged is kept as `calls.sqlite.old`.
@@ -114,19 +142,204 @@ pub(crate) fn rebuild_beside(state: &Path) -> Result<u64, Stop> {
     if let Ok(mut store) = Store::open(&path) {
         return store.rebuild(records.into_iter()).map_err(Stop::new);
     }
-    for ending in ["", "-wal", "-shm"] {
-        let old = state.join(format!("calls.sqlite{ending}"));
-        if old.exists() {
-            let aside = state.join(format!("calls.sqlite{ending}.old"));
-            std::fs::rename(&old, &aside).map_err(|fault| Stop::new(format!("{} cannot be put aside: {fault}", old.display())))?;
-        }
-    }
+    put_aside(state)?;
     Store::open(&path).and_then(|mut store| store.rebuild(records.into_iter())).map_err(Stop::new)
 }
 
+/// Puts the database aside as `calls.sqlite.old`, or `.old-2` and so on; tells under which name.
+fn put_aside(state: &Path) -> Result<PathBuf, Stop> {
+    let name = |ending: &str, n: u32| {
+        let again = if n == 1 { String::new() } else { format!("-{n}") };
+        state.join(format!("calls.sqlite{ending}.old{again}"))
+    };
+    let endings = ["", "-wal", "-shm"];
+    let n = (1..1000).find(|n| endings.iter().all(|ending| !name(ending, *n).exists())).unwrap_or(1000);
+    for ending in endings {
+        let old = state.join(format!("calls.sqlite{ending}"));
+        if old.exists() {
+            std::fs::rename(&old, name(ending, n)).map_err(|fault| Stop::new(format!("{} cannot be put aside: {fault}", old.display())))?;
+        }
+    }
+    Ok(name("", n))
+}
+
+#[derive(Args)]
+pub(crate) struct VerifyArgs {
+    /// Where it is damaged: keep the records before the damage and put the rest aside, so that an engine starts on it again. Nothing is erased
+    #[arg(long)]
+    cut: bool,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
 /// `toritsugi verify`.
-pub(crate) fn verify(args: &StateArgs) -> Result<(), Stop> {
-    let summary = journal::verify(&journal_dir(&args.state)).map_err(Stop::new)?;
-    say(format_args!("The journal is whole: {} records in {} file(s).", summary.records, summary.segments))?;
-    say(format_args!("Hash of the last line: {}", summary.hash))
+pub(crate) fn verify(args: &VerifyArgs) -> Result<(), Stop> {
+    let state = &args.state.state;
+    if args.cut {
+        return cut(state);
+    }
+    not_emptied(state)?;
+    let summary = journal::verify(&journal_dir(state)).map_err(Stop::new)?;
+    let whole = format!("{} records in {} file(s)", summary.records, summary.segments);
+    match &summary.torn {
+        None => say(format_args!("The journal is whole: {whole}."))?,
+        Some(torn) => say(format_args!("{whole} are whole; what follows them is not. {}", torn_words(torn)))?,
+    }
+    say(format_args!("Hash of the last line: {}", summary.hash))?;
+    match summary.torn {
+        // Being written at this moment, or all that a crash took: nothing that was promised.
+        Some(torn) if torn.nuls > 0 => Err(Stop::new("the journal ends in NUL bytes: records may be lost, see above")),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What stands behind the last whole line, byte by byte accounted for.
+fn torn_words(torn: &journal::Torn) -> String {
+    let (file, from, text) = (torn.file.display(), torn.from, torn.bytes.saturating_sub(torn.nuls));
+    let begun = format!("{text} bytes of a record without an end, being written at this moment or torn by a crash");
+    let nuls = format!("{} NUL bytes, as a power failure leaves them: records of its last moments may be lost", torn.nuls);
+    let what = match (text, torn.nuls) {
+        (_, 0) => begun,
+        (0, _) => nuls,
+        (_, _) => format!("{begun}, then {nuls}"),
+    };
+    format!("In {file} from byte {from} on: {what}. The next start cuts them off and keeps them in a file beside.")
+}
+
+/// `toritsugi verify --cut`.
+fn cut(state: &Path) -> Result<(), Stop> {
+    let dir = journal_dir(state);
+    let missing = || Stop::new(format!("there is no state folder {}: name another with --state", state.display()));
+    state.is_dir().then_some(()).ok_or_else(missing)?;
+    let cut = if dir.is_dir() { journal::cut(&dir).map_err(Stop::new)? } else { journal::Cut::default() };
+    if let Some(damage) = &cut.damage {
+        let journal::Fault::Damaged { file, line, why } = damage else { return Err(Stop::new(damage)) };
+        say(format_args!("Cut before {}:{line}: {why}.", file.display()))?;
+    }
+    for kept in &cut.aside {
+        say(format_args!("Put aside: {}", kept.display()))?;
+    }
+    if cut.records == 0 && not_emptied(state).is_err() {
+        say(format_args!("Put aside: {}", put_aside(state)?.display()))?;
+    } else if cut.damage.is_none() {
+        return say(format_args!("There was nothing to cut: {} records are whole.", cut.records));
+    }
+    say(format_args!("{} records are left. A callback that was booked in what was put aside will not be made.", cut.records))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use journal::Journal;
+    use model::{CallEnd, CallId, Lang, Number, Party, Seq, UnixMillis, Version};
+    use std::fs;
+
+    /// The state of an engine that has answered one call, and its journal's file.
+    struct State(PathBuf);
+
+    impl State {
+        fn new(test: &str) -> State {
+            let state = std::env::temp_dir().join(format!("toritsugi-calls-{test}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&state);
+            fs::create_dir_all(&state).unwrap();
+            let call = CallRecord {
+                call: CallId(6),
+                arrived: UnixMillis(1),
+                number: Number::parse("0440000000").unwrap(),
+                caller: "***".to_owned(),
+                lang: Lang::from("ja"),
+                path: Vec::new(),
+                queue: None,
+                waited: None,
+                to_human: None,
+                agent: None,
+                talked: None,
+                ended: UnixMillis(2),
+                end: CallEnd::AbandonedInMenu,
+                hung_up_by: Party::Caller,
+                version: Version::from("4f2a9c"),
+                person: None,
+                ticket: None,
+                class: 0,
+                gave_up: None,
+                transferred_to: None,
+                called_back: false,
+            };
+            Store::open(database(&state)).unwrap().insert(std::slice::from_ref(&call)).unwrap();
+            let (mut journal, _) = Journal::<Record>::open(&journal_dir(&state)).unwrap();
+            journal.append(Seq(1), UnixMillis(2), &Record::Ended(Box::new(call))).unwrap();
+            journal.sync().unwrap();
+            State(state)
+        }
+        fn file(&self) -> PathBuf {
+            journal_dir(&self.0).join("00000000000000000001.journal")
+        }
+        fn verify(&self, cut: bool) -> Result<(), String> {
+            let args = VerifyArgs { cut, state: StateArgs { state: self.0.clone() } };
+            verify(&args).map_err(|Stop(why)| why)
+        }
+        fn kept(&self) -> usize {
+            Store::open(database(&self.0)).unwrap().calls(10).unwrap().len()
+        }
+    }
+    impl Drop for State {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_wiped_journal_is_refused_until_somebody_puts_it_aside() {
+        let state = State::new("wiped");
+        assert_eq!(state.verify(false), Ok(()));
+        let wiped = vec![0; usize::try_from(fs::metadata(state.file()).unwrap().len()).unwrap()];
+        fs::write(state.file(), &wiped).unwrap();
+        let why = state.verify(false).unwrap_err();
+        assert!(why.contains(&format!("{} NUL bytes", wiped.len())) && why.contains("verify --cut"), "{why}");
+        assert_eq!(state.verify(true), Ok(()));
+        assert_eq!(fs::read(state.file().with_extension("journal.aside")).unwrap(), wiped);
+        assert_eq!(state.verify(false), Ok(()), "an engine starts on it");
+        assert!(state.0.join("calls.sqlite.old").exists(), "call 1 will be another one: the list of calls is aside too");
+        assert_eq!(state.kept(), 0);
+    }
+
+    #[test]
+    fn an_emptied_journal_beside_a_list_of_calls_is_no_beginning() {
+        let state = State::new("emptied");
+        let whole = fs::read(state.file()).unwrap();
+        let refused = |state: &State| {
+            let why = state.verify(false).unwrap_err();
+            assert!(why.contains("lists calls up to number 6") && why.contains("verify --cut"), "{why}");
+            let Stop(rebuilt) = rebuild(&StateArgs { state: state.0.clone() }).unwrap_err();
+            assert_eq!(rebuilt, why, "nor is the list emptied after it");
+        };
+        fs::write(state.file(), "").unwrap();
+        refused(&state);
+        fs::remove_file(state.file()).unwrap();
+        refused(&state);
+        fs::remove_dir_all(journal_dir(&state.0)).unwrap();
+        refused(&state);
+        assert_eq!(state.kept(), 1);
+        assert_eq!(state.verify(true), Ok(()));
+        assert_eq!(state.kept(), 0);
+        assert!(not_emptied(&state.0).is_ok());
+        fs::create_dir(journal_dir(&state.0)).unwrap();
+        fs::write(state.file(), whole).unwrap();
+        assert_eq!(state.verify(false), Ok(()));
+    }
+
+    #[test]
+    fn every_byte_behind_the_last_record_is_accounted_for() {
+        let state = State::new("torn");
+        let whole = fs::read(state.file()).unwrap();
+        fs::write(state.file(), [&whole[..], b"0a1b"].concat()).unwrap();
+        let torn = || journal::verify(&journal_dir(&state.0)).unwrap().torn.unwrap();
+        let told = torn_words(&torn());
+        assert!(told.contains(&format!("from byte {} on: 4 bytes of a record without an end", whole.len())), "{told}");
+        assert_eq!(state.verify(false), Ok(()), "an engine may be writing it");
+        fs::write(state.file(), [&whole[..], b"0a1b", &[0; 4092]].concat()).unwrap();
+        let told = torn_words(&torn());
+        assert!(told.contains("4 bytes of a record") && told.contains("then 4092 NUL bytes"), "{told}");
+        assert!(state.verify(false).unwrap_err().contains("NUL bytes"));
+    }
 }

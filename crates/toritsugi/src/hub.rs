@@ -1,7 +1,7 @@
 //! The wiring: engine, journal, call records, metrics and log, each on its own thread, none waiting for another.
 
 use crate::accounts;
-use crate::calls_list::{database, journal_dir};
+use crate::calls_list::{self, database, journal_dir};
 use crate::words::Stop;
 use calls::{City, Engine, Record};
 use journal::{Journal, Writer as Ledger};
@@ -112,9 +112,19 @@ type Recovered = (Engine, Ledger<Record>, watch::Receiver<Seq>, Arc<AtomicBool>)
 /// Opens the journal and builds the engine that goes on where it stops.
 fn recover(city: Arc<City>, state: &Path) -> Result<Recovered, Stop> {
     let dir = journal_dir(state);
+    calls_list::not_emptied(state)?;
     let (journal, opening) = Journal::<Record>::open(&dir).map_err(Stop::new)?;
-    if opening.torn_bytes > 0 {
-        tracing::warn!(bytes = opening.torn_bytes, "the last line of the journal was half written when the engine died; it was dropped");
+    if let Some((torn, kept)) = &opening.torn {
+        let (from, bytes, nuls, kept) = (torn.from, torn.bytes, torn.nuls, kept.display());
+        if torn.nuls > 0 {
+            tracing::error!(
+                from, bytes, nuls, %kept,
+                "the journal ended in NUL bytes, as a power failure leaves them; they were cut off and are kept. Calls and callbacks of the last \
+                 moments before it may be lost: compare with `toritsugi calls`"
+            );
+        } else {
+            tracing::warn!(from, bytes, %kept, "the last line of the journal was half written when the engine died; it was cut off and is kept");
+        }
     }
     let mut damage = None;
     let mut records = journal::replay::<Record>(&dir).map_err(Stop::new)?.map_while(|entry| match entry {
@@ -169,7 +179,7 @@ fn open_store(state: &Path) -> Result<store::Writer, Stop> {
     let path = database(state);
     store::Writer::spawn(&path).or_else(|fault| {
         tracing::error!(%fault, "the call records cannot be used; they are put aside and made anew from the journal");
-        let count = crate::calls_list::rebuild_beside(state)?;
+        let count = calls_list::rebuild_beside(state)?;
         tracing::info!(count, "the call records were rebuilt");
         store::Writer::spawn(&path).map_err(Stop::new)
     })

@@ -93,8 +93,8 @@ enum Command {
     /// The database of call records
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Check that the journal is whole and unchanged
-    Verify(StateArgs),
+    /// Check that the journal is whole and unchanged; put aside what is damaged
+    Verify(calls_list::VerifyArgs),
     /// How many agents each half hour needs, and what one more or one fewer would change
     Staff(staff::StaffArgs),
     /// Play days of callers through the edited city, before it goes live, and tell what the edit changes

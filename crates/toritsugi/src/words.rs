@@ -42,6 +42,25 @@ pub(crate) fn utc(at: UnixMillis) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60)
 }
 
+/// A text of somebody's file as a terminal may show it: at most 40 signs, and those that would steer the terminal or turn the line around
+/// (control and formatting signs of Unicode) written out.
+pub(crate) fn shown(text: &str) -> String {
+    let steers =
+        |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let mut shown = String::new();
+    for (n, c) in text.chars().enumerate() {
+        match c {
+            _ if n == 40 => {
+                shown.push('…');
+                break;
+            }
+            c if steers(c) => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
 /// Columns on a terminal: signs of East Asia take two (UAX 11, wide and full-width).
 pub(crate) fn width(text: &str) -> usize {
     text.chars().map(|c| if u32::from(c) >= 0x2E80 { 2 } else { 1 }).sum()
@@ -56,6 +75,12 @@ pub(crate) fn fill(text: &str, columns: usize, right: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_does_not_steer_the_terminal() {
+        assert_eq!(shown("\u{1b}[31m四十\u{202e}\r"), "\\u{1b}[31m四十\\u{202e}\\r");
+        assert_eq!(shown(&"四".repeat(41)).chars().count(), 41);
+    }
 
     #[test]
     fn a_japanese_word_takes_two_columns_a_sign() {

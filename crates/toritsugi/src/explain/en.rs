@@ -14,28 +14,25 @@ pub(crate) fn head(story: &Story, town: &Town) -> String {
     let mut head = format!("Call {} on {date} ({zone})\n", story.call);
     let wait = waited(story).map_or_else(String::new, |w| format!(" after waiting {}", length(w)));
     let entered = story.moments.iter().any(|m| matches!(m.what, What::Placed { .. } | What::CallbackBooked { .. }));
-    let end = story.moments.iter().rev().find_map(|m| match &m.what {
-        What::Ended { end, .. } => Some(*end),
-        _ => None,
+    head.push_str(&match (story.end(), story.broken_off()) {
+        (Some(end), _) => format!("In short: {}{wait}.\n", short_end(end)),
+        (None, None) => format!("In short: the call is still in progress{wait}.\n"),
+        (None, Some(at)) => format!(
+            "In short: the record breaks off here (damage at {at}); what became of the call is not known.\n          What follows is the \
+             part before the damage.\n"
+        ),
     });
-    head.push_str(&format!(
-        "In short: {}{wait}.\n",
-        match end {
-            None => "the call is still in progress",
-            Some(end) => short_end(end),
+    if !story.causes.is_empty() {
+        head.push_str("          What stood in the way:\n");
+        for cause in &story.causes {
+            head.push_str(&format!("          - {}\n", cause_words(*cause)));
         }
-    ));
-    if story.causes.is_empty() {
+    } else if story.broken_off().is_none() {
         head.push_str(if entered {
             "          No decision kept this caller waiting.\n"
         } else {
             "          The caller never came to a queue.\n"
         });
-    } else {
-        head.push_str("          What stood in the way:\n");
-        for cause in &story.causes {
-            head.push_str(&format!("          - {}\n", cause_words(*cause)));
-        }
     }
     head.push('\n');
     head

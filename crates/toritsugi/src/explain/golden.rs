@@ -3,7 +3,7 @@
 
 use super::story::{Search, Story, What, story};
 use super::words::{Tongue, page};
-use super::{unknown, walk};
+use super::{Damage, unknown, walk};
 use crate::words::Stop;
 use crate::zone::{Town, Zone};
 use calls::{OpenCall, Place, Record};
@@ -207,13 +207,38 @@ fn a_journal_on_the_disk_is_walked_and_a_missing_one_is_named() {
     bytes[at] ^= 1;
     std::fs::write(&file, bytes).unwrap();
     let mut walked = Vec::new();
-    let Stop(damage) = walk(&state, &mut |wall, record| walked.push((wall, record.clone()))).unwrap().unwrap();
+    let Damage { at, sentence: damage } = walk(&state, &mut |wall, record| walked.push((wall, record.clone()))).unwrap().unwrap();
+    assert_eq!(at, format!("{}:2", file.display()));
     assert_eq!(walked, book.0[..1], "what stands before it is read");
     assert!(damage.contains("only what stands before") && damage.contains(&format!("{} line 2", file.display())), "{damage}");
     std::fs::remove_dir_all(&state).unwrap();
     let Stop(sentence) = unknown(3, search.newest(), &town());
     assert!(sentence.contains("The newest is 2, of 2026-11-25 07:00:09: did you mean `toritsugi explain 2`?"), "{sentence}");
     assert!(search.found().is_none());
+}
+
+#[test]
+fn a_call_that_the_damage_took_is_not_said_to_go_on() {
+    let mut book = Book::default();
+    book.arrives(0, 1);
+    book.placed(5, 1, "nurse", 0);
+    let mut told = story(&book.0, CallId(1)).unwrap();
+    told.damaged_at = Some("1.journal:15".to_owned());
+    let (english, japanese) = (page(&told, &town(), Tongue::English), page(&told, &town(), Tongue::Japanese));
+    assert!(english.contains("breaks off here (damage at 1.journal:15); what became of the call is not known"), "{english}");
+    assert!(!english.contains("in progress") && !english.contains("No decision"), "{english}");
+    assert!(japanese.contains("1.journal:15 に破損") && japanese.contains("分かりません"), "{japanese}");
+    assert!(!japanese.contains("続いています") && !japanese.contains("お待たせする判断"), "{japanese}");
+    assert_eq!(serde_json::to_value(&told).unwrap()["damaged_at"], "1.journal:15");
+    // What was written down before the damage is told as ever.
+    book.waits(6, 1, "nurse", why(&[(TALKING, 1)], Vec::new()));
+    let mut told = story(&book.0, CallId(1)).unwrap();
+    told.damaged_at = Some("1.journal:15".to_owned());
+    assert!(page(&told, &town(), Tongue::English).contains("What stood in the way"));
+    book.ends(16, 1, CallEnd::AbandonedInQueue, |_| ());
+    let mut told = story(&book.0, CallId(1)).unwrap();
+    told.damaged_at = Some("1.journal:15".to_owned());
+    assert!(page(&told, &town(), Tongue::English).contains("In short: the caller gave up"));
 }
 
 #[test]

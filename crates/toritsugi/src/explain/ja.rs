@@ -14,22 +14,25 @@ pub(crate) fn head(story: &Story, town: &Town) -> String {
     let mut head = format!("通話 {} の経過 {date}({zone})\n", story.call);
     let wait = waited(story).map_or_else(String::new, |w| format!("お待ちの時間は {} でした。", length(w)));
     let entered = story.moments.iter().any(|m| matches!(m.what, What::Placed { .. } | What::CallbackBooked { .. }));
-    let end = story.moments.iter().rev().find_map(|m| match &m.what {
-        What::Ended { end, .. } => Some(*end),
-        _ => None,
+    head.push_str(&match (story.end(), story.broken_off()) {
+        (Some(end), _) => format!("要約: {}。{wait}\n", short_end(end)),
+        (None, None) => format!("要約: この通話はまだ続いています。{wait}\n"),
+        (None, Some(at)) => format!(
+            "要約: 記録がここで途切れています({at} に破損があります)。その後この通話がどうなったかは分かりません。\n      \
+             以下は破損より前の経過です。\n"
+        ),
     });
-    head.push_str(&format!("要約: {}。{wait}\n", end.map_or("この通話はまだ続いています", short_end)));
-    if story.causes.is_empty() {
+    if !story.causes.is_empty() {
+        head.push_str("      おつなぎに時間がかかった理由:\n");
+        for cause in &story.causes {
+            head.push_str(&format!("      ・{}({} 回)\n", cause_words(*cause), cause.often()));
+        }
+    } else if story.broken_off().is_none() {
         head.push_str(if entered {
             "      お待たせする判断はありませんでした。\n"
         } else {
             "      待ち行列には入っていません。\n"
         });
-    } else {
-        head.push_str("      おつなぎに時間がかかった理由:\n");
-        for cause in &story.causes {
-            head.push_str(&format!("      ・{}({} 回)\n", cause_words(*cause), cause.often()));
-        }
     }
     head.push('\n');
     head

@@ -49,24 +49,40 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Stop> {
     let newest = search.newest();
     let Some(mut teller) = search.found() else {
         let Stop(unknown) = unknown(args.call, newest, &town);
-        return Err(damage.map_or_else(|| Stop(unknown.clone()), |Stop(damage)| Stop::new(format!("{unknown}. But {damage}"))));
+        return Err(damage.map_or_else(|| Stop(unknown.clone()), |damage| Stop::new(format!("{unknown}. But {}", damage.sentence))));
     };
     walk(&args.state.state, &mut |at, record| teller.tell(at, record))?;
-    let story = teller.finish();
+    let mut story = teller.finish();
+    story.damaged_at = damage.as_ref().map(|damage| damage.at.clone());
     if args.json {
         say(serde_json::to_string_pretty(&story).map_err(Stop::new)?)?;
     } else {
         say(page(&story, &town, Tongue::of(args.lang.as_deref())).trim_end())?;
     }
-    damage.map_or(Ok(()), Err)
+    damage.map_or(Ok(()), |damage| Err(damage.into()))
+}
+
+/// Where a journal breaks off before its end.
+#[derive(Debug)]
+pub(crate) struct Damage {
+    /// `FILE:LINE`.
+    pub(crate) at: String,
+    /// What is wrong there, and what to do.
+    pub(crate) sentence: String,
+}
+
+impl From<Damage> for Stop {
+    fn from(damage: Damage) -> Stop {
+        Stop(damage.sentence)
+    }
 }
 
 /// Walks through everything that was written down, with the wall clock of each record, as far as it can be read. What it ends at before its
-/// end is given back, to be said after what was found.
+/// end is given back, to be said with what was found.
 ///
 /// # Errors
 /// When there is no journal, or the disk does not give it.
-pub(crate) fn walk(state: &Path, see: &mut dyn FnMut(UnixMillis, &Record)) -> Result<Option<Stop>, Stop> {
+pub(crate) fn walk(state: &Path, see: &mut dyn FnMut(UnixMillis, &Record)) -> Result<Option<Damage>, Stop> {
     let dir = journal_dir(state);
     if !dir.is_dir() {
         return Err(Stop::new(format!("there is no journal in {}: has the engine run with this --state?", state.display())));
@@ -74,10 +90,13 @@ pub(crate) fn walk(state: &Path, see: &mut dyn FnMut(UnixMillis, &Record)) -> Re
     for entry in journal::replay::<Record>(&dir).map_err(Stop::new)? {
         match entry {
             Ok(entry) => see(entry.wall, &entry.body),
-            Err(fault @ (journal::Fault::Damaged { .. } | journal::Fault::Foreign { .. })) => {
-                return Ok(Some(Stop::new(format!("only what stands before the damage was read: {fault}"))));
+            Err(fault) => {
+                let (journal::Fault::Damaged { file, line, .. } | journal::Fault::Foreign { file, line, .. }) = &fault else {
+                    return Err(Stop::new(fault));
+                };
+                let at = format!("{}:{line}", file.display());
+                return Ok(Some(Damage { at, sentence: format!("only what stands before the damage was read: {fault}") }));
             }
-            Err(fault) => return Err(Stop::new(fault)),
         }
     }
     Ok(None)

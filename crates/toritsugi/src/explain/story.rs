@@ -23,6 +23,22 @@ pub(crate) struct Story {
     pub(crate) moments: Vec<Moment>,
     /// Moments that are not told, for there were too many.
     pub(crate) left_out: u32,
+    /// Where the journal breaks off, as `FILE:LINE`: what came after that is not known.
+    pub(crate) damaged_at: Option<String>,
+}
+
+impl Story {
+    /// How the call ended, if that was written down.
+    pub(crate) fn end(&self) -> Option<CallEnd> {
+        self.moments.iter().rev().find_map(|m| match &m.what {
+            What::Ended { end, .. } => Some(*end),
+            _ => None,
+        })
+    }
+    /// Where the journal breaks off before the call's end.
+    pub(crate) fn broken_off(&self) -> Option<&str> {
+        self.damaged_at.as_deref().filter(|_| self.end().is_none())
+    }
 }
 
 /// Something that happened, and when by the wall clock.
@@ -354,7 +370,7 @@ impl Teller {
             }
         }
         let causes = causes(&self.moments);
-        Story { call: self.call, causes, moments: self.moments, left_out: self.left_out }
+        Story { call: self.call, causes, moments: self.moments, left_out: self.left_out, damaged_at: None }
     }
 }
 

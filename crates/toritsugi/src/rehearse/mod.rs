@@ -255,7 +255,10 @@ fn yesterday(args: &RehearseArgs, draft: &Side, callers: &mut Callers, tongue: T
     let day = zone.day(now()) - 1;
     let midnight = moment(&format!("{} 00:00", day_name(day)), &draft.zone).unwrap_or_default();
     let (mut talks, mut pressed) = (Vec::new(), BTreeMap::<StepId, (f64, BTreeMap<Digit, f64>)>::new());
-    let damage = walk(&args.state.state, &mut |_, record| {
+    // Whether all of yesterday was read, if the journal breaks off somewhere.
+    let mut passed = false;
+    let damage = walk(&args.state.state, &mut |wall, record| {
+        passed |= zone.day(wall) > day;
         let Record::Ended(record) = record else { return };
         if zone.day(record.arrived) != day {
             return;
@@ -274,8 +277,11 @@ fn yesterday(args: &RehearseArgs, draft: &Side, callers: &mut Callers, tongue: T
             }
         }
     })?;
+    if let Some(damage) = damage.filter(|_| !passed) {
+        return Err(damage.into());
+    }
     if callers.calls() < 1.0 {
-        return Err(damage.unwrap_or_else(|| words::nobody_yesterday(&day_name(day), tongue)));
+        return Err(words::nobody_yesterday(&day_name(day), tongue));
     }
     if args.talk.is_none() && !talks.is_empty() {
         callers.talk = talks.iter().sum::<Duration>() / talks.len() as u32;

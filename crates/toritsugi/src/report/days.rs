@@ -22,7 +22,7 @@ fn terms(within: Option<u64>) -> Terms {
 fn report(terms: &Terms, records: &[(UnixMillis, Record)]) -> Report {
     let mut count = Count::new(terms.clone());
     records.iter().for_each(|(wall, record)| count.see(*wall, record));
-    count.finish()
+    count.finish(None)
 }
 
 /// A call that came at this second after seven, from this person (`""`: withheld), and its end.
@@ -195,6 +195,20 @@ fn a_call_in_progress_is_an_attempt_and_not_yet_an_outcome() {
     let total = report(&terms(None), &day).total;
     assert_eq!((total.attempts, total.in_progress, total.persons, total.offered), (1, 1, 1, 0));
     assert_eq!(total.persons_reached, Share { part: 0, of: 1 });
+}
+
+#[test]
+fn a_call_that_the_damage_took_is_not_counted_as_going_on() {
+    let day = call(1, 0, "a", CallEnd::Served, in_queue("general", 1));
+    let terms = terms(None);
+    let mut count = Count::new(terms.clone());
+    count.see(day[0].0, &day[0].1);
+    let report = count.finish(Some("1.journal:15".to_owned()));
+    assert_eq!((report.total.attempts, report.total.in_progress, report.total.unknown), (1, 0, 1));
+    let english = page(&report, &terms, &Town::default(), Tongue::English);
+    assert!(english.contains("damage at 1.journal:15") && english.contains("unknown, the record breaks off"), "{english}");
+    let japanese = page(&report, &terms, &Town::default(), Tongue::Japanese);
+    assert!(japanese.contains("1.journal:15 に破損") && japanese.contains("うち不明"), "{japanese}");
 }
 
 #[test]

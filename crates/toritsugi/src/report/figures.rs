@@ -41,6 +41,9 @@ pub(crate) struct Report {
     pub(crate) queues: BTreeMap<QueueId, Figures>,
     /// Refused without being attempts at the city: wrong number, forbidden, no common codec.
     pub(crate) refused_otherwise: u64,
+    /// Where the journal breaks off, as `FILE:LINE`: nothing behind that is counted.
+    #[serde(skip)]
+    pub(crate) damaged_at: Option<String>,
 }
 
 /// A part of a whole, which it always names.
@@ -127,6 +130,8 @@ pub(crate) struct Figures {
     pub(crate) blocked_no_port: u64,
     /// Attempts that are still going on.
     pub(crate) in_progress: u64,
+    /// Attempts of which the journal breaks off: what became of them is not known.
+    pub(crate) unknown: u64,
     /// Attempts with a withheld number: who they were cannot be counted.
     pub(crate) withheld: u64,
     /// Distinct persons, of the attempts with a number.
@@ -175,6 +180,7 @@ struct Tally {
     attempts: u64,
     blocked: BTreeMap<Refusal, u64>,
     in_progress: u64,
+    unknown: u64,
     withheld: u64,
     /// Attempts, and whether the person was reached, of each person of each day.
     persons: BTreeMap<(i64, Person), (u64, bool)>,
@@ -240,14 +246,14 @@ impl Count {
         }
     }
 
-    /// Everything added up.
-    pub(crate) fn finish(mut self) -> Report {
+    /// Everything added up, of a journal that breaks off at `damaged_at` if anywhere.
+    pub(crate) fn finish(mut self, damaged_at: Option<String>) -> Report {
         for open in std::mem::take(&mut self.open).into_values() {
             let day = self.terms.zone.day(open.arrived);
             let queue = open.place.as_ref().map(|place| place.queue.clone());
             let count = |tally: &mut Tally| {
                 tally.attempt(day, open.person.as_ref());
-                tally.in_progress += 1;
+                *(if damaged_at.is_some() { &mut tally.unknown } else { &mut tally.in_progress }) += 1;
             };
             count(&mut self.total);
             count(self.numbers.entry(open.number.clone()).or_default());
@@ -260,6 +266,7 @@ impl Count {
             numbers: self.numbers.into_iter().map(|(number, tally)| (number, tally.figures())).collect(),
             queues: self.queues.into_iter().map(|(queue, tally)| (queue, tally.figures())).collect(),
             refused_otherwise: self.refused_otherwise,
+            damaged_at,
         }
     }
 }
@@ -333,6 +340,7 @@ impl Tally {
             blocked_draining: blocked(Refusal::Draining),
             blocked_no_port: blocked(Refusal::NoPort),
             in_progress: self.in_progress,
+            unknown: self.unknown,
             withheld: self.withheld,
             persons: count,
             redials: known - count,

@@ -87,7 +87,7 @@ fn a_lively_day_is_counted_as_the_people_of_it_lived_it() {
     let today = zone.day(sim::town::MONDAY);
     let mut count = Count::new(Terms { zone, days: (today, today), within: Some(T), ..Terms::default() });
     world.ledger().dated().for_each(|(wall, record)| count.see(wall, record));
-    let report = count.finish();
+    let report = count.finish(None);
     let total = &report.total;
 
     // What the phones know: who dialled the town, how often, and who heard a busy tone. Nobody counted this but the people themselves.

@@ -55,7 +55,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Stop> {
     };
     let mut count = Count::new(terms.clone());
     let damage = walk(&args.state.state, &mut |wall, record| count.see(wall, record))?;
-    let report = count.finish();
+    let report = count.finish(damage.as_ref().map(|damage| damage.at.clone()));
     if args.json {
         let promises = |queue| (queue, terms.within(queue));
         let whole = serde_json::json!({
@@ -63,13 +63,14 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Stop> {
             "to": day_name(terms.days.1),
             "zone": terms.zone.name().unwrap_or("UTC"),
             "within_ms": report.queues.keys().map(promises).collect::<std::collections::BTreeMap<_, _>>(),
+            "damaged_at": report.damaged_at,
             "report": report,
         });
         say(serde_json::to_string_pretty(&whole).map_err(Stop::new)?)?;
     } else {
         say(words::page(&report, &terms, &town, Tongue::of(args.lang.as_deref())).trim_end())?;
     }
-    damage.map_or(Ok(()), Err)
+    damage.map_or(Ok(()), |damage| Err(damage.into()))
 }
 
 /// The days that are asked for.

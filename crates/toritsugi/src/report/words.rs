@@ -60,6 +60,12 @@ fn head(report: &Report, terms: &Terms, tongue: Tongue) -> String {
             Tongue::Japanese => "実人数は日ごとに数えて合計します(日をまたいで同じ方かどうかは分かりません)。\n",
         });
     }
+    if let Some(at) = &report.damaged_at {
+        head.push_str(&match tongue {
+            Tongue::English => format!("The record breaks off (damage at {at}): nothing that was written after that is counted.\n"),
+            Tongue::Japanese => format!("記録が途切れています({at} に破損があります)。それより後の記録は数えていません。\n"),
+        });
+    }
     if report.refused_otherwise > 0 {
         head.push_str(&match tongue {
             Tongue::English => {
@@ -89,6 +95,9 @@ fn rows(f: &Figures, terms: &Terms, queue: Option<&QueueId>, tongue: Tongue) -> 
         row("  of them blocked", "  うち着信できず", detail);
     }
     row("  of them still going on", "  うち通話継続中", f.in_progress.to_string());
+    if f.unknown > 0 {
+        row("  of them unknown, the record breaks off", "  うち不明(記録が途切れています)", f.unknown.to_string());
+    }
     row("  of them with the number withheld", "  うち番号非通知", f.withheld.to_string());
     row("persons (distinct, numbers shown)", "実人数(番号通知分)", f.persons.to_string());
     row("  redials (attempts beyond the first)", "  かけ直し(2 回目以降の着信)", f.redials.to_string());

@@ -1,6 +1,10 @@
 //! The file of a day's calls, as people's spreadsheets write it: which half hour, how many calls.
 //!
 //! CSV (RFC 4180) in UTF-8, with commas, semicolons or tabs; every mistake is found at once, with its line and column.
+//!
+//! A comma or a point before exactly three figures is a thousand in one country and a part in another. Where commas or tabs separate, as in
+//! Japan, a comma stands before thousands. Everything else is decided by the other figures of the file, or asked back: to be wrong here is
+//! to be wrong a thousandfold.
 
 use std::path::Path;
 
@@ -46,6 +50,10 @@ pub(crate) enum Wrong {
     NotLater(String),
     NoNumber(String),
     OutOfRange(f64),
+    /// A mark before exactly three figures, which stands before a thousand to some and before a part to others.
+    Ambiguous(String),
+    /// `sep=` and what nobody separates with.
+    NoSeparator(String),
 }
 
 /// Why there are no half hours.
@@ -99,13 +107,21 @@ fn from_shift_jis(bytes: &[u8]) -> Option<String> {
 pub(crate) fn parse(text: &str) -> Result<Vec<HalfHour>, Vec<Mistake>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (mut rows, mut mistakes): (Vec<HalfHour>, Vec<Mistake>) = (Vec::new(), Vec::new());
-    let mut separator = None;
+    let (mut separator, mut named) = (None, None);
+    let mut decimal = None;
     let mut last: Option<u32> = None;
     for (line, written) in (1..).zip(text.lines()) {
         if written.trim_start().starts_with('#') {
             continue;
         }
-        let between = separator.unwrap_or_else(|| separator_of(written));
+        if let (None, None, Some(sign)) = (separator, named, separator_line(written)) {
+            named = sign.chars().next().filter(|sign| matches!(sign, ',' | ';' | '\t' | '|'));
+            if named.is_none() {
+                mistakes.push(Mistake { line, column: 5, what: Wrong::NoSeparator(sign.to_owned()) });
+            }
+            continue;
+        }
+        let between = separator.or(named).unwrap_or_else(|| separator_of(written));
         let fields = match fields(written, between) {
             Ok(fields) => fields,
             Err(column) => {
@@ -119,12 +135,13 @@ pub(crate) fn parse(text: &str) -> Result<Vec<HalfHour>, Vec<Mistake>> {
         }
         if separator.is_none() {
             separator = Some(between);
+            decimal = decimal_of(text, between);
             if !is_header(&fields) {
                 mistakes.push(Mistake { line, column: 1, what: Wrong::NoHeader });
             }
             continue;
         }
-        match row(line, &fields, &mut last) {
+        match row(line, &fields, &Marks { separator: between, decimal }, &mut last) {
             Ok(row) => rows.push(row),
             Err(wrong) => mistakes.extend(wrong.into_iter().map(|(column, what)| Mistake { line, column, what })),
         }
@@ -138,7 +155,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<HalfHour>, Vec<Mistake>> {
 }
 
 /// One line: the half hour, and everything that is wrong with it.
-fn row(line: usize, fields: &[Field], last: &mut Option<u32>) -> Result<HalfHour, Vec<(usize, Wrong)>> {
+fn row(line: usize, fields: &[Field], marks: &Marks, last: &mut Option<u32>) -> Result<HalfHour, Vec<(usize, Wrong)>> {
     let Some([time, calls, others @ ..]) = fields.first_chunk::<2>().map(|_| fields) else {
         let [only, ..] = fields else { return Err(Vec::new()) };
         return Err(vec![(only.column + only.width, Wrong::NoCalls(only.text.clone()))]);
@@ -150,12 +167,11 @@ fn row(line: usize, fields: &[Field], last: &mut Option<u32>) -> Result<HalfHour
         Some(minute) => *last = Some(minute),
         None => wrong.push((time.column, Wrong::NoHalfHour(time.text.clone()))),
     }
-    let count = number(&calls.text);
-    match count {
-        Some(n) if (0.0..=CALLS_MAX).contains(&n) => {}
-        Some(n) => wrong.push((calls.column, Wrong::OutOfRange(n))),
-        None => wrong.push((calls.column, Wrong::NoNumber(calls.text.clone()))),
-    }
+    let count = marks.number(&calls.text).and_then(|n| match (0.0..=CALLS_MAX).contains(&n) {
+        true => Ok(n),
+        false => Err(Wrong::OutOfRange(n)),
+    });
+    let count = count.map_err(|why| wrong.push((calls.column, why))).ok();
     if let Some(third) = others.iter().find(|field| !field.text.is_empty()) {
         wrong.push((third.column, Wrong::ThirdColumn(third.text.clone())));
     }
@@ -210,6 +226,13 @@ fn separator_of(header: &str) -> char {
     [';', '\t'].into_iter().find(|sign| header.contains(*sign)).unwrap_or(',')
 }
 
+/// What follows `sep=`, a line that Excel writes and reads and RFC 4180 does not know; with quotes around it, if it was saved as a field.
+fn separator_line(line: &str) -> Option<&str> {
+    let line = line.strip_prefix('"').unwrap_or(line);
+    let (word, sign) = line.split_at_checked(4)?;
+    word.eq_ignore_ascii_case("sep=").then_some(sign)
+}
+
 fn is_header(fields: &[Field]) -> bool {
     let is = |at: usize, words: &[(&str, &[u8])]| {
         fields.get(at).is_some_and(|field| words.iter().any(|(word, _)| field.text.eq_ignore_ascii_case(word)))
@@ -217,9 +240,67 @@ fn is_header(fields: &[Field]) -> bool {
     is(0, &TIME) && is(1, &CALLS) && fields[2..].iter().all(|field| field.text.is_empty())
 }
 
+/// How the figures of a file are written.
+struct Marks {
+    separator: char,
+    /// What stands before parts, if a figure of the file leaves no doubt.
+    decimal: Option<char>,
+}
+
+/// The mark before parts, from the first figure of the second column that leaves no doubt: `1.5`, `0,125`, `1.234,5`, `1.234.567`.
+fn decimal_of(text: &str, separator: char) -> Option<char> {
+    let other = |mark: char| if mark == '.' { ',' } else { '.' };
+    let told = |figure: &str| {
+        let (at, mark) = figure.char_indices().rfind(|(_, sign)| matches!(sign, '.' | ','))?;
+        let (before, behind) = (&figure[..at], &figure[at + 1..]);
+        let digits = |part: &str| part.chars().all(|c| c.is_ascii_digit());
+        let part = behind.len() != 3 || matches!(before, "" | "0") || (digits(before) && before.len() > 3);
+        match () {
+            () if !digits(&figure.replace(['.', ','], "")) || behind.is_empty() => None,
+            () if before.contains(mark) => Some(other(mark)),
+            () if before.contains(other(mark)) || part => Some(mark),
+            () => None,
+        }
+    };
+    let second = |line: &str| fields(line, separator).ok().and_then(|mut fields| (fields.len() > 1).then(|| fields.swap_remove(1).text));
+    let mut marks = text.lines().filter_map(second).filter_map(|figure| told(&figure));
+    // Between commas a comma before parts is a slip of the pen.
+    marks.find(|mark| separator == ';' || *mark == '.')
+}
+
+impl Marks {
+    /// The figure that a field says.
+    fn number(&self, text: &str) -> Result<f64, Wrong> {
+        let mut marks = text.match_indices(['.', ',']);
+        let three = match (marks.next(), marks.next()) {
+            (Some((at, mark)), None) if text.len() - at == 4 => Some((&text[..at], mark)),
+            _ => None,
+        };
+        let doubtful = self.decimal.is_none()
+            && three
+                .is_some_and(|(before, mark)| (1..=3).contains(&before.len()) && before != "0" && (mark == "." || self.separator == ';'));
+        let swap = |sign: char| match sign {
+            '.' => ',',
+            ',' => '.',
+            other => other,
+        };
+        let read = if self.decimal == Some(',') { number(&text.chars().map(swap).collect::<String>()) } else { number(text) };
+        match read {
+            Some(_) if doubtful => Err(Wrong::Ambiguous(text.to_owned())),
+            Some(n) => Ok(n),
+            None => Err(Wrong::NoNumber(text.to_owned())),
+        }
+    }
+}
+
 /// `42`, `42.5`, `1,234`.
 fn number(text: &str) -> Option<f64> {
-    let mut groups = text.split(',');
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    // What a machine writes besides, `1e3`, `inf`, `+5`, is no count of calls.
+    if !unsigned.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',')) {
+        return None;
+    }
+    let mut groups = unsigned.split(',');
     let (first, others): (&str, Vec<&str>) = (groups.next()?, groups.collect());
     let whole = |group: &str| group.chars().all(|c| c.is_ascii_digit());
     // Commas stand before three figures each, or it is no number.
@@ -230,7 +311,8 @@ fn number(text: &str) -> Option<f64> {
     if !grouped || others.iter().rev().skip(1).any(|group| group.contains('.')) {
         return None;
     }
-    text.replace(',', "").parse().ok().filter(|n: &f64| n.is_finite())
+    // Nothing less nothing is nothing: there is no -0 of calls.
+    text.replace(',', "").parse().ok().filter(|n: &f64| n.is_finite()).map(|n| n + 0.0)
 }
 
 /// Minutes since midnight of `08:30`, `8:30` or `8:30:00`.
@@ -260,13 +342,42 @@ mod tests {
             "time,calls\n08:00,42\n08:30,1234\n",
             "\u{feff}時刻,件数\r\n8:00,42\r\n8:30,\"1,234\"\r\n\r\n\r\n",
             "\"時刻\",\"件数\"\r\n\"8:00:00\",\"42\"\r\n\"8:30:00\",\"1,234\"\r\n,\r\n",
-            "Time;Calls\n8:00;42\n8:30;1,234\n;\n",
+            "Time;Calls\n8:00;42\n8:30;1234\n;\n",
+            "sep=,\r\ntime,calls\r\n8:00,42\r\n8:30,\"1,234\"\r\n",
+            "\u{feff}SEP=;\ntime;calls\n8:00;42\n8:30;1234\n",
+            "sep=\t\ntime\tcalls\n8:00\t42\n8:30\t1234\n",
+            "\"sep=|\"\ntime|calls\n8:00|42\n8:30|1234\n",
+            "time,calls\n8:00,42\n8:30,\"1,234.0\"\n",
             "時間帯\t着信数\n8:00\t42\n8:30\t\"1,234\"\n",
             "time,calls,\n# lunch\n 8:00 , 42 ,\n8:30,1234,,\n   \n",
         ] {
             assert_eq!(pairs(text), want, "{text:?}");
         }
         assert_eq!(pairs("time;calls\n23:30;0.5"), [("23:30".to_owned(), 0.5)]);
+    }
+
+    #[test]
+    fn a_mark_before_three_figures_is_decided_by_the_file_or_asked_back() {
+        let calls = |text: &str| pairs(text).into_iter().map(|(_, calls)| calls).collect::<Vec<_>>();
+        // A German spreadsheet, known by its decimal comma; one that writes points; long averages.
+        assert_eq!(calls("time;calls\n8:00;1,5\n8:30;1.234\n9:00;41,667\n9:30;1.234,5\n"), [1.5, 1234.0, 41.667, 1234.5]);
+        assert_eq!(calls("time;calls\n8:00;1.5\n8:30;41.667\n9:00;1,234\n"), [1.5, 41.667, 1234.0]);
+        assert_eq!(calls("time;calls\n8:00;0,125\n8:30;1.234\n"), [0.125, 1234.0]);
+        assert_eq!(calls("time,calls\n8:00,12.3333\n8:30,1.234\n9:00,\"1,234\"\n"), [12.3333, 1.234, 1234.0]);
+        assert_eq!(calls("time,calls\n8:00,0.125\n"), [0.125]);
+        // Nobody can know.
+        for text in ["time;calls\n8:00;42\n8:30;1.234\n", "time;calls\n8:00;42\n8:30;1,234\n", "time,calls\n8:00,42\n8:30,1.234\n"] {
+            let asked = parse(text).unwrap_err();
+            assert!(matches!(asked.as_slice(), [Mistake { line: 3, column: 6, what: Wrong::Ambiguous(_) }]), "{text}: {asked:?}");
+        }
+        assert!(parse("time,calls\n8:00,\"1,5\"\n").is_err(), "between commas it is a slip of the pen");
+        assert_eq!(parse("sep=x\ntime,calls\n8:00,4\n").unwrap_err()[0].what, Wrong::NoSeparator("x".to_owned()));
+    }
+
+    #[test]
+    fn nothing_less_nothing_is_nothing() {
+        assert!(number("-0").unwrap().is_sign_positive());
+        assert_eq!(number("-0").unwrap().to_string(), "0");
     }
 
     #[test]
@@ -304,7 +415,7 @@ mod tests {
         assert_eq!(wrong("時刻,件数,曜日\n08:30,4\n"), [(1, 1, Wrong::NoHeader)]);
         assert_eq!(wrong("\n\n"), [(1, 1, Wrong::NothingInIt)]);
         assert_eq!(wrong("time,calls\n"), [(2, 1, Wrong::NoRows)]);
-        for no_number in ["nan", "inf", "1,23", "1,2345", "1e999", ",5", "1.5,234", "１２"] {
+        for no_number in ["nan", "inf", "1,23", "1,2345", "1e999", "1e3", "+5", ".", "-", ",5", "1.5,234", "１２"] {
             assert_eq!(number(no_number), None, "{no_number}");
         }
         for no_half_hour in ["8", "24:00", "8:15", "8:00:30", "-8:00", "08:00:00:00", "8:00 AM"] {

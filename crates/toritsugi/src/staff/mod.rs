@@ -25,7 +25,8 @@ const SHORT: Duration = Duration::from_secs(20);
 
 #[derive(Args)]
 pub(crate) struct StaffArgs {
-    /// Calls of each half hour, a CSV file: the line `time,calls` or `時刻,件数`, then lines such as `08:30,42` (an average such as 42.5 will do)
+    /// Calls of each half hour, a CSV file: the line `time,calls` or `時刻,件数`, then lines such as `08:30,42` (an average such as 42.5 will do;
+    /// semicolons, tabs and a first line `sep=;` too)
     #[arg(long, value_name = "FILE")]
     calls: PathBuf,
     /// Share of callers to be answered, such as 90%
@@ -314,10 +315,17 @@ mod tests {
 
     #[test]
     fn mistakes_are_told_in_both_languages() {
-        let text = "time,calls\n08:30,forty\n08:45,4\n09:00\n09:30,-1\n09:30,7\n10:00,1,234\n\"10:30,4\n";
+        let text = "time,calls\n08:30,forty\n08:45,4\n09:00\n09:30,-1\n09:30,7\n10:00,1,234\n10:30,1.234\n11:00,\u{1b}[2J\n\"11:30,4\n";
         let unread = |text: &str| counts::Unread::Mistakes(counts::parse(text).unwrap_err());
-        let unread =
-            [unread(text), unread(""), unread("8:00,4\n"), unread("time,calls\n"), counts::Unread::NotUtf8, counts::Unread::TooLarge];
+        let unread = [
+            unread(text),
+            unread("sep=a\n8:00;4"),
+            unread(""),
+            unread("8:00,4\n"),
+            unread("time,calls\n"),
+            counts::Unread::NotUtf8,
+            counts::Unread::TooLarge,
+        ];
         for (tongue, file) in [(Tongue::English, "staff_mistakes.en.txt"), (Tongue::Japanese, "staff_mistakes.ja.txt")] {
             let Stop(load) =
                 plans(&StaffArgs { calls: PathBuf::from("counts.csv"), ..args(0.9, None) }, &[row(100_000.0)], tongue).unwrap_err();

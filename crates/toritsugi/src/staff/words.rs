@@ -3,7 +3,7 @@
 use super::counts::{CALLS_MAX, HalfHour, Mistake, Unread, Wrong};
 use super::{LOAD_MAX, Outlook, Plan, StaffArgs};
 use crate::explain::Tongue;
-use crate::words::{Stop, clock, fill, width};
+use crate::words::{Stop, clock, fill, shown, width};
 use std::path::Path;
 use std::time::Duration;
 
@@ -201,30 +201,42 @@ pub(super) fn sentence(mistake: &Mistake, tongue: Tongue) -> String {
 
 fn in_english(wrong: &Wrong) -> String {
     match wrong {
+        Wrong::Ambiguous(text) => format!(
+            "`{text}` is a thousand in one country and a part in another, and no other figure of the file tells: write a thousand without a mark \
+             (1234), an average with one or two figures behind the point (1.2)"
+        ),
+        Wrong::NoSeparator(sign) => format!("`sep={}` names no separator: write `sep=,` or `sep=;`, or leave the line out", shown(sign)),
         Wrong::NothingInIt => "there is nothing in it: write `time,calls`, then lines such as `08:30,42`".to_owned(),
         Wrong::NoHeader => "the first line names the two columns: write `time,calls`".to_owned(),
         Wrong::NoRows => "no half hour follows: write lines such as `08:30,42`".to_owned(),
-        Wrong::NoCalls(time) => format!("there is no number of calls: write `{time},42`"),
-        Wrong::ThirdColumn(text) => format!("`{text}` is a third column: leave it out, or write a thousand as \"1,234\" or 1234"),
+        Wrong::NoCalls(time) => format!("there is no number of calls: write `{},42`", shown(time)),
+        Wrong::ThirdColumn(text) => format!("`{}` is a third column: leave it out, or write a thousand as \"1,234\" or 1234", shown(text)),
         Wrong::OpenQuote => "this quote is opened and not closed: put another \" after the field".to_owned(),
-        Wrong::NoHalfHour(text) => format!("`{text}` is no half hour: write 08:00 or 08:30"),
-        Wrong::NotLater(text) => format!("{text} comes after a later or the same time: one line per half hour, in order"),
-        Wrong::NoNumber(text) => format!("`{text}` is no number of calls: write 42, or 42.5 for an average"),
+        Wrong::NoHalfHour(text) => format!("`{}` is no half hour: write 08:00 or 08:30", shown(text)),
+        Wrong::NotLater(text) => format!("{} comes after a later or the same time: one line per half hour, in order", shown(text)),
+        Wrong::NoNumber(text) => format!("`{}` is no number of calls: write 42, or 42.5 for an average", shown(text)),
         Wrong::OutOfRange(n) => format!("{n} calls in half an hour is not from 0 to {CALLS_MAX}: is it the day's sum?"),
     }
 }
 
 fn in_japanese(wrong: &Wrong) -> String {
     match wrong {
+        Wrong::Ambiguous(text) => format!(
+            "`{text}` は、国によって千の位の区切りにも小数点にもなり、ファイルのほかの数字からも分かりません。千の位なら区切りなしで 1234、\
+             平均なら小数点以下を1桁か2桁で 1.2 のように書いてください"
+        ),
+        Wrong::NoSeparator(sign) => {
+            format!("`sep={}` は区切り文字の指定になっていません。`sep=,` か `sep=;` と書くか、この行を消してください", shown(sign))
+        }
         Wrong::NothingInIt => "何も書かれていません。1行目に `時刻,件数`、続けて `08:30,42` のように書いてください".to_owned(),
         Wrong::NoHeader => "1行目は2つの列の名前です。`時刻,件数` と書いてください".to_owned(),
         Wrong::NoRows => "30分ごとの行がありません。`08:30,42` のように書いてください".to_owned(),
-        Wrong::NoCalls(time) => format!("件数がありません。`{time},42` のように書いてください"),
-        Wrong::ThirdColumn(text) => format!("`{text}` は3つ目の列です。消すか、千の位は \"1,234\" または 1234 と書いてください"),
+        Wrong::NoCalls(time) => format!("件数がありません。`{},42` のように書いてください", shown(time)),
+        Wrong::ThirdColumn(text) => format!("`{}` は3つ目の列です。消すか、千の位は \"1,234\" または 1234 と書いてください", shown(text)),
         Wrong::OpenQuote => "引用符が閉じていません。項目の終わりに \" を付けてください".to_owned(),
-        Wrong::NoHalfHour(text) => format!("`{text}` は30分ごとの時刻ではありません。08:00 や 08:30 のように書いてください"),
-        Wrong::NotLater(text) => format!("{text} が前の行と同じか、それより早い時刻です。30分に1行、早い順に書いてください"),
-        Wrong::NoNumber(text) => format!("`{text}` は件数ではありません。42、平均なら 42.5 のように書いてください"),
+        Wrong::NoHalfHour(text) => format!("`{}` は30分ごとの時刻ではありません。08:00 や 08:30 のように書いてください", shown(text)),
+        Wrong::NotLater(text) => format!("{} が前の行と同じか、それより早い時刻です。30分に1行、早い順に書いてください", shown(text)),
+        Wrong::NoNumber(text) => format!("`{}` は件数ではありません。42、平均なら 42.5 のように書いてください", shown(text)),
         Wrong::OutOfRange(n) => format!("30分に {n} 件は 0 から {CALLS_MAX} の間にありません。1日の合計ではありませんか"),
     }
 }
