@@ -233,7 +233,7 @@ impl<'a> Walk<'a> {
         }
         self.trail.push(step);
         for way in &sketch.ways {
-            if self.takes(way) {
+            if self.takes(way) && !(self.caller == Caller::Pressing && self.is_only_for_those_who_know(&sketch, way, lang)) {
                 let after = way.set.and_then(|set: &'a Set| set.lang.as_ref()).map_or(lang, |lang| &lang.value);
                 self.gather(&way.to.value, after, so_far + self.time(&sketch, way, lang), found);
             }
