@@ -357,7 +357,7 @@ mod tests {
         let draft = flow::read(files.read().unwrap());
         let voices = flow::sentences(&draft).into_iter().map(|sentence| sentence.spoken.lang).collect();
         let known = Known { voices, ..Known::default() };
-        let mut side = Side::of(&draft, &known, flow::check(&draft, &known).book.unwrap(), None, "the city".to_owned()).unwrap();
+        let mut side = Side::of(&draft, &known, flow::check(&draft, &known).book.unwrap(), Some("city"), "the city".to_owned()).unwrap();
         change(&mut side.shifts);
         side
     }
