@@ -233,7 +233,8 @@ impl<'a> Walk<'a> {
         }
         self.trail.push(step);
         for way in &sketch.ways {
-            if self.takes(way) && !(self.caller == Caller::Pressing && self.is_only_for_those_who_know(&sketch, way, lang)) {
+            let passed_by = self.caller == Caller::Pressing && self.is_only_for_those_who_know(&sketch, way, lang);
+            if self.takes(way) && !passed_by {
                 let after = way.set.and_then(|set: &'a Set| set.lang.as_ref()).map_or(lang, |lang| &lang.value);
                 self.gather(&way.to.value, after, so_far + self.time(&sketch, way, lang), found);
             }
@@ -372,7 +373,7 @@ fn in_words(letters: &[char], digit: Digit) -> Option<usize> {
     let phrase: Vec<char> = "press ".chars().chain(word.chars()).collect();
     let same = |a: &[char]| a.iter().map(char::to_ascii_lowercase).eq(phrase.iter().copied());
     let ends = |at: usize| letters.get(at).is_none_or(|c| !c.is_alphanumeric());
-    let begins = letters.windows(phrase.len()).rposition(|window| same(window))?;
+    let begins = letters.windows(phrase.len()).rposition(same)?;
     let end = begins + phrase.len();
     ends(end).then_some(end)
 }
