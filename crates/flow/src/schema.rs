@@ -146,8 +146,14 @@ impl Page {
         if !needed.is_empty() {
             map["required"] = json!(needed);
         }
-        if let Some((spelt, value)) = shape.rest {
-            map["patternProperties"] = json!({ spelt: self.value(value) });
+        // Beside words of ours a pattern would hold for these too: people's own are what is left.
+        match shape.rest {
+            Some((spelt, value)) if shape.words.is_empty() => map["patternProperties"] = json!({ spelt: self.value(value) }),
+            Some((spelt, value)) => {
+                map["additionalProperties"] = self.value(value);
+                map["propertyNames"] = json!({ "pattern": spelt });
+            }
+            None => {}
         }
         map
     }

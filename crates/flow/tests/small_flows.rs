@@ -140,7 +140,7 @@ fn whoever_speaks_a_language_without_a_voice_is_queued_at_once_and_hears_no_fore
         while let Some(ask) = run.poll_output() {
             asked.push(ask);
         }
-        now.mono = now.mono + Duration::from_secs(1);
+        now.mono += Duration::from_secs(1);
         run.handle_timeout(now);
     }
     assert!(matches!(asked.as_slice(), [Ask::Music(_)]), "{asked:?}");

@@ -76,15 +76,16 @@ impl Acd {
     }
 
     /// A ticket takes its place, or is refused. The same id again moves the ticket: an offer that rings is withdrawn, the age and the
-    /// arrival stay.
+    /// arrival stay. Whoever has a place in this queue already is not refused for want of room.
     pub fn enqueue(&mut self, now: Instant, ticket: Ticket) {
         let now = self.expire(now);
         let waits = self.line.slot(ticket.id).is_some();
+        let mut has_place = false;
         let claim = match self.take(ticket.id) {
             Some(before) => {
-                let same_line = waits && before.ticket.queue == ticket.queue;
+                has_place = waits && before.ticket.queue == ticket.queue;
                 let claim = Claim { ticket: Ticket { since: ticket.since.min(before.ticket.since), ..ticket }, ..before };
-                if same_line { claim } else { claim.comes(now) }
+                if has_place { claim } else { claim.comes(now) }
             }
             None => {
                 self.arrivals = self.arrivals.saturating_add(1);
@@ -92,7 +93,7 @@ impl Acd {
             }
         };
         let (ticket, queue) = (claim.ticket.id, claim.ticket.queue.clone());
-        match self.admit(claim) {
+        match self.admit(claim, has_place) {
             Err(why) => self.out.push_back(Decision::Refused { ticket, queue, why }),
             Ok(slot) => {
                 let position = self.line.get(slot).map_or(1, |waiting| self.line.position(waiting));
@@ -112,10 +113,14 @@ impl Acd {
     /// room there is.
     pub fn readmit(&mut self, now: Instant, ticket: Ticket) {
         let now = self.expire(now);
-        if self.take(ticket.id).is_none() {
-            self.arrivals = self.arrivals.saturating_add(1);
-        }
-        self.wait_or_close(Claim::new(ticket, self.arrivals).comes(now));
+        let arrival = match self.take(ticket.id) {
+            Some(before) => before.arrival,
+            None => {
+                self.arrivals = self.arrivals.saturating_add(1);
+                self.arrivals
+            }
+        };
+        self.wait_or_close(Claim::new(ticket, arrival).comes(now));
         self.decide();
     }
 
@@ -512,10 +517,11 @@ impl Acd {
     }
 
     /// Lets a claim into its queue, or says why not. A full queue still takes a caller whom somebody can serve at once: such a caller
-    /// does not wait. Whoever is held takes nobody's place.
-    fn admit(&mut self, claim: Claim) -> Result<Slot, QueueEnd> {
+    /// does not wait. Whoever is held takes nobody's place, and whoever `has_place` keeps it however full it is.
+    fn admit(&mut self, claim: Claim, has_place: bool) -> Result<Slot, QueueEnd> {
         let Some(waiting) = self.waiting(claim) else { return Err(QueueEnd::Closed) };
         match self.refusal(&waiting) {
+            Some(QueueEnd::Full) if has_place => Ok(self.place(waiting)),
             Some(refusal) => Err(refusal),
             None => Ok(self.place(waiting)),
         }

@@ -283,7 +283,6 @@ impl Ledger {
                 let (ticket, arrival) = self.waiting.values().nth(i).unwrap().clone();
                 let queue = QueueId::from(QUEUES[*queue]);
                 let needs = self.queues.get(&queue).map_or(vec![], |q| q.needs_for(&ticket.lang));
-                self.waiting.remove(&ticket.id);
                 self.arrive(Ticket { queue, needs, ..ticket }, arrival);
             }
             Happens::Abandon { which } => {
@@ -384,7 +383,8 @@ impl Ledger {
     fn arrive(&mut self, ticket: Ticket, arrival: u64) {
         let now = self.now;
         let id = ticket.id;
-        self.waiting.insert(id, (ticket.clone(), arrival));
+        let before = self.waiting.insert(id, (ticket.clone(), arrival));
+        let has_place = before.is_some_and(|(before, _)| before.queue == ticket.queue);
         let expected = match self.queues.get(&ticket.queue) {
             None => Some(QueueEnd::Closed),
             Some(queue) => {
@@ -398,7 +398,10 @@ impl Ledger {
                 };
                 if !self.signed_in.iter().any(could) {
                     Some(QueueEnd::NobodyLoggedIn)
-                } else if depth >= queue.max_waiting as usize && !self.idle().iter().chain(&rings).any(|a| self.fits(a, &ticket)) {
+                } else if !has_place
+                    && depth >= queue.max_waiting as usize
+                    && !self.idle().iter().chain(&rings).any(|a| self.fits(a, &ticket))
+                {
                     Some(QueueEnd::Full)
                 } else {
                     None

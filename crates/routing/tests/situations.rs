@@ -368,6 +368,41 @@ fn a_full_queue_refuses_the_next_but_not_whom_somebody_can_serve_at_once() {
 }
 
 #[test]
+fn whoever_has_a_place_keeps_it_however_little_room_a_changed_city_leaves() {
+    let mut general = queue("general", &[("general", 1)]);
+    let people = [person("ken", &[("general", 3)], &[])];
+    let mut desk = Desk::new(&[general.clone()], &people);
+    desk.signs_in(secs(0), "ken");
+    desk.declares(secs(0), "ken", Change::Break(None));
+    (1..=4).for_each(|ticket| desk.calls(secs(ticket), ticket, "general"));
+    general.max_waiting = 2;
+    desk.does(|acd| acd.publish(secs(10), rules(&queues(&[general]), &agents(&people))));
+    // Each asks again, as the engine does for those whom nobody serves.
+    for ticket in 1..=4 {
+        let again = desk.ticket(secs(ticket), ticket, "general", "ja", 0);
+        desk.does(|acd| acd.enqueue(secs(20), again));
+        assert_eq!((desk.refused(), desk.placed()), (None, Some(ticket as u32)), "ticket {ticket}");
+    }
+    desk.calls(secs(21), 5, "general");
+    assert_eq!(desk.refused(), Some(QueueEnd::Full));
+}
+
+#[test]
+fn whoever_is_readmitted_twice_has_the_arrival_that_they_had() {
+    let mut desk = ward();
+    desk.signs_in(secs(0), "ken");
+    desk.declares(secs(0), "ken", Change::Break(None));
+    for ticket in 1..=3 {
+        desk.calls(secs(5), ticket, "general");
+    }
+    let first = desk.ticket(secs(5), 1, "general", "ja", 0);
+    desk.does(|acd| acd.readmit(secs(9), first));
+    assert_eq!([1, 2, 3].map(|ticket| desk.acd.position(TicketId(ticket))), [Some(1), Some(2), Some(3)]);
+    let arrivals: std::collections::BTreeSet<u64> = desk.acd.state().waiting.iter().map(|claim| claim.arrival).collect();
+    assert_eq!(arrivals.len(), 3, "no two share one");
+}
+
+#[test]
 fn nobody_who_could_ever_serve_it_is_logged_in() {
     let mut desk = ward();
     desk.signs_in(secs(0), "ken");

@@ -218,7 +218,10 @@ fn whoever_speaks_a_language_without_a_voice_is_queued_at_once_and_hears_music()
         *flow = flow.replacen("\"3\": information }", "\"3\": information, \"7\": { set: { lang: tl }, next: information } }", 1);
         *flow = flow.replacen("  nobody:", "  interpreter: { queue: nurse, while_waiting: { music: calm, announce: [ { at: 0s, say: please_wait } ] }, outcomes: { nobody_logged_in: nobody, full: nobody } }\n  nobody:", 1);
     });
-    let mut world = World::new(city, 1);
+    // Whoever answers there brings an interpreter in: the queue does not ask for the language.
+    let mut book = (*city.book).clone();
+    book.queues.get_mut("nurse").unwrap().lang = None;
+    let mut world = World::new(Arc::new(calls::City { book: Arc::new(book), ..(*city).clone() }), 1);
     world.add_clerk(millis(0), "yuki", Clerk::default());
     let caller = world.add_resident(DIALS, Resident { patience: Duration::from_secs(120), ..Resident::default() });
     press(&mut world, caller, &[(DIALS + millis(4_000), '7')]);

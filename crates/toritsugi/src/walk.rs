@@ -691,7 +691,7 @@ mod tests {
 
     #[test]
     fn a_caller_goes_to_a_ward_that_is_busy_comes_back_to_the_front_and_reaches_a_nurse() {
-        golden("walk.en.txt", &walked(Tongue::En, "2026-08-24 10:00", None, "2\n1\nw95\n5\n3\nbusy\n\na\nlost\n?\na\n\n"));
+        golden("walk.en.txt", &walked(Tongue::En, "2026-08-24 10:00", None, "2\n\n1\nw95\n5\n3\nbusy\n\na\nlost\n?\na\n\n"));
     }
 
     /// What a walk through a small flow prints.

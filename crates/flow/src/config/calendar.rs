@@ -19,6 +19,12 @@ pub(crate) const SHAPE: Shape = Shape {
     words: &[
         may("timezone", Value::Text, "The zone of all times: Asia/Tokyo.", "タイムゾーン。Asia/Tokyo など。"),
         may("holidays", Value::Text, "The table of national holidays, beside this file.", "祝日表。このファイルの隣に置きます。"),
+        may(
+            "holidays_by_law",
+            Value::OneOf(&["japan"]),
+            "Whose law gives the holidays of years that the table does not have.",
+            "祝日表にない年の祝日を、どの国の法律で求めるか。",
+        ),
         may("schedules", Value::Each(NAME, &Value::Map(&SCHEDULE)), "The schedules, by their names.", "受付時間。名前を付けて書きます。"),
     ],
     rest: None,
