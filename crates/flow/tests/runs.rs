@@ -268,13 +268,26 @@ fn at_night_silence_reaches_the_nurse_on_call() {
 }
 
 #[test]
-fn at_night_other_questions_are_told_when_to_call() {
+fn at_night_other_questions_are_left_as_a_message() {
     let (mut caller, _) = Resident::calls(book(), NIGHT);
     caller.tell(Heard::Played);
     caller.press('1');
-    assert_eq!(caller.press('2'), ["insist night_information.ja goodbye.ja"]);
+    assert_eq!(caller.press('2'), ["say closed_but_message.ja leave_message.ja"]);
+    assert_eq!(caller.tell(Heard::Played), ["record general 120 s, silence 10 s"]);
+    assert_eq!(caller.tell(Heard::Recorded { kept: true }), ["insist message_taken.ja"]);
     assert_eq!(caller.tell(Heard::Played), ["hang up"]);
     assert_eq!(caller.tell(Heard::Played), Vec::<String>::new(), "over is over");
+}
+
+#[test]
+fn at_night_a_box_that_is_full_leaves_the_hours_to_call_again() {
+    let (mut caller, _) = Resident::calls(book(), NIGHT);
+    caller.tell(Heard::Played);
+    caller.press('1');
+    caller.press('2');
+    caller.tell(Heard::Played);
+    assert_eq!(caller.tell(Heard::NotRecorded), ["insist night_information.ja goodbye.ja"]);
+    assert_eq!(caller.tell(Heard::Played), ["hang up"]);
 }
 
 #[test]

@@ -16,9 +16,6 @@ fn city(example: &Source) -> Vec<Source> {
     let mut sources: Vec<Source> = shipped().into_iter().filter(|s| s.path != CITY && !s.path.starts_with("flows/examples/")).collect();
     sources.push(Source { path: CITY.to_owned(), text: example.text.clone() });
     let words = files(&root().join("flows/examples"), &["."]).into_iter().find(|s| s.path.ends_with("prompts.yaml"));
-    // Whom the example of `lookup` asks: the comment at its top, as a file.
-    let vaccine = "vaccine: { url: \"http://127.0.0.1:8090/tickets\", timeout: 2s, retries: 1 }\n".to_owned();
-    sources.push(Source { path: "config/lookups.yaml".to_owned(), text: vaccine });
     sources.extend(words.map(|words| Source { path: "flows/prompts/examples.yaml".to_owned(), text: words.text }));
     sources.sort_by(|a, b| a.path.cmp(&b.path));
     sources

@@ -381,7 +381,7 @@ mod tests {
         let voices = flow::sentences(&draft).into_iter().map(|sentence| sentence.spoken.lang).collect();
         let known = Known { voices, ..Known::default() };
         let mut side =
-            Side::of(&draft, &known, flow::check(&draft, &known).book.unwrap(), None, "the city".to_owned(), "2026-08-24").unwrap();
+            Side::of(&draft, &known, flow::check(&draft, &known).book.unwrap(), Some("city"), "the city".to_owned(), "2026-08-24").unwrap();
         change(&mut side.shifts);
         side
     }
