@@ -701,7 +701,8 @@ mod tests {
         let text = |path: &str| std::fs::read_to_string(root.join("flows/examples").join(path)).unwrap();
         let mut sources = files.read().unwrap();
         // The other cities go, and with them the numbers that lead there.
-        sources.retain(|source| source.path.contains("prompts/") || source.path.contains("config/") && !source.path.ends_with("numbers.yaml"));
+        sources
+            .retain(|source| source.path.contains("prompts/") || source.path.contains("config/") && !source.path.ends_with("numbers.yaml"));
         let mut add = |path: &str, text: String| sources.push(flow::Source { path: path.to_owned(), text });
         add("flows/city.yaml", text(&format!("{step}.yaml")));
         add("flows/prompts/examples.yaml", text("prompts.yaml"));
