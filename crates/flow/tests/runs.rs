@@ -371,8 +371,8 @@ fn after_five_minutes_the_nurse_on_call_helps_once() {
 fn a_rung_that_leads_back_fires_once_and_costs_no_place() {
     let book = changed(
         "flows/city.yaml",
-        "    outcomes: { nobody_logged_in: nobody, full: nobody }",
-        "    outcomes: { nobody_logged_in: nobody, full: nobody, waited: [ { longer_than: 1m, if: { priority: normal }, next: patience } ] }\n  patience: { say: general_long_wait, next: general }",
+        "    outcomes: { nobody_logged_in: message, full: message }",
+        "    outcomes: { nobody_logged_in: message, full: message, waited: [ { longer_than: 1m, if: { priority: normal }, next: patience } ] }\n  patience: { say: general_long_wait, next: general }",
     );
     let (mut caller, _) = Resident::calls(book, common::MONDAY);
     caller.tell(Heard::Played);

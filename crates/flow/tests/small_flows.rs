@@ -85,8 +85,8 @@ fn every_example_is_without_fault() {
 #[test]
 fn examples_are_no_part_of_the_city() {
     let with = read(shipped());
-    assert_eq!(with.queues().count(), 4);
-    assert!(check(&with, &known(&shipped())).book.unwrap().flows.len() == 1);
+    assert_eq!(with.queues().count(), 6);
+    assert_eq!(check(&with, &known(&shipped())).book.unwrap().flows.len(), 3);
 }
 
 #[test]
