@@ -223,6 +223,10 @@ fn cut(state: &Path) -> Result<(), Stop> {
         say(format_args!("Put aside: {}", put_aside(state)?.display()))?;
     } else if cut.damage.is_none() {
         return say(format_args!("There was nothing to cut: {} records are whole.", cut.records));
+    } else {
+        // Calls that are in no record any more would share their numbers with calls to come.
+        let count = rebuild_beside(state)?;
+        say(format_args!("The list of calls was made anew: {count} of them."))?;
     }
     say(format_args!("{} records are left. A callback that was booked in what was put aside will not be made.", cut.records))
 }
