@@ -1,20 +1,26 @@
 //! WAV files in memory: recorded prompts in, what a phone heard out.
 //!
-//! PCM of 8 or 16 bits, mono or stereo, at any rate; the rate is left as it is. Files themselves are the edge's business.
+//! PCM of 8 or 16 bits, mono or stereo, at any rate, and mono mu-law; the rate is left as it is. Files themselves are the edge's business.
 
-use crate::Fault;
+use crate::{Fault, g711};
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
-use model::Pcm;
+use model::{Codec, Pcm};
 use std::io::Cursor;
 
 /// The longest sound that is read, in samples a channel: an hour at 48 kHz.
 const SAMPLES_MAX: usize = 60 * 60 * 48_000;
+
+/// The tag of mu-law in a file's format (RFC 2361 appendix A).
+const MU_LAW: u16 = 7;
 
 /// Reads a file; stereo is mixed to mono.
 ///
 /// # Errors
 /// [`Fault::Wav`] when it is not of this kind, [`Fault::TooLong`].
 pub fn read(bytes: &[u8]) -> Result<Pcm, Fault> {
+    if let Some(pcm) = mu_law(bytes) {
+        return pcm;
+    }
     let mut reader = WavReader::new(Cursor::new(bytes)).map_err(|e| Fault::Wav(e.to_string()))?;
     let spec = reader.spec();
     let shift = match (spec.sample_format, spec.bits_per_sample) {
@@ -40,6 +46,39 @@ pub fn read(bytes: &[u8]) -> Result<Pcm, Fault> {
         }
     }
     Ok(Pcm { rate: spec.sample_rate, samples })
+}
+
+/// A file of mu-law, which hound does not know; `None` if it is none.
+fn mu_law(bytes: &[u8]) -> Option<Result<Pcm, Fault>> {
+    let form = chunk(bytes, b"fmt ")?;
+    let word = |at: usize| Some(u16::from_le_bytes(form.get(at..at + 2)?.try_into().ok()?));
+    if word(0)? != MU_LAW {
+        return None;
+    }
+    let rate = u32::from_le_bytes(form.get(4..8)?.try_into().ok()?);
+    if word(2)? != 1 || rate == 0 {
+        return Some(Err(Fault::Wav("its mu-law is not mono, or has no rate".to_owned())));
+    }
+    let samples = chunk(bytes, b"data").unwrap_or_default();
+    if samples.len() > SAMPLES_MAX {
+        return Some(Err(Fault::TooLong));
+    }
+    Some(Ok(Pcm { rate, samples: samples.iter().map(|byte| g711::decode(Codec::Pcmu, *byte)).collect() }))
+}
+
+/// What stands in a chunk of a RIFF file, as far as it is there.
+fn chunk<'b>(bytes: &'b [u8], name: &[u8; 4]) -> Option<&'b [u8]> {
+    let mut rest = bytes.strip_prefix(b"RIFF")?.get(4..)?.strip_prefix(b"WAVE")?;
+    loop {
+        let (head, body) = rest.split_at_checked(8)?;
+        let (called, size) = head.split_at(4);
+        let size = u32::from_le_bytes(size.try_into().ok()?) as usize;
+        if called == name {
+            return Some(body.get(..size).unwrap_or(body));
+        }
+        // Chunks begin at even places.
+        rest = body.get(size + size % 2..)?;
+    }
 }
 
 /// Writes mono, 16 bits.
@@ -105,6 +144,17 @@ mod tests {
         }
         writer.finalize().unwrap();
         assert_eq!(read(&file.into_inner()).unwrap(), Pcm { rate: 11_025, samples: vec![0, 127 * 256, -32768] });
+    }
+
+    #[test]
+    fn the_telephones_own_law_is_read_too() {
+        let mut file = b"RIFF\x2f\0\0\0WAVEfmt \x12\0\0\0\x07\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0\0\0data\x03\0\0\0".to_vec();
+        file.extend([0xff, 0x80, 0x00]);
+        let loudest = g711::decode(Codec::Pcmu, 0x80);
+        assert_eq!(read(&file).unwrap(), Pcm { rate: 8000, samples: vec![0, loudest, -loudest] });
+        assert!(loudest > 32_000);
+        file[22] = 2;
+        assert!(read(&file).unwrap_err().to_string().contains("mono"));
     }
 
     #[test]
