@@ -4,7 +4,7 @@ mod common;
 
 use common::{known, shipped};
 use flow::{Form, Tongue, check, paths, read, render, sentences};
-use model::{AgentId, FlowName, KeptFor, Lang, Millis, Number, QueueId};
+use model::{AgentId, KeptFor, Lang, Millis, Number, QueueId};
 use std::collections::BTreeSet;
 
 #[test]
