@@ -421,6 +421,6 @@ mod tests {
         let nurse = Figure::Load(Skill::from("nurse"));
         assert!(more(&nurse) > 0.0, "{}", more(&nurse));
         let load = |day: &Day, half: usize| day.halves[half].load[&Skill::from("nurse")].unwrap();
-        assert!(few.iter().all(|day| load(day, 21) > load(day, 4)), "nobody calls at two in the morning");
+        assert!(few.iter().all(|day| load(day, 21) > load(day, 17)), "nobody calls before nine");
     }
 }
