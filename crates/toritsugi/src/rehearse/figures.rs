@@ -22,6 +22,7 @@ pub(super) enum Figure {
     GaveUpInMenu,
     Announced,
     Booked,
+    LeftMessage,
     Blocked,
     SecondsToHuman,
     InTime(QueueId),
@@ -104,6 +105,7 @@ pub(super) fn count(outcome: &Outcome, begins: i64, lasts: Duration, terms: &Ter
         (Figure::GaveUpInMenu, CallEnd::AbandonedInMenu),
         (Figure::Announced, CallEnd::FlowEnded),
         (Figure::Booked, CallEnd::CallbackBooked),
+        (Figure::LeftMessage, CallEnd::MessageLeft),
     ] {
         figures.insert(figure, share(ended(end)));
     }

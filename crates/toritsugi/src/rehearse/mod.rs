@@ -404,7 +404,8 @@ mod tests {
         let (day, again, other) = (played(&side, 1), played(&side, 1), played(&side, 2));
         assert_eq!(day.figures, again.figures);
         assert_ne!(day.figures, other.figures);
-        let shares = [Figure::Answered, Figure::GaveUpWaiting, Figure::GaveUpInMenu, Figure::Announced, Figure::Booked];
+        let shares =
+            [Figure::Answered, Figure::GaveUpWaiting, Figure::GaveUpInMenu, Figure::Announced, Figure::Booked, Figure::LeftMessage];
         let whole: f64 = shares.iter().map(|figure| day.figures[figure]).sum();
         // A callback's attempts are calls of their own, which may reach nobody.
         assert!((0.95..=1.0 + 1e-9).contains(&whole), "{whole} {:?}", day.figures);

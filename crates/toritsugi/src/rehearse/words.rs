@@ -180,6 +180,7 @@ impl Shown<'_> {
             Figure::GaveUpInMenu => ("gave up in the menu".to_owned(), "案内中の放棄".to_owned()),
             Figure::Announced => ("ended with an announcement".to_owned(), "案内で終了".to_owned()),
             Figure::Booked => ("booked a callback".to_owned(), "折り返し予約".to_owned()),
+            Figure::LeftMessage => ("left a message".to_owned(), "伝言".to_owned()),
             Figure::Blocked => ("calls without room".to_owned(), "話中(回線なし)".to_owned()),
             Figure::SecondsToHuman => ("half of all talked to a person within".to_owned(), "半数が人と話せるまで".to_owned()),
             Figure::InTime(id) => {
@@ -249,6 +250,7 @@ fn word(figure: &Figure) -> String {
         Figure::GaveUpInMenu => "gave_up_in_menu".to_owned(),
         Figure::Announced => "announced".to_owned(),
         Figure::Booked => "callback_booked".to_owned(),
+        Figure::LeftMessage => "message_left".to_owned(),
         Figure::Blocked => "blocked".to_owned(),
         Figure::SecondsToHuman => "median_secs_to_human".to_owned(),
         Figure::InTime(queue) => format!("{queue}.answered_in_time"),
@@ -275,6 +277,7 @@ fn unit(figure: &Figure) -> Unit {
         | Figure::GaveUpInMenu
         | Figure::Announced
         | Figure::Booked
+        | Figure::LeftMessage
         | Figure::InTime(_)
         | Figure::GaveUpIn(_)
         | Figure::Load(_) => Unit::Share,
