@@ -94,7 +94,7 @@ impl Engine {
             return self.callback_later(now, ticket);
         }
         let id = self.next_call();
-        let Some(phones) = self.phones_of(id, 0, &agent, offer, Owner::Callback(id)) else {
+        let Some(mut phones) = self.phones_of(id, 0, &agent, offer, Owner::Callback(id)) else {
             self.unused_call();
             self.acd.declined(now.mono, offer, OfferEnd::Unreachable);
             return;
@@ -104,7 +104,7 @@ impl Engine {
             self.commit(Record::Assigned { call: id, agent: agent.clone(), offer, queue: queue.clone(), why: Box::new(why.clone()) });
         self.note(Event::Offered { call: id, ticket, offer, queue, agent: agent.clone(), why });
         self.offers.insert(offer, id);
-        self.open_phones(after, &phones);
+        self.open_phones(after, &mut phones);
         let attempt = Attempt {
             ticket,
             offer,
@@ -313,6 +313,15 @@ impl Engine {
                 false
             }
         }
+    }
+
+    /// The agent of an attempt has said their code.
+    pub(crate) fn open_attempts_phones(&mut self, id: CallId) {
+        let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { return };
+        if let Step::Ringing(phones) = &mut attempt.step {
+            self.open_phones(attempt.after, phones);
+        }
+        self.callbacks.attempts.insert(id, attempt);
     }
 
     /// A phone that may ring for an attempt is gone, and the agent has others.

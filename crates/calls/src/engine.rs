@@ -712,10 +712,15 @@ impl Engine {
 
     /// The session of a leg did not open: the port comes back at once.
     pub(crate) fn drop_leg(&mut self, leg: &Leg) {
+        self.forget_leg(leg);
+        self.note(Event::MediaFailed { leg: leg.id });
+    }
+
+    /// A leg whose media session nobody has opened.
+    pub(crate) fn forget_leg(&mut self, leg: &Leg) {
         if self.legs.remove(&leg.id).is_some() {
             self.ports.give_back(leg.port);
         }
-        self.note(Event::MediaFailed { leg: leg.id });
     }
 
     /// Another program holds the port of a leg: the next one is tried, a few times. False when that is in vain.

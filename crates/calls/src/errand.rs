@@ -3,7 +3,7 @@
 //! `*2` is a break, and `*2` with one figure more a break for the reason that has this figure as its code in `config/breaks.yaml`.
 //!
 //! A phone that says a code is in a call, and would answer 486 to the next: what makes its agent available (ready, after-call work done, a
-//! call back that is over) takes effect when that call is. A break takes effect at once.
+//! call back that is over) takes effect when that call is. A break takes effect at once. Whoever is available already rings after it, too.
 //!
 //! The INVITE carries the agent's digest, so nobody else can set an agent's presence (RFC 3261 section 22).
 
@@ -210,7 +210,9 @@ impl Engine {
         if over {
             self.sip.handle_command(now, sip::Command::Bye { dialog: errand.leg.dialog });
             self.close_leg(errand.after, &errand.leg);
-            if matches!(errand.stage, Stage::Gone) || !(errand.engaged || self.breaks.waits(&errand.agent)) {
+            if matches!(errand.stage, Stage::Gone)
+                || !(errand.engaged || self.breaks.waits(&errand.agent) || self.holds_offer(&errand.agent))
+            {
                 return self.after_errand(now, &errand.agent, errand.engaged);
             }
             errand.stage = Stage::Leaving(now.mono + LEAVING_MAX);
@@ -224,6 +226,7 @@ impl Engine {
             self.acd.finished(now.mono, agent);
         }
         self.become_available(now, agent);
+        self.open_held(now, agent);
     }
 
     fn answer_errand(&mut self, now: Now, errand: &mut Errand) {

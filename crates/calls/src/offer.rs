@@ -89,7 +89,7 @@ impl Engine {
         }
         let last = call.legs_made.checked_add(PHONES_MAX);
         let phones = last.and_then(|_| self.phones_of(call.id, call.legs_made, &agent, offer, Owner::Agent(call.id)));
-        let Some(phones) = phones else {
+        let Some(mut phones) = phones else {
             self.note(Event::OfferEnded { offer, agent, how: OfferEnd::Unreachable });
             self.acd.declined(now.mono, offer, OfferEnd::Unreachable);
             return;
@@ -97,7 +97,7 @@ impl Engine {
         call.legs_made = call.legs_made.saturating_add(phones.count());
         call.after = self.commit(Record::Assigned { call: call.id, agent, offer, queue, why: Box::new(why) });
         self.offers.insert(offer, call.id);
-        self.open_phones(call.after, &phones);
+        self.open_phones(call.after, &mut phones);
         if let Stage::Waiting(ticket) = std::mem::replace(&mut call.stage, Stage::Over) {
             call.stage = Stage::Ringing(ticket, phones);
         }

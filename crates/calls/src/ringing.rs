@@ -38,6 +38,8 @@ struct Phone {
 /// How far the call to one phone has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dialling {
+    /// The agent's phone says a code: it would be found busy, and rings once that call is over.
+    Held,
     /// The media session opens.
     Opening,
     /// The INVITE is out; something must come back within [`PHONE_DEAF`].
@@ -97,7 +99,7 @@ impl Phone {
     fn deaf(&self) -> Option<Instant> {
         match self.dialling {
             Dialling::Invited { at } => Some(at + PHONE_DEAF),
-            Dialling::Opening | Dialling::Heard => None,
+            Dialling::Held | Dialling::Opening | Dialling::Heard => None,
         }
     }
 }
@@ -112,15 +114,19 @@ impl Engine {
             let dialog = self.sip.new_dialog();
             // Where there is no port for one phone more, those that have one ring.
             let Some(leg) = self.make_leg(call, index, dialog, to.addr.ip(), owner) else { break };
-            ringing.push(Phone { leg, to, dialling: Dialling::Opening });
+            ringing.push(Phone { leg, to, dialling: Dialling::Held });
         }
         let phones = Phones { agent: agent.clone(), offer, ringing, said: OfferEnd::Unreachable };
         (!phones.ringing.is_empty()).then_some(phones)
     }
 
-    /// The media sessions are opened first, so that no INVITE promises a port that is not there.
-    pub(crate) fn open_phones(&mut self, after: Seq, phones: &Phones) {
-        for phone in &phones.ringing {
+    /// The media sessions are opened first, so that no INVITE promises a port that is not there. Nothing happens while the agent says a code.
+    pub(crate) fn open_phones(&mut self, after: Seq, phones: &mut Phones) {
+        if self.on_errand(&phones.agent) {
+            return;
+        }
+        for phone in phones.ringing.iter_mut().filter(|phone| phone.dialling == Dialling::Held) {
+            phone.dialling = Dialling::Opening;
             let local = self.bind_addr(&phone.leg);
             self.media(after, phone.leg.id, Media::Open { local });
         }
@@ -236,6 +242,10 @@ impl Engine {
     fn stop_phone(&mut self, now: Now, after: Seq, phone: &Phone, reason: Option<sip::Reason>) {
         let dialog = phone.leg.dialog;
         match phone.dialling {
+            Dialling::Held => {
+                self.dialog_over(dialog);
+                return self.forget_leg(&phone.leg);
+            }
             Dialling::Opening => self.dialog_over(dialog),
             Dialling::Invited { .. } | Dialling::Heard => self.sip.handle_command(now, sip::Command::Cancel { dialog, reason }),
         }
@@ -257,6 +267,28 @@ impl Engine {
             PhoneGone::Full => {}
         }
         self.note(model::Event::PhoneGone { agent, why });
+    }
+
+    /// The agent has said their code: what was held back for that rings.
+    pub(crate) fn open_held(&mut self, now: Now, agent: &AgentId) {
+        let Some(id) = self.offers_to(agent) else { return };
+        self.with_call(now, id, |engine, call| {
+            let after = call.after;
+            if let Some(phones) = call.phones_mut() {
+                engine.open_phones(after, phones);
+            }
+        });
+        self.open_attempts_phones(id);
+    }
+
+    /// Whether an offer waits until the agent has said their code.
+    pub(crate) fn holds_offer(&self, agent: &AgentId) -> bool {
+        let phones = |call: CallId| {
+            let of_call = self.calls.get(&call).and_then(|call| call.phones());
+            of_call.or_else(|| self.callbacks.attempts.get(&call).and_then(|attempt| attempt.phones()))
+        };
+        let held = |phones: &Phones| phones.ringing.iter().any(|phone| phone.dialling == Dialling::Held);
+        self.offers_to(agent).and_then(phones).is_some_and(held)
     }
 
     /// The same for the phones of one offer.

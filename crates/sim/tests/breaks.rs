@@ -370,6 +370,87 @@ fn back_from_the_break_with_five_waiting_the_phone_rings_after_the_call_that_sai
     }
 }
 
+/// The city, in which the sentence after `*1` takes four seconds.
+fn says_ready(town: Town) -> Arc<City> {
+    let mut city = (*town.build()).clone();
+    let clip = Clip::encode(&Pcm::silence(8000, 4 * 8000)).unwrap();
+    city.clips.insert(Spoken { prompt: PromptId::from("agent_ready"), lang: Lang::from("ja"), value: None }, Arc::new(clip));
+    Arc::new(city)
+}
+
+#[test]
+fn who_is_ready_already_and_says_so_again_is_rung_after_the_call_that_said_so() {
+    for weather in [sim::Weather::FAIR, sim::Weather::FOUL] {
+        let mut world = World::new(says_ready(Town::default()), 7).audited();
+        let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+        world.weather(secs(50), weather);
+        for n in 0..5 {
+            let at = secs(57) + millis(n * 100);
+            world.add_resident(at, Resident { keys: ONE.to_owned(), talk: Some(secs(15)), patience: secs(900), ..Resident::default() });
+        }
+        world.dials_code(secs(60), yuki, "*1");
+        rest(&mut world);
+        assert_eq!(offers(&world), [model::OfferEnd::Answered; 5], "none was missed");
+        let (ended, rang) = rung(&world, yuki);
+        assert!(rang[0] > ended[0], "it rang at {:?} and was in the call of the code until {:?}", rang[0], ended[0]);
+        agrees(&world);
+    }
+}
+
+#[test]
+fn after_call_work_that_runs_out_while_the_phone_says_a_code_costs_no_offer() {
+    let mut world = World::new(says_ready(Town { wrap_up_secs: 20, ..Town::default() }), 7).audited();
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    for n in 0..3 {
+        world.add_resident(
+            secs(20 + n),
+            Resident { keys: ONE.to_owned(), talk: Some(secs(15)), patience: secs(900), ..Resident::default() },
+        );
+    }
+    // Served from about 28 to 43 s; twenty seconds later the next would ring.
+    world.dials_code(secs(61), yuki, "*27");
+    rest(&mut world);
+    assert_eq!(offers(&world), [model::OfferEnd::Answered; 3]);
+    agrees(&world);
+}
+
+#[test]
+fn an_agent_who_says_a_code_is_rung_for_a_callback_after_it() {
+    let mut world = World::new(says_ready(Town { callbacks: true, wrap_up_secs: 40, ..Town::default() }), 7).audited();
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    calls(&mut world, 5, 40);
+    let books = Resident { keys: BOOKS.to_owned(), number: Some(MINE.to_owned()), ..Resident::default() };
+    world.add_resident(secs(10), books);
+    let home = Neighbour { number: MINE.to_owned(), keys: "WW1".to_owned(), talk: Some(secs(20)), ..Neighbour::default() };
+    world.add_neighbour(home);
+    world.run_until(secs(60));
+    let booked = world.notes().filter(|(_, event)| matches!(event, Event::CallbackBooked { .. })).count();
+    assert_eq!(booked, 1, "it is booked while yuki talks");
+    // Her after-call work runs out while she says the code.
+    let begins = world.notes().filter(|(_, event)| matches!(event, Event::AgentState { to: AgentState::WrapUp, .. })).last().unwrap().0;
+    world.dials_code(begins.since(Instant::ZERO) + secs(39), yuki, "*27");
+    rest(&mut world);
+    let (ended, rang) = rung(&world, yuki);
+    assert!(rang[1] > ended[1] && ended[1] > begins + secs(40), "{rang:?} {ended:?}");
+    assert_eq!(offers(&world), [model::OfferEnd::Answered; 2]);
+    let served = |event: &Event| matches!(event, Event::CallbackEnded { how: model::CallbackEnd::Served, .. });
+    assert_eq!(world.notes().filter(|(_, event)| served(event)).count(), 1);
+    agrees(&world);
+}
+
+#[test]
+fn a_caller_who_hangs_up_while_the_phone_says_a_code_leaves_nothing_behind() {
+    let mut world = World::new(says_ready(Town::default()), 7).audited();
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    world.add_resident(secs(57), Resident { keys: ONE.to_owned(), patience: millis(5500), ..Resident::default() });
+    world.dials_code(secs(60), yuki, "*1");
+    rest(&mut world);
+    assert_eq!(offers(&world), [model::OfferEnd::Withdrawn], "it was offered, and nobody's phone rang");
+    assert!(rung(&world, yuki).1.is_empty());
+    assert_eq!(stands(&mut world, 7201, "yuki").0, AgentState::Idle);
+    agrees(&world);
+}
+
 #[test]
 fn after_call_work_that_a_code_ends_with_five_waiting_ends_with_the_code_s_call() {
     let mut world = World::new(Town { wrap_up_secs: 300, ..Town::default() }.build(), 7).audited();
