@@ -2,6 +2,7 @@
 
 use crate::config::queues::read_needs;
 use crate::decode::Fields;
+use crate::decode::UpTo;
 use crate::problem::{At, Problems};
 use crate::program::priority;
 use crate::run::{Caller, Scene, Wanted};
@@ -47,7 +48,7 @@ impl Claim {
         let class = fields.take("priority").and_then(|n| priority(n, problems)).unwrap_or(0);
         let bonus = fields.take("bonus").and_then(|n| n.time(problems)).unwrap_or_default();
         let items = fields.take("except").map(Node::items).unwrap_or_default();
-        let except = items.iter().take(EXCEPT_MAX).filter_map(|item| item.name(problems)).collect();
+        let except = items.up_to(EXCEPT_MAX, problems).iter().filter_map(|item| item.name(problems)).collect();
         let last_agent = fields.take("last_agent").and_then(|n| n.time(problems));
         Some(Claim { queue: queue?, needs, skills, class, bonus, except, last_agent })
     }

@@ -146,6 +146,41 @@ pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, k)| k)
 }
 
+/// A part of a file that has a place.
+pub(crate) trait Placed {
+    /// Its place.
+    fn place(&self) -> Spot;
+}
+
+impl Placed for Node {
+    fn place(&self) -> Spot {
+        self.at
+    }
+}
+
+impl Placed for (Key, Node) {
+    fn place(&self) -> Spot {
+        self.0.at
+    }
+}
+
+/// Lists have a bound, and what stands beyond it is never left out in silence.
+pub(crate) trait UpTo<T> {
+    /// The first `most` of them; an error at the first one that is too many.
+    fn up_to(&self, most: usize, problems: &mut Problems) -> &[T];
+}
+
+impl<T: Placed> UpTo<T> for [T] {
+    fn up_to(&self, most: usize, problems: &mut Problems) -> &[T] {
+        if let Some(beyond) = self.get(most) {
+            let en = format!("at most {most} may stand in this list; it has {}", self.len());
+            let ja = format!("ここに書けるのは {most} 個までです（いまは {} 個）。", self.len());
+            problems.error(beyond.place(), "too_many", en, ja);
+        }
+        self.get(..most).unwrap_or(self)
+    }
+}
+
 impl Node {
     /// The entries of a map.
     pub(crate) fn map(&self, problems: &mut Problems) -> Option<&[(Key, Node)]> {

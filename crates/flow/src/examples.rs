@@ -3,7 +3,7 @@
 //! Read like every other file: every problem at once, each with its place. They are played by the simulator, with the very engine.
 
 use crate::config::ENTRIES_MAX;
-use crate::decode::{Fields, is_name, missing, noun, unknown};
+use crate::decode::{Fields, UpTo, is_name, missing, noun, unknown};
 use crate::draft::{self, Draft, Source};
 use crate::problem::{At, Problem, Problems, Spot};
 use crate::program::{Flow, priority};
@@ -365,7 +365,7 @@ impl Reader<'_> {
         let mut list: Vec<Example> = Vec::new();
         match fields.take("tests") {
             Some(tests) => {
-                for item in tests.items().iter().take(EXAMPLES_MAX) {
+                for item in tests.items().up_to(EXAMPLES_MAX, problems) {
                     let Some((example, at)) = self.example(item, problems) else { continue };
                     if list.iter().any(|other| other.name == example.name) {
                         let en = format!("another test is called \"{}\" too", shown(&example.name));
@@ -410,7 +410,7 @@ impl Reader<'_> {
                 None
             }
         };
-        let others = fields.take("others").map(Node::items).unwrap_or_default().iter().take(OTHERS_MAX);
+        let others = fields.take("others").map(Node::items).unwrap_or_default().up_to(OTHERS_MAX, problems).iter();
         let others = others.filter_map(|other| self.caller(other, other.at, true, problems)).collect();
         let expect = match fields.entry("expect") {
             Some((key, expect)) => self.expect(expect, key.at, &agents, problems),
@@ -498,7 +498,7 @@ impl Reader<'_> {
 
     fn lines(&self, node: &Node, problems: &mut Problems) -> BTreeMap<LineId, Hotline> {
         let mut lines = BTreeMap::new();
-        for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+        for (key, value) in node.map(problems).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
             if self.is_line(&key.text, key.at, problems)
                 && let Some(hotline) = hotline(key, value, problems)
             {
@@ -511,7 +511,7 @@ impl Reader<'_> {
     /// `{ vaccine: found }`, `{ vaccine: { answer: found, ward: takatsu, after: 2s } }`, `{ vaccine: failed }`.
     fn lookups(&self, node: &Node, problems: &mut Problems) -> BTreeMap<LookupId, Scripted> {
         let mut lookups = BTreeMap::new();
-        for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+        for (key, value) in node.map(problems).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
             if !self.draft.lookups.contains_key(key.text.as_str()) {
                 let known = self.draft.lookups.keys().map(LookupId::as_str);
                 unknown(problems, key.at, "unknown_lookup", noun::LOOKUP, &key.text, known);
@@ -575,7 +575,7 @@ impl Reader<'_> {
         // Only whom the example is not about dials at another time.
         let dials = other.then(|| fields.take("dials").and_then(|n| n.time(problems))).flatten().unwrap_or_default();
         let presses = fields.take("presses").map(Node::items).unwrap_or_default();
-        let presses = presses.iter().take(PRESSES_MAX).filter_map(|n| press(n, problems)).collect();
+        let presses = presses.up_to(PRESSES_MAX, problems).iter().filter_map(|n| press(n, problems)).collect();
         let waits = fields.take("waits").and_then(|n| n.time(problems)).unwrap_or(WAITS);
         fields.finish(problems);
         Some(Caller { from, dials, presses, waits })

@@ -1,6 +1,6 @@
 //! One flow file: named steps, where a call begins, and what every step inherits.
 
-use crate::decode::{Fields, is_name, missing, noun, unknown};
+use crate::decode::{Fields, UpTo, is_name, missing, noun, unknown};
 use crate::problem::{At, Problems, Spot};
 use crate::prompts::is_language;
 use crate::schema::{Shape, Value, may, must};
@@ -505,9 +505,9 @@ fn read_languages(fields: &mut Fields<'_>, top: Spot, problems: &mut Problems) -
         }
     };
     let items = languages.take("offer").map(Node::items).unwrap_or_default();
-    let offer: Vec<At<Lang>> = items.iter().take(LANGUAGES_MAX).filter_map(|item| lang(item, problems)).collect();
+    let offer: Vec<At<Lang>> = items.up_to(LANGUAGES_MAX, problems).iter().filter_map(|item| lang(item, problems)).collect();
     let mut unvoiced = BTreeMap::new();
-    for (key, node) in languages.take("unvoiced").and_then(|n| n.map(problems)).unwrap_or_default().iter().take(LANGUAGES_MAX) {
+    for (key, node) in languages.take("unvoiced").and_then(|n| n.map(problems)).unwrap_or_default().up_to(LANGUAGES_MAX, problems) {
         if !is_language(&key.text, key.at, problems) {
             continue;
         }

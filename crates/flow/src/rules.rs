@@ -4,7 +4,7 @@
 //! A condition compares words with words: there are no sums, no texts and no code in it, so that all of them can be tried out beforehand.
 
 use crate::calendar::Hours;
-use crate::decode::{Fields, is_name, missing, noun};
+use crate::decode::{Fields, UpTo, is_name, missing, noun};
 use crate::facts::Facts;
 use crate::problem::{At, Problems, Spot};
 use crate::program::{Set, priority};
@@ -188,14 +188,14 @@ impl When {
             missing(problems, key.at, "lang", "when: { lang: en }");
         }
         for (key, value) in entries {
-            let items = value.items().iter().take(WORDS_MAX);
+            let items = value.items().up_to(WORDS_MAX, problems).iter();
             match key.text.as_str() {
                 "lang" => when.lang.extend(items.filter_map(|n| n.name(problems))),
                 "priority" => when.class.extend(items.filter_map(|n| priority(n, problems))),
                 "schedule" => {
                     for (key, value) in value.map(problems).unwrap_or_default() {
                         let words = [("open", Hours::Open), ("holiday", Hours::Holiday), ("closed", Hours::Closed)];
-                        let hours = value.items().iter().take(WORDS_MAX).filter_map(|n| n.one_of(&words, problems)).collect();
+                        let hours = value.items().up_to(WORDS_MAX, problems).iter().filter_map(|n| n.one_of(&words, problems)).collect();
                         when.schedules.push((At { value: ScheduleId::from(key.text.as_str()), at: key.at }, hours));
                     }
                 }

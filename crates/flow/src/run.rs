@@ -11,7 +11,7 @@ use crate::program::{Flow, Set, VARIABLES_MAX};
 use crate::prompts::{Changing, MINUTES, POSITION_MAX};
 use crate::speech::{Speech, Spoken};
 use crate::standing::Standing;
-use crate::steps::{End, Go, State, Step};
+use crate::steps::{End, Go, Sketch, State, Step};
 use model::{
     AgentId, Digit, Estimate, FlowName, Instant, KeyMeaning, Lang, LineId, LookupId, MailboxId, Manner, Millis, Need, Now, NumberKind,
     PromptId, QueueEnd, QueueFacts, QueueId, Redacted, ScheduleId, StepId, TransferEnd, Version,
@@ -333,6 +333,8 @@ pub(crate) struct Caller {
     way: Way,
     climbed: BTreeSet<(StepId, u32)>,
     path: Vec<String>,
+    /// A key that has cut a sentence and counts where a key is asked for next.
+    ahead: Option<Digit>,
     /// When the sentence that sounds counts as heard, whatever happens.
     heard_by: Option<Instant>,
     out: VecDeque<Ask>,
@@ -568,9 +570,19 @@ impl Run {
                 self.caller.queued = false;
                 self.caller.ask(Ask::LeaveQueue);
             }
-            let (state, next) = named.step.enter(&Scene { now, book, step: &self.step, standing: &self.standing }, &mut self.caller);
-            self.stage = Stage::Live(state);
+            let scene = Scene { now, book, step: &self.step, standing: &self.standing };
+            let asked = self.caller.out.len();
+            let (mut state, next) = named.step.enter(&scene, &mut self.caller);
             go = next;
+            if go == Go::Stay
+                && let Some(digit) = self.caller.take_ahead(&scene, &sketch)
+            {
+                // The sentence was cut before it began.
+                let fresh = self.caller.out.split_off(asked);
+                self.caller.out.extend(fresh.into_iter().filter(|ask| !matches!(ask, Ask::Prompt { .. })));
+                go = named.step.hear(&mut state, &scene, &mut self.caller, &Heard::Digit(digit));
+            }
+            self.stage = Stage::Live(state);
         }
     }
 
@@ -605,6 +617,7 @@ impl Caller {
             way: Way::default(),
             climbed,
             path,
+            ahead: None,
             heard_by: None,
             out: VecDeque::new(),
         }
@@ -666,6 +679,22 @@ impl Caller {
     /// A key that means nothing at this moment.
     pub(crate) fn note_ignored(&mut self, scene: &Scene<'_>, digit: Digit) {
         self.note(Note::Pressed { step: scene.step.clone(), digit, meaning: KeyMeaning::Ignored });
+    }
+    /// A key that has cut a sentence where nobody asks for one: it counts where somebody does next.
+    pub(crate) fn press_ahead(&mut self, digit: Digit) {
+        self.ahead = Some(digit);
+    }
+    /// The key pressed ahead, if it counts at this step. It waits until then: a notice is said all the same. Where people take over it
+    /// means nothing any more.
+    fn take_ahead(&mut self, scene: &Scene<'_>, sketch: &Sketch<'_>) -> Option<Digit> {
+        let digit = self.ahead?;
+        if sketch.end != End::Open {
+            self.ahead = None;
+            self.note_ignored(scene, digit);
+            return None;
+        }
+        let cuts = sketch.opening.is_some_and(|speech| speech.barge_in);
+        (cuts || sketch.asks()).then(|| self.ahead.take()).flatten()
     }
     /// What a queue tells of the caller's place, wherever the caller is meanwhile.
     pub(crate) fn hear_of_place(&mut self, heard: &Heard) {

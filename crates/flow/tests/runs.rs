@@ -239,7 +239,7 @@ fn nine_says_it_again_and_star_changes_the_language() {
         ]
     );
     assert_eq!(caller.press('2'), ["say welcome_119.en"]);
-    assert_eq!(caller.press('7'), ["ignored 7 at first_words", "say main_menu.en"], "a key stops the first words, and is no choice yet");
+    assert_eq!(caller.press('7'), ["unknown 7 at main", "say try_again.en main_menu.en"], "a key stops the first words, and counts");
 }
 
 #[test]
@@ -856,4 +856,13 @@ fn a_restart_amid_the_questions_asks_them_again_and_answers_survive_it_later() {
     assert_eq!((at.step.as_str(), at.class), ("nurse", 1));
     let answers: Vec<(&str, &str)> = at.variables.iter().map(|(name, word)| (name.as_str(), word.as_str())).collect();
     assert_eq!(answers, [("breath", "no"), ("fever", "yes")]);
+}
+
+#[test]
+fn a_key_that_cuts_a_sentence_counts_in_the_menu_after_it() {
+    let mut caller = Resident::at_main('1');
+    caller.press('*');
+    assert_eq!(caller.press('2'), ["say welcome_119.en"]);
+    assert_eq!(caller.press('2'), ["enqueue general [general:1 en:1] en 0"], "the menu is not said at all");
+    assert_eq!(&caller.run.path()[6..], ["first_words", "hours=open", "main=2", "general"]);
 }

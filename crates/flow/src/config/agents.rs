@@ -1,7 +1,7 @@
 //! `agents.yaml`: who answers, what they can do, and which queues they serve.
 
 use crate::config::ENTRIES_MAX;
-use crate::decode::{Fields, is_name, missing, noun};
+use crate::decode::{Fields, UpTo, is_name, missing, noun};
 use crate::problem::{At, Problems};
 use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::Node;
@@ -44,7 +44,7 @@ pub(crate) struct Entry {
 pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<AgentId, Entry> {
     let mut agents = BTreeMap::new();
     let mut extensions: BTreeMap<Number, String> = BTreeMap::new();
-    for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+    for (key, value) in node.map(problems).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
         if !is_name(&key.text, key.at, problems) {
             continue;
         }

@@ -2,7 +2,7 @@
 //! or AUX codes.
 
 use crate::config::ENTRIES_MAX;
-use crate::decode::{Fields, is_name, missing};
+use crate::decode::{Fields, UpTo, is_name, missing};
 use crate::problem::{At, Problems, Spot};
 use crate::schema::{NAME, Shape, Value, must};
 use crate::speech::{Form, Sentence, Spoken};
@@ -78,7 +78,7 @@ impl Entry {
 pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<BreakReason, Entry> {
     let mut breaks = BTreeMap::new();
     let mut codes: BTreeMap<u8, String> = BTreeMap::new();
-    for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+    for (key, value) in node.map(problems).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
         if !is_free(key, problems) {
             continue;
         }

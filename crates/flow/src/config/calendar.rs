@@ -2,7 +2,7 @@
 
 use crate::calendar::{Calendar, DAY, Days, Exception, Hours, Override, Schedule, Spans, zone};
 use crate::config::ENTRIES_MAX;
-use crate::decode::{Fields, is_name, missing, noun, unknown};
+use crate::decode::{Fields, UpTo, is_name, missing, noun, unknown};
 use crate::holidays;
 use crate::problem::{At, Problems, Spot};
 use crate::schema::{NAME, Shape, Value, may, must};
@@ -173,7 +173,7 @@ pub(crate) fn read(node: &Node, top: Spot, tables: &BTreeMap<String, BTreeSet<Da
         let untabled = holidays::YEARS.filter(|year| !tabled.contains(year));
         entries.calendar.holidays.extend(untabled.flat_map(holidays::of));
     }
-    for (key, value) in fields.take("schedules").and_then(|n| n.map(problems)).unwrap_or_default().iter().take(ENTRIES_MAX) {
+    for (key, value) in fields.take("schedules").and_then(|n| n.map(problems)).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
         if is_name(&key.text, key.at, problems)
             && let Some(schedule) = read_schedule(key, value, &mut entries, problems)
         {
@@ -192,12 +192,12 @@ fn read_schedule(key: &Key, node: &Node, entries: &mut Entries, problems: &mut P
         None => missing(problems, key.at, "weekly", "weekly: { mon-fri: \"08:30-17:00\", sat-sun: closed }"),
     }
     schedule.holidays = fields.take("holidays").and_then(|n| read_spans(n, problems));
-    for item in fields.take("exceptions").map(Node::items).unwrap_or_default().iter().take(ENTRIES_MAX) {
+    for item in fields.take("exceptions").map(Node::items).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
         if let Some(exception) = read_exception(item, entries, problems) {
             schedule.exceptions.push(exception);
         }
     }
-    for item in fields.take("override").map(Node::items).unwrap_or_default().iter().take(ENTRIES_MAX) {
+    for item in fields.take("override").map(Node::items).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
         if let Some(rule) = read_override(item, entries, problems) {
             schedule.overrides.push(rule);
         }

@@ -1,6 +1,7 @@
 //! `engine.yaml`: where the engine listens and how much it takes on.
 
 use crate::decode::Fields;
+use crate::decode::UpTo;
 use crate::problem::{Problems, Spot};
 use crate::schema::{Shape, Value, may};
 use crate::tree::{Node, shown};
@@ -139,7 +140,7 @@ fn enough_ports(settings: &Settings, at: Spot, problems: &mut Problems) {
 /// Which program speaks which language: `pt: [piper, --model, pt.onnx]`.
 fn voices(node: &Node, problems: &mut Problems) -> BTreeMap<Lang, Vec<String>> {
     let mut voices = BTreeMap::new();
-    for (key, value) in node.map(problems).unwrap_or_default().iter().take(VOICES_MAX) {
+    for (key, value) in node.map(problems).unwrap_or_default().up_to(VOICES_MAX, problems) {
         let argv: Vec<String> = value.items().iter().filter_map(|item| item.text(problems)).map(|word| word.value.to_owned()).collect();
         if argv.is_empty() {
             let (en, ja) = ("a voice is a program and its arguments", "voices には、合成音声のプログラムとその引数を書いてください。");

@@ -4,7 +4,7 @@
 //! Secrets do not stand here: `secret` names a file in the state folder, whose lines are sent as headers.
 
 use crate::config::ENTRIES_MAX;
-use crate::decode::{Fields, is_name, missing};
+use crate::decode::{Fields, UpTo, is_name, missing};
 use crate::problem::{Problems, Spot};
 use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::{Node, shown};
@@ -66,7 +66,7 @@ const EXAMPLE: &str = "vaccine: { url: \"http://127.0.0.1:8090/tickets\" }";
 
 pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<LookupId, Lookup> {
     let mut lookups = BTreeMap::new();
-    for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+    for (key, value) in node.map(problems).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
         if !is_name(&key.text, key.at, problems) {
             continue;
         }

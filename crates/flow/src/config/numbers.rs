@@ -1,7 +1,7 @@
 //! `numbers.yaml`: which number leads to which flow.
 
 use crate::config::ENTRIES_MAX;
-use crate::decode::{Fields, lost_zero, missing, noun, number};
+use crate::decode::{Fields, UpTo, lost_zero, missing, noun, number};
 use crate::problem::{At, Problems, Severity};
 use crate::schema::{NUMBER, Shape, Value, must};
 use crate::tree::{Node, What};
@@ -27,7 +27,7 @@ const LEADS: Shape = Shape {
 
 pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<Number, At<FlowName>> {
     let mut numbers = BTreeMap::new();
-    for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+    for (key, value) in node.map(problems).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
         let number = number(&key.text, key.quoted, key.at, problems);
         if let Some(number) = &number {
             // What is dialled to us may be spelt as the carrier likes.

@@ -2,7 +2,7 @@
 
 use crate::config::ENTRIES_MAX;
 use crate::config::sharing;
-use crate::decode::{Fields, is_name, missing, noun};
+use crate::decode::{Fields, UpTo, is_name, missing, noun};
 use crate::problem::{At, Problems, Spot};
 use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::{Key, Node};
@@ -138,7 +138,7 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> BTreeMap<
     let Some(mut fields) = Fields::of(node, top, problems) else { return queues };
     match fields.take("queues") {
         Some(list) => {
-            for (key, value) in list.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+            for (key, value) in list.map(problems).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
                 if is_name(&key.text, key.at, problems)
                     && let Some(entry) = read_queue(key, value, problems)
                 {
@@ -167,7 +167,7 @@ fn read_queue(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> 
         queue.label = label;
     }
     let code = fields.take("code").and_then(|n| n.code(problems));
-    for item in fields.take("relax").map(Node::items).unwrap_or_default().iter().take(RELAX_MAX) {
+    for item in fields.take("relax").map(Node::items).unwrap_or_default().up_to(RELAX_MAX, problems) {
         if let Some(step) = read_relax(item, &queue.needs, lang, &mut skills, problems) {
             if queue.relax.last().is_some_and(|before: &Relax| before.after >= step.after) {
                 let (en, ja) = ("easings stand in the order of their time", "relax は時間の早い順に書いてください。");
@@ -197,7 +197,7 @@ fn read_queue(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> 
         read_ring(key, ring, &mut queue, problems);
     }
     let items = fields.take("whisper").map(Node::items).unwrap_or_default();
-    let whisper: Vec<At<PromptId>> = items.iter().take(WHISPER_MAX).filter_map(|item| item.name(problems)).collect();
+    let whisper: Vec<At<PromptId>> = items.up_to(WHISPER_MAX, problems).iter().filter_map(|item| item.name(problems)).collect();
     queue.whisper = whisper.iter().map(|prompt| prompt.value.clone()).collect();
     queue.show_number = fields.take("show_number").and_then(|n| n.truth(problems)).unwrap_or(false);
     if let Some(time) = fields.take("wrap_up").and_then(|n| n.time(problems)) {

@@ -5,7 +5,7 @@
 use crate::calendar::DAY;
 use crate::config::ENTRIES_MAX;
 use crate::config::calendar::{self, DAYS, minute};
-use crate::decode::{noun, unknown};
+use crate::decode::{UpTo, noun, unknown};
 use crate::problem::{At, Problems, Spot};
 use crate::schema::{Shape, Value};
 use crate::tree::{Key, Node, shown};
@@ -43,11 +43,12 @@ impl Shift {
 
 pub(crate) fn read(node: &Node, problems: &mut Problems) -> Vec<Shift> {
     let mut shifts = Vec::new();
-    for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+    for (key, value) in node.map(problems).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
         let days = days(key, problems);
-        for (hours, agents) in value.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+        for (hours, agents) in value.map(problems).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
             let span = stretch(hours, problems);
-            let agents: Vec<At<AgentId>> = agents.items().iter().take(ENTRIES_MAX).filter_map(|item| item.name(problems)).collect();
+            let agents: Vec<At<AgentId>> =
+                agents.items().up_to(ENTRIES_MAX, problems).iter().filter_map(|item| item.name(problems)).collect();
             let Some((from, to)) = span else { continue };
             for day in &days {
                 let begins = day * DAY + from;

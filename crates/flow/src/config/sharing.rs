@@ -1,6 +1,6 @@
 //! How queues share their agents: who joins in late, which queue helps which, and who is kept back.
 
-use crate::decode::{Fields, missing, noun};
+use crate::decode::{Fields, UpTo, missing, noun};
 use crate::problem::{At, Problems};
 use crate::program::priority;
 use crate::schema::{Shape, Value, may, must};
@@ -55,7 +55,7 @@ const FOR_WHOM: Shape = Shape {
 pub(super) fn read_rings(node: &Node, skills: &mut Vec<At<Skill>>, problems: &mut Problems) -> Vec<Ring> {
     const EXAMPLE: &str = "{ after: 30s, skill: bilingual }";
     let mut rings: Vec<Ring> = Vec::new();
-    for item in node.items().iter().take(RINGS_MAX) {
+    for item in node.items().up_to(RINGS_MAX, problems) {
         let Some(mut fields) = Fields::of(item, item.at, problems) else { continue };
         let mut needed = |name: &'static str, problems: &mut Problems| {
             let node = fields.take(name);
@@ -89,7 +89,7 @@ fn skill(node: &Node, problems: &mut Problems) -> Option<At<Skill>> {
 
 /// `[nurse]`: queues whose agents take calls of this one when their own have none.
 pub(super) fn read_helpers(node: &Node, problems: &mut Problems) -> Vec<At<QueueId>> {
-    node.items().iter().take(HELPERS_MAX).filter_map(|item| item.name(problems)).collect()
+    node.items().up_to(HELPERS_MAX, problems).iter().filter_map(|item| item.name(problems)).collect()
 }
 
 /// `{ keep: 1, of: nurse, for: { queue: nurse } }`, or `for: { class: urgent }`; `hysteresis: 1` lets go only when one more is idle.

@@ -294,7 +294,7 @@ impl Step {
         }
         match &self.confirm {
             Some(confirm) => {
-                self.read_back(confirm, state, scene, caller);
+                self.read_back(confirm, &[], state, scene, caller);
                 Go::Stay
             }
             None => self.take(state, caller),
@@ -302,17 +302,25 @@ impl Step {
     }
 
     fn mistake(&self, state: &mut State, scene: &Scene<'_>, caller: &mut Caller) -> Go<'_> {
-        state.mistakes += 1;
-        if state.mistakes > self.mistakes {
-            caller.left_by("bad_key");
+        if self.is_over_patience(state, caller) {
             return Go::To(&self.mistaken.value);
         }
         self.ask(true, state, scene, caller)
     }
 
-    fn read_back(&self, confirm: &Confirm, state: &mut State, scene: &Scene<'_>, caller: &mut Caller) {
+    /// One more mistake: whether it is one too many.
+    fn is_over_patience(&self, state: &mut State, caller: &mut Caller) -> bool {
+        state.mistakes += 1;
+        let over = state.mistakes > self.mistakes;
+        if over {
+            caller.left_by("bad_key");
+        }
+        over
+    }
+
+    fn read_back(&self, confirm: &Confirm, first: &[&Speech], state: &mut State, scene: &Scene<'_>, caller: &mut Caller) {
         let figures = state.typed.reveal().chars().filter_map(|c| confirm.figures.get(c.to_digit(10)? as usize));
-        let speeches: Vec<&Speech> = [&confirm.before].into_iter().chain(figures).chain([&confirm.say]).collect();
+        let speeches: Vec<&Speech> = first.iter().copied().chain([&confirm.before]).chain(figures).chain([&confirm.say]).collect();
         let speaks = caller.say(scene, &speeches);
         state.stage = if speaks { Stage::ReadingBack } else { Stage::Confirming(scene.now.mono + self.after) };
     }
@@ -324,7 +332,7 @@ impl Step {
         }
         // Who ends a number that has ended by its length has done nothing wrong; the key has cut the sentence.
         if digit.as_char() == '#' {
-            self.read_back(confirm, state, scene, caller);
+            self.read_back(confirm, &[], state, scene, caller);
             return Go::Stay;
         }
         let note = |meaning| Note::Pressed { step: scene.step.clone(), digit, meaning };
@@ -334,11 +342,15 @@ impl Step {
         }
         if digit == confirm.no.value {
             caller.note(note(KeyMeaning::Choice));
-        } else {
-            // It may be one more figure of the number: which one is not said.
-            caller.note(Note::NoInput { step: scene.step.clone() });
+            return self.mistake(state, scene, caller);
         }
-        self.mistake(state, scene, caller)
+        // It may be one more figure of the number, so which one is not noted. What was typed is kept.
+        if self.is_over_patience(state, caller) {
+            return Go::To(&self.mistaken.value);
+        }
+        let again: Vec<&Speech> = self.try_again.iter().collect();
+        self.read_back(confirm, &again, state, scene, caller);
+        Go::Stay
     }
 
     fn take(&self, state: &mut State, caller: &mut Caller) -> Go<'_> {
@@ -368,7 +380,7 @@ impl Step {
         }
         match &self.confirm {
             Some(confirm) if !typing => {
-                self.read_back(confirm, state, scene, caller);
+                self.read_back(confirm, &[], state, scene, caller);
                 Go::Stay
             }
             _ => self.ask(false, state, scene, caller),

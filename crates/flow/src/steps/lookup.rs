@@ -5,7 +5,7 @@
 //! what the caller typed; it goes to that one house and nowhere else.
 
 use super::{By, Given, Go, Sketch, Way};
-use crate::decode::{Fields, is_name, missing, noun};
+use crate::decode::{Fields, UpTo, is_name, missing, noun};
 use crate::problem::{At, Problems, Spot};
 use crate::program::{Defaults, VARIABLES_MAX, is_none, reserved};
 use crate::run::{Answered, Ask, Caller, Heard, Scene, Sent};
@@ -244,7 +244,7 @@ impl Step {
 /// `{ ticket: "{ticket}", desk: north }`.
 fn read_send(node: &Node, problems: &mut Problems) -> Vec<(String, Value)> {
     let mut send = Vec::new();
-    for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+    for (key, value) in node.map(problems).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
         let Some(text) = value.text(problems).filter(|_| is_name(&key.text, key.at, problems)) else { continue };
         let gap = text.value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
         let value = match gap {
@@ -301,7 +301,7 @@ fn read_answers(key: &Key, node: &Node, problems: &mut Problems) -> Vec<(At<Stri
 /// `{ ward: [kawasaki, saiwai] }`: what else of the answer is remembered, and the words that it can be.
 fn read_keep(node: &Node, problems: &mut Problems) -> Vec<(At<String>, Vec<At<String>>)> {
     let mut keep = Vec::new();
-    for (key, value) in node.map(problems).unwrap_or_default().iter().take(VARIABLES_MAX) {
+    for (key, value) in node.map(problems).unwrap_or_default().up_to(VARIABLES_MAX, problems) {
         if ["lang", "priority", "schedule", CALLER, "answer"].contains(&key.text.as_str()) {
             reserved(key.at, &key.text, problems);
             continue;

@@ -176,6 +176,10 @@ impl Sketch<'_> {
             notice: None,
         }
     }
+    /// Whether a key is asked for here.
+    pub(crate) fn asks(&self) -> bool {
+        self.ways.iter().any(|way| matches!(way.by, By::Key(_)))
+    }
 }
 
 /// A variable that a step gives a word to, out of these.

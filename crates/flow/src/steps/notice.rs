@@ -8,10 +8,10 @@ use super::{By, Go, Sketch, Way};
 use crate::decode::{Fields, missing, noun};
 use crate::problem::{At, Problems};
 use crate::program::Defaults;
-use crate::run::{Caller, Heard, Note, Scene};
+use crate::run::{Caller, Heard, Scene};
 use crate::schema::{Shape, Value, may, must};
 use crate::tree::{Key, Node};
-use model::{Instant, KeyMeaning, SlotId, StepId};
+use model::{Instant, SlotId, StepId};
 
 /// Its words, for editors.
 pub(crate) const SHAPE: Shape = Shape {
@@ -80,9 +80,13 @@ impl Step {
     pub(crate) fn hear(&self, _: &mut State, scene: &Scene<'_>, caller: &mut Caller, heard: &Heard) -> Go<'_> {
         match heard {
             Heard::Played => Go::To(&self.next.value),
+            Heard::Digit(digit) if self.barge_in => {
+                caller.press_ahead(*digit);
+                Go::To(&self.next.value)
+            }
             Heard::Digit(digit) => {
-                caller.note(Note::Pressed { step: scene.step.clone(), digit: *digit, meaning: KeyMeaning::Ignored });
-                if self.barge_in { Go::To(&self.next.value) } else { Go::Stay }
+                caller.note_ignored(scene, *digit);
+                Go::Stay
             }
             _ => Go::Stay,
         }

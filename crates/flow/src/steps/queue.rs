@@ -7,7 +7,7 @@ use super::menu::digit;
 use super::{By, End, Go, Sketch, Way};
 use crate::announce::Announce;
 use crate::claim::Claim;
-use crate::decode::{Fields, missing, noun};
+use crate::decode::{Fields, UpTo, missing, noun};
 use crate::facts::Facts;
 use crate::problem::{At, Problems};
 use crate::program::{Defaults, Outcomes, Set, priority};
@@ -209,7 +209,7 @@ impl Step {
     pub(crate) fn read(key: &Key, body: &Node, fields: &mut Fields<'_>, defaults: &Defaults, problems: &mut Problems) -> Option<Step> {
         let claim = Claim::read(body.name(problems), fields, problems);
         let items = fields.take("instead").map(Node::items).unwrap_or_default();
-        let instead = items.iter().take(ENTRIES_MAX).filter_map(|item| read_instead(item, problems)).collect();
+        let instead = items.up_to(ENTRIES_MAX, problems).iter().filter_map(|item| read_instead(item, problems)).collect();
         let mut waiting = WhileWaiting::default();
         if let Some((key, node)) = fields.entry("while_waiting") {
             waiting = WhileWaiting::read(key, node, problems);
@@ -221,7 +221,7 @@ impl Step {
         {
             outcomes = Outcomes::read(&mut inner, problems);
             let rungs = inner.take("waited").map(Node::items).unwrap_or_default();
-            waited = rungs.iter().take(ENTRIES_MAX).filter_map(|rung| read_rung(rung, problems)).collect();
+            waited = rungs.up_to(ENTRIES_MAX, problems).iter().filter_map(|rung| read_rung(rung, problems)).collect();
             inner.finish(problems);
         }
         let inherited = &defaults.outcomes;
@@ -447,7 +447,7 @@ impl WhileWaiting {
         let mut waiting = WhileWaiting::default();
         let Some(mut fields) = Fields::of(node, key.at, problems) else { return waiting };
         waiting.music = fields.take("music").and_then(|n| n.name(problems));
-        for item in fields.take("announce").map(Node::items).unwrap_or_default().iter().take(ENTRIES_MAX) {
+        for item in fields.take("announce").map(Node::items).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
             waiting.announce.extend(Announce::read(item, problems));
         }
         for (key, node) in fields.take("keys").and_then(|n| n.map(problems)).unwrap_or_default() {

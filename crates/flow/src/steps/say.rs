@@ -1,16 +1,17 @@
 //! `say`: speaks, then goes on.
 //!
-//! `{ say: welcome, next: language }`. A key press goes on at once, unless `barge_in: false`.
+//! `{ say: welcome, next: language }`. A key press goes on at once, unless `barge_in: false`, and counts
+//! where a key is asked for next.
 
 use super::{By, Go, Sketch, Way};
 use crate::decode::{Fields, noun};
 use crate::problem::{At, Problems};
 use crate::program::Defaults;
-use crate::run::{Caller, Heard, Note, Scene};
+use crate::run::{Caller, Heard, Scene};
 use crate::schema::{Shape, Value, must};
 use crate::speech::Speech;
 use crate::tree::{Key, Node};
-use model::{Instant, KeyMeaning, StepId};
+use model::{Instant, StepId};
 
 /// Its words, for editors.
 pub(crate) const SHAPE: Shape = Shape {
@@ -58,9 +59,13 @@ impl Step {
     pub(crate) fn hear(&self, _: &mut State, scene: &Scene<'_>, caller: &mut Caller, heard: &Heard) -> Go<'_> {
         match heard {
             Heard::Played => Go::To(&self.next.value),
+            Heard::Digit(digit) if self.say.barge_in => {
+                caller.press_ahead(*digit);
+                Go::To(&self.next.value)
+            }
             Heard::Digit(digit) => {
-                caller.note(Note::Pressed { step: scene.step.clone(), digit: *digit, meaning: KeyMeaning::Ignored });
-                if self.say.barge_in { Go::To(&self.next.value) } else { Go::Stay }
+                caller.note_ignored(scene, *digit);
+                Go::Stay
             }
             _ => Go::Stay,
         }
