@@ -42,7 +42,7 @@ pub(crate) struct Exception {
     pub(crate) spans: Spans,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Days {
     /// Both ends included.
     Dates(Date, Date),
@@ -144,6 +144,10 @@ impl Schedule {
 }
 
 impl Days {
+    /// How many days of a leap year they are.
+    pub(crate) fn in_a_year(self) -> usize {
+        Date::constant(2024, 1, 1).series(jiff::Span::new().days(1)).take(366).filter(|day| self.contain(*day)).count()
+    }
     fn contain(self, date: Date) -> bool {
         match self {
             Days::Dates(from, to) => from <= date && date <= to,

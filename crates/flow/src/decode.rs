@@ -6,6 +6,9 @@ use crate::tree::{Key, Node, Scalar, What, shown};
 use model::{Level, Number};
 use std::time::Duration;
 
+/// The least time that somebody is given to press a key.
+const PATIENCE_MIN: Duration = Duration::from_secs(1);
+
 /// No time in a file is longer than a day.
 const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -304,6 +307,17 @@ impl Node {
             problem.help(format!("{number}s")).instead(format!("{number}s"));
         }
         None
+    }
+    /// How long somebody is given to press a key: [`Node::time`], but never none.
+    pub(crate) fn patience(&self, problems: &mut Problems) -> Option<Duration> {
+        let time = self.time(problems)?;
+        if time < PATIENCE_MIN {
+            let en = "nobody can press a key so soon; give at least 1s, better 5s";
+            let ja = "短すぎて、誰もキーを押せません。1s 以上、できれば 5s 以上にしてください。";
+            problems.error(self.at, "no_time", en, ja).help("5s");
+            return None;
+        }
+        Some(time)
     }
     /// Warns of words that YAML 1.1, and so many an editor, takes for true or false: the Norwegian problem.
     pub(crate) fn bare_truth(&self, problems: &mut Problems) {

@@ -92,6 +92,10 @@ impl Draft {
         });
         (!self.roster.is_empty()).then_some(planned)
     }
+    /// Whether any sentence is written in a language.
+    pub(crate) fn has_texts_in(&self, lang: &Lang) -> bool {
+        self.prompts.values().any(|prompt| !prompt.lacks(lang))
+    }
     /// The queues that were written, by name, whether or not the rest is right.
     pub fn queues(&self) -> impl Iterator<Item = &Queue> {
         self.queues.values().map(|entry| &entry.queue)
@@ -221,7 +225,9 @@ impl Draft {
             self.tops.insert(name, top);
         }
         let before = self.problems.count();
-        let Some(node) = parse(file, &source.text, &mut self.problems) else {
+        // Windows' Notepad begins a file with a mark that means nothing in UTF-8.
+        let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
+        let Some(node) = parse(file, text, &mut self.problems) else {
             self.unreadable.insert(match kind {
                 Kind::Config(name) => name,
                 Kind::Prompts => "prompts",
@@ -231,7 +237,7 @@ impl Draft {
         };
         // Only a file that we understood is worth a second opinion.
         if self.problems.count() == before {
-            second_opinion(file, &node, &source.text, &mut self.problems);
+            second_opinion(file, &node, text, &mut self.problems);
         }
         match kind {
             Kind::Flow => self.read_flow(&node, top),

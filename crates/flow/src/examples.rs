@@ -337,11 +337,16 @@ pub(crate) fn tested(draft: &Draft, sources: &[Source]) -> (Vec<Examples>, Probl
         let Some(stem) = draft::tested(&source.path) else { continue };
         let file = problems.file(&source.path);
         let before = problems.count();
-        let Some(node) = parse(file, &source.text, &mut problems) else { continue };
+        let text = source.text.strip_prefix('\u{feff}').unwrap_or(&source.text);
+        let Some(node) = parse(file, text, &mut problems) else { continue };
         if problems.count() == before {
-            draft::second_opinion(file, &node, &source.text, &mut problems);
+            draft::second_opinion(file, &node, text, &mut problems);
         }
         let Some(flow) = draft.flow_of(&stem) else {
+            // A flow that could not be read has its own complaint.
+            if draft.unreadable.contains("flows") {
+                continue;
+            }
             let en = format!("there is no flow {stem}.yaml beside this file that could be read");
             let ja = format!("このファイルの隣に、読み取れるフロー {stem}.yaml がありません。");
             problems.error(Spot::top(file), "tests_without_flow", en, ja);

@@ -34,6 +34,7 @@ mod prompts;
 mod rules;
 mod run;
 mod schema;
+mod script;
 mod second;
 mod speech;
 mod standing;

@@ -191,6 +191,8 @@ pub struct Flow {
     pub(crate) steps: BTreeMap<StepId, Named>,
     /// Steps that are there but could not be read.
     pub(crate) broken: BTreeSet<StepId>,
+    /// Whether nothing that every flow has is missing: where something is, the steps are judged all the same, each for itself.
+    pub(crate) whole: bool,
 }
 
 /// A step and its place.
@@ -295,7 +297,7 @@ impl NoInput {
         let mut no_input = NoInput::default();
         let Some(mut fields) = Fields::of(node, key.at, problems) else { return no_input };
         // A time that cannot be read is complained about once; it is not missing as well.
-        no_input.after = fields.take("after").map(|n| n.time(problems).unwrap_or_default());
+        no_input.after = fields.take("after").map(|n| n.patience(problems).unwrap_or_default());
         no_input.repeat = fields.take("repeat").and_then(|n| n.whole(0, 9, problems));
         no_input.then = then(&mut fields, problems);
         no_input.set = fields.entry("set").map(|(key, n)| Set::read(key, n, problems)).unwrap_or_default();
@@ -416,7 +418,9 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Option<Fl
         Some(node) => node.name::<FlowName>(problems),
         None => {
             missing(problems, top, "flow", "flow: city");
-            None
+            // The file's own name is what is meant, more often than not.
+            let file = problems.path(top.file).rsplit('/').next().and_then(|file| file.strip_suffix(".yaml"));
+            file.map(|name| At { value: FlowName::from(name), at: top })
         }
     };
     let note = fields.take("note").and_then(|n| n.text(problems)).map(|t| t.value.to_owned()).unwrap_or_default();
@@ -444,7 +448,7 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Option<Fl
                 let ja = format!("フローのステップは 1 から {STEPS_MAX} 個です（ここは {} 個）。", entries.len());
                 problems.error(key.at, "number_of_steps", en, ja);
             }
-            for (key, node) in entries.iter().take(STEPS_MAX) {
+            for (key, node) in entries {
                 if !is_name(&key.text, key.at, problems) {
                     continue;
                 }
@@ -461,19 +465,22 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Option<Fl
         }
         None => missing(problems, top, "steps", "steps:"),
     }
+    let whole = [&"flow", &"languages", &"start"].into_iter().all(|word| fields.has(word)) && start.is_some() && default_lang.is_some();
     fields.finish(problems);
+    let first = || steps.iter().next().map(|(step, named): (&StepId, &Named)| At { value: step.clone(), at: named.at });
     Some(Flow {
         name: name?.value,
         at: top,
         note,
-        default_lang: default_lang?,
+        default_lang: default_lang.or_else(|| offer.first().cloned())?,
         offer,
         unvoiced,
         budget,
         defaults,
-        start: start?,
+        start: start.or_else(first)?,
         steps,
         broken,
+        whole,
     })
 }
 

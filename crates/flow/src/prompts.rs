@@ -214,6 +214,10 @@ impl Prompt {
 }
 
 impl Wording {
+    /// What a voice reads out; `None` where it is recorded.
+    pub(crate) fn spoken(&self) -> Option<&str> {
+        self.files.is_none().then(|| self.reading.as_deref().unwrap_or(&self.text))
+    }
     /// Its words for a value.
     pub(crate) fn words(&self, lang: &Lang, value: Option<u32>) -> String {
         fill(&self.of(lang, value).text, value)

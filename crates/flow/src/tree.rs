@@ -124,9 +124,67 @@ fn syntax(at: Spot, info: &str, text: &str, problems: &mut Problems) {
     if info.contains("recursion limit") {
         return too_deep(at, problems);
     }
+    if let Some((number, column)) = space_after_colon(text, at.line) {
+        let at = Spot { line: number, column, ..at };
+        let en = "a colon has a space behind it: `word: value`";
+        let ja = "コロン（半角の :）の後ろには空白が必要です。「項目: 値」のように書いてください。";
+        problems.error(at, "colon_without_space", en, ja).help("start: greeting");
+        return;
+    }
+    if let Some((number, column, bracket)) = open_bracket(text, at.line) {
+        let at = Spot { line: number, column, ..at };
+        let en = format!("this {bracket} is never closed");
+        let ja = format!("この {bracket} が閉じられていません。");
+        problems.error(at, "open_bracket", en, ja);
+        return;
+    }
     let en = format!("this is not YAML: {info}");
-    let ja = format!("YAML の書き方に誤りがあります（{info}）。引用符、かっこ、字下げを確かめてください。");
+    let ja = "ここで YAML として読めなくなりました。この行と前の行の引用符、かっこ、字下げ、コロンを確かめてください。";
     problems.error(at, "syntax", en, ja);
+}
+
+/// The line at or just before `line` that is a word, a colon and a value without a space between them, and where its colon stands.
+fn space_after_colon(text: &str, line: u32) -> Option<(u32, u32)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let tail = lines.iter().enumerate().take(line as usize).rev().filter(|(_, line)| !line.trim().is_empty()).take(2);
+    tail.into_iter().find_map(|(number, line)| {
+        let start = line.len() - line.trim_start().len();
+        let colon = line.find([':', '：'])?;
+        let word = line.get(start..colon)?;
+        let mark = line.get(colon..)?.chars().next()?;
+        let behind = line.get(colon + mark.len_utf8()..)?;
+        let plain = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+        let slip = if mark == '：' { true } else { !behind.is_empty() && !behind.starts_with(' ') };
+        (plain && slip).then(|| (whole(number) + 1, whole(line.get(..colon).map_or(0, |before| before.chars().count())) + 1))
+    })
+}
+
+/// The last `{` or `[` of a line at or before `line` that nothing closes, outside of quotes and comments.
+fn open_bracket(text: &str, line: u32) -> Option<(u32, u32, char)> {
+    let mut open: Vec<(u32, u32, char)> = Vec::new();
+    for (number, line) in (1u32..).zip(text.lines()).take(line as usize) {
+        // A step of a block is never inside of brackets that an earlier line has left open.
+        let mut quote = None;
+        let mut before = ' ';
+        for (column, c) in (1u32..).zip(line.chars()) {
+            match (quote, c) {
+                (Some(q), c) if q == c && before != '\\' => quote = None,
+                (Some(_), _) => {}
+                (None, '"' | '\'') if !before.is_alphanumeric() => quote = Some(c),
+                (None, '#') if before == ' ' => break,
+                (None, '{' | '[') => open.push((number, column, c)),
+                (None, '}' | ']') => {
+                    open.pop();
+                }
+                _ => {}
+            }
+            before = c;
+        }
+        if quote.is_some() {
+            return None;
+        }
+    }
+    open.pop().filter(|(number, ..)| *number < line)
 }
 
 fn too_deep(at: Spot, problems: &mut Problems) {

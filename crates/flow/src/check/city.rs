@@ -32,8 +32,40 @@ pub(super) fn check(draft: &Draft, known: &Known, problems: &mut Problems) {
             staffed(draft, entry, &skills, problems);
         }
     }
+    needless_skills(draft, problems);
     if known.wall.0 > 0 {
         dates(draft, known, problems);
+    }
+}
+
+/// A skill that nothing asks for is a slip of the pen more often than a plan.
+fn needless_skills(draft: &Draft, problems: &mut Problems) {
+    if draft.unreadable.contains("queues") || draft.unreadable.contains("flows") || draft.flows.is_empty() {
+        return;
+    }
+    let flows = draft.flows.values().flat_map(|flow| flow.steps.values());
+    let named: Vec<Skill> = flows.flat_map(|named| named.step.sketch().skills.iter().map(|skill| skill.value.clone())).collect();
+    let mut asked: BTreeSet<&str> = named.iter().map(Skill::as_str).collect();
+    asked.extend(draft.queues.values().flat_map(|entry| &entry.skills).map(|skill| skill.value.as_str()));
+    let had: BTreeSet<&Skill> = draft.agents.values().flat_map(|entry| entry.agent.skills.keys()).collect();
+    // A skill that nobody has was complained about; it may be this one.
+    if asked.iter().any(|skill| !had.contains(&Skill::from(*skill))) {
+        return;
+    }
+    let written = draft.prompts.values().flat_map(|prompt| prompt.wordings.keys());
+    let spoken: Vec<Skill> = draft.languages().into_iter().chain(written).map(Lang::skill).collect();
+    asked.extend(spoken.iter().map(Skill::as_str));
+    // A queue may ease its language to an interpreter.
+    asked.insert("interpreter");
+    for skill in draft.agents.values().flat_map(|entry| &entry.skills).filter(|skill| !asked.contains(skill.value.as_str())) {
+        let near = crate::decode::nearest(skill.value.as_str(), asked.iter().copied());
+        let (more_en, more_ja) = match near {
+            Some(near) => (format!("; did you mean \"{near}\"?"), format!("「{near}」ではありませんか？")),
+            None => (String::new(), String::new()),
+        };
+        let en = format!("no queue and no flow asks for the skill \"{}\"{more_en}", skill.value);
+        let ja = format!("技能「{}」を求める待ち列もフローもありません。{more_ja}", skill.value);
+        problems.warning(skill.at, "needless_skill", en, ja).instead = near.map(str::to_owned);
     }
 }
 
@@ -48,6 +80,13 @@ fn numbers(draft: &Draft, problems: &mut Problems) {
         let at = top(draft, "numbers", problems);
         let (en, ja) = ("no number leads to a flow: nobody could call", "どの番号もフローにつながっていません。");
         problems.error(at, "no_number", en, ja).help("\"0440000000\": { flow: city }");
+    }
+    for (number, at) in draft.lines.iter().filter_map(|entry| Some((&entry.line.target.as_ref()?.number, entry.number?))) {
+        if draft.numbers.contains_key(number) {
+            let en = format!("{number} is a number of our own: whoever is put through here would call us again");
+            let ja = format!("{number} はこちらの番号です。ここへつなぐと、こちらへもう一度かけることになります。");
+            problems.error(at, "calls_ourselves", en, ja);
+        }
     }
     for flow in draft.numbers.values() {
         if readable && !draft.flows.contains_key(&flow.value) {
@@ -80,7 +119,7 @@ fn staffed(draft: &Draft, entry: &queues::Entry, skills: &BTreeSet<&Skill>, prob
     let eased = queue.relax.iter().any(|relax| relax.lang.is_some());
     let Some(level) = queue.lang.filter(|_| !eased) else { return };
     let speaks = |lang: &Lang| fitting.iter().any(|agent| has(agent, &lang.skill(), level));
-    for lang in draft.languages().into_iter().filter(|lang| !speaks(lang)) {
+    for lang in draft.languages().into_iter().filter(|lang| draft.has_texts_in(lang) && !speaks(lang)) {
         let en = format!("nobody who serves the queue \"{}\" speaks {lang}", queue.id);
         let ja = format!("待ち列「{}」の担当者に {lang} を話せる人がいません。", queue.id);
         problems.warning(entry.at, "nobody_speaks", en, ja).help("relax: [ { after: 60s, lang: any } ]");

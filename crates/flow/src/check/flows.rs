@@ -22,6 +22,7 @@ const PRESSES_MAX: u32 = 2;
 
 pub(super) fn check(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Problems) {
     let names_right = names(draft, flow, problems);
+    languages(draft, flow, problems);
     super::rules::check(draft, flow, problems);
     for (step, named) in &flow.steps {
         let sketch = named.step.sketch();
@@ -32,13 +33,14 @@ pub(super) fn check(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Pr
             keys(draft, flow, named.at, speech, facts, problems);
         }
     }
+    mishaps(flow, problems);
+    let circles = silent_circles(flow, problems);
     // With a name or a step missing, what follows would only repeat it in other words.
-    if !names_right || !flow.broken.is_empty() {
+    if !names_right || !flow.broken.is_empty() || !flow.whole {
         return;
     }
     unvoiced(flow, problems);
     unreachable(flow, problems);
-    let circles = silent_circles(flow, problems);
     if !circles {
         silent_ends(flow, problems);
     }
@@ -99,6 +101,21 @@ fn names(draft: &Draft, flow: &Flow, problems: &mut Problems) -> bool {
     let spoken = defaults.bad_key.say.iter();
     spoken.for_each(|speech| prompts(draft, flow, speech, problems));
     right
+}
+
+/// Each language that is offered is spoken in some sentence.
+fn languages(draft: &Draft, flow: &Flow, problems: &mut Problems) {
+    if draft.prompts.is_empty() || draft.unreadable.contains("prompts") {
+        return;
+    }
+    let written: BTreeSet<&str> = draft.prompts.values().flat_map(|prompt| prompt.wordings.keys()).map(Lang::as_str).collect();
+    let offered = std::iter::once(&flow.default_lang).chain(&flow.offer).filter(|lang| !flow.unvoiced.contains_key(&lang.value));
+    let mut told: BTreeSet<&Lang> = BTreeSet::new();
+    for lang in offered.filter(|lang| !draft.has_texts_in(&lang.value)) {
+        if told.insert(&lang.value) {
+            unknown(problems, lang.at, "language_without_texts", noun::LANGUAGE, lang.value.as_str(), written.iter().copied());
+        }
+    }
 }
 
 /// Who is asked must be written down, and what is sent must be something that this flow can know.
@@ -170,7 +187,8 @@ fn prompts(draft: &Draft, flow: &Flow, speech: &Speech, problems: &mut Problems)
         };
         let fixed = part.lang.as_ref().map(|lang| &lang.value);
         let heard = flow.languages().filter(|lang| fixed.is_none_or(|fixed| fixed == *lang));
-        for lang in heard.filter(|lang| prompt.lacks(lang)) {
+        // A language without any text at all is told once, where it is offered.
+        for lang in heard.filter(|lang| prompt.lacks(lang) && draft.has_texts_in(lang)) {
             let en = format!("\"{}\" has no text in {lang}, which the flow \"{}\" offers", part.prompt.value, flow.name);
             let ja = format!("「{}」に {lang} の文がありません。フロー「{}」で使われます。", part.prompt.value, flow.name);
             problems.error(prompt.at, "prompt_lacks_language", en, ja).help(format!("{lang}: \"…\""));
@@ -319,7 +337,8 @@ impl<'a> Circles<'a> {
     }
 }
 
-/// Whoever presses nothing must come to people; only when we are closed may an announcement be the end.
+/// Whoever presses nothing must come to people. Only when we are closed may an announcement be the end, and only where no key leads to
+/// people or to a message either.
 fn silent_ends(flow: &Flow, problems: &mut Problems) {
     let mut seen: BTreeSet<(&StepId, bool)> = BTreeSet::new();
     let mut next: Vec<(&At<StepId>, bool)> = vec![(&flow.start, false)];
@@ -342,12 +361,43 @@ fn silent_ends(flow: &Flow, problems: &mut Problems) {
             End::Open => {
                 for way in &sketch.ways {
                     match way.by {
-                        By::Itself | By::Silence | By::Answer => next.push((way.to, closed)),
+                        By::Silence => next.push((way.to, closed && !keys_reach_people(flow, &sketch))),
+                        By::Itself | By::Answer => next.push((way.to, closed)),
                         By::Hours { closed: shut } => next.push((way.to, closed || shut)),
                         By::Key(_) | By::BadKey | By::Refused | By::Waited => {}
                     }
                 }
             }
+        }
+    }
+}
+
+/// Whether a key of this step leads to people, or to something that they will answer, while we are closed.
+fn keys_reach_people(flow: &Flow, sketch: &Sketch<'_>) -> bool {
+    let mut seen: BTreeSet<&StepId> = BTreeSet::new();
+    let mut next: Vec<&StepId> = sketch.ways.iter().filter(|way| matches!(way.by, By::Key(_))).map(|way| &way.to.value).collect();
+    while let Some(step) = next.pop() {
+        let Some(named) = flow.steps.get(step).filter(|_| seen.insert(step)) else { continue };
+        let sketch = named.step.sketch();
+        if matches!(sketch.end, End::Person | End::Claim) {
+            return true;
+        }
+        next.extend(sketch.ways.iter().filter(|way| way.by != By::Hours { closed: false }).map(|way| &way.to.value));
+    }
+    false
+}
+
+/// A caller who errs, or whom something fails, is not hung up on.
+fn mishaps(flow: &Flow, problems: &mut Problems) {
+    let hangs_up = |to: &At<StepId>| flow.steps.get(&to.value).is_some_and(|named| named.step.sketch().end == End::HangUp);
+    let sketches: Vec<_> = flow.steps.values().map(|named| named.step.sketch()).collect();
+    let bad_keys = sketches.iter().flat_map(|sketch| &sketch.ways).filter(|way| way.by == By::BadKey).map(|way| way.to);
+    let mut told: BTreeSet<Spot> = BTreeSet::new();
+    for to in bad_keys.chain(&flow.defaults.on_error).filter(|to| hangs_up(to)) {
+        if told.insert(to.at) {
+            let en = format!("callers are hung up on at \"{}\" when something goes wrong; lead them to a queue", to.value);
+            let ja = format!("うまくいかなかった人の電話が「{}」で切れます。待ち列につないでください。", to.value);
+            problems.warning(to.at, "mishap_hangs_up", en, ja);
         }
     }
 }

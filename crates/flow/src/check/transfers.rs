@@ -6,7 +6,7 @@ use crate::draft::Draft;
 use crate::problem::{At, Problems, Spot};
 use crate::program::{Flow, Set, VARIABLES_MAX};
 use crate::target::{LANG, Target};
-use model::{Lang, StepId};
+use model::{Lang, ScheduleId, StepId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A window that does not open in so many days is taken for a mistake.
@@ -27,7 +27,8 @@ pub(super) fn check(draft: &Draft, known: &Known, flow: &Flow, problems: &mut Pr
             lines(draft, flow, target, &values, problems);
         }
         let calendar = draft.calendar();
-        if let Some(window) = sketch.callback.filter(|window| known.wall.0 > 0 && calendar.schedules.contains_key(&window.value))
+        let readable = |window: &ScheduleId| calendar.schedules.contains_key(window) && !draft.calendar.broken.contains(window);
+        if let Some(window) = sketch.callback.filter(|window| known.wall.0 > 0 && readable(&window.value))
             && !calendar.opens_within(&window.value, known.wall, WINDOW_DAYS)
         {
             let en = format!("\"{}\" does not open in the next {WINDOW_DAYS} days: nobody would be called back", window.value);

@@ -39,6 +39,8 @@ const ONE: Shape = Shape {
 pub(crate) struct Entry {
     pub(crate) agent: Agent,
     pub(crate) serves: Vec<At<QueueId>>,
+    /// Where each skill was written.
+    pub(crate) skills: Vec<At<Skill>>,
 }
 
 pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<AgentId, Entry> {
@@ -56,7 +58,8 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<AgentId, En
                 None
             }
         };
-        let skills = fields.take("skills").map(|n| skills(n, problems));
+        let mut written = Vec::new();
+        let skills = fields.take("skills").map(|n| skills(n, &mut written, problems));
         if skills.as_ref().is_none_or(BTreeMap::is_empty) {
             missing(problems, key.at, "skills", "skills: { general: 3, ja: 5 }");
         }
@@ -77,19 +80,21 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<AgentId, En
             skills: skills.unwrap_or_default(),
             serves: serves.iter().map(|q| q.value.clone()).collect(),
         };
-        agents.insert(id, Entry { agent, serves });
+        agents.insert(id, Entry { agent, serves, skills: written });
     }
     agents
 }
 
-fn skills(node: &Node, problems: &mut Problems) -> BTreeMap<Skill, Level> {
+fn skills(node: &Node, written: &mut Vec<At<Skill>>, problems: &mut Problems) -> BTreeMap<Skill, Level> {
     let entries = node.map(problems).unwrap_or_default();
     let mut skills = BTreeMap::new();
     for (key, value) in entries {
         if is_name(&key.text, key.at, problems) {
             // A level that cannot be read is complained about once; nothing else should fail for it.
             let level = value.level(problems).or(Level::new(5)).unwrap_or(Level::SOME);
-            skills.insert(Skill::from(key.text.as_str()), level);
+            let skill = Skill::from(key.text.as_str());
+            written.push(At { value: skill.clone(), at: key.at });
+            skills.insert(skill, level);
         }
     }
     skills

@@ -98,6 +98,9 @@ const OVERRIDE: Shape = Shape {
     rest: None,
 };
 
+/// Exceptions are rarer than that.
+const HALF_A_YEAR: usize = 183;
+
 pub(crate) const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// The calendar, and where those parts were written that only a look at the clock can judge.
@@ -112,27 +115,35 @@ pub(crate) struct Entries {
     pub(crate) exceptions: Vec<At<Date>>,
     /// The end of each override.
     pub(crate) overrides: Vec<At<DateTime>>,
+    /// Schedules that are there but could not be read whole.
+    pub(crate) broken: BTreeSet<ScheduleId>,
 }
 
 /// A table of holidays: `date,name` lines of a file that ends in `.csv`; `#` begins a comment.
 pub(crate) fn read_holidays(file: u16, text: &str, problems: &mut Problems) -> BTreeSet<Date> {
     let mut holidays = BTreeSet::new();
-    for (number, line) in (1u32..).zip(text.lines()).take(ENTRIES_MAX) {
+    for (number, line) in (1u32..).zip(text.strip_prefix('\u{feff}').unwrap_or(text).lines()) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') || line == "date,name" {
             continue;
         }
-        let day = line.split(',').next().unwrap_or_default();
-        match day.trim().parse::<Date>() {
-            Ok(date) => {
-                holidays.insert(date);
-            }
-            Err(_) => {
-                let at = Spot { file, line: number, column: 1, length: u32::try_from(day.chars().count()).unwrap_or(1) };
-                let en = format!("\"{}\" is no date", shown(day));
-                let ja = format!("「{}」は日付として読めません。", shown(day));
-                problems.error(at, "not_a_date", en, ja).help("2027-01-01,元日");
-            }
+        let (day, name) = line.split_once(',').unwrap_or((line, ""));
+        let at = Spot { file, line: number, column: 1, length: u32::try_from(day.chars().count()).unwrap_or(1) };
+        let Some(date) = day.trim().parse::<Date>().ok().filter(|_| day.trim().len() == 10) else {
+            let en = format!("\"{}\" is no date", shown(day));
+            let ja = format!("「{}」は日付として読めません。", shown(day));
+            problems.error(at, "not_a_date", en, ja).help("2027-01-01,元日");
+            continue;
+        };
+        if !holidays.insert(date) {
+            let en = format!("{date} stands in this table twice");
+            let ja = format!("{date} がこの表に二度書かれています。");
+            problems.error(at, "holiday_twice", en, ja);
+        }
+        if name.trim().is_empty() {
+            let en = format!("{date} has no name: is it a holiday?");
+            let ja = format!("{date} に名前がありません。祝日ですか？");
+            problems.warning(at, "holiday_without_name", en, ja).help("2027-01-01,元日");
         }
     }
     holidays
@@ -173,29 +184,48 @@ pub(crate) fn read(node: &Node, top: Spot, tables: &BTreeMap<String, BTreeSet<Da
         let untabled = holidays::YEARS.filter(|year| !tabled.contains(year));
         entries.calendar.holidays.extend(untabled.flat_map(holidays::of));
     }
-    for (key, value) in fields.take("schedules").and_then(|n| n.map(problems)).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
-        if is_name(&key.text, key.at, problems)
-            && let Some(schedule) = read_schedule(key, value, &mut entries, problems)
-        {
-            entries.calendar.schedules.insert(ScheduleId::from(key.text.as_str()), schedule);
+    let holidays_known = fields.has("holidays") || fields.has("holidays_by_law");
+    let schedules = fields.take("schedules");
+    for (key, value) in schedules.and_then(|n| n.map(problems)).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
+        if !is_name(&key.text, key.at, problems) {
+            continue;
         }
+        let before = problems.count();
+        let Some(schedule) = read_schedule(key, value, holidays_known, &mut entries, problems) else { continue };
+        let id = ScheduleId::from(key.text.as_str());
+        if problems.count() > before {
+            entries.broken.insert(id.clone());
+        }
+        entries.calendar.schedules.insert(id, schedule);
     }
     fields.finish(problems);
     entries
 }
 
-fn read_schedule(key: &Key, node: &Node, entries: &mut Entries, problems: &mut Problems) -> Option<Schedule> {
+fn read_schedule(key: &Key, node: &Node, holidays_known: bool, entries: &mut Entries, problems: &mut Problems) -> Option<Schedule> {
     let mut schedule = Schedule::default();
     let mut fields = Fields::of(node, key.at, problems)?;
     match fields.entry("weekly") {
         Some((key, weekly)) => schedule.weekly = read_weekly(key, weekly, problems),
         None => missing(problems, key.at, "weekly", "weekly: { mon-fri: \"08:30-17:00\", sat-sun: closed }"),
     }
-    schedule.holidays = fields.take("holidays").and_then(|n| read_spans(n, problems));
+    let holidays = fields.entry("holidays");
+    if let Some((key, _)) = holidays
+        && !holidays_known
+    {
+        let en = "no holiday is known, so these hours would never hold: name a table, or whose law gives them";
+        let ja = "祝日がひとつもわからないため、この時間は使われません。祝日表か holidays_by_law を書いてください。";
+        problems.error(key.at, "no_holidays", en, ja).help("holidays_by_law: japan");
+    }
+    schedule.holidays = holidays.and_then(|(_, n)| read_spans(n, problems));
     for item in fields.take("exceptions").map(Node::items).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
-        if let Some(exception) = read_exception(item, entries, problems) {
-            schedule.exceptions.push(exception);
+        let Some(exception) = read_exception(item, entries, problems) else { continue };
+        if schedule.exceptions.iter().any(|other| other.days == exception.days) {
+            let en = "these very days stand further up already; this line would win";
+            let ja = "同じ日が前にも書かれています。このままでは、この行が優先します。";
+            problems.error(item.at, "same_days", en, ja);
         }
+        schedule.exceptions.push(exception);
     }
     for item in fields.take("override").map(Node::items).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
         if let Some(rule) = read_override(item, entries, problems) {
@@ -336,7 +366,14 @@ fn read_yearly(node: &Node, problems: &mut Problems) -> Option<Days> {
     if days.is_none() {
         not_a_date(&text, "yearly: 12-31", problems);
     }
-    days.map(|(from, to)| Days::Yearly(from, to))
+    let days = days.map(|(from, to)| Days::Yearly(from, to));
+    if let Some(covered) = days.as_ref().map(|days| days.in_a_year()).filter(|days| *days > HALF_A_YEAR) {
+        let en = format!("these are {covered} days of each year; is it the other way round?");
+        let ja = format!("毎年 {covered} 日が例外になります。前後が逆ではありませんか？");
+        let help = text.value.split_once(" to ").map_or(String::new(), |(from, to)| format!("yearly: {} to {}", to.trim(), from.trim()));
+        problems.warning(text.at, "most_of_the_year", en, ja).help(help);
+    }
+    days
 }
 
 fn read_override(node: &Node, entries: &mut Entries, problems: &mut Problems) -> Option<Override> {

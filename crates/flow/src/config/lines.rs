@@ -66,7 +66,7 @@ pub(crate) struct Entry {
     /// Whether it carries calls out.
     pub(crate) carries: bool,
     /// Where the number of a target was written.
-    number: Option<Spot>,
+    pub(crate) number: Option<Spot>,
     /// The trunk that carries its calls, for a target.
     pub(crate) trunk: Option<At<LineId>>,
     pub(crate) code: Option<At<Number>>,

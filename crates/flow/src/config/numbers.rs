@@ -30,8 +30,7 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<Number, At<
     for (key, value) in node.map(problems).unwrap_or_default().up_to(ENTRIES_MAX, problems) {
         let number = number(&key.text, key.quoted, key.at, problems);
         if let Some(number) = &number {
-            // What is dialled to us may be spelt as the carrier likes.
-            lost_zero(number, Severity::Warning, key.at, problems);
+            lost_zero(number, Severity::Error, key.at, problems);
         }
         let flow = match &value.what {
             What::Map(_) => Fields::of(value, key.at, problems).and_then(|mut fields| {

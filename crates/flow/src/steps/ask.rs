@@ -394,7 +394,7 @@ fn read_silence(
     let (mut after, mut repeat, mut answer, mut then) = (inherited.after, inherited.repeat, None, None);
     if let Some((key, node)) = outer.entry("no_input") {
         let mut fields = Fields::of(node, key.at, problems)?;
-        after = fields.take("after").map(|n| n.time(problems).unwrap_or_default()).or(after);
+        after = fields.take("after").map(|n| n.patience(problems).unwrap_or_default()).or(after);
         repeat = fields.take("repeat").and_then(|n| n.whole(0, 9, problems)).or(repeat);
         answer = fields.take("answer").map(|n| n.name::<String>(problems));
         then = fields.take("then").map(|n| n.name::<StepId>(problems));

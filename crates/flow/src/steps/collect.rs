@@ -168,7 +168,7 @@ impl Step {
         let say = Speech::needed(fields.take("say"), key.at, barge_in, problems);
         let into = read_into(key, &mut fields, problems);
         let length = read_length(key, &mut fields, problems);
-        let between = fields.take("between").map_or(Some(BETWEEN), |n| n.time(problems));
+        let between = fields.take("between").map_or(Some(BETWEEN), |n| n.patience(problems));
         let confirm = fields.entry("confirm");
         let confirm = confirm.map(|(key, n)| Confirm::read(key, n, barge_in, problems));
         let no_input = fields.entry("no_input").map(|(key, n)| NoInput::read(key, n, problems)).unwrap_or_default().or(&defaults.no_input);

@@ -222,6 +222,7 @@ impl Step {
             outcomes = Outcomes::read(&mut inner, problems);
             let rungs = inner.take("waited").map(Node::items).unwrap_or_default();
             waited = rungs.up_to(ENTRIES_MAX, problems).iter().filter_map(|rung| read_rung(rung, problems)).collect();
+            same_rungs(&waited, problems);
             inner.finish(problems);
         }
         let inherited = &defaults.outcomes;
@@ -503,6 +504,17 @@ fn read_rung(node: &Node, problems: &mut Problems) -> Option<Rung> {
     };
     fields.finish(problems);
     Some(Rung { longer_than: longer_than?, class, to: to? })
+}
+
+/// Of two rungs for the same callers at the same time, the second is never climbed then.
+fn same_rungs(waited: &[Rung], problems: &mut Problems) {
+    for (index, rung) in waited.iter().enumerate() {
+        if waited.iter().take(index).any(|before| before.longer_than == rung.longer_than && before.class == rung.class) {
+            let en = "the same wait stands further up already: this line would not be followed then";
+            let ja = "同じ待ち時間が前にも書かれています。この行には進みません。";
+            problems.error(rung.to.at, "same_wait", en, ja);
+        }
+    }
 }
 
 /// `{ if: { expected_wait_over: 10m }, next: callback }`.
