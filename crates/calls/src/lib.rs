@@ -35,7 +35,7 @@ pub use engine::Engine;
 pub use face::{Act, Answer, Control, Input, Job, NotSet, Output, Question, Reply, Slip, Tape, TapeSays, Wake};
 pub use gate::Gate;
 pub use outbound::WentOut;
-pub use overrides::NotAllowed;
+pub use overrides::{NotAllowed, acts_on};
 pub use persons::{Kept, Memories};
 pub use ports::Ports;
 pub use record::{Abroad, Booked, OnBreak, OpenCall, Place, Record, State};

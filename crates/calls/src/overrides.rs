@@ -199,12 +199,9 @@ fn allowed(city: &City, now: Now, set: &Override, clips: &BTreeMap<Lang, Arc<Cli
     if !plain(&set.by, REMARK_MAX) || !plain(&set.why, REMARK_MAX) {
         return Err(NotAllowed::Remark);
     }
+    acts_on(city, &set.setting)?;
     match &set.setting {
-        Setting::Notice { slot, texts } => {
-            let slots = city.book.slots();
-            if !slots.contains(slot) {
-                return Err(NotAllowed::UnknownSlot(slots.into_iter().collect()));
-            }
+        Setting::Notice { texts, .. } => {
             let langs: BTreeSet<&Lang> = texts.iter().map(|(lang, _)| lang).collect();
             if texts.is_empty() || texts.len() > NOTICE_LANGS_MAX || langs.len() != texts.len() {
                 return Err(NotAllowed::Text);
@@ -220,8 +217,25 @@ fn allowed(city: &City, now: Now, set: &Override, clips: &BTreeMap<Lang, Arc<Cli
                 }
             }
         }
+        Setting::Schedule { .. } | Setting::Skill { .. } => {}
+    }
+    Ok(())
+}
+
+/// Whether something that is set by hand acts on anything in this city: its slot, schedule, agent or skill may have gone with an edit.
+///
+/// # Errors
+/// With what is not there. Such a setting stays, does nothing, and acts again once it is there.
+pub fn acts_on(city: &City, setting: &Setting) -> Result<(), NotAllowed> {
+    match setting {
+        Setting::Notice { slot, .. } => {
+            let slots = city.book.slots();
+            if !slots.contains(slot) {
+                return Err(NotAllowed::UnknownSlot(slots.into_iter().collect()));
+            }
+        }
         Setting::Schedule { schedule, .. } => {
-            if city.book.calendar.hours(schedule, now.wall).is_none() {
+            if city.book.calendar.schedules().all(|known| known != schedule) {
                 return Err(NotAllowed::UnknownSchedule(city.book.calendar.schedules().cloned().collect()));
             }
         }
@@ -238,10 +252,13 @@ fn allowed(city: &City, now: Now, set: &Override, clips: &BTreeMap<Lang, Arc<Cli
     Ok(())
 }
 
-/// The skills that the city has: what agents can and what queues ask for.
+/// The skills that the city has: what agents can, what queues ask for, and the languages that callers choose.
 fn skills(city: &City) -> BTreeSet<Skill> {
     let can = city.book.agents.values().flat_map(|agent| agent.skills.keys().cloned());
-    can.chain(city.book.queues.values().flat_map(|queue| queue.needs.iter().map(|need| need.skill.clone()))).collect()
+    let asked = city.book.queues.values().flat_map(|queue| queue.needs.iter().map(|need| need.skill.clone()));
+    let spoken = city.book.flows.values().flat_map(|flow| flow.offered());
+    let spoken = spoken.map(|lang| Skill::from(lang.as_str().split('-').next().unwrap_or_default()));
+    can.chain(asked).chain(spoken).collect()
 }
 
 /// Why something was not set by hand, or not ended.

@@ -77,6 +77,12 @@ impl Book {
         steps.filter_map(|named| Some(named.step.sketch().notice?.value.clone())).collect()
     }
 
+    /// The flows that speak the notices of a slot.
+    pub fn flows_at(&self, slot: &SlotId) -> impl Iterator<Item = &Flow> {
+        let speaks = |flow: &&Flow| flow.steps.values().any(|named| named.step.sketch().notice.is_some_and(|there| there.value == *slot));
+        self.flows.values().filter(speaks)
+    }
+
     pub(crate) fn new(draft: &Draft, lengths: &BTreeMap<Spoken, Millis>) -> Book {
         Book {
             version: draft.version.clone(),

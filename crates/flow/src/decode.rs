@@ -34,6 +34,7 @@ pub(crate) mod noun {
     pub(crate) const LOOKUP: Noun = Noun { en: "lookup", ja: "問い合わせ先" };
     pub(crate) const MAILBOX: Noun = Noun { en: "box", ja: "伝言箱" };
     pub(crate) const MUSIC: Noun = Noun { en: "music", ja: "音楽" };
+    pub(crate) const NOTICE: Noun = Noun { en: "notice", ja: "お知らせ" };
     pub(crate) const NUMBER: Noun = Noun { en: "number", ja: "番号" };
     pub(crate) const PROMPT: Noun = Noun { en: "prompt", ja: "案内文" };
     pub(crate) const QUEUE: Noun = Noun { en: "queue", ja: "待ち列" };

@@ -9,11 +9,13 @@ use crate::problem::{At, Problem, Problems, Spot};
 use crate::program::{Flow, priority};
 use crate::run::Answered;
 use crate::schema::{NAME, Shape, Value, may, must};
+use crate::standing::Standing;
 use crate::steps::{FAILED, Step};
 use crate::tree::{Key, Node, What, parse, shown};
 use jiff::civil::{Date, DateTime};
 use model::{
-    AgentId, CallEnd, Digit, FlowName, Lang, Level, LineId, LookupId, MailboxId, Number, PromptId, QueueId, Skill, StepId, UnixMillis,
+    AgentId, CallEnd, Digit, FlowName, Hours, Lang, Level, LineId, LookupId, MailboxId, NOTICE_SOUNDS_MAX, Number, PromptId, QueueId,
+    ScheduleId, Skill, SlotId, StepId, UnixMillis,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,6 +28,8 @@ const PRESSES_MAX: usize = 100;
 const WAITS: Duration = Duration::from_secs(600);
 /// How long a phone rings until somebody answers, unless it is said: at once, as what is tested is the flow and not people's hands.
 const ANSWERS: Duration = Duration::from_secs(1);
+/// How long a notice sounds, unless it is said: a sentence.
+const NOTICE: Duration = Duration::from_secs(5);
 /// How an example may say that somebody does not do it.
 const NEVER: &str = "never";
 
@@ -62,6 +66,18 @@ const EXAMPLE: Shape = Shape {
             Value::Each(NAME, &Value::Either(&[Value::Text, Value::Map(&SCRIPTED)])),
             "What other houses answer: a word, failed, or a word and after how long.",
             "問い合わせ先の回答。言葉、failed（回答なし）、または言葉とかかる時間。",
+        ),
+        may(
+            "notices",
+            Value::Either(&[Value::List(&Value::Text), Value::Each(NAME, &Value::Time)]),
+            "Notices that the duty officer has set, and how long each sounds; 5s, if it is not said.",
+            "当番の人が設定しているお知らせと、その長さ。書かなければ 5 秒です。",
+        ),
+        may(
+            "override",
+            Value::Each(NAME, &Value::OneOf(&["open", "holiday", "closed"])),
+            "Schedules that the duty officer has overridden, and how they answer.",
+            "当番の人が臨時に変えている受付時間。",
         ),
         must("caller", Value::Map(&CALLER), "Who calls.", "電話をかける人。"),
         may("others", Value::List(&Value::Map(&OTHER)), "Who calls besides.", "ほかに電話をかける人。"),
@@ -166,8 +182,8 @@ const EXPECT: Shape = Shape {
         may(
             "heard",
             Value::List(&Value::Name(noun::PROMPT)),
-            "Sentences, in this order, with any others in between.",
-            "聞こえる案内文。この順で、間にほかの案内があってもかまいません。",
+            "Sentences, in this order, with any others in between; notice:city is the notice of that slot.",
+            "聞こえる案内文。この順で、間にほかの案内があってもかまいません。notice:city はその場所のお知らせです。",
         ),
         may("not_heard", Value::List(&Value::Name(noun::PROMPT)), "Sentences that are not heard.", "聞こえない案内文。"),
         may(
@@ -220,6 +236,10 @@ pub struct Example {
     pub agents: Vec<Present>,
     /// Hotlines that are not as they should be.
     pub lines: BTreeMap<LineId, Hotline>,
+    /// Notices that are set by hand, and how long each sounds.
+    pub notices: BTreeMap<SlotId, Duration>,
+    /// Schedules that answer otherwise than the calendar, by hand.
+    pub overrides: BTreeMap<ScheduleId, Hours>,
     /// What other houses answer; whoever is not named here does not answer.
     pub lookups: BTreeMap<LookupId, Scripted>,
     /// Who calls.
@@ -408,6 +428,8 @@ impl Reader<'_> {
         let agents: Vec<Present> = fields.take("agents").map_or_else(everybody, |n| self.agents(n, problems));
         let lines = fields.take("lines").map(|n| self.lines(n, problems)).unwrap_or_default();
         let lookups = fields.take("lookups").map(|n| self.lookups(n, problems)).unwrap_or_default();
+        let notices = fields.take("notices").map(|n| self.notices(n, problems)).unwrap_or_default();
+        let overrides = fields.take("override").map(|n| self.overrides(n, problems)).unwrap_or_default();
         let caller = match fields.entry("caller") {
             Some((key, caller)) => self.caller(caller, key.at, false, problems),
             None => {
@@ -426,8 +448,8 @@ impl Reader<'_> {
         };
         fields.finish(problems);
         let name = name?;
-        let example =
-            Example { name: name.value, line: node.at.line, at: at?, agents, lines, lookups, caller: caller?, others, expect: expect? };
+        let (line, at, caller, expect) = (node.at.line, at?, caller?, expect?);
+        let example = Example { name: name.value, line, at, agents, lines, notices, overrides, lookups, caller, others, expect };
         Some((example, name.at))
     }
 
@@ -511,6 +533,55 @@ impl Reader<'_> {
             }
         }
         lines
+    }
+
+    /// `[city]`, or `{ city: 8s }`.
+    fn notices(&self, node: &Node, problems: &mut Problems) -> BTreeMap<SlotId, Duration> {
+        let mut notices = BTreeMap::new();
+        if let What::Map(entries) = &node.what {
+            for (key, value) in entries.iter().take(ENTRIES_MAX) {
+                let Some(sounds) = value.time(problems).filter(|_| self.is_slot(&key.text, key.at, problems)) else { continue };
+                if sounds > NOTICE_SOUNDS_MAX.into() {
+                    let most = NOTICE_SOUNDS_MAX.0 / 1000;
+                    let en = format!("no notice sounds for more than {most} s");
+                    problems.error(value.at, "too_long", en, format!("お知らせは {most} 秒までです。"));
+                }
+                notices.insert(SlotId::from(key.text.as_str()), sounds);
+            }
+            return notices;
+        }
+        for item in node.items().iter().take(ENTRIES_MAX) {
+            if let Some(slot) = item.name::<SlotId>(problems)
+                && self.is_slot(slot.value.as_str(), slot.at, problems)
+            {
+                notices.insert(slot.value, NOTICE);
+            }
+        }
+        notices
+    }
+
+    /// Whether a step of this flow speaks a notice of that name.
+    fn is_slot(&self, name: &str, at: Spot, problems: &mut Problems) -> bool {
+        let slots: BTreeSet<&str> = self.flow.steps.values().filter_map(|named| Some(named.step.sketch().notice?.value.as_str())).collect();
+        if !slots.contains(name) {
+            unknown(problems, at, "unknown_notice", noun::NOTICE, name, slots.iter().copied());
+        }
+        slots.contains(name)
+    }
+
+    /// `{ centre: closed }`.
+    fn overrides(&self, node: &Node, problems: &mut Problems) -> BTreeMap<ScheduleId, Hours> {
+        let mut overrides = BTreeMap::new();
+        for (key, value) in node.map(problems).unwrap_or_default().iter().take(ENTRIES_MAX) {
+            let words = [("open", Hours::Open), ("holiday", Hours::Holiday), ("closed", Hours::Closed)];
+            let known: BTreeSet<&str> = self.draft.calendar().schedules().map(ScheduleId::as_str).collect();
+            if !known.contains(key.text.as_str()) {
+                unknown(problems, key.at, "unknown_schedule", noun::SCHEDULE, &key.text, known.into_iter());
+            } else if let Some(hours) = value.one_of(&words, problems) {
+                overrides.insert(ScheduleId::from(key.text.as_str()), hours);
+            }
+        }
+        overrides
     }
 
     /// `{ vaccine: found }`, `{ vaccine: { answer: found, ward: takatsu, after: 2s } }`, `{ vaccine: failed }`.
@@ -636,7 +707,14 @@ impl Reader<'_> {
 
     fn prompts(&self, node: Option<&Node>, problems: &mut Problems) -> Vec<PromptId> {
         let mut named = Vec::new();
-        for prompt in node.map(Node::items).unwrap_or_default().iter().filter_map(|n| n.name::<PromptId>(problems)).collect::<Vec<_>>() {
+        for item in node.map(Node::items).unwrap_or_default() {
+            if let Some(slot) = item.word().and_then(|word| word.strip_prefix("notice:")) {
+                if self.is_slot(slot, item.at, problems) {
+                    named.push(Standing::sentence(&SlotId::from(slot), &self.flow.default_lang.value).prompt);
+                }
+                continue;
+            }
+            let Some(prompt) = item.name::<PromptId>(problems) else { continue };
             if !self.draft.prompts.contains_key(&prompt.value) {
                 let known = self.draft.prompts.keys().map(PromptId::as_str);
                 unknown(problems, prompt.at, "unknown_prompt", noun::PROMPT, prompt.value.as_str(), known);

@@ -5,17 +5,21 @@
 use crate::calendar::Calendar;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{Span, Timestamp};
-use model::UnixMillis;
+use model::{OVERRIDE_LASTS_MAX, UnixMillis};
 use std::fmt;
 
-/// Minutes of the longest duration that can be written: a year. Whoever sets something has a tighter bound.
-const MINUTES_MAX: i64 = 366 * 24 * 60;
+/// Minutes of the longest duration that can be written.
+const MINUTES_MAX: i64 = (OVERRIDE_LASTS_MAX.0 / 60_000) as i64;
 
 /// Why a text is no end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoEnd {
     /// It is written otherwise than ends are.
     Unreadable,
+    /// It names a day, and no time of it.
+    DayOnly,
+    /// It lasts longer than anything may that is set by hand.
+    TooLong,
     /// That moment is over.
     Past,
     /// The clocks are changed in that hour, and skip this time.
@@ -25,7 +29,9 @@ pub enum NoEnd {
 impl fmt::Display for NoEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            NoEnd::Unreadable => "is no time: write 17:00, \"2026-11-27 09:00\", 90m or 2h",
+            NoEnd::Unreadable => "is no time: write 17:00, \"2026-11-27 09:00\", 90m, 2h or 3d",
+            NoEnd::DayOnly => "names a day without a time: write \"2026-11-27 09:00\", or \"2026-11-27 24:00\" for the whole day",
+            NoEnd::TooLong => "is too long: nothing is set by hand for more than 31 days, what lasts longer belongs into the city's files",
             NoEnd::Past => "is over already: write a moment that is still to come",
             NoEnd::Skipped => "does not exist on that day, the clocks are changed: write another time",
         })
@@ -37,6 +43,8 @@ impl fmt::Display for NoEnd {
 /// # Errors
 /// When it names none, or none that is still to come.
 pub fn until(text: &str, calendar: &Calendar, wall: UnixMillis) -> Result<UnixMillis, NoEnd> {
+    // As an input method writes them that was left on: １７：００.
+    let text: String = text.chars().map(narrow).collect();
     let text = text.trim();
     if let Some(lasts) = lasts(text) {
         return Ok(UnixMillis(wall.0.saturating_add(lasts?.saturating_mul(60_000))));
@@ -47,6 +55,7 @@ pub fn until(text: &str, calendar: &Calendar, wall: UnixMillis) -> Result<UnixMi
             let today = now.date().to_datetime(time);
             if today > now { today } else { today.checked_add(Span::new().days(1)).map_err(|_| NoEnd::Unreadable)? }
         }
+        None if text.len() == 10 && text.parse::<Date>().is_ok() => return Err(NoEnd::DayOnly),
         None => moment(text).ok_or(NoEnd::Unreadable)?,
     };
     let zoned = calendar.zone.to_ambiguous_timestamp(at);
@@ -59,6 +68,15 @@ pub fn until(text: &str, calendar: &Calendar, wall: UnixMillis) -> Result<UnixMi
     };
     let at = UnixMillis(at.as_millisecond());
     if at <= wall { Err(NoEnd::Past) } else { Ok(at) }
+}
+
+/// A full-width sign as its narrow one (Unicode, Halfwidth and Fullwidth Forms).
+fn narrow(c: char) -> char {
+    match c {
+        '\u{3000}' => ' ',
+        '！'..='～' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
+        c => c,
+    }
 }
 
 /// `90m`, `2h`, `3d`: in minutes. `None` if it is no duration at all.
@@ -75,7 +93,7 @@ fn lasts(text: &str) -> Option<Result<i64, NoEnd>> {
         return Some(Err(NoEnd::Unreadable));
     }
     let lasts = figures.parse::<i64>().ok().and_then(|count| count.checked_mul(unit)).filter(|lasts| *lasts <= MINUTES_MAX);
-    Some(lasts.ok_or(NoEnd::Unreadable).and_then(|lasts| if lasts == 0 { Err(NoEnd::Past) } else { Ok(lasts) }))
+    Some(lasts.ok_or(NoEnd::TooLong).and_then(|lasts| if lasts == 0 { Err(NoEnd::Past) } else { Ok(lasts) }))
 }
 
 /// `9:05`, `17:00`, and `24:00` as midnight.
@@ -139,24 +157,27 @@ mod tests {
 
     #[test]
     fn what_names_no_moment_is_refused() {
-        let none = [
-            "",
-            "soon",
-            "25:00",
-            "17",
-            "17:0",
-            "17:60",
-            "-1h",
-            "1.5h",
-            "h",
-            "999999999999999999999h",
-            "99999d",
-            "2026-11-31 09:00",
-            "2026-11-27",
-        ];
+        let none = ["", "soon", "25:00", "17", "17:0", "17:60", "-1h", "1.5h", "h", "2026-11-31 09:00", "2026-11-31", "11-27"];
         for text in none {
             assert_eq!(end(text, "2026-11-26T18:00"), Err(NoEnd::Unreadable), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_is_too_long_and_a_day_without_a_time_are_told_as_such() {
+        for long in ["999999999999999999999h", "99999d", "32d", "745h"] {
+            assert_eq!(end(long, "2026-11-26T18:00"), Err(NoEnd::TooLong), "{long}");
+        }
+        assert_eq!(end("31d", "2026-11-26T18:00"), Ok(tokyo("2026-12-27T18:00")));
+        assert_eq!(end("2026-11-27", "2026-11-26T18:00"), Err(NoEnd::DayOnly));
+        assert_eq!(OVERRIDE_LASTS_MAX.0, 31 * 86_400_000, "the sentence says 31 days");
+    }
+
+    #[test]
+    fn full_width_figures_are_figures() {
+        assert_eq!(end("１７：００", "2026-11-26T16:00"), Ok(tokyo("2026-11-26T17:00")));
+        assert_eq!(end("２０２６－１１－２７　０９：００", "2026-11-26T16:00"), Ok(tokyo("2026-11-27T09:00")));
+        assert_eq!(end("２ｈ", "2026-12-31T23:00"), Ok(tokyo("2027-01-01T01:00")));
     }
 
     #[test]

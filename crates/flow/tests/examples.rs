@@ -4,7 +4,8 @@ mod common;
 
 use common::{files, root};
 use flow::{Source, Tongue, examples, read, render};
-use model::{AgentId, CallEnd, LineId, StepId, UnixMillis};
+use model::{AgentId, CallEnd, Hours, LineId, ScheduleId, SlotId, StepId, UnixMillis};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const WELL: &str = r#"
@@ -13,9 +14,11 @@ tests:
     at: "2021-04-29 10:00"
     agents: { yuki: { nurse: 4, en: 1, busy: 90s }, ken: { answers: never } }
     lines: { ward/nakahara: { busy: 2, answers: 5s, accepts: false } }
+    notices: [city]
+    override: { centre: closed }
     caller: { from: "0440000001", presses: ["1", star, { after: 95s, key: "3" }], waits: 1m }
     others: [ { dials: 20s, presses: ["1"] } ]
-    expect: { heard: [welcome, main_menu], not_reached: [night], queue: nurse, priority: urgent, connected_to: yuki, within: 5s, ended: served }
+    expect: { heard: [welcome, notice:city, main_menu], not_reached: [night], queue: nurse, priority: urgent, connected_to: yuki, within: 5s, ended: served }
   - name: a silent caller
     caller: { presses: [] }
     expect: { queue: general }
@@ -23,6 +26,11 @@ tests:
 
 fn city(tests: &str) -> Vec<Source> {
     let mut sources = files(&root().join("tests/flows/base"), &["flows", "config"]);
+    for flow in sources.iter_mut().filter(|source| source.path == "flows/city.yaml") {
+        let hours = "  hours: { schedule: centre";
+        assert!(flow.text.contains(hours));
+        flow.text = flow.text.replacen(hours, &format!("  today: {{ notice: {{ slot: city }}, next: hours }}\n{hours}"), 1);
+    }
     sources.push(Source { path: "flows/city.tests.yaml".to_owned(), text: tests.to_owned() });
     sources
 }
@@ -42,11 +50,14 @@ fn an_example_is_read_as_it_is_meant() {
     assert_eq!((ward.agents[1].answers, ward.agents[1].skills.is_none()), (None, true));
     let hotline = ward.lines[&LineId::from("ward/nakahara")];
     assert_eq!((hotline.busy, hotline.answers, hotline.accepts), (2, Some(Duration::from_secs(5)), false));
+    assert_eq!(ward.notices, BTreeMap::from([(SlotId::from("city"), Duration::from_secs(5))]));
+    assert_eq!(ward.overrides, BTreeMap::from([(ScheduleId::from("centre"), Hours::Closed)]));
+    assert_eq!(ward.expect.heard[1].as_str(), "notice:city");
     let keys: Vec<_> = ward.caller.presses.iter().map(|press| (press.digit.as_char(), press.after)).collect();
     assert_eq!(keys, [('1', None), ('*', None), ('3', Some(Duration::from_secs(95)))]);
     assert_eq!((ward.caller.waits, ward.others[0].dials), (Duration::from_secs(60), Duration::from_secs(20)));
     assert_eq!((ward.expect.priority, ward.expect.ended), (Some(2), Some(CallEnd::Served)));
-    assert_eq!((&ward.expect.not_reached[..], ward.expect.heard.len()), (&[StepId::from("night")][..], 2));
+    assert_eq!((&ward.expect.not_reached[..], ward.expect.heard.len()), (&[StepId::from("night")][..], 3));
     assert_eq!(silent.agents.iter().map(|one| one.agent.clone()).collect::<Vec<_>>(), [AgentId::from("ken"), AgentId::from("yuki")]);
     assert_eq!(silent.caller.waits, Duration::from_secs(600));
 }

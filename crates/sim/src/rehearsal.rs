@@ -6,10 +6,11 @@
 use crate::world::{House, Play};
 use crate::{Clerk, Neighbour, PersonId, Resident, Voice, World, town};
 use calls::{City, Control};
-use flow::{Book, Caller, Example, Hotline, Present, Press, Spoken};
+use flow::{Book, Caller, Example, Hotline, Present, Press, Spoken, Standing};
+use media::Clip;
 use model::{
     AgentId, CallId, CallRecord, CallbackTry, Digit, Event, FlowName, Instant, KeyMeaning, LookupEnd, LookupId, MailboxId, Net, Number,
-    OfferEnd, OfferId, QueueEnd, QueueId, StepId, TicketId, TransferEnd, UnixMillis,
+    OfferEnd, OfferId, Override, Pcm, QueueEnd, QueueId, Setting, SlotId, StepId, TicketId, TransferEnd, UnixMillis,
 };
 use phone::{AnswerPolicy, Command, Key};
 use routing::Change;
@@ -22,6 +23,8 @@ use std::time::Duration;
 const DIALS: Duration = Duration::from_secs(2);
 /// When agents who are busy begin to be.
 const BUSY: Duration = Duration::from_secs(1);
+/// When what the duty officer has set is set.
+const BY_HAND: Duration = Duration::from_secs(1);
 /// From the end of what is said to the key.
 const THINKS: Duration = Duration::from_millis(600);
 /// How long a caller waits for a moment in which nobody speaks, so that they can press their next key.
@@ -173,6 +176,13 @@ pub fn rehearse(city: &City, flow: &FlowName, example: &Example) -> Take {
     for neighbour in hotlines {
         world.add_neighbour(neighbour);
     }
+    for (slot, sounds) in &example.notices {
+        set_notice(&mut world, flow, slot, *sounds, example.at);
+    }
+    for (schedule, hours) in &example.overrides {
+        let setting = Setting::Schedule { schedule: schedule.clone(), hours: *hours };
+        world.control(BY_HAND, Control::SetOverride(Box::new(by_hand(setting, example.at)), BTreeMap::new()));
+    }
     let mut callers: Vec<Guest> = Vec::new();
     for (n, caller) in std::iter::once(&example.caller).chain(&example.others).enumerate() {
         let shown = caller.from.clone().unwrap_or_else(|| if n == 0 { SOMEBODY.to_owned() } else { format!("04400001{n:02}") });
@@ -265,6 +275,22 @@ fn sit_down(world: &mut World, present: &Present) {
     if present.busy > Duration::ZERO && present.busy < LIMIT {
         world.control(DIALS + present.busy, Control::SetAgent(present.agent.clone(), Change::Ready));
     }
+}
+
+/// The duty officer sets a notice: silence of its length, in the language that everybody hears who has no other.
+fn set_notice(world: &mut World, flow: &FlowName, slot: &SlotId, sounds: Duration, at: UnixMillis) {
+    let samples = usize::try_from(sounds.as_millis().saturating_mul(u128::from(media::RATE / 1000))).unwrap_or(0);
+    let lang = world.city().book.flows.get(flow).and_then(|flow| flow.languages().next().cloned());
+    let (Some(lang), Ok(clip)) = (lang, Clip::encode(&Pcm::silence(media::RATE, samples)).map(Arc::new)) else { return };
+    world.name_sound(Standing::sentence(slot, &lang), &clip);
+    let setting = Setting::Notice { slot: slot.clone(), texts: vec![(lang.clone(), slot.to_string())] };
+    world.control(BY_HAND, Control::SetOverride(Box::new(by_hand(setting, at)), BTreeMap::from([(lang, clip)])));
+}
+
+/// Set by hand, for longer than any example lasts.
+fn by_hand(setting: Setting, at: UnixMillis) -> Override {
+    let until = UnixMillis(at.0.saturating_add(i64::try_from(LIMIT.as_millis()).unwrap_or(0)));
+    Override { setting, by: "test".to_owned(), why: String::new(), since: at, until }
 }
 
 fn callback_is_open(world: &World) -> bool {

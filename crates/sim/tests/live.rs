@@ -146,6 +146,31 @@ fn a_notice_set_during_a_call_is_heard_by_the_next_caller_and_by_nobody_after_it
 }
 
 #[test]
+fn what_an_edit_takes_away_under_a_notice_and_a_skill_set_by_hand_harms_nobody_and_both_act_again_when_it_is_back() {
+    let mut world = World::new(city(), 1);
+    world.add_clerk(secs(0), "ken", Clerk::default());
+    let skill = Setting::Skill { agent: AgentId::from("rin"), skill: Skill::from("nurse"), level: Level::new(5) };
+    world.control(secs(1), set(notice(), secs(3_000)));
+    world.control(secs(2), set(skill, secs(3_000)));
+    // Without the step that speaks it, and without rin.
+    let mut other = (*Town::default().build()).clone();
+    let mut book = (*other.book).clone();
+    book.agents.remove(&AgentId::from("rin"));
+    other.book = Arc::new(book);
+    world.control(secs(10), Control::Publish(Arc::new(other)));
+    let without = world.add_resident(secs(20), presses("WWWWW2"));
+    world.control(secs(200), Control::Publish(city()));
+    let with = world.add_resident(secs(210), presses("WWWWW2"));
+    rest(&mut world);
+    assert_eq!(refusals(&world), [""; 0]);
+    let spoken = spoken(&world);
+    assert!(matches!(spoken[..], [at] if at > secs(210)), "{spoken:?}");
+    for caller in [without, with] {
+        assert!(world.told(caller).any(|(_, event)| matches!(event, phone::Event::Ended { status: None, .. })), "{caller:?}");
+    }
+}
+
+#[test]
 fn whoever_hears_a_notice_when_it_is_ended_by_hand_hears_it_out() {
     let mut world = World::new(city(), 1);
     world.add_clerk(secs(0), "ken", Clerk::default());

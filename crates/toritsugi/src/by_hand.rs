@@ -2,17 +2,19 @@
 
 use crate::StateArgs;
 use crate::client;
-use crate::words::{Stop, say};
+use crate::explain::Tongue;
+use crate::words::{Both, Stop, say};
 use clap::{Args, Subcommand};
 use model::{AgentId, Hours, Lang, OverrideId, ScheduleId, Skill, SlotId};
 use serde::Deserialize;
 use web::Order;
 
-const NO_END: &str = "everything that is set by hand has an end: add --until 17:00, --until \"2026-11-27 09:00\" or --until 2h";
+/// The language of a notice that names none.
+const JAPANESE: &str = "ja";
 
 #[derive(Args)]
 pub(crate) struct ByHand {
-    /// Its end, in the city's time: 17:00 (the next one), "2026-11-27 09:00", 90m, 2h or 3d
+    /// Its end, in the city's time: 17:00 (the next one; the answer says which day that is), "2026-11-27 09:00", 90m, 2h or 3d
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
     /// Who orders it [default: the user who runs this]
@@ -21,20 +23,30 @@ pub(crate) struct ByHand {
     /// Why, for whoever reads `toritsugi status`
     #[arg(long, value_name = "TEXT", default_value = "")]
     why: String,
+    /// Language of the answer: en or ja [default: as the terminal]
+    #[arg(long)]
+    lang: Option<String>,
     #[command(flatten)]
     state: StateArgs,
 }
 
 impl ByHand {
+    fn tongue(&self) -> Tongue {
+        Tongue::of(self.lang.as_deref())
+    }
     fn by(&self) -> String {
         self.by.clone().unwrap_or_else(client::whoami)
     }
     fn until(&self) -> Result<String, Stop> {
-        self.until.clone().ok_or_else(|| Stop::new(NO_END))
+        let none = Both::new(
+            "everything that is set by hand has an end: add --until 17:00, --until \"2026-11-27 09:00\" or --until 2h",
+            "臨時の指定には終わりの時刻が必要です。--until 17:00、--until \"2026-11-27 09:00\"、--until 2h（2 時間）のように付けてください。",
+        );
+        self.until.clone().ok_or_else(|| Stop::new(none.of(self.tongue())))
     }
     fn order(&self, order: &Order) -> Result<(), Stop> {
-        let answer = client::ask(&self.state.state, "orders", Some(order))?;
-        say(said(&answer)?)
+        let answer = client::ask(&self.state.state, "orders", Some(order), self.tongue())?;
+        say(said(&answer, self.tongue())?)
     }
     fn end(&self, what: &str) -> Result<(), Stop> {
         self.order(&Order::End { what: OverrideId::from(what), by: self.by() })
@@ -42,12 +54,12 @@ impl ByHand {
 }
 
 /// The sentence in an answer.
-pub(crate) fn said(answer: &str) -> Result<String, Stop> {
+pub(crate) fn said(answer: &str, tongue: Tongue) -> Result<String, Stop> {
     #[derive(Deserialize)]
     struct Said {
         said: String,
     }
-    serde_json::from_str::<Said>(answer).map(|answer| answer.said).map_err(client::another)
+    serde_json::from_str::<Said>(answer).map(|answer| answer.said).map_err(|fault| client::another(fault, tongue))
 }
 
 #[derive(Subcommand)]
@@ -67,12 +79,10 @@ pub(crate) enum NoticeCommand {
 pub(crate) struct NoticeArgs {
     /// Which, as a step `notice` of a flow names it: city
     slot: String,
-    /// What is said; once for each --lang, in the same order
-    #[arg(long, value_name = "TEXT", required = true)]
+    /// What is said, once for each language: "ja=本日は休診です。" "en=We are closed today."; without a language it is Japanese. The first one
+    /// is heard by whoever has none
+    #[arg(long, value_name = "[LANG=]TEXT", required = true, num_args = 1..)]
     text: Vec<String>,
-    /// The language of the text. The first one is heard by whoever speaks none of them [default: ja]
-    #[arg(long, value_name = "LANG")]
-    lang: Vec<String>,
     #[command(flatten)]
     by_hand: ByHand,
 }
@@ -83,18 +93,31 @@ pub(crate) fn notice(command: &NoticeCommand) -> Result<(), Stop> {
         NoticeCommand::Set(args) => args,
         NoticeCommand::Clear { slot, by_hand } => return by_hand.end(&format!("notice {slot}")),
     };
-    let mut langs: Vec<&str> = args.lang.iter().map(String::as_str).collect();
-    if langs.is_empty() {
-        langs.push("ja");
-    }
-    if langs.len() != args.text.len() {
-        let sentence =
-            format!("{} texts and {} languages: give one --lang for each --text, in the same order", args.text.len(), langs.len());
-        return Err(Stop::new(sentence));
-    }
-    let texts = langs.into_iter().map(Lang::from).zip(args.text.iter().cloned()).collect();
+    let texts = args.text.iter().map(|text| in_language(text).map_err(|why| Stop::new(why.of(args.by_hand.tongue()))));
+    let texts = texts.collect::<Result<Vec<_>, Stop>>()?;
     let (until, by, why) = (args.by_hand.until()?, args.by_hand.by(), args.by_hand.why.clone());
     args.by_hand.order(&Order::Notice { slot: SlotId::from(args.slot.as_str()), texts, until, by, why })
+}
+
+/// `en=We are closed today.`: the language, and what is said in it.
+fn in_language(text: &str) -> Result<(Lang, String), Both> {
+    let is_tag = |tag: &str| {
+        let mut parts = tag.split('-');
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        parts.next().is_some_and(|lang| (2..=3).contains(&lang.len()) && plain(lang)) && parts.all(plain)
+    };
+    if let Some((tag, text)) = text.split_once('=').filter(|(tag, _)| is_tag(tag)) {
+        return Ok((Lang::from(tag), text.to_owned()));
+    }
+    // Kana and Han: read by the Japanese voice, another language would be no words at all.
+    let japanese = |c: char| matches!(c, '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{f900}'..='\u{faff}');
+    if text.chars().any(japanese) {
+        return Ok((Lang::from(JAPANESE), text.to_owned()));
+    }
+    Err(Both::new(
+        "a text without a Japanese sign needs its language: --text \"en=We are closed today.\"",
+        "日本語の文字がない文には、言語を付けてください。例：--text \"en=We are closed today.\"",
+    ))
 }
 
 #[derive(Args)]
@@ -133,7 +156,13 @@ pub(crate) struct SkillArgs {
 
 /// `toritsugi agent skill ..`.
 pub(crate) fn skill(args: &SkillArgs) -> Result<(), Stop> {
-    let wrong = || Stop::new(format!("\"{}\" is no skill and level: write nurse=4, nurse=0 or nurse=clear", args.skill));
+    let wrong = || {
+        let said = Both::new(
+            format_args!("\"{}\" is no skill and level: write nurse=4, nurse=0 or nurse=clear", args.skill),
+            format_args!("「{}」は技能とレベルとして読めません。nurse=4、nurse=0、nurse=clear のように書いてください。", args.skill),
+        );
+        Stop::new(said.of(args.by_hand.tongue()))
+    };
     let (skill, level) = args.skill.split_once('=').ok_or_else(wrong)?;
     if level == "clear" {
         return args.by_hand.end(&format!("skill {} {skill}", args.agent));
@@ -142,4 +171,20 @@ pub(crate) fn skill(args: &SkillArgs) -> Result<(), Stop> {
     let (until, by, why) = (args.by_hand.until()?, args.by_hand.by(), args.by_hand.why.clone());
     let (agent, skill) = (AgentId::from(args.agent.as_str()), Skill::from(skill));
     args.by_hand.order(&Order::Skill { agent, skill, level, until, by, why })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_names_its_language_or_is_japanese_and_is_never_read_by_the_wrong_voice() {
+        let read = |text: &str| in_language(text).map(|(lang, text)| (lang.to_string(), text));
+        let said = |lang: &str, text: &str| Ok((lang.to_owned(), text.to_owned()));
+        assert_eq!(read("en=We are closed: 1+1=2"), said("en", "We are closed: 1+1=2"));
+        assert_eq!(read("ja-easy=きょうは やすみです。"), said("ja-easy", "きょうは やすみです。"));
+        assert_eq!(read("本日は休診です。"), said("ja", "本日は休診です。"));
+        assert_eq!(read("受付=本日は休診です。"), said("ja", "受付=本日は休診です。"), "what stands before it is no language");
+        assert!(read("We are closed today.").is_err());
+    }
 }

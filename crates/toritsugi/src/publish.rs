@@ -3,9 +3,9 @@
 use crate::accounts;
 use crate::examples;
 use crate::files::Files;
-use crate::words::Stop;
+use crate::words::{Both, Stop};
 use calls::City;
-use flow::{Checked, Draft, Form, Known, Sentence, Severity, Source, Spoken, Tongue};
+use flow::{Draft, Form, Known, Sentence, Severity, Source, Spoken, Tongue};
 use media::Clip;
 use model::{Lang, Millis, Pcm, Settings, UnixMillis};
 use speech::{CommandProvider, Request, Speech};
@@ -55,23 +55,31 @@ impl std::fmt::Display for Took {
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
     /// All of it, as people read it.
-    pub(crate) said: String,
+    pub(crate) said: Both,
     /// The first mistake on one line: `flows/city.yaml:14:12: there is no step "mian"`.
-    pub(crate) first: String,
+    pub(crate) first: Both,
     /// How many there are.
     pub(crate) problems: u64,
 }
 
+impl Refused {
+    /// One reason, told on any number of lines; the first two of them are its short form.
+    pub(crate) fn because(said: Both) -> Refused {
+        let short = |said: &str| said.lines().map(str::trim).filter(|line| !line.is_empty()).take(2).collect::<Vec<_>>().join(" ");
+        Refused { first: Both::new(short(&said.en), short(&said.ja)), said, problems: 1 }
+    }
+}
+
 impl From<Stop> for Refused {
     fn from(Stop(said): Stop) -> Refused {
-        let first = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(2).collect::<Vec<_>>().join(" ");
-        Refused { said, first, problems: 1 }
+        let ja = format!("市のファイルを読み込めません（{said}）。");
+        Refused::because(Both::new(said, ja))
     }
 }
 
 impl From<Refused> for Stop {
     fn from(refused: Refused) -> Stop {
-        Stop(refused.said)
+        Stop(refused.said.en)
     }
 }
 
@@ -140,18 +148,22 @@ pub(crate) fn publish(
         progress(done, total);
     });
     let checked = flow::check(&draft, &known);
-    let rendered = files.render(&checked.problems, sources, Tongue::En, false);
-    let Checked { book, problems } = checked;
-    let Some(book) = book else {
+    let rendered = |tongue| files.render(&checked.problems, sources, tongue, false);
+    let (warnings, problems) = (rendered(Tongue::En), &checked.problems);
+    let Some(book) = checked.book else {
         let errors = || problems.iter().filter(|problem| problem.severity == Severity::Error);
-        let first = errors().next().map_or_else(String::new, |problem| {
-            format!("{}:{}:{}: {}", files.real(&problem.path), problem.line, problem.column, problem.en)
+        let first = errors().next().map_or_else(Both::default, |problem| {
+            let place = format!("{}:{}:{}", files.real(&problem.path), problem.line, problem.column);
+            Both::new(format_args!("{place}: {}", problem.en), format_args!("{place}: {}", problem.ja))
         });
-        let said = format!("the city's files have mistakes, nothing goes live:\n{rendered}");
+        let said = Both::new(
+            format_args!("the city's files have mistakes, nothing goes live:\n{warnings}"),
+            format_args!("市のファイルに誤りがあるため、公開されません。\n{}", rendered(Tongue::Ja)),
+        );
         return Err(Refused { said, first, problems: errors().count() as u64 });
     };
     let tests = Instant::now();
-    let failing = examples::must_pass(files, &draft, sources, &book, &known.lengths).err().map(Refused::from);
+    let failing = examples::must_pass(files, &draft, sources, &book, &known.lengths).err();
     took.tests = tests.elapsed();
     for (spoken, pcm) in sounds {
         // A sound that cannot be encoded was named by the check already, as unspeakable.
@@ -160,7 +172,7 @@ pub(crate) fn publish(
         }
     }
     let users = accounts::read(state)?;
-    let warnings = if problems.is_empty() { String::new() } else { rendered };
+    let warnings = if problems.is_empty() { String::new() } else { warnings };
     took.city = began.elapsed().saturating_sub(took.tests).saturating_sub(took.voice);
     Ok(Published { city: Arc::new(City { book: Arc::new(book), clips, users }), warnings, failing, took })
 }

@@ -4,10 +4,9 @@ use crate::files::Files;
 use crate::office::DutyOffice;
 use crate::publish::{self, Before, Published, Refused, Wait};
 use crate::publisher::{self, Front, Job, Publisher};
-use crate::status::{Stand, minute};
+use crate::status::{Stand, minute, no_effect};
 use crate::versions::{self, Versions};
 use crate::words::{Stop, say};
-use crate::zone::Zone;
 use crate::{ServeArgs, accounts, client, desk, hub};
 use calls::{City, Control, Reply};
 use flow::Source;
@@ -55,7 +54,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     print!("{}", published.warnings);
     if let Some(Refused { said: failing, .. }) = &published.failing {
         // Nobody else would answer: a city that starts is heard, and whoever starts it is told. A change is refused instead.
-        say(format!("{failing}\nThe city answers all the same. Until these calls go as they should, no changed file goes live."))?;
+        say(format!("{}\nThe city answers all the same. Until these calls go as they should, no changed file goes live.", failing.en))?;
     }
     banner(&shop, &published.city, &settings, began.elapsed(), !args.no_watch)?;
 
@@ -299,7 +298,7 @@ async fn watch(running: &hub::Running, board: &Board) -> u64 {
     }
     let stand = board.front.stand();
     running.metrics.files(telemetry::Files { refused: stand.refused.is_some(), rolled_back: stand.rolled_back });
-    let health = Health::of(&snapshot, running.journal_sound.load(Ordering::Relaxed), &stand, &board.front.zone());
+    let health = Health::of(&snapshot, running.journal_sound.load(Ordering::Relaxed), &stand, &board.front);
     if let Ok(mut seat) = board.health.write() {
         *seat = health;
     }
@@ -320,13 +319,15 @@ struct Health {
 }
 
 impl Health {
-    fn of(snapshot: &Snapshot, journal_sound: bool, stand: &Stand, zone: &Zone) -> Health {
+    fn of(snapshot: &Snapshot, journal_sound: bool, stand: &Stand, front: &Front) -> Health {
         let on = snapshot.agents.iter().filter(|a| a.state != AgentState::SignedOut).count();
         let mut text = format!("calls in progress: {}\nagents logged in: {on}\n", snapshot.census.calls);
         // A refused file is nobody's outage: callers are served by the city in force.
         text.push_str(&stand.lines());
+        let (zone, city) = (front.zone(), front.city());
         for set in &snapshot.overrides {
-            let _ = writeln!(text, "by hand: {}, until {}", set.setting, minute(zone, set.until));
+            let effect = no_effect(&city, &set.setting).map_or_else(String::new, |why| format!("; WITHOUT EFFECT: {}", why.en));
+            let _ = writeln!(text, "by hand: {}, until {}{effect}", set.setting, minute(&zone, set.until));
         }
         text.push_str(if journal_sound { "journal: written\n" } else { "journal: CANNOT BE WRITTEN, see the log\n" });
         Health { ok: journal_sound, text }

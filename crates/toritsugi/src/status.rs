@@ -3,10 +3,12 @@
 use crate::StateArgs;
 use crate::client;
 use crate::explain::Tongue;
+use crate::office::words::{hours_ja, not_allowed};
 use crate::publish::Refused;
 use crate::versions::Entry;
-use crate::words::{Stop, say};
+use crate::words::{Both, Stop, say};
 use crate::zone::Zone;
+use calls::City;
 use clap::Args;
 use model::{Override, Setting, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,19 @@ pub(crate) struct Stand {
     pub(crate) refused: Option<Refusal>,
     /// Not what the files say is in force, but what somebody put in force again.
     pub(crate) rolled_back: bool,
+    /// Example calls of the city in force itself fail: the first of them.
+    #[serde(default)]
+    pub(crate) failing: Option<Both>,
+    /// The files never rest.
+    #[serde(default)]
+    pub(crate) changing: Option<Changing>,
+}
+
+/// Files that have been changing without a rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Changing {
+    pub(crate) since: UnixMillis,
+    pub(crate) since_local: String,
 }
 
 /// The version in force.
@@ -47,6 +62,9 @@ pub(crate) struct InForce {
     pub(crate) why: String,
     /// The earlier version that this one is again.
     pub(crate) again: Option<u64>,
+    /// Nobody ordered that: at its start the engine refused the files.
+    #[serde(default)]
+    pub(crate) instead: bool,
 }
 
 impl InForce {
@@ -59,6 +77,7 @@ impl InForce {
             by: entry.by.clone(),
             why: entry.why.clone(),
             again: entry.again,
+            instead: entry.instead,
         }
     }
 }
@@ -72,9 +91,9 @@ pub(crate) struct Refusal {
     pub(crate) by: String,
     pub(crate) problems: u64,
     /// The first of them, with its file, line and column.
-    pub(crate) first: String,
+    pub(crate) first: Both,
     /// All of them.
-    pub(crate) said: String,
+    pub(crate) said: Both,
 }
 
 impl Refusal {
@@ -101,22 +120,31 @@ pub(crate) struct Set {
     pub(crate) until_local: String,
     /// What ends it before its time.
     pub(crate) end_with: String,
+    /// Why it does nothing: what it acts on is not in the city in force.
+    #[serde(default)]
+    pub(crate) no_effect: Option<Both>,
 }
 
 impl Set {
-    pub(crate) fn new(set: &Override, zone: &Zone) -> Set {
+    pub(crate) fn new(set: &Override, zone: &Zone, city: &City) -> Set {
         let end_with = match &set.setting {
             Setting::Notice { slot, .. } => format!("toritsugi notice clear {slot}"),
             Setting::Schedule { schedule, .. } => format!("toritsugi override {schedule} clear"),
             Setting::Skill { agent, skill, .. } => format!("toritsugi agent skill {agent} {skill}=clear"),
         };
-        Set { set: set.clone(), since_local: minute(zone, set.since), until_local: minute(zone, set.until), end_with }
+        let (since_local, until_local) = (minute(zone, set.since), minute(zone, set.until));
+        Set { set: set.clone(), since_local, until_local, end_with, no_effect: no_effect(city, &set.setting) }
     }
 }
 
 /// A moment for people, in the city's time: `2026-11-26 17:00`.
 pub(crate) fn minute(zone: &Zone, at: UnixMillis) -> String {
     format!("{} {}", zone.date(at), zone.time(at).get(..5).unwrap_or_default())
+}
+
+/// Why something that is set by hand does nothing in a city; `None`: it acts.
+pub(crate) fn no_effect(city: &City, setting: &Setting) -> Option<Both> {
+    calls::acts_on(city, setting).err().map(|why| not_allowed(&why))
 }
 
 impl Stand {
@@ -127,6 +155,9 @@ impl Stand {
             let _ = write!(page, "city in force: {version} (version {number}, by {by}, {at_local}");
             let _ = writeln!(page, "{})", again.map_or_else(String::new, |again| format!("; version {again} again")));
         }
+        if let Some(failing) = &self.failing {
+            let _ = writeln!(page, "tests of the city in force: FAILING. First: {}", failing.en);
+        }
         if self.rolled_back {
             page.push_str("files: NOT IN FORCE. A version of before was put in force again; the files count when they are changed\n");
         }
@@ -134,10 +165,13 @@ impl Stand {
             let _ = writeln!(
                 page,
                 "files: REFUSED since {}, mistakes: {}; the city above stays in force. First: {}",
-                refused.at_local, refused.problems, refused.first
+                refused.at_local, refused.problems, refused.first.en
             );
         } else if !self.rolled_back {
             page.push_str("files: in force\n");
+        }
+        if let Some(Changing { since_local, .. }) = &self.changing {
+            let _ = writeln!(page, "files: CHANGING without a rest since {since_local}; they are judged as they lie every ten seconds");
         }
         page
     }
@@ -145,12 +179,13 @@ impl Stand {
 
 /// `toritsugi status`.
 pub(crate) fn run(args: &StatusArgs) -> Result<(), Stop> {
-    let answer = client::ask(&args.state.state, "status", None)?;
+    let tongue = Tongue::of(args.lang.as_deref());
+    let answer = client::ask(&args.state.state, "status", None, tongue)?;
     if args.json {
         return say(answer.trim_end());
     }
-    let status: Status = serde_json::from_str(&answer).map_err(client::another)?;
-    let page = match Tongue::of(args.lang.as_deref()) {
+    let status: Status = serde_json::from_str(&answer).map_err(|fault| client::another(fault, tongue))?;
+    let page = match tongue {
         Tongue::English => english(&status),
         Tongue::Japanese => japanese(&status),
     };
@@ -160,27 +195,41 @@ pub(crate) fn run(args: &StatusArgs) -> Result<(), Stop> {
 fn english(status: &Status) -> String {
     let mut page = String::new();
     match &status.stand.in_force {
-        Some(InForce { number, version, at_local, by, why, again, .. }) => {
+        Some(InForce { number, version, at_local, by, why, again, instead, .. }) => {
             let _ = writeln!(page, "In force   version {number} ({version}), since {at_local}, by {by}{}", because(why, ": "));
             if let Some(again) = again {
-                let _ = writeln!(page, "           it is version {again} again");
+                let how = if *instead { ": at its start the engine refused the files, and this one passed last" } else { "" };
+                let _ = writeln!(page, "           it is version {again} again{how}");
             }
         }
         None => page.push_str("In force   a city that is not kept: the disk did not take it, see the log\n"),
     }
+    if let Some(failing) = &status.stand.failing {
+        let _ = writeln!(page, "TESTS      of the city in force fail; {}", failing.en);
+    }
     if status.stand.rolled_back {
-        page.push_str("FILES      ARE NOT WHAT IS IN FORCE. They count again as soon as one of them is changed; toritsugi history shows the versions\n");
+        page.push_str(
+            "FILES      ARE NOT WHAT IS IN FORCE, because of a rollback. It holds over restarts and reloads; the files count again as soon as one \
+             of them is changed, and passes\n",
+        );
     }
     if let Some(refused) = &status.stand.refused {
         let Refusal { at_local, by, problems, first, .. } = refused;
         let mistakes = if *problems == 1 { "1 mistake:".to_owned() } else { format!("{problems} mistakes, the first one:") };
-        let _ = writeln!(page, "REFUSED    the files, since {at_local}, changed by {by}; {mistakes}\n           {first}");
+        let _ = writeln!(page, "REFUSED    the files, since {at_local}, changed by {by}; {mistakes}\n           {}", first.en);
         page.push_str("           `toritsugi check` and `toritsugi test` show all of it. Nothing of this change is in force.\n");
+    }
+    if let Some(Changing { since_local, .. }) = &status.stand.changing {
+        let _ = writeln!(
+            page,
+            "CHANGING   the files, without a rest since {since_local}: does some program write into their folders? They are judged as they lie \
+             every ten seconds"
+        );
     }
     if status.overrides.is_empty() {
         page.push_str("By hand    nothing is set\n");
     }
-    for Set { set, since_local, until_local, end_with } in &status.overrides {
+    for Set { set, since_local, until_local, end_with, no_effect } in &status.overrides {
         let _ = writeln!(
             page,
             "By hand    {}, until {until_local}; by {}, since {since_local}{}",
@@ -189,6 +238,9 @@ fn english(status: &Status) -> String {
             because(&set.why, ": ")
         );
         texts(&mut page, set);
+        if let Some(no_effect) = no_effect {
+            let _ = writeln!(page, "             WITHOUT EFFECT: {}", no_effect.en);
+        }
         let _ = writeln!(page, "             ends sooner with: {end_with}");
     }
     page
@@ -197,34 +249,63 @@ fn english(status: &Status) -> String {
 fn japanese(status: &Status) -> String {
     let mut page = String::new();
     match &status.stand.in_force {
-        Some(InForce { number, version, at_local, by, why, again, .. }) => {
-            let _ = writeln!(page, "公開中     第 {number} 版（{version}）、{at_local} から、{by}{}", because(why, "："));
+        Some(InForce { number, version, at_local, by, why, again, instead, .. }) => {
+            let _ = writeln!(page, "公開中     第 {number} 版（{version}）、{at_local} から。変更した人：{by}{}", because(why, "。理由："));
             if let Some(again) = again {
-                let _ = writeln!(page, "           第 {again} 版に戻したものです");
+                let how = if *instead {
+                    "。起動のときにファイルを公開できなかったため、最後に合格した版を使っています"
+                } else {
+                    "に戻したものです"
+                };
+                let _ = writeln!(page, "           内容は第 {again} 版{how}");
             }
         }
         None => page.push_str("公開中     保存できなかった版です。ログを見てください\n"),
     }
+    if let Some(failing) = &status.stand.failing {
+        let _ = writeln!(page, "テスト     公開中の版自身のテストが不合格です。{}", failing.ja);
+    }
     if status.stand.rolled_back {
-        page.push_str("ファイル   いまのファイルは公開されていません。どれかを変更すると、ふたたび公開の対象になります（toritsugi history に版の一覧）\n");
+        page.push_str(
+            "ファイル   前の版に戻したため、いまのファイルは公開されていません。再起動や再読み込みをしても同じです。どれかを変更して合格すると、ふたたび公開されます\n",
+        );
     }
     if let Some(Refusal { at_local, by, problems, first, .. }) = &status.stand.refused {
-        let _ = writeln!(page, "却下       {at_local} から、変更した人：{by}。誤り {problems} 件、最初のひとつ：\n           {first}");
+        let mistakes = if *problems == 1 { "誤り 1 件：".to_owned() } else { format!("誤り {problems} 件、最初のひとつ：") };
+        let _ = writeln!(
+            page,
+            "不採用     いまのファイルは {at_local} から公開できません。変更した人：{by}。{mistakes}\n           {}",
+            first.ja
+        );
         page.push_str("           すべての誤りは toritsugi check と toritsugi test で見られます。この変更は何も公開されていません。\n");
+    }
+    if let Some(Changing { since_local, .. }) = &status.stand.changing {
+        let _ = writeln!(
+            page,
+            "変更中     {since_local} から、ファイルが絶えず書き換えられています。何かのプログラムが書き込んでいないか、確かめてください。10 秒ごとに、そのときの内容を調べています"
+        );
     }
     if status.overrides.is_empty() {
         page.push_str("臨時の指定 ありません\n");
     }
-    for Set { set, since_local, until_local, end_with } in &status.overrides {
+    for Set { set, since_local, until_local, end_with, no_effect } in &status.overrides {
         let what = match &set.setting {
             Setting::Notice { slot, .. } => format!("お知らせ {slot}"),
-            Setting::Schedule { schedule, hours } => format!("受付時間 {schedule} は {hours}"),
-            Setting::Skill { agent, skill, level } => format!("技能 {agent} {skill}={}", level.map_or(0, model::Level::get)),
+            Setting::Schedule { schedule, hours } => format!("受付時間 {schedule} は「{}」", hours_ja(*hours)),
+            Setting::Skill { agent, skill, level: Some(level) } => format!("{agent} さんの技能 {skill} はレベル {}", level.get()),
+            Setting::Skill { agent, skill, level: None } => format!("{agent} さんの技能 {skill} は「なし」"),
         };
-        let _ =
-            writeln!(page, "臨時の指定 {what}、{until_local} まで。指定した人：{}、{since_local} から{}", set.by, because(&set.why, "："));
+        let _ = writeln!(
+            page,
+            "臨時の指定 {what}、{until_local} まで。指定した人：{}、{since_local} から{}",
+            set.by,
+            because(&set.why, "。理由：")
+        );
         texts(&mut page, set);
-        let _ = writeln!(page, "             早く終えるには: {end_with}");
+        if let Some(no_effect) = no_effect {
+            let _ = writeln!(page, "             いまは効いていません。{}", no_effect.ja);
+        }
+        let _ = writeln!(page, "             早く終えるには：{end_with}");
     }
     page
 }

@@ -34,19 +34,26 @@ pub(crate) struct Entry {
     /// The earlier version that was put in force again.
     #[serde(default)]
     pub(crate) again: Option<u64>,
+    /// An engine put it in force at its start, instead of files that it refused.
+    #[serde(default)]
+    pub(crate) instead: bool,
+    /// It came into force although example calls of its own failed: no engine falls back on it by itself.
+    #[serde(default)]
+    pub(crate) failing: bool,
     /// The files that differ from the version before.
     pub(crate) changed: Vec<String>,
     /// Each file, by the hash of its text.
     pub(crate) files: BTreeMap<String, String>,
 }
 
-/// What is in force instead of the files.
+/// What is in force instead of the files. It outlives restarts, reloads and files that are refused, and ends with the next version of the
+/// files that goes live.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RolledBack {
     /// The entry of the rollback itself.
     pub(crate) entry: u64,
-    /// The version of the files at that moment: when they are others, they are judged as always.
-    pub(crate) files: Version,
+    /// The version of the files at that moment: when they are others, they are judged as always. `None`: they could not be read.
+    pub(crate) files: Option<Version>,
 }
 
 /// The kept versions.
@@ -85,6 +92,22 @@ impl Versions {
 
     pub(crate) fn entry(&self, number: u64) -> Option<&Entry> {
         self.list.iter().find(|entry| entry.number == number)
+    }
+
+    /// Whether exactly these texts were in force before, with their example calls as they should go.
+    pub(crate) fn passed(&self, version: &Version) -> bool {
+        self.list.iter().any(|entry| entry.version == *version && !entry.failing)
+    }
+
+    /// What an engine may fall back on: versions that passed, each once, the latest first.
+    pub(crate) fn good(&self) -> Vec<&Entry> {
+        let mut good: Vec<&Entry> = Vec::new();
+        for entry in self.list.iter().rev().filter(|entry| !entry.failing) {
+            if good.iter().all(|later| later.version != entry.version) {
+                good.push(entry);
+            }
+        }
+        good
     }
 
     /// What came before a version.
@@ -241,6 +264,8 @@ mod tests {
             by: "mori".to_owned(),
             why: "because".to_owned(),
             again: None,
+            instead: false,
+            failing: false,
             changed: Vec::new(),
             files: BTreeMap::new(),
         }

@@ -19,6 +19,11 @@ pub(crate) const LOOK_CLOSELY: Duration = Duration::from_millis(100);
 const QUIET: Duration = Duration::from_millis(300);
 /// A folder that cannot be read gets so long to come back: a checkout may replace it.
 const QUIET_UNREADABLE: Duration = Duration::from_secs(2);
+/// Files that never are quiet (a program that synchronises, a log in the wrong folder) are taken as they lie after so long: an edit among
+/// them must not wait for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Files that change for longer than this are worth a word in `toritsugi status`.
+const RESTLESS: Duration = Duration::from_secs(2);
 
 /// The outside of the files: enough to see that one was written, replaced, added or taken away.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,43 +66,58 @@ fn mark(path: &Path) -> Option<(u64, u64, u64, i128, i128)> {
 pub(crate) struct Watcher {
     /// As it was taken last.
     taken: Trace,
-    /// As it is while it changes, and since when it has been so.
-    moving: Option<(Trace, Instant)>,
+    /// As it was at the last look.
+    seen: Trace,
+    /// `None`: it is quiet.
+    moving: Option<Moving>,
+}
+
+/// Files that change.
+#[derive(Clone, Copy, Debug)]
+struct Moving {
+    /// When it began.
+    since: Instant,
+    /// When they changed last.
+    last: Instant,
+    /// Since when what has changed waits to be taken.
+    waits: Instant,
 }
 
 impl Watcher {
     /// Begins with files that were taken already.
     pub(crate) fn new(taken: Trace) -> Watcher {
-        Watcher { taken, moving: None }
+        Watcher { seen: taken.clone(), taken, moving: None }
     }
 
-    /// Takes another look. True: the files have changed and are quiet since; take them.
+    /// Takes another look. True: the files have changed, and are quiet since or never are; take them.
     pub(crate) fn look(&mut self, now: Instant, seen: Trace) -> bool {
-        if seen == self.taken {
-            // Changed and changed back, which nobody needs to hear of.
+        if seen != self.seen {
+            self.seen = seen;
+            self.moving.get_or_insert(Moving { since: now, last: now, waits: now }).last = now;
+        }
+        let Some(moving) = &mut self.moving else { return false };
+        let quiet = if matches!(self.seen, Trace::Unreadable(_)) { QUIET_UNREADABLE } else { QUIET };
+        if now.duration_since(moving.last) >= quiet {
             self.moving = None;
+        } else if now.duration_since(moving.waits) >= PATIENCE {
+            moving.waits = now;
+        } else {
             return false;
         }
-        let quiet = if matches!(seen, Trace::Unreadable(_)) { QUIET_UNREADABLE } else { QUIET };
-        match &self.moving {
-            Some((before, since)) if *before == seen => {
-                if now.duration_since(*since) < quiet {
-                    return false;
-                }
-                self.taken = seen;
-                self.moving = None;
-                true
-            }
-            _ => {
-                self.moving = Some((seen, now));
-                false
-            }
-        }
+        // Changed and changed back, which nobody needs to hear of.
+        let changed = self.seen != self.taken;
+        self.taken = self.seen.clone();
+        changed
     }
 
     /// When to look again.
     pub(crate) fn pause(&self) -> Duration {
         if self.moving.is_some() { LOOK_CLOSELY } else { LOOK }
+    }
+
+    /// For how long the files have been changing without a rest, if that is longer than an edit takes.
+    pub(crate) fn restless(&self, now: Instant) -> Option<Duration> {
+        self.moving.map(|moving| now.duration_since(moving.since)).filter(|lasts| *lasts >= RESTLESS)
     }
 }
 
@@ -107,6 +127,10 @@ mod tests {
 
     fn trace(files: &[(&str, u64)]) -> Trace {
         Trace::Files(files.iter().map(|(path, inode)| (PathBuf::from(path), (1, *inode, 10, 0, 0))).collect())
+    }
+
+    fn millis(n: u64) -> Duration {
+        Duration::from_millis(n)
     }
 
     /// What a watcher says to looks at these moments, in milliseconds.
@@ -139,5 +163,22 @@ mod tests {
         let back = trace(&[("a.yaml", 1), ("b.yaml", 2)]);
         assert_eq!(told(&[(0, away()), (1_900, away()), (1_950, back.clone()), (5_000, back)]), [0u64; 0]);
         assert_eq!(told(&[(0, away()), (1_900, away()), (2_000, away())]), [2_000]);
+    }
+
+    #[test]
+    fn a_folder_that_is_never_quiet_is_taken_after_ten_seconds_all_the_same() {
+        let looks: Vec<(u64, Trace)> = (0..=250).map(|n| (n * 100, trace(&[("a.yaml", 7), ("b.yaml", 100 + n)]))).collect();
+        assert_eq!(told(&looks), [10_000, 20_000]);
+        let start = Instant::now();
+        let mut watcher = Watcher::new(trace(&[]));
+        let mut restless = |at: u64, inode: u64| {
+            let now = start + Duration::from_millis(at);
+            watcher.look(now, trace(&[("a.yaml", inode)]));
+            watcher.restless(now)
+        };
+        let changing =
+            [(0, 1), (250, 2), (500, 3), (750, 4), (1_000, 5), (1_250, 6), (1_500, 7), (1_750, 8)].map(|(at, n)| restless(at, n));
+        assert_eq!(changing, [None; 8], "an edit takes a moment");
+        assert_eq!([restless(2_000, 9), restless(2_250, 9), restless(2_300, 9)], [Some(millis(2_000)), Some(millis(2_250)), None]);
     }
 }

@@ -1,6 +1,8 @@
 //! How the program talks to people: one clear sentence, then exit code 1.
 
+use crate::explain::Tongue;
 use model::UnixMillis;
+use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -12,6 +14,33 @@ pub(crate) struct Stop(pub(crate) String);
 impl Stop {
     pub(crate) fn new(sentence: impl Display) -> Stop {
         Stop(sentence.to_string())
+    }
+}
+
+/// The same in the two languages of supervisors.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Both {
+    pub(crate) en: String,
+    pub(crate) ja: String,
+}
+
+impl Both {
+    pub(crate) fn new(en: impl Display, ja: impl Display) -> Both {
+        Both { en: en.to_string(), ja: ja.to_string() }
+    }
+    /// In one of them.
+    pub(crate) fn of(&self, tongue: Tongue) -> &str {
+        match tongue {
+            Tongue::English => &self.en,
+            Tongue::Japanese => &self.ja,
+        }
+    }
+    /// One more sentence; a blank stands between English ones.
+    pub(crate) fn and(mut self, more: &Both) -> Both {
+        self.en.push(' ');
+        self.en.push_str(&more.en);
+        self.ja.push_str(&more.ja);
+        self
     }
 }
 

@@ -7,10 +7,10 @@ use crate::office::{Office, Order, Ordered};
 use crate::{House, plain};
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
+use axum::http::header::{ACCEPT_LANGUAGE, ALLOW, AUTHORIZATION, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::Response;
-use model::{AgentId, AgentNow, AgentState, BreakReason, Snapshot};
+use model::{AgentId, AgentNow, AgentState, BreakReason, Lang, Snapshot};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::future::Future;
@@ -138,7 +138,7 @@ pub(crate) async fn answer(
                 return refuse(StatusCode::PAYLOAD_TOO_LARGE, "An order has no body above 12 KiB.");
             };
             match serde_json::from_slice::<Order>(&body) {
-                Ok(order) => match api.office.order(order).await {
+                Ok(order) => match api.office.order(order, language(&headers)).await {
                     Ordered::Done(json) => plain(StatusCode::OK, "application/json", json + "\n"),
                     Ordered::Refused(why) => refuse(StatusCode::UNPROCESSABLE_ENTITY, &why),
                     Ordered::Gone => gone(),
@@ -219,6 +219,13 @@ fn reason(body: &[u8]) -> Option<Option<BreakReason>> {
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+/// The first language that somebody names who asks (RFC 9110 section 12.5.4); English where none is.
+fn language(headers: &HeaderMap) -> Lang {
+    let named = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let first = named.split([',', ';']).next().unwrap_or_default().trim();
+    Lang::from(if first.is_empty() { "en" } else { first })
 }
 
 /// Whether a page of somewhere else speaks: browsers name the page's origin, and only ours would name this very host.

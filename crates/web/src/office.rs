@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 pub trait Office: Send + Sync + 'static {
     /// How everything stands, as JSON; `None` when the engine is gone.
     fn status(&self) -> Later<'_, Option<String>>;
-    /// Does what is ordered.
-    fn order(&self, order: Order) -> Later<'_, Ordered>;
+    /// Does what is ordered, and answers in this language as far as it speaks it: the first one that `Accept-Language` names.
+    fn order(&self, order: Order, lang: Lang) -> Later<'_, Ordered>;
 }
 
 /// What somebody orders. An end is written as people say it: `17:00`, `2026-11-27 09:00`, `2h`.
@@ -75,6 +75,9 @@ pub enum Order {
     Rollback {
         /// Its number in the history.
         number: u64,
+        /// Even if example calls of its own fail.
+        #[serde(default)]
+        although_tests_fail: bool,
         /// Who orders it.
         #[serde(default = "bearer")]
         by: String,

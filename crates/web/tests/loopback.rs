@@ -70,12 +70,14 @@ impl Office for City {
         let gone = self.gone.load(Ordering::Relaxed);
         Box::pin(async move { (!gone).then(|| "{\"in_force\":null}".to_owned()) })
     }
-    fn order(&self, order: Order) -> Later<'_, Ordered> {
+    fn order(&self, order: Order, lang: Lang) -> Later<'_, Ordered> {
         let gone = self.gone.load(Ordering::Relaxed);
         Box::pin(async move {
             match order {
                 _ if gone => Ordered::Gone,
-                Order::Schedule { schedule, until, by, .. } if schedule.as_str() == "centre" => Ordered::Done(format!("{until} {by}")),
+                Order::Schedule { schedule, until, by, .. } if schedule.as_str() == "centre" => {
+                    Ordered::Done(format!("{until} {by} {lang}"))
+                }
                 other => Ordered::Refused(format!("{other:?}")),
             }
         })
@@ -249,6 +251,14 @@ async fn a_duty_officer_orders_and_hears_what_became_of_it() {
     let closed = r#"{"order":"schedule","schedule":"centre","hours":"closed","until":"17:00"}"#;
     let done = orders(server.at, closed).await;
     assert!(done.starts_with("HTTP/1.1 200 OK\r\n") && done.contains("17:00 api.token"), "whoever names nobody is the token: {done}");
+    assert!(done.contains("17:00 api.token en"), "{done}");
+    let head = |lang: &str| {
+        format!("Authorization: Bearer {TOKEN}\r\nAccept-Language: {lang}\r\nContent-Length: {}\r\n\r\n{closed}", closed.len())
+    };
+    for (asked, answered) in [("ja", "ja"), ("ja-JP,ja;q=0.9,en;q=0.8", "ja-JP"), ("", "en")] {
+        let done = sends(server.at, "POST", "/api/orders", &head(asked)).await;
+        assert!(done.contains(&format!("17:00 api.token {answered}\n")), "{done}");
+    }
     let named = orders(server.at, &closed.replace("\"until\"", "\"by\":\"mori\",\"until\"")).await;
     assert!(named.contains("17:00 mori"), "{named}");
     let refused = orders(server.at, &closed.replace("centre", "center")).await;

@@ -64,6 +64,13 @@ impl World {
         self
     }
 
+    /// Names the sound of a sentence that is none of the city's own: a notice.
+    pub(crate) fn name_sound(&mut self, spoken: Spoken, clip: &Arc<Clip>) {
+        if let Some(ears) = &mut self.ears {
+            ears.names.insert(address(clip), spoken);
+        }
+    }
+
     /// What the caller of this call has heard: the leg that heard something first is theirs.
     pub(crate) fn heard_in(&self, call: CallId) -> impl Iterator<Item = &Play> {
         let of_call = move |play: &&Play| play.leg.0 >> 16 == call.0;

@@ -147,7 +147,7 @@ fn a_city_whose_example_fails_does_not_go_live() {
         let verdict = must_pass(&files, &draft, &sources, &book, &BTreeMap::new());
         match says {
             None => assert!(verdict.is_ok(), "{verdict:?}"),
-            Some(says) => assert!(verdict.as_ref().is_err_and(|stop| stop.0.contains(says)), "{verdict:?}"),
+            Some(says) => assert!(verdict.as_ref().is_err_and(|refused| refused.said.en.contains(says)), "{verdict:?}"),
         }
     }
 }

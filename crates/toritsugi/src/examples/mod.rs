@@ -10,8 +10,8 @@ mod golden;
 
 use crate::explain::Tongue;
 use crate::files::Files;
-use crate::publish::{self, Wait};
-use crate::words::{Stop, say};
+use crate::publish::{self, Refused, Wait};
+use crate::words::{Both, Stop, say};
 use crate::{CityArgs, StateArgs};
 use calls::City;
 use clap::Args;
@@ -106,22 +106,24 @@ pub(crate) fn must_pass(
     sources: &[Source],
     book: &Book,
     lengths: &BTreeMap<Spoken, Millis>,
-) -> Result<(), Stop> {
+) -> Result<(), Refused> {
     let (all, wrong) = flow::examples(draft, sources);
     if !wrong.is_empty() {
-        let rendered = files.render(&wrong, sources, flow::Tongue::En, false);
-        return Err(Stop(format!("the tests beside the flows have mistakes:\n{rendered}")));
+        let rendered = |tongue| files.render(&wrong, sources, tongue, false);
+        let (en, ja) = (rendered(flow::Tongue::En), rendered(flow::Tongue::Ja));
+        let en = format!("the tests beside the flows have mistakes:\n{en}");
+        return Err(Refused::because(Both::new(en, format_args!("フローの隣のテストに誤りがあります。\n{ja}"))));
     }
     if all.is_empty() {
         return Ok(());
     }
     let played = play(files, &rehearsed(book, lengths), &all, |_| true);
-    let failed: Vec<String> =
-        played.iter().filter(|one| !one.faults.is_empty()).map(|one| words::page(one, draft, Tongue::English)).collect();
+    let failed: Vec<&Played<'_>> = played.iter().filter(|one| !one.faults.is_empty()).collect();
     if failed.is_empty() {
         return Ok(());
     }
-    Err(Stop(format!("{} of {} tests fail:\n{}", failed.len(), played.len(), failed.join("\n"))))
+    let told = |tongue| words::failed(tongue, &failed, played.len(), draft);
+    Err(Refused::because(Both::new(told(Tongue::English), told(Tongue::Japanese))))
 }
 
 /// The city with silence as long as its sentences: nobody listens, and the clock is the same. Each sentence has a clip of its own, by which

@@ -52,6 +52,15 @@ pub(super) fn sum(tongue: Tongue, all: usize, failed: usize, took: Duration) -> 
     )
 }
 
+/// Why a city is not put in force: each call that went otherwise, as it went.
+pub(super) fn failed(tongue: Tongue, failed: &[&Played<'_>], played: usize, draft: &Draft) -> String {
+    let count = failed.len();
+    let head =
+        either(tongue, format_args!("{count} of {played} tests fail:"), format_args!("テスト {played} 件のうち {count} 件が不合格です。"));
+    let pages: Vec<String> = failed.iter().map(|one| page(one, draft, tongue)).collect();
+    format!("{head}\n{}", pages.join("\n"))
+}
+
 /// One line, or the call as it went and what should have come.
 pub(super) fn page(one: &Played<'_>, draft: &Draft, tongue: Tongue) -> String {
     let name = &one.example.name;
