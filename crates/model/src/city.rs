@@ -217,6 +217,8 @@ pub struct Reserve {
 pub enum KeptFor {
     /// Tickets of this queue.
     Queue(QueueId),
+    /// Tickets of any of these queues.
+    Queues(Vec<QueueId>),
     /// Tickets of this class or a higher one.
     Class(u8),
 }
