@@ -76,6 +76,7 @@ impl<'a> Scan<'a> {
         self.rules.queues.values().filter_map(|queue| queue.reserve.as_ref()).any(|reserve| {
             let favoured = match &reserve.kept_for {
                 KeptFor::Queue(queue) => claim.ticket.queue == *queue,
+                KeptFor::Queues(queues) => queues.contains(&claim.ticket.queue),
                 KeptFor::Class(class) => claim.ticket.class.min(2) >= *class,
             };
             !favoured && agent.skills.contains_key(&reserve.of) && idle.saturating_sub(1) < reserve.keep

@@ -138,6 +138,10 @@ def callback(stage, city, first_key, second_key, check_quiet):
     resident.command("sndcode", "1")
     time.sleep(second_key)
     resident.command("sndcode", "1")
+    # Two questions before a nurse: breathing is easy, and there is a fever.
+    for key in ("2", "1"):
+        time.sleep(second_key)
+        resident.command("sndcode", key)
     stage.wait("the resident waits for a nurse", 20, lambda: city.metrics().get('toritsugi_queue_depth_callers{queue="nurse"}') == 1)
     time.sleep(63)
     resident.command("sndcode", "1")

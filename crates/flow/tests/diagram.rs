@@ -29,15 +29,24 @@ fn the_city_as_a_flowchart_reads_like_this() {
 #[test]
 fn the_city_on_a_page_shows_every_step_once_and_every_kind_of_way() {
     let svg = city(Tongue::Ja).svg();
-    for step in ["greeting", "notice", "language", "hours", "main", "nurse", "callback", "ward_hotline", "general", "night", "sorry"] {
+    for step in
+        ["greeting", "notice", "language", "hours", "main", "triage", "nurse", "callback", "ward_hotline", "general", "night", "sorry"]
+    {
         assert_eq!(
             svg.matches(&format!("font-weight=\"bold\" fill=\"#1a1a1a\" text-anchor=\"middle\">{step}</text>")).count(),
             1,
             "{step}"
         );
     }
-    for words in ["看護 · 優先", "ward/{ward}", "無音 7秒 ×2、別のキー ×2", "1–7 (ward)", "つながらない", "担当者につながるまで最長"]
-    {
+    for words in [
+        "看護当直 · 優先",
+        "無音 6秒 ×2",
+        "ward/{ward}",
+        "無音 7秒 ×2、別のキー ×2",
+        "1–7 (ward)",
+        "つながらない",
+        "担当者につながるまで最長",
+    ] {
         assert!(svg.contains(words), "{words}");
     }
     assert!(svg.contains("stroke-dasharray=\"9 5\"") && svg.contains("stroke-dasharray=\"2 4\""));

@@ -68,7 +68,7 @@ impl Resident {
     /// As far as a place in the nurse's queue.
     fn waits_for_a_nurse(position: u32) -> Resident {
         let mut resident = Resident::at_main('1');
-        resident.press('1');
+        resident.worried();
         let since = resident.now.mono;
         resident.tell(Heard::Queued { since, position });
         resident
@@ -94,6 +94,12 @@ impl Resident {
         self.tell(Heard::Digit(Digit::from_char(key).unwrap()))
     }
     /// Time passes; every timer that comes due is told.
+    /// At the main menu: it is about the body, breathing is easy, and there is a fever. What is asked for then.
+    fn worried(&mut self) -> Vec<String> {
+        assert_eq!(self.press('1').len(), 1, "one question");
+        assert_eq!(self.press('2').len(), 1, "and the other");
+        self.press('1')
+    }
     fn wait(&mut self, time: Duration) -> Vec<String> {
         let until = self.now.mono + time;
         let mut asked = Vec::new();
@@ -162,7 +168,7 @@ fn told(ask: Ask) -> Option<String> {
 }
 
 #[test]
-fn a_worried_caller_presses_one_and_one_and_waits_for_a_nurse() {
+fn a_worried_caller_with_a_fever_waits_for_a_nurse() {
     let (mut caller, heard) = Resident::calls(book(), common::MONDAY);
     assert_eq!(heard, ["insist welcome_119.ja"]);
     assert_eq!(
@@ -172,10 +178,10 @@ fn a_worried_caller_presses_one_and_one_and_waits_for_a_nurse() {
         ]
     );
     assert_eq!(caller.press('1'), ["say main_menu.ja"]);
-    assert_eq!(caller.press('1'), ["enqueue nurse [nurse:3 ja:1] ja 1"]);
+    assert_eq!(caller.worried(), ["enqueue nurse [nurse:3 ja:1] ja 1"]);
     let since = caller.now.mono;
     assert_eq!(caller.tell(Heard::Queued { since, position: 2 }), ["say nurse_welcome.ja"]);
-    assert_eq!(caller.run.path(), ["greeting", "notice", "language=1", "hours=open", "main=1", "nurse"]);
+    assert_eq!(caller.run.path(), ["greeting", "notice", "language=1", "hours=open", "main=1", "triage=rule2", "nurse"]);
     assert_eq!(caller.tell(Heard::Played), ["music calm.music"]);
     assert_eq!(caller.secs(10), ["say queue_position.ja(2)"]);
     assert_eq!(caller.tell(Heard::Played), ["music calm.music"]);
@@ -301,7 +307,7 @@ fn a_holiday_is_told_from_a_weekday() {
 #[test]
 fn nobody_at_all_is_said_honestly() {
     let mut caller = Resident::at_main('1');
-    caller.press('1');
+    caller.worried();
     let refused = Heard::Refused(QueueEnd::NobodyLoggedIn);
     assert_eq!(caller.tell(refused.clone()), ["enqueue nurse_oncall [nurse:3 ja:1] ja 1"]);
     assert_eq!(caller.tell(refused), ["insist sorry_call_119_or_later.ja"]);
@@ -312,7 +318,7 @@ fn nobody_at_all_is_said_honestly() {
 #[test]
 fn moving_to_the_general_queue_by_key_is_one_ask() {
     let mut caller = Resident::waits_for_a_nurse(4);
-    assert_eq!(caller.press('0'), ["enqueue general [general:1 ja:1] ja 0"]);
+    assert_eq!(caller.press('0'), ["enqueue general [general:1 ja:1] ja 1"]);
 }
 
 #[test]
@@ -432,7 +438,7 @@ fn a_restart_replays_the_sentence_that_was_playing() {
     let run = Run::resume(book(), at).unwrap();
     caller.run = run;
     assert_eq!(caller.tell(Heard::Started), ["say main_menu.en"]);
-    assert_eq!(caller.press('1'), ["enqueue nurse [nurse:3 en:1] en 1"]);
+    assert_eq!(caller.worried(), ["enqueue nurse [nurse:3 en:1] en 1"]);
 }
 
 #[test]
@@ -459,11 +465,13 @@ fn a_step_that_the_new_city_no_longer_has_leads_to_on_error() {
 
 #[test]
 fn priority_goes_with_the_caller() {
-    let book = changed("flows/city.yaml", "        \"1\": nurse\n", "        \"1\": { set: { priority: urgent }, next: nurse }\n");
+    let book = changed("flows/city.yaml", "        \"1\": triage\n", "        \"1\": { set: { priority: urgent }, next: triage }\n");
     let (mut caller, _) = Resident::calls(book, common::MONDAY);
     caller.tell(Heard::Played);
     caller.press('1');
-    assert_eq!(caller.press('1'), ["enqueue nurse [nurse:3 ja:1] ja 2"]);
+    caller.press('1');
+    caller.press('2');
+    assert_eq!(caller.press('2'), ["enqueue nurse [nurse:3 ja:1] ja 2"], "no rule lowers it");
 }
 
 #[test]
@@ -513,7 +521,7 @@ fn whoever_has_waited_a_minute_may_be_called_back_and_keeps_the_place_until_then
     assert_eq!(caller.tell(Heard::Played), ["hang up"]);
     assert_eq!(
         caller.run.path(),
-        ["greeting", "notice", "language=1", "hours=open", "main=1", "nurse=1", "callback=booked", "callback_booked"]
+        ["greeting", "notice", "language=1", "hours=open", "main=1", "triage=rule2", "nurse=1", "callback=booked", "callback_booked"]
     );
 }
 
@@ -557,7 +565,7 @@ fn a_callback_that_the_engine_cannot_keep_is_said_to_be_impossible() {
     caller.tell(Heard::Played);
     caller.secs(60);
     caller.press('1');
-    caller.press('1');
+    caller.worried();
     assert_eq!(caller.tell(Heard::CallbackRefused), ["leave queue", "say callback_not_possible.ja"]);
     assert!(caller.run.path().contains(&"callback=refused".to_owned()));
 }
@@ -577,7 +585,7 @@ fn a_nurse_who_is_free_during_the_offer_takes_the_call() {
 #[test]
 fn who_cannot_wait_is_put_through_to_the_ward_and_comes_back_as_urgent() {
     let (mut caller, _) = Resident::calls(book(), common::MONDAY);
-    for key in ['2', '1'] {
+    for key in ['2', '1', '2', '1'] {
         caller.tell(Heard::Played);
         caller.press(key);
     }
@@ -637,7 +645,7 @@ fn a_transfer_straight_from_a_queue_keeps_the_place_whatever_the_line_says() {
         let (mut caller, _) = Resident::calls(Arc::clone(&book), common::MONDAY);
         caller.tell(Heard::Played);
         caller.press('1');
-        caller.press('1');
+        caller.worried();
         let since = caller.now.mono;
         caller.tell(Heard::Queued { since, position: 4 });
         assert_eq!(caller.press('5'), ["music calm.music", "transfer ward/tama (brief_ward.ja) 30 s, place kept"]);
@@ -658,7 +666,7 @@ fn a_blind_transfer_has_no_brief_and_a_busy_line_leads_straight_back_to_the_queu
     let (mut caller, _) = Resident::calls(book, common::MONDAY);
     caller.tell(Heard::Played);
     caller.press('1');
-    caller.press('1');
+    caller.worried();
     let since = caller.now.mono;
     caller.tell(Heard::Queued { since, position: 4 });
     assert_eq!(caller.press('5'), ["music calm.music", "transfer ward/tama (blind) 30 s, place kept"]);
@@ -687,12 +695,12 @@ fn a_journal_from_before_variables_can_still_be_read() {
 fn a_wait_of_twenty_minutes_offers_a_callback_before_anybody_takes_a_place_and_only_once() {
     let mut caller = Resident::at_main('1');
     caller.facts = Some(QueueFacts { waiting: 60, expected: minutes(21), ..QueueFacts::default() });
-    assert_eq!(caller.press('1'), ["say callback_offer.ja"]);
+    assert_eq!(caller.worried(), ["say callback_offer.ja"]);
     caller.tell(Heard::Played);
     assert_eq!(caller.secs(6), ["no input at callback", "enqueue nurse [nurse:3 ja:1] ja 1"], "no caller circles");
     let mut unknown = Resident::at_main('1');
     unknown.facts = Some(QueueFacts { waiting: 60, ..QueueFacts::default() });
-    assert_eq!(unknown.press('1'), ["enqueue nurse [nurse:3 ja:1] ja 1"], "nobody is sent away on a guess");
+    assert_eq!(unknown.worried(), ["enqueue nurse [nurse:3 ja:1] ja 1"], "nobody is sent away on a guess");
 }
 
 #[test]
@@ -742,6 +750,8 @@ fn what_a_queue_step_says_of_its_callers_goes_with_the_claim() {
     let (mut caller, _) = Resident::calls(book, common::MONDAY);
     caller.tell(Heard::Played);
     caller.press('1');
+    caller.press('1');
+    caller.press('2');
     caller.run.handle(caller.now, Heard::Digit(Digit::from_char('1').unwrap()));
     caller.run.handle(caller.now, Heard::Facts(None));
     let wanted =
@@ -777,49 +787,34 @@ fn what_was_set_at_a_step_survives_a_restart() {
     assert!(asked.contains(&"transfer ward/kawasaki (brief_ward.ja) 30 s".to_owned()), "{asked:?}");
 }
 
-/// The shipped city, in which worries are asked about before a nurse is.
-fn with_triage() -> Arc<Book> {
-    const TRIAGE: &str = r#"  triage:
-    ask:
-      - { id: breath, say: night_menu, keys: { "1": "yes", "2": "no" } }
-      - { id: fever, say: night_menu, keys: { "1": "yes", "2": "no" } }
-    no_input: { after: 6s, repeat: 1, answer: "yes" }
-    rules:
-      - { when: { breath: "yes" }, set: { priority: urgent }, say: nurse_long_wait, next: nurse }
-      - { when: { fever: "yes" }, set: { priority: high }, next: nurse }
-      - { otherwise: general }
-
-  # Worries about"#;
-    rewritten(
-        "flows/city.yaml",
-        &[("\"1\": nurse\n", "\"1\": triage\n"), ("  # Worries about", TRIAGE), ("pressing: 30s", "pressing: 60s")],
-    )
-}
-
 fn at_triage() -> Resident {
-    let (mut caller, _) = Resident::calls(with_triage(), common::MONDAY);
+    let (mut caller, _) = Resident::calls(book(), common::MONDAY);
     caller.tell(Heard::Played);
     caller.press('1');
-    assert_eq!(caller.press('1'), ["say night_menu.ja"]);
+    assert_eq!(caller.press('1'), ["say q_breathing.ja"]);
     caller
 }
 
 #[test]
 fn whoever_cannot_breathe_is_not_asked_about_a_fever() {
     let mut caller = at_triage();
-    assert_eq!(caller.press('1'), ["say nurse_long_wait.ja"]);
+    assert_eq!(caller.press('1'), ["say if_severe_dial_119.ja"]);
     assert_eq!(caller.tell(Heard::Played), ["enqueue nurse [nurse:3 ja:1] ja 2"]);
     assert_eq!(caller.run.path()[4..], ["main=1", "triage=rule1", "nurse"]);
 }
 
 #[test]
-fn a_fever_is_asked_for_and_who_has_neither_is_no_case_for_a_nurse() {
+fn a_fever_is_asked_for_and_who_has_neither_waits_for_a_nurse_all_the_same() {
     let mut caller = at_triage();
-    assert_eq!(caller.press('2'), ["say night_menu.ja"]);
+    assert_eq!(caller.press('2'), ["say q_fever.ja"]);
     assert_eq!(caller.press('1'), ["enqueue nurse [nurse:3 ja:1] ja 1"]);
     let mut caller = at_triage();
     caller.press('2');
-    assert_eq!(caller.press('2'), ["enqueue general [general:1 ja:1] ja 0"]);
+    assert_eq!(
+        caller.press('2'),
+        ["enqueue nurse [nurse:3 ja:1] ja 0"],
+        "who said that it is about their body is no case for general staff"
+    );
 }
 
 #[test]
@@ -827,9 +822,9 @@ fn an_answer_counts_until_the_last_moment_and_silence_is_a_yes() {
     let mut caller = at_triage();
     caller.tell(Heard::Played);
     assert_eq!(caller.wait(Duration::from_millis(5_900)), Vec::<String>::new());
-    assert_eq!(caller.press('2'), ["say night_menu.ja"], "a key at 5.9 s counts: the fever is asked for");
+    assert_eq!(caller.press('2'), ["say q_fever.ja"], "a key at 5.9 s counts: the fever is asked for");
     caller.tell(Heard::Played);
-    assert_eq!(caller.wait(Duration::from_millis(6_100)), ["no input at triage", "say night_menu.ja"], "at 6.1 s it is asked again");
+    assert_eq!(caller.wait(Duration::from_millis(6_100)), ["no input at triage", "say q_fever.ja"], "at 6.1 s it is asked again");
     caller.tell(Heard::Played);
     assert_eq!(caller.wait(Duration::from_millis(6_100)), ["no input at triage", "enqueue nurse [nurse:3 ja:1] ja 1"]);
 }
@@ -837,10 +832,10 @@ fn an_answer_counts_until_the_last_moment_and_silence_is_a_yes() {
 #[test]
 fn keys_that_are_no_answer_are_forgiven_once_for_each_question() {
     let mut caller = at_triage();
-    assert_eq!(caller.press('7'), ["unknown 7 at triage", "say try_again.ja night_menu.ja"]);
-    assert_eq!(caller.press('2'), ["say night_menu.ja"]);
-    assert_eq!(caller.press('7'), ["unknown 7 at triage", "say try_again.ja night_menu.ja"]);
-    assert_eq!(caller.press('7'), ["unknown 7 at triage", "enqueue general [general:1 ja:1] ja 0"]);
+    assert_eq!(caller.press('7'), ["unknown 7 at triage", "say try_again.ja q_breathing.ja"]);
+    assert_eq!(caller.press('2'), ["say q_fever.ja"]);
+    assert_eq!(caller.press('7'), ["unknown 7 at triage", "say try_again.ja q_fever.ja"]);
+    assert_eq!(caller.press('7'), ["unknown 7 at triage", "enqueue nurse [nurse:3 ja:1] ja 0"], "no medical call for general staff");
 }
 
 #[test]
@@ -848,8 +843,8 @@ fn a_restart_amid_the_questions_asks_them_again_and_answers_survive_it_later() {
     let mut caller = at_triage();
     caller.press('2');
     let at = caller.run.position();
-    caller.run = Run::resume(with_triage(), at).unwrap();
-    assert_eq!(caller.tell(Heard::Started), ["say night_menu.ja"]);
+    caller.run = Run::resume(book(), at).unwrap();
+    assert_eq!(caller.tell(Heard::Started), ["say q_breathing.ja"]);
     caller.press('2');
     caller.press('1');
     let at = caller.run.position();

@@ -151,7 +151,10 @@ fn nurses_help_the_general_queue_and_one_is_always_kept_for_those_who_are_worrie
     assert_eq!(queue("general").helped_by, [QueueId::from("nurse")]);
     assert!(queue("nurse").helped_by.is_empty() && queue("nurse_oncall").helped_by.is_empty(), "never the reverse");
     let reserve = queue("nurse").reserve.as_ref().unwrap();
-    assert_eq!((reserve.keep, reserve.of.as_str(), &reserve.kept_for), (1, "nurse", &KeptFor::Class(1)));
+    assert_eq!(
+        (reserve.keep, reserve.of.as_str(), &reserve.kept_for),
+        (1, "nurse", &KeptFor::Queues(vec!["nurse".into(), "nurse_oncall".into()]))
+    );
     assert_eq!(["nurse", "nurse_oncall", "general"].map(|id| queue(id).label.as_str()), ["看護", "看護当直", "一般"]);
     assert!(book.queues.values().all(|queue| queue.code.is_some() && !queue.whisper.is_empty() && !queue.show_number));
 }

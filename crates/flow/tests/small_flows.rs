@@ -4,7 +4,7 @@ mod common;
 
 use common::{files, known, root, shipped};
 use flow::{Ask, Book, Heard, Run, Source, Standing, Tongue, check, read, render};
-use model::{Digit, FlowName, Instant, Lang, Millis, Now, NumberKind, QueueEnd, SlotId, UnixMillis};
+use model::{Digit, Estimate, FlowName, Instant, Lang, Millis, Now, NumberKind, QueueEnd, QueueFacts, SlotId, UnixMillis};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -381,4 +381,73 @@ fn a_notice_whose_end_nobody_reports_counts_as_heard() {
     now.mono = run.poll_timeout().unwrap();
     run.handle_timeout(now);
     assert_eq!(run.path(), ["today", "general"]);
+}
+
+/// A number is half typed, or read back, when the engine is restarted: the caller is asked again, and nothing typed before counts.
+#[test]
+fn a_restart_in_the_middle_of_a_number_asks_for_it_again() {
+    for before in ["212", "2123#"] {
+        let (_, run) = path("collect", before);
+        let at: flow::Position = serde_json::from_str(&serde_json::to_string(&run.position()).unwrap()).unwrap();
+        assert_eq!((at.step.as_str(), at.variables.get("card")), ("card", None), "{before}: nothing is given yet");
+        let mut again = Run::resume(book("collect"), at).unwrap();
+        let now = Now { mono: Instant::from_millis(2_000_000), wall: common::MONDAY };
+        // A key that comes before the engine speaks again belongs to no number.
+        again.handle(now, Heard::Digit(Digit::from_char('9').unwrap()));
+        again.handle(now, Heard::Started);
+        let said = std::iter::from_fn(|| again.poll_output()).find_map(|ask| match ask {
+            Ask::Prompt { sentences, .. } => Some(sentences[0].prompt.to_string()),
+            _ => None,
+        });
+        assert_eq!(said.as_deref(), Some("example_card"), "{before}: asked from the beginning");
+        again.handle(now, Heard::Played);
+        for key in "456#".chars() {
+            again.handle(now, Heard::Digit(Digit::from_char(key).unwrap()));
+            hear_out(&mut again, now);
+        }
+        again.handle(now, Heard::Digit(Digit::from_char('1').unwrap()));
+        hear_out(&mut again, now);
+        assert_eq!(again.typed("card").unwrap().reveal(), "456", "{before}");
+        assert_eq!(again.path()[1..], ["card", "card=given", "choose=rule1", "general"], "{before}");
+    }
+}
+
+/// Where the rules of the example lead a worried caller, with another condition on the nurses' queue, when it stands so.
+fn looked(condition: &str, facts: QueueFacts) -> Vec<String> {
+    let mut example = examples().into_iter().find(|s| s.path.ends_with("rules.yaml")).unwrap();
+    example.text = example.text.replacen("if: { staffed_under: 1 }", &format!("if: {{ {condition} }}"), 1);
+    let sources = city(&example);
+    let book = Arc::new(check(&read(sources.clone()), &known(&sources)).book.unwrap());
+    let mut run = Run::new(book, &FlowName::from("city")).unwrap();
+    let now = Now { mono: Instant::from_millis(1_000_000), wall: common::MONDAY };
+    run.handle(now, Heard::Started);
+    hear_out(&mut run, now);
+    run.handle(now, Heard::Digit(Digit::from_char('1').unwrap()));
+    let looks = std::iter::from_fn(|| run.poll_output()).filter(|ask| matches!(ask, Ask::Look { queue, .. } if queue.as_str() == "nurse"));
+    assert_eq!(looks.count(), 1, "{condition}: the queue is asked about once");
+    run.handle(now, Heard::Facts(Some(facts)));
+    hear_out(&mut run, now);
+    run.path()[1..].to_vec()
+}
+
+#[test]
+fn a_condition_on_a_queue_holds_beyond_its_bound_and_not_at_it() {
+    let quiet = QueueFacts { staffed: 3, available: 2, ..QueueFacts::default() };
+    let wait = |secs: u64| Some(Estimate { low: Millis(1_000), high: Millis(secs * 1000), support: 40, rose: None });
+    let cases = [
+        ("staffed_under: 1", QueueFacts { staffed: 0, ..quiet }, QueueFacts { staffed: 1, ..quiet }),
+        ("available_under: 2", QueueFacts { available: 1, ..quiet }, QueueFacts { available: 2, ..quiet }),
+        ("oldest_over: 2m", QueueFacts { oldest: Millis(120_001), ..quiet }, QueueFacts { oldest: Millis(120_000), ..quiet }),
+        ("expected_wait_over: 10m", QueueFacts { expected: wait(601), ..quiet }, QueueFacts { expected: wait(600), ..quiet }),
+        ("waiting_over: 5", QueueFacts { waiting: 6, ..quiet }, QueueFacts { waiting: 5, ..quiet }),
+        ("service_under: 80%", QueueFacts { service_percent: Some(79), ..quiet }, QueueFacts { service_percent: Some(80), ..quiet }),
+    ];
+    for (condition, holds, does_not) in cases {
+        assert_eq!(looked(condition, holds), ["choose=rule2", "nurse_oncall"], "{condition}");
+        assert_eq!(looked(condition, does_not), ["choose=rule3", "nurse"], "{condition}");
+    }
+    // All of it must hold.
+    let both = "staffed_under: 2, oldest_over: 2m";
+    assert_eq!(looked(both, QueueFacts { staffed: 1, oldest: Millis(130_000), ..quiet }), ["choose=rule2", "nurse_oncall"]);
+    assert_eq!(looked(both, QueueFacts { staffed: 1, ..quiet }), ["choose=rule3", "nurse"]);
 }

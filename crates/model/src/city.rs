@@ -21,6 +21,10 @@ pub struct Settings {
     pub rtp_last: u16,
     /// Calls at once; the next one gets 503.
     pub calls_max: u32,
+    /// Messages in one voicemail box. The next caller is led elsewhere; none is thrown away for another.
+    pub box_messages_max: u32,
+    /// Sound in one voicemail box, in megabytes (of 1,000,000 bytes; a minute is almost one).
+    pub box_megabytes_max: u32,
     /// The digest realm of the agents' phones.
     pub realm: String,
     /// Digest algorithms that agents' phones may use, most preferred first.
@@ -41,6 +45,8 @@ impl Default for Settings {
             rtp_first: 20_000,
             rtp_last: 24_999,
             calls_max: 200,
+            box_messages_max: 300,
+            box_megabytes_max: 500,
             realm: "toritsugi".to_owned(),
             digest: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
             voices: BTreeMap::new(),
@@ -217,6 +223,8 @@ pub struct Reserve {
 pub enum KeptFor {
     /// Tickets of this queue.
     Queue(QueueId),
+    /// Tickets of any of these queues.
+    Queues(Vec<QueueId>),
     /// Tickets of this class or a higher one.
     Class(u8),
 }

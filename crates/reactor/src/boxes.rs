@@ -17,8 +17,6 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Messages in one box: more than a day's staff can listen to. Beyond, callers are led elsewhere; none is thrown away for another.
-const MESSAGES_MAX: usize = 300;
 /// What the disk must have left: the journal and the call records live there too.
 const FREE_MIN: u64 = 256 * 1024 * 1024;
 /// A message that a killed engine left, and that is shorter, was none.
@@ -34,8 +32,25 @@ const NOTE: &str = "json";
 #[derive(Clone, Debug)]
 pub struct Boxes {
     root: PathBuf,
-    messages_max: usize,
-    free_min: u64,
+    limits: Limits,
+}
+
+/// How much one box takes. Beyond, callers are led elsewhere; no message is thrown away for another.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of sound. A message that has begun is taken whole: a box may pass this by the longest message of each caller who is speaking.
+    pub bytes: u64,
+    /// What the disk must have left, in bytes.
+    pub free: u64,
+}
+
+impl Limits {
+    /// What `config/engine.yaml` says.
+    pub fn of(settings: &model::Settings) -> Limits {
+        Limits { messages: settings.box_messages_max as usize, bytes: u64::from(settings.box_megabytes_max) * 1_000_000, free: FREE_MIN }
+    }
 }
 
 /// A message that somebody left.
@@ -83,12 +98,12 @@ pub(crate) struct Reel {
 impl Boxes {
     /// The boxes in this folder; it need not be there yet.
     pub fn new(root: PathBuf) -> Boxes {
-        Boxes { root, messages_max: MESSAGES_MAX, free_min: FREE_MIN }
+        Boxes { root, limits: Limits::of(&model::Settings::default()) }
     }
 
     /// The same with other limits.
-    pub fn with_limits(self, messages_max: usize, free_min: u64) -> Boxes {
-        Boxes { messages_max, free_min, ..self }
+    pub fn with_limits(self, limits: Limits) -> Boxes {
+        Boxes { limits, ..self }
     }
 
     /// Opens a message, if there is room for one.
@@ -100,12 +115,15 @@ impl Boxes {
         let folder = self.root.join(slip.mailbox.as_str());
         private(&folder).map_err(failed)?;
         let space = rustix::fs::statvfs(&folder).map_err(|fault| failed(fault.into()))?;
-        if space.f_bavail.saturating_mul(space.f_frsize) < self.free_min {
+        if space.f_bavail.saturating_mul(space.f_frsize) < self.limits.free {
             tracing::error!(mailbox = %slip.mailbox, "the disk is nearly full: no message is taken, callers are led elsewhere");
             return Err(NotKept::DiskShort);
         }
-        if files(&folder, SOUND).len() + files(&folder, PART).len() >= self.messages_max {
-            tracing::error!(mailbox = %slip.mailbox, max = self.messages_max, "a box is full: no message is taken until some are done");
+        let messages = [files(&folder, SOUND), files(&folder, PART)].concat();
+        let bytes: u64 = messages.iter().filter_map(|file| fs::metadata(file).ok()).map(|about| about.len()).sum();
+        if messages.len() >= self.limits.messages || bytes >= self.limits.bytes {
+            let messages = messages.len();
+            tracing::error!(mailbox = %slip.mailbox, messages, bytes, "a box is full: no message is taken until some are done");
             return Err(NotKept::BoxFull);
         }
         let stem = folder.join(format!("{}-{}", slip.call, slip.begun.0.div_euclid(1000)));
@@ -284,6 +302,8 @@ pub(crate) mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    const LIMITS: Limits = Limits { messages: 3, bytes: u64::MAX, free: 0 };
+
     /// A folder of its own, gone when it is dropped.
     pub(crate) struct Folder(pub(crate) PathBuf);
 
@@ -294,7 +314,7 @@ pub(crate) mod tests {
             Folder(path)
         }
         pub(crate) fn boxes(&self) -> Boxes {
-            Boxes::new(self.0.join("voicemail")).with_limits(3, 0)
+            Boxes::new(self.0.join("voicemail")).with_limits(LIMITS)
         }
     }
 
@@ -357,9 +377,28 @@ pub(crate) mod tests {
         assert_eq!(boxes.list().unwrap().len(), 3);
         boxes.list().unwrap()[0].erase().unwrap();
         boxes.open(&slip(9)).unwrap().drop();
-        assert_eq!(boxes.clone().with_limits(3, u64::MAX).open(&slip(9)).err(), Some(NotKept::DiskShort));
+        assert_eq!(boxes.clone().with_limits(Limits { free: u64::MAX, ..LIMITS }).open(&slip(9)).err(), Some(NotKept::DiskShort));
         assert_eq!(boxes.unheard(), [(MailboxId::from("general"), 2)].into());
         assert_eq!(fs::read_dir(folder.0.join("voicemail/general")).unwrap().count(), 4, "what was thrown away left nothing");
+    }
+
+    #[test]
+    fn a_box_is_full_by_its_bytes_before_it_is_by_its_messages() {
+        let folder = Folder::new("bytes");
+        // A second is 16,000 bytes, and a head of 44.
+        let boxes = folder.boxes().with_limits(Limits { bytes: 2 * 16_044, ..LIMITS });
+        for call in 0..2 {
+            let mut reel = boxes.open(&slip(call)).unwrap();
+            frames(&mut reel, 50);
+            reel.keep().unwrap();
+        }
+        assert_eq!(boxes.open(&slip(9)).err(), Some(NotKept::BoxFull), "two of three messages, and all the bytes");
+        let one_more = Limits { bytes: 2 * 16_044 + 1, ..LIMITS };
+        boxes.clone().with_limits(one_more).open(&slip(9)).unwrap().drop();
+        let elsewhere = Slip { mailbox: MailboxId::from("other"), ..slip(9) };
+        boxes.open(&elsewhere).unwrap().drop();
+        boxes.list().unwrap()[0].erase().unwrap();
+        boxes.open(&slip(9)).unwrap().drop();
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod signalling;
 mod tape;
 mod worker;
 
-pub use boxes::{Beside, Boxes, Left};
+pub use boxes::{Beside, Boxes, Left, Limits};
 pub use clock::Clock;
 pub use exchange::{Exchange, Heard, PhoneId, bind_phone};
 pub use signalling::{Handle, Parts, start};

@@ -18,8 +18,8 @@ pub(crate) struct Kept {
     /// The queue that declares it.
     pub(crate) by: QueueId,
     pub(crate) rule: model::Reserve,
-    /// The queue it is kept for, where it is one that exists.
-    queue: Option<u32>,
+    /// The queues it is kept for, of those that exist.
+    queues: Vec<u32>,
     /// Agents who hold its skill and are idle.
     pub(crate) idle: u32,
     /// Whether it holds. Between the two thresholds it stays as it is.
@@ -31,11 +31,13 @@ impl Reserves {
     pub(crate) fn declared(queues: &[Queue], held: &BTreeSet<QueueId>) -> Reserves {
         let kept = |queue: &Queue| {
             let rule = queue.reserve.clone()?;
-            let queue_for = match &rule.kept_for {
-                KeptFor::Queue(id) => queues.iter().position(|q| q.id == *id).map(|i| i as u32),
-                KeptFor::Class(_) => None,
+            let place = |id: &QueueId| queues.iter().position(|q| q.id == *id).map(|i| i as u32);
+            let kept_for = match &rule.kept_for {
+                KeptFor::Queue(id) => place(id).into_iter().collect(),
+                KeptFor::Queues(ids) => ids.iter().filter_map(place).collect(),
+                KeptFor::Class(_) => Vec::new(),
             };
-            Some(Kept { by: queue.id.clone(), rule, queue: queue_for, idle: 0, holds: held.contains(&queue.id) })
+            Some(Kept { by: queue.id.clone(), rule, queues: kept_for, idle: 0, holds: held.contains(&queue.id) })
         };
         Reserves { all: queues.iter().filter_map(kept).collect() }
     }
@@ -74,7 +76,7 @@ impl Kept {
     }
     fn favours(&self, queue: u32, class: u8) -> bool {
         match self.rule.kept_for {
-            KeptFor::Queue(_) => self.queue == Some(queue),
+            KeptFor::Queue(_) | KeptFor::Queues(_) => self.queues.contains(&queue),
             KeptFor::Class(least) => class >= least,
         }
     }

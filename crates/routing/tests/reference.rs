@@ -111,6 +111,7 @@ impl Model<'_> {
         self.holding.iter().filter_map(|id| self.rules.queues.get(id)?.reserve.as_ref()).any(|reserve| {
             let favoured = match &reserve.kept_for {
                 KeptFor::Queue(queue) => claim.ticket.queue == *queue,
+                KeptFor::Queues(queues) => queues.contains(&claim.ticket.queue),
                 KeptFor::Class(class) => claim.ticket.class.min(2) >= *class,
             };
             !favoured && self.counts(agent, &reserve.of)

@@ -42,6 +42,7 @@ pub(crate) type Listener = Box<dyn FnMut(&Event) + Send>;
 pub(crate) fn start(city: Arc<City>, state: &Path, socket: UdpSocket, clock: Clock, listener: Option<Listener>) -> Result<Running, Stop> {
     let settings = &city.book.settings;
     let calls_max = settings.calls_max as usize;
+    let limits = reactor::Limits::of(settings);
     let (engine, ledger, confirmed, journal_sound) = recover(Arc::clone(&city), state)?;
     let ledger = Arc::new(ledger);
     let metrics = Arc::new(Metrics::new());
@@ -75,7 +76,7 @@ pub(crate) fn start(city: Arc<City>, state: &Path, socket: UdpSocket, clock: Clo
         })
     };
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1)).clamp(1, 8);
-    let boxes = crate::voicemail::boxes(state);
+    let boxes = crate::voicemail::boxes(state).with_limits(limits);
     let secrets = state.join(SECRETS);
     let parts = Parts { engine, socket, workers, calls_max, records, confirmed, notes: hear, boxes, secrets, clock };
     let handle = reactor::start(parts).map_err(|fault| Stop::new(format!("the engine's threads cannot be started: {fault}")))?;

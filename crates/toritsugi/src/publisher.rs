@@ -618,7 +618,7 @@ mod tests {
     fn a_change_with_which_an_example_call_fails_is_refused() {
         let mut office = Office::new("fails");
         let before = office.in_force();
-        office.edits("\"1\": nurse\n        \"2\": general", "\"1\": general\n        \"2\": nurse");
+        office.edits("\"1\": triage\n        \"2\": general", "\"1\": general\n        \"2\": triage");
         let refused = office.front.stand().refused.unwrap();
         assert!(refused.first.en.contains("tests fail"), "{}", refused.first.en);
         assert_eq!(office.in_force(), before);

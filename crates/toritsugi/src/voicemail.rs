@@ -2,7 +2,8 @@
 //!
 //! A number is shown to whoever asks for it by name: it is sealed with the city's key, and the list shows it masked.
 
-use crate::words::{Stop, say};
+use crate::diagram::Language;
+use crate::words::{Stop, say, width};
 use crate::zone::{Town, Zone};
 use crate::{CityArgs, StateArgs, accounts};
 use clap::{Args, Subcommand};
@@ -33,8 +34,11 @@ pub(crate) struct ListArgs {
     #[command(flatten)]
     state: StateArgs,
     /// One JSON object a line
-    #[arg(long)]
+    #[arg(long, conflicts_with = "lang")]
     json: bool,
+    /// Language of the words: en or ja
+    #[arg(long, value_name = "LANG", default_value = "en", hide_possible_values = true)]
+    lang: Language,
 }
 
 #[derive(Args)]
@@ -46,6 +50,9 @@ pub(crate) struct OneArgs {
     city: CityArgs,
     #[command(flatten)]
     state: StateArgs,
+    /// Language of the words: en or ja
+    #[arg(long, value_name = "LANG", default_value = "en", hide_possible_values = true)]
+    lang: Language,
 }
 
 #[derive(Args)]
@@ -68,26 +75,40 @@ pub(crate) fn run(command: &VoicemailCommand) -> Result<(), Stop> {
         VoicemailCommand::List(args) => list(args),
         VoicemailCommand::Show(args) => show(args),
         VoicemailCommand::Done(args) => {
-            let left = find(&args.id, &args.state)?;
-            left.erase().map_err(|fault| Stop::new(format!("{} cannot be erased: {fault}", left.wav.display())))?;
-            say(format_args!("The message {} of the box {} is done and erased.", left.id, left.mailbox))
+            let left = find(&args.id, &args.state, args.lang)?;
+            let file = left.wav.display();
+            let failed = |fault| match args.lang {
+                Language::En => Stop::new(format!("{file} cannot be erased: {fault}")),
+                Language::Ja => Stop::new(format!("{file} を消せません: {fault}")),
+            };
+            left.erase().map_err(failed)?;
+            match args.lang {
+                Language::En => say(format_args!("The message {} of the box {} is done and erased.", left.id, left.mailbox)),
+                Language::Ja => say(format_args!("伝言箱「{}」の伝言 {} を対応済みとし、消去しました。", left.mailbox, left.id)),
+            }
         }
     }
 }
 
-fn all(state: &StateArgs) -> Result<Vec<Left>, Stop> {
+fn all(state: &StateArgs, lang: Language) -> Result<Vec<Left>, Stop> {
     let folder = state.state.join(FOLDER);
-    boxes(&state.state).list().map_err(|fault| Stop::new(format!("{} cannot be read: {fault}", folder.display())))
+    boxes(&state.state).list().map_err(|fault| match lang {
+        Language::En => Stop::new(format!("{} cannot be read: {fault}", folder.display())),
+        Language::Ja => Stop::new(format!("{} を読めません: {fault}", folder.display())),
+    })
 }
 
-fn find(id: &str, state: &StateArgs) -> Result<Left, Stop> {
-    let found = all(state)?.into_iter().find(|left| left.id == id);
-    found.ok_or_else(|| Stop::new(format!("there is no message {id}; toritsugi voicemail list shows those that there are")))
+fn find(id: &str, state: &StateArgs, lang: Language) -> Result<Left, Stop> {
+    let found = all(state, lang)?.into_iter().find(|left| left.id == id);
+    found.ok_or_else(|| match lang {
+        Language::En => Stop::new(format!("there is no message {id}; toritsugi voicemail list shows those that there are")),
+        Language::Ja => Stop::new(format!("伝言 {id} はありません。toritsugi voicemail list で一覧を確かめてください。")),
+    })
 }
 
 fn list(args: &ListArgs) -> Result<(), Stop> {
     let zone = Town::find(&args.city)?.zone;
-    let mut left = all(&args.state)?;
+    let mut left = all(&args.state, args.lang)?;
     left.retain(|left| args.mailbox.as_ref().is_none_or(|mailbox| left.mailbox.as_str() == mailbox));
     if args.json {
         for left in &left {
@@ -96,13 +117,28 @@ fn list(args: &ListArgs) -> Result<(), Stop> {
         return Ok(());
     }
     if left.is_empty() {
-        return say("No messages.");
+        return say(match args.lang {
+            Language::En => "No messages.",
+            Language::Ja => "伝言はありません。",
+        });
     }
-    say(format_args!("{:<20} {:<12} {:<19} {:>6}  {:<8} {:<14} call", "id", "box", "when", "length", "language", "caller"))?;
+    say(head(args.lang))?;
     for left in &left {
         say(line(left, &zone))?;
     }
     Ok(())
+}
+
+/// Above the columns of `line`; a Japanese letter is two columns wide.
+fn head(lang: Language) -> String {
+    let words = match lang {
+        Language::En => ["id", "box", "when", "length", "language", "caller", "call"],
+        Language::Ja => ["番号", "伝言箱", "日時", "長さ", "言語", "かけた方", "通話"],
+    };
+    let [id, mailbox, when, length, language, caller, call] = words;
+    let to = |word: &str, columns: usize| format!("{word}{}", " ".repeat(columns.saturating_sub(width(word))));
+    let length = format!("{}{length}", " ".repeat(6_usize.saturating_sub(width(length))));
+    format!("{} {} {} {length}  {} {} {call}", to(id, 20), to(mailbox, 12), to(when, 19), to(language, 8), to(caller, 14))
 }
 
 fn line(left: &Left, zone: &Zone) -> String {
@@ -139,17 +175,49 @@ fn json(left: &Left) -> String {
 
 fn show(args: &ShowArgs) -> Result<(), Stop> {
     let zone = Town::find(&args.one.city)?.zone;
-    let left = find(&args.one.id, &args.one.state)?;
+    let (left, lang) = (find(&args.one.id, &args.one.state, args.one.lang)?, args.one.lang);
     say(line(&left, &zone))?;
-    say(format_args!("sound: {}", left.wav.display()))?;
+    match lang {
+        Language::En => say(format_args!("sound: {}", left.wav.display()))?,
+        Language::Ja => say(format_args!("音声: {}", left.wav.display()))?,
+    }
     if !args.number {
         return Ok(());
     }
     let sealed = left.note.as_ref().and_then(|note| Some((note.call, note.sealed.as_ref()?)));
-    let Some((call, sealed)) = sealed else { return say("number: withheld, nobody can be called back") };
+    let Some((call, sealed)) = sealed else {
+        return say(match lang {
+            Language::En => "number: withheld, nobody can be called back",
+            Language::Ja => "電話番号: 非通知のため、折り返せません。",
+        });
+    };
     let number = accounts::vault(&args.one.state.state)?.open_message(call, sealed);
-    match number {
-        Some(number) => say(format_args!("number: {number}")),
-        None => Err(Stop::new("the number was sealed with another city.key: it cannot be read any more")),
+    match (number, lang) {
+        (Some(number), Language::En) => say(format_args!("number: {number}")),
+        (Some(number), Language::Ja) => say(format_args!("電話番号: {number}")),
+        (None, Language::En) => Err(Stop::new("the number was sealed with another city.key: it cannot be read any more")),
+        (None, Language::Ja) => Err(Stop::new("電話番号は別の city.key で封印されているため、もう読めません。")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_heads_stand_above_the_same_columns() {
+        let zone = Zone::of(&flow::Calendar::default());
+        let left = Left {
+            id: "17-1787533200".to_owned(),
+            mailbox: "general".into(),
+            wav: "17.wav".into(),
+            length: std::time::Duration::from_secs(62),
+            note: None,
+        };
+        let call = width(&line(&left, &zone)) - 1;
+        for (lang, word) in [(Language::En, "call"), (Language::Ja, "通話")] {
+            let head = head(lang);
+            assert_eq!(width(head.strip_suffix(word).unwrap()), call, "{head}");
+        }
     }
 }

@@ -685,13 +685,13 @@ mod tests {
 
     #[test]
     fn a_caller_waits_for_a_nurse_takes_a_callback_and_is_done() {
-        // Japanese, worried, an unknown key, waits over a minute, asks to be called back.
-        golden("walk.ja.txt", &walked(Tongue::Ja, "2026-08-24 10:00", Some("0440000001"), "1\n7\n1\nw65\n1\n1\n"));
+        // Japanese, worried, an unknown key, a fever, waits over a minute, asks to be called back.
+        golden("walk.ja.txt", &walked(Tongue::Ja, "2026-08-24 10:00", Some("0440000001"), "1\n7\n1\n2\n1\nw65\n1\n1\n"));
     }
 
     #[test]
     fn a_caller_goes_to_a_ward_that_is_busy_comes_back_to_the_front_and_reaches_a_nurse() {
-        golden("walk.en.txt", &walked(Tongue::En, "2026-08-24 10:00", None, "2\n\n1\nw95\n5\n3\nbusy\n\na\nlost\n?\na\n\n"));
+        golden("walk.en.txt", &walked(Tongue::En, "2026-08-24 10:00", None, "2\n\n1\n1\nw95\n5\n3\nbusy\n\na\nlost\n?\na\n\n"));
     }
 
     /// What a walk through a small flow prints.
@@ -756,7 +756,7 @@ mod tests {
 
     #[test]
     fn on_a_busy_day_a_callback_is_offered_before_a_place_is_taken() {
-        let told = walked(Tongue::En, "2026-08-24 10:00", Some("0440000001"), "busy\n1\n1\nq\n");
+        let told = walked(Tongue::En, "2026-08-24 10:00", Some("0440000001"), "busy\n1\n1\n2\n1\nq\n");
         assert!(told.contains("  callback  ") && !told.contains("queue 看護"), "{told}");
     }
 }

@@ -92,6 +92,7 @@ fn starved<'d>(draft: &'d Draft, reserve: &Reserve) -> Option<&'d QueueId> {
     let steps = draft.flows.values().flat_map(|flow| flow.steps.values()).map(|named| named.step.sketch());
     let outside = |queue: &QueueId, class: u8| match &reserve.kept_for {
         KeptFor::Queue(kept) => kept != queue,
+        KeptFor::Queues(kept) => !kept.contains(queue),
         KeptFor::Class(kept) => class < *kept,
     };
     let waited_in = steps.filter_map(|sketch| sketch.queue.map(|queue| (&queue.value, sketch.class)));

@@ -30,6 +30,7 @@ pub(crate) const SHAPE: Shape = Shape {
         may("rtp_ports", Value::Text, "Ports for sound: 20000-24999.", "音声用のポート。20000-24999 のように書きます。"),
         may("calls_max", Value::Whole(1, 100_000), "Calls at once.", "同時通話数の上限。"),
         may("calls_out_per_hour", Value::Whole(0, CALLS_OUT_MAX), "Calls to the outside in any hour.", "1 時間に外へかける電話の上限。"),
+        may("voicemail", Value::Map(&VOICEMAIL), "How much each voicemail box takes.", "伝言箱ひとつに入る量。"),
         may("realm", Value::Text, "The name that phones' passwords belong to.", "電話機の認証に使う名前。"),
         may(
             "digest",
@@ -58,6 +59,25 @@ const LISTEN: Shape = Shape {
     rest: None,
 };
 
+const VOICEMAIL: Shape = Shape {
+    name: "engine/voicemail",
+    en: "How much each voicemail box takes. Whoever finds it full goes where `failed` of the step leads; no message is thrown away.",
+    ja: "伝言箱ひとつに入る量。いっぱいのとき、かけた方は failed の行き先へ進みます。古い伝言は消しません。",
+    words: &[
+        may("messages", Value::Whole(1, BOX_MESSAGES_MAX), "Messages in one box.", "伝言の件数の上限。"),
+        may(
+            "megabytes",
+            Value::Whole(1, BOX_MEGABYTES_MAX),
+            "Sound in one box; a minute is almost one.",
+            "音声の容量の上限（1 分でほぼ 1 MB）。",
+        ),
+    ],
+    rest: None,
+};
+
+/// Larger boxes are archives.
+const BOX_MESSAGES_MAX: u32 = 10_000;
+const BOX_MEGABYTES_MAX: u32 = 100_000;
 /// RTP and RTCP, for the caller and for the agent.
 const PORTS_A_CALL: u32 = 4;
 /// Calls out in one hour: a limit above this would be none.
@@ -96,6 +116,17 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Settings 
     }
     if let Some(calls) = fields.take("calls_out_per_hour").and_then(|n| n.whole(0, CALLS_OUT_MAX, problems)) {
         settings.calls_out_per_hour = calls;
+    }
+    if let Some((key, node)) = fields.entry("voicemail")
+        && let Some(mut each) = Fields::of(node, key.at, problems)
+    {
+        if let Some(messages) = each.take("messages").and_then(|n| n.whole(1, BOX_MESSAGES_MAX, problems)) {
+            settings.box_messages_max = messages;
+        }
+        if let Some(megabytes) = each.take("megabytes").and_then(|n| n.whole(1, BOX_MEGABYTES_MAX, problems)) {
+            settings.box_megabytes_max = megabytes;
+        }
+        each.finish(problems);
     }
     if let Some(realm) = fields.take("realm").and_then(|n| n.text(problems)) {
         settings.realm = realm.value.to_owned();

@@ -125,8 +125,8 @@ pub(crate) struct Entry {
     pub(crate) skills: Vec<At<Skill>>,
     /// Queues that help it.
     pub(crate) helped_by: Vec<At<QueueId>>,
-    /// The queue that its reserve is kept for, if it is kept for one.
-    pub(crate) kept_for: Option<At<QueueId>>,
+    /// The queues that its reserve is kept for, if it is kept for queues.
+    pub(crate) kept_for: Vec<At<QueueId>>,
     /// Where its reserve is written.
     pub(crate) reserve: Option<Spot>,
     pub(crate) whisper: Vec<At<PromptId>>,
@@ -179,7 +179,7 @@ fn read_queue(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> 
     queue.rings = fields.take("rings").map(|n| sharing::read_rings(n, &mut skills, problems)).unwrap_or_default();
     let helped_by: Vec<At<QueueId>> = fields.take("helped_by").map(|n| sharing::read_helpers(n, problems)).unwrap_or_default();
     queue.helped_by = helped_by.iter().map(|queue| queue.value.clone()).collect();
-    let (mut reserve, mut kept_for) = (None, None);
+    let (mut reserve, mut kept_for) = (None, Vec::new());
     if let Some((key, node)) = fields.entry("reserve") {
         reserve = Some(key.at);
         queue.reserve = sharing::read_reserve(key, node, &mut skills, &mut kept_for, problems);

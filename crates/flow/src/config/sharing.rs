@@ -45,7 +45,7 @@ const FOR_WHOM: Shape = Shape {
     en: "One of both.",
     ja: "どちらかひとつ。",
     words: &[
-        may("queue", Value::Name(noun::QUEUE), "For one queue.", "待ち列。"),
+        may("queue", Value::List(&Value::Name(noun::QUEUE)), "For one queue, or for several.", "待ち列（複数可）。"),
         may("class", Value::OneOf(&crate::program::CLASSES), "For one class and above.", "優先度（以上）。"),
     ],
     rest: None,
@@ -92,12 +92,12 @@ pub(super) fn read_helpers(node: &Node, problems: &mut Problems) -> Vec<At<Queue
     node.items().up_to(HELPERS_MAX, problems).iter().filter_map(|item| item.name(problems)).collect()
 }
 
-/// `{ keep: 1, of: nurse, for: { queue: nurse } }`, or `for: { class: urgent }`; `hysteresis: 1` lets go only when one more is idle.
+/// `{ keep: 1, of: nurse, for: { queue: nurse } }`, `for: { queue: [nurse, oncall] }` or `for: { class: urgent }`; `hysteresis: 1` lets go only when one more is idle.
 pub(super) fn read_reserve(
     key: &Key,
     node: &Node,
     skills: &mut Vec<At<Skill>>,
-    queue: &mut Option<At<QueueId>>,
+    queues: &mut Vec<At<QueueId>>,
     problems: &mut Problems,
 ) -> Option<Reserve> {
     const EXAMPLE: &str = "reserve: { keep: 1, of: nurse, for: { queue: nurse } }";
@@ -111,29 +111,37 @@ pub(super) fn read_reserve(
     };
     let keep = needed("keep", problems).and_then(|(_, n)| n.whole(1, KEEP_MAX, problems));
     let of = needed("of", problems).and_then(|(_, n)| skill(n, problems));
-    let kept_for = needed("for", problems).and_then(|(key, n)| read_kept_for(key, n, queue, problems));
+    let kept_for = needed("for", problems).and_then(|(key, n)| read_kept_for(key, n, queues, problems));
     let hysteresis = fields.take("hysteresis").and_then(|n| n.whole(0, KEEP_MAX, problems)).unwrap_or(0);
     fields.finish(problems);
     skills.extend(of.clone());
     Some(Reserve { keep: keep?, of: of?.value, kept_for: kept_for?, hysteresis })
 }
 
-fn read_kept_for(key: &Key, node: &Node, queue: &mut Option<At<QueueId>>, problems: &mut Problems) -> Option<KeptFor> {
+fn read_kept_for(key: &Key, node: &Node, queues: &mut Vec<At<QueueId>>, problems: &mut Problems) -> Option<KeptFor> {
     let mut fields = Fields::of(node, key.at, problems)?;
-    let for_queue = fields.take("queue").map(|n| n.name::<QueueId>(problems));
+    let for_queues =
+        fields.take("queue").map(|n| n.items().up_to(HELPERS_MAX, problems).iter().map(|item| item.name::<QueueId>(problems)).collect());
     let for_class = fields.take("class").map(|n| priority(n, problems));
     fields.finish(problems);
-    match (for_queue, for_class) {
-        (Some(id), None) => {
-            queue.clone_from(&id);
-            id.map(|id| KeptFor::Queue(id.value))
+    match (for_queues, for_class) {
+        (Some(ids), None) => {
+            let ids: Option<Vec<At<QueueId>>> = ids;
+            queues.extend(ids?);
+            match queues.as_slice() {
+                [] => for_whom(key, problems),
+                [id] => Some(KeptFor::Queue(id.value.clone())),
+                several => Some(KeptFor::Queues(several.iter().map(|id| id.value.clone()).collect())),
+            }
         }
         (None, Some(class)) => class.map(KeptFor::Class),
-        _ => {
-            let en = "a reserve is kept for one queue, or for one class";
-            let ja = "確保する相手は、queue か class のどちらかひとつで書いてください。";
-            problems.error(key.at, "reserve_for_whom", en, ja).help("for: { queue: nurse }");
-            None
-        }
+        _ => for_whom(key, problems),
     }
+}
+
+fn for_whom(key: &Key, problems: &mut Problems) -> Option<KeptFor> {
+    let en = "a reserve is kept for queues, or for one class";
+    let ja = "確保する相手は、queue か class のどちらかひとつで書いてください。";
+    problems.error(key.at, "reserve_for_whom", en, ja).help("for: { queue: nurse }");
+    None
 }

@@ -356,13 +356,15 @@ impl Artist<'_> {
 
     /// Why a way is taken, but for keys.
     fn by(&self, way: &Way<'_>, kind: Kind) -> String {
-        let times = |words: &str| if way.times > 1 { format!("{words} ×{}", way.times) } else { words.to_owned() };
+        // A question that is asked on the way has its own pause.
+        let (pause, said) = way.beats.first().map_or((way.pause, way.times), |beat| (beat.pause, beat.times));
+        let times = |words: &str, times: u32| if times > 1 { format!("{words} ×{times}") } else { words.to_owned() };
         let set = set(way.set);
         let words = match way.by {
             By::Itself => String::new(),
             By::Key(digit) => digit.to_string(),
-            By::Silence => times(&format!("{} {}", self.word("silence", "無音"), seconds(self.tongue, way.pause))),
-            By::BadKey => times(self.word("other keys", "別のキー")),
+            By::Silence => times(&format!("{} {}", self.word("silence", "無音"), seconds(self.tongue, pause)), said),
+            By::BadKey => times(self.word("other keys", "別のキー"), way.times),
             By::Hours { closed: false } => self.word("open", "開いている").to_owned(),
             By::Hours { closed: true } => self.word("closed", "閉まっている").to_owned(),
             By::Answer => way.word.unwrap_or_default().to_owned(),

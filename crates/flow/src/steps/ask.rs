@@ -189,7 +189,7 @@ impl Step {
         if let Means::Way(to) = &self.silence.means {
             ways.push(Way { beats: first.clone(), ..Way::new(to, By::Silence) });
         }
-        ways.push(Way { beats: first, ..Way::new(&self.bad_key.then, By::BadKey) });
+        ways.push(Way { beats: first, times: self.bad_key.repeat + 1, ..Way::new(&self.bad_key.then, By::BadKey) });
         let questions = self.questions.iter().map(|question| (&question.say, question.facts())).collect();
         let gives = self.questions.iter().map(|q| Given { name: &q.id, words: q.keys.values().collect(), typed: false }).collect();
         Sketch { speeches, ways, questions, gives, rules: &self.rules, ..Sketch::new() }

@@ -109,7 +109,11 @@ fn city(random: &mut Random) -> Rules {
             queue.reserve = Some(Reserve {
                 keep: if chance(70) { 1 } else { 2 },
                 of: Skill::from(if chance(50) { "nurse" } else { "general" }),
-                kept_for: if chance(60) { KeptFor::Queue(QueueId::from(id)) } else { KeptFor::Class(1) },
+                kept_for: match (chance(60), chance(30)) {
+                    (true, false) => KeptFor::Queue(QueueId::from(id)),
+                    (true, true) => KeptFor::Queues(vec![QueueId::from(id), QueueId::from(QUEUES[0])]),
+                    (false, _) => KeptFor::Class(1),
+                },
                 hysteresis: if chance(30) { 1 } else { 0 },
             });
         }

@@ -278,6 +278,10 @@ fn why_not(why: &WhyNot, town: &Town) -> String {
         WhyNot::Reserved { of, keep, idle, kept_for } => {
             let kept_for = match kept_for {
                 KeptFor::Queue(queue) => format!("callers in {}", town.queue(queue)),
+                KeptFor::Queues(queues) => {
+                    let names: Vec<String> = queues.iter().map(|queue| town.queue(queue).to_string()).collect();
+                    format!("callers in {}", names.join(" or "))
+                }
                 KeptFor::Class(0) => "everybody".to_owned(),
                 KeptFor::Class(class) => format!("{} callers", class_word(*class)),
             };

@@ -286,6 +286,10 @@ fn why_not(why: &WhyNot, town: &Town) -> String {
         WhyNot::Reserved { of, keep, idle, kept_for } => {
             let kept_for = match kept_for {
                 KeptFor::Queue(queue) => format!("「{}」の方", town.queue(queue)),
+                KeptFor::Queues(queues) => {
+                    let names: Vec<String> = queues.iter().map(|queue| format!("「{}」", town.queue(queue))).collect();
+                    format!("{}の方", names.join("・"))
+                }
                 KeptFor::Class(0) => "すべての方".to_owned(),
                 KeptFor::Class(1) => "優先・緊急の方".to_owned(),
                 KeptFor::Class(_) => "緊急の方".to_owned(),
