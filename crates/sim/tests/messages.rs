@@ -130,8 +130,11 @@ fn silence_ends_a_message_and_whoever_says_nothing_leaves_none() {
     mute.callers_are_mute();
     caller(&mut mute, "WWWW5WW1");
     rest(&mut mute);
-    assert_eq!((not_kept(&mute), path(&mute)[2..].to_vec()), (vec![NotKept::Empty], vec!["message=empty".to_owned(), "thanks".to_owned()]));
-    assert_eq!(end(&mute), CallEnd::FlowEnded);
+    assert_eq!(
+        (not_kept(&mute), path(&mute)[2..].to_vec()),
+        (vec![NotKept::Empty], vec!["message=empty".to_owned(), "general".to_owned()])
+    );
+    assert_eq!(end(&mute), CallEnd::Served, "who has left nothing is led to a person");
 }
 
 #[test]

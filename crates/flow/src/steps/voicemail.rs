@@ -147,9 +147,14 @@ impl Step {
                 }
                 Go::Stay
             }
-            (Stage::Recording(_), Heard::Recorded { kept }) => {
-                caller.left_by(if *kept { "left" } else { "empty" });
+            (Stage::Recording(_), Heard::Recorded { kept: true }) => {
+                caller.left_by("left");
                 Go::To(&self.next.value)
+            }
+            // Whoever has left nothing is not told that somebody will call back.
+            (Stage::Recording(_), Heard::Recorded { kept: false }) => {
+                caller.left_by("empty");
+                Go::To(&self.failed.value)
             }
             (Stage::Recording(_), Heard::NotRecorded) => self.fail(caller),
             _ => Go::Stay,
