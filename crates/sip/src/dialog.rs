@@ -3,6 +3,7 @@
 //! RFC 3261 section 12: Call-ID, tags, sequence numbers both ways, route set, remote target. A plain value: it can be written into
 //! a journal and read back.
 
+use crate::bounds::ROUTES_MAX;
 use crate::header::{Name, NameAddr};
 use crate::message::{Essentials, Message};
 use crate::uri::{Scheme, Uri};
@@ -10,9 +11,6 @@ use crate::writer::Writer;
 use model::FlowId;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
-
-/// How many Record-Route values a dialog keeps; more are refused with 400.
-pub const ROUTES_MAX: usize = 16;
 
 /// Who sent the INVITE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

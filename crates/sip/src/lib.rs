@@ -13,9 +13,11 @@
 //! authentication of our own requests; re-INVITEs of our own; registration through a proxy (Path); what an ACK carries.
 
 mod border;
+pub mod bounds;
 pub mod dialog;
 pub mod digest;
 mod endpoint;
+pub mod framer;
 pub mod header;
 mod lexis;
 pub mod message;
@@ -27,5 +29,6 @@ pub mod writer;
 pub use border::{Census, Command, Config, Event, Identity, Output, Reason, Target};
 pub use dialog::{DialogStage, DialogState, Role, Will};
 pub use endpoint::{DIALOGS_MAX, Endpoint, TRANSACTIONS_MAX};
+pub use framer::{Frame, Framer};
 pub use message::Message;
 pub use registrar::{Binding, PHONES_MAX};

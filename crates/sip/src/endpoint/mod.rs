@@ -12,6 +12,7 @@ mod will;
 mod wire;
 
 use crate::border::{Census, Command, Config, Event, Output};
+use crate::bounds::ECHO_MAX;
 use crate::dialog::{DialogState, Will};
 use crate::digest::Gate;
 use crate::message::{Essentials, Fault, Message};
@@ -21,7 +22,7 @@ use bytes::Bytes;
 use model::{DialogId, FlowId, Ha1, Instant, Now, Random};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use store::{Alarm, Alarms, Client, ClientMachine, ECHO_MAX, Echo, Leg, Path, Server, Stage};
+use store::{Alarm, Alarms, Client, ClientMachine, Echo, Leg, Path, Server, Stage};
 
 /// Dialogs at once; beyond that an INVITE gets 503 with Retry-After. The calls refuse long before.
 pub const DIALOGS_MAX: usize = 4096;

@@ -11,9 +11,6 @@ use model::{DialogId, FlowId, Instant, Method};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-/// The most bytes of a request that are echoed into its responses, and so kept.
-pub(super) const ECHO_MAX: usize = 8 * 1024;
-
 /// Where a packet came from, and where its answer goes (RFC 3581: back to its source).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path {
