@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_call_to_the_outside_leaves_with_its_record_or_not_at_all() {
         let invite = || Act::Transmit {
-            flow: model::FlowId(0),
+            flow: model::FlowId::UDP,
             to: std::net::SocketAddr::from(([127, 0, 0, 1], 5090)),
             bytes: bytes::Bytes::from_static(b"INVITE"),
             only_written: true,

@@ -8,7 +8,7 @@
 //! Requests that change nothing (OPTIONS, challenges, refusals) are answered without a transaction (RFC 3261 section 8.2.7): a flood of
 //! them costs no memory. What is remembered is bounded by the dialogs and the users.
 //!
-//! Deliberately absent: other transports than UDP (the next step is a framer for streams); reliable provisional responses, session
+//! Deliberately absent: TLS and WebSocket (they need nothing here but another `transport` in Via and Contact); reliable provisional responses, session
 //! timers, transfer, UPDATE, subscriptions (they are answered 405 or 420); redirection of our own INVITE (a 3xx is a failure);
 //! authentication of our own requests; re-INVITEs of our own; registration through a proxy (Path); what an ACK carries.
 

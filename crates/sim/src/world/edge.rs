@@ -115,7 +115,7 @@ impl World {
             if let Some(id) = self.by_ip.get(&from.ip()).copied() {
                 self.note_call_id(id, &bytes);
             }
-            return self.input(Input::Message { flow: FlowId(1), from, bytes });
+            return self.input(Input::Message { flow: FlowId::UDP, from, bytes });
         }
         if to == town::TRUNK {
             return self.carry(from, &bytes);

@@ -1,7 +1,8 @@
 //! Transactions: one request and its answers, made reliable over a network that loses packets.
 //!
-//! The four machines of RFC 3261 section 17 with the corrections of RFC 6026, over UDP. Each is a pure value: told what happened
-//! and when, it says what to send again and when it wants to be woken. What is sent lies with its owner.
+//! The four machines of RFC 3261 section 17 with the corrections of RFC 6026. Each is a pure value: told what happened
+//! and when, it says what to send again and when it wants to be woken. What is sent lies with its owner. Over a reliable transport (a
+//! stream) nothing is sent again, and nobody waits for copies: timers A, E and G are never set, D, I, J and K are zero.
 
 mod client_invite;
 mod client_other;
@@ -141,7 +142,14 @@ impl Key {
     pub fn cancelling(self) -> Key {
         Self::of(&[&self.0, b"cancelling"])
     }
-    /// The client transaction of our own branch (section 17.1.3).
+    /// The client transaction of our own branch and a CSeq method; a CANCEL has the branch of its INVITE (section 17.1.3).
+    pub fn ours(branch: &str, method: &str) -> Key {
+        match method {
+            "CANCEL" => Self::client(branch, "INVITE").cancelling(),
+            method => Self::client(branch, method),
+        }
+    }
+    /// The client transaction of a branch of ours, but for CANCEL.
     pub fn client(branch: &str, method: &str) -> Key {
         Self::of(&[b"client", branch.as_bytes(), method.as_bytes()])
     }
