@@ -104,6 +104,7 @@ fn a_callers_wait_can_be_followed_in_the_log_by_the_ticket() {
 fn strangers_cannot_fill_the_disk() {
     let theirs = [
         Event::Stranger,
+        Event::ConnectionClosed { why: model::ConnectionEnd::Slow },
         Event::SipMalformed { answered: true },
         Event::AuthenticationFailed,
         Event::Refused { why: Refusal::UnknownNumber, person: None },

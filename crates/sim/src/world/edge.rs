@@ -15,6 +15,9 @@ use std::net::SocketAddr;
 impl World {
     pub(super) fn act(&mut self, act: Act) {
         match act {
+            // Nobody in this town takes connections.
+            Act::Transmit { flow, bytes, .. } if flow.is_stream() => self.input(Input::Unsent { bytes }),
+            Act::Close(_) => {}
             Act::Transmit { flow: _, to, bytes, .. } => {
                 let datagram = Datagram { from: self.engine_addr, to, bytes };
                 self.link.handle_datagram(self.now, datagram);

@@ -134,8 +134,7 @@ impl Endpoint {
         state.local_cseq = state.local_cseq.saturating_add(1);
         let reason = self.legs.get(&dialog).and_then(|leg| leg.reason).filter(|_| purpose == Purpose::Bye);
         let key = Key::client(&branch, method.name());
-        let write =
-            |via: &str, contact: &str| with_reason(state.request(method.name(), state.local_cseq, via, contact), reason).empty();
+        let write = |via: &str, contact: &str| with_reason(state.request(method.name(), state.local_cseq, via, contact), reason).empty();
         let Written { flow, request, by_udp, .. } = self.write(state.next_flow(), &branch, &state.remote_target, write);
         let path = Path { flow, addr: state.next_hop() };
         let machine = ClientMachine::Other { machine: ClientOther::new(now, flow.is_stream()), purpose };
