@@ -276,21 +276,23 @@ impl Talk {
                     }
                     Frame::Lost { head, fault } => {
                         let why = if fault == sip::message::Fault::TooSlow { ConnectionEnd::Slow } else { ConnectionEnd::Unreadable };
-                        return self.linger(stream, head, why).await;
+                        let spoke = patience == IDLE_PATIENCE;
+                        return self.linger(stream, head, spoke, why).await;
                     }
                 }
             }
         }
     }
 
-    /// The stream cannot be read any further: its last request gets its answer, then it is closed. Until the peer has closed it too, what it
-    /// still sends is thrown away; else the system would take back the answer with the connection.
-    async fn linger(mut self, mut stream: TcpStream, head: Bytes, why: ConnectionEnd) -> (FlowId, ConnectionEnd) {
-        if head.is_empty() {
-            let _ = self.news.send(News::Unreadable).await;
+    /// The stream cannot be read any further: its requests get their answers, then it is closed. Until the peer has closed it too, what it
+    /// still sends is thrown away; else the system would take back the answers with the connection. Who never said anything gets nothing.
+    async fn linger(mut self, mut stream: TcpStream, head: Bytes, spoke: bool, why: ConnectionEnd) -> (FlowId, ConnectionEnd) {
+        let answered = spoke || !head.is_empty();
+        let last = if head.is_empty() { News::Unreadable } else { News::Message(self.flow, self.peer, head) };
+        let _ = self.news.send(last).await;
+        if !answered {
             return self.end(None, why).await;
         }
-        let _ = self.news.send(News::Message(self.flow, self.peer, head)).await;
         let mut patience = LINGER;
         while let Ok(Some(answer)) = timeout(patience, self.waiting.recv()).await {
             write(&mut stream, &answer).await;
@@ -311,4 +313,146 @@ async fn write(stream: &mut TcpStream, bytes: &[u8]) -> bool {
 
 fn millis(at: Instant) -> u64 {
     at.as_nanos() / 1_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpStream as Plain};
+
+    /// The thread with a door, and what it says.
+    struct Door {
+        at: SocketAddr,
+        orders: mpsc::Sender<Order>,
+        news: mpsc::Receiver<News>,
+    }
+
+    impl Door {
+        fn open() -> Door {
+            let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let at = listener.local_addr().unwrap();
+            let (orders, news) = start(Clock::start(), Some(listener)).unwrap();
+            Door { at, orders, news }
+        }
+        fn phone(&mut self) -> (Plain, FlowId) {
+            let phone = Plain::connect(self.at).unwrap();
+            phone.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let Some(News::Opened(flow, from)) = self.news.blocking_recv() else { panic!("nobody came") };
+            assert_eq!(from, phone.local_addr().unwrap());
+            (phone, flow)
+        }
+        fn message(&mut self) -> (FlowId, Bytes) {
+            match self.news.blocking_recv() {
+                Some(News::Message(flow, _, bytes)) => (flow, bytes),
+                _ => panic!("no message"),
+            }
+        }
+        fn closed(&mut self) -> (FlowId, ConnectionEnd) {
+            match self.news.blocking_recv() {
+                Some(News::Closed(flow, why)) => (flow, why),
+                _ => panic!("nothing was closed"),
+            }
+        }
+        fn send(&self, flow: FlowId, to: SocketAddr, text: &'static str) {
+            assert!(self.orders.try_send(Order::Send { flow, to, bytes: Bytes::from(text) }).is_ok());
+        }
+    }
+
+    const OPTIONS: &str = "OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n";
+
+    #[test]
+    fn messages_come_and_answers_go_on_the_same_connection() {
+        let mut door = Door::open();
+        let (mut phone, flow) = door.phone();
+        phone.write_all(format!("\r\n\r\n{OPTIONS}{OPTIONS}").as_bytes()).unwrap();
+        let mut pong = [0; 2];
+        phone.read_exact(&mut pong).unwrap();
+        assert_eq!(pong, *PONG);
+        assert_eq!(door.message(), (flow, Bytes::from(OPTIONS)));
+        assert_eq!(door.message(), (flow, Bytes::from(OPTIONS)));
+        // By its id, and by its address.
+        door.send(flow, "127.0.0.1:9".parse().unwrap(), "one");
+        door.send(FlowId::TCP, phone.local_addr().unwrap(), "two");
+        let mut heard = [0; 6];
+        phone.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"onetwo");
+        drop(phone);
+        assert_eq!(door.closed(), (flow, ConnectionEnd::Left));
+    }
+
+    #[test]
+    fn a_connection_is_made_where_there_is_none_and_used_again() {
+        let mut door = Door::open();
+        let there = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let to = there.local_addr().unwrap();
+        door.send(FlowId::TCP, to, "one");
+        door.send(FlowId(99), to, "two");
+        let (mut phone, _) = there.accept().unwrap();
+        let mut heard = [0; 6];
+        phone.read_exact(&mut heard).unwrap();
+        assert_eq!(&heard, b"onetwo");
+        phone.write_all(OPTIONS.as_bytes()).unwrap();
+        assert_eq!(door.message().1, OPTIONS);
+    }
+
+    #[test]
+    fn what_nobody_takes_comes_back() {
+        let mut door = Door::open();
+        let closed = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        door.send(FlowId::TCP, closed, "one");
+        assert!(matches!(door.news.blocking_recv(), Some(News::Unsent(bytes)) if bytes == "one"));
+        assert_eq!(door.closed().1, ConnectionEnd::Unreachable);
+    }
+
+    #[test]
+    fn who_is_told_to_go_is_gone() {
+        let mut door = Door::open();
+        let (mut phone, flow) = door.phone();
+        assert!(door.orders.try_send(Order::Close(flow)).is_ok());
+        assert_eq!(phone.read(&mut [0; 9]).unwrap(), 0);
+        assert_eq!(door.closed(), (flow, ConnectionEnd::Refused));
+    }
+
+    #[test]
+    fn a_stream_whose_framing_is_lost_gets_its_answer_and_is_closed() {
+        let mut door = Door::open();
+        let (mut phone, flow) = door.phone();
+        let head = "OPTIONS sip:a SIP/2.0\r\nContent-Length: -1\r\n\r\n";
+        phone.write_all(format!("{head}{OPTIONS}").as_bytes()).unwrap();
+        assert_eq!(door.message(), (flow, Bytes::from(head)));
+        door.send(flow, phone.local_addr().unwrap(), "400");
+        let mut heard = Vec::new();
+        phone.read_to_end(&mut heard).unwrap();
+        assert_eq!(heard, b"400");
+        drop(phone);
+        assert_eq!(door.closed(), (flow, ConnectionEnd::Unreadable));
+        // Who never spoke SIP gets nothing at all.
+        let (mut stranger, flow) = door.phone();
+        stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        assert!(matches!(door.news.blocking_recv(), Some(News::Unreadable)));
+        assert_eq!(door.closed(), (flow, ConnectionEnd::Unreadable));
+        assert_eq!(stranger.read(&mut heard).unwrap_or(0), 0);
+    }
+
+    #[test]
+    fn one_address_has_so_many_connections_and_loses_the_one_that_is_silent() {
+        let mut door = Door::open();
+        let (mut first, busy) = door.phone();
+        let (_second, silent) = door.phone();
+        let others: Vec<_> = (2..OF_ONE_SOURCE_MAX).map(|_| door.phone()).collect();
+        first.write_all(OPTIONS.as_bytes()).unwrap();
+        assert_eq!(door.message().0, busy);
+        let more = Plain::connect(door.at).unwrap();
+        let mut gone = None;
+        for _ in 0..2 {
+            match door.news.blocking_recv() {
+                Some(News::Opened(..)) => {}
+                Some(News::Closed(flow, why)) => gone = Some((flow, why)),
+                _ => panic!("something else came"),
+            }
+        }
+        assert_eq!(gone, Some((silent, ConnectionEnd::Refused)));
+        drop((others, more));
+    }
 }

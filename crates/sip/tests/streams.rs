@@ -117,6 +117,18 @@ fn requests_inside_a_dialog_are_not_remembered_for_copies_that_never_come() {
 }
 
 #[test]
+fn a_copy_on_another_way_of_the_same_host_is_answered_there() {
+    let mut desk = Desk::new();
+    desk.over(SOURCE, LINE, &tcp(&invite("1")));
+    let Event::Invite { dialog, .. } = desk.events().remove(0) else { panic!() };
+    desk.tell(Command::Reject { dialog, status: 404, retry_after_secs: None });
+    let again = desk.over(CALLER, FlowId::UDP, &invite("1"));
+    assert_eq!((again.len(), again[0].0, again[0].1.word(), again[0].1.to.to_string().as_str()), (1, FlowId::UDP, "404", CALLER));
+    let other = desk.over("203.0.113.9:5060", FlowId::UDP, &invite("1"));
+    assert_eq!(other[0].1.to.to_string(), CALLER, "nobody else is told");
+}
+
+#[test]
 fn a_request_too_large_for_a_datagram_goes_by_tcp() {
     let mut desk = Desk::new();
     let (_, flow, small) = desk.call(FlowId::UDP, "sip:sato@192.0.2.60:5062", "Ward");

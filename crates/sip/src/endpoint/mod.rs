@@ -201,7 +201,7 @@ impl Endpoint {
             return self.handle_ack(now, &essentials, key);
         }
         if self.servers.contains_key(&key) {
-            return self.handle_again(key, method);
+            return self.handle_again(key, method, path.back(&essentials.via));
         }
         let back = path.back(&essentials.via);
         let asked = Asked { now, path, back, message, essentials, key, echo: Echo::of(message, path.addr) };

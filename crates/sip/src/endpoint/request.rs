@@ -22,10 +22,14 @@ use model::{Direction, Instant};
 const SDP: &str = "application/sdp";
 
 impl Endpoint {
-    /// A copy of a request gets the answer of the first.
-    pub(super) fn handle_again(&mut self, key: Key, method: &str) {
+    /// A copy of a request gets the answer of the first, where the copy came from: the same host may have lost a connection, or have gone
+    /// from TCP to UDP (section 18.1.1).
+    pub(super) fn handle_again(&mut self, key: Key, method: &str, back: Path) {
         self.note_request(method, true);
-        let Some(server) = self.servers.get(&key) else { return };
+        let Some(server) = self.servers.get_mut(&key) else { return };
+        if back.addr.ip() == server.path.addr.ip() {
+            server.path = back;
+        }
         let wanted = match &server.machine {
             ServerMachine::Invite { machine, .. } => machine.handle_again(),
             ServerMachine::Other(machine) => machine.handle_again(),
