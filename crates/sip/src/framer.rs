@@ -141,6 +141,9 @@ impl Framer {
     fn measure(&mut self) -> Result<Option<usize>, (usize, Fault)> {
         while let Some(end) = self.buffer.get(self.seen..).and_then(|new| memchr::memchr(b'\n', new)).map(|at| self.seen + at) {
             let (line, first) = (self.buffer.get(self.line..end).unwrap_or_default(), self.line == 0);
+            if first && line.len() > LINE_MAX {
+                return Err((0, Fault::TooLarge));
+            }
             if first && !Message::begins_with(line) {
                 return Err((0, Fault::NotSip));
             }
