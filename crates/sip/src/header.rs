@@ -217,7 +217,7 @@ impl<'a> NameAddr<'a> {
         if !cursor.eat(b'<') {
             return None;
         }
-        let uri = Uri::parse(cursor.take_while(|b| b != b'>'))?;
+        let uri = Uri::parse(cursor.until(b'>'))?;
         let closed = cursor.eat(b'>');
         let (params, tag) = Params::parse_with(cursor, "tag").filter(|_| closed)?;
         Some(NameAddr { display, uri, tag, params })

@@ -4,9 +4,7 @@
 
 /// What a byte may be part of; several at once.
 const TOKEN: u8 = 1;
-const VISIBLE: u8 = 2;
-const URI: u8 = 4;
-const VALUE: u8 = 8;
+const VALUE: u8 = 2;
 
 /// The kinds of every byte: each byte of a message is asked for, most of them twice.
 const KINDS: [u8; 256] = {
@@ -16,10 +14,7 @@ const KINDS: [u8; 256] = {
         let visible = byte.is_ascii_graphic();
         let angled = matches!(byte, b'<' | b'>' | b'"');
         let token = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
-        kinds[byte as usize] = if token { TOKEN } else { 0 }
-            | if visible { VISIBLE } else { 0 }
-            | if visible && !angled { URI } else { 0 }
-            | if visible && !angled && byte != b';' && byte != b',' { VALUE } else { 0 };
+        kinds[byte as usize] = if token { TOKEN } else { 0 } | if visible && !angled && byte != b';' && byte != b',' { VALUE } else { 0 };
         if byte == u8::MAX {
             break kinds;
         }
@@ -36,9 +31,14 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
     is(byte, TOKEN)
 }
 
-/// Whether `byte` may stand in a URI: visible ASCII, and none of `<>"`.
-pub(crate) fn is_uri_byte(byte: u8) -> bool {
-    is(byte, URI)
+/// Whether all bytes are visible ASCII. Every byte is looked at, none ends the loop: so several are looked at at once.
+fn all_visible(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |all, b| all & (b.wrapping_sub(b'!') <= b'~' - b'!'))
+}
+
+/// Whether all bytes may stand in a URI: visible ASCII, and none of `<>"`.
+pub(crate) fn are_uri_bytes(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |all, b| all & (b.wrapping_sub(b'!') <= b'~' - b'!') & (*b != b'<') & (*b != b'>') & (*b != b'"'))
 }
 
 /// Whether `bytes` are one token.
@@ -65,7 +65,7 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
 
 /// `bytes` as text if every one of them is a visible ASCII character, and there is at least one.
 pub(crate) fn visible(bytes: &[u8]) -> Option<&str> {
-    let seen = !bytes.is_empty() && bytes.iter().all(|b| is(*b, VISIBLE));
+    let seen = !bytes.is_empty() && all_visible(bytes);
     if seen { std::str::from_utf8(bytes).ok() } else { None }
 }
 
@@ -118,6 +118,12 @@ impl<'a> Cursor<'a> {
     pub(crate) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
         let end = self.0.iter().position(|b| !wanted(*b)).unwrap_or(self.0.len());
         let (taken, rest) = self.0.split_at(end);
+        self.0 = rest;
+        taken
+    }
+    /// What stands before the first `byte`, or all of it.
+    pub(crate) fn until(&mut self, byte: u8) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(memchr::memchr(byte, self.0).unwrap_or(self.0.len()));
         self.0 = rest;
         taken
     }

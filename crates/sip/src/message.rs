@@ -4,7 +4,7 @@
 
 use crate::bounds::{HEADERS_MAX, LINE_MAX, MESSAGE_MAX, VIAS_MAX};
 use crate::header::{CSeq, NAMES_MAX, Name, NameAddr, Via};
-use crate::lexis::{is_blank, is_token, is_token_byte, list, number, trim, visible};
+use crate::lexis::{is_blank, is_token, list, number, trim, visible};
 use crate::uri::Uri;
 use bytes::Bytes;
 use std::ops::Range;
@@ -388,9 +388,11 @@ impl Message {
 impl Field {
     /// Reads a header line that stands at `at`: a name, a colon, a value, with blanks around the colon. `None` if it is none.
     fn read(at: usize, text: &[u8]) -> Option<Field> {
-        let named = text.iter().position(|b| !is_token_byte(*b))?;
-        let colon = named + text.get(named..)?.iter().position(|b| !is_blank(*b))?;
-        if named == 0 || text.get(colon) != Some(&b':') {
+        let colon = memchr::memchr(b':', text)?;
+        let label = trim(text.get(..colon)?);
+        let (name, named) = (Name::parse(label), label.len());
+        // The names that we know are tokens.
+        if text.first().copied().is_some_and(is_blank) || name == Name::Other && !is_token(label) {
             return None;
         }
         let raw = text.get(colon + 1..)?;
@@ -399,7 +401,7 @@ impl Field {
             let offset = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
             (offset(at + start), offset(at + start + length))
         };
-        Some(Field { name: Name::parse(text.get(..named)?), label: place(0, named), value: place(begin, trim(raw).len()) })
+        Some(Field { name, label: place(0, named), value: place(begin, trim(raw).len()) })
     }
 }
 

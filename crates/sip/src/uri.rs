@@ -3,7 +3,7 @@
 //! SIP and SIPS URIs (RFC 3261 section 19.1), telephone URIs (RFC 3966), and any other scheme as an opaque text.
 
 use crate::bounds::URI_MAX;
-use crate::lexis::{self, is_uri_byte};
+use crate::lexis::{self, are_uri_bytes};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -50,13 +50,13 @@ impl Span {
 
 /// Where the marks of a SIP URI stand. A user part may hold `;` and `?` (RFC 3261 section 25.1, user-unreserved), so those count only behind
 /// the `@`.
-#[derive(Default)]
 struct Marks {
     /// The first `:`, which ends the scheme.
     colon: Option<usize>,
     /// The next one before the `@`, which begins the password.
     password: Option<usize>,
     at: Option<usize>,
+    /// How many `@` there are; 2 stands for more.
     ats: usize,
     /// The first `;`.
     params: Option<usize>,
@@ -67,23 +67,22 @@ struct Marks {
 impl Marks {
     /// `None` if a byte may not stand in a URI.
     fn of(bytes: &[u8]) -> Option<Marks> {
-        let mut marks = Marks::default();
-        for (place, byte) in bytes.iter().enumerate() {
-            match byte {
-                b':' if marks.colon.is_none() => marks.colon = Some(place),
-                b':' if marks.at.is_none() => marks.password = marks.password.or(Some(place)),
-                b'@' => {
-                    marks.ats += 1;
-                    marks.at = marks.at.or(Some(place));
-                    (marks.params, marks.headers) = (None, None);
-                }
-                b';' => marks.params = marks.params.or(Some(place)),
-                b'?' => marks.headers = marks.headers.or(Some(place)),
-                _ if !is_uri_byte(*byte) => return None,
-                _ => {}
-            }
+        if !are_uri_bytes(bytes) {
+            return None;
         }
-        Some(marks)
+        let find = |byte: u8, from: usize| memchr::memchr(byte, bytes.get(from..)?).map(|at| from + at);
+        let colon = find(b':', 0);
+        let at = find(b'@', 0);
+        let place = at.map_or(0, |at| at + 1);
+        let second = at.and_then(|at| find(b'@', at + 1));
+        Some(Marks {
+            colon,
+            password: colon.and_then(|colon| find(b':', colon + 1)).filter(|password| at.is_some_and(|at| *password < at)),
+            at,
+            ats: usize::from(at.is_some()) + usize::from(second.is_some()),
+            params: find(b';', place),
+            headers: find(b'?', place),
+        })
     }
 }
 

@@ -61,9 +61,9 @@ pub(super) const TABLE: &[Entry] = &[
     },
     Entry {
         name: "sip_connections_closed_total",
-        help: "SIP connections that ended, by why. left and silent: phones come and go. crowded: nobody new gets in, look who holds so many. \
+        help: "SIP connections that ended, by reason. left and silent: phones come and go. crowded: nobody new gets in, look who holds so many. \
                slow, stuck, unreadable: a broken peer, or one that means harm.",
-        labels: &["why"],
+        labels: &["reason"],
         of: Of::Events {
             from_start: &[&["left"], &["unreachable"], &["silent"], &["slow"], &["unreadable"], &["stuck"], &["refused"], &["crowded"]],
             count: |event, tell| {
