@@ -111,7 +111,7 @@ fn strangers_cannot_fill_the_disk() {
         Event::SipRequest { method: Method::Invite, direction: Direction::In, again: false },
     ];
     assert_eq!(lines("info", &theirs), "");
-    assert_eq!(lines("debug", &theirs).lines().count(), 4);
+    assert_eq!(lines("debug", &theirs).lines().count(), 5);
 }
 
 #[test]
