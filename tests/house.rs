@@ -59,7 +59,10 @@ const HOUSE: &[Room] = &[
             ("sha2", "digest authentication (RFC 8760) and nonces"),
             ("md-5", "digest for phones that know nothing better (RFC 2617)"),
         ],
-        tests_with: &[("rsip", "a second opinion on every message that both can read")],
+        tests_with: &[
+            ("rsip", "a second opinion on every message that both can read"),
+            ("stats_alloc", "counts that reading a message allocates nothing"),
+        ],
     },
     Room { storey: 1, name: "sdp", core: true, may: &["model"], home_of: &[], tests_with: &[] },
     Room {
@@ -209,7 +212,17 @@ const HOUSE: &[Room] = &[
         home_of: &[("toml", "reads the manifests for this file"), ("serde_json", "reads what the engine wrote")],
         tests_with: &[],
     },
-    Room { storey: 5, name: "benches", core: false, may: EVERYONE, home_of: &[], tests_with: &[] },
+    Room {
+        storey: 5,
+        name: "benches",
+        core: false,
+        may: EVERYONE,
+        home_of: &[
+            ("rsip", "the parser that ours is measured against"),
+            ("stats_alloc", "counts allocations, without unsafe code of ours"),
+        ],
+        tests_with: &[],
+    },
     Room { storey: 5, name: "xtask", core: false, may: &["sim"], home_of: &[], tests_with: &[] },
 ];
 

@@ -1,6 +1,6 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
-    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, wards, callback, crowd
+    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, tcp, torture, wards, killed, callback, crowd
 """
 
 import pathlib
@@ -11,6 +11,7 @@ from collections import Counter
 
 import outside
 import sound
+import torture
 import wire
 from engine import NUMBER, WRAP_UP, Engine
 from outside import WARD_CALLERS
@@ -23,9 +24,10 @@ KEN = {"ken": None}
 CROWD, CROWD_AGENTS, CROWD_TALK = 50, 10, 10.0
 
 
-def ken_registers(stage, city, proof):
+def ken_registers(stage, city, proof, transport="udp"):
     """An agent's baresip that says 440 Hz, registered by digest."""
-    ken = Baresip(stage, "ken", sip=6060, rtp=6100, control=6070, says_hz=440, server=city.server, password=city.passwords["ken"])
+    password = city.passwords["ken"]
+    ken = Baresip(stage, "ken", sip=6060, rtp=6100, control=6070, says_hz=440, server=city.server, password=password, transport=transport)
     stage.wait("ken's baresip registers", 15, ken.registered)
     proof.check(True, "ken's baresip registered with a digest password")
     return ken
@@ -175,6 +177,29 @@ def silence(stage, city):
     return proof.close()
 
 
+def tcp(stage, city):
+    """Over TCP from end to end: a SIPp caller reaches ken, whose baresip is called over the connection that it registered on."""
+    proof = Proof("tcp: SIPp calls over TCP, presses its way to a queue, and talks with a baresip that registered over TCP")
+    ken = ken_registers(stage, city, proof, transport="tcp")
+    (stage.folder / "say.ulaw").write_bytes(sound.to_mu(sound.tone(1000, 4)))
+    seen = wire.Wire(rtp_ports=[7000], sip_port=city.sip)
+    caller = sipp(
+        stage, "tcp-caller", "caller.xml", 7060, 7000, city.server, "-s", NUMBER, "-m", 1, "-aa", "-d", 15000, "-t", "t1",
+        "-set", "first", int(FIRST_KEY * 1000), "-set", "second", int(SECOND_KEY * 1000), "-set", "stays", 0,
+    )
+    proof.check(caller.wait(90) == 0, f"SIPp's call went as its scenario says (exit {caller.returncode})")
+    check_quiet(stage, city, proof)
+    seen.stop()
+    proof.check(not seen.sip, f"{len(seen.sip)} SIP messages went by UDP")
+    said = (stage.folder / "tcp-caller.messages").read_text(errors="replace")
+    proof.check(";transport=tcp>" in said, "the engine's Contact says transport=tcp")
+    ken.end()
+    check_tone(proof, "ken (baresip's recording)", ken.heard(), 1000, 5)
+    check_tone(proof, "the caller (RTP at SIPp's port)", seen.audio(7000), 440, 5)
+    check_path(proof, city)
+    return proof.close()
+
+
 def crowd(stage, city):
     """Fifty SIPp callers, ten SIPp agents: forty wait with music, all are served in order, nothing is left."""
     proof = Proof(f"crowd: {CROWD} SIPp callers, {CROWD_AGENTS} SIPp agents, {CROWD - CROWD_AGENTS} wait")
@@ -293,11 +318,15 @@ def killed(stage, city):
     return outside.killed(stage, city, FIRST_KEY, SECOND_KEY)
 
 
+def tortured(stage, city):
+    return torture.torture(stage, city, check_quiet, NUMBER)
+
+
 def called_back(stage, city):
     return outside.callback(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
 
 
-PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN)}
+PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN), "tcp": (tcp, KEN), "torture": (tortured, {})}
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})

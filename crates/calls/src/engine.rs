@@ -220,6 +220,13 @@ impl Engine {
         self.wind_callbacks(now);
         match input {
             Input::Message { flow, from, bytes } => self.on_datagram(now, flow, from, &bytes),
+            Input::Opened { flow, from } => self.on_opened(flow, from),
+            Input::Closed { flow, why } => {
+                self.note(Event::ConnectionClosed { why });
+                self.sip.handle_closed(now, flow);
+            }
+            Input::Unreadable => self.note(Event::SipMalformed { answered: false }),
+            Input::Unsent { bytes } => self.sip.handle_unsent(now, &bytes),
             Input::Media(leg, event) => self.on_media(now, leg, event),
             Input::Control(id, control) => self.on_control(now, id, control),
             Input::Tape(id, says) => self.on_tape(now, id, says),
@@ -362,12 +369,23 @@ impl Engine {
     // ---- what happened -------------------------------------------------------------------------------------------------------
 
     fn on_datagram(&mut self, now: Now, flow: FlowId, from: SocketAddr, bytes: &Bytes) {
-        // Law 6: refuse at the door. A source that no line lists gets nothing, not even an error to learn from.
-        if self.line_of(from.ip()).is_none() && !self.is_trunk(from.ip()) {
+        if self.is_stranger(from.ip()) {
             self.note(Event::Stranger);
             return;
         }
         self.sip.handle_message(now, flow, from, bytes);
+    }
+
+    /// Law 6: refuse at the door. A source that no line lists gets nothing, not even an error to learn from.
+    fn is_stranger(&self, ip: IpAddr) -> bool {
+        self.line_of(ip).is_none() && !self.is_trunk(ip)
+    }
+
+    fn on_opened(&mut self, flow: FlowId, from: SocketAddr) {
+        if self.is_stranger(from.ip()) {
+            self.note(Event::Stranger);
+            self.act(Seq(0), Act::Close(flow));
+        }
     }
 
     fn on_media(&mut self, now: Now, leg: LegId, event: media::Event) {

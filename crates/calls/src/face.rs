@@ -5,8 +5,8 @@ use crate::{City, Record};
 use bytes::Bytes;
 use media::Clip;
 use model::{
-    ActId, AgentId, BreakReason, CallId, ControlId, Event, FlowId, Instant, JobId, Lang, LegId, Lookup, LookupEnd, MailboxId, NotKept,
-    Override, OverrideId, RecordId, Redacted, Seq, Snapshot, UnixMillis,
+    ActId, AgentId, BreakReason, CallId, ConnectionEnd, ControlId, Event, FlowId, Instant, JobId, Lang, LegId, Lookup, LookupEnd,
+    MailboxId, NotKept, Override, OverrideId, RecordId, Redacted, Seq, Snapshot, UnixMillis,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,12 +17,33 @@ use std::time::Duration;
 /// One thing that happened.
 #[derive(Debug)]
 pub enum Input {
-    /// A datagram came.
+    /// A datagram came, or a whole message of a stream.
     Message {
         /// The transport flow that it came on.
         flow: FlowId,
         /// Where it came from.
         from: SocketAddr,
+        /// All of it.
+        bytes: Bytes,
+    },
+    /// Somebody connected over TCP. Whoever may not speak is closed by [`Act::Close`] before a word of theirs is read.
+    Opened {
+        /// The connection.
+        flow: FlowId,
+        /// Where from.
+        from: SocketAddr,
+    },
+    /// A connection is gone, or never came about.
+    Closed {
+        /// Which.
+        flow: FlowId,
+        /// Why.
+        why: ConnectionEnd,
+    },
+    /// What came on a connection is no SIP; nothing of it is answered.
+    Unreadable,
+    /// A message could not be sent: there is no connection to where it should go.
+    Unsent {
         /// All of it.
         bytes: Bytes,
     },
@@ -59,9 +80,10 @@ pub enum Output {
 /// An act that the world sees.
 #[derive(Debug)]
 pub enum Act {
-    /// Send this datagram.
+    /// Send this message.
     Transmit {
-        /// On which transport flow.
+        /// On which transport flow: [`FlowId::UDP`], or a connection; if that is gone, on any connection to `to`, or on a new one. A message
+        /// of a connection that could not be sent comes back as [`Input::Unsent`].
         flow: FlowId,
         /// Where to.
         to: SocketAddr,
@@ -70,6 +92,8 @@ pub enum Act {
         /// Whether it may leave only after its record, however long that takes: it is dropped at the gate instead, and SIP sends it again.
         only_written: bool,
     },
+    /// Close a connection.
+    Close(FlowId),
     /// Tell a media session. Legs of one call share `leg.0 >> 16`: they belong on one worker.
     Media(LegId, media::Command),
     /// Tell the room where messages are kept.

@@ -17,7 +17,7 @@ pub struct Gate {
     held: VecDeque<Held>,
     open: VecDeque<(ActId, Act)>,
     overdue: Option<Seq>,
-    dropped: VecDeque<ActId>,
+    dropped: VecDeque<(ActId, Act)>,
 }
 
 #[derive(Debug)]
@@ -58,14 +58,15 @@ impl Gate {
         let overdue = self.held.iter().filter(|h| h.until <= now).map(|h| h.after).max();
         let Some(overdue) = overdue else { return };
         self.overdue = self.overdue.max(Some(overdue));
-        let dropped = &mut self.dropped;
-        self.held.retain(|held| {
-            let stays = held.until > now || !matches!(held.act, Act::Transmit { only_written: true, .. });
-            if !stays {
-                dropped.push_back(held.id);
+        let mut rest = VecDeque::with_capacity(self.held.len());
+        for held in self.held.drain(..) {
+            if held.until <= now && matches!(held.act, Act::Transmit { only_written: true, .. }) {
+                self.dropped.push_back((held.id, held.act));
+            } else {
+                rest.push_back(held);
             }
-            stays
-        });
+        }
+        self.held = rest;
         // Whatever depends on no later record goes with it: an act of the same call never overtakes an earlier one.
         self.release(|held| held.after <= overdue && !matches!(held.act, Act::Transmit { only_written: true, .. }));
     }
@@ -80,8 +81,9 @@ impl Gate {
         self.overdue.take()
     }
 
-    /// An act that was not done, because its record came too late.
-    pub fn poll_dropped(&mut self) -> Option<ActId> {
+    /// An act that was not done, because its record came too late. Over a reliable transport SIP does not send again: such a message is
+    /// unsent.
+    pub fn poll_dropped(&mut self) -> Option<(ActId, Act)> {
         self.dropped.pop_front()
     }
 
@@ -148,7 +150,7 @@ mod tests {
     #[test]
     fn a_call_to_the_outside_leaves_with_its_record_or_not_at_all() {
         let invite = || Act::Transmit {
-            flow: model::FlowId(0),
+            flow: model::FlowId::UDP,
             to: std::net::SocketAddr::from(([127, 0, 0, 1], 5090)),
             bytes: bytes::Bytes::from_static(b"INVITE"),
             only_written: true,
@@ -157,14 +159,14 @@ mod tests {
         gate.handle_act(Instant::ZERO, ActId(1), Seq(1), invite());
         gate.handle_act(Instant::ZERO, ActId(2), Seq(1), act(2));
         gate.handle_timeout(Instant::from_millis(50));
-        assert_eq!((passed(&mut gate), gate.poll_dropped()), (vec![2], Some(ActId(1))));
+        assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![2], Some(ActId(1))));
         gate.handle_confirmed(Seq(1));
         assert_eq!(passed(&mut gate), [0u64; 0], "what was dropped does not leave later");
         gate.handle_act(Instant::from_millis(500), ActId(3), Seq(1), invite());
         assert_eq!(passed(&mut gate), [3], "SIP's copy does");
         gate.handle_act(Instant::from_millis(510), ActId(4), Seq(2), invite());
         gate.handle_confirmed(Seq(2));
-        assert_eq!((passed(&mut gate), gate.poll_dropped()), (vec![4], None));
+        assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![4], None));
     }
 
     #[test]

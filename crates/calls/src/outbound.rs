@@ -17,8 +17,6 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// The transport flow that calls out take: the edge's one UDP socket.
-const UDP: FlowId = FlowId(0);
 /// What "calls out in any hour" is counted over.
 const HOUR: Duration = Duration::from_secs(3600);
 /// Calls of one hour that are remembered over a restart; as many as an hour may have.
@@ -229,7 +227,8 @@ impl Engine {
     pub(crate) fn outside_media(&mut self, now: Now, outside: &mut Outside, event: &media::Event) -> Came {
         match event {
             media::Event::Opened(_) if outside.stage == Stage::Opening => {
-                let to = sip::Target { uri: format!("sip:{}@{}", outside.dials.reveal(), outside.host), flow: UDP, addr: outside.host };
+                let to =
+                    sip::Target { uri: format!("sip:{}@{}", outside.dials.reveal(), outside.host), flow: FlowId::UDP, addr: outside.host };
                 let from = sip::Identity { display: String::new(), user: outside.shown.as_str().to_owned() };
                 let sdp = sdp::offer(&self.capabilities(&outside.leg, Codec::ALL.to_vec()));
                 outside.stage = Stage::Invited { deaf: Some(now.mono + TRUNK_DEAF) };

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// The engine's own settings (`config/engine.yaml`). Read once at start; a change needs a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where SIP is heard, UDP.
+    /// Where SIP is heard, over UDP and TCP.
     pub sip: SocketAddr,
     /// Where `/metrics` and `/healthz` are served.
     pub admin: SocketAddr,

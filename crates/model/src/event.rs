@@ -361,8 +361,13 @@ pub enum Event {
         /// Whether it could be answered with 400.
         answered: bool,
     },
-    /// A datagram from an address that no line lists: it got nothing.
+    /// A datagram or a connection from an address that no line lists: it got nothing.
     Stranger,
+    /// A SIP connection is gone.
+    ConnectionClosed {
+        /// Why.
+        why: ConnectionEnd,
+    },
 
     /// What a leg's media did, told when it closes.
     Media {
@@ -1031,6 +1036,42 @@ impl LookupEnd {
     ];
 }
 
+/// Why a SIP connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionEnd {
+    /// The peer closed it, or it broke.
+    Left,
+    /// Nobody took it.
+    Unreachable,
+    /// Nothing came for too long.
+    Silent,
+    /// A message that had begun took too long.
+    Slow,
+    /// What came cannot be told apart into messages.
+    Unreadable,
+    /// The peer does not read what we send.
+    Stuck,
+    /// We closed it: no line lists the address, or it had too many connections and this one was silent longest.
+    Refused,
+    /// There were too many connections already.
+    Crowded,
+}
+
+impl ConnectionEnd {
+    /// All of them.
+    pub const ALL: [ConnectionEnd; 8] = [
+        ConnectionEnd::Left,
+        ConnectionEnd::Unreachable,
+        ConnectionEnd::Silent,
+        ConnectionEnd::Slow,
+        ConnectionEnd::Unreadable,
+        ConnectionEnd::Stuck,
+        ConnectionEnd::Refused,
+        ConnectionEnd::Crowded,
+    ];
+}
+
 /// Who did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -1060,7 +1101,7 @@ macro_rules! words {
     )*};
 }
 words!(Refusal, KeyMeaning, Manner, QueueEnd, OfferEnd, PhoneGone, AgentState, Direction, CallEnd, Party);
-words!(TransferKind, TransferEnd, CallbackTry, CallbackEnd, AbandonStage, MessageEnd, NotKept, LookupEnd);
+words!(TransferKind, TransferEnd, CallbackTry, CallbackEnd, AbandonStage, MessageEnd, NotKept, LookupEnd, ConnectionEnd);
 
 #[cfg(test)]
 mod tests {

@@ -49,6 +49,20 @@ ids! {
     WorkerId,
 }
 
+impl FlowId {
+    /// Our UDP socket.
+    pub const UDP: FlowId = FlowId(0);
+    /// Whatever TCP connection leads to the address that stands beside it; one is opened if there is none.
+    pub const TCP: FlowId = FlowId(1);
+    /// The first of the ids that connections have.
+    pub const FIRST: FlowId = FlowId(2);
+
+    /// Whether it is reliable: nothing that is sent on it needs to be sent again. Further transports get ids of their own here.
+    pub fn is_stream(self) -> bool {
+        self != Self::UDP
+    }
+}
+
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*

@@ -10,6 +10,7 @@ mod clock;
 mod exchange;
 mod lookup;
 mod signalling;
+mod streams;
 mod tape;
 mod worker;
 

@@ -3,6 +3,7 @@
 use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::lookup::{self, Done, Order};
+use crate::streams::{self, News};
 use crate::tape;
 use crate::worker::Worker;
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use calls::{Act, Control, Engine, Gate, Input, Output, Record, Reply, TapeSays};
 use model::{ControlId, Event, FlowId, Instant, JobId, LegId, LookupEnd, MailboxId, RecordId, Seq, UnixMillis, WorkerStats};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -21,8 +22,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 const DATAGRAMS_PER_TURN: usize = 32;
 /// RFC 3261 section 18.1.1 lets a UDP message fill a datagram.
 const DATAGRAM_MAX: usize = 65_535;
-/// The only transport flow there is: our UDP socket.
-const UDP: FlowId = FlowId(0);
 
 /// Answers of the writer and of lookups on their way: as many as can be open at once, and more.
 const ANSWERS_MAX: usize = 1024;
@@ -35,6 +34,8 @@ pub struct Parts {
     pub engine: Engine,
     /// The bound SIP socket.
     pub socket: UdpSocket,
+    /// Where SIP is heard over TCP: the same address and port (RFC 3261 section 18.2.1). Without it, connections are only made.
+    pub listener: Option<TcpListener>,
     /// How many media workers to run.
     pub workers: usize,
     /// Calls at once, which sizes the channels.
@@ -102,6 +103,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
     let (desk, feed, writer) = tape::start(parts.boxes, says_in, count)?;
     let (done_in, done) = mpsc::channel(ANSWERS_MAX);
     let lookups = lookup::start(parts.clock, parts.secrets, done_in)?;
+    let (streams, news) = streams::start(parts.clock, parts.listener)?;
     let workers = (0..parts.workers.max(1))
         .map(|index| Worker::start_with(index, parts.clock, events_in.clone(), Some(feed.clone()), 64 * parts.calls_max.max(8)))
         .collect::<io::Result<Vec<_>>>()?;
@@ -128,9 +130,10 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
                         failed_opens: Vec::new(),
                         desk,
                         lookups,
+                        streams,
                         unasked: Vec::new(),
                     };
-                    seat.run(Hears { events, asked, says, done }, parts.confirmed).await;
+                    seat.run(Hears { events, asked, says, done, news }, parts.confirmed).await;
                 }
                 Err(fault) => tracing::error!(%fault, "the SIP socket cannot be used"),
             }
@@ -154,6 +157,7 @@ struct Seat {
     failed_opens: Vec<LegId>,
     desk: tape::Desk,
     lookups: mpsc::Sender<Order>,
+    streams: mpsc::Sender<streams::Order>,
     /// What could not even be asked of the other threads, and so is answered here.
     unasked: Vec<Input>,
 }
@@ -164,11 +168,13 @@ struct Hears {
     asked: mpsc::Receiver<(Control, oneshot::Sender<Reply>)>,
     says: mpsc::Receiver<(RecordId, TapeSays)>,
     done: mpsc::Receiver<Done>,
+    news: mpsc::Receiver<News>,
 }
 
 /// What one turn of the loop brought.
 enum Turn {
     Datagrams,
+    News(News),
     Media(LegId, media::Event),
     Asked(Control, oneshot::Sender<Reply>),
     Confirmed(Seq),
@@ -200,10 +206,12 @@ impl Seat {
                 Some((message, says)) = hears.says.recv() => Turn::Tape(message, says),
                 Some((job, done)) = hears.done.recv() => Turn::Done(job, done),
                 () = tokio::time::sleep_until(wake.into()) => Turn::Time,
-                _ = self.socket.readable() => Turn::Datagrams,
+                // Neither way in keeps the other waiting.
+                way = either(&mut hears.news, &self.socket) => way,
             };
             match turn {
                 Turn::Datagrams => self.read(&mut buffer),
+                Turn::News(news) => self.hear(news),
                 Turn::Media(leg, event) => self.feed(Input::Media(leg, event)),
                 Turn::Asked(control, reply) => {
                     self.asked += 1;
@@ -228,12 +236,23 @@ impl Seat {
         }
     }
 
+    /// What a connection brought.
+    fn hear(&mut self, news: News) {
+        self.feed(match news {
+            News::Opened(flow, from) => Input::Opened { flow, from },
+            News::Message(flow, from, bytes) => Input::Message { flow, from, bytes },
+            News::Unreadable => Input::Unreadable,
+            News::Closed(flow, why) => Input::Closed { flow, why },
+            News::Unsent(bytes) => Input::Unsent { bytes },
+        });
+    }
+
     fn read(&mut self, buffer: &mut [u8]) {
         for _ in 0..DATAGRAMS_PER_TURN {
             match self.socket.try_recv_from(buffer) {
                 Ok((len, from)) => {
                     let bytes = Bytes::copy_from_slice(&buffer[..len]);
-                    self.feed(Input::Message { flow: UDP, from, bytes });
+                    self.feed(Input::Message { flow: FlowId::UDP, from, bytes });
                     self.drain();
                 }
                 // Nothing more, or the echo of an earlier send that nobody heard (ICMP): the machines' timers deal with that.
@@ -281,8 +300,14 @@ impl Seat {
             while let Some((_, act)) = self.gate.poll_act() {
                 self.carry_out(act);
             }
-            // Lost, as on a bad network: SIP sends it again.
-            while self.gate.poll_dropped().is_some() {}
+            // Lost, as on a bad network: SIP sends it again, but for what would have been reliable.
+            while let Some((_, act)) = self.gate.poll_dropped() {
+                if let Act::Transmit { flow, bytes, .. } = act
+                    && flow.is_stream()
+                {
+                    self.unasked.push(Input::Unsent { bytes });
+                }
+            }
             if let Some(seq) = self.gate.poll_overdue() {
                 (self.notes)(Event::NotDurable { seq });
             }
@@ -298,6 +323,15 @@ impl Seat {
 
     fn carry_out(&mut self, act: Act) {
         match act {
+            Act::Transmit { flow, to, bytes, .. } if flow.is_stream() => {
+                if self.streams.try_send(streams::Order::Send { flow, to, bytes: bytes.clone() }).is_err() {
+                    self.unasked.push(Input::Unsent { bytes });
+                }
+            }
+            Act::Close(flow) => {
+                // A connection that stays for want of room is of no use to whoever has it: each word of theirs is dropped.
+                let _ = self.streams.try_send(streams::Order::Close(flow));
+            }
             Act::Transmit { flow: _, to, bytes, .. } => {
                 // A datagram that the kernel does not take is a datagram lost on the way: SIP's timers send it again.
                 if let Err(fault) = self.socket.try_send_to(&bytes, to) {
@@ -331,5 +365,13 @@ impl Seat {
                 }
             }
         }
+    }
+}
+
+/// A message of a stream or a datagram, whichever is there; when both are, by chance.
+async fn either(news: &mut mpsc::Receiver<News>, socket: &tokio::net::UdpSocket) -> Turn {
+    tokio::select! {
+        Some(news) = news.recv() => Turn::News(news),
+        _ = socket.readable() => Turn::Datagrams,
     }
 }

@@ -257,7 +257,9 @@ mod tests {
         );
         let formats = " 0".repeat(65);
         assert_eq!(parse(format!("v=0\nm=audio 1 RTP/AVP{formats}").as_bytes()), Err(Refusal::TooBig { line: 2, limit: "64 formats" }));
-        assert_eq!(parse(&vec![b'x'; 16 * 1024 + 1]), Err(Refusal::TooBig { line: 1, limit: "16 KiB in all" }));
+        let of = |bytes: usize| format!("v=0\nm=audio 1 RTP/AVP 0\ns={}", "x".repeat(bytes - 26));
+        assert_eq!(parse(of(BYTES_MAX).as_bytes()).map(|d| d.media.len()), Ok(1));
+        assert_eq!(parse(of(BYTES_MAX + 1).as_bytes()), Err(Refusal::TooBig { line: 1, limit: "16 KiB in all" }));
     }
 
     proptest! {

@@ -508,6 +508,7 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::SipResponse { .. }
         | Event::SipMalformed { .. }
         | Event::Stranger
+        | Event::ConnectionClosed { .. }
         | Event::Media { .. }
         | Event::MediaFailed { .. }
         | Event::MessageNotKept { .. }

@@ -414,7 +414,7 @@ impl World {
                     self.must(verdict);
                     self.tell(Voice::Engine(Event::NotDurable { seq }));
                 }
-                while let Some(act) = self.gate.poll_dropped() {
+                while let Some((act, _)) = self.gate.poll_dropped() {
                     self.watch.handle_dropped(act);
                 }
             }

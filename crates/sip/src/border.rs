@@ -24,11 +24,12 @@ pub enum Output {
     Transmit {
         /// The dialog that it belongs to, if any.
         dialog: Option<DialogId>,
-        /// The flow to send on.
+        /// The flow to send on. A connection that is gone, and [`FlowId::TCP`], stand for any connection to `to`: one that is there, or a new
+        /// one. What could not be sent is to be brought back by [`Endpoint::handle_unsent`](crate::Endpoint::handle_unsent).
         flow: FlowId,
         /// Where to.
         to: SocketAddr,
-        /// One datagram.
+        /// One datagram, or one message of a stream.
         bytes: Bytes,
     },
     /// Something happened that the calls must know.

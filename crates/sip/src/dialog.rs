@@ -3,6 +3,7 @@
 //! RFC 3261 section 12: Call-ID, tags, sequence numbers both ways, route set, remote target. A plain value: it can be written into
 //! a journal and read back.
 
+use crate::bounds::ROUTES_MAX;
 use crate::header::{Name, NameAddr};
 use crate::message::{Essentials, Message};
 use crate::uri::{Scheme, Uri};
@@ -10,9 +11,6 @@ use crate::writer::Writer;
 use model::FlowId;
 use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, SocketAddr};
-
-/// How many Record-Route values a dialog keeps; more are refused with 400.
-pub const ROUTES_MAX: usize = 16;
 
 /// Who sent the INVITE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,8 +126,8 @@ impl DialogState {
         self.call_id == call_id && self.remote_tag.as_deref() == from_tag
     }
 
-    /// A request inside the dialog, up to its last common header, and where it goes (section 12.2.1.1).
-    pub(crate) fn request(&self, method: &str, cseq: u32, via: &str, contact: &str) -> (Writer, SocketAddr) {
+    /// A request inside the dialog, up to its last common header (section 12.2.1.1). It goes to [`DialogState::next_hop`].
+    pub(crate) fn request(&self, method: &str, cseq: u32, via: &str, contact: &str) -> Writer {
         let loose = |route: &String| Uri::parse(route.as_bytes()).is_some_and(|u| u.param("lr").is_some());
         let (uri, routes) = match self.route_set.split_first() {
             None => (&self.remote_target, Vec::new()),
@@ -155,7 +153,7 @@ impl DialogState {
         if method == "INVITE" || method == "OPTIONS" {
             writer = writer.header("Contact", contact);
         }
-        (writer, self.next_hop())
+        writer
     }
 
     /// Where the next request goes: the first route or the target if it is an address that can be reached from where the peer is,
@@ -167,9 +165,18 @@ impl DialogState {
     }
 }
 
+impl DialogState {
+    /// The flow that the next request takes: the one on which the peer's messages came, because a phone behind a router is reached by its own
+    /// connection only; but a proxy that stays in between is reached where it says.
+    pub(crate) fn next_flow(&self) -> FlowId {
+        let elsewhere = !self.route_set.is_empty() && self.next_hop().ip() != self.peer.ip();
+        if self.flow.is_stream() && elsewhere { FlowId::TCP } else { self.flow }
+    }
+}
+
 /// Whether an address that a peer names may be sent to, seen from the address that its packets come from. A phone that writes
 /// `0.0.0.0`, or its own loopback though it stands elsewhere, does not know where it is; nobody may aim us at a whole network.
-fn reachable(named: SocketAddr, peer: SocketAddr) -> bool {
+pub(crate) fn reachable(named: SocketAddr, peer: SocketAddr) -> bool {
     let (ip, from) = (named.ip().to_canonical(), peer.ip().to_canonical());
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());
     named.port() != 0
@@ -226,8 +233,8 @@ mod tests {
         }
     }
     fn sent(dialog: &DialogState) -> (String, String) {
-        let (writer, to) = dialog.request("BYE", 8, "v", "c");
-        (String::from_utf8(writer.empty().to_vec()).unwrap(), to.to_string())
+        let bytes = dialog.request("BYE", 8, "v", "c").empty();
+        (String::from_utf8(bytes.to_vec()).unwrap(), dialog.next_hop().to_string())
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Digest authentication (RFC 7616) as SIP uses it (RFC 3261 section 22, RFC 8760): SHA-256 and MD5, `qop=auth`. Nonces are not
 //! remembered but signed, so a flood of challenges costs no memory; only the nonces of those who proved a password are counted.
 
+use crate::bounds::CREDENTIALS_MAX;
 use crate::header::Name;
 use crate::lexis::{Cursor, list, unquote};
 use crate::message::Message;
@@ -16,8 +17,6 @@ use std::time::Duration;
 pub const NONCE_AGE: Duration = Duration::from_secs(60);
 /// How many nonces in use are counted; beyond that the oldest ones count as stale.
 const NONCES_MAX: usize = 4096;
-/// How many Authorization lines of one request are looked at.
-const CREDENTIALS_MAX: usize = 4;
 
 /// `H(user:realm:password)` with each algorithm, as kept in place of the password (RFC 7616 section 3.4.2).
 pub fn ha1(user: &str, realm: &str, password: &str) -> Ha1 {

@@ -2,7 +2,7 @@
 //!
 //! RFC 3261 section 20: Via, From, To, Contact, Route and CSeq as typed values; section 7.3.3: the compact names.
 
-use crate::lexis::{Cursor, Params, is_token, number, trim, unquote, visible};
+use crate::lexis::{Cursor, Params, is_token, number, same_name, trim, unquote, visible};
 use crate::uri::{self, Uri};
 use std::net::IpAddr;
 
@@ -34,7 +34,10 @@ pub enum Name {
     Other,
 }
 
-const NAMES: [(Name, &str, Option<u8>); 20] = [
+/// How many names there are, [`Name::Other`] among them.
+pub(crate) const NAMES_MAX: usize = Name::Other as usize + 1;
+
+const NAMES: [(Name, &str, Option<u8>); NAMES_MAX - 1] = [
     (Name::Via, "Via", Some(b'v')),
     (Name::From, "From", Some(b'f')),
     (Name::To, "To", Some(b't')),
@@ -57,14 +60,33 @@ const NAMES: [(Name, &str, Option<u8>); 20] = [
     (Name::WwwAuthenticate, "WWW-Authenticate", None),
 ];
 
+/// Which of [`NAMES`] have so many letters, a bit for each: seldom more than two.
+const OF_LENGTH: [u32; 20] = {
+    let mut masks = [0; 20];
+    let mut at = 0;
+    while at < NAMES.len() {
+        masks[NAMES[at].1.len()] |= 1 << at;
+        at += 1;
+    }
+    masks
+};
+
 impl Name {
     /// From the text before the colon, in any case, long or compact.
     pub fn parse(text: &[u8]) -> Name {
-        let matches = |(_, long, short): &&(Name, &str, Option<u8>)| match (text, short) {
-            ([letter], Some(short)) => letter.eq_ignore_ascii_case(short),
-            _ => text.eq_ignore_ascii_case(long.as_bytes()),
-        };
-        NAMES.iter().find(matches).map_or(Name::Other, |(name, _, _)| *name)
+        if let [letter] = text {
+            let short = |(_, _, short): &&(Name, &str, Option<u8>)| short.is_some_and(|s| s.eq_ignore_ascii_case(letter));
+            return NAMES.iter().find(short).map_or(Name::Other, |(name, _, _)| *name);
+        }
+        let mut as_long = OF_LENGTH.get(text.len()).copied().unwrap_or_default();
+        while as_long != 0 {
+            let (name, long, _) = NAMES[as_long.trailing_zeros() as usize];
+            if same_name(text, long.as_bytes()) {
+                return name;
+            }
+            as_long &= as_long - 1;
+        }
+        Name::Other
     }
     /// The long name on the wire.
     pub fn text(self) -> &'static str {
@@ -79,6 +101,7 @@ pub struct Via<'a> {
     sent_by: &'a str,
     host: &'a str,
     port: Option<u16>,
+    branch: Option<&'a str>,
     params: Params<'a>,
 }
 
@@ -93,18 +116,21 @@ impl<'a> Via<'a> {
             return None;
         }
         let sent_by = visible(cursor.take_while(|b| b.is_ascii_graphic() && b != b';'))?;
-        let (host, mut port) = uri::host_port(sent_by)?;
+        let (host, mut port) = uri::host_port(sent_by.as_bytes())?;
         // Blanks may stand around the colon of the port (section 25.1, COLON).
         if port.is_none() && cursor.separator(b':') {
             port = Some(std::str::from_utf8(cursor.take_while(|b| b.is_ascii_digit())).ok()?.parse().ok()?);
         }
-        let params = Params::parse(cursor)?;
-        let branch_sound = params.find("branch").is_none_or(|b| b.is_some_and(|b| visible(b).is_some()));
-        branch_sound.then_some(Via { transport: visible(transport)?, sent_by, host, port, params })
+        let (params, branch) = Params::parse_with(cursor, "branch")?;
+        let branch = match branch {
+            Some(branch) => Some(visible(branch?)?),
+            None => None,
+        };
+        Some(Via { transport: visible(transport)?, sent_by, host, port, branch, params })
     }
     /// The branch parameter, which names the transaction.
     pub fn branch(&self) -> Option<&'a str> {
-        self.params.find("branch").flatten().and_then(visible)
+        self.branch
     }
     /// `UDP`, `TCP`, ..., as written.
     pub fn transport(&self) -> &'a str {
@@ -164,6 +190,8 @@ impl<'a> Via<'a> {
 pub struct NameAddr<'a> {
     display: &'a [u8],
     uri: Uri<'a>,
+    /// `Some(None)` if it is written without a value.
+    tag: Option<Option<&'a [u8]>>,
     params: Params<'a>,
 }
 
@@ -189,14 +217,17 @@ impl<'a> NameAddr<'a> {
         if !cursor.eat(b'<') {
             return None;
         }
-        let uri = Uri::parse(cursor.take_while(|b| b != b'>'))?;
-        cursor.eat(b'>').then_some(NameAddr { display, uri, params: Params::parse(cursor)? })
+        let uri = Uri::parse(cursor.until(b'>'))?;
+        let closed = cursor.eat(b'>');
+        let (params, tag) = Params::parse_with(cursor, "tag").filter(|_| closed)?;
+        Some(NameAddr { display, uri, tag, params })
     }
 
     /// An address without `<>`: what follows a `;` belongs to the header. Section 20: a URI with `?` or `,` must stand in `<>`.
     fn bare(mut cursor: Cursor<'a>) -> Option<NameAddr<'a>> {
         let uri = cursor.take_while(|b| !crate::lexis::is_blank(b) && !b";?,".contains(&b));
-        Some(NameAddr { display: b"", uri: Uri::parse(uri)?, params: Params::parse(cursor)? })
+        let (params, tag) = Params::parse_with(cursor, "tag")?;
+        Some(NameAddr { display: b"", uri: Uri::parse(uri)?, tag, params })
     }
 
     /// The display name with its escapes resolved; bytes that are no UTF-8 become U+FFFD.
@@ -209,12 +240,12 @@ impl<'a> NameAddr<'a> {
     }
     /// The tag, if there is one (RFC 3261 section 19.3).
     pub fn tag(&self) -> Option<&'a str> {
-        self.params.find("tag").flatten().and_then(visible)
+        self.tag.flatten().and_then(visible)
     }
     /// Whether the tag, if any, can be repeated as it is: section 25.1 wants a token, some peers write more.
     pub(crate) fn tag_sound(&self) -> bool {
-        let repeatable = |tag: &[u8]| visible(tag).is_some_and(|t| !t.contains([';', ',', '"', '<', '>', '\\']));
-        self.params.find("tag").is_none_or(|tag| tag.is_some_and(repeatable))
+        let repeatable = |tag: &[u8]| visible(tag).is_some() && !tag.iter().any(|b| matches!(b, b';' | b',' | b'"' | b'<' | b'>' | b'\\'));
+        self.tag.is_none_or(|tag| tag.is_some_and(repeatable))
     }
     /// The `expires` parameter of a Contact, in seconds; one that is no number is as if absent.
     pub(crate) fn expires(&self) -> Option<u64> {

@@ -2,9 +2,43 @@
 //!
 //! RFC 3261 section 25.1. Everything works on bytes, because a display name may hold bytes that are no UTF-8.
 
+/// What a byte may be part of; several at once.
+const TOKEN: u8 = 1;
+const VALUE: u8 = 2;
+
+/// The kinds of every byte: each byte of a message is asked for, most of them twice.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0u8;
+    loop {
+        let visible = byte.is_ascii_graphic();
+        let angled = matches!(byte, b'<' | b'>' | b'"');
+        let token = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
+        kinds[byte as usize] = if token { TOKEN } else { 0 } | if visible && !angled && byte != b';' && byte != b',' { VALUE } else { 0 };
+        if byte == u8::MAX {
+            break kinds;
+        }
+        byte += 1;
+    }
+};
+
+fn is(byte: u8, kind: u8) -> bool {
+    KINDS[usize::from(byte)] & kind != 0
+}
+
 /// Whether `byte` may stand in a token (RFC 3261 section 25.1, `token`).
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte)
+    is(byte, TOKEN)
+}
+
+/// Whether all bytes are visible ASCII. Every byte is looked at, none ends the loop: so several are looked at at once.
+fn all_visible(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |all, b| all & (b.wrapping_sub(b'!') <= b'~' - b'!'))
+}
+
+/// Whether all bytes may stand in a URI: visible ASCII, and none of `<>"`.
+pub(crate) fn are_uri_bytes(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |all, b| all & (b.wrapping_sub(b'!') <= b'~' - b'!') & (*b != b'<') & (*b != b'>') & (*b != b'"'))
 }
 
 /// Whether `bytes` are one token.
@@ -17,6 +51,11 @@ pub(crate) fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
+/// Whether two names are the same in any case. Most are written as everybody writes them, or differ in their length.
+pub(crate) fn same_name(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && (a == b || a.eq_ignore_ascii_case(b))
+}
+
 /// `bytes` without blanks at either end.
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
     let start = bytes.iter().position(|b| !is_blank(*b)).unwrap_or(bytes.len());
@@ -26,7 +65,7 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
 
 /// `bytes` as text if every one of them is a visible ASCII character, and there is at least one.
 pub(crate) fn visible(bytes: &[u8]) -> Option<&str> {
-    let seen = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic);
+    let seen = !bytes.is_empty() && all_visible(bytes);
     if seen { std::str::from_utf8(bytes).ok() } else { None }
 }
 
@@ -79,6 +118,12 @@ impl<'a> Cursor<'a> {
     pub(crate) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
         let end = self.0.iter().position(|b| !wanted(*b)).unwrap_or(self.0.len());
         let (taken, rest) = self.0.split_at(end);
+        self.0 = rest;
+        taken
+    }
+    /// What stands before the first `byte`, or all of it.
+    pub(crate) fn until(&mut self, byte: u8) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(memchr::memchr(byte, self.0).unwrap_or(self.0.len()));
         self.0 = rest;
         taken
     }
@@ -157,13 +202,21 @@ pub(crate) struct Params<'a>(&'a [u8]);
 
 impl<'a> Params<'a> {
     /// Checks everything from here to the end of the value. `None` if it is not a sound row of parameters.
+    #[cfg(test)]
     pub(crate) fn parse(cursor: Cursor<'a>) -> Option<Params<'a>> {
+        Self::parse_with(cursor, "").map(|(params, _)| params)
+    }
+    /// The same, with the first parameter called `wanted` as [`Params::find`] finds it: everybody needs a branch or a tag.
+    pub(crate) fn parse_with(cursor: Cursor<'a>, wanted: &str) -> Option<(Params<'a>, Option<Option<&'a [u8]>>)> {
         let params = Params(cursor.rest());
-        let mut cursor = cursor;
+        let (mut cursor, mut found) = (cursor, None);
         while let Some(next) = Self::next(&mut cursor) {
-            next?;
+            let (name, value) = next?;
+            if found.is_none() && same_name(name, wanted.as_bytes()) {
+                found = Some(value);
+            }
         }
-        Some(params)
+        Some((params, found))
     }
     /// The next parameter; the inner `None` stands for one that is broken.
     fn next(cursor: &mut Cursor<'a>) -> Option<Option<Param<'a>>> {
@@ -181,7 +234,7 @@ impl<'a> Params<'a> {
         if cursor.peek() == Some(b'"') {
             return Some((name, Some(cursor.quoted()?)));
         }
-        let value = cursor.take_while(|b| b.is_ascii_graphic() && !b";,\"<>".contains(&b));
+        let value = cursor.take_while(|b| is(b, VALUE));
         (!value.is_empty()).then_some((name, Some(value)))
     }
     /// All of them in order, names as written.
@@ -191,7 +244,7 @@ impl<'a> Params<'a> {
     }
     /// The first of that name, in whatever case: `Some(None)` if it has no value.
     pub(crate) fn find(&self, name: &str) -> Option<Option<&'a [u8]>> {
-        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        self.iter().find(|(n, _)| same_name(n, name.as_bytes())).map(|(_, value)| value)
     }
 }
 

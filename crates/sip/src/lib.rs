@@ -8,14 +8,16 @@
 //! Requests that change nothing (OPTIONS, challenges, refusals) are answered without a transaction (RFC 3261 section 8.2.7): a flood of
 //! them costs no memory. What is remembered is bounded by the dialogs and the users.
 //!
-//! Deliberately absent: other transports than UDP (the next step is a framer for streams); reliable provisional responses, session
+//! Deliberately absent: TLS and WebSocket (they need nothing here but another `transport` in Via and Contact); reliable provisional responses, session
 //! timers, transfer, UPDATE, subscriptions (they are answered 405 or 420); redirection of our own INVITE (a 3xx is a failure);
 //! authentication of our own requests; re-INVITEs of our own; registration through a proxy (Path); what an ACK carries.
 
 mod border;
+pub mod bounds;
 pub mod dialog;
 pub mod digest;
 mod endpoint;
+pub mod framer;
 pub mod header;
 mod lexis;
 pub mod message;
@@ -27,5 +29,6 @@ pub mod writer;
 pub use border::{Census, Command, Config, Event, Identity, Output, Reason, Target};
 pub use dialog::{DialogStage, DialogState, Role, Will};
 pub use endpoint::{DIALOGS_MAX, Endpoint, TRANSACTIONS_MAX};
+pub use framer::{Frame, Framer};
 pub use message::Message;
 pub use registrar::{Binding, PHONES_MAX};

@@ -10,6 +10,8 @@
 //! come from and by the host and port that it wants to be called at. What is left is a phone without an instance that comes back on
 //! another port: its dead twin goes by the first call that it does not answer ([`Registrar::put_out`]), or runs out.
 
+use crate::bounds::CONTACTS_MAX;
+use crate::dialog::reachable;
 use crate::header::{Name, NameAddr};
 use crate::message::{Essentials, Message};
 use crate::transaction::{GIVE_UP, Key};
@@ -24,8 +26,6 @@ use std::time::Duration;
 const EXPIRES_MIN: u64 = 30;
 /// The longest registration, in seconds; a wish for more is cut to it. Also what no wish gets (section 10.3 item 6).
 const EXPIRES_MAX: u64 = 120;
-/// How many Contacts of one REGISTER are read.
-const CONTACTS_MAX: usize = 8;
 /// Phones of one user. One more puts out the one that has been silent longest. A desk phone, a softphone and one to carry are three; who
 /// needs more wants a queue.
 pub const PHONES_MAX: usize = 3;
@@ -259,6 +259,15 @@ impl Registrar {
     /// When the next registration runs out.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.expiries.first().map(|(at, ..)| *at)
+    }
+
+    /// A connection is gone: phones that registered on it are called where their Contact says, if that can be reached.
+    pub(crate) fn handle_closed(&mut self, flow: FlowId) {
+        for binding in self.entries.values_mut().flatten().map(|entry| &mut entry.binding).filter(|binding| binding.flow == flow) {
+            let named = Uri::parse(binding.contact.as_bytes()).and_then(|uri| uri.socket_addr());
+            binding.addr = named.filter(|named| reachable(*named, binding.addr)).unwrap_or(binding.addr);
+            binding.flow = FlowId::TCP;
+        }
     }
 
     /// The answer that a copy of one of a user's last REGISTERs gets.

@@ -2,11 +2,10 @@
 //!
 //! SIP and SIPS URIs (RFC 3261 section 19.1), telephone URIs (RFC 3966), and any other scheme as an opaque text.
 
+use crate::bounds::URI_MAX;
+use crate::lexis::{self, are_uri_bytes};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-
-/// The longest URI that we read, in bytes.
-pub const URI_MAX: usize = 2048;
 
 /// The default port of SIP over UDP (RFC 3261 section 19.1.2).
 pub const DEFAULT_PORT: u16 = 5060;
@@ -27,80 +26,127 @@ pub enum Scheme {
 /// A URI, read but not copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uri<'a> {
-    text: &'a str,
+    /// ASCII only.
+    text: &'a [u8],
     scheme: Scheme,
-    user: &'a str,
-    password: Option<&'a str>,
-    host: &'a str,
+    user: Span,
+    password: Option<Span>,
+    host: Span,
     port: Option<u16>,
-    params: &'a str,
-    headers: Option<&'a str>,
+    params: Span,
+    headers: Option<Span>,
+}
+
+/// From where to where in the text: [`URI_MAX`] fits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Span(u16, u16);
+
+impl Span {
+    fn new(start: usize, end: usize) -> Span {
+        let place = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        Span(place(start), place(end))
+    }
+}
+
+/// Where the marks of a SIP URI stand. A user part may hold `;` and `?` (RFC 3261 section 25.1, user-unreserved), so those count only behind
+/// the `@`.
+struct Marks {
+    /// The first `:`, which ends the scheme.
+    colon: Option<usize>,
+    /// The next one before the `@`, which begins the password.
+    password: Option<usize>,
+    at: Option<usize>,
+    /// How many `@` there are; 2 stands for more.
+    ats: usize,
+    /// The first `;`.
+    params: Option<usize>,
+    /// The first `?`.
+    headers: Option<usize>,
+}
+
+impl Marks {
+    /// `None` if a byte may not stand in a URI.
+    fn of(bytes: &[u8]) -> Option<Marks> {
+        if !are_uri_bytes(bytes) {
+            return None;
+        }
+        let find = |byte: u8, from: usize| memchr::memchr(byte, bytes.get(from..)?).map(|at| from + at);
+        let colon = find(b':', 0);
+        let at = find(b'@', 0);
+        let place = at.map_or(0, |at| at + 1);
+        let second = at.and_then(|at| find(b'@', at + 1));
+        Some(Marks {
+            colon,
+            password: colon.and_then(|colon| find(b':', colon + 1)).filter(|password| at.is_some_and(|at| *password < at)),
+            at,
+            ats: usize::from(at.is_some()) + usize::from(second.is_some()),
+            params: find(b';', place),
+            headers: find(b'?', place),
+        })
+    }
 }
 
 impl<'a> Uri<'a> {
     /// Reads a whole URI. `None` if it is not one: a blank, `<`, `>`, `"` or a byte beyond ASCII in it, no scheme, a broken host or
     /// port, or longer than [`URI_MAX`].
     pub fn parse(bytes: &'a [u8]) -> Option<Uri<'a>> {
-        if bytes.len() > URI_MAX || !bytes.iter().all(|b| b.is_ascii_graphic() && !b"<>\"".contains(b)) {
+        if bytes.len() > URI_MAX {
             return None;
         }
-        let text = std::str::from_utf8(bytes).ok()?;
-        let (scheme, rest) = text.split_once(':')?;
-        let sound = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-        if !sound || rest.is_empty() {
+        let marks = Marks::of(bytes)?;
+        let colon = marks.colon?;
+        let scheme = bytes.get(..colon)?;
+        let sound = scheme.first().is_some_and(u8::is_ascii_alphabetic)
+            && scheme.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        let rest = colon + 1;
+        if !sound || rest == bytes.len() {
             return None;
         }
-        let scheme = match scheme.to_ascii_lowercase().as_str() {
-            "sip" => Scheme::Sip,
-            "sips" => Scheme::Sips,
-            "tel" => Scheme::Tel,
-            _ => Scheme::Other,
-        };
+        let known = [("sip", Scheme::Sip), ("sips", Scheme::Sips), ("tel", Scheme::Tel)];
+        let known = known.iter().find(|(name, _)| lexis::same_name(scheme, name.as_bytes()));
+        let scheme = known.map_or(Scheme::Other, |(_, scheme)| *scheme);
+        let none = Span::default();
+        let uri = Uri { text: bytes, scheme, user: none, password: None, host: none, port: None, params: none, headers: None };
         match scheme {
-            Scheme::Sip | Scheme::Sips => Self::sip(text, scheme, rest),
+            Scheme::Sip | Scheme::Sips => uri.sip(rest, &marks),
             Scheme::Tel => {
-                let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
-                (!number.is_empty()).then_some(Uri {
-                    text,
-                    scheme,
-                    user: number,
-                    password: None,
-                    host: "",
-                    port: None,
-                    params,
-                    headers: None,
-                })
+                let number = bytes.get(rest..)?.iter().position(|b| *b == b';').map_or(bytes.len(), |at| rest + at);
+                let params = Span::new((number + 1).min(bytes.len()), bytes.len());
+                (number > rest).then_some(Uri { user: Span::new(rest, number), params, ..uri })
             }
-            Scheme::Other => Some(Uri { text, scheme, user: "", password: None, host: "", port: None, params: "", headers: None }),
+            Scheme::Other => Some(uri),
         }
     }
 
-    fn sip(text: &'a str, scheme: Scheme, rest: &'a str) -> Option<Uri<'a>> {
-        // A user part may hold `;` and `?` (section 25.1, user-unreserved), so the `@` is looked for first.
-        let (userinfo, place) = match rest.split_once('@') {
-            Some((user, place)) => (Some(user), place),
-            None => (None, rest),
-        };
-        if place.contains('@') || userinfo.is_some_and(str::is_empty) {
-            return None;
+    fn sip(mut self, rest: usize, marks: &Marks) -> Option<Uri<'a>> {
+        let whole = self.text.len();
+        let mut place = rest;
+        if let Some(at) = marks.at {
+            if at == rest || marks.ats > 1 {
+                return None;
+            }
+            let user = marks.password.unwrap_or(at);
+            self.user = Span::new(rest, user);
+            self.password = marks.password.map(|from| Span::new(from + 1, at));
+            place = at + 1;
         }
-        let (user, password) = match userinfo.unwrap_or_default().split_once(':') {
-            Some((user, password)) => (user, Some(password)),
-            None => (userinfo.unwrap_or_default(), None),
-        };
-        let (place, headers) = match place.split_once('?') {
-            Some((place, headers)) => (place, Some(headers)),
-            None => (place, None),
-        };
-        let (hostport, params) = place.split_once(';').unwrap_or((place, ""));
-        let (host, port) = host_port(hostport)?;
-        Some(Uri { text, scheme, user, password, host, port, params, headers })
+        let end = marks.headers.unwrap_or(whole);
+        self.headers = marks.headers.map(|from| Span::new(from + 1, whole));
+        let hostport = marks.params.filter(|from| *from < end).unwrap_or(end);
+        self.params = Span::new((hostport + 1).min(end), end);
+        let (host, port) = host_port(self.text.get(place..hostport)?)?;
+        self.host = Span::new(place, place + host.len());
+        self.port = port;
+        Some(self)
+    }
+
+    fn part(&self, span: Span) -> &'a str {
+        text(self.text.get(usize::from(span.0)..usize::from(span.1)).unwrap_or_default())
     }
 
     /// The URI as it was written.
     pub fn text(&self) -> &'a str {
-        self.text
+        text(self.text)
     }
     /// What kind of address it is.
     pub fn scheme(&self) -> Scheme {
@@ -109,11 +155,11 @@ impl<'a> Uri<'a> {
     /// The user, or the telephone number of a `tel:` URI, with `%` escapes resolved once; empty if there is none.
     /// `%00` is a character like any other, it cuts nothing off. What is then no UTF-8 becomes U+FFFD.
     pub fn user(&self) -> String {
-        unescape(self.user)
+        unescape(self.part(self.user))
     }
     /// The host as written: a name, an IPv4 address, or an IPv6 address in brackets; empty for other schemes.
     pub fn host(&self) -> &'a str {
-        self.host
+        self.part(self.host)
     }
     /// The port, if one is written.
     pub fn port(&self) -> Option<u16> {
@@ -121,7 +167,7 @@ impl<'a> Uri<'a> {
     }
     /// The host as an address, if it is one.
     pub fn ip(&self) -> Option<IpAddr> {
-        ip(self.host)
+        ip(self.host())
     }
     /// Host and port as a socket address, if the host is an IP address.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
@@ -136,7 +182,7 @@ impl<'a> Uri<'a> {
         self.headers.is_some()
     }
     fn params(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-        self.params.split(';').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, "")))
+        self.part(self.params).split(';').filter(|p| !p.is_empty()).map(|p| p.split_once('=').unwrap_or((p, "")))
     }
 
     /// Whether two URIs are equal by the rules of RFC 3261 section 19.1.4.
@@ -144,7 +190,8 @@ impl<'a> Uri<'a> {
         if self.scheme != other.scheme {
             return false;
         }
-        if self.scheme == Scheme::Other {
+        // Also one that names a parameter twice, and so disagrees with itself below.
+        if self.scheme == Scheme::Other || self.text == other.text {
             return self.text == other.text;
         }
         let deciding = ["user", "ttl", "method", "maddr", "transport"];
@@ -155,10 +202,10 @@ impl<'a> Uri<'a> {
             })
         };
         self.user() == other.user()
-            && self.password.map(unescape) == other.password.map(unescape)
-            && self.host.eq_ignore_ascii_case(other.host)
+            && self.password.map(|p| unescape(self.part(p))) == other.password.map(|p| unescape(other.part(p)))
+            && self.host().eq_ignore_ascii_case(other.host())
             && self.port == other.port
-            && self.headers == other.headers
+            && self.headers.map(|h| self.part(h)) == other.headers.map(|h| other.part(h))
             && covers(self, other)
             && covers(other, self)
     }
@@ -166,30 +213,32 @@ impl<'a> Uri<'a> {
 
 impl fmt::Display for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text)
+        f.write_str(self.text())
     }
 }
 
+/// Bytes that are known to be ASCII, as text.
+fn text(ascii: &[u8]) -> &str {
+    std::str::from_utf8(ascii).unwrap_or_default()
+}
+
 /// Splits `host[:port]`; the host may be an IPv6 address in brackets. `None` if either is broken.
-pub(crate) fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let end = rest.find(']')?;
-            rest.get(..end)?.parse::<std::net::Ipv6Addr>().ok()?;
-            (text.get(..end + 2)?, text.get(end + 2..)?)
+pub(crate) fn host_port(place: &[u8]) -> Option<(&str, Option<u16>)> {
+    let end = match place.first()? {
+        b'[' => {
+            let end = place.iter().position(|b| *b == b']')?;
+            text(place.get(1..end)?).parse::<std::net::Ipv6Addr>().ok()?;
+            end + 1
         }
-        None => {
-            let end = text.find(':').unwrap_or(text.len());
-            let (host, port) = text.split_at(end);
-            let named = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
-            (named.then_some(host)?, port)
-        }
+        _ => place.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))).unwrap_or(place.len()),
     };
-    match port.strip_prefix(':') {
-        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some((host, Some(digits.parse().ok()?))),
-        Some(_) => None,
-        None => port.is_empty().then_some((host, None)),
-    }
+    let (host, port) = (place.get(..end)?, place.get(end..)?);
+    let port = match port.split_first() {
+        None => None,
+        Some((b':', digits)) => Some(lexis::number(digits).and_then(|n| u16::try_from(n).ok())?),
+        Some(_) => return None,
+    };
+    (!host.is_empty()).then_some((text(host), port))
 }
 
 /// A host as an address, if it is one.
@@ -281,6 +330,7 @@ mod tests {
     fn equal_uris_are_equal_whatever_their_spelling() {
         assert!(uri("sip:%61lice@Example.com;transport=TCP").same(&uri("sip:alice@example.com;Transport=tcp")));
         assert!(uri("sip:carol@chicago.com;newparam=5").same(&uri("sip:carol@chicago.com;security=on")));
+        assert!(uri("sip:bob@biloxi.com;x=1;x=2").same(&uri("sip:bob@biloxi.com;x=1;x=2")));
         assert!(!uri("sip:bob@biloxi.com").same(&uri("sip:bob@biloxi.com:5060")));
         assert!(!uri("sip:bob@biloxi.com").same(&uri("sip:bob@biloxi.com;transport=udp")));
         assert!(!uri("sip:Bob@biloxi.com").same(&uri("sip:bob@biloxi.com")));

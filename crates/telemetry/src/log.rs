@@ -143,7 +143,8 @@ pub fn note(event: &Event) {
         Event::SipRequest { method, direction, again } => trace!(method = method.name(), %direction, again, "SIP request"),
         Event::SipResponse { class, direction } => trace!(class, %direction, "SIP response"),
         Event::SipMalformed { answered } => debug!(answered, "a datagram was no SIP message"),
-        Event::Stranger => debug!("a datagram came from an address that no line lists"),
+        Event::Stranger => debug!("somebody came from an address that no line lists"),
+        Event::ConnectionClosed { why } => debug!(%why, "a SIP connection is gone"),
 
         Event::Media { leg, stats } => debug!(
             leg = leg.0,

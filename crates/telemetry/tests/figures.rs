@@ -103,6 +103,7 @@ fn day() -> Vec<Event> {
         Event::SipResponse { class: 2, direction: Direction::Out },
         Event::SipMalformed { answered: false },
         Event::Stranger,
+        Event::ConnectionClosed { why: model::ConnectionEnd::Slow },
         Event::Media { leg, stats },
         Event::MediaFailed { leg },
         Event::NotDurable { seq: Seq(9) },

@@ -104,13 +104,14 @@ fn a_callers_wait_can_be_followed_in_the_log_by_the_ticket() {
 fn strangers_cannot_fill_the_disk() {
     let theirs = [
         Event::Stranger,
+        Event::ConnectionClosed { why: model::ConnectionEnd::Slow },
         Event::SipMalformed { answered: true },
         Event::AuthenticationFailed,
         Event::Refused { why: Refusal::UnknownNumber, person: None },
         Event::SipRequest { method: Method::Invite, direction: Direction::In, again: false },
     ];
     assert_eq!(lines("info", &theirs), "");
-    assert_eq!(lines("debug", &theirs).lines().count(), 4);
+    assert_eq!(lines("debug", &theirs).lines().count(), 5);
 }
 
 #[test]

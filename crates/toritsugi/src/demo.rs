@@ -170,8 +170,8 @@ fn tell(args: &DemoArgs, state: &Path, kept_in: &Path) -> Result<(), Stop> {
     // Passwords of this demo live in memory only.
     let mut passwords = BTreeMap::new();
     let mut users: BTreeMap<String, Ha1> = BTreeMap::new();
-    let socket = hub::bind((HERE, 0).into())?;
-    let server = socket.local_addr().map_err(Stop::new)?;
+    let doors = hub::bind((HERE, 0).into())?;
+    let server = doors.socket.local_addr().map_err(Stop::new)?;
     let number = {
         let city = Arc::make_mut(&mut published.city);
         let book = Arc::make_mut(&mut city.book);
@@ -194,7 +194,7 @@ fn tell(args: &DemoArgs, state: &Path, kept_in: &Path) -> Result<(), Stop> {
     let listener: Listener = Box::new(move |event| {
         let _ = story.send(event.clone());
     });
-    let running = hub::start(published.city, kept_in, socket, clock_of_the_story, Some(listener))?;
+    let running = hub::start(published.city, kept_in, doors, clock_of_the_story, Some(listener))?;
 
     let mut seats = Vec::new();
     for resident in &RESIDENTS {

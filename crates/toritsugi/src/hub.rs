@@ -8,7 +8,7 @@ use journal::{Journal, Writer as Ledger};
 use model::{Event, Seq, Settings, UnixMillis};
 use reactor::{Clock, Handle, Parts};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,8 +38,8 @@ pub(crate) struct Running {
 /// What else hears the events: the demo's story.
 pub(crate) type Listener = Box<dyn FnMut(&Event) + Send>;
 
-/// Starts everything behind an already bound SIP socket.
-pub(crate) fn start(city: Arc<City>, state: &Path, socket: UdpSocket, clock: Clock, listener: Option<Listener>) -> Result<Running, Stop> {
+/// Starts everything behind doors that are open already.
+pub(crate) fn start(city: Arc<City>, state: &Path, doors: Doors, clock: Clock, listener: Option<Listener>) -> Result<Running, Stop> {
     let settings = &city.book.settings;
     let calls_max = settings.calls_max as usize;
     let limits = reactor::Limits::of(settings);
@@ -78,7 +78,8 @@ pub(crate) fn start(city: Arc<City>, state: &Path, socket: UdpSocket, clock: Clo
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1)).clamp(1, 8);
     let boxes = crate::voicemail::boxes(state).with_limits(limits);
     let secrets = state.join(SECRETS);
-    let parts = Parts { engine, socket, workers, calls_max, records, confirmed, notes: hear, boxes, secrets, clock };
+    let Doors { socket, connections } = doors;
+    let parts = Parts { engine, socket, listener: connections, workers, calls_max, records, confirmed, notes: hear, boxes, secrets, clock };
     let handle = reactor::start(parts).map_err(|fault| Stop::new(format!("the engine's threads cannot be started: {fault}")))?;
     Ok(Running { handle, metrics, journal_sound, notes: Arc::new(notes), scribe, ledger })
 }
@@ -206,17 +207,27 @@ fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut 
     }
 }
 
-/// Binds the SIP socket, or says in one sentence why not.
-pub(crate) fn bind(addr: SocketAddr) -> Result<UdpSocket, Stop> {
-    UdpSocket::bind(addr).map_err(|fault| {
+/// Where SIP is heard: over UDP, and over TCP at the same address and port.
+pub(crate) struct Doors {
+    pub(crate) socket: UdpSocket,
+    pub(crate) connections: Option<TcpListener>,
+}
+
+/// Opens both doors, or says in one sentence why not.
+pub(crate) fn bind(addr: SocketAddr) -> Result<Doors, Stop> {
+    let stop = |over: &str, fault: std::io::Error| {
         let why = match fault.kind() {
             std::io::ErrorKind::AddrInUse => "another program has it. Stop that one, or choose another with --listen".to_owned(),
             std::io::ErrorKind::PermissionDenied => "that port needs more rights. Choose one above 1023 with --listen".to_owned(),
             std::io::ErrorKind::AddrNotAvailable => "this machine has no such address. Choose one of its own with --listen".to_owned(),
             _ => fault.to_string(),
         };
-        Stop::new(format!("SIP cannot be heard on UDP {addr}: {why}"))
-    })
+        Stop::new(format!("SIP cannot be heard on {over} {addr}: {why}"))
+    };
+    let socket = UdpSocket::bind(addr).map_err(|fault| stop("UDP", fault))?;
+    let same = socket.local_addr().map_err(|fault| stop("UDP", fault))?;
+    let connections = TcpListener::bind(same).map_err(|fault| stop("TCP", fault))?;
+    Ok(Doors { socket, connections: Some(connections) })
 }
 
 /// Fills in the address that others reach us at, when we listen on all of them.

@@ -45,12 +45,12 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     let opening = publisher::open(&shop, &versions, Wait::Plain)?;
     let published = &opening.published;
     let settings = published.city.book.settings.clone();
-    let socket = hub::bind(settings.sip)?;
+    let doors = hub::bind(settings.sip)?;
     let admin = std::net::TcpListener::bind(settings.admin).and_then(|l| l.set_nonblocking(true).map(|()| l)).map_err(|fault| {
         Stop::new(format!("/metrics cannot be served on {}: {fault}. Choose another address with --admin", settings.admin))
     })?;
     let clock = Clock::start();
-    let running = hub::start(Arc::clone(&published.city), &shop.state, socket, clock, None)?;
+    let running = hub::start(Arc::clone(&published.city), &shop.state, doors, clock, None)?;
     print!("{}", published.warnings);
     if let Some(Refused { said: failing, .. }) = &published.failing {
         // Nobody else would answer: a city that starts is heard, and whoever starts it is told. A change is refused instead.
@@ -169,7 +169,7 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration, watches
         shop.files.describe(),
         took.as_secs_f32()
     ))?;
-    say(format_args!("  SIP       {} UDP, {reach}", settings.sip))?;
+    say(format_args!("  SIP       {} UDP and TCP, {reach}", settings.sip))?;
     say(format_args!("  Watch     http://{}/metrics and /healthz", settings.admin))?;
     let token = desk::token_file(&shop.state);
     say(format_args!("  Desk      http://{}/api/agents and /api/queues, with the token in {}", settings.admin, token.display()))?;

@@ -15,6 +15,9 @@ use std::net::SocketAddr;
 impl World {
     pub(super) fn act(&mut self, act: Act) {
         match act {
+            // Nobody in this town takes connections.
+            Act::Transmit { flow, bytes, .. } if flow.is_stream() => self.input(Input::Unsent { bytes }),
+            Act::Close(_) => {}
             Act::Transmit { flow: _, to, bytes, .. } => {
                 let datagram = Datagram { from: self.engine_addr, to, bytes };
                 self.link.handle_datagram(self.now, datagram);
@@ -115,7 +118,7 @@ impl World {
             if let Some(id) = self.by_ip.get(&from.ip()).copied() {
                 self.note_call_id(id, &bytes);
             }
-            return self.input(Input::Message { flow: FlowId(1), from, bytes });
+            return self.input(Input::Message { flow: FlowId::UDP, from, bytes });
         }
         if to == town::TRUNK {
             return self.carry(from, &bytes);

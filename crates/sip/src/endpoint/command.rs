@@ -3,13 +3,15 @@
 //! RFC 3261 sections 9.1, 13.2.1, 13.3.1 and 15.1.1. A command that does not fit the dialog's stage does nothing.
 
 use super::store::{Alarm, Cancel, Client, ClientMachine, Leg, OurInvite, Path, Purpose, Stage};
+use super::streams::{Written, transport};
 use super::{DIALOGS_MAX, Endpoint};
 use crate::border::{Command, Event, Identity, Reason, Target};
-use crate::dialog::{DialogStage, DialogState, Role};
+use crate::dialog::{DialogStage, DialogState, Role, reachable};
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key};
 use crate::uri::{Scheme, Uri, escape_user};
 use crate::writer::{ALLOW, Writer, quoted};
-use model::{DialogId, Instant, Method, PhoneGone};
+use model::{DialogId, FlowId, Instant, Method, PhoneGone};
+use std::net::SocketAddr;
 
 /// A status to refuse with: 500 if it is no refusal.
 pub(super) fn refusal(status: u16) -> u16 {
@@ -22,6 +24,15 @@ pub(super) fn with_reason(writer: Writer, reason: Option<Reason>) -> Writer {
         Some(reason) => writer.header("Reason", reason.text()),
         None => writer,
     }
+}
+
+/// The flow and the address by which a target is reached: those given, unless a URI that was learnt over UDP asks for TCP.
+fn way(to: &Target) -> (FlowId, SocketAddr) {
+    if to.flow.is_stream() || transport(&to.uri).as_deref() != Some("tcp") {
+        return (to.flow, to.addr);
+    }
+    let named = Uri::parse(to.uri.as_bytes()).and_then(|uri| uri.socket_addr()).filter(|named| reachable(*named, to.addr));
+    (FlowId::TCP, named.unwrap_or(to.addr))
 }
 
 impl Endpoint {
@@ -52,15 +63,20 @@ impl Endpoint {
         }
     }
 
+    /// Our Contact, as the peer of a dialog is told it.
+    pub(super) fn contact_for(&self, dialog: DialogId) -> String {
+        self.contact(self.legs.get(&dialog).map_or(FlowId::UDP, |leg| leg.state.flow))
+    }
+
     fn provisional(&mut self, now: Instant, dialog: DialogId, status: u16) {
         let Some(invite) = self.incoming(dialog).filter(|_| (101..200).contains(&status)) else { return };
-        let contact = self.contact.clone();
+        let contact = self.contact_for(dialog);
         self.reply_invite(now, invite, status, |w| w.header("Contact", contact).empty());
     }
 
     fn accept(&mut self, now: Instant, dialog: DialogId, sdp: &[u8]) {
         let Some(invite) = self.incoming(dialog) else { return };
-        let contact = self.contact.clone();
+        let contact = self.contact_for(dialog);
         let finish = |w: Writer| w.header("Contact", contact).header("Allow", ALLOW).body("application/sdp", sdp);
         let Some(sent) = self.reply_invite(now, invite, 200, finish) else { return };
         let cseq = self.legs.get(&dialog).and_then(|leg| leg.state.remote_cseq).unwrap_or_default();
@@ -90,6 +106,7 @@ impl Endpoint {
             self.event(Event::Failed { dialog, status });
             return self.event(Event::Ended { dialog });
         }
+        let (flow, addr) = way(to);
         let local = self.config.local;
         let user = if from.user.is_empty() { String::new() } else { format!("{}@", escape_user(&from.user)) };
         let shown = if from.display.is_empty() { String::new() } else { format!("{} ", quoted(&from.display)) };
@@ -105,17 +122,18 @@ impl Endpoint {
             remote_cseq: None,
             route_set: Vec::new(),
             remote_target: to.uri.clone(),
-            flow: to.flow,
-            peer: to.addr,
+            flow,
+            peer: addr,
         };
-        let (branch, via) = self.new_via();
-        let (writer, _) = base.request("INVITE", 1, &via, &self.contact);
-        let request = writer.header("Allow", ALLOW).body("application/sdp", sdp);
+        let branch = self.branch();
+        let write = |via: &str, contact: &str| base.request("INVITE", 1, via, contact).header("Allow", ALLOW).body("application/sdp", sdp);
+        let Written { flow, via, request, by_udp } = self.write(flow, &branch, &to.uri, write);
         let key = Key::client(&branch, "INVITE");
-        let machine = OurInvite { machine: ClientInvite::new(now), base: base.clone(), via, acks: Vec::new() };
+        let machine = OurInvite { machine: ClientInvite::new(now, flow.is_stream()), base: base.clone(), via, acks: Vec::new() };
         self.add_leg(dialog, Leg::new(base, Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No }));
-        let path = Path { flow: to.flow, addr: to.addr };
-        self.begin_client(key, Client { machine: ClientMachine::Invite(Box::new(machine)), request, method: Method::Invite, path, dialog });
+        let path = Path { flow, addr };
+        let machine = ClientMachine::Invite(Box::new(machine));
+        self.begin_client(key, Client { machine, request, method: Method::Invite, path, dialog, by_udp });
     }
 
     /// Gives up our own call, now or as soon as that is allowed (section 9.1: not before a provisional answer). The first reason stands.
@@ -136,9 +154,10 @@ impl Endpoint {
         let (invite, reason) = (*invite, leg.reason);
         self.alarms.set(Alarm::Leg(dialog), leg.poll_timeout());
         let Some(Client { machine: ClientMachine::Invite(ours), path, .. }) = self.clients.get(&invite) else { return };
-        let (writer, _) = ours.base.request("CANCEL", ours.base.local_cseq, &ours.via, &self.contact);
-        let machine = ClientMachine::Other { machine: ClientOther::new(now), purpose: Purpose::Cancel };
-        let client = Client { machine, request: with_reason(writer, reason).empty(), method: Method::Cancel, path: *path, dialog };
+        let writer = ours.base.request("CANCEL", ours.base.local_cseq, &ours.via, "");
+        let machine = ClientMachine::Other { machine: ClientOther::new(now, path.flow.is_stream()), purpose: Purpose::Cancel };
+        let request = with_reason(writer, reason).empty();
+        let client = Client { machine, request, method: Method::Cancel, path: *path, dialog, by_udp: None };
         self.begin_client(invite.cancelling(), client);
     }
 

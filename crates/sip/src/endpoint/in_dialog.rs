@@ -119,10 +119,10 @@ impl Endpoint {
 
     /// We agree to the changed session: from here on the peer is where its re-INVITE says and came from (section 12.2.2).
     pub(super) fn answer_reoffer(&mut self, now: Instant, dialog: DialogId, sdp: &[u8]) {
-        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        let Some(leg) = self.legs.get(&dialog) else { return };
         let Stage::Reoffered { invite, cseq, target } = &leg.stage else { return };
         let (invite, cseq, target) = (*invite, *cseq, target.clone());
-        let contact = self.contact.clone();
+        let contact = self.contact_for(dialog);
         let finish = |w: Writer| w.header("Contact", contact).header("Allow", ALLOW).body("application/sdp", sdp);
         let Some(sent) = self.reply_invite(now, invite, 200, finish) else { return };
         if let Some(leg) = self.legs.get_mut(&dialog) {

@@ -7,11 +7,13 @@ mod in_dialog;
 mod request;
 mod response;
 mod store;
+mod streams;
 mod timeout;
 mod will;
 mod wire;
 
 use crate::border::{Census, Command, Config, Event, Output};
+use crate::bounds::ECHO_MAX;
 use crate::dialog::{DialogState, Will};
 use crate::digest::Gate;
 use crate::message::{Essentials, Fault, Message};
@@ -21,7 +23,7 @@ use bytes::Bytes;
 use model::{DialogId, FlowId, Ha1, Instant, Now, Random};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use store::{Alarm, Alarms, Client, ClientMachine, ECHO_MAX, Echo, Leg, Path, Server, Stage};
+use store::{Alarm, Alarms, Client, ClientMachine, Echo, Leg, Path, Server, Stage};
 
 /// Dialogs at once; beyond that an INVITE gets 503 with Retry-After. The calls refuse long before.
 pub const DIALOGS_MAX: usize = 4096;
@@ -31,12 +33,10 @@ pub const TRANSACTIONS_MAX: usize = 32_768;
 /// What Retry-After says when we are full, in seconds.
 const RETRY_AFTER_SECS: u32 = 10;
 
-/// A SIP user agent and registrar over UDP, without sockets.
+/// A SIP user agent and registrar, without sockets.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     config: Config,
-    /// The value of our Contact.
-    contact: String,
     random: Random,
     /// Tags of responses without a transaction are signed with it.
     secret: [u8; 32],
@@ -59,6 +59,8 @@ pub struct Endpoint {
 struct Asked<'a> {
     now: Instant,
     path: Path,
+    /// Where the answer goes, should its connection be gone.
+    back: Path,
     message: &'a Message,
     essentials: Essentials<'a>,
     key: Key,
@@ -70,7 +72,6 @@ impl Endpoint {
     pub fn new(config: Config, mut random: Random) -> Self {
         let gate = Gate::new(&config.realm, &config.digest, &mut random);
         Endpoint {
-            contact: format!("<sip:{}>", config.local),
             secret: random.seed(),
             gate,
             config,
@@ -102,7 +103,7 @@ impl Endpoint {
         DialogId(self.dialogs_made)
     }
 
-    /// A datagram came on `flow` from the address `from`.
+    /// A datagram, or a message that a [`Framer`](crate::Framer) cut out of a stream, came on `flow` from the address `from`.
     pub fn handle_message(&mut self, now: Now, flow: FlowId, from: SocketAddr, bytes: &Bytes) {
         // Phones keep their way through a router open with empty datagrams (RFC 5626 section 3.5.1 and worse).
         if bytes.iter().all(|b| b"\r\n\0 ".contains(b)) {
@@ -200,9 +201,10 @@ impl Endpoint {
             return self.handle_ack(now, &essentials, key);
         }
         if self.servers.contains_key(&key) {
-            return self.handle_again(key, method);
+            return self.handle_again(key, method, path.back(&essentials.via));
         }
-        let asked = Asked { now, path, message, essentials, key, echo: Echo::of(message, path.addr) };
+        let back = path.back(&essentials.via);
+        let asked = Asked { now, path, back, message, essentials, key, echo: Echo::of(message, path.addr) };
         if method == "REGISTER" && self.handle_register_again(&asked) {
             return;
         }
@@ -233,6 +235,8 @@ impl Endpoint {
         let Some(echo) = answered else { return };
         let (status, words) = match fault {
             Fault::Version => (505, "Version Not Supported".to_owned()),
+            // The framer hands on a head without its body only if both together are larger than any message may be.
+            Fault::BodyTooShort if path.flow.is_stream() => (513, "Message Too Large".to_owned()),
             other => (400, format!("Bad Request: {other}")),
         };
         let bytes = echo.response_saying(status, &words, "malformed").empty();

@@ -22,10 +22,14 @@ use model::{Direction, Instant};
 const SDP: &str = "application/sdp";
 
 impl Endpoint {
-    /// A copy of a request gets the answer of the first.
-    pub(super) fn handle_again(&mut self, key: Key, method: &str) {
+    /// A copy of a request gets the answer of the first, where the copy came from: the same host may have lost a connection, or have gone
+    /// from TCP to UDP (section 18.1.1).
+    pub(super) fn handle_again(&mut self, key: Key, method: &str, back: Path) {
         self.note_request(method, true);
-        let Some(server) = self.servers.get(&key) else { return };
+        let Some(server) = self.servers.get_mut(&key) else { return };
+        if back.addr.ip() == server.path.addr.ip() {
+            server.path = back;
+        }
         let wanted = match &server.machine {
             ServerMachine::Invite { machine, .. } => machine.handle_again(),
             ServerMachine::Other(machine) => machine.handle_again(),
@@ -78,7 +82,7 @@ impl Endpoint {
         };
         let Some(offer) = self.offer(asked) else { return };
         let tag = self.random.token(16);
-        let state = match DialogState::uas(asked.message, &asked.essentials, tag.clone(), asked.path.flow, asked.path.addr) {
+        let state = match DialogState::uas(asked.message, &asked.essentials, tag.clone(), asked.back.flow, asked.back.addr) {
             Ok(state) => state,
             Err(header) => return self.refuse_header(asked, header),
         };
@@ -104,7 +108,7 @@ impl Endpoint {
         let (dialog, pending) = (server.dialog, machine.is_pending());
         // Section 9.2: the tag is the one of our answers to the INVITE.
         let bytes = asked.echo.response(200, tag).empty();
-        self.transmit_response(Some(dialog), asked.path, 200, bytes);
+        self.transmit_response(Some(dialog), asked.back, 200, bytes);
         if !pending {
             return;
         }
@@ -132,7 +136,7 @@ impl Endpoint {
         let user = asked.essentials.to.uri().user();
         let Some(answer) = self.registrar.answer(asked.now, &user, asked.key).cloned() else { return false };
         self.note_request("REGISTER", true);
-        self.transmit_response(None, asked.path, answer.status, answer.bytes);
+        self.transmit_response(None, asked.back, answer.status, answer.bytes);
         true
     }
 
@@ -159,7 +163,7 @@ impl Endpoint {
         }
         let bytes = writer.empty();
         self.registrar.keep_answer(&user, Answer { key: asked.key, at: asked.now, status, bytes: bytes.clone() });
-        self.transmit_response(None, asked.path, status, bytes);
+        self.transmit_response(None, asked.back, status, bytes);
         for change in outcome.unwrap_or_default() {
             self.registration_changed(&user, change, false);
         }
@@ -239,7 +243,7 @@ impl Endpoint {
     pub(super) fn refuse_header(&mut self, asked: &Asked<'_>, header: Name) {
         let words = format!("Bad Request: broken {}", header.text());
         let bytes = asked.echo.response_saying(400, &words, &self.stateless_tag(asked)).empty();
-        self.transmit_response(None, asked.path, 400, bytes);
+        self.transmit_response(None, asked.back, 400, bytes);
     }
 
     fn refuse_full(&mut self, asked: &Asked<'_>) {

@@ -23,10 +23,7 @@ impl Endpoint {
         let via = &essentials.via;
         let ours = via.ip() == Some(self.config.local.ip()) && via.port().unwrap_or(crate::uri::DEFAULT_PORT) == self.config.local.port();
         let Some(branch) = via.branch().filter(|_| ours && message.values(Name::Via).nth(1).is_none()) else { return };
-        let key = match essentials.cseq.method {
-            "CANCEL" => Key::client(branch, "INVITE").cancelling(),
-            method => Key::client(branch, method),
-        };
+        let key = Key::ours(branch, essentials.cseq.method);
         let Some(client) = self.clients.get_mut(&key) else { return };
         let dialog = client.dialog;
         let (heard, purpose) = match &mut client.machine {
@@ -77,7 +74,7 @@ impl Endpoint {
         let ClientMachine::Invite(invite) = &client.machine else { return };
         let tag = essentials.to.tag();
         if let Some(ack) = invite.acks.iter().find(|ack| ack.tag.as_deref() == tag) {
-            let (to, bytes) = (Path { flow: client.path.flow, addr: ack.to }, ack.bytes.clone());
+            let (to, bytes) = (ack.to, ack.bytes.clone());
             return self.transmit_request(dialog, to, Method::Ack, true, bytes);
         }
         if invite.acks.len() >= FORKS_MAX {
@@ -86,10 +83,10 @@ impl Endpoint {
         let mut state = invite.base.clone();
         state.answered(message, essentials, path.addr);
         let cseq = state.local_cseq;
-        let (_, via) = self.new_via();
-        let (writer, to) = state.request("ACK", cseq, &via, &self.contact);
-        let bytes = writer.empty();
-        let flow = state.flow;
+        let to = Path { flow: state.next_flow(), addr: state.next_hop() };
+        let branch = self.branch();
+        let via = self.via(to.flow, &branch);
+        let bytes = state.request("ACK", cseq, &via, "").empty();
         if let Some(ClientMachine::Invite(invite)) = self.clients.get_mut(&key).map(|c| &mut c.machine) {
             invite.acks.push(SentAck { tag: tag.map(str::to_owned), bytes: bytes.clone(), to });
         }
@@ -110,7 +107,7 @@ impl Endpoint {
             self.enter(dialog, Stage::Confirmed);
             self.event(Event::Answered { dialog, sdp: Self::answer_of(message) });
         }
-        self.transmit_request(dialog, Path { flow, addr: to }, Method::Ack, false, bytes);
+        self.transmit_request(dialog, to, Method::Ack, false, bytes);
         match waiting {
             Some(true) => {}
             // Our CANCEL came too late, or was still waiting.
@@ -128,9 +125,9 @@ impl Endpoint {
         let ClientMachine::Invite(invite) = &client.machine else { return };
         let mut state = invite.base.clone();
         state.remote_tag = essentials.to.tag().map(str::to_owned);
-        let (writer, _) = state.request("ACK", state.local_cseq, &invite.via, &self.contact);
+        let bytes = state.request("ACK", state.local_cseq, &invite.via, "").empty();
         let (dialog, path) = (client.dialog, client.path);
-        self.transmit_request(dialog, path, Method::Ack, again, writer.empty());
+        self.transmit_request(dialog, path, Method::Ack, again, bytes);
     }
 
     /// Our INVITE was refused, or nobody answered it.

@@ -5,20 +5,29 @@ use crate::dialog::{DialogStage, DialogState};
 use crate::header::{Name, NameAddr, Via};
 use crate::message::Message;
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key, Repeat, ServerInvite, ServerOther, T2};
+use crate::uri::DEFAULT_PORT;
 use crate::writer::{Writer, reason};
 use bytes::Bytes;
 use model::{DialogId, FlowId, Instant, Method};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-/// The most bytes of a request that are echoed into its responses, and so kept.
-pub(super) const ECHO_MAX: usize = 8 * 1024;
-
 /// Where a packet came from, and where its answer goes (RFC 3581: back to its source).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path {
     pub(super) flow: FlowId,
     pub(super) addr: SocketAddr,
+}
+
+impl Path {
+    /// Where the answer to a request goes that came on this path (section 18.2.2): over a datagram socket back to its source (RFC 3581);
+    /// if its connection is gone, to the host it came from, at the port "in the sent-by value, or the default port".
+    pub(super) fn back(self, via: &Via<'_>) -> Path {
+        if !self.flow.is_stream() {
+            return self;
+        }
+        Path { addr: SocketAddr::new(self.addr.ip(), via.port().unwrap_or(DEFAULT_PORT)), ..self }
+    }
 }
 
 /// What every response to a request repeats of it (section 8.2.6.2).
@@ -119,6 +128,15 @@ pub(super) struct Client {
     pub(super) method: Method,
     pub(super) path: Path,
     pub(super) dialog: DialogId,
+    /// What leaves by UDP instead if there is no connection: a request that is too large for a datagram tries one first.
+    pub(super) by_udp: Option<ByUdp>,
+}
+
+/// A request written for UDP.
+#[derive(Clone, Debug)]
+pub(super) struct ByUdp {
+    pub(super) via: String,
+    pub(super) request: Bytes,
 }
 
 #[derive(Clone, Debug)]
@@ -143,7 +161,7 @@ pub(super) struct OurInvite {
 pub(super) struct SentAck {
     pub(super) tag: Option<String>,
     pub(super) bytes: Bytes,
-    pub(super) to: SocketAddr,
+    pub(super) to: Path,
 }
 
 /// Why we asked.

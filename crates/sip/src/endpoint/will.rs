@@ -8,7 +8,7 @@ use crate::dialog::{DialogStage, Role, Will};
 use crate::transaction::{ClientInvite, Key};
 use crate::uri::Uri;
 use bytes::Bytes;
-use model::{DialogId, Method, Now};
+use model::{DialogId, FlowId, Method, Now};
 
 /// Added to the sequence number that was written down: requests may have followed that nobody wrote down, and section 12.2.1.1 lets the
 /// number grow by any step.
@@ -21,6 +21,10 @@ impl Endpoint {
     /// ended, and no event follows.
     pub fn execute(&mut self, now: Now, dialog: DialogId, will: Will) -> bool {
         let Will { mut state, via } = will;
+        // The connections of the earlier endpoint are gone.
+        if state.flow.is_stream() {
+            state.flow = FlowId::TCP;
+        }
         let callable = state.role == Role::Uac && Uri::parse(state.remote_target.as_bytes()).is_some();
         if !callable || self.legs.contains_key(&dialog) || self.tags.contains_key(&state.local_tag) {
             return false;
@@ -36,10 +40,11 @@ impl Endpoint {
                 let Some(branch) = via.split(';').find_map(|part| part.strip_prefix("branch=")) else { return false };
                 let key = Key::client(branch, "INVITE");
                 let path = Path { flow: state.flow, addr: state.peer };
-                let ours = OurInvite { machine: ClientInvite::proceeding(), base: state.clone(), via, acks: Vec::new() };
+                let ours =
+                    OurInvite { machine: ClientInvite::proceeding(state.flow.is_stream()), base: state.clone(), via, acks: Vec::new() };
                 // It was sent once, and is never sent again: no timer repeats it.
-                let client =
-                    Client { machine: ClientMachine::Invite(Box::new(ours)), request: Bytes::new(), method: Method::Invite, path, dialog };
+                let (machine, request) = (ClientMachine::Invite(Box::new(ours)), Bytes::new());
+                let client = Client { machine, request, method: Method::Invite, path, dialog, by_udp: None };
                 self.clients.insert(key, client);
                 self.add_leg(dialog, Leg::new(state, Stage::Outgoing { invite: key, heard: true, rang: false, cancel: Cancel::No }));
                 self.give_up(now.mono, dialog, None);

@@ -2,6 +2,7 @@
 
 use super::command::with_reason;
 use super::store::{Alarm, Answering, Client, ClientMachine, Leg, Path, Purpose, Server, ServerMachine, Stage};
+use super::streams::Written;
 use super::{Asked, Endpoint, TRANSACTIONS_MAX};
 use crate::border::{Event, Output};
 use crate::dialog::DialogState;
@@ -44,7 +45,7 @@ impl Endpoint {
     /// Answers without remembering it.
     pub(super) fn reply(&mut self, asked: &Asked<'_>, status: u16, finish: impl FnOnce(Writer) -> Bytes) {
         let bytes = finish(asked.echo.response(status, &self.stateless_tag(asked)));
-        self.transmit_response(None, asked.path, status, bytes);
+        self.transmit_response(None, asked.back, status, bytes);
     }
     /// Refuses without remembering it.
     pub(super) fn refuse(&mut self, asked: &Asked<'_>, status: u16) {
@@ -59,13 +60,13 @@ impl Endpoint {
         let last = asked.echo.response(100, tag).empty();
         let merged = Key::merged(&asked.essentials, "INVITE");
         let echo = Some(Box::new(asked.echo.clone()));
-        let machine = ServerMachine::Invite { machine: ServerInvite::new(), echo, tag: tag.to_owned(), merged };
-        self.servers.insert(asked.key, Server { machine, last: last.clone(), status: 100, path: asked.path, dialog });
+        let machine = ServerMachine::Invite { machine: ServerInvite::new(asked.path.flow.is_stream()), echo, tag: tag.to_owned(), merged };
+        self.servers.insert(asked.key, Server { machine, last: last.clone(), status: 100, path: asked.back, dialog });
         self.merges.insert(merged, asked.key);
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.open += 1;
         }
-        self.transmit_response(Some(dialog), asked.path, 100, last);
+        self.transmit_response(Some(dialog), asked.back, 100, last);
     }
     /// Answers an INVITE in its transaction. `None` if it has its final answer, or is gone.
     pub(super) fn reply_invite(
@@ -93,17 +94,18 @@ impl Endpoint {
     /// Answers a request inside a dialog and remembers it for its copies.
     pub(super) fn reply_in_dialog(&mut self, asked: &Asked<'_>, dialog: DialogId, status: u16, finish: impl FnOnce(Writer) -> Bytes) {
         let bytes = finish(asked.echo.response(status, &self.stateless_tag(asked)));
-        let full = self.servers.len() >= TRANSACTIONS_MAX;
+        // Over a reliable transport there are no copies (timer J is zero).
+        let full = self.servers.len() >= TRANSACTIONS_MAX || asked.path.flow.is_stream();
         // One place is kept for the BYE: its copies come when the dialog is gone.
         let places = if asked.essentials.cseq.method == "BYE" { OPEN_MAX + 1 } else { OPEN_MAX };
         if let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !full && leg.open < places) {
             leg.open += 1;
             let machine = ServerMachine::Other(ServerOther::new(asked.now));
-            let server = Server { machine, last: bytes.clone(), status, path: asked.path, dialog };
+            let server = Server { machine, last: bytes.clone(), status, path: asked.back, dialog };
             self.alarms.set(Alarm::Server(asked.key), server.poll_timeout());
             self.servers.insert(asked.key, server);
         }
-        self.transmit_response(Some(dialog), asked.path, status, bytes);
+        self.transmit_response(Some(dialog), asked.back, status, bytes);
     }
     pub(super) fn remove_server(&mut self, key: Key) {
         self.alarms.set(Alarm::Server(key), None);
@@ -116,11 +118,9 @@ impl Endpoint {
         }
     }
 
-    /// A branch of our own (section 8.1.1.7), and the Via that carries it.
-    pub(super) fn new_via(&mut self) -> (String, String) {
-        let branch = format!("z9hG4bK{}", self.random.token(20));
-        let via = format!("SIP/2.0/UDP {};branch={branch};rport", self.config.local);
-        (branch, via)
+    /// A branch of our own (section 8.1.1.7).
+    pub(super) fn branch(&mut self) -> String {
+        format!("z9hG4bK{}", self.random.token(20))
     }
     /// Sends a request of a transaction of its own.
     pub(super) fn begin_client(&mut self, key: Key, client: Client) {
@@ -130,14 +130,15 @@ impl Endpoint {
     }
     /// Sends a BYE or OPTIONS inside a dialog; its sequence number is the dialog's next.
     pub(super) fn ask(&mut self, now: Instant, dialog: DialogId, state: &mut DialogState, method: Method, purpose: Purpose) -> Key {
-        let (branch, via) = self.new_via();
+        let branch = self.branch();
         state.local_cseq = state.local_cseq.saturating_add(1);
-        let (writer, to) = state.request(method.name(), state.local_cseq, &via, &self.contact);
-        let key = Key::client(&branch, method.name());
-        let path = Path { flow: state.flow, addr: to };
-        let machine = ClientMachine::Other { machine: ClientOther::new(now), purpose };
         let reason = self.legs.get(&dialog).and_then(|leg| leg.reason).filter(|_| purpose == Purpose::Bye);
-        self.begin_client(key, Client { machine, request: with_reason(writer, reason).empty(), method, path, dialog });
+        let key = Key::client(&branch, method.name());
+        let write = |via: &str, contact: &str| with_reason(state.request(method.name(), state.local_cseq, via, contact), reason).empty();
+        let Written { flow, request, by_udp, .. } = self.write(state.next_flow(), &branch, &state.remote_target, write);
+        let path = Path { flow, addr: state.next_hop() };
+        let machine = ClientMachine::Other { machine: ClientOther::new(now, flow.is_stream()), purpose };
+        self.begin_client(key, Client { machine, request, method, path, dialog, by_udp });
         key
     }
     pub(super) fn remove_client(&mut self, key: Key) {

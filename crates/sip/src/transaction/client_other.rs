@@ -9,7 +9,7 @@ use model::Instant;
 enum Stage {
     /// No final answer yet: timer E repeats, slower after a provisional answer; timer F gives up.
     Trying {
-        e: Repeat,
+        e: Option<Repeat>,
         f: Instant,
     },
     /// Answered: timer K keeps us for copies.
@@ -21,23 +21,27 @@ enum Stage {
 
 /// The machine. Its request is sent by whoever makes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientOther(Stage);
+pub struct ClientOther {
+    stage: Stage,
+    reliable: bool,
+}
 
 impl ClientOther {
-    /// The request has just been sent.
-    pub fn new(now: Instant) -> Self {
-        ClientOther(Stage::Trying { e: Repeat::new(now, T2), f: now + GIVE_UP })
+    /// The request has just been sent, on a reliable transport or not.
+    pub fn new(now: Instant, reliable: bool) -> Self {
+        let e = (!reliable).then(|| Repeat::new(now, T2));
+        ClientOther { stage: Stage::Trying { e, f: now + GIVE_UP }, reliable }
     }
     /// A response came.
     pub fn handle_response(&mut self, now: Instant, status: u16) -> Heard {
-        match &mut self.0 {
+        match &mut self.stage {
             Stage::Trying { e, .. } if status < 200 => {
                 // Section 17.1.2.2, Proceeding: timer E is set to T2 when it fires next.
-                e.slow_down();
+                e.iter_mut().for_each(Repeat::slow_down);
                 Heard::Provisional
             }
             Stage::Trying { .. } => {
-                self.0 = Stage::Completed { k: now + T4 };
+                self.stage = Stage::Completed { k: if self.reliable { now } else { now + T4 } };
                 Heard::Final
             }
             Stage::Completed { .. } | Stage::Terminated => Heard::Nothing,
@@ -45,23 +49,27 @@ impl ClientOther {
     }
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) -> Due {
-        match &mut self.0 {
+        match &mut self.stage {
             Stage::Trying { f, .. } if *f <= now => {
-                self.0 = Stage::Terminated;
+                self.stage = Stage::Terminated;
                 Due::TimedOut
             }
-            Stage::Trying { e, .. } => e.due(now),
+            Stage::Trying { e, .. } => e.as_mut().map_or(Due::Nothing, |e| e.due(now)),
             Stage::Completed { k } if *k <= now => {
-                self.0 = Stage::Terminated;
+                self.stage = Stage::Terminated;
                 Due::Over
             }
             Stage::Completed { .. } | Stage::Terminated => Due::Nothing,
         }
     }
+    /// Whether no final answer has come yet.
+    pub fn is_pending(&self) -> bool {
+        matches!(self.stage, Stage::Trying { .. })
+    }
     /// When it wants to be woken.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match self.0 {
-            Stage::Trying { e, f } => Some(e.at.min(f)),
+        match self.stage {
+            Stage::Trying { e, f } => Some(e.map_or(f, |e| e.at.min(f))),
             Stage::Completed { k } => Some(k),
             Stage::Terminated => None,
         }
@@ -87,14 +95,14 @@ mod tests {
 
     #[test]
     fn timer_e_grows_to_t2_until_timer_f_gives_up() {
-        let (sent, given_up) = run(&mut ClientOther::new(at(0)));
+        let (sent, given_up) = run(&mut ClientOther::new(at(0), false));
         assert_eq!(sent, [500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500].map(at));
         assert_eq!(given_up, at(32_000));
     }
 
     #[test]
     fn a_provisional_answer_slows_timer_e_but_does_not_stop_it() {
-        let mut machine = ClientOther::new(at(0));
+        let mut machine = ClientOther::new(at(0), false);
         assert_eq!(machine.handle_response(at(100), 100), Heard::Provisional);
         let (sent, given_up) = run(&mut machine);
         assert_eq!(sent, [500, 4500, 8500, 12500, 16500, 20500, 24500, 28500].map(at));
@@ -102,8 +110,17 @@ mod tests {
     }
 
     #[test]
+    fn over_a_reliable_transport_nothing_is_sent_twice_and_nobody_waits_for_copies() {
+        assert_eq!(run(&mut ClientOther::new(at(0), true)), (vec![], at(32_000)));
+        let mut machine = ClientOther::new(at(0), true);
+        assert_eq!(machine.handle_response(at(50), 100), Heard::Provisional);
+        assert_eq!(machine.handle_response(at(100), 200), Heard::Final);
+        assert_eq!((machine.poll_timeout(), machine.handle_timeout(at(100))), (Some(at(100)), Due::Over));
+    }
+
+    #[test]
     fn timer_k_absorbs_copies_of_the_answer() {
-        let mut machine = ClientOther::new(at(0));
+        let mut machine = ClientOther::new(at(0), false);
         assert_eq!(machine.handle_response(at(100), 200), Heard::Final);
         assert_eq!(machine.handle_response(at(200), 200), Heard::Nothing);
         assert_eq!(machine.handle_timeout(at(5_099)), Due::Nothing);

@@ -1,7 +1,8 @@
 //! Transactions: one request and its answers, made reliable over a network that loses packets.
 //!
-//! The four machines of RFC 3261 section 17 with the corrections of RFC 6026, over UDP. Each is a pure value: told what happened
-//! and when, it says what to send again and when it wants to be woken. What is sent lies with its owner.
+//! The four machines of RFC 3261 section 17 with the corrections of RFC 6026. Each is a pure value: told what happened
+//! and when, it says what to send again and when it wants to be woken. What is sent lies with its owner. Over a reliable transport (a
+//! stream) nothing is sent again, and nobody waits for copies: timers A, E and G are never set, D, I, J and K are zero.
 
 mod client_invite;
 mod client_other;
@@ -67,12 +68,24 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
+    /// The hash of all parts, each ended by a zero byte. None of them holds one but numbers, which come first and have a fixed width.
     fn of(parts: &[&[u8]]) -> Key {
+        let mut text = [0; 256];
+        let mut at = 0;
         let mut hash = Sha256::new();
         for part in parts {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
+            if let Some(room) = text.get_mut(at..at + part.len() + 1) {
+                room[..part.len()].copy_from_slice(part);
+                room[part.len()] = 0;
+                at += part.len() + 1;
+            } else {
+                hash.update(&text[..at]);
+                hash.update(part);
+                hash.update([0]);
+                at = 0;
+            }
         }
+        hash.update(&text[..at]);
         let mut key = [0; 16];
         key.copy_from_slice(&hash.finalize()[..16]);
         Key(key)
@@ -97,42 +110,57 @@ impl Key {
     fn server_of(request: &Message, essentials: &Essentials<'_>, method: &str) -> Key {
         let via = &essentials.via;
         let (call_id, from_tag) = (essentials.call_id.as_bytes(), essentials.from.tag().unwrap_or_default().as_bytes());
-        let cseq = essentials.cseq.number.to_be_bytes();
-        let host = via.host().to_ascii_lowercase();
-        let port = via.port().unwrap_or(crate::uri::DEFAULT_PORT).to_be_bytes();
+        let numbers = numbers(essentials.cseq.number, via.port().unwrap_or(crate::uri::DEFAULT_PORT));
+        // A host is the same in any case. One that is longer than any name of the DNS is none, and counts as it is written.
+        let mut lower = [0; 256];
+        let host = match lower.get_mut(..via.host().len()) {
+            Some(lower) => {
+                lower.copy_from_slice(via.host().as_bytes());
+                lower.make_ascii_lowercase();
+                &*lower
+            }
+            None => via.host().as_bytes(),
+        };
         // A cookie with nothing behind it names nothing (RFC 4475 section 3.2.1).
         if let Some(branch) = via.branch().filter(|b| b.len() > 7 && b.get(..7).is_some_and(|c| c.eq_ignore_ascii_case("z9hG4bK"))) {
-            return Self::of(&[b"3261", branch.as_bytes(), host.as_bytes(), &port, call_id, from_tag, &cseq, method.as_bytes()]);
+            return Self::of(&[&numbers, b"3261", branch.as_bytes(), host, call_id, from_tag, method.as_bytes()]);
         }
         // RFC 2543 knew no unique branch. The To tag of an ACK is that of our answer, so it takes no part there.
         let to_tag = if method == "INVITE" { "" } else { essentials.to.tag().unwrap_or_default() };
-        Self::of(&[
-            b"2543",
-            request.request_uri(),
-            to_tag.as_bytes(),
-            from_tag,
-            call_id,
-            &cseq,
-            via.branch().unwrap_or_default().as_bytes(),
-            host.as_bytes(),
-            &port,
-            method.as_bytes(),
-        ])
+        let branch = via.branch().unwrap_or_default().as_bytes();
+        let uri = request.request_uri();
+        Self::of(&[&numbers, b"2543", uri, to_tag.as_bytes(), from_tag, call_id, branch, host, method.as_bytes()])
     }
     /// What two copies of one request have in common that came on different ways (section 8.2.2.2).
     pub fn merged(essentials: &Essentials<'_>, method: &str) -> Key {
         let from_tag = essentials.from.tag().unwrap_or_default();
-        Self::of(&[b"merged", essentials.call_id.as_bytes(), from_tag.as_bytes(), &essentials.cseq.number.to_be_bytes(), method.as_bytes()])
+        let numbers = numbers(essentials.cseq.number, 0);
+        Self::of(&[&numbers, b"merged", essentials.call_id.as_bytes(), from_tag.as_bytes(), method.as_bytes()])
     }
     /// The CANCEL transaction of an INVITE of ours: they share their branch (section 9.1).
     #[must_use]
     pub fn cancelling(self) -> Key {
-        Self::of(&[b"cancelling", &self.0])
+        Self::of(&[&self.0, b"cancelling"])
     }
-    /// The client transaction of our own branch (section 17.1.3).
+    /// The client transaction of our own branch and a CSeq method; a CANCEL has the branch of its INVITE (section 17.1.3).
+    pub fn ours(branch: &str, method: &str) -> Key {
+        match method {
+            "CANCEL" => Self::client(branch, "INVITE").cancelling(),
+            method => Self::client(branch, method),
+        }
+    }
+    /// The client transaction of a branch of ours, but for CANCEL.
     pub fn client(branch: &str, method: &str) -> Key {
         Self::of(&[b"client", branch.as_bytes(), method.as_bytes()])
     }
+}
+
+/// The sequence number and the port, six bytes.
+fn numbers(cseq: u32, port: u16) -> [u8; 6] {
+    let mut out = [0; 6];
+    out[..4].copy_from_slice(&cseq.to_be_bytes());
+    out[4..].copy_from_slice(&port.to_be_bytes());
+    out
 }
 
 /// A message that is sent again at growing intervals.

@@ -11,7 +11,7 @@ enum Stage {
     Proceeding,
     /// Refused: timer G repeats the refusal until an ACK comes, timer H gives up.
     Completed {
-        g: Repeat,
+        g: Option<Repeat>,
         h: Instant,
     },
     /// The refusal was acknowledged: timer I absorbs further ACKs.
@@ -36,22 +36,19 @@ pub enum Ack {
 
 /// The machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServerInvite(Stage);
-
-impl Default for ServerInvite {
-    fn default() -> Self {
-        Self::new()
-    }
+pub struct ServerInvite {
+    stage: Stage,
+    reliable: bool,
 }
 
 impl ServerInvite {
-    /// An INVITE has come; the owner sends 100 at once (section 17.2.1).
-    pub fn new() -> Self {
-        ServerInvite(Stage::Proceeding)
+    /// An INVITE has come, on a reliable transport or not; the owner sends 100 at once (section 17.2.1).
+    pub fn new(reliable: bool) -> Self {
+        ServerInvite { stage: Stage::Proceeding, reliable }
     }
     /// The INVITE came again: whether the last response is to be sent again.
     pub fn handle_again(&self) -> bool {
-        match self.0 {
+        match self.stage {
             Stage::Proceeding | Stage::Completed { .. } => true,
             // RFC 6026 section 7.1: "the INVITE is absorbed"; the dialog repeats its 2xx by its own clock.
             Stage::Confirmed { .. } | Stage::Accepted { .. } | Stage::Terminated => false,
@@ -59,19 +56,21 @@ impl ServerInvite {
     }
     /// The user answers. Whether that goes out: there is one final answer only.
     pub fn handle_response(&mut self, now: Instant, status: u16) -> bool {
-        match (self.0, status) {
+        match (self.stage, status) {
             (Stage::Proceeding, ..=199) => {}
-            (Stage::Proceeding, 200..=299) => self.0 = Stage::Accepted { l: now + GIVE_UP },
-            (Stage::Proceeding, 300..) => self.0 = Stage::Completed { g: Repeat::new(now, T2), h: now + GIVE_UP },
+            (Stage::Proceeding, 200..=299) => self.stage = Stage::Accepted { l: now + GIVE_UP },
+            (Stage::Proceeding, 300..) => {
+                self.stage = Stage::Completed { g: (!self.reliable).then(|| Repeat::new(now, T2)), h: now + GIVE_UP };
+            }
             (Stage::Completed { .. } | Stage::Confirmed { .. } | Stage::Accepted { .. } | Stage::Terminated, _) => return false,
         }
         true
     }
     /// An ACK came.
     pub fn handle_ack(&mut self, now: Instant) -> Ack {
-        match self.0 {
+        match self.stage {
             Stage::Completed { .. } => {
-                self.0 = Stage::Confirmed { i: now + T4 };
+                self.stage = Stage::Confirmed { i: if self.reliable { now } else { now + T4 } };
                 Ack::Absorbed
             }
             Stage::Accepted { .. } => Ack::ForDialog,
@@ -80,14 +79,14 @@ impl ServerInvite {
     }
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) -> Due {
-        match &mut self.0 {
+        match &mut self.stage {
             Stage::Completed { h, .. } if *h <= now => {
-                self.0 = Stage::Terminated;
+                self.stage = Stage::Terminated;
                 Due::TimedOut
             }
-            Stage::Completed { g, .. } => g.due(now),
+            Stage::Completed { g, .. } => g.as_mut().map_or(Due::Nothing, |g| g.due(now)),
             Stage::Confirmed { i: end } | Stage::Accepted { l: end } if *end <= now => {
-                self.0 = Stage::Terminated;
+                self.stage = Stage::Terminated;
                 Due::Over
             }
             Stage::Proceeding | Stage::Confirmed { .. } | Stage::Accepted { .. } | Stage::Terminated => Due::Nothing,
@@ -95,15 +94,15 @@ impl ServerInvite {
     }
     /// When it wants to be woken.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match self.0 {
-            Stage::Completed { g, h } => Some(g.at.min(h)),
+        match self.stage {
+            Stage::Completed { g, h } => Some(g.map_or(h, |g| g.at.min(h))),
             Stage::Confirmed { i: end } | Stage::Accepted { l: end } => Some(end),
             Stage::Proceeding | Stage::Terminated => None,
         }
     }
     /// Whether no final answer has been given yet.
     pub fn is_pending(&self) -> bool {
-        self.0 == Stage::Proceeding
+        self.stage == Stage::Proceeding
     }
 }
 
@@ -114,7 +113,7 @@ mod tests {
 
     #[test]
     fn timer_g_repeats_a_refusal_until_timer_h_gives_up() {
-        let mut machine = ServerInvite::new();
+        let mut machine = ServerInvite::new(false);
         assert!(machine.handle_again() && machine.handle_response(at(0), 180) && machine.poll_timeout().is_none());
         assert!(machine.handle_response(at(0), 486));
         let mut sent = Vec::new();
@@ -132,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_ack_ends_the_repeating_and_timer_i_absorbs_the_next_ones() {
-        let mut machine = ServerInvite::new();
+        let mut machine = ServerInvite::new(false);
         machine.handle_response(at(0), 404);
         assert!(machine.handle_again());
         assert_eq!(machine.handle_ack(at(100)), Ack::Absorbed);
@@ -142,8 +141,17 @@ mod tests {
     }
 
     #[test]
+    fn over_a_reliable_transport_a_refusal_is_said_once() {
+        let mut machine = ServerInvite::new(true);
+        machine.handle_response(at(0), 404);
+        assert_eq!((machine.poll_timeout(), machine.handle_timeout(at(31_999))), (Some(at(32_000)), Due::Nothing));
+        assert_eq!(machine.handle_ack(at(100)), Ack::Absorbed);
+        assert_eq!((machine.poll_timeout(), machine.handle_timeout(at(100))), (Some(at(100)), Due::Over));
+    }
+
+    #[test]
     fn timer_l_absorbs_copies_of_an_answered_invite() {
-        let mut machine = ServerInvite::new();
+        let mut machine = ServerInvite::new(false);
         assert!(machine.handle_response(at(0), 200));
         assert!(!machine.handle_again() && !machine.handle_response(at(1), 487));
         assert_eq!(machine.handle_ack(at(100)), Ack::ForDialog);

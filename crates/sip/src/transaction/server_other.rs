@@ -19,7 +19,8 @@ enum Stage {
 pub struct ServerOther(Stage);
 
 impl ServerOther {
-    /// A request has come and was answered.
+    /// A request has come and was answered, on an unreliable transport. On a reliable one there are no copies and timer J is zero: such a
+    /// transaction is never made.
     pub fn new(now: Instant) -> Self {
         ServerOther(Stage::Completed { j: now + GIVE_UP })
     }

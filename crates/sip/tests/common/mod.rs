@@ -69,7 +69,7 @@ impl Desk {
         endpoint.set_users(BTreeMap::from(users));
         Desk { endpoint, now: Instant::from_millis(1_000), sent: Vec::new(), events: Vec::new(), notes: Vec::new() }
     }
-    fn both(&self) -> Now {
+    pub fn both(&self) -> Now {
         Now { mono: self.now, wall: UnixMillis(0) }
     }
     pub fn millis(&self) -> u64 {
@@ -88,7 +88,7 @@ impl Desk {
         }
     }
     pub fn receive_bytes(&mut self, from: &str, bytes: &Bytes) {
-        self.endpoint.handle_message(self.both(), FlowId(1), from.parse().unwrap(), bytes);
+        self.endpoint.handle_message(self.both(), FlowId::UDP, from.parse().unwrap(), bytes);
         self.drain();
     }
     pub fn receive_from(&mut self, from: &str, text: &str) {
@@ -159,7 +159,7 @@ impl Desk {
     /// We call sato's phone; the dialog and the INVITE that went out.
     pub fn calling(&mut self) -> (DialogId, Sent) {
         let dialog = self.endpoint.new_dialog();
-        let to = Target { uri: "sip:sato@192.0.2.60:5062".to_owned(), flow: FlowId(1), addr: PHONE.parse().unwrap() };
+        let to = Target { uri: "sip:sato@192.0.2.60:5062".to_owned(), flow: FlowId::UDP, addr: PHONE.parse().unwrap() };
         let from = Identity { display: "川崎 \"Ward\"".to_owned(), user: "0440000001".to_owned() };
         self.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
         (dialog, self.one())

@@ -47,7 +47,7 @@ pub(super) const TABLE: &[Entry] = &[
     },
     Entry {
         name: "sip_strangers_total",
-        help: "Datagrams from addresses that no line lists; they got no answer. A steady few are scanners; many after a change: the carrier's \
+        help: "Datagrams and connections from addresses that no line lists; they got no answer. A steady few are scanners; many after a change: the carrier's \
                address is missing in config/lines.yaml.",
         labels: &[],
         of: Of::Events {
@@ -55,6 +55,20 @@ pub(super) const TABLE: &[Entry] = &[
             count: |event, tell| {
                 if let Event::Stranger = event {
                     tell(&[], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "sip_connections_closed_total",
+        help: "SIP connections that ended, by reason. left and silent: phones come and go. crowded: nobody new gets in, look who holds so many. \
+               slow, stuck, unreadable: a broken peer, or one that means harm.",
+        labels: &["reason"],
+        of: Of::Events {
+            from_start: &[&["left"], &["unreachable"], &["silent"], &["slow"], &["unreadable"], &["stuck"], &["refused"], &["crowded"]],
+            count: |event, tell| {
+                if let Event::ConnectionClosed { why } = event {
+                    tell(&[&why.to_string()], 1.0);
                 }
             },
         },

@@ -1,0 +1,109 @@
+"""The 49 messages of RFC 4475 against the running engine, over UDP and over TCP: every outcome is one that the manifest allows, the engine
+still answers OPTIONS after each, and takes a call at the end.
+"""
+
+import json
+import pathlib
+import socket
+import time
+
+from phones import HOST, sipp
+from stage import Proof
+
+FOLDER = pathlib.Path(__file__).resolve().parents[1] / "data" / "torture"
+# What an application may answer to a message that it could read.
+APP = {"200", "401", "403", "404", "405", "406", "415", "420", "480", "481", "486", "488"}
+# How long nothing must come before it counts as nothing; a message that has begun over TCP is waited for for ten seconds.
+SILENCE, WAIT = 0.7, 15.0
+
+
+def manifest():
+    return [json.loads(line) for line in (FOLDER / "manifest.jsonl").read_text().splitlines()]
+
+
+def final(data):
+    """The first final status in what came, or None."""
+    for line in data.split(b"\r\n"):
+        if line.startswith(b"SIP/2.0 ") and not line.startswith(b"SIP/2.0 1"):
+            return line[8:11].decode()
+    return None
+
+
+def options(number):
+    return (
+        f"OPTIONS sip:{HOST} SIP/2.0\r\nVia: SIP/2.0/UDP {HOST}:9;branch=z9hG4bKalive{number};rport\r\nMax-Forwards: 70\r\n"
+        f"From: <sip:probe@{HOST}>;tag={number}\r\nTo: <sip:{HOST}>\r\nCall-ID: alive{number}@{HOST}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    ).encode()
+
+
+def over_udp(city, message):
+    """The final status of the answer, or `drop`."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind((HOST, 0))
+        phone.settimeout(SILENCE)
+        phone.sendto(message, (HOST, city.sip))
+        try:
+            while True:
+                status = final(phone.recv(65536))
+                if status:
+                    return status
+        except TimeoutError:
+            return "drop"
+
+
+def over_tcp(city, message, until):
+    """The final status, with `-then-close` if the engine then closed; `close`, `wait-then-close` (after seconds), or `drop`."""
+    with socket.create_connection((HOST, city.sip), 5) as phone:
+        phone.sendall(message)
+        began, heard = time.monotonic(), b""
+        while True:
+            phone.settimeout(SILENCE if not heard else 0.3)
+            try:
+                part = phone.recv(65536)
+            except TimeoutError:
+                waited = time.monotonic() - began
+                if heard or waited > until:
+                    return final(heard) or "drop"
+                continue
+            except ConnectionResetError:
+                part = b""
+            if not part:
+                if final(heard):
+                    return f"{final(heard)}-then-close"
+                return "close" if time.monotonic() - began < 5 else "wait-then-close"
+            heard += part
+
+
+def allowed(got, expected):
+    status, close, _ = got.partition("-then-close")
+    return got in expected or f"app{close}" in expected and status in APP
+
+
+def alive(city, number):
+    return over_udp(city, options(number)) == "200"
+
+
+def torture(stage, city, check_quiet, number):
+    proof = Proof("torture: the 49 messages of RFC 4475 over UDP and TCP")
+    entries = manifest()
+    proof.check(len(entries) == 49, f"the manifest has {len(entries)} messages")
+    for transport in ("udp", "tcp"):
+        wrong, dead, seen = [], [], {}
+        for at, entry in enumerate(entries):
+            message, expected = (FOLDER / entry["file"]).read_bytes(), entry[f"expect_{transport}"]
+            waits = any(word.endswith("wait-then-close") for word in expected)
+            got = over_udp(city, message) if transport == "udp" else over_tcp(city, message, WAIT if waits else 0)
+            seen[got] = seen.get(got, 0) + 1
+            if not allowed(got, expected):
+                wrong.append(f"{entry['file']}: {got}, not one of {expected}")
+            if not alive(city, f"{transport}{at}"):
+                dead.append(entry["file"])
+        proof.measure(f"{transport}: {' '.join(f'{got}={n}' for got, n in sorted(seen.items()))}")
+        proof.check(not wrong, f"{transport}: {49 - len(wrong)} of 49 outcomes are allowed{'' if not wrong else ': ' + '; '.join(wrong)}")
+        proof.check(not dead, f"{transport}: OPTIONS was answered after each{'' if not dead else ', but not after ' + ', '.join(dead)}")
+        (stage.folder / "say.ulaw").write_bytes(b"\xff" * 8000)
+        of_transport = ["-t", "u1" if transport == "udp" else "t1"]
+        caller = sipp(stage, f"after-{transport}", "short.xml", 7060, 7000, city.server, "-s", number, "-m", 1, "-d", 2000, *of_transport)
+        proof.check(caller.wait(30) == 0, f"{transport}: a call was taken at the end (exit {caller.returncode})")
+    check_quiet(stage, city, proof)
+    return proof.close()
