@@ -33,7 +33,7 @@ fn resident(keys: &str) -> Resident {
 
 /// The numbers that the other house was asked about.
 fn asked(world: &World) -> Vec<String> {
-    world.questions().iter().flat_map(|(_, sent)| sent.iter().map(|(_, value)| value.clone())).collect()
+    world.questions().iter().flat_map(|(_, sent)| sent.values().cloned()).collect()
 }
 
 fn count(world: &World, is: impl Fn(&Event) -> bool) -> usize {
