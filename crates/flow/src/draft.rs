@@ -55,6 +55,10 @@ impl Draft {
     pub fn note_in(&self, path: &str) -> Option<&str> {
         self.flows.values().find(|flow| self.problems.path(flow.at.file) == path).map(|flow| flow.note.as_str())
     }
+    /// The name of the flow that is written in this file, if it is one.
+    pub fn flow_in(&self, path: &str) -> Option<&FlowName> {
+        self.flows.values().find(|flow| self.problems.path(flow.at.file) == path).map(|flow| &flow.name)
+    }
     /// The agents that were written, by name, whether or not the rest is right.
     pub fn agents(&self) -> impl Iterator<Item = &AgentId> {
         self.agents.keys()

@@ -4,7 +4,7 @@ mod common;
 
 use common::{files, known, root, shipped};
 use flow::{Ask, Book, Heard, Run, Source, Standing, Tongue, check, read, render};
-use model::{Digit, Estimate, FlowName, Instant, Lang, Millis, Now, NumberKind, QueueEnd, QueueFacts, SlotId, UnixMillis};
+use model::{Digit, Estimate, FlowName, Instant, Lang, Millis, Now, NumberKind, QueueEnd, QueueFacts, SlotId, TransferEnd, UnixMillis};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -450,4 +450,191 @@ fn a_condition_on_a_queue_holds_beyond_its_bound_and_not_at_it() {
     let both = "staffed_under: 2, oldest_over: 2m";
     assert_eq!(looked(both, QueueFacts { staffed: 1, oldest: Millis(130_000), ..quiet }), ["choose=rule2", "nurse_oncall"]);
     assert_eq!(looked(both, QueueFacts { staffed: 1, ..quiet }), ["choose=rule3", "nurse"]);
+}
+
+/// A call to the flow of an example, this long after Monday's opening; nothing that it says was heard yet.
+fn begun(name: &str, after: Duration) -> (Run, Now) {
+    let mut run = Run::new(book(name), &FlowName::from("city")).unwrap().calling_from(Some(NumberKind::JpLandline));
+    let wall = UnixMillis(common::MONDAY.0 + i64::try_from(after.as_millis()).unwrap());
+    let now = Now { mono: Instant::from_millis(1_000_000), wall };
+    run.handle(now, Heard::Started);
+    (run, now)
+}
+
+fn press(run: &mut Run, now: Now, key: char) {
+    run.handle(now, Heard::Digit(Digit::from_char(key).unwrap()));
+}
+
+/// All that the run asks for until it waits for an answer, its notes left out.
+fn asks(run: &mut Run) -> Vec<Ask> {
+    std::iter::from_fn(|| run.poll_output()).filter(|ask| !matches!(ask, Ask::Note(_))).collect()
+}
+
+/// The names of the sentences that are asked for.
+fn said(run: &mut Run) -> Vec<String> {
+    let sentences = asks(run).into_iter().filter_map(|ask| if let Ask::Prompt { sentences, .. } = ask { Some(sentences) } else { None });
+    sentences.flatten().map(|spoken| spoken.prompt.to_string()).collect()
+}
+
+/// The same caller waits, second by second, and hears every sentence to its end.
+fn waits(run: &mut Run, now: &mut Now, secs: u64) {
+    for _ in 0..secs {
+        now.mono += Duration::from_secs(1);
+        run.handle_timeout(*now);
+        hear_out(run, *now);
+    }
+}
+
+#[test]
+fn a_key_stops_what_is_said_and_counts_unless_everybody_must_hear_it() {
+    let (mut run, now) = begun("say", Duration::ZERO);
+    assert_eq!(said(&mut run), ["welcome_119"]);
+    press(&mut run, now, '1');
+    assert_eq!((said(&mut run), run.path().to_vec()), (vec![], vec!["greeting".to_owned()]), "heard to its end");
+    run.handle(now, Heard::Played);
+    assert_eq!(said(&mut run), ["example_busy"]);
+    press(&mut run, now, '1');
+    assert_eq!(run.path(), ["greeting", "busy", "main=1", "nurse"], "the key is the answer to the question that comes next");
+    assert_eq!(path("say", "").0, ["greeting", "busy", "main"]);
+}
+
+#[test]
+fn a_menu_has_a_way_for_each_key_for_other_keys_and_for_none() {
+    for (keys, way, to) in
+        [("1", "1", "nurse"), ("2", "2", "general"), ("91", "1", "nurse"), ("77", "bad_key", "general"), ("72", "2", "general")]
+    {
+        let (path, _) = path("menu", keys);
+        assert_eq!((path.first(), path.last()), (Some(&format!("main={way}")), Some(&to.to_owned())), "{keys}: {path:?}");
+    }
+    assert_eq!(path("menu", &"w".repeat(9)).0, ["main"], "twice five seconds");
+    assert_eq!(path("menu", &"w".repeat(10)).0, ["main=silent", "nurse"]);
+    assert_eq!(path("menu", "wwww9wwwwww").0, ["main"], "whoever asks for it again has not been silent");
+}
+
+#[test]
+fn the_hours_decide_and_a_holiday_is_told_from_a_monday() {
+    const HOUR: u64 = 3600;
+    let way = |hours: u64| {
+        let (mut run, now) = begun("schedule", Duration::from_secs(hours * HOUR));
+        hear_out(&mut run, now);
+        run.path().to_vec()
+    };
+    assert_eq!(way(0), ["hours=open", "general"]);
+    assert_eq!(way(11), ["hours=closed", "night", "nurse_oncall"], "at nine in the evening");
+    // Seven weeks later: Marine Day.
+    assert_eq!(way(49 * 24), ["hours=holiday", "holiday", "general"]);
+    assert_eq!(way(49 * 24 + 11), ["hours=closed", "night", "nurse_oncall"]);
+}
+
+#[test]
+fn a_queue_without_nurses_is_not_joined() {
+    for (staffed, way) in [(0, vec!["nurse=instead", "general"]), (1, vec!["nurse"])] {
+        let (mut run, now) = begun("queue", Duration::ZERO);
+        assert!(matches!(asks(&mut run).as_slice(), [Ask::Look { queue }] if queue.as_str() == "nurse"));
+        run.handle(now, Heard::Facts(Some(QueueFacts { staffed, ..QueueFacts::default() })));
+        assert_eq!(run.path(), way, "{staffed}");
+    }
+}
+
+/// A caller of this flow who has a place in the first queue, and has heard the first words there.
+fn queued(name: &str) -> (Run, Now) {
+    let (mut run, now) = begun(name, Duration::ZERO);
+    hear_out(&mut run, now);
+    run.handle(now, Heard::Queued { since: now.mono, position: 3 });
+    hear_out(&mut run, now);
+    (run, now)
+}
+
+#[test]
+fn whoever_waits_moves_by_key_by_time_or_when_nobody_is_left() {
+    let (mut run, mut now) = queued("queue");
+    press(&mut run, now, '0');
+    waits(&mut run, &mut now, 59);
+    press(&mut run, now, '0');
+    assert_eq!(run.path(), ["nurse"], "the key counts once it has been said");
+    waits(&mut run, &mut now, 1);
+    press(&mut run, now, '0');
+    assert_eq!(run.path(), ["nurse=0", "general"]);
+
+    let (mut run, mut now) = queued("queue");
+    waits(&mut run, &mut now, 299);
+    assert_eq!(run.path(), ["nurse"]);
+    waits(&mut run, &mut now, 2);
+    assert_eq!(run.path().last().map(String::as_str), Some("general"), "{:?}", run.path());
+
+    for end in [QueueEnd::NobodyLoggedIn, QueueEnd::Full] {
+        let (mut run, now) = queued("queue");
+        run.handle(now, Heard::Refused(end));
+        assert_eq!(run.path().last().map(String::as_str), Some("general"), "{end:?}");
+    }
+}
+
+#[test]
+fn a_callback_is_booked_by_one_key_and_nothing_is_lost_by_none() {
+    let offered = |from| {
+        let (mut run, mut now) = queued("callback");
+        run = run.calling_from(from);
+        waits(&mut run, &mut now, 31);
+        press(&mut run, now, '1');
+        (run, now)
+    };
+    let (mut run, now) = offered(Some(NumberKind::JpMobile));
+    assert_eq!(said(&mut run), ["callback_offer"]);
+    press(&mut run, now, '1');
+    let terms = asks(&mut run).into_iter().find_map(|ask| if let Ask::Callback { terms, .. } = ask { Some(terms) } else { None }).unwrap();
+    assert_eq!((terms.attempts, terms.spacing, terms.expires), (3, Duration::from_secs(600), Duration::from_secs(86_400)));
+    run.handle(now, Heard::CallbackBooked);
+    assert_eq!(run.path(), ["nurse=1", "offer=booked", "booked"]);
+
+    let (mut run, mut now) = offered(Some(NumberKind::JpMobile));
+    hear_out(&mut run, now);
+    waits(&mut run, &mut now, 7);
+    assert_eq!(run.path(), ["nurse=1", "offer=silent", "nurse"]);
+
+    for from in [None, Some(NumberKind::JpIp)] {
+        let (mut run, now) = offered(from);
+        assert_eq!(said(&mut run), ["callback_not_possible"], "{from:?}: never asked");
+        hear_out(&mut run, now);
+        run.handle(now, Heard::Played);
+        assert_eq!(run.path().last().map(String::as_str), Some("nurse"));
+    }
+}
+
+#[test]
+fn a_ward_hears_what_it_is_about_and_whoever_is_not_put_through_is_told_so() {
+    let at_the_line = || {
+        let (mut run, now) = begun("transfer", Duration::ZERO);
+        hear_out(&mut run, now);
+        press(&mut run, now, '2');
+        (run, now)
+    };
+    let (mut run, now) = at_the_line();
+    let called = asks(&mut run).into_iter().find_map(|ask| match ask {
+        Ask::Transfer { line, brief, timeout, .. } => Some((line.to_string(), brief.unwrap()[0].prompt.to_string(), timeout)),
+        _ => None,
+    });
+    assert_eq!(called, Some(("ward/saiwai".to_owned(), "brief_ward".to_owned(), Duration::from_secs(30))));
+    run.handle(now, Heard::Connected);
+    assert_eq!(run.path(), ["main=2", "hotline"]);
+    for how in [TransferEnd::Busy, TransferEnd::NoAnswer, TransferEnd::Refused, TransferEnd::AtCapacity, TransferEnd::Failed] {
+        let (mut run, now) = at_the_line();
+        asks(&mut run);
+        run.handle(now, Heard::NotTransferred(how));
+        assert_eq!(said(&mut run), ["example_not_reached"], "{how:?}");
+        run.handle(now, Heard::Played);
+        assert_eq!(run.path().last().map(String::as_str), Some("general"), "{how:?}");
+    }
+}
+
+#[test]
+fn nobody_is_hung_up_on_before_the_last_word() {
+    let (mut run, now) = begun("hang_up", Duration::ZERO);
+    hear_out(&mut run, now);
+    press(&mut run, now, '1');
+    assert_eq!(said(&mut run), ["example_hours", "goodbye"]);
+    press(&mut run, now, '1');
+    assert_eq!(asks(&mut run), [], "a key cuts nothing");
+    run.handle(now, Heard::Played);
+    assert_eq!(asks(&mut run), [Ask::HangUp]);
+    assert_eq!(path("hang_up", &"w".repeat(14)).0, ["main=silent", "general"], "silence ends at a person");
 }

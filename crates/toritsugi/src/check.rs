@@ -27,6 +27,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Stop> {
     let mut checked = flow::check(&draft, &known);
     // What stands in the tests beside the flows is judged too: a city does not go live without them.
     checked.problems.extend(flow::examples(&draft, &sources).1);
+    files.leave_to_the_city(&mut checked.problems);
     let errors = checked.problems.iter().filter(|p| p.severity == Severity::Error).count();
     let warnings = checked.problems.len() - errors;
     if args.json {

@@ -1,6 +1,6 @@
 //! `toritsugi diagram`: a flow as a picture, right or wrong, with what `check` has found marked on it.
 
-use crate::files::Files;
+use crate::files::{self, Files};
 use crate::publish::{self, Wait};
 use crate::words::{Stop, say};
 use crate::{CityArgs, StateArgs};
@@ -100,6 +100,8 @@ impl FlowPlace {
         if path.is_file() {
             // `city.yaml` without a folder lies in this one.
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            // One of `flows/examples/` brings its folder of flows along.
+            let folder = if files::around_example(path).is_some() { path } else { folder };
             let file = path.file_name().map(|name| name.to_string_lossy().into_owned());
             return FlowPlace { city: city(config, Some(folder)), file };
         }

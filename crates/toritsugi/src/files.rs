@@ -2,7 +2,7 @@
 
 use crate::CityArgs;
 use crate::words::Stop;
-use flow::{Problem, Source, Tongue};
+use flow::{Problem, Severity, Source, Tongue};
 use model::Pcm;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,19 @@ const FILE_MAX: u64 = 1 << 20;
 /// Files in one folder, with its subfolders.
 const FILES_MAX: usize = 2_000;
 
+/// The folder of the small flows to learn from, among the flows.
+const EXAMPLES: &str = "examples";
+/// Where a small flow lies in what [`Files::read`] gives, and where its sentences do: no file of a city is called so.
+const EXAMPLE_FLOW: &str = "flows/example/";
+const EXAMPLE_PROMPTS: &str = "flows/prompts/example/prompts.yaml";
+
 /// Where the files of a city come from.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
     config: Place,
     flows: Place,
+    /// A file of `flows/examples/`, read in the place of the flow of the same name.
+    example: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -29,11 +37,15 @@ enum Place {
 }
 
 impl Files {
-    /// The folders named, else `./config` and `./flows`, else the built-in example city. A folder that is named must be there.
+    /// The folders named, else `./config` and `./flows`, else the built-in example city. A folder that is named must be there. Instead of the
+    /// folder of the flows, a file of its `examples/` may be named.
     pub(crate) fn find(args: &CityArgs) -> Result<Files, Stop> {
         let config = place(args.config.as_deref(), "config")?;
+        if let Some((folder, file)) = args.flows.as_deref().and_then(|path| Some((around_example(path)?, path.to_owned()))) {
+            return Ok(Files { config, flows: Place::Folder(folder), example: Some(file) });
+        }
         let flows = place(args.flows.as_deref(), "flows")?;
-        Ok(Files { config, flows })
+        Ok(Files { config, flows, example: None })
     }
 
     /// In words, for the banner.
@@ -46,6 +58,14 @@ impl Files {
 
     /// Where a file lies that [`Files::read`] calls `config/agents.yaml`: what people can open.
     pub(crate) fn real(&self, path: &str) -> String {
+        if let Some(file) = &self.example {
+            if path.starts_with(EXAMPLE_FLOW) {
+                return file.display().to_string();
+            }
+            if path == EXAMPLE_PROMPTS {
+                return file.with_file_name("prompts.yaml").display().to_string();
+            }
+        }
         for (place, title) in [(&self.config, "config"), (&self.flows, "flows")] {
             if let (Place::Folder(folder), Ok(rest)) = (place, Path::new(path).strip_prefix(title)) {
                 return folder.join(rest).display().to_string();
@@ -94,7 +114,18 @@ impl Files {
                 }
             }
         }
+        if let Some(file) = &self.example {
+            put_example(file, &mut sources)?;
+        }
         Ok(sources)
+    }
+
+    /// Leaves out what is no fault of a small flow: warnings about the city around it. An error stops it wherever it stands.
+    pub(crate) fn leave_to_the_city(&self, problems: &mut Vec<Problem>) {
+        let own = |path: &str| path.starts_with(EXAMPLE_FLOW) || path == EXAMPLE_PROMPTS;
+        if self.example.is_some() {
+            problems.retain(|problem| problem.severity == Severity::Error || own(&problem.path));
+        }
     }
 
     /// Every file whose change would change the city, recordings included; none of a built-in city.
@@ -145,6 +176,41 @@ impl Files {
             }
         }
     }
+}
+
+/// The folder of flows around a small flow: `flows` for `flows/examples/ask.yaml`; `None` for any other path.
+pub(crate) fn around_example(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name().filter(|name| path.is_file() && is_text(path) && name.to_string_lossy() != "prompts.yaml")?;
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        // `ask.yaml`, typed in the folder itself.
+        _ => std::path::absolute(name).ok()?.parent()?.to_owned(),
+    };
+    let flows = folder.parent().filter(|_| folder.ends_with(EXAMPLES))?;
+    Some(if flows.as_os_str().is_empty() { PathBuf::from(".") } else { flows.to_owned() })
+}
+
+/// Reads a small flow, with the sentences beside it, in the place of the flow of the same name and of its example calls.
+fn put_example(file: &Path, sources: &mut Vec<Source>) -> Result<(), Stop> {
+    let name = file.file_name().unwrap_or_default();
+    let example = Source { path: Path::new(EXAMPLE_FLOW).join(name).display().to_string(), text: read_text(file)? };
+    let flow_of = |source: &Source| flow::read(vec![source.clone()]).flow_in(&source.path).cloned();
+    let replaced = flow_of(&example);
+    let stems: Vec<String> =
+        sources.iter().filter(|source| replaced.is_some() && flow_of(source) == replaced).map(|s| stem(&s.path)).collect();
+    sources.retain(|source| !stems.contains(&stem(&source.path)) && !Path::new(&source.path).starts_with("flows/examples"));
+    let prompts = file.with_file_name("prompts.yaml");
+    if prompts.is_file() {
+        sources.push(Source { path: EXAMPLE_PROMPTS.to_owned(), text: read_text(&prompts)? });
+    }
+    sources.push(example);
+    Ok(())
+}
+
+/// `flows/city` of `flows/city.yaml` and of `flows/city.tests.yaml`.
+fn stem(path: &str) -> String {
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    format!("{folder}/{}", file.split('.').next().unwrap_or(file))
 }
 
 fn place(named: Option<&Path>, title: &'static str) -> Result<Place, Stop> {
@@ -233,5 +299,28 @@ mod tests {
         let real = folder.join("agents.yaml").display().to_string();
         assert!(page.contains(&format!("{real}:")), "{real} is not in\n{page}");
         assert!(!page.contains(" config/agents.yaml:"), "{page}");
+    }
+
+    #[test]
+    fn an_example_stands_in_the_place_of_the_flow_of_its_name() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let config = Some(root.join("config"));
+        for entry in fs::read_dir(root.join("flows/examples")).unwrap() {
+            let file = entry.unwrap().path();
+            if file.file_name().is_some_and(|name| name == "README.md" || name == "prompts.yaml") {
+                continue;
+            }
+            let files = Files::find(&CityArgs { config: config.clone(), flows: Some(file.clone()) }).unwrap();
+            let sources = files.read().unwrap();
+            let draft = flow::read(sources.clone());
+            let known = flow::Known { voices: ["ja", "ja-easy"].map(model::Lang::from).into(), ..flow::Known::default() };
+            let mut checked = flow::check(&draft, &known);
+            checked.problems.extend(flow::examples(&draft, &sources).1);
+            files.leave_to_the_city(&mut checked.problems);
+            assert_eq!(files.render(&checked.problems, &sources, Tongue::En, false), "", "{}", file.display());
+            assert_eq!(checked.book.unwrap().flows.len(), 3, "the other flows of the city stand beside it");
+            let own = sources.iter().map(|source| files.real(&source.path)).filter(|path| *path == file.display().to_string());
+            assert_eq!(own.count(), 1, "{} is read, and named as it was", file.display());
+        }
     }
 }

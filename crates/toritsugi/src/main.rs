@@ -148,7 +148,7 @@ struct ServeArgs {
 
 #[derive(Args)]
 struct CheckArgs {
-    /// Folder with the flow files and prompts/
+    /// Folder with the flow files and prompts/, or one file of its examples/
     #[arg(value_name = "FLOWS")]
     path: Option<PathBuf>,
     /// Folder with engine.yaml and the rest
