@@ -36,11 +36,13 @@ impl Files {
         Ok(Files { config, flows })
     }
 
-    /// In words, for the banner.
-    pub(crate) fn describe(&self) -> String {
-        match (&self.config, &self.flows) {
-            (Place::Shipped(_), Place::Shipped(_)) => "the built-in example city".to_owned(),
-            (config, flows) => format!("{} and {}", name(flows), name(config)),
+    /// In words, for the banner and for what is said of a city as a whole.
+    pub(crate) fn describe(&self, tongue: Tongue) -> String {
+        match (&self.config, &self.flows, tongue) {
+            (Place::Shipped(_), Place::Shipped(_), Tongue::En) => "the built-in example city".to_owned(),
+            (Place::Shipped(_), Place::Shipped(_), Tongue::Ja) => "内蔵の見本の市".to_owned(),
+            (config, flows, Tongue::En) => format!("{} and {}", name(flows, tongue), name(config, tongue)),
+            (config, flows, Tongue::Ja) => format!("{} と {}", name(flows, tongue), name(config, tongue)),
         }
     }
 
@@ -160,10 +162,11 @@ fn place(named: Option<&Path>, title: &'static str) -> Result<Place, Stop> {
     }
 }
 
-fn name(place: &Place) -> String {
-    match place {
-        Place::Folder(folder) => folder.display().to_string(),
-        Place::Shipped(title) => format!("the built-in {title}"),
+fn name(place: &Place, tongue: Tongue) -> String {
+    match (place, tongue) {
+        (Place::Folder(folder), _) => folder.display().to_string(),
+        (Place::Shipped(title), Tongue::En) => format!("the built-in {title}"),
+        (Place::Shipped(title), Tongue::Ja) => format!("内蔵の {title}"),
     }
 }
 
@@ -233,5 +236,14 @@ mod tests {
         let real = folder.join("agents.yaml").display().to_string();
         assert!(page.contains(&format!("{real}:")), "{real} is not in\n{page}");
         assert!(!page.contains(" config/agents.yaml:"), "{page}");
+    }
+
+    #[test]
+    fn a_city_is_named_without_a_word_of_another_language() {
+        let folder = std::env::temp_dir();
+        let files = |config: Option<&Path>| Files { config: place(config, "config").unwrap(), flows: Place::Shipped("flows") };
+        let named = files(Some(&folder)).describe(Tongue::Ja);
+        assert_eq!(named, format!("内蔵の flows と {}", folder.display()));
+        assert_eq!(files(Some(&folder)).describe(Tongue::En), format!("the built-in flows and {}", folder.display()));
     }
 }
