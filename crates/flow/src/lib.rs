@@ -59,4 +59,5 @@ pub use run::{Answered, Ask, CallbackTerms, Heard, Note, Position, Run, Sent, Wa
 pub use schema::{schema, schemas};
 pub use speech::{Form, Sentence, Spoken};
 pub use standing::{Notice, Standing};
+pub use tree::FILE_MAX;
 pub use until::{NoEnd, until};
