@@ -8,7 +8,7 @@ use crate::program::{self, Flow};
 use crate::prompts::{self, Music, Prompt};
 use crate::second;
 use crate::speech::{Sentence, Spoken};
-use crate::tree::{Node, parse, shown};
+use crate::tree::{Node, legible, parse, shown};
 use jiff::civil::Date;
 use model::{AgentId, BreakReason, FlowName, Lang, Lookup, LookupId, Number, PromptId, Queue, QueueId, Settings, StepId, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Source {
     /// As it is shown to people, with `/`: `flows/city.yaml`. Its folder says what it is.
     pub path: String,
-    /// Its text.
+    /// Its text. Bytes that are no UTF-8 stand in it as U+FFFD, which [`check`](crate::check) complains of.
     pub text: String,
 }
 
@@ -146,7 +146,13 @@ pub fn read(sources: Vec<Source>) -> Draft {
     for source in &sources {
         let file = draft.problems.file(&source.path);
         if let Kind::Holidays(name) = kind(&source.path) {
-            holidays.insert(name.to_owned(), calendar::read_holidays(file, &source.text, &mut draft.problems));
+            let table = if legible(file, &source.text, &mut draft.problems) {
+                calendar::read_holidays(file, &source.text, &mut draft.problems)
+            } else {
+                draft.unreadable.insert("holidays");
+                BTreeSet::new()
+            };
+            holidays.insert(name.to_owned(), table);
         }
     }
     for source in &sources {

@@ -49,6 +49,7 @@ pub use calendar::{Calendar, Hours};
 pub use check::{Checked, Known, check};
 pub use choices::{Choice, Choices, choices};
 pub use config::breaks::label_of;
+pub use decode::nearest;
 pub use diagram::{Diagram, diagrams};
 pub use draft::{Draft, Source, read, sentences};
 pub use examples::{Caller, Example, Examples, Expect, Hotline, Present, Press, Scripted, examples};
@@ -58,4 +59,5 @@ pub use run::{Answered, Ask, CallbackTerms, Heard, Note, Position, Run, Sent, Wa
 pub use schema::{schema, schemas};
 pub use speech::{Form, Sentence, Spoken};
 pub use standing::{Notice, Standing};
+pub use tree::FILE_MAX;
 pub use until::{NoEnd, until};

@@ -3,6 +3,7 @@
 //! Lines and columns count from 1, columns in characters, as editors do.
 
 use crate::Source;
+use crate::tree::{FILE_MAX, garbled};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
@@ -232,7 +233,8 @@ fn group<'a>(problem: &'a Problem, sources: &'a [Source], lang: Tongue) -> annot
     };
     let title = level.primary_title(problem.sentence(lang)).id(problem.code);
     let group = match sources.iter().find(|s| s.path == problem.path) {
-        Some(source) if !source.text.is_empty() => {
+        // A text that is none, or has no end, is not shown.
+        Some(source) if !source.text.is_empty() && source.text.len() <= FILE_MAX && garbled(&source.text).is_none() => {
             let span = bytes_of(&source.text, problem);
             title.element(Snippet::source(source.text.as_str()).path(problem.path.as_str()).annotation(AnnotationKind::Primary.span(span)))
         }

@@ -7,8 +7,8 @@ use crate::problem::{Problems, Spot};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::BTreeSet;
 
-/// Bytes of one file.
-pub(crate) const FILE_MAX: usize = 1 << 20;
+/// Bytes of one file: of a larger one nothing is read, before memory runs out.
+pub const FILE_MAX: usize = 1 << 20;
 /// Lists and maps inside each other.
 const DEPTH_MAX: usize = 32;
 
@@ -47,11 +47,37 @@ pub(crate) struct Key {
     pub(crate) at: Spot,
 }
 
-/// Reads one file. `None` when it is no YAML, too large, or empty; the problems say which.
-pub(crate) fn parse(file: u16, text: &str, problems: &mut Problems) -> Option<Node> {
+/// Where a text stops being UTF-8, in bytes: what was read as something else holds U+FFFD for each byte that has no meaning (Shift-JIS), or
+/// zeros between its letters (UTF-16).
+pub(crate) fn garbled(text: &str) -> Option<usize> {
+    text.find(['\u{fffd}', '\0'])
+}
+
+/// Whether a file is text in UTF-8, and not too large; the problems say what it is instead.
+pub(crate) fn legible(file: u16, text: &str, problems: &mut Problems) -> bool {
+    // A file that is too large was cut behind its bound, perhaps within a letter.
+    if let Some(byte) = garbled(text).filter(|byte| *byte < FILE_MAX) {
+        let before = text.get(..byte).unwrap_or_default();
+        let line = whole(before.matches('\n').count()) + 1;
+        let column = whole(before.chars().rev().take_while(|c| *c != '\n').count()) + 1;
+        let en = "from here on the file is not UTF-8 (it may be Shift-JIS or UTF-16): save it as UTF-8. In Notepad: Save as, Encoding: UTF-8. \
+                  In Excel: Save as, CSV UTF-8";
+        let ja = "ここから先が UTF-8 ではありません（Shift-JIS や UTF-16 かもしれません）。UTF-8 で保存し直してください。\
+                  メモ帳では「名前を付けて保存」で文字コードを「UTF-8」に、Excel ではファイルの種類を「CSV UTF-8」にします。";
+        problems.error(Spot { file, line, column, length: 1 }, "not_utf8", en, ja);
+        return false;
+    }
     if text.len() > FILE_MAX {
         let (en, ja) = ("the file is larger than 1 MiB; split it", "ファイルが 1 MiB を超えています。分けてください。");
         problems.error(Spot::top(file), "file_too_large", en, ja);
+        return false;
+    }
+    true
+}
+
+/// Reads one file. `None` when it is no UTF-8, no YAML, too large, or empty; the problems say which.
+pub(crate) fn parse(file: u16, text: &str, problems: &mut Problems) -> Option<Node> {
+    if !legible(file, text, problems) {
         return None;
     }
     commented_hash_keys(file, text, problems);

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Stop> {
         return Err(Stop(String::new()));
     }
     match tongue {
-        Tongue::En => say(format_args!("No errors, {warnings} warning(s) in {files_read} files of {}.", files.describe())),
+        Tongue::En => say(format_args!("No errors, {warnings} warning(s) in {files_read} files of {}.", files.describe(tongue))),
         Tongue::Ja => say(format_args!("{files_read} 個のファイルに誤りはありません。注意 {warnings} 件。")),
     }
 }

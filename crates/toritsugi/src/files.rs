@@ -5,12 +5,11 @@ use crate::words::Stop;
 use flow::{Problem, Severity, Source, Tongue};
 use model::Pcm;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
-/// A file larger than this is no flow file: reading stops before memory does.
-const FILE_MAX: u64 = 1 << 20;
 /// Files in one folder, with its subfolders.
 const FILES_MAX: usize = 2_000;
 
@@ -48,11 +47,13 @@ impl Files {
         Ok(Files { config, flows, example: None })
     }
 
-    /// In words, for the banner.
-    pub(crate) fn describe(&self) -> String {
-        match (&self.config, &self.flows) {
-            (Place::Shipped(_), Place::Shipped(_)) => "the built-in example city".to_owned(),
-            (config, flows) => format!("{} and {}", name(flows), name(config)),
+    /// In words, for the banner and for what is said of a city as a whole.
+    pub(crate) fn describe(&self, tongue: Tongue) -> String {
+        match (&self.config, &self.flows, tongue) {
+            (Place::Shipped(_), Place::Shipped(_), Tongue::En) => "the built-in example city".to_owned(),
+            (Place::Shipped(_), Place::Shipped(_), Tongue::Ja) => "内蔵の見本の市".to_owned(),
+            (config, flows, Tongue::En) => format!("{} and {}", name(flows, tongue), name(config, tongue)),
+            (config, flows, Tongue::Ja) => format!("{} と {}", name(flows, tongue), name(config, tongue)),
         }
     }
 
@@ -226,10 +227,11 @@ fn place(named: Option<&Path>, title: &'static str) -> Result<Place, Stop> {
     }
 }
 
-fn name(place: &Place) -> String {
-    match place {
-        Place::Folder(folder) => folder.display().to_string(),
-        Place::Shipped(title) => format!("the built-in {title}"),
+fn name(place: &Place, tongue: Tongue) -> String {
+    match (place, tongue) {
+        (Place::Folder(folder), _) => folder.display().to_string(),
+        (Place::Shipped(title), Tongue::En) => format!("the built-in {title}"),
+        (Place::Shipped(title), Tongue::Ja) => format!("内蔵の {title}"),
     }
 }
 
@@ -272,14 +274,13 @@ fn recordings(folder: &Path, into: &mut Vec<PathBuf>, depth: usize) {
     }
 }
 
+/// A text, good or bad: what is no UTF-8, or is cut because there is too much of it, is a problem like others and told with them.
 fn read_text(path: &Path) -> Result<String, Stop> {
     let unreadable = |fault: std::io::Error| Stop::new(format!("{} cannot be read: {fault}", path.display()));
-    if fs::metadata(path).map_err(unreadable)?.len() > FILE_MAX {
-        return Err(Stop::new(format!("{} is larger than 1 MiB: split it into several files", path.display())));
-    }
-    String::from_utf8(fs::read(path).map_err(unreadable)?).map_err(|fault| {
-        Stop::new(format!("{} is not UTF-8 at byte {}: save it as UTF-8", path.display(), fault.utf8_error().valid_up_to()))
-    })
+    let mut bytes = Vec::new();
+    // Some bytes more than are read, so that a letter that was cut lies behind the bound.
+    fs::File::open(path).map_err(unreadable)?.take(flow::FILE_MAX as u64 + 4).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(String::from_utf8(bytes).unwrap_or_else(|fault| String::from_utf8_lossy(fault.as_bytes()).into_owned()))
 }
 
 #[cfg(test)]
@@ -322,5 +323,52 @@ mod tests {
             let own = sources.iter().map(|source| files.real(&source.path)).filter(|path| *path == file.display().to_string());
             assert_eq!(own.count(), 1, "{} is read, and named as it was", file.display());
         }
+    }
+
+    /// The codes and places of what is found in a city with these files in `config/`, and the pages in both languages.
+    fn found(name: &str, config: &[(&str, &[u8])]) -> (Vec<(&'static str, u32, u32)>, [String; 2]) {
+        let folder = std::env::temp_dir().join(format!("toritsugi-files-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for (file, bytes) in config {
+            fs::write(folder.join(file), bytes).unwrap();
+        }
+        let files = Files::find(&CityArgs { config: Some(folder.clone()), flows: None }).unwrap();
+        let sources = files.read().unwrap();
+        let problems = flow::check(&flow::read(sources.clone()), &flow::Known::default()).problems;
+        let pages = [Tongue::En, Tongue::Ja].map(|tongue| files.render(&problems, &sources, tongue, false));
+        fs::remove_dir_all(&folder).unwrap();
+        (problems.iter().map(|problem| (problem.code, problem.line, problem.column)).collect(), pages)
+    }
+
+    #[test]
+    fn a_file_that_is_not_utf8_is_a_problem_beside_all_others() {
+        // 看護 in Shift-JIS.
+        let shift_jis: &[u8] = b"# agents\nyuki: { name: \x8a\xc5\x8c\xec }\n";
+        let utf16: Vec<u8> = "\u{feff}lines: {}\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let (found, [en, ja]) = found("letters", &[("agents.yaml", shift_jis), ("lines.yaml", &utf16), ("breaks.yaml", b"a: [\n")]);
+        assert!(found.contains(&("not_utf8", 2, 15)), "{found:?}");
+        assert!(found.contains(&("not_utf8", 1, 1)), "{found:?}");
+        assert!(found.iter().any(|(code, ..)| *code != "not_utf8"), "{found:?}");
+        assert!(en.contains("agents.yaml:2:15") && en.contains("Notepad") && !en.contains('\u{fffd}'), "{en}");
+        assert!(ja.contains("メモ帳"), "{ja}");
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_a_problem_beside_all_others() {
+        // The bound lies within a letter.
+        let large = format!("# a{}", "看".repeat(1 << 20));
+        let (found, [en, _]) = found("large", &[("agents.yaml", large.as_bytes()), ("breaks.yaml", b"a: [\n")]);
+        assert!(found.contains(&("file_too_large", 1, 1)) && !found.iter().any(|(code, ..)| *code == "not_utf8"), "{found:?}");
+        assert!(found.len() > 1 && !en.contains("看看看"), "{found:?}");
+    }
+
+    #[test]
+    fn a_city_is_named_without_a_word_of_another_language() {
+        let folder = std::env::temp_dir();
+        let files =
+            |config: Option<&Path>| Files { config: place(config, "config").unwrap(), flows: Place::Shipped("flows"), example: None };
+        let named = files(Some(&folder)).describe(Tongue::Ja);
+        assert_eq!(named, format!("内蔵の flows と {}", folder.display()));
+        assert_eq!(files(Some(&folder)).describe(Tongue::En), format!("the built-in flows and {}", folder.display()));
     }
 }

@@ -170,7 +170,8 @@ struct CheckArgs {
 
 #[derive(Args)]
 struct SchemaArgs {
-    /// Which file: flow, prompts, tests, engine, agents, breaks, lines, numbers, queues, calendar or roster [default: flow]
+    /// Which file [default: flow; with --to all of them]
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(flow::schemas()))]
     kind: Option<String>,
     /// Language of the descriptions: en or ja
     #[arg(long, default_value = "en")]

@@ -166,7 +166,7 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration, watches
     say(format_args!(
         "\nToritsugi 取次 is answering ({} from {}, ready after {:.1} s).",
         book.version,
-        shop.files.describe(),
+        shop.files.describe(flow::Tongue::En),
         took.as_secs_f32()
     ))?;
     say(format_args!("  SIP       {} UDP and TCP, {reach}", settings.sip))?;

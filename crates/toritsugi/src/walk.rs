@@ -13,8 +13,9 @@ use crate::zone::parse_day;
 use clap::Args;
 use flow::{Answered, Ask, Book, Calendar, Draft, Heard, Note, Run, Severity, Spoken, Tongue, Wanted};
 use model::{Digit, Estimate, FlowName, Instant, KeyMeaning, Millis, Now, Number, QueueEnd, QueueFacts, TransferEnd, UnixMillis};
+use std::fs::File;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -57,11 +58,11 @@ pub(crate) struct WalkArgs {
 }
 
 pub(crate) fn run(args: &WalkArgs) -> Result<(), Stop> {
+    let tongue = args.lang.tongue();
     let place = FlowPlace::of(args.path.as_deref(), args.config.as_deref());
     let files = Files::find(&place.city)?;
     let sources = files.read()?;
     let draft = flow::read(sources.clone());
-    let tongue = args.lang.tongue();
     let mut speech = publish::voices(&args.state.state, draft.settings())?;
     let mut progress = |done: usize, total: usize| {
         if args.play.is_some() && io::stderr().is_terminal() {
@@ -96,19 +97,39 @@ pub(crate) fn run(args: &WalkArgs) -> Result<(), Stop> {
             UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
         }
     };
+    let recording = args.play.as_deref().map(|path| begin(path, tongue)).transpose()?;
     let echo = !io::stdin().is_terminal();
     let lengths = move |spoken: &Spoken| known.lengths.get(spoken).copied();
     let mut walk = Walk::new(Arc::new(book), &draft, &lengths, &name, from.as_ref(), wall, tongue, io::stdout().lock())
         .ok_or_else(|| Stop::new(format!("there is no flow {name}")))?;
     walk.tape = args.play.is_some().then(|| Tape::new(sounds));
     walk.go(&mut io::stdin().lock(), echo).map_err(|_| Stop(String::new()))?;
-    let Some(path) = &args.play else { return Ok(()) };
+    let Some((path, mut file)) = args.play.as_ref().zip(recording) else { return Ok(()) };
     let Some((pcm, short)) = walk.tape.take().map(|tape| tape.finish(walk.began, walk.now.mono)) else { return Ok(()) };
     let bytes = media::wav::write(&pcm).map_err(Stop::new)?;
-    std::fs::write(path, bytes).map_err(|fault| Stop::new(format!("{} cannot be written: {fault}", path.display())))?;
+    file.write_all(&bytes).map_err(|fault| Stop::new(format!("{} cannot be written: {fault}", path.display())))?;
     let left_out = word(tongue, "; the rest is longer than is kept", "。これより長い分は省きました");
     let length = clock(pcm.length());
     say(format!("{}: {length}{}", path.display(), if short { left_out } else { "" }))
+}
+
+/// The file that will hold what is heard: made before anybody walks, and never over another one.
+fn begin(path: &Path, tongue: Tongue) -> Result<File, Stop> {
+    let shown = path.display();
+    File::create_new(path).map_err(|fault| {
+        Stop(match (fault.kind(), tongue) {
+            (io::ErrorKind::AlreadyExists, Tongue::En) => {
+                format!("{shown} is already there and stays as it is: name a new file with --play, or delete this one")
+            }
+            (io::ErrorKind::AlreadyExists, Tongue::Ja) => {
+                format!("{shown} はすでにあります。上書きはしません。--play に別の名前を指定するか、このファイルを消してください。")
+            }
+            (_, Tongue::En) => format!("{shown} cannot be written: {fault}; name a file in a folder that is there with --play"),
+            (_, Tongue::Ja) => {
+                format!("{shown} に書き込めません({fault})。--play に、実在するフォルダー内のファイル名を指定してください。")
+            }
+        })
+    })
 }
 
 /// A date and a time by the city's clock.
@@ -284,7 +305,7 @@ impl<'a, W: Write> Walk<'a, W> {
             (Stage::Ringing(_), "refused") => Heard::NotTransferred(TransferEnd::Refused),
             (Stage::Ringing(_), "full") => Heard::NotTransferred(TransferEnd::AtCapacity),
             (Stage::Ringing(_), "failed") => Heard::NotTransferred(TransferEnd::Failed),
-            (Stage::Recording, "empty") => Heard::Recorded { kept: false },
+            (Stage::Recording, "said") => Heard::Recorded { kept: true },
             (Stage::Recording, "full") => Heard::NotRecorded,
             (Stage::Asked, "failed") => Heard::NotAnswered,
             (Stage::Asked, words) => {
@@ -338,8 +359,8 @@ impl<'a, W: Write> Walk<'a, W> {
         self.line(match self.stage {
             Stage::Recording => word(
                 self.tongue,
-                "#, Enter or w: you have said it · empty: you say nothing · full: the box is full · q",
-                "#、Enter か w: 話し終える · empty: 何も話さない · full: 伝言箱がいっぱい · q",
+                "said: you speak your message · #: you speak it and end it · Enter or w: you say nothing · full: the box is full · q",
+                "said: 用件を話す · #: 話して録音を終える · Enter か w: 何も話さない · full: 伝言箱がいっぱい · q",
             ),
             Stage::Asked | Stage::Flow | Stage::Over => word(
                 self.tongue,
@@ -370,7 +391,7 @@ impl<'a, W: Write> Walk<'a, W> {
             return self.tell(Heard::Served);
         }
         if self.stage == Stage::Recording {
-            return self.tell(Heard::Recorded { kept: true });
+            return self.tell(Heard::Recorded { kept: false });
         }
         for _ in 0..EVENTS_MAX {
             let Some(next) = self.next() else {
@@ -734,6 +755,26 @@ mod tests {
         assert!(left.contains("beep! a message is recorded in the box general, for 120 s at most"), "{left}");
         assert!(left.contains("the message is kept") && left.contains("  thanks  "), "{left}");
         assert!(walked_small("voicemail", "2\nw5\nfull\n").contains("  sorry  "));
+        assert!(walked_small("voicemail", "2\nw5\nsaid\n").contains("the message is kept"));
+    }
+
+    #[test]
+    fn whoever_says_nothing_after_the_beep_leaves_no_message() {
+        for nothing in ["", "w"] {
+            let told = walked_small("voicemail", &format!("2\nw5\n{nothing}\n"));
+            assert!(told.contains("nothing was said: no message is kept") && !told.contains("the message is kept"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_recording_begins_in_a_file_that_was_not_there() {
+        let path = std::env::temp_dir().join(format!("toritsugi-walk-{}.wav", std::process::id()));
+        drop(begin(&path, Tongue::En).unwrap());
+        let refused = begin(&path, Tongue::En).unwrap_err().0;
+        std::fs::remove_file(&path).unwrap();
+        assert!(refused.contains("is already there") && refused.contains("--play"), "{refused}");
+        let nowhere = begin(&path.join("x/walk.wav"), Tongue::En).unwrap_err().0;
+        assert!(nowhere.contains("cannot be written"), "{nowhere}");
     }
 
     #[test]

@@ -149,7 +149,7 @@ fn dates(draft: &Draft, known: &Known, problems: &mut Problems) {
         let (en, ja) = ("this override is over; take it out", "この臨時の指定は期限が過ぎました。消してください。");
         problems.warning(rule.at, "override_over", en, ja);
     }
-    if let Some(at) = draft.calendar.holidays {
+    if let Some(at) = draft.calendar.holidays.filter(|_| !draft.unreadable.contains("holidays")) {
         let next_year = now.year().saturating_add(1);
         if !draft.calendar().holidays.iter().any(|day| day.year() == next_year) {
             let en = format!("the table of holidays has none in {next_year}");

@@ -24,9 +24,9 @@ pub(super) fn page(diagram: &Diagram) -> String {
     }
     for (index, node) in diagram.nodes.iter().enumerate() {
         let mut lines = vec![quoted(&node.name), quoted(&node.about)];
-        if !node.says.is_empty() {
-            let depth = if node.kind == Kind::Menu { 4 } else { 2 };
-            lines.extend(wrap(&format!("“{}”", node.says), 12.0, COLUMN, depth).iter().map(|line| quoted(line)));
+        let depth = if node.kind == Kind::Menu { 4 } else { 2 };
+        for says in &node.says {
+            lines.extend(wrap(says, 12.0, COLUMN, depth).iter().map(|line| quoted(line)));
         }
         lines.extend(node.facts.iter().map(|fact| quoted(fact)));
         let label = lines.join("<br/>");

@@ -13,6 +13,7 @@ use crate::check::Known;
 use crate::draft::{Draft, Source};
 use crate::problem::{At, Problem, Severity, Spot, Tongue};
 use crate::program::{Flow, Set};
+use crate::speech::Speech;
 use crate::steps::{By, End, Sketch, Way};
 use model::{FlowName, Lang, StepId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,8 +43,8 @@ struct Node {
     start: bool,
     /// What it is, in a word or two.
     about: String,
-    /// What is heard first.
-    says: String,
+    /// What is heard first, in quotes; of several questions each, after its name.
+    says: Vec<String>,
     /// What else is to be known.
     facts: Vec<String>,
     /// Numbers of the problems that stand in it.
@@ -201,7 +202,7 @@ impl Artist<'_> {
                 self.word("there is no such step", "このステップはありません")
             };
             let (name, about) = (step.to_string(), about.to_owned());
-            return Node { name, kind: Kind::Missing, start, about, says: String::new(), facts: Vec::new(), marks: Vec::new() };
+            return Node { name, kind: Kind::Missing, start, about, says: Vec::new(), facts: Vec::new(), marks: Vec::new() };
         };
         let sketch = named.step.sketch();
         let kind = kind(&sketch);
@@ -250,11 +251,22 @@ impl Artist<'_> {
         target.names(as_written).into_iter().map(|(name, _)| name).next().unwrap_or_default()
     }
 
-    /// What is heard first, in the reader's language if the flow offers it.
-    fn says(&self, sketch: &Sketch<'_>) -> String {
+    /// What is heard first; where nothing but questions is heard, each of them.
+    fn says(&self, sketch: &Sketch<'_>) -> Vec<String> {
+        let quoted = |speech: &Speech| format!("“{}”", self.words_of(speech));
+        match sketch.opening {
+            None if sketch.questions.len() > 1 => {
+                let names = sketch.gives.iter().map(|given| &given.name.value);
+                names.zip(&sketch.questions).map(|(name, (speech, _))| format!("{name}: {}", quoted(speech))).collect()
+            }
+            opening => opening.or_else(|| sketch.speeches.first().copied()).map(quoted).into_iter().collect(),
+        }
+    }
+
+    /// In the reader's language if the flow offers it.
+    fn words_of(&self, speech: &Speech) -> String {
         let wanted = Lang::from(self.word("en", "ja"));
         let lang = self.flow.languages().find(|lang| **lang == wanted).unwrap_or(&self.flow.default_lang.value);
-        let Some(speech) = sketch.opening.or_else(|| sketch.speeches.first().copied()) else { return String::new() };
         let wording = |part: &crate::speech::Part| {
             let wordings = &self.draft.prompts.get(&part.prompt.value)?.wordings;
             Some(wordings.get(part.lang(lang)).or_else(|| wordings.values().next())?.text.clone())
@@ -269,17 +281,41 @@ impl Artist<'_> {
         self.steps_in_order().into_iter().filter(asks).take(MEASURED_MAX).collect()
     }
 
-    /// `to a person at most: keys 12 s, silent 40 s`, from one step on.
+    /// `to a person ≤ keys 12 s, silent 40 s`, from one step on. As under the name, nobody is counted through a step twice: what everybody
+    /// passed on the way here is behind them, but for the queue that they go back to.
     fn to_people(&self, step: &StepId) -> Option<String> {
-        let from = Flow { start: At { value: step.clone(), at: self.flow.start.at }, ..self.flow.clone() };
+        let mut from = Flow { start: At { value: step.clone(), at: self.flow.start.at }, ..self.flow.clone() };
+        from.steps.retain(|other, named| other == step || named.step.sketch().end == End::Person || !self.is_before(other, step));
         let time = |caller| {
-            longest(self.draft, self.known, &from, caller).filter(|way| !way.time.is_zero()).map(|way| seconds(self.tongue, way.time))
+            // Whoever presses nothing hears the language of the house.
+            let langs = from.languages().filter(|lang| caller == budget::Caller::Pressing || **lang == from.default_lang.value);
+            let in_lang = |lang: &Lang| {
+                let spoken = Flow { default_lang: At { value: lang.clone(), at: from.default_lang.at }, ..from.clone() };
+                longest(self.draft, self.known, &spoken, caller).map(|way| way.time)
+            };
+            langs.filter_map(in_lang).max().filter(|time| !time.is_zero()).map(|time| seconds(self.tongue, time))
         };
         let (pressing, silent) = (time(budget::Caller::Pressing), time(budget::Caller::Silent));
         let pressing = pressing.map(|time| format!("{} {time}", self.word("keys", "押す人")));
         let silent = silent.map(|time| format!("{} {time}", self.word("silent", "押さない人")));
         let both = pressing.into_iter().chain(silent).collect::<Vec<_>>().join(self.word(", ", "、"));
         (!both.is_empty()).then(|| format!("{} {both}", self.word("to a person ≤", "担当者まで最長:")))
+    }
+
+    /// Whether every way from the start to a step leads through another one.
+    fn is_before(&self, other: &StepId, step: &StepId) -> bool {
+        let mut seen: BTreeSet<&StepId> = BTreeSet::new();
+        let mut open = vec![&self.flow.start.value];
+        while let Some(at) = open.pop() {
+            if at == step {
+                return false;
+            }
+            if at != other && seen.insert(at) {
+                let sketch = self.flow.steps.get(at).map(|named| named.step.sketch());
+                open.extend(sketch.into_iter().flat_map(|sketch| sketch.ways).map(|way| &way.to.value));
+            }
+        }
+        true
     }
 
     fn subtitle(&self) -> Vec<String> {
@@ -320,7 +356,9 @@ impl Artist<'_> {
                 bundles.push((to, pace, Vec::new()));
                 bundles.len() - 1
             });
-            if let By::Key(digit) = way.by {
+            if let Some(keys) = answers(sketch, way) {
+                bundles[at].2.push(keys);
+            } else if let By::Key(digit) = way.by {
                 keys.entry((to, set(way.set))).or_default().push(digit.as_char());
             } else {
                 let words = self.by(way, kind);
@@ -348,7 +386,11 @@ impl Artist<'_> {
             named.collect::<Vec<_>>().join(apart)
         };
         let words = |(to, pace, words): (&'s StepId, Pace, Vec<String>)| {
-            let words = if pace == Pace::Key { keyed(to) } else { words.join(apart) };
+            let words = match pace {
+                Pace::Key if words.is_empty() => keyed(to),
+                Pace::Key => words.join(self.word("; ", "；")),
+                Pace::Itself | Pace::Silence | Pace::Otherwise => words.join(apart),
+            };
             (to, pace, words)
         };
         bundles.into_iter().map(words).collect()
@@ -472,6 +514,17 @@ fn pace(by: By) -> Pace {
         By::Silence | By::BadKey => Pace::Silence,
         By::Refused | By::Waited => Pace::Otherwise,
     }
+}
+
+/// `breath 2 → fever 1 (priority=high)`: the keys of each question on a way through several. `None` on any other way.
+fn answers(sketch: &Sketch<'_>, way: &Way<'_>) -> Option<String> {
+    if sketch.opening.is_some() || sketch.questions.len() < 2 || pace(way.by) != Pace::Key {
+        return None;
+    }
+    let keys = |keys: &[model::Digit]| runs(&keys.iter().map(|key| key.as_char()).collect::<Vec<_>>());
+    let asked = way.gives.iter().zip(&way.beats).map(|(name, beat)| format!("{name} {}", keys(&beat.keys)));
+    let (asked, set) = (asked.collect::<Vec<_>>().join(" → "), set(way.set));
+    Some(if set.is_empty() { asked } else { format!("{asked} ({set})") })
 }
 
 /// `lang=en`, `ward=kawasaki`.

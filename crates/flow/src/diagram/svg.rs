@@ -79,8 +79,8 @@ fn measure(node: &Node) -> (Size, Vec<Line>) {
     add(wrap(&node.name, NAME * 1.1, COLUMN, 3), NAME, true, INK);
     add(wrap(&node.about, SMALL, COLUMN, 2), SMALL, false, "#444444");
     let depth = if node.kind == Kind::Menu { 4 } else { 2 };
-    if !node.says.is_empty() {
-        add(wrap(&format!("“{}”", node.says), WORDS, COLUMN, depth), WORDS, false, INK);
+    for says in &node.says {
+        add(wrap(says, WORDS, COLUMN, depth), WORDS, false, INK);
     }
     for fact in &node.facts {
         add(wrap(fact, SMALL, COLUMN, 2), SMALL, false, "#444444");

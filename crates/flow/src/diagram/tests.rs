@@ -154,3 +154,45 @@ fn a_flowchart_is_made_of_whole_lines() {
         }
     }
 }
+
+/// A menu, then two questions with waits of their own.
+const ASKS: &str = "flow: city
+languages: { default: ja, offer: [ja] }
+defaults: { no_input: { after: 7s, repeat: 0, then: general }, bad_key: { repeat: 2, then: general }, on_error: general }
+start: front
+steps:
+  front: { menu: { say: which, keys: { \"1\": triage, \"2\": later } } }
+  triage:
+    ask: [ { id: cough, say: a, keys: { \"1\": \"yes\", \"2\": \"no\" } }, { id: long, say: b, keys: { \"1\": \"yes\", \"2\": \"no\" } } ]
+    no_input: { after: 6s, repeat: 1, answer: \"yes\" }
+    rules: [ { when: { cough: \"yes\", long: \"yes\" }, next: nurse }, { otherwise: general } ]
+  later: { menu: { say: which, keys: { \"1\": general, star: front } } }
+  nurse: { queue: nurse, outcomes: { nobody_logged_in: later, full: later } }
+  general: { queue: general, outcomes: { nobody_logged_in: later, full: later } }
+";
+
+#[test]
+fn the_waits_of_questions_are_their_own() {
+    let mermaid = drawn(ASKS, Tongue::En).mermaid();
+    assert!(mermaid.contains("|\"silence 6 s ×2\"|"), "{mermaid}");
+    assert!(mermaid.contains("other keys ×3") && !mermaid.contains("silence 0"), "{mermaid}");
+}
+
+#[test]
+fn nobody_who_is_past_a_step_is_counted_through_it_again() {
+    let draft = read(vec![Source { path: "flows/city.yaml".to_owned(), text: ASKS.to_owned() }]);
+    let (flow, known) = (draft.flows.values().next().unwrap(), Known::default());
+    let artist = Artist { draft: &draft, known: &known, flow, tongue: Tongue::En };
+    let before = |other: &str, step: &str| artist.is_before(&StepId::from(other), &StepId::from(step));
+    assert!(before("front", "later") && before("triage", "nurse"));
+    assert!(!before("later", "front") && !before("triage", "later") && !before("nurse", "general"));
+}
+
+#[test]
+fn each_question_is_shown_and_each_key_stands_with_its_question() {
+    let mermaid = drawn(ASKS, Tongue::En).mermaid();
+    let box_of = |step: &str| mermaid.lines().find(|line| line.contains(&format!("_{step}{{{{"))).unwrap().to_owned();
+    assert!(box_of("triage").contains("cough: “#91;a#93;”<br/>long: “#91;b#93;”"), "{mermaid}");
+    assert!(mermaid.contains("|\"cough 1 → long 1\"|"), "{mermaid}");
+    assert!(mermaid.contains("|\"cough 2#59; cough 1 → long 2\"|"), "{mermaid}");
+}

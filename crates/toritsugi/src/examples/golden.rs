@@ -1,7 +1,7 @@
 //! The shipped city's examples, all of them; and a call that goes wrong, told in the words of `tests/golden`.
 
 use super::verdict::Fault;
-use super::{Played, json, must_pass, play, rehearsed, words};
+use super::{Played, json, must_pass, play, rehearsed, unplayed, words};
 use crate::CityArgs;
 use crate::explain::{Tongue, golden};
 use crate::files::Files;
@@ -169,4 +169,16 @@ fn an_example_chooses_its_clock_its_agents_and_its_callers_number() {
     });
     let never = r#"tests: [ { name: her phone rings in vain, agents: { yuki: { answers: never } }, caller: { presses: ["1"], waits: 30s }, expect: { queue: nurse, position: 1, ended: abandoned_in_queue } } ]"#;
     one(never, |played, _| assert_eq!(played.faults, []));
+}
+
+#[test]
+fn errors_because_of_which_nothing_is_played_are_json_too() {
+    let (files, mut sources) = base("");
+    sources.push(Source { path: "config/breaks.yaml".to_owned(), text: "lunch: [\n".to_owned() });
+    let problems = flow::check(&flow::read(sources.clone()), &Known::default()).problems;
+    let page: serde_json::Value = serde_json::from_str(&unplayed(&files, &problems, &sources, Tongue::Japanese).unwrap()).unwrap();
+    let told = page["problems"].as_array().unwrap();
+    let code =
+        |problem: &serde_json::Value| problem["code"] == "open_bracket" && problem["file"].as_str().unwrap().ends_with("breaks.yaml");
+    assert!(told.len() == problems.len() && told.iter().any(code), "{page}");
 }

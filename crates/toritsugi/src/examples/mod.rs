@@ -45,7 +45,7 @@ pub(crate) struct TestArgs {
     /// en or ja [default: as the terminal]
     #[arg(long)]
     lang: Option<String>,
-    /// One JSON object, with every call as it went
+    /// One JSON object, with every call as it went; if errors in the files let none be played, with these as `check --json` has them
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -76,7 +76,11 @@ pub(crate) fn run(args: &TestArgs) -> Result<(), Stop> {
     let problems: Vec<Problem> = checked.problems.into_iter().chain(wrong).collect();
     let errors: Vec<Problem> = problems.into_iter().filter(|problem| problem.severity == Severity::Error).collect();
     let Some(book) = checked.book.filter(|_| errors.is_empty()) else {
-        say(files.render(&errors, &sources, tongue.of_problems(), std::io::stdout().is_terminal()))?;
+        if args.json {
+            say(unplayed(&files, &errors, &sources, tongue)?)?;
+        } else {
+            say(files.render(&errors, &sources, tongue.of_problems(), std::io::stdout().is_terminal()))?;
+        }
         return Err(Stop::new(words::not_played(tongue)));
     };
     let chosen = |example: &Example| args.only.as_ref().is_none_or(|only| example.name.contains(only.as_str()));
@@ -184,6 +188,12 @@ struct Difference {
 struct Spot {
     at_millis: u64,
     what: String,
+}
+
+/// `{ "problems": [ .. ] }`: nothing was played.
+fn unplayed(files: &Files, errors: &[Problem], sources: &[Source], tongue: Tongue) -> Result<String, Stop> {
+    let problems: serde_json::Value = serde_json::from_str(&files.json(errors, sources, tongue.of_problems())).map_err(Stop::new)?;
+    serde_json::to_string_pretty(&serde_json::json!({ "problems": problems })).map_err(Stop::new)
 }
 
 fn json(played: &[Played<'_>], draft: &Draft, tongue: Tongue, took: Duration) -> Result<String, Stop> {

@@ -114,14 +114,15 @@ pub(crate) fn run(args: &RehearseArgs) -> Result<(), Stop> {
     let sources = files.read()?;
     // The calendar decides what tomorrow is, and the day who is planned.
     let date = date(args, flow::read(sources.clone()).calendar())?;
-    let draft = Side::read(&files, sources.clone(), files.describe(), &date, args, tongue)?;
+    let draft = Side::read(&files, sources.clone(), files.describe(tongue.of_problems()), &date, args, tongue)?;
     let against = match &args.against {
         None => in_force(args, &sources)?.map(|(name, live)| Side::read(&files, live, name, &date, args, tongue)).transpose()?,
         Some(folder) => {
             let files = Files::find(&CityArgs { config: Some(folder.join("config")), flows: Some(folder.join("flows")) })?;
-            Some(Side::read(&files, files.read()?, files.describe(), &date, args, tongue)?)
+            Some(Side::read(&files, files.read()?, files.describe(tongue.of_problems()), &date, args, tongue)?)
         }
     };
+    plan::pressable(&args.shares(), &draft.choices, tongue)?;
     let begins = moment(&format!("{date} 00:00"), &draft.zone).ok_or_else(|| Stop::new(format!("{date} has no midnight")))?;
     let callers = callers(args, &draft, tongue)?;
     if callers.calls() > CALLS_MAX {

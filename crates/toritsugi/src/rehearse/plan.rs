@@ -2,12 +2,15 @@
 //! the draft's doing.
 
 use super::RehearseArgs;
+use super::words;
+use crate::explain::Tongue;
 use crate::staff::counts::HalfHour;
+use crate::words::Stop;
 use flow::{Choice, Choices};
 use model::{Digit, Lang, Random, StepId};
 use sim::trial::Visitor;
 use sim::{Again, Presses};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -179,13 +182,35 @@ pub(super) fn press(text: &str) -> Result<(StepId, BTreeMap<Digit, f64>), String
     for part in keys.split(',') {
         let (key, percent) = part.split_once(':').ok_or(hint)?;
         let key = key.trim().parse::<char>().ok().and_then(Digit::from_char).ok_or(hint)?;
-        let percent = percent.trim().parse::<f64>().ok().filter(|percent| (0.0..=100.0).contains(percent)).ok_or(hint)?;
-        shares.insert(key, percent);
+        let percent = percent.trim().parse::<f64>().ok().filter(|percent| percent.is_finite() && *percent >= 0.0).ok_or(hint)?;
+        if shares.insert(key, percent).is_some() {
+            return Err(format!("at {step} the key {} stands twice: write it once", key.as_char()));
+        }
     }
-    if shares.values().sum::<f64>() > 100.0 {
-        return Err(format!("at {step} more than a hundred of a hundred press something"));
+    let sum = shares.values().sum::<f64>();
+    if sum > 100.0 {
+        return Err(format!("at {step} {sum} of a hundred callers would press something: all keys together are 100 at most"));
     }
     Ok((StepId::from(step.trim()), shares))
+}
+
+/// That every step of `--press` is one at which callers press keys, and every key one that leads on there.
+pub(super) fn pressable(shares: &Shares, choices: &Choices, tongue: Tongue) -> Result<(), Stop> {
+    let mut there: BTreeMap<&StepId, BTreeSet<char>> = BTreeMap::new();
+    for choice in &choices.all {
+        there.entry(&choice.step).or_default().insert(choice.key.as_char());
+    }
+    let steps: Vec<&str> = there.keys().map(|step| step.as_str()).collect();
+    for (step, keys) in shares {
+        let Some(known) = there.get(step) else {
+            return Err(words::no_such_step(step, flow::nearest(step.as_str(), steps.iter().copied()), &steps, tongue));
+        };
+        if let Some(key) = keys.keys().find(|key| !known.contains(&key.as_char())) {
+            let known: Vec<String> = known.iter().map(char::to_string).collect();
+            return Err(words::no_such_key(step, key.as_char(), &known, tongue));
+        }
+    }
+    Ok(())
 }
 
 /// The agents who are there, by half hour, and what a call takes them.
@@ -274,5 +299,20 @@ mod tests {
         for wrong in ["main", "main=", "main=x:1", "main=1", "main=1:101", "main=1:60,2:60", "main=12:3"] {
             assert!(press(wrong).is_err(), "{wrong}");
         }
+        for much in ["main=1:120", "main=1:60,2:60"] {
+            assert!(press(much).unwrap_err().contains("120 of a hundred callers"), "{much}");
+        }
+        assert!(press("main=1:20,1:30").unwrap_err().contains("stands twice"));
+    }
+
+    #[test]
+    fn a_step_or_key_that_is_not_there_is_named_with_those_that_are() {
+        let refused = |text: &str, tongue| pressable(&[press(text).unwrap()].into(), &choices(), tongue).unwrap_err().0;
+        assert!(pressable(&[press("main=1:20,2:70").unwrap()].into(), &choices(), Tongue::English).is_ok());
+        let step = refused("mian=1:20", Tongue::English);
+        assert!(step.contains("no step mian") && step.contains("did you mean main?") && step.contains("language, main"), "{step}");
+        let key = refused("main=7:20,1:20", Tongue::English);
+        assert!(key.contains("7") && key.contains("1, 2"), "{key}");
+        assert!(refused("nope=1:20", Tongue::Japanese).contains("language、main"));
     }
 }

@@ -5,7 +5,7 @@ use super::plan::{self, CALLS_MAX, Callers, HALVES};
 use super::{RehearseArgs, Side};
 use crate::explain::Tongue;
 use crate::words::{Stop, clock, fill, width};
-use model::{QueueId, Skill};
+use model::{QueueId, Skill, StepId};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -42,6 +42,24 @@ pub(super) fn nobody_yesterday(day: &str, tongue: Tongue) -> Stop {
         }
     })
 }
+pub(super) fn no_such_step(step: &StepId, near: Option<&str>, there: &[&str], tongue: Tongue) -> Stop {
+    Stop(match tongue {
+        Tongue::English => {
+            let near = near.map_or(String::new(), |near| format!("did you mean {near}? "));
+            format!("--press: there is no step {step} at which callers press keys; {near}These are: {}", there.join(", "))
+        }
+        Tongue::Japanese => {
+            let near = near.map_or(String::new(), |near| format!("{near} のことですか。"));
+            format!("--press: キーを押すステップに {step} はありません。{near}指定できるステップ: {}", there.join("、"))
+        }
+    })
+}
+pub(super) fn no_such_key(step: &StepId, key: char, there: &[String], tongue: Tongue) -> Stop {
+    Stop(match tongue {
+        Tongue::English => format!("--press: {key} is no key at {step}; those that lead on there are {}", there.join(", ")),
+        Tongue::Japanese => format!("--press: {step} に {key} のキーはありません。指定できるキー: {}", there.join("、")),
+    })
+}
 pub(super) fn not_played(city: &str, tongue: Tongue) -> Stop {
     Stop(match tongue {
         Tongue::English => format!("no day is played with errors in {city}: mend them first"),
@@ -66,7 +84,7 @@ impl Shown<'_> {
                 self.date, self.args.seed
             ),
             Tongue::Japanese => format!(
-                "{draft} の流れ {flow}、{} の1日を {days} 回(1日およそ {calls:.0} 件、シード {})。\n\
+                "{draft} のフロー {flow}、{} の1日を {days} 回(1日およそ {calls:.0} 件、シード {})。\n\
                  通話は平均 {talk}、待つのをあきらめるまで平均 {patience}、応答されなかった方の {again}% がかけ直すものとします。\n",
                 self.date, self.args.seed
             ),
