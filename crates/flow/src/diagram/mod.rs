@@ -282,10 +282,10 @@ impl Artist<'_> {
     }
 
     /// `to a person ≤ keys 12 s, silent 40 s`, from one step on. As under the name, nobody is counted through a step twice: what everybody
-    /// passed on the way here is behind them.
+    /// passed on the way here is behind them, but for the queue that they go back to.
     fn to_people(&self, step: &StepId) -> Option<String> {
         let mut from = Flow { start: At { value: step.clone(), at: self.flow.start.at }, ..self.flow.clone() };
-        from.steps.retain(|other, _| other == step || !self.is_before(other, step));
+        from.steps.retain(|other, named| other == step || named.step.sketch().end == End::Person || !self.is_before(other, step));
         let time = |caller| {
             // Whoever presses nothing hears the language of the house.
             let langs = from.languages().filter(|lang| caller == budget::Caller::Pressing || **lang == from.default_lang.value);
