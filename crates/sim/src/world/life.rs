@@ -97,6 +97,22 @@ impl World {
         self.plan(Instant::ZERO + at, Due::Sleeps(person, lasts));
     }
 
+    /// A person's cable is pulled at a time, and put back after a while: the phone goes on and does not know.
+    pub fn cut_off(&mut self, at: Duration, person: PersonId, lasts: Duration) {
+        self.plan(Instant::ZERO + at, Due::Cut(person, true));
+        self.plan(Instant::ZERO + at + lasts, Due::Cut(person, false));
+    }
+
+    pub(super) fn set_cut(&mut self, id: PersonId, cut: bool) {
+        let Some((sip, rtp)) = self.person(id).map(|person| (person.sip, person.rtp)) else { return };
+        self.link.set_cut(sip.ip(), cut);
+        self.link.set_cut(rtp.ip(), cut);
+        let now = self.now;
+        if let Sounds::Mime(mime) = &mut self.sounds {
+            if cut { mime.handle_gone(now, rtp) } else { mime.handle_healed(rtp) }
+        }
+    }
+
     pub(super) fn fall_asleep(&mut self, id: PersonId, lasts: Duration) {
         self.command(id, Command::Vanish);
         self.plan(self.now + lasts, Due::Wakes(id));
