@@ -14,12 +14,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use telemetry::Metrics;
 use tokio::sync::watch;
 
 /// Events on their way to metrics, log and call records. The journal has the call records too, so that a full room here costs
 /// a figure, never a record.
 const EVENTS_MAX: usize = 10_000;
+/// Between two looks at the events: they come in bursts.
+const SCRIBE_RESTS: Duration = Duration::from_millis(5);
 
 /// The folder of the state folder whose files hold what is sent to other houses as headers.
 const SECRETS: &str = "secrets";
@@ -189,7 +192,7 @@ fn open_store(state: &Path) -> Result<store::Writer, Stop> {
 
 fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut listener: Option<Listener>) {
     let mut store_full = false;
-    while let Ok(event) = inbox.recv() {
+    let mut note = |event: Event| {
         metrics.note(&event);
         telemetry::log::note(&event);
         if !store.note(&event) && !store_full {
@@ -201,6 +204,12 @@ fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut 
         if let Some(listener) = &mut listener {
             listener(&event);
         }
+    };
+    while let Ok(event) = inbox.recv() {
+        note(event);
+        inbox.try_iter().for_each(&mut note);
+        // Not waiting at the door: to wake a thread for each event costs the engine more than the event.
+        std::thread::sleep(SCRIBE_RESTS);
     }
     if let Err(fault) = store.finish() {
         tracing::error!(%fault, "call records were not all written: `toritsugi store rebuild` makes them from the journal");
