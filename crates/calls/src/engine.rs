@@ -377,7 +377,7 @@ impl Engine {
     }
 
     /// Law 6: refuse at the door. A source that no line lists gets nothing, not even an error to learn from.
-    fn is_stranger(&self, ip: IpAddr) -> bool {
+    pub fn is_stranger(&self, ip: IpAddr) -> bool {
         self.line_of(ip).is_none() && !self.is_trunk(ip)
     }
 
@@ -527,7 +527,8 @@ impl Engine {
                     sip::Output::Transmit { dialog, flow, to, bytes } => {
                         let after = dialog.map_or(Seq(0), |d| self.after(d));
                         let only_written = self.begins_outside(dialog, &bytes);
-                        self.act(after, Act::Transmit { flow, to, bytes, only_written });
+                        let leg = dialog.and_then(|dialog| self.dialogs.get(&dialog)).map(|thread| thread.leg);
+                        self.act(after, Act::Transmit { leg, flow, to, bytes, only_written });
                     }
                     sip::Output::Event(event) => self.on_sip(now, event),
                     sip::Output::Note(event) => self.note(event),

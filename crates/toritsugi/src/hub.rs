@@ -6,6 +6,7 @@ use crate::words::Stop;
 use calls::{City, Engine, Record};
 use journal::{Journal, Writer as Ledger};
 use model::{Event, Seq, Settings, UnixMillis};
+use reactor::trace::Tracer;
 use reactor::{Clock, Handle, Parts};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -35,6 +36,7 @@ pub(crate) struct Running {
     pub(crate) journal_sound: Arc<AtomicBool>,
     notes: Arc<SyncSender<Event>>,
     scribe: JoinHandle<()>,
+    trace: JoinHandle<()>,
     ledger: Arc<Ledger<Record>>,
 }
 
@@ -81,10 +83,25 @@ pub(crate) fn start(city: Arc<City>, state: &Path, doors: Doors, clock: Clock, l
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1)).clamp(1, 8);
     let boxes = crate::voicemail::boxes(state).with_limits(limits);
     let secrets = state.join(SECRETS);
+    let (tracer, trace) = Tracer::start(crate::trace::folder(state), crate::accounts::vault(state)?, crate::accounts::seed()?)
+        .map_err(|fault| Stop::new(format!("a thread cannot be started: {fault}")))?;
     let Doors { socket, connections } = doors;
-    let parts = Parts { engine, socket, listener: connections, workers, calls_max, records, confirmed, notes: hear, boxes, secrets, clock };
+    let parts = Parts {
+        engine,
+        socket,
+        listener: connections,
+        workers,
+        calls_max,
+        records,
+        confirmed,
+        notes: hear,
+        boxes,
+        secrets,
+        tracer: Some(tracer),
+        clock,
+    };
     let handle = reactor::start(parts).map_err(|fault| Stop::new(format!("the engine's threads cannot be started: {fault}")))?;
-    Ok(Running { handle, metrics, journal_sound, notes: Arc::new(notes), scribe, ledger })
+    Ok(Running { handle, metrics, journal_sound, notes: Arc::new(notes), scribe, trace, ledger })
 }
 
 impl Running {
@@ -104,6 +121,7 @@ impl Running {
         self.handle.stop();
         drop(self.notes);
         let _ = self.scribe.join();
+        let _ = self.trace.join();
         if let Ok(ledger) = Arc::try_unwrap(self.ledger)
             && let Err(fault) = ledger.finish()
         {
