@@ -141,7 +141,7 @@ impl Desk {
     fn read(&mut self, seen: &Seen) -> Option<Traced> {
         let message = Message::parse(&seen.bytes).ok()?;
         let essentials = message.essentials().ok()?;
-        let cseq = format!("{} {}", essentials.cseq.number, essentials.cseq.method);
+        let cseq = format!("{} {}", essentials.cseq.number, masked(essentials.cseq.method));
         if seen.leg.is_none() && (cseq.ends_with(" REGISTER") || cseq.ends_with(" OPTIONS")) {
             return None;
         }
@@ -159,7 +159,7 @@ impl Desk {
             call_id: essentials.call_id.to_owned(),
             leg: seen.leg.map(|leg| leg.0),
             what,
-            cseq: masked(&cseq),
+            cseq,
             sound: sound(message.body()),
             reason: message.other("Reason").map(|value| masked(&String::from_utf8_lossy(value))),
             sealed: self.vault.seal_trace(&mut self.random, seen.at.0, &String::from_utf8_lossy(&seen.bytes)),
@@ -247,11 +247,12 @@ fn sound(body: &[u8]) -> Option<String> {
     let lines = || text.lines().map(str::trim);
     let media = lines().find_map(|line| line.strip_prefix("m=audio "))?;
     let mut words = media.split(' ');
-    let (port, _profile) = (words.next()?, words.next()?);
+    let (port, _profile) = (words.next()?.parse::<u16>().ok()?, words.next()?);
     let formats: Vec<&str> = words.take(12).collect();
     let direction =
         ["sendrecv", "sendonly", "recvonly", "inactive"].into_iter().find(|way| lines().any(|l| l.strip_prefix("a=") == Some(way)));
-    Some(masked(&format!("audio {port} of {}{}", formats.join(" "), direction.map_or(String::new(), |way| format!(", {way}")))))
+    let direction = direction.map_or(String::new(), |way| format!(", {way}"));
+    Some(format!("audio {port} of {}{direction}", masked(&formats.join(" "))))
 }
 
 #[cfg(test)]
@@ -261,8 +262,8 @@ mod tests {
 
     fn invite(leg: Option<u64>, at: i64) -> Seen {
         let text = "INVITE sip:0440000000@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
-                    From: <sip:0901112222@127.0.0.1>;tag=1\r\nTo: <sip:0440000000@127.0.0.1>\r\nCall-ID: abc\r\nCSeq: 1 INVITE\r\n\
-                    Reason: SIP;cause=200;text=\"for 0901112222\"\r\nContent-Length: 43\r\n\r\nv=0\r\nm=audio 7000 RTP/AVP 0 101\r\na=sendonly";
+                    From: <sip:0901112222@127.0.0.1>;tag=1\r\nTo: <sip:0440000000@127.0.0.1>\r\nCall-ID: abc\r\nCSeq: 32030 INVITE\r\n\
+                    Reason: SIP;cause=200;text=\"for 0901112222\"\r\nContent-Length: 44\r\n\r\nv=0\r\nm=audio 17000 RTP/AVP 0 101\r\na=sendonly";
         Seen {
             at: UnixMillis(at),
             sent: false,
@@ -287,8 +288,8 @@ mod tests {
         let all = read(&folder, |_| true).unwrap();
         assert_eq!(all.len(), 2);
         let first = &all[0];
-        assert_eq!((first.leg, first.what.as_str(), first.cseq.as_str()), (Some(17 << 16), "INVITE", "1 INVITE"));
-        assert_eq!(first.sound.as_deref(), Some("audio 7000 of 0 101, sendonly"));
+        assert_eq!((first.leg, first.what.as_str(), first.cseq.as_str()), (Some(17 << 16), "INVITE", "32030 INVITE"));
+        assert_eq!(first.sound.as_deref(), Some("audio 17000 of 0 101, sendonly"));
         assert_eq!(first.reason.as_deref(), Some("SIP;cause=200;text=\"for ***\""));
         assert!(first.open(&vault).unwrap().contains("From: <sip:0901112222@127.0.0.1>"));
         assert_eq!(first.open(&Vault::new([8; 32])), None, "another key");
