@@ -516,6 +516,7 @@ impl Engine {
         }
         self.acd.reconcile(now.mono, &seen);
         self.ask_again(now);
+        self.ask_held(now);
         self.next_round = self.goes_on().then(|| now.mono + ROUND);
     }
 
@@ -574,6 +575,7 @@ impl Engine {
             | E::Failed { dialog, .. }
             | E::Bye { dialog }
             | E::Reoffer { dialog, .. }
+            | E::AnswerCame { dialog, .. }
             | E::ProbeAnswered { dialog }
             | E::ProbeFailed { dialog } => {
                 let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
@@ -613,6 +615,7 @@ impl Engine {
     pub(crate) fn with_call(&mut self, _now: Now, id: CallId, change: impl FnOnce(&mut Engine, &mut Call)) {
         let Some(mut call) = self.take(id) else { return };
         change(self, &mut call);
+        self.mind_hold(&mut call);
         self.put_back(call);
     }
 
@@ -702,7 +705,7 @@ impl Engine {
         self.legs.insert(id, owner);
         self.dialogs.insert(dialog, Thread { leg: id, after: Seq(0) });
         let session = u64::from(self.random.next_u32());
-        Some(Leg { id, dialog, port, ports_tried: 0, peer, session, version: 1, codec: None })
+        Some(Leg { id, dialog, port, ports_tried: 0, peer, session, version: 1, codec: None, held: false })
     }
 
     /// Where the media session of a leg is bound.

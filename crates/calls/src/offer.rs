@@ -5,6 +5,7 @@ use crate::call::{AgentSide, Call, Leg, Sound, Stage, Ticket, Whisper};
 use crate::engine::{Engine, Owner};
 use crate::record::Record;
 use crate::ringing::{Caller, Rang};
+use crate::terms::Terms;
 use flow::{Heard, Spoken};
 use media::{Clip, Command as Media, OnKey};
 use model::{
@@ -192,13 +193,10 @@ impl Engine {
         match event {
             sip::Event::Bye { .. } => self.agent_left(now, call, Party::Agent),
             sip::Event::ProbeFailed { .. } => self.agent_left(now, call, Party::Engine),
-            sip::Event::Reoffer { dialog, offer } => {
-                let answered = match call.agent_side_mut() {
-                    Some(side) => self.reoffer(now, after, &mut side.leg, offer.as_deref()),
-                    None => false,
-                };
-                if !answered {
-                    self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 });
+            sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
+                let terms = call.agent_side_mut().map(|side| self.handle_terms(now, after, &mut side.leg, &event));
+                if terms == Some(Terms::Broken) {
+                    self.agent_left(now, call, Party::Engine);
                 }
             }
             _ => {}
@@ -342,6 +340,8 @@ impl Engine {
 
     /// Whoever served the caller has hung up: the flow says what there is to say, and the call ends.
     pub(crate) fn served(&mut self, now: Now, call: &mut Call) {
+        // An agent may hang up while they hold.
+        self.hush(call);
         self.tell(now, call, Heard::Served);
         // A flow that has nothing to say after a goodbye ends here.
         if !matches!(call.stage, Stage::Over) && call.sound == Sound::Quiet && call.next_wake().is_none() {

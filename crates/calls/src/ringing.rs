@@ -187,6 +187,7 @@ impl Engine {
             sip::Event::Invite { .. }
             | sip::Event::Cancelled { .. }
             | sip::Event::Acked { .. }
+            | sip::Event::AnswerCame { .. }
             | sip::Event::AckMissing { .. }
             | sip::Event::Bye { .. }
             | sip::Event::ProbeAnswered { .. }
@@ -209,6 +210,7 @@ impl Engine {
             return phones.stopped(OfferEnd::Declined);
         };
         leg.codec = Some(agreed.codec);
+        leg.held = !agreed.we_send;
         Rang::Answered(leg, agreed)
     }
 

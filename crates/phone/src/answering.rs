@@ -70,7 +70,7 @@ impl Phone {
         let stage = Stage::Alerting { branch: branch.clone(), sent_by: envelope.via.sent_by.clone(), invite: Box::new(request), answer_at };
         let session = u64::from(self.random.next_u32());
         self.talk = None;
-        self.call = Some(Call { dialog, stage, unacked: None, acked: None, leaving: false, session });
+        self.call = Some(Call { dialog, stage, unacked: None, acked: None, leaving: false, session, version: 1 });
         self.post.event(Event::Incoming { from: envelope.from.name.clone() });
         match self.config.answer {
             AnswerPolicy::Decline(status) => self.decline(now, status.clamp(300, 699)),

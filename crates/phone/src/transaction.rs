@@ -45,6 +45,8 @@ pub(crate) enum Purpose {
     Register,
     Unregister,
     Invite,
+    /// An INVITE inside a dialog.
+    Reoffer,
     Cancel,
     Bye,
 }

@@ -53,7 +53,8 @@ pub enum Command {
     Accept {
         /// Which dialog.
         dialog: DialogId,
-        /// Our session description.
+        /// Our session description: the answer to the offer, or our offer if the INVITE brought none. What is answered to that is told by
+        /// [`Event::AnswerCame`].
         sdp: Bytes,
     },
     /// Refuse the call.
@@ -94,7 +95,8 @@ pub enum Command {
     AnswerReoffer {
         /// Which dialog.
         dialog: DialogId,
-        /// Our session description.
+        /// Our session description: the answer, or our offer if they made none. What is answered to that is told by
+        /// [`Event::AnswerCame`].
         sdp: Bytes,
     },
     /// Refuse a changed session; the old one stays.
@@ -177,13 +179,20 @@ pub enum Event {
         to_user: String,
         /// The user whose password was proved, who is then `from_user`.
         authenticated: Option<String>,
-        /// The session description offered, if any.
+        /// The session description offered, if any; else ours goes into the 200 (RFC 3261 section 13.2.1).
         offer: Option<Bytes>,
     },
     /// The caller gave up before our final answer; 487 has been sent.
     Cancelled {
         /// Which dialog.
         dialog: DialogId,
+    },
+    /// The ACK came whose INVITE had brought no offer: it answers ours (RFC 3261 section 13.2.1). Told before [`Event::Acked`].
+    AnswerCame {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The session description that answers our offer; `None` if there is none, which ends the call (RFC 6337 section 3.1.2).
+        answer: Option<Bytes>,
     },
     /// The ACK for our 200 to the call came. (The ACK of a re-INVITE is not told.)
     Acked {

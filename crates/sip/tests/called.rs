@@ -389,7 +389,7 @@ fn a_caller_of_rfc_2543_has_no_tag_no_cookie_and_no_contact() {
     let ok = accept(&mut desk, dialog);
     assert_eq!(ok.header("Via"), "SIP/2.0/UDP gw.example.com;received=192.0.2.50");
     desk.receive(&old("ACK", ok.header("To")));
-    assert_eq!(desk.events(), [Event::Acked { dialog }]);
+    assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer: None }, Event::Acked { dialog }]);
     desk.command(Command::Bye { dialog });
     let bye = desk.one();
     assert!(bye.text.starts_with("BYE sip:old@192.0.2.50 SIP/2.0"));
@@ -456,4 +456,50 @@ fn the_peer_is_asked_whether_it_is_alive() {
     desk.sent();
     desk.command(Command::Bye { dialog });
     assert_eq!(desk.one().header("CSeq"), "5 BYE");
+}
+
+/// RFC 3261 section 13.2.1: the offer is "in the first reliable non-failure message from the UAS", the answer in the ACK.
+#[test]
+fn who_makes_no_offer_gets_ours_in_the_200_and_answers_it_in_the_ack() {
+    let late =
+        request("INVITE", "sip:0440000001@192.0.2.1", "1", "sip:0440000001@192.0.2.1", 1, "Contact: <sip:caller@192.0.2.50>\r\n", "");
+    let ack =
+        |tag: &str, body: &str| request("ACK", "sip:192.0.2.1:5060", "a", &format!("<sip:0440000001@192.0.2.1>;tag={tag}"), 1, "", body);
+    for (body, answer) in [(OFFER, Some(Bytes::from(OFFER))), ("", None)] {
+        let mut desk = Desk::new();
+        desk.receive(&late);
+        let [Event::Invite { dialog, offer: None, .. }] = desk.events()[..] else { panic!() };
+        let ok = accept(&mut desk, dialog);
+        assert_eq!(&ok.message().body()[..], ANSWER.as_bytes());
+        desk.receive(&ack(&ok.to_tag(), body));
+        assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer }, Event::Acked { dialog }]);
+        desk.receive(&ack(&ok.to_tag(), body));
+        assert!(desk.events().is_empty(), "a copy answers nothing");
+    }
+}
+
+/// RFC 3261 section 14.2 with 13.2.1: likewise in a re-INVITE.
+#[test]
+fn a_changed_session_without_an_offer_is_answered_in_its_ack() {
+    let mut desk = Desk::new();
+    let (dialog, tag) = desk.talking();
+    let to = format!("<sip:0440000001@192.0.2.1>;tag={tag}");
+    desk.receive(&request("INVITE", "sip:192.0.2.1:5060", "r", &to, 2, "Contact: <sip:caller@192.0.2.50>\r\n", ""));
+    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: None }]);
+    desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
+    desk.receive(&request("ACK", "sip:192.0.2.1:5060", "s", &to, 2, "", OFFER));
+    assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer: Some(Bytes::from(OFFER)) }]);
+}
+
+/// RFC 3261 section 13.2.2.4: "the sequence number of the CSeq header field in the ACK MUST be the same as the INVITE", whatever came between.
+#[test]
+fn a_request_inside_the_early_dialog_does_not_hide_the_ack() {
+    let mut desk = Desk::new();
+    let dialog = desk.called();
+    desk.command(Command::Provisional { dialog, status: 180 });
+    let tag = desk.sent().pop().unwrap().to_tag();
+    desk.receive(&inside("OPTIONS", "o", 2, &tag));
+    accept(&mut desk, dialog);
+    desk.receive(&inside("ACK", "a", 1, &tag));
+    assert_eq!(desk.events(), [Event::Acked { dialog }]);
 }

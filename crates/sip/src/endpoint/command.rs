@@ -2,7 +2,7 @@
 //!
 //! RFC 3261 sections 9.1, 13.2.1, 13.3.1 and 15.1.1. A command that does not fit the dialog's stage does nothing.
 
-use super::store::{Alarm, Cancel, Client, ClientMachine, Leg, OurInvite, Path, Purpose, Stage};
+use super::store::{Alarm, Answering, Cancel, Client, ClientMachine, Leg, OurInvite, Path, Purpose, Stage};
 use super::streams::{Written, transport};
 use super::{DIALOGS_MAX, Endpoint};
 use crate::border::{Command, Event, Identity, Reason, Target};
@@ -58,7 +58,7 @@ impl Endpoint {
     /// The INVITE of a call that we have not decided.
     fn incoming(&self, dialog: DialogId) -> Option<Key> {
         match self.legs.get(&dialog)?.stage {
-            Stage::Incoming { invite } => Some(invite),
+            Stage::Incoming { invite, .. } => Some(invite),
             Stage::Outgoing { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. } | Stage::Ending => None,
         }
     }
@@ -75,12 +75,12 @@ impl Endpoint {
     }
 
     fn accept(&mut self, now: Instant, dialog: DialogId, sdp: &[u8]) {
-        let Some(invite) = self.incoming(dialog) else { return };
+        let Some(Stage::Incoming { invite, cseq, asks }) = self.legs.get(&dialog).map(|leg| &leg.stage) else { return };
+        let (invite, cseq, asks) = (*invite, *cseq, *asks);
         let contact = self.contact_for(dialog);
         let finish = |w: Writer| w.header("Contact", contact).header("Allow", ALLOW).body("application/sdp", sdp);
         let Some(sent) = self.reply_invite(now, invite, 200, finish) else { return };
-        let cseq = self.legs.get(&dialog).and_then(|leg| leg.state.remote_cseq).unwrap_or_default();
-        self.await_ack(now, dialog, cseq, sent, true);
+        self.await_ack(dialog, Answering::new(now, cseq, sent, true, asks));
     }
 
     fn reject(&mut self, now: Instant, dialog: DialogId, status: u16, retry_after_secs: Option<u32>) {

@@ -4,12 +4,12 @@
 //! comes from: our tag has 80 random bits, and phones do change their address.
 
 use super::request::{capabilities, session_description};
-use super::store::{Path, Stage};
+use super::store::{Answering, Path, Stage};
 use super::wire::OPEN_MAX;
 use super::{Asked, Endpoint, TRANSACTIONS_MAX};
 use crate::border::Event;
 use crate::dialog::target;
-use crate::message::Essentials;
+use crate::message::{Essentials, Message};
 use crate::writer::{ALLOW, Writer};
 use model::{DialogId, Instant};
 
@@ -96,19 +96,23 @@ impl Endpoint {
         };
         let tag = asked.essentials.to.tag().unwrap_or_default();
         self.begin_invite(asked, dialog, tag);
-        self.enter(dialog, Stage::Reoffered { invite: asked.key, cseq: asked.essentials.cseq.number, target });
+        let (cseq, asks) = (asked.essentials.cseq.number, offer.is_none());
+        self.enter(dialog, Stage::Reoffered { invite: asked.key, cseq, asks, target });
         self.event(Event::Reoffer { dialog, offer });
     }
 
     /// The peer confirms our 200.
-    pub(super) fn handle_dialog_ack(&mut self, now: Instant, essentials: &Essentials<'_>) {
+    pub(super) fn handle_dialog_ack(&mut self, now: Instant, message: &Message, essentials: &Essentials<'_>) {
         let Some(dialog) = essentials.to.tag().and_then(|tag| self.named(essentials, tag)) else { return };
         let Some(Stage::Answering(answering)) = self.legs.get(&dialog).map(|leg| &leg.stage) else { return };
         if answering.cseq != essentials.cseq.number {
             return;
         }
-        let (first, hang_up) = (answering.first, answering.hang_up);
+        let (first, asks, hang_up) = (answering.first, answering.asks, answering.hang_up);
         self.enter(dialog, Stage::Confirmed);
+        if asks {
+            self.event(Event::AnswerCame { dialog, answer: Self::answer_of(message) });
+        }
         if first {
             self.event(Event::Acked { dialog });
         }
@@ -120,8 +124,8 @@ impl Endpoint {
     /// We agree to the changed session: from here on the peer is where its re-INVITE says and came from (section 12.2.2).
     pub(super) fn answer_reoffer(&mut self, now: Instant, dialog: DialogId, sdp: &[u8]) {
         let Some(leg) = self.legs.get(&dialog) else { return };
-        let Stage::Reoffered { invite, cseq, target } = &leg.stage else { return };
-        let (invite, cseq, target) = (*invite, *cseq, target.clone());
+        let Stage::Reoffered { invite, cseq, asks, target } = &leg.stage else { return };
+        let (invite, cseq, asks, target) = (*invite, *cseq, *asks, target.clone());
         let contact = self.contact_for(dialog);
         let finish = |w: Writer| w.header("Contact", contact).header("Allow", ALLOW).body("application/sdp", sdp);
         let Some(sent) = self.reply_invite(now, invite, 200, finish) else { return };
@@ -130,7 +134,7 @@ impl Endpoint {
             (leg.state.flow, leg.state.peer) = (flow, addr);
             leg.state.remote_target = target.unwrap_or_else(|| leg.state.remote_target.clone());
         }
-        self.await_ack(now, dialog, cseq, sent, false);
+        self.await_ack(dialog, Answering::new(now, cseq, sent, false, asks));
     }
 
     /// We do not agree; the session stays as it is.
@@ -141,7 +145,7 @@ impl Endpoint {
     }
 
     /// The body of an answer, if it is a session description.
-    pub(super) fn answer_of(message: &crate::message::Message) -> Option<bytes::Bytes> {
+    pub(super) fn answer_of(message: &Message) -> Option<bytes::Bytes> {
         session_description(message).ok().flatten()
     }
 }

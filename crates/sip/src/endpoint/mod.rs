@@ -198,7 +198,7 @@ impl Endpoint {
         };
         let (method, key) = (essentials.cseq.method, Key::server(message, &essentials));
         if method == "ACK" {
-            return self.handle_ack(now, &essentials, key);
+            return self.handle_ack(now, message, &essentials, key);
         }
         if self.servers.contains_key(&key) {
             return self.handle_again(key, method, path.back(&essentials.via));

@@ -41,7 +41,7 @@ impl Endpoint {
     }
 
     /// An ACK belongs to a refusal (then the transaction absorbs it) or to a dialog. It is never answered.
-    pub(super) fn handle_ack(&mut self, now: Instant, essentials: &Essentials<'_>, key: Key) {
+    pub(super) fn handle_ack(&mut self, now: Instant, message: &Message, essentials: &Essentials<'_>, key: Key) {
         self.note(model::Event::SipRequest { method: label("ACK"), direction: Direction::In, again: false });
         if let Some(ServerMachine::Invite { machine, .. }) = self.servers.get_mut(&key).map(|s| &mut s.machine) {
             let whose = machine.handle_ack(now);
@@ -51,7 +51,7 @@ impl Endpoint {
                 return;
             }
         }
-        self.handle_dialog_ack(now, essentials);
+        self.handle_dialog_ack(now, message, essentials);
     }
 
     /// Somebody calls.
@@ -87,7 +87,8 @@ impl Endpoint {
             Err(header) => return self.refuse_header(asked, header),
         };
         let dialog = self.new_dialog();
-        self.add_leg(dialog, Leg::new(state, Stage::Incoming { invite: asked.key }));
+        let stage = Stage::Incoming { invite: asked.key, cseq: asked.essentials.cseq.number, asks: offer.is_none() };
+        self.add_leg(dialog, Leg::new(state, stage));
         self.begin_invite(asked, dialog, &tag);
         self.event(Event::Invite {
             dialog,

@@ -1,5 +1,8 @@
 //! What the endpoint remembers: transactions with their messages, dialogs with their stage, and who wants to be woken when.
 
+use super::change::{Change, Updated};
+use super::reliable::{Early, Heard, Reliable};
+use super::session_timer::{Asks, SessionTimer};
 use crate::border::Reason;
 use crate::dialog::{DialogStage, DialogState};
 use crate::header::{Name, NameAddr, Via};
@@ -175,6 +178,10 @@ pub(super) enum Purpose {
     StrayBye,
     /// To know whether the peer is alive.
     Probe,
+    /// To acknowledge a provisional answer.
+    Prack,
+    /// To refresh the session.
+    Update,
 }
 
 impl Client {
@@ -197,12 +204,38 @@ pub(super) struct Leg {
     pub(super) probe: Option<Key>,
     /// Server transactions open for requests inside the dialog.
     pub(super) open: usize,
+    /// What the peer has said that it can do.
+    pub(super) can: Abilities,
+    /// Our last session description.
+    pub(super) ours: Bytes,
+    /// An UPDATE of theirs that we have not decided.
+    pub(super) updated: Option<Updated>,
+    /// What we want changed.
+    pub(super) change: Option<Change>,
+    pub(super) timer: Option<SessionTimer>,
+    /// Our last provisional answer, if it was a reliable one.
+    pub(super) reliable: Option<Reliable>,
+    /// Its number, once acknowledged.
+    pub(super) pracked: Option<u32>,
+    /// Their reliable provisional answers.
+    pub(super) heard: Vec<Heard>,
+    /// Their session description before they have answered.
+    pub(super) early: Option<Early>,
+}
+
+/// What the peer has said that it can do, in Allow and Supported.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Abilities {
+    pub(super) update: bool,
+    pub(super) reliable: bool,
+    /// It requires that provisional answers be reliable.
+    pub(super) insists: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Stage {
-    /// The peer calls; we have not decided.
-    Incoming { invite: Key },
+    /// The peer calls; we have not decided. What comes inside the early dialog has higher numbers than the INVITE, whose ACK has its own.
+    Incoming { invite: Key, cseq: u32, asks: bool, timer: Asks },
     /// We call.
     Outgoing { invite: Key, heard: bool, rang: bool, cancel: Cancel },
     /// Our 200 to an INVITE is out, its ACK has not come.
@@ -210,7 +243,7 @@ pub(super) enum Stage {
     /// Nothing is open.
     Confirmed,
     /// The peer wants a changed session; we have not decided.
-    Reoffered { invite: Key, cseq: u32, target: Option<String> },
+    Reoffered { invite: Key, cseq: u32, asks: bool, target: Option<String>, timer: Asks },
     /// Our BYE is out.
     Ending,
 }
@@ -225,13 +258,16 @@ pub(super) struct Answering {
     pub(super) give_up: Instant,
     /// Whether it is the 200 that answers the call, and not one of a re-INVITE.
     pub(super) first: bool,
+    /// Whether the INVITE asked for our offer, so that the ACK must answer it.
+    pub(super) asks: bool,
     /// Whether a BYE waits for the ACK.
     pub(super) hang_up: bool,
 }
 
 impl Answering {
-    pub(super) fn new(now: Instant, cseq: u32, ok: Bytes, path: Path, first: bool) -> Answering {
-        Answering { cseq, ok, path, repeat: Repeat::new(now, T2), give_up: now + GIVE_UP, first, hang_up: false }
+    pub(super) fn new(now: Instant, cseq: u32, sent: (Bytes, Path), first: bool, asks: bool) -> Answering {
+        let (ok, path) = sent;
+        Answering { cseq, ok, path, repeat: Repeat::new(now, T2), give_up: now + GIVE_UP, first, asks, hang_up: false }
     }
 }
 

@@ -157,9 +157,8 @@ impl Endpoint {
         self.alarms.set(Alarm::Leg(dialog), leg.poll_timeout());
     }
     /// Our 200 to an INVITE has been sent: from here on it is repeated until the ACK comes.
-    pub(super) fn await_ack(&mut self, now: Instant, dialog: DialogId, cseq: u32, sent: (Bytes, Path), first: bool) {
-        let (ok, path) = sent;
-        self.enter(dialog, Stage::Answering(Answering::new(now, cseq, ok, path, first)));
+    pub(super) fn await_ack(&mut self, dialog: DialogId, answering: Answering) {
+        self.enter(dialog, Stage::Answering(answering));
     }
     /// Sends BYE; the dialog ends when it is answered, or is not.
     pub(super) fn hang_up(&mut self, now: Instant, dialog: DialogId) {
@@ -180,7 +179,7 @@ impl Endpoint {
         let Some(leg) = self.legs.remove(&dialog) else { return };
         self.tags.remove(&leg.state.local_tag);
         self.alarms.set(Alarm::Leg(dialog), None);
-        if let Stage::Incoming { invite } | Stage::Reoffered { invite, .. } = leg.stage {
+        if let Stage::Incoming { invite, .. } | Stage::Reoffered { invite, .. } = leg.stage {
             self.reply_invite(now, invite, 487, Writer::empty);
         }
         self.event(Event::Ended { dialog });
