@@ -344,7 +344,7 @@ impl Engine {
     fn on_agent_of_callback(&mut self, now: Now, id: CallId, attempt: &mut Attempt, event: sip::Event) -> bool {
         match event {
             sip::Event::Bye { .. } => self.agent_leaves_callback(now, id, attempt, false),
-            sip::Event::ProbeFailed { .. } => self.agent_leaves_callback(now, id, attempt, true),
+            sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. } => self.agent_leaves_callback(now, id, attempt, true),
             sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
                 let after = attempt.after;
                 match attempt.leg.as_mut().map(|leg| self.handle_terms(now, after, leg, &event)) {

@@ -544,8 +544,8 @@ impl Engine {
     fn on_sip(&mut self, now: Now, event: sip::Event) {
         use sip::Event as E;
         match event {
-            E::Invite { dialog, source, from_user, from_display: _, to_user, authenticated, offer } => {
-                self.on_invite(now, Invite { dialog, source, from_user, to_user, authenticated, offer });
+            E::Invite { dialog, source, from_user, from_display: _, to_user, authenticated, offer, reliable } => {
+                self.on_invite(now, Invite { dialog, source, from_user, to_user, authenticated, offer, reliable });
             }
             E::Registered { user, fresh } => {
                 let agent = AgentId::from(user);
@@ -569,7 +569,9 @@ impl Engine {
             E::Cancelled { dialog }
             | E::Acked { dialog }
             | E::AckMissing { dialog }
-            | E::Ringing { dialog }
+            | E::OfferRefused { dialog, .. }
+            | E::PeerLost { dialog }
+            | E::Ringing { dialog, .. }
             | E::Trying { dialog }
             | E::Answered { dialog, .. }
             | E::Failed { dialog, .. }
@@ -823,6 +825,8 @@ pub(crate) struct Invite {
     pub(crate) to_user: String,
     pub(crate) authenticated: Option<String>,
     pub(crate) offer: Option<Bytes>,
+    /// Their network wants to hear at once that it rings.
+    pub(crate) reliable: bool,
 }
 
 /// The part of the city that routing goes by.

@@ -152,7 +152,11 @@ impl Engine {
             }
             match event {
                 sip::Event::Acked { .. } if matches!(errand.stage, Stage::Answering) => engine.run_errand(now, id, errand),
-                sip::Event::Bye { .. } | sip::Event::Cancelled { .. } | sip::Event::AckMissing { .. } | sip::Event::ProbeFailed { .. } => {
+                sip::Event::Bye { .. }
+                | sip::Event::Cancelled { .. }
+                | sip::Event::AckMissing { .. }
+                | sip::Event::ProbeFailed { .. }
+                | sip::Event::PeerLost { .. } => {
                     engine.end_call_return(now, errand);
                     errand.stage = Stage::Gone;
                 }

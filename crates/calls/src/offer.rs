@@ -192,7 +192,7 @@ impl Engine {
         }
         match event {
             sip::Event::Bye { .. } => self.agent_left(now, call, Party::Agent),
-            sip::Event::ProbeFailed { .. } => self.agent_left(now, call, Party::Engine),
+            sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. } => self.agent_left(now, call, Party::Engine),
             sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
                 let terms = call.agent_side_mut().map(|side| self.handle_terms(now, after, &mut side.leg, &event));
                 if terms == Some(Terms::Broken) {

@@ -288,7 +288,7 @@ impl Engine {
                 outside.stage = Stage::Over;
                 Came::Left
             }
-            sip::Event::ProbeFailed { .. } => Came::Left,
+            sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. } => Came::Left,
             sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
                 match self.handle_terms(now, outside.after, &mut outside.leg, event) {
                     Terms::Stand => Came::Nothing,

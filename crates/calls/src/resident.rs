@@ -113,6 +113,9 @@ impl Engine {
         call.after = self.commit(Record::Arrived { call: id, open: Box::new(call.open_call(None)) });
         self.note(Event::Arrived { call: id, number, caller, line });
         self.media(call.after, leg_id, Media::Open { local });
+        if invite.reliable {
+            self.sip.handle_command(now, sip::Command::Provisional { dialog, status: 180 });
+        }
         self.put_back(call);
     }
 
@@ -164,7 +167,7 @@ impl Engine {
                 let end = call.end_if_caller_leaves();
                 self.end_call(now, call, end, Party::Caller);
             }
-            sip::Event::AckMissing { .. } | sip::Event::ProbeFailed { .. } => {
+            sip::Event::AckMissing { .. } | sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. } => {
                 self.end_call(now, call, CallEnd::CallerVanished, Party::Engine);
             }
             sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {

@@ -158,7 +158,7 @@ impl Engine {
     pub(crate) fn phone_says(&mut self, now: Now, after: Seq, phones: &mut Phones, event: &sip::Event) -> Rang {
         match event {
             // That the phone is there is all that these say: the offer's time runs from the INVITE.
-            sip::Event::Trying { dialog } | sip::Event::Ringing { dialog } => {
+            sip::Event::Trying { dialog } | sip::Event::Ringing { dialog, .. } => {
                 if let Some(phone) = phones.with(|phone| phone.leg.dialog == *dialog) {
                     phone.dialling = Dialling::Heard;
                 }
@@ -188,6 +188,8 @@ impl Engine {
             | sip::Event::Cancelled { .. }
             | sip::Event::Acked { .. }
             | sip::Event::AnswerCame { .. }
+            | sip::Event::OfferRefused { .. }
+            | sip::Event::PeerLost { .. }
             | sip::Event::AckMissing { .. }
             | sip::Event::Bye { .. }
             | sip::Event::ProbeAnswered { .. }

@@ -820,6 +820,10 @@ pub enum Method {
     Register,
     /// RFC 6086.
     Info,
+    /// RFC 3262.
+    Prack,
+    /// RFC 3311.
+    Update,
     /// Any other.
     Other,
 }
@@ -835,6 +839,8 @@ impl Method {
             Method::Options => "OPTIONS",
             Method::Register => "REGISTER",
             Method::Info => "INFO",
+            Method::Prack => "PRACK",
+            Method::Update => "UPDATE",
             Method::Other => "OTHER",
         }
     }

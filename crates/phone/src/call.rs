@@ -48,6 +48,8 @@ pub(crate) struct Call {
     pub(crate) leaving: bool,
     /// `o=` line's session id: one for the whole call.
     pub(crate) session: u64,
+    /// When the session is over unless the far side refreshes it (RFC 4028).
+    pub(crate) expires: Option<Instant>,
     /// Its version: one more for each offer.
     pub(crate) version: u64,
 }

@@ -38,7 +38,7 @@ impl Phone {
         };
         let session = u64::from(self.random.next_u32());
         self.talk = None;
-        self.call = Some(Call { dialog, stage, unacked: None, acked: None, leaving: false, session, version: 1 });
+        self.call = Some(Call { dialog, stage, unacked: None, acked: None, leaving: false, session, version: 1, expires: None });
         self.send_invite(now, None);
     }
 

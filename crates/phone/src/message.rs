@@ -185,6 +185,14 @@ pub(crate) fn why_ended(headers: &Headers) -> Option<String> {
     })
 }
 
+/// The seconds of Session-Expires (RFC 4028), which rsip does not know.
+pub(crate) fn session_expires(headers: &Headers) -> Option<u64> {
+    headers.iter().find_map(|h| match h {
+        Header::Other(name, value) if name.eq_ignore_ascii_case("Session-Expires") => value.split(';').next()?.trim().parse().ok(),
+        _ => None,
+    })
+}
+
 /// Every Contact value, with its parameters.
 pub(crate) fn contacts(headers: &Headers) -> Vec<String> {
     headers.iter().filter_map(|h| if let Header::Contact(c) = h { Some(split_list(c.value())) } else { None }).flatten().collect()

@@ -181,3 +181,17 @@ fn a_hold_at_a_menu_and_in_a_queue_changes_nothing_for_the_caller() {
     assert_eq!(hears_at(&world, caller, 41, 60).first(), Some(&MUSIC));
     assert_eq!(ends(&world), [(CallEnd::AbandonedInQueue, Party::Caller)]);
 }
+
+// ---- session timers ----------------------------------------------------------------------------------------------------------------
+
+/// RFC 4028: the phones of this town hang up, and complain, if nobody refreshes the session within half an hour.
+#[test]
+fn a_call_that_lasts_longer_than_its_session_timer_goes_on_and_nobody_hears_the_refresh() {
+    let (mut world, yuki, caller) = talking(Town::default().build(), resident(2_000));
+    world.run_until_quiet(secs(7200));
+    assert_eq!(world.violations(), [""; 0]);
+    assert_eq!(ends(&world), [(CallEnd::Served, Party::Caller)]);
+    assert!(world.records()[0].talked.is_some_and(|talked| talked.0 > 1_900_000), "{:?}", world.records()[0].talked);
+    assert_eq!(hears_at(&world, caller, 800, 1_000), [NURSE]);
+    assert_eq!(hears_at(&world, yuki, 800, 1_000), [RESIDENT]);
+}

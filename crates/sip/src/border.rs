@@ -42,7 +42,7 @@ pub enum Output {
 /// the peer may have been quicker.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Tell the caller how far we are: 101 to 199.
+    /// Tell the caller how far we are: 101 to 199, reliably if they know that (RFC 3262); beside one that they have not acknowledged, none.
     Provisional {
         /// Which dialog.
         dialog: DialogId,
@@ -105,6 +105,15 @@ pub enum Command {
         dialog: DialogId,
         /// 300 to 699, usually 488.
         status: u16,
+    },
+    /// Offer other terms for a session that runs, by a re-INVITE. [`Event::AnswerCame`] or [`Event::OfferRefused`] follows, unless the dialog
+    /// ends before. It waits for an offer of the peer's that is open, and is tried again if both came at once (RFC 3261 section 14.1). One
+    /// at a time: while the peer has not answered one, a second does nothing.
+    Reoffer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Our session description.
+        sdp: Bytes,
     },
     /// Ask the peer whether it is alive, by an OPTIONS inside the dialog. One at a time.
     Probe {
@@ -181,18 +190,34 @@ pub enum Event {
         authenticated: Option<String>,
         /// The session description offered, if any; else ours goes into the 200 (RFC 3261 section 13.2.1).
         offer: Option<Bytes>,
+        /// Whether they acknowledge provisional answers (RFC 3262). Networks that do want to hear one at once.
+        reliable: bool,
     },
-    /// The caller gave up before our final answer; 487 has been sent.
+    /// The caller gave up before our final answer; 487 has been sent. Or they have not acknowledged that it rings; then 504.
     Cancelled {
         /// Which dialog.
         dialog: DialogId,
     },
-    /// The ACK came whose INVITE had brought no offer: it answers ours (RFC 3261 section 13.2.1). Told before [`Event::Acked`].
+    /// Our offer is answered: in the ACK of an INVITE that had brought none (RFC 3261 section 13.2.1), told before [`Event::Acked`], or in the
+    /// 2xx to a re-INVITE of ours.
     AnswerCame {
         /// Which dialog.
         dialog: DialogId,
         /// The session description that answers our offer; `None` if there is none, which ends the call (RFC 6337 section 3.1.2).
         answer: Option<Bytes>,
+    },
+    /// The peer wants no other terms; the old ones stay.
+    OfferRefused {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 300 to 699.
+        status: u16,
+    },
+    /// The peer is gone: it has not refreshed the session in time (RFC 4028 section 10), or does not know the dialog any more (408 or 481 to a
+    /// change of ours, RFC 3261 section 12.2.1.2). BYE has been sent.
+    PeerLost {
+        /// Which dialog.
+        dialog: DialogId,
     },
     /// The ACK for our 200 to the call came. (The ACK of a re-INVITE is not told.)
     Acked {
@@ -204,10 +229,12 @@ pub enum Event {
         /// Which dialog.
         dialog: DialogId,
     },
-    /// The called phone rings: the first 180 to 183.
+    /// The called phone rings: the first 180 to 183. Once more when the first session description comes in a later one.
     Ringing {
         /// Which dialog.
         dialog: DialogId,
+        /// The session description, if it says how what is to be heard before the answer comes.
+        early: Option<Bytes>,
     },
     /// Our INVITE has arrived: the first 100.
     Trying {

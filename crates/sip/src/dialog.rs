@@ -149,8 +149,8 @@ impl DialogState {
         for route in routes {
             writer = writer.header("Route", format!("<{route}>"));
         }
-        // Table 3: an INVITE must say where we are, OPTIONS may; ACK, BYE and CANCEL have no use for it.
-        if method == "INVITE" || method == "OPTIONS" {
+        // Table 3: an INVITE must say where we are, and so must an UPDATE (RFC 3311 section 5.1), OPTIONS may; the others have no use for it.
+        if ["INVITE", "UPDATE", "OPTIONS"].contains(&method) {
             writer = writer.header("Contact", contact);
         }
         writer

@@ -19,7 +19,9 @@ fn a_caller_is_answered_and_hangs_up() {
     assert_eq!((trying.word(), trying.to_tag().as_str(), trying.to.to_string().as_str()), ("100", "", "192.0.2.50:6000"));
     assert_eq!(trying.header("Via"), "SIP/2.0/UDP 192.0.2.50:5060;branch=z9hG4bK1;rport=6000;received=192.0.2.50");
     let events = desk.events();
-    let [Event::Invite { dialog, source, from_user, from_display, to_user, authenticated: None, offer: Some(offer) }] = &events[..] else {
+    let [Event::Invite { dialog, source, from_user, from_display, to_user, authenticated: None, offer: Some(offer), reliable: false }] =
+        &events[..]
+    else {
         panic!("{events:?}")
     };
     assert_eq!((from_user.as_str(), from_display.as_str(), to_user.as_str()), ("0449999999", "Yamada", "0440000001"));
@@ -341,7 +343,7 @@ fn what_we_cannot_do_is_said_in_its_own_words() {
     let mut desk = Desk::new();
     let with = |extra: &str| request("INVITE", "sip:1@h", "w", "sip:1@h", 1, &format!("Contact: <sip:c@h>\r\n{extra}"), OFFER);
     let cases = [
-        (with("Require: 100rel, timer\r\n"), "420", "Unsupported", "100rel, timer"),
+        (with("Require: 100rel, gruu, timer, privacy\r\n"), "420", "Unsupported", "gruu, privacy"),
         (with("").replace("application/sdp", "text/plain"), "415", "Accept", "application/sdp"),
         (with("Content-Encoding: gzip\r\n"), "415", "Accept", "application/sdp"),
         (with("Accept: text/html\r\n"), "406", "", ""),
@@ -351,11 +353,21 @@ fn what_we_cannot_do_is_said_in_its_own_words() {
         (with("").replace("<sip:c@h>", "<sip:c@h?Route=x>"), "400", "", ""),
         (with("").replace("SIP/2.0\r\nVia", "SIP/3.0\r\nVia"), "505", "", ""),
         (with("").replace("1 INVITE", "1 BYE"), "400", "", ""),
-        (request("SUBSCRIBE", "sip:1@h", "s", "sip:1@h", 1, "", ""), "405", "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER"),
+        (
+            request("SUBSCRIBE", "sip:1@h", "s", "sip:1@h", 1, "", ""),
+            "405",
+            "Allow",
+            "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE",
+        ),
         (request("BYE", "sip:1@h", "s", "sip:1@h", 1, "", ""), "481", "", ""),
         (inside("BYE", "s", 1, "none"), "481", "", ""),
         (inside("FOO", "s", 1, "none"), "481", "", ""),
-        (request("OPTIONS", "sip:1@h", "s", "sip:1@h", 1, "", ""), "200", "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER"),
+        (
+            request("OPTIONS", "sip:1@h", "s", "sip:1@h", 1, "", ""),
+            "200",
+            "Allow",
+            "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE",
+        ),
     ];
     for (text, status, header, value) in cases {
         desk.receive(&text);

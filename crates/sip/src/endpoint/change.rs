@@ -62,7 +62,7 @@ impl Endpoint {
         match &leg.stage {
             // RFC 3311 section 5.1: no offer by UPDATE before the first one is answered.
             Stage::Incoming { .. } | Stage::Reoffered { .. } => Open::Theirs,
-            Stage::Outgoing { .. } if leg.early.is_none() => Open::Ours,
+            Stage::Outgoing { .. } if leg.early.as_ref().is_none_or(|early| !early.counts) => Open::Ours,
             Stage::Answering(Answering { asks: true, .. }) => Open::Ours,
             Stage::Outgoing { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Ending => match &leg.change {
                 Some(Change::Asked { .. }) => Open::Ours,
@@ -254,13 +254,13 @@ impl Endpoint {
             return self.change_later(now, dialog, wish);
         }
         let by_update = wish == Wish::Refresh && leg.can.update;
-        let mut state = leg.state.clone();
+        let (mut state, ours) = (leg.state.clone(), leg.ours.clone());
         state.local_cseq = state.local_cseq.saturating_add(1);
         let headers = self.timer_offered(dialog);
         let branch = self.branch();
         let (method, body) = match &wish {
             Wish::Refresh if by_update => (Method::Update, Bytes::new()),
-            Wish::Refresh => (Method::Invite, leg.ours.clone()),
+            Wish::Refresh => (Method::Invite, ours),
             Wish::Offer(sdp) => (Method::Invite, sdp.clone()),
         };
         let write = |via: &str, contact: &str| {
@@ -297,7 +297,15 @@ impl Endpoint {
     }
 
     /// A 2xx to a re-INVITE of ours: the first, or one that came again.
-    pub(super) fn reinvite_answered(&mut self, now: Instant, path: Path, dialog: DialogId, key: Key, message: &Message, e: &Essentials<'_>) {
+    pub(super) fn reinvite_answered(
+        &mut self,
+        now: Instant,
+        path: Path,
+        dialog: DialogId,
+        key: Key,
+        message: &Message,
+        e: &Essentials<'_>,
+    ) {
         let Some(client) = self.clients.get(&key) else { return };
         let ClientMachine::Invite(ours) = &client.machine else { return };
         let cseq = ours.base.local_cseq;

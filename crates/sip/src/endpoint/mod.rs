@@ -2,10 +2,13 @@
 //!
 //! RFC 3261 sections 8, 9, 11 to 15 as core over the machines of section 17. One input, then drain, then the next.
 
+mod change;
 mod command;
 mod in_dialog;
+mod reliable;
 mod request;
 mod response;
+mod session_timer;
 mod store;
 mod streams;
 mod timeout;

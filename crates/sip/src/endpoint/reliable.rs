@@ -25,7 +25,9 @@ const BRANCHES_MAX: usize = 8;
 pub(super) struct Reliable {
     rseq: u32,
     cseq: u32,
-    /// Until its PRACK comes.
+    /// Its PRACK has come.
+    acknowledged: bool,
+    /// While it is repeated.
     unheard: Option<Unheard>,
 }
 
@@ -95,7 +97,7 @@ impl Endpoint {
             // Section 3: "an interval that starts at T1 seconds and doubles for each retransmission", without end.
             let repeat = Repeat::new(now, Duration::MAX);
             let unheard = Some(Unheard { bytes, path, status, repeat, give_up: now + GIVE_UP });
-            leg.reliable = Some(Reliable { rseq, cseq, unheard });
+            leg.reliable = Some(Reliable { rseq, cseq, acknowledged: false, unheard });
             self.set_leg_alarm(dialog);
         }
     }
@@ -105,13 +107,9 @@ impl Endpoint {
         let Some(rack) = asked.message.other("RAck").and_then(rack) else { return self.refuse(asked, 400) };
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         // Section 3: one that matches nothing unacknowledged gets 481. After our 200 it is acknowledged still.
-        if leg.reliable.as_ref().is_none_or(|ours| (ours.rseq, ours.cseq) != rack || leg.pracked == Some(ours.rseq)) {
-            return self.refuse(asked, 481);
-        }
-        leg.pracked = Some(rack.0);
-        if let Some(reliable) = &mut leg.reliable {
-            reliable.rest();
-        }
+        let ours = leg.reliable.as_mut().filter(|ours| (ours.rseq, ours.cseq) == rack && !ours.acknowledged);
+        let Some(ours) = ours else { return self.refuse(asked, 481) };
+        (ours.acknowledged, ours.unheard) = (true, None);
         self.set_leg_alarm(dialog);
         self.reply_in_dialog(asked, dialog, 200, Writer::empty);
     }
@@ -137,21 +135,32 @@ impl Endpoint {
 
     /// A provisional answer to our INVITE: acknowledged if it wants to be and is the next. `false`: it came again, or out of order, and
     /// says nothing (section 4).
-    pub(super) fn acknowledge_provisional(&mut self, now: Instant, path: Path, dialog: DialogId, key: Key, message: &Message, e: &Essentials<'_>) -> bool {
+    pub(super) fn acknowledge_provisional(
+        &mut self,
+        now: Instant,
+        path: Path,
+        dialog: DialogId,
+        key: Key,
+        message: &Message,
+        e: &Essentials<'_>,
+    ) -> bool {
         let rseq = message.other("RSeq").and_then(number).and_then(|n| u32::try_from(n).ok());
         let (Some(rseq), Some(tag)) = (rseq.filter(|_| lists(message, Name::Require, "100rel")), e.to.tag()) else { return true };
         let Some(base) = self.our_invite(key) else { return true };
         let Some(leg) = self.legs.get_mut(&dialog) else { return true };
+        let room = leg.heard.len() < BRANCHES_MAX;
         match leg.heard.iter_mut().find(|heard| heard.tag == tag) {
             Some(heard) if rseq == heard.rseq.wrapping_add(1) => heard.rseq = rseq,
             Some(_) => return false,
-            None if leg.heard.len() < BRANCHES_MAX => leg.heard.push(Heard { tag: tag.to_owned(), rseq }),
+            None if room => leg.heard.push(Heard { tag: tag.to_owned(), rseq }),
             None => return false,
         }
         let cseq = base.local_cseq;
         let mut state = DialogState { local_cseq: leg.state.local_cseq, ..base };
         state.answered(message, e, path.addr);
-        self.ask_with(now, dialog, &mut state, Method::Prack, Purpose::Prack, |w| w.header("RAck", format!("{rseq} {cseq} INVITE")).empty());
+        self.ask_with(now, dialog, &mut state, Method::Prack, Purpose::Prack, |w| {
+            w.header("RAck", format!("{rseq} {cseq} INVITE")).empty()
+        });
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.state.local_cseq = state.local_cseq;
         }

@@ -215,8 +215,6 @@ pub(super) struct Leg {
     pub(super) timer: Option<SessionTimer>,
     /// Our last provisional answer, if it was a reliable one.
     pub(super) reliable: Option<Reliable>,
-    /// Its number, once acknowledged.
-    pub(super) pracked: Option<u32>,
     /// Their reliable provisional answers.
     pub(super) heard: Vec<Heard>,
     /// Their session description before they have answered.
@@ -285,7 +283,21 @@ pub(super) enum Cancel {
 
 impl Leg {
     pub(super) fn new(state: DialogState, stage: Stage) -> Leg {
-        let mut leg = Leg { state, stage: Stage::Confirmed, reason: None, probe: None, open: 0 };
+        let mut leg = Leg {
+            state,
+            stage: Stage::Confirmed,
+            reason: None,
+            probe: None,
+            open: 0,
+            can: Abilities::default(),
+            ours: Bytes::new(),
+            updated: None,
+            change: None,
+            timer: None,
+            reliable: None,
+            heard: Vec::new(),
+            early: None,
+        };
         leg.enter(stage);
         leg
     }
@@ -295,14 +307,31 @@ impl Leg {
             Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. } => DialogStage::Confirmed,
             Stage::Ending => DialogStage::Ending,
         };
+        match stage {
+            Stage::Incoming { .. } => {}
+            // Nothing is wanted of a dialog that ends.
+            Stage::Ending => (self.reliable, self.change, self.timer) = (None, None, None),
+            Stage::Outgoing { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. } => {
+                if let Some(reliable) = &mut self.reliable {
+                    reliable.rest();
+                }
+            }
+        }
         self.stage = stage;
     }
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        match &self.stage {
+        let stage = match &self.stage {
             Stage::Answering(answering) => Some(answering.repeat.at.min(answering.give_up)),
             Stage::Outgoing { cancel: Cancel::Sent { give_up }, .. } => Some(*give_up),
             Stage::Outgoing { .. } | Stage::Incoming { .. } | Stage::Confirmed | Stage::Reoffered { .. } | Stage::Ending => None,
-        }
+        };
+        let change = match &self.change {
+            Some(Change::Waits { at, .. }) => Some(*at),
+            Some(Change::Asked { .. }) | None => None,
+        };
+        let timer = self.timer.as_ref().map(SessionTimer::due);
+        let reliable = self.reliable.as_ref().and_then(Reliable::due);
+        [stage, change, timer, reliable].into_iter().flatten().min()
     }
 }
 

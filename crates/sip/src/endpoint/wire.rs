@@ -130,11 +130,23 @@ impl Endpoint {
     }
     /// Sends a BYE or OPTIONS inside a dialog; its sequence number is the dialog's next.
     pub(super) fn ask(&mut self, now: Instant, dialog: DialogId, state: &mut DialogState, method: Method, purpose: Purpose) -> Key {
+        let reason = self.legs.get(&dialog).and_then(|leg| leg.reason).filter(|_| purpose == Purpose::Bye);
+        self.ask_with(now, dialog, state, method, purpose, |writer| with_reason(writer, reason).empty())
+    }
+    /// The same for any request but an INVITE, with what it says.
+    pub(super) fn ask_with(
+        &mut self,
+        now: Instant,
+        dialog: DialogId,
+        state: &mut DialogState,
+        method: Method,
+        purpose: Purpose,
+        finish: impl Fn(Writer) -> Bytes,
+    ) -> Key {
         let branch = self.branch();
         state.local_cseq = state.local_cseq.saturating_add(1);
-        let reason = self.legs.get(&dialog).and_then(|leg| leg.reason).filter(|_| purpose == Purpose::Bye);
         let key = Key::client(&branch, method.name());
-        let write = |via: &str, contact: &str| with_reason(state.request(method.name(), state.local_cseq, via, contact), reason).empty();
+        let write = |via: &str, contact: &str| finish(state.request(method.name(), state.local_cseq, via, contact));
         let Written { flow, request, by_udp, .. } = self.write(state.next_flow(), &branch, &state.remote_target, write);
         let path = Path { flow, addr: state.next_hop() };
         let machine = ClientMachine::Other { machine: ClientOther::new(now, flow.is_stream()), purpose };
@@ -156,6 +168,11 @@ impl Endpoint {
         leg.enter(stage);
         self.alarms.set(Alarm::Leg(dialog), leg.poll_timeout());
     }
+    /// When the dialog next wants to be woken.
+    pub(super) fn set_leg_alarm(&mut self, dialog: DialogId) {
+        let wake = self.legs.get(&dialog).and_then(Leg::poll_timeout);
+        self.alarms.set(Alarm::Leg(dialog), wake);
+    }
     /// Our 200 to an INVITE has been sent: from here on it is repeated until the ACK comes.
     pub(super) fn await_ack(&mut self, dialog: DialogId, answering: Answering) {
         self.enter(dialog, Stage::Answering(answering));
@@ -172,10 +189,12 @@ impl Endpoint {
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.state.local_cseq = state.local_cseq;
         }
+        self.close_update(now, dialog);
         self.enter(dialog, Stage::Ending);
     }
     /// A dialog is over. Its transactions live on for copies of their messages.
     pub(super) fn end(&mut self, now: Instant, dialog: DialogId) {
+        self.close_update(now, dialog);
         let Some(leg) = self.legs.remove(&dialog) else { return };
         self.tags.remove(&leg.state.local_tag);
         self.alarms.set(Alarm::Leg(dialog), None);
@@ -188,6 +207,6 @@ impl Endpoint {
 
 /// A method as a label.
 pub(super) fn label(method: &str) -> Method {
-    let known = [Method::Invite, Method::Ack, Method::Bye, Method::Cancel, Method::Options, Method::Register, Method::Info];
-    known.into_iter().find(|m| m.name() == method).unwrap_or(Method::Other)
+    use Method::{Ack, Bye, Cancel, Info, Invite, Options, Prack, Register, Update};
+    [Invite, Ack, Bye, Cancel, Options, Register, Info, Prack, Update].into_iter().find(|m| m.name() == method).unwrap_or(Method::Other)
 }
