@@ -707,7 +707,7 @@ impl Engine {
             waited: Millis::from(waited),
             to_human: Millis::from(to_human),
         });
-        let side = AgentSide { agent: attempt.agent.clone(), offer: attempt.offer, leg, keys: None };
+        let side = AgentSide { agent: attempt.agent.clone(), offer: attempt.offer, leg, keys: None, refers: false };
         call.stage = CallStage::Talking(ticket, side, now.mono);
         // The run stands at the queue, as if the caller had waited there: that is where they are if the agent's phone vanishes.
         call.run.handle(now, Heard::Connected);

@@ -75,6 +75,8 @@ pub(crate) struct AgentSide {
     pub(crate) leg: Leg,
     /// The star code that the agent is pressing.
     pub(crate) keys: Option<Keys>,
+    /// The agent's phone has asked by its transfer key, and waits to hear what becomes of it.
+    pub(crate) refers: bool,
 }
 
 /// What an agent is told of the caller. The caller hears music still.

@@ -562,6 +562,13 @@ impl Engine {
                 self.note(Event::Unregistered { agent: agent.clone(), expired });
                 self.sign_out(now, &agent);
             }
+            // Whoever's leg it is: the sound's side hears keys by all ways, and counts each press once.
+            E::Digit { dialog, digit, held } => {
+                let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
+                if let Some(leg) = leg.filter(|leg| self.legs.get(leg).is_some_and(|owner| !matches!(owner, Owner::Closing(_)))) {
+                    self.media(Seq(0), leg, media::Command::Key(digit, held));
+                }
+            }
             E::Ended { dialog } => {
                 self.dialog_over(dialog);
                 self.errand_ended(now, dialog);
@@ -571,6 +578,7 @@ impl Engine {
             | E::AckMissing { dialog }
             | E::OfferRefused { dialog, .. }
             | E::PeerLost { dialog }
+            | E::Refer { dialog, .. }
             | E::Ringing { dialog, .. }
             | E::Trying { dialog }
             | E::Answered { dialog, .. }
@@ -582,6 +590,10 @@ impl Engine {
             | E::ProbeFailed { dialog } => {
                 let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
                 let owner = leg.and_then(|leg| self.legs.get(&leg)).copied();
+                // Agents only may put somebody through, and only the caller whom they talk with (RFC 3515 section 2.4.2: "a UA SHOULD ... 603").
+                if matches!(event, E::Refer { .. }) && !matches!(owner, Some(Owner::Agent(_) | Owner::Closing(_)) | None) {
+                    return self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status: 603 });
+                }
                 match owner {
                     Some(Owner::Callback(call)) => self.on_attempt_sip(now, call, leg.unwrap_or_default(), event),
                     Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
@@ -591,9 +603,11 @@ impl Engine {
                     }
                     Some(Owner::Errand(call)) => self.on_errand_sip(now, call, dialog, event),
                     Some(Owner::Closing(_)) | None => {
-                        // A phone that wants to talk on in a call that is over is told so; all else is already settled.
-                        if matches!(event, E::Reoffer { .. }) {
-                            self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 481 });
+                        // A phone that wants something still of a call that is over is told so; all else is already settled.
+                        match event {
+                            E::Reoffer { .. } => self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 481 }),
+                            E::Refer { .. } => self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status: 481 }),
+                            _ => {}
                         }
                     }
                 }

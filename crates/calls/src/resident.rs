@@ -171,7 +171,8 @@ impl Engine {
                 self.end_call(now, call, CallEnd::CallerVanished, Party::Engine);
             }
             sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
-                if self.handle_terms(now, call.after, &mut call.leg, &event) == Terms::Broken {
+                let terms = self.handle_terms(now, call.after, &mut call.leg, &event);
+                if terms == Terms::Broken {
                     self.end_call(now, call, CallEnd::CallerVanished, Party::Engine);
                 }
             }

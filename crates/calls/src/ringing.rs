@@ -190,6 +190,8 @@ impl Engine {
             | sip::Event::AnswerCame { .. }
             | sip::Event::OfferRefused { .. }
             | sip::Event::PeerLost { .. }
+            | sip::Event::Refer { .. }
+            | sip::Event::Digit { .. }
             | sip::Event::AckMissing { .. }
             | sip::Event::Bye { .. }
             | sip::Event::ProbeAnswered { .. }

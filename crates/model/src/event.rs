@@ -824,6 +824,10 @@ pub enum Method {
     Prack,
     /// RFC 3311.
     Update,
+    /// RFC 3515.
+    Refer,
+    /// RFC 6665.
+    Notify,
     /// Any other.
     Other,
 }
@@ -841,6 +845,8 @@ impl Method {
             Method::Info => "INFO",
             Method::Prack => "PRACK",
             Method::Update => "UPDATE",
+            Method::Refer => "REFER",
+            Method::Notify => "NOTIFY",
             Method::Other => "OTHER",
         }
     }

@@ -253,6 +253,7 @@ impl Phone {
                 self.answer(now, &branch, Method::Invite, Reply::new(491, ""));
             }
             Method::Invite => self.handle_reinvite(now, &branch, envelope.cseq, &request),
+            Method::Notify => self.handle_notify(now, &branch, &request),
             other => self.answer(now, &branch, other, Reply::new(405, "").with(capabilities())),
         }
     }

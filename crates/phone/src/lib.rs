@@ -10,6 +10,7 @@
 //! a jitter buffer (it records, nobody listens) and mercy towards protocol faults.
 
 mod answering;
+mod asking;
 mod call;
 mod dialling;
 mod digest;

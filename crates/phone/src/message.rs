@@ -298,7 +298,7 @@ fn stamp(via: &str, from: SocketAddr) -> String {
 }
 
 fn with_body(mut headers: Vec<Header>, sdp: Option<&[u8]>) -> Headers {
-    if sdp.is_some() {
+    if sdp.is_some() && !headers.iter().any(|h| matches!(h, Header::ContentType(_))) {
         headers.push(Header::ContentType("application/sdp".into()));
     }
     headers.push(Header::ContentLength(sdp.map_or(0, <[u8]>::len).to_string().into()));

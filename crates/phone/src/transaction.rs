@@ -47,6 +47,8 @@ pub(crate) enum Purpose {
     Invite,
     /// An INVITE inside a dialog.
     Reoffer,
+    Refer,
+    Info,
     Cancel,
     Bye,
 }

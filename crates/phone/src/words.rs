@@ -86,6 +86,13 @@ pub enum Command {
     },
     /// Puts the other side on hold, in this spelling. Ignored outside a call that is up.
     Hold(Hold),
+    /// The phone's own transfer key: has the other side put through to this URI.
+    Refer {
+        /// Whom to.
+        to: String,
+    },
+    /// Presses a key, and tells it as a message (INFO) instead of beside the sound.
+    SendKey(Digit),
     /// Comes back from hold.
     Resume,
     /// Presses keys; those given before the call is connected are kept until it is. At most 256 wait, the rest is dropped.
@@ -152,6 +159,13 @@ pub enum Event {
     Connected,
     /// The other side's final answer to our hold, or to our coming back.
     Changed(u16),
+    /// What became of our transfer: the status of whoever was called; 202 while the other side has only agreed.
+    Referred {
+        /// The status.
+        status: u16,
+        /// Whether that is the end of it.
+        over: bool,
+    },
     /// A key began to be pressed.
     Pressed(Digit),
     /// A stretch of sound has ended; together these are the timeline of the call.

@@ -1,9 +1,10 @@
 //! What the endpoint is told and what it says: its whole border in one file.
 
 use bytes::Bytes;
-use model::{DialogId, DigestAlgorithm, FlowId, Instant, PhoneGone};
+use model::{DialogId, DigestAlgorithm, Digit, FlowId, Instant, PhoneGone};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The endpoint's settings.
 #[derive(Clone, Debug)]
@@ -114,6 +115,22 @@ pub enum Command {
         dialog: DialogId,
         /// Our session description.
         sdp: Bytes,
+    },
+    /// Agree to what [`Event::Refer`] asks (202; the peer hears at once that it is tried), or refuse it.
+    AnswerRefer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 202, or 300 to 699.
+        status: u16,
+    },
+    /// Tell the peer what has become of what it asked by REFER.
+    Notify {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The status of whoever was called.
+        status: u16,
+        /// Whether that is the end of it.
+        over: bool,
     },
     /// Ask the peer whether it is alive, by an OPTIONS inside the dialog. One at a time.
     Probe {
@@ -266,6 +283,24 @@ pub enum Event {
         dialog: DialogId,
         /// The session description offered, if any.
         offer: Option<Bytes>,
+    },
+    /// The peer wants somebody put through (RFC 3515): to be answered by [`Command::AnswerRefer`].
+    Refer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The user of Refer-To, unescaped once; the number of a `tel:` URI.
+        to_user: String,
+        /// Whether it is to take the place of another call of the peer's (RFC 3891).
+        replaces: bool,
+    },
+    /// A key that came by INFO. The same press may come as RFC 4733, too.
+    Digit {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Which key.
+        digit: Digit,
+        /// How long it was held.
+        held: Duration,
     },
     /// The peer answered a probe.
     ProbeAnswered {

@@ -6,7 +6,9 @@
 use bytes::Bytes;
 
 /// The methods that we offer (RFC 3261 section 20.5).
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER";
+/// What INFO may carry.
+pub(crate) const INFO_ACCEPTS: &str = "application/dtmf-relay, application/dtmf";
 /// The extensions that we know (RFC 3261 section 20.37): reliable provisional answers (RFC 3262) and session timers (RFC 4028).
 pub(crate) const SUPPORTED: &str = "100rel, timer";
 
@@ -92,6 +94,7 @@ pub fn reason(status: u16) -> &'static str {
         182 => "Queued",
         183 => "Session Progress",
         200 => "OK",
+        202 => "Accepted",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

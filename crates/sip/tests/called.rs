@@ -303,9 +303,9 @@ fn requests_inside_the_dialog_come_in_order() {
     assert_eq!(desk.words(), ["200"], "a copy is no new request");
     desk.receive(&inside("OPTIONS", "q", 5, &tag));
     assert_eq!(desk.words(), ["500"], "an old request played back");
-    desk.receive(&inside("INFO", "i", 6, &tag));
-    let info = desk.one();
-    assert!(info.word() == "405" && info.header("Allow").contains("INVITE") && !info.header("Allow").contains("INFO"));
+    desk.receive(&inside("PUBLISH", "i", 6, &tag));
+    let publish = desk.one();
+    assert!(publish.word() == "405" && publish.header("Allow").contains("INVITE") && !publish.header("Allow").contains("PUBLISH"));
     desk.receive(&inside("BYE", "b", 7, &tag));
     assert_eq!(desk.words(), ["200"]);
 }
@@ -357,7 +357,7 @@ fn what_we_cannot_do_is_said_in_its_own_words() {
             request("SUBSCRIBE", "sip:1@h", "s", "sip:1@h", 1, "", ""),
             "405",
             "Allow",
-            "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE",
+            "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER",
         ),
         (request("BYE", "sip:1@h", "s", "sip:1@h", 1, "", ""), "481", "", ""),
         (inside("BYE", "s", 1, "none"), "481", "", ""),
@@ -366,7 +366,7 @@ fn what_we_cannot_do_is_said_in_its_own_words() {
             request("OPTIONS", "sip:1@h", "s", "sip:1@h", 1, "", ""),
             "200",
             "Allow",
-            "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE",
+            "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER",
         ),
     ];
     for (text, status, header, value) in cases {

@@ -275,6 +275,8 @@ fn commands_for_nobody_are_ignored() {
         Command::AnswerReoffer { dialog, sdp: Bytes::new() },
         Command::RefuseReoffer { dialog, status: 488 },
         Command::Reoffer { dialog, sdp: Bytes::new() },
+        Command::AnswerRefer { dialog, status: 202 },
+        Command::Notify { dialog, status: 200, over: true },
         Command::Probe { dialog },
     ] {
         desk.command(command);

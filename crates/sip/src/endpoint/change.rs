@@ -4,14 +4,14 @@
 //! Retry-After, one against ours 491; whoever gets a 491 tries again, each side after a pause of its own (section 14.1).
 
 use super::session_timer::Asks;
-use super::store::{Answering, Client, ClientMachine, Echo, OurInvite, Path, Purpose, SentAck, Server, ServerMachine, Stage};
+use super::store::{Answering, Client, ClientMachine, OurInvite, Path, Purpose, SentAck, Stage, Waiting};
 use super::streams::Written;
 use super::wire::OPEN_MAX;
-use super::{Alarm, Asked, Endpoint, RETRY_AFTER_SECS, TRANSACTIONS_MAX};
+use super::{Asked, Endpoint, RETRY_AFTER_SECS, TRANSACTIONS_MAX};
 use crate::border::Event;
 use crate::dialog::{Role, target};
 use crate::message::{Essentials, Message};
-use crate::transaction::{ClientInvite, ClientOther, Key, ServerOther};
+use crate::transaction::{ClientInvite, ClientOther, Key};
 use crate::writer::{ALLOW, SUPPORTED, Writer};
 use bytes::Bytes;
 use model::{DialogId, Instant, Method};
@@ -38,9 +38,7 @@ pub(super) enum Change {
 /// An UPDATE of theirs with an offer that we have not decided.
 #[derive(Clone, Debug)]
 pub(super) struct Updated {
-    key: Key,
-    echo: Box<Echo>,
-    path: Path,
+    request: Waiting,
     target: Option<String>,
     timer: Asks,
 }
@@ -138,16 +136,9 @@ impl Endpoint {
         if self.refuse_offer(asked, dialog) {
             return;
         }
-        let places = self.legs.get(&dialog).is_some_and(|leg| leg.open < OPEN_MAX);
-        if !places || self.servers.len() >= TRANSACTIONS_MAX {
-            return self.reply(asked, 503, |w| w.header("Retry-After", RETRY_AFTER_SECS.to_string()).empty());
-        }
-        let machine = ServerMachine::Other(ServerOther::trying());
-        let server = Server { machine, last: Bytes::new(), status: 0, path: asked.back, dialog };
-        self.servers.insert(asked.key, server);
+        let Some(request) = self.keep_waiting(asked, dialog) else { return };
         if let Some(leg) = self.legs.get_mut(&dialog) {
-            leg.open += 1;
-            leg.updated = Some(Updated { key: asked.key, echo: Box::new(asked.echo.clone()), path: asked.back, target, timer });
+            leg.updated = Some(Updated { request, target, timer });
         }
         self.event(Event::Reoffer { dialog, offer });
     }
@@ -165,14 +156,14 @@ impl Endpoint {
     pub(super) fn answer_reoffer(&mut self, now: Instant, dialog: DialogId, sdp: &[u8]) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         if let Some(updated) = leg.updated.take() {
-            self.moved(dialog, updated.path, updated.target.clone());
+            self.moved(dialog, updated.request.path, updated.target);
             let headers = self.heed_timer(now, dialog, updated.timer);
             let contact = self.contact_for(dialog);
             let finish = |w: Writer| {
                 let writer = w.header("Contact", contact).header("Allow", ALLOW).header("Supported", SUPPORTED);
                 headers.write(writer).body("application/sdp", sdp)
             };
-            self.reply_update(now, dialog, &updated, 200, finish);
+            self.reply_waiting(now, dialog, &updated.request, 200, finish);
             return self.keep_ours(dialog, sdp);
         }
         let Stage::Reoffered { invite, cseq, asks, target, timer } = &leg.stage else { return };
@@ -193,7 +184,7 @@ impl Endpoint {
     pub(super) fn refuse_reoffer(&mut self, now: Instant, dialog: DialogId, status: u16) {
         let status = super::command::refusal(status);
         if let Some(updated) = self.legs.get_mut(&dialog).and_then(|leg| leg.updated.take()) {
-            return self.reply_update(now, dialog, &updated, status, Writer::empty);
+            return self.reply_waiting(now, dialog, &updated.request, status, Writer::empty);
         }
         let Some(Stage::Reoffered { invite, .. }) = self.legs.get(&dialog).map(|leg| &leg.stage) else { return };
         self.reply_invite(now, *invite, status, Writer::empty);
@@ -203,23 +194,8 @@ impl Endpoint {
     /// What is open is closed before the dialog ends (section 15.1.2: "generate a 487").
     pub(super) fn close_update(&mut self, now: Instant, dialog: DialogId) {
         if let Some(updated) = self.legs.get_mut(&dialog).and_then(|leg| leg.updated.take()) {
-            self.reply_update(now, dialog, &updated, 487, Writer::empty);
+            self.reply_waiting(now, dialog, &updated.request, 487, Writer::empty);
         }
-    }
-
-    fn reply_update(&mut self, now: Instant, dialog: DialogId, updated: &Updated, status: u16, finish: impl FnOnce(Writer) -> Bytes) {
-        let bytes = finish(updated.echo.response(status, ""));
-        let mut path = updated.path;
-        if let Some(server) = self.servers.get_mut(&updated.key) {
-            if let ServerMachine::Other(machine) = &mut server.machine {
-                machine.answered(now, path.flow.is_stream());
-            }
-            (server.last, server.status) = (bytes.clone(), status);
-            path = server.path;
-            let wake = server.poll_timeout();
-            self.alarms.set(Alarm::Server(updated.key), wake);
-        }
-        self.transmit_response(Some(dialog), path, status, bytes);
     }
 
     // ---- ours ----------------------------------------------------------------------------------------------------------------

@@ -49,6 +49,8 @@ impl Endpoint {
             Command::AnswerReoffer { dialog, sdp } => self.answer_reoffer(now, dialog, &sdp),
             Command::RefuseReoffer { dialog, status } => self.refuse_reoffer(now, dialog, status),
             Command::Reoffer { dialog, sdp } => self.wish(now, dialog, Wish::Offer(sdp)),
+            Command::AnswerRefer { dialog, status } => self.answer_refer(now, dialog, status),
+            Command::Notify { dialog, status, over } => self.tell_referrer(now, dialog, status, over),
             Command::Probe { dialog } => self.probe(now, dialog),
             Command::PutOut { user, contact, since } => {
                 if self.registrar.put_out(&user, &contact, since) {
@@ -115,6 +117,7 @@ impl Endpoint {
         let base = DialogState {
             role: Role::Uac,
             stage: DialogStage::Early,
+            session_id: None,
             call_id: self.random.token(26),
             local_tag: self.random.token(16),
             remote_tag: None,
@@ -127,6 +130,7 @@ impl Endpoint {
             flow,
             peer: addr,
         };
+        let base = DialogState { session_id: Some(self.session_id(&base.call_id, None)), ..base };
         let branch = self.branch();
         let write = |via: &str, contact: &str| {
             let writer = base.request("INVITE", 1, via, contact).header("Allow", ALLOW).header("Supported", SUPPORTED);

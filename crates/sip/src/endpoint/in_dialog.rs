@@ -46,6 +46,8 @@ impl Endpoint {
             "INVITE" => self.handle_reinvite(asked, dialog),
             "UPDATE" => self.handle_update(asked, dialog),
             "PRACK" => self.handle_prack(asked, dialog),
+            "INFO" => self.handle_info(asked, dialog),
+            "REFER" => self.handle_refer(asked, dialog),
             "OPTIONS" => self.reply_in_dialog(asked, dialog, 200, capabilities),
             _ => self.reply_in_dialog(asked, dialog, 405, |w| w.header("Allow", ALLOW).empty()),
         }

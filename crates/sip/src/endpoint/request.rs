@@ -2,6 +2,7 @@
 //!
 //! RFC 3261 sections 8.2 (in its order), 9.2, 10.3, 11.2, 13.3 and 22.
 
+use super::session_id::theirs;
 use super::session_timer::lists;
 use super::store::{Leg, Path, ServerMachine, Stage};
 use super::wire::label;
@@ -88,6 +89,7 @@ impl Endpoint {
             Ok(state) => state,
             Err(header) => return self.refuse_header(asked, header),
         };
+        let state = DialogState { session_id: theirs(asked.message).map(|theirs| self.session_id(&state.call_id, Some(theirs))), ..state };
         let dialog = self.new_dialog();
         let stage = Stage::Incoming { invite: asked.key, cseq: asked.essentials.cseq.number, asks: offer.is_none(), timer };
         self.add_leg(dialog, Leg::new(state, stage));
@@ -288,7 +290,7 @@ pub(super) fn session_description(message: &Message) -> Result<Option<Bytes>, u1
 }
 
 /// A media type without its parameters and blanks.
-fn media_type(value: &[u8]) -> String {
+pub(super) fn media_type(value: &[u8]) -> String {
     let bare = value.split(|b| *b == b';').next().unwrap_or_default();
     String::from_utf8_lossy(trim(bare)).chars().filter(|c| !c.is_ascii_whitespace()).collect()
 }

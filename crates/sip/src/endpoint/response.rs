@@ -4,6 +4,7 @@
 
 use super::Endpoint;
 use super::reliable::Early;
+use super::session_id::theirs;
 use super::session_timer::lists;
 use super::store::{Alarm, Cancel, ClientMachine, Path, Purpose, SentAck, Stage};
 use crate::border::Event;
@@ -122,6 +123,8 @@ impl Endpoint {
         let tag = essentials.to.tag();
         let mut state = invite.base.clone();
         state.answered(message, essentials, path.addr);
+        let session_id = Some(self.session_id(&state.call_id, theirs(message)));
+        state.session_id.clone_from(&session_id);
         let cseq = state.local_cseq;
         let to = Path { flow: state.next_flow(), addr: state.next_hop() };
         let branch = self.branch();
@@ -135,6 +138,7 @@ impl Endpoint {
             Some((Stage::Outgoing { invite, cancel, .. }, known)) if *invite == key => {
                 // Both may have spoken inside the early dialog: their counts go on.
                 (state.remote_cseq, state.local_cseq) = (known.remote_cseq, known.local_cseq);
+                state.session_id = session_id;
                 *known = state.clone();
                 Some(*cancel == Cancel::No)
             }
@@ -199,7 +203,7 @@ impl Endpoint {
     ) {
         match purpose {
             // The INVITE itself gets the answer that counts.
-            Purpose::Cancel | Purpose::StrayBye | Purpose::Prack => {}
+            Purpose::Cancel | Purpose::StrayBye | Purpose::Prack | Purpose::Notify => {}
             Purpose::Update => match message.filter(|_| status < 300) {
                 Some(message) => drop(self.change_answered(now, dialog, key, message)),
                 None => self.change_refused(now, dialog, key, status, message),

@@ -1,6 +1,7 @@
 //! What the endpoint remembers: transactions with their messages, dialogs with their stage, and who wants to be woken when.
 
 use super::change::{Change, Updated};
+use super::refer::Referred;
 use super::reliable::{Early, Heard, Reliable};
 use super::session_timer::{Asks, SessionTimer};
 use crate::border::Reason;
@@ -40,7 +41,7 @@ pub(super) struct Echo {
     head: Vec<u8>,
     /// The value of To, and whether a tag may be added to it.
     to: Option<(Vec<u8>, bool)>,
-    /// Call-ID and CSeq lines.
+    /// Call-ID and CSeq lines, and Session-ID.
     tail: Vec<u8>,
     /// Record-Route lines, for responses that make a dialog (section 12.1.1).
     routes: Vec<u8>,
@@ -67,6 +68,13 @@ impl Echo {
             tail: line(line(Writer::fragment(), Name::CallId), Name::CSeq).into_lines(),
             routes: request.all(Name::RecordRoute).fold(Writer::fragment(), |w, v| w.header("Record-Route", v)).into_lines(),
         }
+    }
+    /// With the name of the session, as our answers say it.
+    pub(super) fn in_session(mut self, id: Option<String>) -> Echo {
+        if let Some(id) = id {
+            self.tail.extend(Writer::fragment().header("Session-ID", id).into_lines());
+        }
+        self
     }
     pub(super) fn size(&self) -> usize {
         self.head.len() + self.to.as_ref().map_or(0, |(to, _)| to.len()) + self.tail.len() + self.routes.len()
@@ -182,6 +190,8 @@ pub(super) enum Purpose {
     Prack,
     /// To refresh the session.
     Update,
+    /// To say what has become of a transfer.
+    Notify,
 }
 
 impl Client {
@@ -219,6 +229,16 @@ pub(super) struct Leg {
     pub(super) heard: Vec<Heard>,
     /// Their session description before they have answered.
     pub(super) early: Option<Early>,
+    /// Whom they want to be put through.
+    pub(super) referred: Option<Referred>,
+}
+
+/// A request of theirs, other than an INVITE, that we have not answered.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub(super) key: Key,
+    pub(super) echo: Box<Echo>,
+    pub(super) path: Path,
 }
 
 /// What the peer has said that it can do, in Allow and Supported.
@@ -297,6 +317,7 @@ impl Leg {
             reliable: None,
             heard: Vec::new(),
             early: None,
+            referred: None,
         };
         leg.enter(stage);
         leg

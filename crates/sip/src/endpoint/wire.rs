@@ -1,7 +1,7 @@
 //! Sending, and remembering what was sent.
 
 use super::command::with_reason;
-use super::store::{Alarm, Answering, Client, ClientMachine, Leg, Path, Purpose, Server, ServerMachine, Stage};
+use super::store::{Alarm, Answering, Client, ClientMachine, Leg, Path, Purpose, Server, ServerMachine, Stage, Waiting};
 use super::streams::Written;
 use super::{Asked, Endpoint, TRANSACTIONS_MAX};
 use crate::border::{Event, Output};
@@ -107,6 +107,40 @@ impl Endpoint {
         }
         self.transmit_response(Some(dialog), asked.back, status, bytes);
     }
+    /// Remembers a request inside a dialog that is answered later; `None` if there is no room for it, and it has been refused.
+    pub(super) fn keep_waiting(&mut self, asked: &Asked<'_>, dialog: DialogId) -> Option<Waiting> {
+        let leg = self.legs.get_mut(&dialog)?;
+        if leg.open >= OPEN_MAX || self.servers.len() >= TRANSACTIONS_MAX {
+            self.reply(asked, 503, |w| w.header("Retry-After", super::RETRY_AFTER_SECS.to_string()).empty());
+            return None;
+        }
+        leg.open += 1;
+        let machine = ServerMachine::Other(ServerOther::trying());
+        self.servers.insert(asked.key, Server { machine, last: Bytes::new(), status: 0, path: asked.back, dialog });
+        Some(Waiting { key: asked.key, echo: Box::new(asked.echo.clone()), path: asked.back })
+    }
+    /// Answers it.
+    pub(super) fn reply_waiting(
+        &mut self,
+        now: Instant,
+        dialog: DialogId,
+        request: &Waiting,
+        status: u16,
+        finish: impl FnOnce(Writer) -> Bytes,
+    ) {
+        let bytes = finish(request.echo.response(status, ""));
+        let mut path = request.path;
+        if let Some(server) = self.servers.get_mut(&request.key) {
+            if let ServerMachine::Other(machine) = &mut server.machine {
+                machine.answered(now, path.flow.is_stream());
+            }
+            (server.last, server.status) = (bytes.clone(), status);
+            path = server.path;
+            let wake = server.poll_timeout();
+            self.alarms.set(Alarm::Server(request.key), wake);
+        }
+        self.transmit_response(Some(dialog), path, status, bytes);
+    }
     pub(super) fn remove_server(&mut self, key: Key) {
         self.alarms.set(Alarm::Server(key), None);
         let Some(server) = self.servers.remove(&key) else { return };
@@ -190,11 +224,13 @@ impl Endpoint {
             leg.state.local_cseq = state.local_cseq;
         }
         self.close_update(now, dialog);
+        self.close_refer(now, dialog);
         self.enter(dialog, Stage::Ending);
     }
     /// A dialog is over. Its transactions live on for copies of their messages.
     pub(super) fn end(&mut self, now: Instant, dialog: DialogId) {
         self.close_update(now, dialog);
+        self.close_refer(now, dialog);
         let Some(leg) = self.legs.remove(&dialog) else { return };
         self.tags.remove(&leg.state.local_tag);
         self.alarms.set(Alarm::Leg(dialog), None);
@@ -207,6 +243,9 @@ impl Endpoint {
 
 /// A method as a label.
 pub(super) fn label(method: &str) -> Method {
-    use Method::{Ack, Bye, Cancel, Info, Invite, Options, Prack, Register, Update};
-    [Invite, Ack, Bye, Cancel, Options, Register, Info, Prack, Update].into_iter().find(|m| m.name() == method).unwrap_or(Method::Other)
+    use Method::{Ack, Bye, Cancel, Info, Invite, Notify, Options, Prack, Refer, Register, Update};
+    [Invite, Ack, Bye, Cancel, Options, Register, Info, Prack, Update, Refer, Notify]
+        .into_iter()
+        .find(|m| m.name() == method)
+        .unwrap_or(Method::Other)
 }
