@@ -516,6 +516,7 @@ impl Engine {
         }
         self.acd.reconcile(now.mono, &seen);
         self.ask_again(now);
+        self.ask_held(now);
         self.next_round = self.goes_on().then(|| now.mono + ROUND);
     }
 
@@ -544,8 +545,8 @@ impl Engine {
     fn on_sip(&mut self, now: Now, event: sip::Event) {
         use sip::Event as E;
         match event {
-            E::Invite { dialog, source, from_user, from_display: _, to_user, authenticated, offer } => {
-                self.on_invite(now, Invite { dialog, source, from_user, to_user, authenticated, offer });
+            E::Invite { dialog, source, from_user, from_display: _, to_user, authenticated, offer, reliable } => {
+                self.on_invite(now, Invite { dialog, source, from_user, to_user, authenticated, offer, reliable });
             }
             E::Registered { user, fresh } => {
                 let agent = AgentId::from(user);
@@ -562,6 +563,13 @@ impl Engine {
                 self.note(Event::Unregistered { agent: agent.clone(), expired });
                 self.sign_out(now, &agent);
             }
+            // Whoever's leg it is: the sound's side hears keys by all ways, and counts each press once.
+            E::Digit { dialog, digit, held } => {
+                let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
+                if let Some(leg) = leg.filter(|leg| self.legs.get(leg).is_some_and(|owner| !matches!(owner, Owner::Closing(_)))) {
+                    self.media(Seq(0), leg, media::Command::Key(digit, held));
+                }
+            }
             E::Ended { dialog } => {
                 self.dialog_over(dialog);
                 self.errand_ended(now, dialog);
@@ -569,16 +577,24 @@ impl Engine {
             E::Cancelled { dialog }
             | E::Acked { dialog }
             | E::AckMissing { dialog }
-            | E::Ringing { dialog }
+            | E::OfferRefused { dialog, .. }
+            | E::PeerLost { dialog }
+            | E::Refer { dialog, .. }
+            | E::Ringing { dialog, .. }
             | E::Trying { dialog }
             | E::Answered { dialog, .. }
             | E::Failed { dialog, .. }
             | E::Bye { dialog }
             | E::Reoffer { dialog, .. }
+            | E::AnswerCame { dialog, .. }
             | E::ProbeAnswered { dialog }
             | E::ProbeFailed { dialog } => {
                 let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
                 let owner = leg.and_then(|leg| self.legs.get(&leg)).copied();
+                // Agents only may put somebody through, and only the caller whom they talk with (RFC 3515 section 2.4.2: "a UA SHOULD ... 603").
+                if matches!(event, E::Refer { .. }) && !matches!(owner, Some(Owner::Agent(_) | Owner::Closing(_)) | None) {
+                    return self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status: 603 });
+                }
                 match owner {
                     Some(Owner::Callback(call)) => self.on_attempt_sip(now, call, leg.unwrap_or_default(), event),
                     Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
@@ -588,9 +604,11 @@ impl Engine {
                     }
                     Some(Owner::Errand(call)) => self.on_errand_sip(now, call, dialog, event),
                     Some(Owner::Closing(_)) | None => {
-                        // A phone that wants to talk on in a call that is over is told so; all else is already settled.
-                        if matches!(event, E::Reoffer { .. }) {
-                            self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 481 });
+                        // A phone that wants something still of a call that is over is told so; all else is already settled.
+                        match event {
+                            E::Reoffer { .. } => self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 481 }),
+                            E::Refer { .. } => self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status: 481 }),
+                            _ => {}
                         }
                     }
                 }
@@ -614,6 +632,7 @@ impl Engine {
     pub(crate) fn with_call(&mut self, _now: Now, id: CallId, change: impl FnOnce(&mut Engine, &mut Call)) {
         let Some(mut call) = self.take(id) else { return };
         change(self, &mut call);
+        self.mind_hold(&mut call);
         self.put_back(call);
     }
 
@@ -703,7 +722,7 @@ impl Engine {
         self.legs.insert(id, owner);
         self.dialogs.insert(dialog, Thread { leg: id, after: Seq(0) });
         let session = u64::from(self.random.next_u32());
-        Some(Leg { id, dialog, port, ports_tried: 0, peer, session, version: 1, codec: None })
+        Some(Leg { id, dialog, port, ports_tried: 0, peer, session, version: 1, codec: None, held: false })
     }
 
     /// Where the media session of a leg is bound.
@@ -821,6 +840,8 @@ pub(crate) struct Invite {
     pub(crate) to_user: String,
     pub(crate) authenticated: Option<String>,
     pub(crate) offer: Option<Bytes>,
+    /// Their network wants to hear at once that it rings.
+    pub(crate) reliable: bool,
 }
 
 /// The part of the city that routing goes by.

@@ -26,6 +26,7 @@ mod presence;
 mod record;
 mod resident;
 mod ringing;
+mod terms;
 mod transfer;
 mod vault;
 mod will;

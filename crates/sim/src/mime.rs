@@ -125,6 +125,12 @@ impl Mime {
             }
             // Keys are heard by the engine whether or not they go on to somebody's phone.
             Command::PassKeys => session.passes_keys = session.mix.is_some(),
+            Command::Key(digit, _) => {
+                if session.play.as_ref().is_some_and(|play| play.on_key == OnKey::Cut) {
+                    cut(&mut self.events, leg, session);
+                }
+                self.held.push_back((now + HOLD, leg, digit));
+            }
             Command::Record { id, max, silence } => {
                 let mute = self.mute || session.silent_at.is_some();
                 let speaks = if mute { Duration::ZERO } else { SPEAKS };

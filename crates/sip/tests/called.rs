@@ -19,7 +19,9 @@ fn a_caller_is_answered_and_hangs_up() {
     assert_eq!((trying.word(), trying.to_tag().as_str(), trying.to.to_string().as_str()), ("100", "", "192.0.2.50:6000"));
     assert_eq!(trying.header("Via"), "SIP/2.0/UDP 192.0.2.50:5060;branch=z9hG4bK1;rport=6000;received=192.0.2.50");
     let events = desk.events();
-    let [Event::Invite { dialog, source, from_user, from_display, to_user, authenticated: None, offer: Some(offer) }] = &events[..] else {
+    let [Event::Invite { dialog, source, from_user, from_display, to_user, authenticated: None, offer: Some(offer), reliable: false }] =
+        &events[..]
+    else {
         panic!("{events:?}")
     };
     assert_eq!((from_user.as_str(), from_display.as_str(), to_user.as_str()), ("0449999999", "Yamada", "0440000001"));
@@ -301,9 +303,9 @@ fn requests_inside_the_dialog_come_in_order() {
     assert_eq!(desk.words(), ["200"], "a copy is no new request");
     desk.receive(&inside("OPTIONS", "q", 5, &tag));
     assert_eq!(desk.words(), ["500"], "an old request played back");
-    desk.receive(&inside("INFO", "i", 6, &tag));
-    let info = desk.one();
-    assert!(info.word() == "405" && info.header("Allow").contains("INVITE") && !info.header("Allow").contains("INFO"));
+    desk.receive(&inside("PUBLISH", "i", 6, &tag));
+    let publish = desk.one();
+    assert!(publish.word() == "405" && publish.header("Allow").contains("INVITE") && !publish.header("Allow").contains("PUBLISH"));
     desk.receive(&inside("BYE", "b", 7, &tag));
     assert_eq!(desk.words(), ["200"]);
 }
@@ -341,7 +343,7 @@ fn what_we_cannot_do_is_said_in_its_own_words() {
     let mut desk = Desk::new();
     let with = |extra: &str| request("INVITE", "sip:1@h", "w", "sip:1@h", 1, &format!("Contact: <sip:c@h>\r\n{extra}"), OFFER);
     let cases = [
-        (with("Require: 100rel, timer\r\n"), "420", "Unsupported", "100rel, timer"),
+        (with("Require: 100rel, gruu, timer, privacy\r\n"), "420", "Unsupported", "gruu, privacy"),
         (with("").replace("application/sdp", "text/plain"), "415", "Accept", "application/sdp"),
         (with("Content-Encoding: gzip\r\n"), "415", "Accept", "application/sdp"),
         (with("Accept: text/html\r\n"), "406", "", ""),
@@ -351,11 +353,21 @@ fn what_we_cannot_do_is_said_in_its_own_words() {
         (with("").replace("<sip:c@h>", "<sip:c@h?Route=x>"), "400", "", ""),
         (with("").replace("SIP/2.0\r\nVia", "SIP/3.0\r\nVia"), "505", "", ""),
         (with("").replace("1 INVITE", "1 BYE"), "400", "", ""),
-        (request("SUBSCRIBE", "sip:1@h", "s", "sip:1@h", 1, "", ""), "405", "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER"),
+        (
+            request("SUBSCRIBE", "sip:1@h", "s", "sip:1@h", 1, "", ""),
+            "405",
+            "Allow",
+            "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER",
+        ),
         (request("BYE", "sip:1@h", "s", "sip:1@h", 1, "", ""), "481", "", ""),
         (inside("BYE", "s", 1, "none"), "481", "", ""),
         (inside("FOO", "s", 1, "none"), "481", "", ""),
-        (request("OPTIONS", "sip:1@h", "s", "sip:1@h", 1, "", ""), "200", "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER"),
+        (
+            request("OPTIONS", "sip:1@h", "s", "sip:1@h", 1, "", ""),
+            "200",
+            "Allow",
+            "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER",
+        ),
     ];
     for (text, status, header, value) in cases {
         desk.receive(&text);
@@ -389,7 +401,7 @@ fn a_caller_of_rfc_2543_has_no_tag_no_cookie_and_no_contact() {
     let ok = accept(&mut desk, dialog);
     assert_eq!(ok.header("Via"), "SIP/2.0/UDP gw.example.com;received=192.0.2.50");
     desk.receive(&old("ACK", ok.header("To")));
-    assert_eq!(desk.events(), [Event::Acked { dialog }]);
+    assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer: None }, Event::Acked { dialog }]);
     desk.command(Command::Bye { dialog });
     let bye = desk.one();
     assert!(bye.text.starts_with("BYE sip:old@192.0.2.50 SIP/2.0"));
@@ -456,4 +468,50 @@ fn the_peer_is_asked_whether_it_is_alive() {
     desk.sent();
     desk.command(Command::Bye { dialog });
     assert_eq!(desk.one().header("CSeq"), "5 BYE");
+}
+
+/// RFC 3261 section 13.2.1: the offer is "in the first reliable non-failure message from the UAS", the answer in the ACK.
+#[test]
+fn who_makes_no_offer_gets_ours_in_the_200_and_answers_it_in_the_ack() {
+    let late =
+        request("INVITE", "sip:0440000001@192.0.2.1", "1", "sip:0440000001@192.0.2.1", 1, "Contact: <sip:caller@192.0.2.50>\r\n", "");
+    let ack =
+        |tag: &str, body: &str| request("ACK", "sip:192.0.2.1:5060", "a", &format!("<sip:0440000001@192.0.2.1>;tag={tag}"), 1, "", body);
+    for (body, answer) in [(OFFER, Some(Bytes::from(OFFER))), ("", None)] {
+        let mut desk = Desk::new();
+        desk.receive(&late);
+        let [Event::Invite { dialog, offer: None, .. }] = desk.events()[..] else { panic!() };
+        let ok = accept(&mut desk, dialog);
+        assert_eq!(&ok.message().body()[..], ANSWER.as_bytes());
+        desk.receive(&ack(&ok.to_tag(), body));
+        assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer }, Event::Acked { dialog }]);
+        desk.receive(&ack(&ok.to_tag(), body));
+        assert!(desk.events().is_empty(), "a copy answers nothing");
+    }
+}
+
+/// RFC 3261 section 14.2 with 13.2.1: likewise in a re-INVITE.
+#[test]
+fn a_changed_session_without_an_offer_is_answered_in_its_ack() {
+    let mut desk = Desk::new();
+    let (dialog, tag) = desk.talking();
+    let to = format!("<sip:0440000001@192.0.2.1>;tag={tag}");
+    desk.receive(&request("INVITE", "sip:192.0.2.1:5060", "r", &to, 2, "Contact: <sip:caller@192.0.2.50>\r\n", ""));
+    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: None }]);
+    desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
+    desk.receive(&request("ACK", "sip:192.0.2.1:5060", "s", &to, 2, "", OFFER));
+    assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer: Some(Bytes::from(OFFER)) }]);
+}
+
+/// RFC 3261 section 13.2.2.4: "the sequence number of the CSeq header field in the ACK MUST be the same as the INVITE", whatever came between.
+#[test]
+fn a_request_inside_the_early_dialog_does_not_hide_the_ack() {
+    let mut desk = Desk::new();
+    let dialog = desk.called();
+    desk.command(Command::Provisional { dialog, status: 180 });
+    let tag = desk.sent().pop().unwrap().to_tag();
+    desk.receive(&inside("OPTIONS", "o", 2, &tag));
+    accept(&mut desk, dialog);
+    desk.receive(&inside("ACK", "a", 1, &tag));
+    assert_eq!(desk.events(), [Event::Acked { dialog }]);
 }

@@ -20,7 +20,7 @@ fn a_phone_rings_answers_and_is_hung_up() {
     desk.receive_from(PHONE, &response(&invite, 100, "", ""));
     desk.receive_from(PHONE, &response(&invite, 180, "p1", ""));
     desk.receive_from(PHONE, &response(&invite, 180, "p1", ""));
-    assert_eq!(desk.events(), [Event::Trying { dialog }, Event::Ringing { dialog }]);
+    assert_eq!(desk.events(), [Event::Trying { dialog }, Event::Ringing { dialog, early: None }]);
     desk.receive_from(PHONE, &ok(&invite, "p1"));
     let ack = desk.one();
     assert_eq!((ack.word(), ack.header("CSeq"), ack.to_tag().as_str()), ("ACK", "1 ACK", "p1"));
@@ -190,7 +190,7 @@ fn the_phone_hangs_up_or_changes_the_session() {
     desk.receive_from(PHONE, &phone_inside(&invite, "ACK", "i", 2, "p1"));
     desk.receive_from(PHONE, &phone_inside(&invite, "BYE", "j", 3, "p1"));
     assert_eq!(desk.words(), ["100", "200", "200"]);
-    assert_eq!(desk.events(), [Event::Bye { dialog }, Event::Ended { dialog }]);
+    assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer: None }, Event::Bye { dialog }, Event::Ended { dialog }]);
     desk.wait(60_000);
     desk.assert_quiet();
 }
@@ -274,6 +274,9 @@ fn commands_for_nobody_are_ignored() {
         Command::Bye { dialog },
         Command::AnswerReoffer { dialog, sdp: Bytes::new() },
         Command::RefuseReoffer { dialog, status: 488 },
+        Command::Reoffer { dialog, sdp: Bytes::new() },
+        Command::AnswerRefer { dialog, status: 202 },
+        Command::Notify { dialog, status: 200, over: true },
         Command::Probe { dialog },
     ] {
         desk.command(command);

@@ -82,7 +82,10 @@ impl World {
     /// What a resident does to call; nothing for an agent.
     pub(super) fn dialling(&self, person: PersonId) -> Command {
         match self.person(person).map(|p| &p.life) {
-            Some(Life::Resident(resident)) => Command::Dial { uri: format!("sip:{}@{}", resident.dials, self.engine_addr) },
+            Some(Life::Resident(resident)) => {
+                let uri = format!("sip:{}@{}", resident.dials, self.engine_addr);
+                if resident.late { Command::DialLate { uri } } else { Command::Dial { uri } }
+            }
             Some(Life::Clerk(_) | Life::Neighbour(_)) | None => Command::HangUp,
         }
     }
@@ -149,7 +152,8 @@ impl World {
     pub(super) fn command(&mut self, id: PersonId, command: Command) {
         let now = self.now;
         let Some(person) = self.people.get_mut(id.0 as usize) else { return };
-        let (dials, goes) = (matches!(command, Command::Dial { .. }), matches!(command, Command::Vanish | Command::StopSending));
+        let (dials, goes) =
+            (matches!(command, Command::Dial { .. } | Command::DialLate { .. }), matches!(command, Command::Vanish | Command::StopSending));
         if dials && matches!(person.life, Life::Clerk(_)) {
             // A star code.
             self.watch.handle_wish(&AgentId::from(person.name.as_str()));
