@@ -674,6 +674,7 @@ impl Engine {
             put_through: None,
             music: None,
             hold_music: None,
+            takeover: None,
         });
         let ticket = Ticket { id: attempt.ticket, queue: place.queue.clone() };
         self.tickets.insert(ticket.id, id);

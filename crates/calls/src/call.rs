@@ -2,6 +2,7 @@
 
 use crate::outbound::Outside;
 use crate::ringing::Phones;
+use crate::takeover::Takeover;
 use crate::terms::HoldMusic;
 use crate::{City, OpenCall, Place};
 use flow::Spoken;
@@ -219,6 +220,8 @@ pub(crate) struct Call {
     pub(crate) music: Option<Spoken>,
     /// What somebody hears whom the agent holds.
     pub(crate) hold_music: Option<HoldMusic>,
+    /// Another phone of the agent's, about to take over.
+    pub(crate) takeover: Option<Box<Takeover>>,
     /// The newest record that acts for this call depend on.
     pub(crate) after: Seq,
     /// The wake-up that is on the list for this call.

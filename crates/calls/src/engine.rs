@@ -95,6 +95,8 @@ pub(crate) enum Owner {
     Agent(CallId),
     /// Somebody outside, called for this call.
     Outside(CallId),
+    /// Another phone of the agent's, before it has taken this call over.
+    Takeover(CallId),
     Errand(CallId),
     /// Of an attempt to call somebody back.
     Callback(CallId),
@@ -329,7 +331,7 @@ impl Engine {
     pub fn audit(&self) -> Result<(), String> {
         for (leg, owner) in &self.legs {
             let known = match owner {
-                Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) => self.calls.contains_key(call),
+                Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Takeover(call) => self.calls.contains_key(call),
                 Owner::Errand(call) => self.errands.contains_key(call),
                 Owner::Callback(call) => self.callbacks.attempts.contains_key(call),
                 Owner::Closing(_) => true,
@@ -406,6 +408,7 @@ impl Engine {
             Owner::Agent(call) => self.with_call(now, call, |engine, call| engine.on_agent_media(now, call, leg, event)),
             Owner::Callback(call) => self.on_attempt_media(now, call, leg, &event),
             Owner::Outside(call) => self.with_call(now, call, |engine, call| engine.on_outside_media(now, call, leg, &event)),
+            Owner::Takeover(call) => self.with_call(now, call, |engine, call| engine.on_takeover_media(now, call, &event)),
             Owner::Errand(call) => self.on_errand_media(now, call, leg, event),
             Owner::Closing(port) => {
                 // The session never opened: there is nothing that could say Closed.
@@ -545,8 +548,8 @@ impl Engine {
     fn on_sip(&mut self, now: Now, event: sip::Event) {
         use sip::Event as E;
         match event {
-            E::Invite { dialog, source, from_user, from_display: _, to_user, authenticated, offer, reliable } => {
-                self.on_invite(now, Invite { dialog, source, from_user, to_user, authenticated, offer, reliable });
+            E::Invite { dialog, source, from_user, from_display: _, to_user, authenticated, offer, reliable, replaces } => {
+                self.on_invite(now, Invite { dialog, source, from_user, to_user, authenticated, offer, reliable, replaces });
             }
             E::Registered { user, fresh } => {
                 let agent = AgentId::from(user);
@@ -599,6 +602,7 @@ impl Engine {
                     Some(Owner::Callback(call)) => self.on_attempt_sip(now, call, leg.unwrap_or_default(), event),
                     Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
                     Some(Owner::Agent(call)) => self.with_call(now, call, |engine, call| engine.on_agent_sip(now, call, event)),
+                    Some(Owner::Takeover(call)) => self.with_call(now, call, |engine, call| engine.on_takeover_sip(now, call, &event)),
                     Some(Owner::Outside(call)) => {
                         self.with_call(now, call, |engine, call| engine.on_outside_sip(now, call, dialog, &event))
                     }
@@ -815,7 +819,9 @@ impl Engine {
     fn after(&self, dialog: DialogId) -> Seq {
         let Some(thread) = self.dialogs.get(&dialog) else { return Seq(0) };
         let live = match self.legs.get(&thread.leg) {
-            Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call)) => self.calls.get(call).map_or(Seq(0), |call| call.after),
+            Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Takeover(call)) => {
+                self.calls.get(call).map_or(Seq(0), |call| call.after)
+            }
             Some(Owner::Errand(call)) => self.errands.get(call).map_or(Seq(0), |errand| errand.after),
             Some(Owner::Callback(call)) => self.callbacks.attempts.get(call).map_or(Seq(0), |attempt| attempt.after),
             Some(Owner::Closing(_)) | None => Seq(0),
@@ -842,6 +848,8 @@ pub(crate) struct Invite {
     pub(crate) offer: Option<Bytes>,
     /// Their network wants to hear at once that it rings.
     pub(crate) reliable: bool,
+    /// The dialog whose place they want.
+    pub(crate) replaces: Option<DialogId>,
 }
 
 /// The part of the city that routing goes by.

@@ -26,6 +26,7 @@ mod presence;
 mod record;
 mod resident;
 mod ringing;
+mod takeover;
 mod terms;
 mod transfer;
 mod vault;

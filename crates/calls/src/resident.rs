@@ -27,11 +27,14 @@ const CLOSING_MAX: Duration = Duration::from_secs(6);
 impl Engine {
     /// Somebody calls. Everything that can be refused is refused here, before anything is opened (law 6).
     pub(crate) fn on_invite(&mut self, now: Now, invite: Invite) {
-        if let Some(agent) = invite.authenticated.clone() {
-            self.on_star_code(now, &agent, invite);
-            return;
-        }
         let dialog = invite.dialog;
+        match (invite.authenticated.clone(), invite.replaces) {
+            (Some(agent), Some(replaced)) => return self.on_replaces(now, &agent, &invite, replaced),
+            (Some(agent), None) => return self.on_star_code(now, &agent, invite),
+            // Nobody but an agent has two phones with us.
+            (None, Some(_)) => return self.refuse(now, dialog, Refusal::Forbidden),
+            (None, None) => {}
+        }
         let Some(line) = self.line_of(invite.source.ip()) else { return self.refuse(now, dialog, Refusal::Forbidden) };
         let city = Arc::clone(&self.city);
         let dialled = Number::parse(&invite.to_user).ok().and_then(|number| Some((city.book.numbers.get(&number)?.clone(), number)));
@@ -103,6 +106,7 @@ impl Engine {
             put_through: None,
             music: None,
             hold_music: None,
+            takeover: None,
             after: Seq(0),
             wake: None,
             legs_made: 1,
@@ -490,6 +494,7 @@ impl Engine {
             Stage::Over => return,
         }
         self.give_up_lookup(now, call);
+        self.drop_takeover(now, call);
         let message = self.end_message(now, call);
         let end = match end {
             CallEnd::AbandonedInMenu | CallEnd::FlowEnded | CallEnd::CallerVanished if message => CallEnd::MessageLeft,

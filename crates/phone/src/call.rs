@@ -67,6 +67,8 @@ pub(crate) enum Stage {
         challenged: bool,
         /// Our INVITE makes no offer.
         late: bool,
+        /// The call of another phone whose place it wants.
+        replaces: Option<String>,
     },
     /// Their INVITE is in.
     Alerting { branch: String, sent_by: String, invite: Box<Request>, answer_at: Option<Instant> },

@@ -12,7 +12,7 @@ use rsip::headers::Header;
 use rsip::{Method, Response};
 
 impl Phone {
-    pub(crate) fn dial(&mut self, now: Instant, uri: &str, late: bool) {
+    pub(crate) fn dial(&mut self, now: Instant, uri: &str, late: bool, replaces: Option<String>) {
         if self.call.is_some() {
             return;
         }
@@ -35,6 +35,7 @@ impl Phone {
             early_tag: None,
             challenged: false,
             late,
+            replaces,
         };
         let session = u64::from(self.random.next_u32());
         self.talk = None;
@@ -43,11 +44,12 @@ impl Phone {
     }
 
     fn send_invite(&mut self, now: Instant, credentials: Option<Header>) {
-        let Some(Call { dialog, stage: Stage::Dialling { uri, late, .. }, session, .. }) = &mut self.call else { return };
+        let Some(Call { dialog, stage: Stage::Dialling { uri, late, replaces, .. }, session, .. }) = &mut self.call else { return };
         dialog.local_cseq = dialog.local_cseq.saturating_add(1);
-        let (dialog, uri, session, late) = (dialog.clone(), uri.clone(), *session, *late);
+        let (dialog, uri, session, late, replaces) = (dialog.clone(), uri.clone(), *session, *late, replaces.clone());
         let sdp = sdp::offer(&self.capabilities(session));
         let mut extra = vec![Header::Contact(self.contact().into()), Header::Allow(message::ALLOW.into())];
+        extra.extend(replaces.map(|replaces| Header::Other("Replaces".into(), replaces)));
         extra.extend(credentials);
         let ask = Ask {
             method: Method::Invite,

@@ -112,8 +112,9 @@ impl Phone {
         match command {
             Command::Register => self.register(now),
             Command::Unregister => self.unregister(now),
-            Command::Dial { uri } => self.dial(now, &uri, false),
-            Command::DialLate { uri } => self.dial(now, &uri, true),
+            Command::Dial { uri } => self.dial(now, &uri, false, None),
+            Command::DialLate { uri } => self.dial(now, &uri, true, None),
+            Command::DialReplacing { uri, replaces } => self.dial(now, &uri, false, Some(replaces)),
             Command::Hold(hold) => self.reoffer(now, Some(hold)),
             Command::Resume => self.reoffer(now, None),
             Command::Refer { to } => self.refer(now, &to),
@@ -218,6 +219,12 @@ impl Phone {
     /// Whether a call is on, ringing or being dialled.
     pub fn is_in_call(&self) -> bool {
         !self.dead && self.call.is_some()
+    }
+
+    /// How another phone names the call that is on here, to take its place (RFC 3891 section 6.1: seen from the far side).
+    pub fn replaces(&self) -> Option<String> {
+        let dialog = &self.call.as_ref()?.dialog;
+        Some(format!("{};to-tag={};from-tag={}", dialog.call_id, dialog.remote_tag.as_ref()?, dialog.local_tag))
     }
 
     /// Whether both sides of a call are up.

@@ -95,6 +95,13 @@ pub enum Command {
     SendKey(Digit),
     /// Comes back from hold.
     Resume,
+    /// Calls to take the place of another phone's call (RFC 3891).
+    DialReplacing {
+        /// Whom.
+        uri: String,
+        /// The other phone's call, as [`crate::Phone::replaces`] names it.
+        replaces: String,
+    },
     /// Presses keys; those given before the call is connected are kept until it is. At most 256 wait, the rest is dropped.
     Press(Vec<Key>),
     /// Ends whatever call there is: gives up, declines with 486, or hangs up.

@@ -1,8 +1,9 @@
-//! What a telephone asks in the middle of a call: an agent's own transfer key (RFC 3515), and keys that come as messages (INFO).
+//! What a telephone asks in the middle of a call: an agent's own transfer key (RFC 3515), keys that come as messages (INFO), and to go on at
+//! another phone (RFC 3891).
 
 use calls::City;
 use model::{AgentState, CallEnd, Digit, Event, Party, TransferEnd, TransferKind};
-use phone::{AnswerPolicy, Command};
+use phone::{AnswerPolicy, Command, Sound};
 use sim::{Clerk, Neighbour, PersonId, Resident, Town, World, town};
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,4 +162,76 @@ fn a_key_that_comes_in_both_ways_counts_once_and_two_presses_count_twice() {
     let once = pressed(true, false);
     assert!(once >= 2, "{once}");
     assert_eq!((pressed(false, true), pressed(true, true)), (once, once));
+}
+
+// ---- another phone takes over ------------------------------------------------------------------------------------------------------
+
+/// `who` calls, at a time, to take the place of what `of` talks on.
+fn takes_over(world: &mut World, at: u64, who: PersonId, of: PersonId) {
+    world.run_until(secs(at));
+    let replaces = world.phone(of).unwrap().replaces().expect("there is a call");
+    world.at(secs(at), who, Command::DialReplacing { uri: "sip:takeover@127.0.0.1".to_owned(), replaces });
+}
+
+fn tones(world: &World, person: PersonId) -> Vec<u32> {
+    let timeline = world.phone(person).unwrap().timeline();
+    timeline.iter().filter_map(|s| if let phone::Sounding::Tone(hz) = s.what { Some((hz + 5) / 10 * 10) } else { None }).collect()
+}
+
+#[test]
+fn a_nurse_goes_on_at_her_other_phone_and_the_caller_hears_nothing_of_it() {
+    let mut world = World::with_sound(Town::default().build(), 1);
+    let says = |hz: u32| Sound::Tone(hz);
+    let desk = world.add_clerk(secs(0), "yuki", Clerk { says: says(1000), ..Clerk::default() });
+    let pocket = world.add_clerk(secs(1), "yuki", Clerk { answer: AnswerPolicy::Never, says: says(1200), ..Clerk::default() });
+    let caller = Resident { keys: "WWWW1".to_owned(), says: says(1500), talk: Some(secs(60)), ..Resident::default() };
+    let caller = world.add_resident(secs(5), caller);
+    takes_over(&mut world, 30, pocket, desk);
+    world.run_until(secs(40));
+    assert!(world.phone(pocket).unwrap().is_connected() && !world.phone(desk).unwrap().is_in_call());
+    assert_eq!(world.engine().unwrap().agent_state(&"yuki".into()), Some(AgentState::Talking));
+    world.engine().unwrap().audit().unwrap();
+    rest(&mut world);
+    assert!(tones(&world, pocket).contains(&1500), "{:?}", tones(&world, pocket));
+    let heard = tones(&world, caller);
+    let at = heard.iter().position(|hz| *hz == 1000).expect("the nurse at her desk");
+    assert_eq!(heard[at + 1..], [1200], "then at once the same nurse from her pocket");
+    assert_eq!(ends(&world), [(CallEnd::Served, Party::Caller)]);
+    assert_eq!(world.records().len(), 1);
+}
+
+#[test]
+fn whoever_is_not_the_agent_of_a_call_does_not_get_it() {
+    let mut world = World::new(Arc::new(city()), 1);
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    let ken = world.add_clerk(secs(0), "ken", Clerk { answer: AnswerPolicy::Never, ..Clerk::default() });
+    let caller = world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(190)), ..Resident::default() });
+    let stranger = world.add_resident(secs(3000), Resident::default());
+    takes_over(&mut world, 30, ken, yuki);
+    takes_over(&mut world, 32, stranger, yuki);
+    takes_over(&mut world, 34, ken, caller);
+    world.run_until(secs(60));
+    for who in [ken, stranger] {
+        let refused = world.told(who).filter(|(_, e)| matches!(e, phone::Event::Ended { status: Some(403), .. })).count();
+        assert_eq!(refused, if who == ken { 2 } else { 1 });
+    }
+    assert!(world.phone(yuki).unwrap().is_connected() && world.phone(caller).unwrap().is_connected());
+}
+
+#[test]
+fn a_caller_who_hangs_up_while_the_nurse_changes_phones_leaves_nothing_behind() {
+    for late in 0..40 {
+        let mut world = World::new(Arc::new(city()), late);
+        let desk = world.add_clerk(secs(0), "yuki", Clerk::default());
+        let pocket = world.add_clerk(secs(1), "yuki", Clerk { answer: AnswerPolicy::Never, ..Clerk::default() });
+        let caller = world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(190)), ..Resident::default() });
+        takes_over(&mut world, 30, pocket, desk);
+        let who = [caller, pocket, desk][late as usize % 3];
+        world.at(secs(30) + Duration::from_millis(late * 3), who, Command::HangUp);
+        world.run_until_quiet(secs(3600));
+        assert_eq!(world.violations(), [""; 0], "{late}");
+        assert_eq!(world.records().len(), 1, "{late}");
+        let census = world.engine().unwrap().census();
+        assert_eq!((census.calls, census.legs, census.dialogs, census.ports), (0, 0, 0, 0), "{late}: {census:?}");
+    }
 }

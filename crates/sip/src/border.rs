@@ -209,6 +209,8 @@ pub enum Event {
         offer: Option<Bytes>,
         /// Whether they acknowledge provisional answers (RFC 3262). Networks that do want to hear one at once.
         reliable: bool,
+        /// The dialog whose place it wants to take (RFC 3891). Whether it may is for the calls to say; who asks knows its Call-ID and tags.
+        replaces: Option<DialogId>,
     },
     /// The caller gave up before our final answer; 487 has been sent. Or they have not acknowledged that it rings; then 504.
     Cancelled {

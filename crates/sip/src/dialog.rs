@@ -254,6 +254,7 @@ mod tests {
         }
     }
 
+    /// RFC 3261 section 12.2.1.1.
     #[test]
     fn a_loose_router_is_a_route_and_a_strict_one_is_the_request_uri() {
         let (text, to) = sent(&dialog("sip:a@192.0.2.1", &["sip:192.0.2.7:5070;lr", "sip:p2;lr"]));

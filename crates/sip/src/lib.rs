@@ -9,7 +9,7 @@
 //! them costs no memory. What is remembered is bounded by the dialogs and the users.
 //!
 //! Each extension is one file of `endpoint/`: changes of a session that runs (`change`: re-INVITE, UPDATE, glare), provisional answers that
-//! count (`reliable`: RFC 3262), session timers (`session_timer`: RFC 4028), transfer (`refer`: RFC 3515), keys (`info`), the name of a session
+//! count (`reliable`: RFC 3262), session timers (`session_timer`: RFC 4028), transfer (`refer`: RFC 3515, `replaces`: RFC 3891), keys (`info`), the name of a session
 //! (`session_id`: RFC 7989).
 //!
 //! Deliberately absent: TLS and WebSocket (they need nothing here but another `transport` in Via and Contact); subscriptions but for the

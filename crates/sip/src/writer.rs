@@ -9,8 +9,9 @@ use bytes::Bytes;
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER";
 /// What INFO may carry.
 pub(crate) const INFO_ACCEPTS: &str = "application/dtmf-relay, application/dtmf";
-/// The extensions that we know (RFC 3261 section 20.37): reliable provisional answers (RFC 3262) and session timers (RFC 4028).
-pub(crate) const SUPPORTED: &str = "100rel, timer";
+/// The extensions that we know (RFC 3261 section 20.37): reliable provisional answers (RFC 3262), taking the place of a
+/// call (RFC 3891) and session timers (RFC 4028).
+pub(crate) const SUPPORTED: &str = "100rel, replaces, timer";
 
 /// A message under construction.
 #[derive(Clone, Debug)]

@@ -19,8 +19,19 @@ fn a_caller_is_answered_and_hangs_up() {
     assert_eq!((trying.word(), trying.to_tag().as_str(), trying.to.to_string().as_str()), ("100", "", "192.0.2.50:6000"));
     assert_eq!(trying.header("Via"), "SIP/2.0/UDP 192.0.2.50:5060;branch=z9hG4bK1;rport=6000;received=192.0.2.50");
     let events = desk.events();
-    let [Event::Invite { dialog, source, from_user, from_display, to_user, authenticated: None, offer: Some(offer), reliable: false }] =
-        &events[..]
+    let [
+        Event::Invite {
+            dialog,
+            source,
+            from_user,
+            from_display,
+            to_user,
+            authenticated: None,
+            offer: Some(offer),
+            reliable: false,
+            replaces: None,
+        },
+    ] = &events[..]
     else {
         panic!("{events:?}")
     };
@@ -49,6 +60,7 @@ fn a_caller_is_answered_and_hangs_up() {
     desk.assert_quiet();
 }
 
+/// RFC 3261 section 17.2.1: a copy in Proceeding gets "the most recent provisional response".
 #[test]
 fn a_lost_100_is_sent_again_for_the_repeated_invite() {
     let mut desk = Desk::new();
@@ -62,6 +74,7 @@ fn a_lost_100_is_sent_again_for_the_repeated_invite() {
     assert!(desk.events().is_empty(), "one call, not three");
 }
 
+/// RFC 3261 section 13.3.1.4, and RFC 6026 section 7.1 (Accepted) for the copy of the INVITE.
 #[test]
 fn a_200_is_repeated_until_its_ack_comes() {
     let mut desk = Desk::new();
@@ -81,6 +94,7 @@ fn a_200_is_repeated_until_its_ack_comes() {
     assert_eq!(desk.events(), [Event::Acked { dialog }]);
 }
 
+/// RFC 3261 section 13.3.1.4: after 64*T1 "the session SHOULD be terminated".
 #[test]
 fn an_ack_that_never_comes_ends_the_call() {
     let mut desk = Desk::new();
@@ -101,6 +115,7 @@ fn an_ack_that_never_comes_ends_the_call() {
     desk.assert_quiet();
 }
 
+/// RFC 3261 section 15: "MUST NOT send a BYE on a confirmed dialog until it has received an ACK".
 #[test]
 fn a_bye_waits_for_the_ack() {
     let mut desk = Desk::new();
@@ -183,6 +198,7 @@ fn the_caller_gives_up_while_it_rings() {
     desk.assert_quiet();
 }
 
+/// RFC 3261 section 9.2: "if it has already sent a final response ... the CANCEL request has no effect".
 #[test]
 fn a_cancel_that_comes_after_the_200_changes_nothing() {
     let mut desk = Desk::new();
@@ -194,6 +210,7 @@ fn a_cancel_that_comes_after_the_200_changes_nothing() {
     assert_eq!(desk.events(), [Event::Acked { dialog }]);
 }
 
+/// RFC 3261 section 9.2: 481.
 #[test]
 fn a_cancel_for_nothing_is_told_so() {
     let mut desk = Desk::new();
@@ -236,6 +253,7 @@ fn a_refusal_is_repeated_until_acknowledged_or_forgotten() {
     assert_eq!(desk.words(), ["100", "480"], "hanging up a call that was not answered is a refusal");
 }
 
+/// RFC 3261 section 14.2: one offer at a time.
 #[test]
 fn the_session_is_changed() {
     let mut desk = Desk::new();
@@ -291,6 +309,7 @@ fn the_ack_of_a_changed_session_never_comes() {
     assert_eq!(desk.words().pop().unwrap(), "BYE");
 }
 
+/// RFC 3261 section 12.2.2: a lower number "MUST be rejected with a 500"; section 8.2.1: 405 with Allow.
 #[test]
 fn requests_inside_the_dialog_come_in_order() {
     let mut desk = Desk::new();
@@ -329,6 +348,7 @@ fn a_forged_request_with_a_wrong_tag_touches_nothing() {
     assert_eq!(desk.words(), ["200"], "with the right tags it is the peer, wherever it is");
 }
 
+/// RFC 3261 section 8.2.2.2: 482 to a merged request.
 #[test]
 fn a_request_that_came_on_two_ways_is_answered_once() {
     let mut desk = Desk::new();
@@ -338,6 +358,7 @@ fn a_request_that_came_on_two_ways_is_answered_once() {
     assert_eq!(desk.words(), ["482"]);
 }
 
+/// RFC 3261 section 8.2 in its order: 405 with Allow, 416, 420 with Unsupported, 415 with Accept; 483 by RFC 7332 section 4.
 #[test]
 fn what_we_cannot_do_is_said_in_its_own_words() {
     let mut desk = Desk::new();
@@ -408,6 +429,7 @@ fn a_caller_of_rfc_2543_has_no_tag_no_cookie_and_no_contact() {
     assert_eq!(bye.header("To"), "<sip:old@192.0.2.50>");
 }
 
+/// RFC 3261 sections 12.1.1 and 12.2.1.1: Record-Route is repeated, and becomes our Route.
 #[test]
 fn a_proxy_in_between_stays_in_between() {
     let mut desk = Desk::new();

@@ -69,6 +69,7 @@ fn a_busy_phone_is_acknowledged_each_time_it_says_so() {
     desk.assert_quiet();
 }
 
+/// RFC 3261 section 9.1.
 #[test]
 fn giving_up_waits_for_the_phone_to_say_anything() {
     let mut desk = Desk::new();
@@ -115,6 +116,7 @@ fn a_phone_is_told_that_another_was_answered_and_so_is_one_that_answers_too_late
     assert_eq!(desk.one().header("Reason"), elsewhere);
 }
 
+/// RFC 3261 section 9.1: a CANCEL that came too late; the call is acknowledged and ended.
 #[test]
 fn the_phone_answers_while_we_give_up() {
     for provisional_first in [true, false] {
@@ -153,6 +155,7 @@ fn a_cancelled_phone_that_says_nothing_more_is_forgotten() {
     desk.assert_quiet();
 }
 
+/// RFC 3261 section 13.2.2.4: each 2xx of a fork gets an ACK, and a BYE if nobody wants it; RFC 6026 section 7.2 (Accepted) lets them through.
 #[test]
 fn two_phones_answer_one_call() {
     let mut desk = Desk::new();
@@ -231,6 +234,7 @@ fn answers_that_are_not_ours_are_dropped() {
     assert_eq!(desk.events(), [Event::Answered { dialog, sdp: Some(Bytes::from(OFFER)) }]);
 }
 
+/// RFC 3261 section 12.1.2: Record-Route in reverse.
 #[test]
 fn a_proxy_in_the_answer_is_the_way_from_then_on() {
     let mut desk = Desk::new();

@@ -268,7 +268,7 @@ fn a_timer_that_is_asked_for_is_repeated_in_the_200() {
         let mut desk = Desk::new();
         let (_, ok) = talking_with(&mut desk, asks);
         assert_eq!((ok.header("Session-Expires"), ok.header("Require")), (says, requires), "{asks}");
-        assert_eq!(ok.header("Supported"), "100rel, timer");
+        assert_eq!(ok.header("Supported"), "100rel, replaces, timer");
     }
 }
 
@@ -326,7 +326,7 @@ fn we_refresh_where_it_is_ours_to_do() {
             assert!(desk.sent().is_empty());
             desk.wait(1);
             let refresh = desk.one();
-            assert_eq!((refresh.header("Session-Expires"), refresh.header("Supported")), ("300;refresher=uac", "100rel, timer"));
+            assert_eq!((refresh.header("Session-Expires"), refresh.header("Supported")), ("300;refresher=uac", "100rel, replaces, timer"));
             if allow.contains("UPDATE") {
                 assert_eq!((refresh.word(), refresh.message().body().len()), ("UPDATE", 0));
                 desk.receive(&answer(&refresh, 200, "Require: timer\r\nSession-Expires: 300;refresher=uac\r\n", ""));
@@ -375,7 +375,7 @@ fn our_own_call_has_the_timer_that_its_200_says() {
     ] {
         let mut desk = Desk::new();
         let (dialog, invite) = desk.calling();
-        assert_eq!((invite.header("Session-Expires"), invite.header("Supported")), ("1800", "100rel, timer"));
+        assert_eq!((invite.header("Session-Expires"), invite.header("Supported")), ("1800", "100rel, replaces, timer"));
         let ok = response(&invite, 200, "p1", OFFER).replace("Contact:", &format!("Allow: UPDATE\r\n{says}Contact:"));
         desk.receive_from(PHONE, &ok);
         desk.sent();

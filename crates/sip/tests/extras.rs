@@ -147,6 +147,51 @@ fn nobody_outside_a_call_can_have_us_call_somebody() {
     desk.assert_quiet();
 }
 
+// ---- Replaces, RFC 3891 ----------------------------------------------------------------------------------------------------------
+
+/// An INVITE of another phone that wants the place of a dialog.
+fn replacing(branch: &str, call: &str, replaces: &str) -> String {
+    invite(branch)
+        .replace("Call-ID: c1", &format!("Call-ID: {call}"))
+        .replace("Contact:", &format!("Require: replaces\r\n{replaces}Contact:"))
+}
+
+/// Section 3: a dialog is named by its Call-ID and both tags; what is none gets 481, what is established and was to be early only 486.
+#[test]
+fn whoever_wants_the_place_of_a_call_must_name_it_wholly() {
+    let mut desk = Desk::new();
+    let (dialog, tag) = desk.talking();
+    for (n, (replaces, status)) in [
+        (format!("Replaces: c9;to-tag={tag};from-tag=f1\r\n"), "481"),
+        (format!("Replaces: c1;to-tag={tag};from-tag=f2\r\n"), "481"),
+        ("Replaces: c1;to-tag=guessed;from-tag=f1\r\n".to_owned(), "481"),
+        (format!("Replaces: c1;to-tag={tag}\r\n"), "400"),
+        (format!("Replaces: c1;from-tag=f1;to-tag={tag}\r\nReplaces: c1;from-tag=f1;to-tag={tag}\r\n"), "400"),
+        (format!("Replaces: c1;from-tag=f1;to-tag={tag};early-only\r\n"), "486"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        desk.receive(&replacing(&format!("x{n}"), &format!("d{n}"), &replaces));
+        assert_eq!(desk.words(), [status], "{replaces}");
+        assert!(desk.events().is_empty());
+    }
+    desk.receive(&replacing("y", "e1", &format!("Replaces: c1 ; from-tag=f1 ; to-tag={tag}\r\n")));
+    let events = desk.events();
+    assert!(matches!(events[..], [Event::Invite { replaces: Some(replaced), .. }] if replaced == dialog), "{events:?}");
+    desk.sent();
+    desk.command(Command::Bye { dialog });
+    desk.sent();
+    desk.receive(&replacing("z", "e2", &format!("Replaces: c1;from-tag=f1;to-tag={tag}\r\n")));
+    assert_eq!(desk.words(), ["603"], "it is ending");
+    let mut desk = Desk::new();
+    let dialog = desk.called();
+    desk.command(Command::Provisional { dialog, status: 180 });
+    let tag = desk.sent().pop().unwrap().to_tag();
+    desk.receive(&replacing("y", "e1", &format!("Replaces: c1;from-tag=f1;to-tag={tag}\r\n")));
+    assert_eq!(desk.words(), ["481"], "who rings is not replaced");
+}
+
 // ---- Session-ID, RFC 7989 --------------------------------------------------------------------------------------------------------
 
 const THEIRS: &str = "0123456789abcdef0123456789abcdef";

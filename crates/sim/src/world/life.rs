@@ -152,8 +152,10 @@ impl World {
     pub(super) fn command(&mut self, id: PersonId, command: Command) {
         let now = self.now;
         let Some(person) = self.people.get_mut(id.0 as usize) else { return };
-        let (dials, goes) =
-            (matches!(command, Command::Dial { .. } | Command::DialLate { .. }), matches!(command, Command::Vanish | Command::StopSending));
+        let (dials, goes) = (
+            matches!(command, Command::Dial { .. } | Command::DialLate { .. } | Command::DialReplacing { .. }),
+            matches!(command, Command::Vanish | Command::StopSending),
+        );
         if dials && matches!(person.life, Life::Clerk(_)) {
             // A star code.
             self.watch.handle_wish(&AgentId::from(person.name.as_str()));

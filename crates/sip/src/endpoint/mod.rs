@@ -8,6 +8,7 @@ mod in_dialog;
 mod info;
 mod refer;
 mod reliable;
+mod replaces;
 mod request;
 mod response;
 mod session_id;

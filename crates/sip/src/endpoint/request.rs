@@ -82,6 +82,7 @@ impl Endpoint {
             },
             false => None,
         };
+        let Some(replaces) = self.replaced(asked) else { return };
         let Some(timer) = self.timer_asked(asked) else { return };
         let Some(offer) = self.offer(asked) else { return };
         let tag = self.random.token(16);
@@ -105,6 +106,7 @@ impl Endpoint {
             authenticated,
             offer,
             reliable,
+            replaces,
         });
     }
 
