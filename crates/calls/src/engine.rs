@@ -543,8 +543,8 @@ impl Engine {
     fn on_sip(&mut self, now: Now, event: sip::Event) {
         use sip::Event as E;
         match event {
-            E::Invite { dialog, source, from_user, from_display: _, to_user, authenticated, offer } => {
-                self.on_invite(now, Invite { dialog, source, from_user, to_user, authenticated, offer });
+            E::Invite { dialog, source, from_user, from_display, to_user, authenticated, claims, offer } => {
+                self.on_invite(now, Invite { dialog, source, from_user, from_display, to_user, authenticated, claims, offer });
             }
             E::Registered { user, fresh } => {
                 let agent = AgentId::from(user);
@@ -782,8 +782,8 @@ impl Engine {
         self.draining
     }
 
-    pub(crate) fn line_of(&self, ip: IpAddr) -> Option<model::LineId> {
-        self.city.book.lines.iter().find(|line| line.from.iter().any(|net| net.contains(ip))).map(|line| line.id.clone())
+    pub(crate) fn line_of(&self, ip: IpAddr) -> Option<&model::Line> {
+        self.city.book.lines.iter().find(|line| line.from.iter().any(|net| net.contains(ip)))
     }
 
     /// The state of one agent, if there is such a one.
@@ -817,8 +817,10 @@ pub(crate) struct Invite {
     pub(crate) dialog: DialogId,
     pub(crate) source: SocketAddr,
     pub(crate) from_user: String,
+    pub(crate) from_display: String,
     pub(crate) to_user: String,
     pub(crate) authenticated: Option<String>,
+    pub(crate) claims: Box<sip::Claims>,
     pub(crate) offer: Option<Bytes>,
 }
 

@@ -15,6 +15,7 @@ mod engine;
 mod errand;
 mod face;
 mod gate;
+mod identity;
 mod lookup;
 mod message;
 mod offer;

@@ -119,6 +119,8 @@ pub struct Line {
     pub id: LineId,
     /// Networks that calls may come from.
     pub from: Vec<Net>,
+    /// Whether these are a carrier's, which vouches for what it says of caller and called beside From (RFC 3325 section 3.1, a trust domain).
+    pub trusted: bool,
     /// Where calls out are sent, for a line that carries them.
     pub trunk: Option<Trunk>,
     /// Whom this line reaches, for a line that is a place to transfer to: a ward hotline, an interpreter.

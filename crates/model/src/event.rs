@@ -46,6 +46,20 @@ pub enum Event {
         /// The line it came in on.
         line: LineId,
     },
+    /// A caller withholds the number, and the network says why.
+    Withheld {
+        /// Which call.
+        call: CallId,
+        /// Why.
+        why: Withheld,
+    },
+    /// Before us, a call had come to one of the city's own lines, which sent it on.
+    CalledFirst {
+        /// Which call.
+        call: CallId,
+        /// The line that was called first.
+        line: LineId,
+    },
     /// An INVITE was turned away before it became a call.
     Refused {
         /// Why.
@@ -440,6 +454,20 @@ pub enum Refusal {
     NoPort,
     /// The caller is not allowed to dial this: 403.
     Forbidden,
+}
+
+/// Why a caller's number is not there: the four causes that Japanese networks tell apart (3GPP TS 24.008 section 10.5.4.30).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Withheld {
+    /// The caller does not want it to be seen (184 in front of the number, or a setting): nobody is told more.
+    ByCaller,
+    /// The network does not have it: from abroad, or from another network.
+    Unavailable,
+    /// Another service of the network stands in the way.
+    OtherService,
+    /// A coin telephone, which cannot be called back.
+    Payphone,
 }
 
 /// What a key meant to the menu.
@@ -876,7 +904,7 @@ pub struct CallRecord {
     pub arrived: UnixMillis,
     /// The city's number that was dialled.
     pub number: Number,
-    /// Who called, masked.
+    /// Who called, masked, or why the number is withheld.
     pub caller: String,
     /// The language in the end.
     pub lang: Lang,
@@ -1100,7 +1128,7 @@ macro_rules! words {
         }
     )*};
 }
-words!(Refusal, KeyMeaning, Manner, QueueEnd, OfferEnd, PhoneGone, AgentState, Direction, CallEnd, Party);
+words!(Withheld, Refusal, KeyMeaning, Manner, QueueEnd, OfferEnd, PhoneGone, AgentState, Direction, CallEnd, Party);
 words!(TransferKind, TransferEnd, CallbackTry, CallbackEnd, AbandonStage, MessageEnd, NotKept, LookupEnd, ConnectionEnd);
 
 #[cfg(test)]

@@ -484,6 +484,8 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::OverrideSet { .. }
         | Event::OverrideEnded { .. }
         | Event::Arrived { .. }
+        | Event::Withheld { .. }
+        | Event::CalledFirst { .. }
         | Event::Refused { .. }
         | Event::Answered { .. }
         | Event::PromptStarted { .. }

@@ -141,6 +141,8 @@ pub struct World {
     by_ip: BTreeMap<IpAddr, PersonId>,
     by_name: BTreeMap<String, PersonId>,
     callers: BTreeMap<CallId, PersonId>,
+    /// What the network between a person and us makes of their INVITE, where it changes anything.
+    carriers: BTreeMap<PersonId, fn(&str) -> String>,
     /// Which telephone a call of the trunk went to, by its SIP Call-ID.
     carried: BTreeMap<String, PersonId>,
     /// Between which hours of the wall clock people may be called, if anybody looks.
@@ -210,6 +212,7 @@ impl World {
             by_ip: BTreeMap::new(),
             by_name: BTreeMap::new(),
             callers: BTreeMap::new(),
+            carriers: BTreeMap::new(),
             carried: BTreeMap::new(),
             hours: None,
             unanswered: BTreeSet::new(),

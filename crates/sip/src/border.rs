@@ -1,5 +1,6 @@
 //! What the endpoint is told and what it says: its whole border in one file.
 
+use crate::identity::Claims;
 use bytes::Bytes;
 use model::{DialogId, DigestAlgorithm, FlowId, Instant, PhoneGone};
 use serde::{Deserialize, Serialize};
@@ -177,6 +178,8 @@ pub enum Event {
         to_user: String,
         /// The user whose password was proved, who is then `from_user`.
         authenticated: Option<String>,
+        /// What the network says beside From and the Request-URI. Whether that is believed depends on the source.
+        claims: Box<Claims>,
         /// The session description offered, if any.
         offer: Option<Bytes>,
     },

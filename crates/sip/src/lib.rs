@@ -19,6 +19,7 @@ pub mod digest;
 mod endpoint;
 pub mod framer;
 pub mod header;
+mod identity;
 mod lexis;
 pub mod message;
 mod registrar;
@@ -30,5 +31,6 @@ pub use border::{Census, Command, Config, Event, Identity, Output, Reason, Targe
 pub use dialog::{DialogStage, DialogState, Role, Will};
 pub use endpoint::{DIALOGS_MAX, Endpoint, TRANSACTIONS_MAX};
 pub use framer::{Frame, Framer};
+pub use identity::Claims;
 pub use message::Message;
 pub use registrar::{Binding, PHONES_MAX};

@@ -19,7 +19,9 @@ fn a_caller_is_answered_and_hangs_up() {
     assert_eq!((trying.word(), trying.to_tag().as_str(), trying.to.to_string().as_str()), ("100", "", "192.0.2.50:6000"));
     assert_eq!(trying.header("Via"), "SIP/2.0/UDP 192.0.2.50:5060;branch=z9hG4bK1;rport=6000;received=192.0.2.50");
     let events = desk.events();
-    let [Event::Invite { dialog, source, from_user, from_display, to_user, authenticated: None, offer: Some(offer) }] = &events[..] else {
+    let [Event::Invite { dialog, source, from_user, from_display, to_user, authenticated: None, claims: _, offer: Some(offer) }] =
+        &events[..]
+    else {
         panic!("{events:?}")
     };
     assert_eq!((from_user.as_str(), from_display.as_str(), to_user.as_str()), ("0449999999", "Yamada", "0440000001"));

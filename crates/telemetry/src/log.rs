@@ -52,6 +52,8 @@ pub fn note(event: &Event) {
         Event::OverrideEnded { what, by: None } => info!(%what, "what was set by hand is over: the city's files count again"),
 
         Event::Arrived { call, number, caller, line } => info!(call = call.0, %number, %caller, %line, "a call came in"),
+        Event::Withheld { call, why } => info!(call = call.0, %why, "the caller's number is withheld"),
+        Event::CalledFirst { call, line } => info!(call = call.0, %line, "the caller had called this line, which sent the call on"),
         Event::Refused { why, .. } => match why {
             Refusal::UnknownNumber | Refusal::Forbidden | Refusal::NoCodec => debug!(%why, "a call was refused"),
             Refusal::Draining => info!(%why, "a call was refused"),

@@ -46,6 +46,8 @@ fn day() -> Vec<Event> {
         Event::OverrideSet { set: Box::new(closed()) },
         Event::OverrideEnded { what: closed().setting.id(), by: None },
         Event::Arrived { call, number, caller: Redacted::new(CALLER.to_owned()), line: LineId::from("ntt") },
+        Event::Withheld { call, why: model::Withheld::Payphone },
+        Event::CalledFirst { call, line: LineId::from("ward_kawasaki") },
         Event::Refused { why: Refusal::Full, person: Some(Person::from(PERSON)) },
         Event::Answered { call },
         Event::StepEntered { call, flow: FlowName::from("city"), step: StepId::from("greeting") },

@@ -28,6 +28,12 @@ const ONE: Shape = Shape {
     words: &[
         may("from", Value::List(&Value::Text), "Networks that may call in.", "着信を受けるネットワーク。"),
         may(
+            "trusted",
+            Value::Truth,
+            "Whether these networks are a carrier's, which vouches for who calls and who was called.",
+            "通信事業者の網として、発信者番号や着信番号の通知（P-Asserted-Identity など）を信用するか。",
+        ),
+        may(
             "trunk",
             Value::Either(&[Value::Name(noun::TRUNK), Value::Map(&TRUNK)]),
             "A way to the outside, or the line that carries the calls of this one.",
@@ -93,7 +99,12 @@ fn read_line(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> {
     let nets: Vec<At<Net>> =
         from.map(|node| node.items().iter().take(ENTRIES_MAX / 100).filter_map(|item| net(item, problems)).collect()).unwrap_or_default();
     let mut entry = Entry {
-        line: Line { id: LineId::from(key.text.as_str()), from: nets.iter().map(|n| n.value).collect(), trunk: None, target: None },
+        line: Line {
+            id: LineId::from(key.text.as_str()),
+            from: nets.iter().map(|n| n.value).collect(),
+            trusted: fields.take("trusted").and_then(|n| n.truth(problems)).unwrap_or(false),
+            ..Line::default()
+        },
         nets: nets.iter().map(|n| n.at).collect(),
         opens: from.is_some(),
         carries: false,

@@ -117,6 +117,10 @@ impl World {
         if to == self.engine_addr {
             if let Some(id) = self.by_ip.get(&from.ip()).copied() {
                 self.note_call_id(id, &bytes);
+                if let Some(carrier) = self.carriers.get(&id).filter(|_| bytes.starts_with(b"INVITE ")) {
+                    let bytes = Bytes::from(carrier(&String::from_utf8_lossy(&bytes)));
+                    return self.input(Input::Message { flow: FlowId::UDP, from, bytes });
+                }
             }
             return self.input(Input::Message { flow: FlowId::UDP, from, bytes });
         }

@@ -53,6 +53,11 @@ impl World {
         self.plan(Instant::ZERO + at, Due::Datagram(datagram));
     }
 
+    /// The network between a person and us changes what they send to call: it gets their INVITE and gives what arrives.
+    pub fn carrier(&mut self, person: PersonId, writes: fn(&str) -> String) {
+        self.carriers.insert(person, writes);
+    }
+
     /// Somebody at the edge asks for something at a time.
     pub fn control(&mut self, at: Duration, control: Control) {
         self.plan(Instant::ZERO + at, Due::Control(control));

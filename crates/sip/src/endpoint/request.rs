@@ -9,6 +9,7 @@ use crate::border::Event;
 use crate::dialog::DialogState;
 use crate::digest::Verdict;
 use crate::header::Name;
+use crate::identity::Claims;
 use crate::lexis::{is_token, list, trim};
 use crate::message::{Essentials, Message};
 use crate::registrar::{Answer, Change, Wishes};
@@ -96,6 +97,7 @@ impl Endpoint {
             from_display: asked.essentials.from.display(),
             to_user: uri.user(),
             authenticated,
+            claims: Box::new(Claims::of(asked.message, &asked.essentials)),
             offer,
         });
     }
