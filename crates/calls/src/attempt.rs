@@ -188,7 +188,7 @@ impl Engine {
         for id in due {
             let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { continue };
             let kept = match &mut attempt.step {
-                Step::Calling(outside) => match outside.late(now.mono) {
+                Step::Calling(outside) => match self.outside_late(now, outside) {
                     Some(how) => self.in_vain(now, id, &mut attempt, how_tried(how), Party::Engine),
                     None => true,
                 },

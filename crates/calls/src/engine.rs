@@ -13,6 +13,7 @@ use crate::overrides::Overrides;
 use crate::persons::Memories;
 use crate::presence::Breaks;
 use crate::record::{self, Abroad, OpenCall, Record, State};
+use crate::trunks::Trunks;
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
@@ -58,6 +59,7 @@ pub struct Engine {
     pub(crate) wills: Vec<DialogId>,
     /// What went out before a restart is not yet counted: that needs the time of the first input.
     recounts: bool,
+    pub(crate) trunks: Trunks,
     pub(crate) tones: media::Tones,
     pub(crate) callbacks: Callbacks,
     /// Tickets whose place was asked for again: that they have it is no news.
@@ -142,6 +144,7 @@ impl Engine {
             abroad: BTreeMap::new(),
             wills: Vec::new(),
             recounts: false,
+            trunks: Trunks::default(),
             tones: media::Tones::new(),
             callbacks: Callbacks::default(),
             asked_again: BTreeSet::new(),
@@ -217,6 +220,7 @@ impl Engine {
         self.end_overrides(now);
         self.close_orphans(now);
         self.carry_out_wills(now);
+        self.follow_trunks_at_first(now);
         self.wind_callbacks(now);
         match input {
             Input::Message { flow, from, bytes } => self.on_datagram(now, flow, from, &bytes),
@@ -289,6 +293,7 @@ impl Engine {
             agents: self.agents_now(),
             breaks: self.city.book.breaks.values().cloned().collect(),
             overrides: self.overrides.in_force.values().cloned().collect(),
+            trunks: self.trunks_now(),
         }
     }
 
@@ -424,6 +429,7 @@ impl Engine {
                 self.acd.publish(now.mono, self.rules_of(&city));
                 self.follow_lines(&city);
                 self.city = city;
+                self.follow_trunks(now);
                 self.announce_city();
                 self.forget_breaks(Some(now.wall));
                 self.review_callbacks(now);
@@ -431,10 +437,12 @@ impl Engine {
             }
             Control::Drain => {
                 self.draining = true;
+                self.sip.sign_off(now);
                 Reply::Done
             }
             Control::EndAll => {
                 self.draining = true;
+                self.sip.sign_off(now);
                 self.end_attempts(now);
                 self.end_errands(now);
                 let all: Vec<CallId> = self.calls.keys().copied().collect();
@@ -546,6 +554,8 @@ impl Engine {
             E::Invite { dialog, source, from_user, from_display, to_user, authenticated, claims, offer } => {
                 self.on_invite(now, Invite { dialog, source, from_user, from_display, to_user, authenticated, claims, offer });
             }
+            E::TrunkRegistration { trunk, how } => self.on_trunk(Event::TrunkRegistration { line: trunk, how }),
+            E::TrunkReachable { trunk, reachable } => self.on_trunk(Event::TrunkReachable { line: trunk, reachable }),
             E::Registered { user, fresh } => {
                 let agent = AgentId::from(user);
                 if fresh && self.city.book.agents.contains_key(&agent) {
@@ -570,6 +580,7 @@ impl Engine {
             | E::AckMissing { dialog }
             | E::Ringing { dialog }
             | E::Trying { dialog }
+            | E::AskedAgain { dialog }
             | E::Answered { dialog, .. }
             | E::Failed { dialog, .. }
             | E::Bye { dialog }

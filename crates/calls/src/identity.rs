@@ -178,7 +178,7 @@ mod tests {
         let number = |text: &str| Number::parse(text).unwrap();
         let mut book = Book::default();
         book.numbers.insert(number("0440000000"), FlowName::from("city"));
-        let target = model::Target { trunk: LineId::from("ntt"), number: number("0440000011"), lines: 2, code: None };
+        let target = model::Target { trunks: vec![LineId::from("ntt")], number: number("0440000011"), lines: 2, code: None };
         book.lines.push(model::Line { id: LineId::from("ward"), target: Some(target), ..model::Line::default() });
         let dialled = |called: Option<&str>, uri: &str, to: &str, trusted| {
             let claims = sip::Claims { called_party: called.map(str::to_owned), to: to.to_owned(), ..sip::Claims::default() };

@@ -7,6 +7,7 @@
 //! acts that depend on it; the [`Gate`] at the edge holds them. No call knows another call.
 
 mod attempt;
+mod bucket;
 mod call;
 mod call_return;
 mod callback;
@@ -28,6 +29,7 @@ mod record;
 mod resident;
 mod ringing;
 mod transfer;
+mod trunks;
 mod vault;
 mod will;
 

@@ -208,6 +208,27 @@ pub enum Event {
         /// Which line.
         line: LineId,
     },
+    /// A trunk's registration with its carrier was accepted, refused, or is over.
+    TrunkRegistration {
+        /// Which trunk.
+        line: LineId,
+        /// What came of it.
+        how: TrunkRegistration,
+    },
+    /// A trunk began to answer our question whether it works, or ceased to.
+    TrunkReachable {
+        /// Which trunk.
+        line: LineId,
+        /// Whether it does.
+        reachable: bool,
+    },
+    /// A call out did not go over this trunk, and was tried over another one.
+    TrunkPassedOver {
+        /// Which trunk.
+        line: LineId,
+        /// Why.
+        why: WhyPassed,
+    },
     /// Calls out are at their limit for this hour: one was not made.
     CallsOutLimited,
     /// A caller was to be put through to a line or a queue.
@@ -468,6 +489,57 @@ pub enum Withheld {
     OtherService,
     /// A coin telephone, which cannot be called back.
     Payphone,
+}
+
+/// What came of registering with a carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrunkRegistration {
+    /// It knows where we are.
+    Registered,
+    /// We have taken it back.
+    SignedOff,
+    /// It ran out before it could be renewed.
+    Expired,
+    /// Nobody answered.
+    NoAnswer,
+    /// It did not take our password.
+    WrongPassword,
+    /// It asks for a password, and we have none.
+    NoPassword,
+    /// It asks for a password in another realm than ours.
+    OtherRealm,
+    /// It asks for a password in a way that we do not use.
+    OtherDigest,
+    /// It refused in another way.
+    Refused,
+}
+
+impl TrunkRegistration {
+    /// All ways in which it fails.
+    pub const FAILURES: [TrunkRegistration; 7] = [
+        TrunkRegistration::Expired,
+        TrunkRegistration::NoAnswer,
+        TrunkRegistration::WrongPassword,
+        TrunkRegistration::NoPassword,
+        TrunkRegistration::OtherRealm,
+        TrunkRegistration::OtherDigest,
+        TrunkRegistration::Refused,
+    ];
+}
+
+/// Why a trunk was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyPassed {
+    /// It said nothing to the call.
+    Deaf,
+    /// It refused the call as a trunk in trouble does: 408, 500, 502, 503, 504.
+    Refused,
+    /// All its channels are taken.
+    Full,
+    /// It had as many calls in this second as it takes.
+    TooFast,
 }
 
 /// What a key meant to the menu.
@@ -1128,7 +1200,21 @@ macro_rules! words {
         }
     )*};
 }
-words!(Withheld, Refusal, KeyMeaning, Manner, QueueEnd, OfferEnd, PhoneGone, AgentState, Direction, CallEnd, Party);
+words!(
+    Withheld,
+    TrunkRegistration,
+    PassedOver,
+    Refusal,
+    KeyMeaning,
+    Manner,
+    QueueEnd,
+    OfferEnd,
+    PhoneGone,
+    AgentState,
+    Direction,
+    CallEnd,
+    Party
+);
 words!(TransferKind, TransferEnd, CallbackTry, CallbackEnd, AbandonStage, MessageEnd, NotKept, LookupEnd, ConnectionEnd);
 
 #[cfg(test)]

@@ -237,7 +237,7 @@ pub(crate) fn behind_glass(city: &City, flow: &FlowName, change: impl FnOnce(&mu
             line.from = vec![residents];
         }
         if let Some(trunk) = &mut line.trunk {
-            trunk.host = town::TRUNK;
+            *trunk = model::Trunk::plain(town::TRUNK, trunk.channels);
         }
     }
     change(&mut book);
@@ -247,7 +247,7 @@ pub(crate) fn behind_glass(city: &City, flow: &FlowName, change: impl FnOnce(&mu
     let account =
         |name: &AgentId| (name.to_string(), sip::digest::ha1(name.as_str(), &book.settings.realm, &town::password(name.as_str())));
     let users = book.agents.keys().map(account).collect();
-    (Arc::new(City { book: Arc::new(book), clips: city.clips.clone(), users }), number)
+    (Arc::new(City { book: Arc::new(book), clips: city.clips.clone(), users, ..City::default() }), number)
 }
 
 /// The telephones of every line that callers are put through to.
@@ -496,6 +496,9 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::LineTaken { .. }
         | Event::LineFreed { .. }
         | Event::LineFull { .. }
+        | Event::TrunkRegistration { .. }
+        | Event::TrunkReachable { .. }
+        | Event::TrunkPassedOver { .. }
         | Event::CallsOutLimited
         | Event::CallingBack { .. }
         | Event::CallbackEnded { .. }

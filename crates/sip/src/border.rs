@@ -2,7 +2,7 @@
 
 use crate::identity::Claims;
 use bytes::Bytes;
-use model::{DialogId, DigestAlgorithm, FlowId, Instant, PhoneGone};
+use model::{DialogId, DigestAlgorithm, FlowId, Instant, LineId, PhoneGone, TrunkRegistration};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -248,6 +248,25 @@ pub enum Event {
     Ended {
         /// Which dialog.
         dialog: DialogId,
+    },
+    /// Our call was asked for a password, and goes out once more with it: what would end it is another thing from here on.
+    AskedAgain {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// Something came of registering with a carrier.
+    TrunkRegistration {
+        /// Which trunk.
+        trunk: LineId,
+        /// What.
+        how: TrunkRegistration,
+    },
+    /// A trunk began to answer our question whether it works, or ceased to.
+    TrunkReachable {
+        /// Which trunk.
+        trunk: LineId,
+        /// Whether it does.
+        reachable: bool,
     },
     /// A user's phone registered, for the first time or again.
     Registered {

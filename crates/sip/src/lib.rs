@@ -10,10 +10,11 @@
 //!
 //! Deliberately absent: TLS and WebSocket (they need nothing here but another `transport` in Via and Contact); reliable provisional responses, session
 //! timers, transfer, UPDATE, subscriptions (they are answered 405 or 420); redirection of our own INVITE (a 3xx is a failure);
-//! authentication of our own requests; re-INVITEs of our own; registration through a proxy (Path); what an ACK carries.
+//! re-INVITEs of our own; registration through a proxy (Path); what an ACK carries.
 
 mod border;
 pub mod bounds;
+mod credentials;
 pub mod dialog;
 pub mod digest;
 mod endpoint;
@@ -24,10 +25,12 @@ mod lexis;
 pub mod message;
 mod registrar;
 pub mod transaction;
+pub mod trunk;
 pub mod uri;
 pub mod writer;
 
 pub use border::{Census, Command, Config, Event, Identity, Output, Reason, Target};
+pub use credentials::Account;
 pub use dialog::{DialogStage, DialogState, Role, Will};
 pub use endpoint::{DIALOGS_MAX, Endpoint, TRANSACTIONS_MAX};
 pub use framer::{Frame, Framer};

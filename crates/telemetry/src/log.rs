@@ -3,7 +3,7 @@
 //! Ids are fields, so that `call=17` finds one call's whole way. What strangers can make happen as often as they like is counted by the
 //! metrics and stays below INFO here, so that nobody outside can fill the disk.
 
-use model::{AgentState, BreakReason, Event, LookupEnd, MessageEnd, NotKept, OfferEnd, PhoneGone, QueueEnd, Refusal};
+use model::{AgentState, BreakReason, Event, LookupEnd, MessageEnd, NotKept, OfferEnd, PhoneGone, QueueEnd, Refusal, TrunkRegistration};
 use std::fmt;
 use std::io::IsTerminal;
 use tracing::{debug, error, info, trace, warn};
@@ -91,6 +91,27 @@ pub fn note(event: &Event) {
         Event::LineTaken { line, used, lines } => debug!(%line, used, lines, "a line is in use"),
         Event::LineFreed { line, used, lines } => debug!(%line, used, lines, "a line is free again"),
         Event::LineFull { line } => warn!(%line, "all places of a line are taken: a caller was not put through"),
+        Event::TrunkRegistration { line, how } => match how {
+            TrunkRegistration::Registered => info!(%line, "the carrier knows where we are"),
+            TrunkRegistration::SignedOff => info!(%line, "the registration with the carrier was taken back"),
+            TrunkRegistration::Expired | TrunkRegistration::NoAnswer | TrunkRegistration::Refused => {
+                error!(%line, %how, "not registered with the carrier: nobody can call over this trunk; it is tried again");
+            }
+            TrunkRegistration::WrongPassword | TrunkRegistration::NoPassword => {
+                error!(%line, %how, "not registered with the carrier: put its password into the file that password_file of lines.yaml names");
+            }
+            TrunkRegistration::OtherRealm => {
+                error!(%line, %how, "not registered with the carrier: it asks in another realm; write the right one as realm in lines.yaml");
+            }
+            TrunkRegistration::OtherDigest => {
+                error!(%line, %how, "not registered with the carrier: it knows no better proof than MD5; digest: [sha-256, md5] in lines.yaml allows that");
+            }
+        },
+        Event::TrunkReachable { line, reachable: true } => info!(%line, "the trunk answers again"),
+        Event::TrunkReachable { line, reachable: false } => {
+            error!(%line, "the trunk does not answer: calls out take another one, if there is one")
+        }
+        Event::TrunkPassedOver { line, why } => warn!(%line, %why, "a call out was not taken by this trunk, and went over the next one"),
         Event::CallsOutLimited => error!("calls out are at their limit for this hour; if nobody expects that, somebody misuses us"),
         Event::Transferred { call, to, kind, by, how } => {
             let by = by.as_ref().map_or("the flow", |agent| agent.as_str());

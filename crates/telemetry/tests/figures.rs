@@ -67,6 +67,9 @@ fn day() -> Vec<Event> {
         Event::LineTaken { line: ward.clone(), used: 2, lines: 2 },
         Event::LineFull { line: ward.clone() },
         Event::LineFreed { line: ward, used: 1, lines: 2 },
+        Event::TrunkRegistration { line: LineId::from("ntt"), how: model::TrunkRegistration::WrongPassword },
+        Event::TrunkReachable { line: LineId::from("ntt"), reachable: false },
+        Event::TrunkPassedOver { line: LineId::from("ntt"), why: model::WhyPassed::Deaf },
         Event::CallsOutLimited,
         Event::Transferred {
             call,

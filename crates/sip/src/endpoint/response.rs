@@ -5,6 +5,7 @@
 use super::Endpoint;
 use super::store::{Alarm, Cancel, ClientMachine, Path, Purpose, SentAck, Stage};
 use crate::border::Event;
+use crate::credentials::proof_in;
 use crate::header::Name;
 use crate::message::{Essentials, Message};
 use crate::transaction::{Heard, Key};
@@ -24,6 +25,9 @@ impl Endpoint {
         let ours = via.ip() == Some(self.config.local.ip()) && via.port().unwrap_or(crate::uri::DEFAULT_PORT) == self.config.local.port();
         let Some(branch) = via.branch().filter(|_| ours && message.values(Name::Via).nth(1).is_none()) else { return };
         let key = Key::ours(branch, essentials.cseq.method);
+        if self.trunks.handle_response(now, self.config.local, key, message, status) {
+            return;
+        }
         let Some(client) = self.clients.get_mut(&key) else { return };
         let dialog = client.dialog;
         let (heard, purpose) = match &mut client.machine {
@@ -37,8 +41,11 @@ impl Endpoint {
             (Heard::Success, _) => self.answered(now, path, dialog, key, message, &essentials),
             (Heard::Final, None) => {
                 self.acknowledge_refusal(key, &essentials, false);
-                self.failed(now, dialog, key, status);
+                if !self.ask_again(now, dialog, key, message) {
+                    self.failed(now, dialog, key, status);
+                }
             }
+            (Heard::Final, Some(_)) if self.ask_again(now, dialog, key, message) => {}
             (Heard::AckAgain, _) => self.acknowledge_refusal(key, &essentials, true),
             (Heard::Final, Some(purpose)) => self.asked_and_answered(now, dialog, key, purpose, status),
             (Heard::Provisional, Some(_)) | (Heard::Nothing, _) => {}
@@ -86,7 +93,10 @@ impl Endpoint {
         let to = Path { flow: state.next_flow(), addr: state.next_hop() };
         let branch = self.branch();
         let via = self.via(to.flow, &branch);
-        let bytes = state.request("ACK", cseq, &via, "").empty();
+        let ack = state.request("ACK", cseq, &via, "");
+        // Section 22.1: the ACK of a 2xx carries what the INVITE was let in with.
+        let proof = self.clients.get(&key).and_then(|client| proof_in(&client.request));
+        let bytes = proof.into_iter().fold(ack, |ack, (name, value)| ack.header(name, value)).empty();
         if let Some(ClientMachine::Invite(invite)) = self.clients.get_mut(&key).map(|c| &mut c.machine) {
             invite.acks.push(SentAck { tag: tag.map(str::to_owned), bytes: bytes.clone(), to });
         }
