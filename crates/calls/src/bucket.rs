@@ -18,17 +18,26 @@ impl Bucket {
         Bucket { thousandths: u64::from(burst) * WHOLE, at: now }
     }
 
+    /// Whether there is one left.
+    pub(crate) fn has(&mut self, now: Instant, per_second: u32, burst: u32) -> bool {
+        self.fill(now, per_second, burst);
+        self.thousandths >= WHOLE
+    }
+
     /// Takes one, if there is one left of `per_second` and at most `burst` at once.
     pub(crate) fn take(&mut self, now: Instant, per_second: u32, burst: u32) -> bool {
-        let millis = u64::try_from(now.since(self.at).as_millis()).unwrap_or(u64::MAX);
-        self.thousandths = self.thousandths.saturating_add(millis.saturating_mul(u64::from(per_second))).min(u64::from(burst) * WHOLE);
-        // What is left of a millisecond is not lost.
-        self.at = self.at + std::time::Duration::from_millis(millis);
-        let there = self.thousandths >= WHOLE;
+        let there = self.has(now, per_second, burst);
         if there {
             self.thousandths -= WHOLE;
         }
         there
+    }
+
+    fn fill(&mut self, now: Instant, per_second: u32, burst: u32) {
+        let millis = u64::try_from(now.since(self.at).as_millis()).unwrap_or(u64::MAX);
+        self.thousandths = self.thousandths.saturating_add(millis.saturating_mul(u64::from(per_second))).min(u64::from(burst) * WHOLE);
+        // What is left of a millisecond is not lost.
+        self.at = self.at + std::time::Duration::from_millis(millis);
     }
 
     /// Whether it is full again: then it may be forgotten.

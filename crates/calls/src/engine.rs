@@ -4,6 +4,7 @@ use crate::attempt::Attempt;
 use crate::call::{Call, Leg, Sound, Stage};
 use crate::call_return::LastCallers;
 use crate::callback::Callbacks;
+use crate::defence::Defence;
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::lookup::Asked;
@@ -60,6 +61,7 @@ pub struct Engine {
     /// What went out before a restart is not yet counted: that needs the time of the first input.
     recounts: bool,
     pub(crate) trunks: Trunks,
+    pub(crate) defence: Defence,
     pub(crate) tones: media::Tones,
     pub(crate) callbacks: Callbacks,
     /// Tickets whose place was asked for again: that they have it is no news.
@@ -145,6 +147,7 @@ impl Engine {
             wills: Vec::new(),
             recounts: false,
             trunks: Trunks::default(),
+            defence: Defence::default(),
             tones: media::Tones::new(),
             callbacks: Callbacks::default(),
             asked_again: BTreeSet::new(),
@@ -224,7 +227,7 @@ impl Engine {
         self.wind_callbacks(now);
         match input {
             Input::Message { flow, from, bytes } => self.on_datagram(now, flow, from, &bytes),
-            Input::Opened { flow, from } => self.on_opened(flow, from),
+            Input::Opened { flow, from } => self.on_opened(now, flow, from),
             Input::Closed { flow, why } => {
                 self.note(Event::ConnectionClosed { why });
                 self.sip.handle_closed(now, flow);
@@ -374,21 +377,23 @@ impl Engine {
     // ---- what happened -------------------------------------------------------------------------------------------------------
 
     fn on_datagram(&mut self, now: Now, flow: FlowId, from: SocketAddr, bytes: &Bytes) {
-        if self.is_stranger(from.ip()) {
-            self.note(Event::Stranger);
+        if !self.is_heard(now, from, bytes) {
             return;
+        }
+        if bytes.starts_with(b"INVITE ") {
+            self.mind_the_door(now, from.ip());
         }
         self.sip.handle_message(now, flow, from, bytes);
     }
 
     /// Law 6: refuse at the door. A source that no line lists gets nothing, not even an error to learn from.
-    fn is_stranger(&self, ip: IpAddr) -> bool {
+    pub(crate) fn is_stranger(&self, ip: IpAddr) -> bool {
         self.line_of(ip).is_none() && !self.is_trunk(ip)
     }
 
-    fn on_opened(&mut self, flow: FlowId, from: SocketAddr) {
+    fn on_opened(&mut self, now: Now, flow: FlowId, from: SocketAddr) {
         if self.is_stranger(from.ip()) {
-            self.note(Event::Stranger);
+            self.note_stranger(now, from.ip().to_canonical());
             self.act(Seq(0), Act::Close(flow));
         }
     }
@@ -538,7 +543,12 @@ impl Engine {
                         self.act(after, Act::Transmit { flow, to, bytes, only_written });
                     }
                     sip::Output::Event(event) => self.on_sip(now, event),
-                    sip::Output::Note(event) => self.note(event),
+                    sip::Output::Note(event) => {
+                        if event == Event::AuthenticationFailed {
+                            self.on_wrong_password(now);
+                        }
+                        self.note(event);
+                    }
                 }
             } else if let Some(decision) = self.acd.poll_output() {
                 self.on_decision(now, decision);
@@ -783,7 +793,8 @@ impl Engine {
             Refusal::UnknownNumber => (404, None),
             Refusal::NoCodec => (488, None),
             Refusal::Forbidden => (403, None),
-            Refusal::Full | Refusal::NoPort => (503, Some(5)),
+            Refusal::SameNumber => (486, None),
+            Refusal::Full | Refusal::NoPort | Refusal::TooFast => (503, Some(5)),
             Refusal::Draining => (503, Some(30)),
         };
         self.sip.handle_command(now, sip::Command::Reject { dialog, status, retry_after_secs });

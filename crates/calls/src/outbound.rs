@@ -378,7 +378,9 @@ impl Engine {
                 self.write_will(outside);
                 let ours = self.capabilities(&outside.leg, Codec::ALL.to_vec());
                 let answer = sdp.as_deref().and_then(|sdp| sdp::parse(sdp).ok());
-                let Some(agreed) = answer.and_then(|answer| sdp::accept(&answer, &ours).ok()) else {
+                let host = outside.way.host.ip();
+                let aims = |agreed: &sdp::Agreed| self.may_send_sound(host, agreed.remote.ip());
+                let Some(agreed) = answer.and_then(|answer| sdp::accept(&answer, &ours).ok()).filter(aims) else {
                     self.sip.handle_command(now, sip::Command::Bye { dialog: outside.leg.dialog });
                     outside.stage = Stage::Over;
                     return Came::Failed(TransferEnd::Failed);

@@ -39,7 +39,9 @@ impl Engine {
         let called_first = identity::called_first(&city.book, &invite, trusted);
         let Who { caller: from_user, withheld } = identity::who(&invite, trusted);
         let person = self.vault.person(city.book.calendar.day(now.wall), &from_user);
+        self.count_call(now, &line);
         let turned_away = match () {
+            () if self.is_same_caller_again(&from_user, withheld) => Some(Refusal::SameNumber),
             () if self.draining() => Some(Refusal::Draining),
             () if self.calls.len() >= city.book.settings.calls_max as usize => Some(Refusal::Full),
             () => None,
@@ -60,7 +62,8 @@ impl Engine {
         };
         // The answer is worked out once the media session is open, with the same port: if it cannot be now, it cannot be then.
         let ours = self.capabilities(&leg, Codec::ALL.to_vec());
-        if sdp::answer(&offer, &ours).is_err() {
+        let aims = |agreed: sdp::Agreed| self.may_send_sound(invite.source.ip(), far(agreed, &leg).remote.ip());
+        if !sdp::answer(&offer, &ours).is_ok_and(|answer| aims(answer.agreed)) {
             self.legs.remove(&leg.id);
             self.ports.give_back(leg.port);
             return self.refuse(now, dialog, Refusal::NoCodec);
@@ -192,6 +195,10 @@ impl Engine {
         // The codec stays: what plays and what is bridged was made for it.
         let codecs = leg.codec.map_or_else(|| Codec::ALL.to_vec(), |codec| vec![codec]);
         let Ok(answer) = sdp::answer(&offer, &self.capabilities(leg, codecs)) else { return false };
+        let peer = leg.peer.or_else(|| self.sip.dialog(leg.dialog).map(|dialog| dialog.peer.ip()));
+        if !peer.is_some_and(|peer| self.may_send_sound(peer, far(answer.agreed, leg).remote.ip())) {
+            return false;
+        }
         self.media(after, leg.id, Media::Connect(far(answer.agreed, leg)));
         self.sip.handle_command(now, sip::Command::AnswerReoffer { dialog: leg.dialog, sdp: answer.sdp });
         true

@@ -49,6 +49,7 @@ impl Engine {
         let wanted = wanted.filter(|(_, trunk)| trunk.register.is_some() || trunk.check.is_some());
         let trunks = wanted.map(|(line, trunk)| to_sip(&line.id, trunk, self.city.passwords.get(&line.id))).collect();
         self.sip.set_trunks(now, trunks);
+        self.follow_sources();
     }
 
     pub(crate) fn follow_trunks_at_first(&mut self, now: Now) {
@@ -116,6 +117,14 @@ impl Engine {
         let Some(limit) = limit else { return true };
         let bucket = self.trunks.rates.entry((line.clone(), direction)).or_insert_with(|| Bucket::full(now.mono, limit));
         bucket.take(now.mono, limit, limit)
+    }
+
+    /// Whether one more would fit.
+    pub(crate) fn has_time(&mut self, now: Now, line: &LineId, direction: Direction) -> bool {
+        let limit = self.city.book.lines.iter().find(|l| l.id == *line).and_then(|l: &Line| l.calls_per_second);
+        let Some(limit) = limit else { return true };
+        let bucket = self.trunks.rates.entry((line.clone(), direction)).or_insert_with(|| Bucket::full(now.mono, limit));
+        bucket.has(now.mono, limit, limit)
     }
 
     /// SIP has news of a trunk.

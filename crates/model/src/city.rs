@@ -33,6 +33,10 @@ pub struct Settings {
     pub voices: BTreeMap<Lang, Vec<String>>,
     /// Calls that we may make to the outside in any hour, of all kinds together: toll fraud ends here.
     pub calls_out_per_hour: u32,
+    /// New calls in any second, from everybody together: more get 503 before anything is done for them. `None`: as many as come.
+    pub calls_per_second: Option<u32>,
+    /// Calls at once from one number that is shown.
+    pub calls_per_number: u32,
 }
 
 impl Default for Settings {
@@ -51,6 +55,8 @@ impl Default for Settings {
             digest: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
             voices: BTreeMap::new(),
             calls_out_per_hour: 120,
+            calls_per_second: None,
+            calls_per_number: 2,
         }
     }
 }

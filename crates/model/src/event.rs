@@ -7,6 +7,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 /// What happened, once, at the moment it was decided. Telemetry counts these, the store files them, the demo tells them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -398,6 +399,24 @@ pub enum Event {
     },
     /// A datagram or a connection from an address that no line lists: it got nothing.
     Stranger,
+    /// The first stranger of an hour: somebody may have forgotten a line of `lines.yaml`.
+    StrangerNamed {
+        /// From where.
+        from: IpAddr,
+    },
+    /// A source sent more than any telephone or carrier does: some of it was thrown away unread.
+    Flood,
+    /// A source has guessed passwords, and gets no answer for a while.
+    SourceBanned {
+        /// Which.
+        from: IpAddr,
+        /// For how long.
+        lasts: Millis,
+    },
+    /// Something from a banned source was thrown away.
+    Banned,
+    /// A request inside a dialog came from somebody who has no part in it: it was answered as if there were no such dialog.
+    ForeignRequest,
     /// A SIP connection is gone.
     ConnectionClosed {
         /// Why.
@@ -475,6 +494,10 @@ pub enum Refusal {
     NoPort,
     /// The caller is not allowed to dial this: 403.
     Forbidden,
+    /// As many calls from this number are here as may be: 486.
+    SameNumber,
+    /// More calls in this second than are taken: 503 with Retry-After.
+    TooFast,
 }
 
 /// Why a caller's number is not there: the four causes that Japanese networks tell apart (3GPP TS 24.008 section 10.5.4.30).

@@ -233,6 +233,7 @@ pub(crate) fn behind_glass(city: &City, flow: &FlowName, change: impl FnOnce(&mu
     book.settings.advertise = None;
     let residents = Net { addr: IpAddr::V4(Ipv4Addr::new(127, 1, 0, 0)), prefix: 16 };
     for line in &mut book.lines {
+        line.loopback = true;
         if !line.from.is_empty() {
             line.from = vec![residents];
         }
@@ -513,6 +514,11 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::SipResponse { .. }
         | Event::SipMalformed { .. }
         | Event::Stranger
+        | Event::StrangerNamed { .. }
+        | Event::Flood
+        | Event::SourceBanned { .. }
+        | Event::Banned
+        | Event::ForeignRequest
         | Event::ConnectionClosed { .. }
         | Event::Media { .. }
         | Event::MediaFailed { .. }

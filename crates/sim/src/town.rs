@@ -263,11 +263,11 @@ impl Town {
 
     fn lines(&self) -> String {
         if !self.callbacks && !self.hotline {
-            return "local: { from: [127.0.0.0/8] }\n".to_owned();
+            return "local: { from: [127.0.0.0/8], targets: loopback }\n".to_owned();
         }
         let ward = format!("ward: {{ trunk: carrier, number: \"{WARD}\", lines: 2, code: \"71\" }}\n");
         format!(
-            "local: {{ from: [127.1.0.0/16] }}\ncarrier: {{ trunk: {{ host: \"{TRUNK}\", channels: {CHANNELS} }} }}\n{}",
+            "local: {{ from: [127.1.0.0/16], targets: loopback }}\ncarrier: {{ trunk: {{ host: \"{TRUNK}\", channels: {CHANNELS} }}, targets: loopback }}\n{}",
             if self.hotline { ward.as_str() } else { "" }
         )
     }
@@ -310,7 +310,7 @@ pub fn with_outside(city: &City) -> City {
             book.lines.push(line);
         }
     };
-    add(Line { id: trunk.clone(), trunk: Some(Trunk::plain(TRUNK, CHANNELS)), ..Line::default() });
+    add(Line { id: trunk.clone(), trunk: Some(Trunk::plain(TRUNK, CHANNELS)), loopback: true, ..Line::default() });
     for (name, reaches, lines, code) in
         [("ward", WARD, 2, "71"), ("small_ward", SMALL_WARD, 1, "72"), ("interpreters", INTERPRETERS, 3, "8")]
     {

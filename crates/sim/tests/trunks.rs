@@ -26,7 +26,7 @@ fn city(change: impl Fn(&mut Trunk, &mut Trunk)) -> Arc<City> {
             target.trunks.push(LineId::from("spare"));
         }
     }
-    book.lines.push(model::Line { id: LineId::from("spare"), trunk: Some(spare), ..model::Line::default() });
+    book.lines.push(model::Line { id: LineId::from("spare"), trunk: Some(spare), loopback: true, ..model::Line::default() });
     Arc::new(City { book: Arc::new(book), ..city })
 }
 

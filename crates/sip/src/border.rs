@@ -2,7 +2,7 @@
 
 use crate::identity::Claims;
 use bytes::Bytes;
-use model::{DialogId, DigestAlgorithm, FlowId, Instant, LineId, PhoneGone, TrunkRegistration};
+use model::{DialogId, DigestAlgorithm, FlowId, Instant, LineId, Net, PhoneGone, TrunkRegistration};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -16,6 +16,15 @@ pub struct Config {
     /// Digest algorithms that are offered, most preferred first. Phones that know MD5 only may give up at the sight of another one
     /// (baresip 1.0 does): where there are such phones, offer MD5 alone.
     pub digest: Vec<DigestAlgorithm>,
+}
+
+/// Who is believed to be a dialog's peer, and where peers may have us send.
+#[derive(Clone, Debug, Default)]
+pub struct Admission {
+    /// Networks that speak as one: a carrier's, of which any machine may go on with a call that another one began.
+    pub kin: Vec<Vec<Net>>,
+    /// Sources that may name targets on this machine.
+    pub here: Vec<Net>,
 }
 
 /// Something the endpoint says. Take them in order until there is none.

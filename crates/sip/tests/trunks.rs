@@ -302,3 +302,15 @@ fn a_call_that_was_given_up_is_not_begun_again() {
     assert_eq!(desk.words(), ["ACK"]);
     assert_eq!(desk.events(), [Event::Failed { dialog, status: 401 }, Event::Ended { dialog }]);
 }
+
+#[test]
+fn nothing_that_we_say_tells_what_we_are() {
+    let mut desk = registered();
+    let (_, _) = calls(&mut desk);
+    desk.receive(&invite("1"));
+    desk.receive(&request("OPTIONS", "sip:192.0.2.1", "2", "sip:192.0.2.1", 1, "", ""));
+    desk.receive(&request("FROB", "sip:192.0.2.1", "3", "sip:192.0.2.1", 1, "", ""));
+    let said = desk.sent();
+    assert!(said.len() >= 3);
+    assert!(said.iter().all(|sent| sent.header("Server").is_empty() && sent.header("User-Agent").is_empty()), "{said:?}");
+}

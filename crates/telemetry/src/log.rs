@@ -55,7 +55,9 @@ pub fn note(event: &Event) {
         Event::Withheld { call, why } => info!(call = call.0, %why, "the caller's number is withheld"),
         Event::CalledFirst { call, line } => info!(call = call.0, %line, "the caller had called this line, which sent the call on"),
         Event::Refused { why, .. } => match why {
-            Refusal::UnknownNumber | Refusal::Forbidden | Refusal::NoCodec => debug!(%why, "a call was refused"),
+            Refusal::UnknownNumber | Refusal::Forbidden | Refusal::NoCodec | Refusal::TooFast | Refusal::SameNumber => {
+                debug!(%why, "a call was refused")
+            }
             Refusal::Draining => info!(%why, "a call was refused"),
             Refusal::Full => warn!(%why, "a caller was turned away"),
             Refusal::NoPort => error!(%why, "a caller was turned away"),
@@ -167,6 +169,17 @@ pub fn note(event: &Event) {
         Event::SipResponse { class, direction } => trace!(class, %direction, "SIP response"),
         Event::SipMalformed { answered } => debug!(answered, "a datagram was no SIP message"),
         Event::Stranger => debug!("somebody came from an address that no line lists"),
+        Event::StrangerNamed { from } => warn!(
+            %from,
+            "somebody called from an address that no line lists, and got no answer. If they may call, config/lines.yaml needs this line: \
+             new_line: {{ from: [\"{from}\"] }}"
+        ),
+        Event::Flood => debug!("a source sends more than any telephone does: some of it was thrown away"),
+        Event::SourceBanned { from, lasts } => {
+            warn!(%from, minutes = lasts.0 / 60_000, "passwords were guessed from this address: it gets no answer for a while");
+        }
+        Event::Banned => debug!("something from a banned address was thrown away"),
+        Event::ForeignRequest => debug!("a request inside a call came from somebody who has no part in it"),
         Event::ConnectionClosed { why } => debug!(%why, "a SIP connection is gone"),
 
         Event::Media { leg, stats } => debug!(

@@ -1,7 +1,7 @@
 //! Requests inside a dialog: the peer hangs up, changes the session, or asks whether we are there.
 //!
-//! RFC 3261 sections 12.2.2, 13.3.1.4, 14.2 and 15.1.2. A request with the right Call-ID and both tags is the peer's, wherever it
-//! comes from: our tag has 80 random bits, and phones do change their address.
+//! RFC 3261 sections 12.2.2, 13.3.1.4, 14.2 and 15.1.2. A request with the right Call-ID and both tags is the peer's if it comes
+//! from where the peer can be (`admission.rs`).
 
 use super::request::{capabilities, session_description};
 use super::store::{Path, Stage};
@@ -12,6 +12,7 @@ use crate::dialog::target;
 use crate::message::Essentials;
 use crate::writer::{ALLOW, Writer};
 use model::{DialogId, Instant};
+use std::net::IpAddr;
 
 impl Endpoint {
     /// The dialog that Call-ID and tags name.
@@ -28,6 +29,10 @@ impl Endpoint {
     /// A request with a To tag.
     pub(super) fn handle_in_dialog(&mut self, asked: &Asked<'_>, our_tag: &str) {
         let Some(dialog) = self.named(&asked.essentials, our_tag) else { return self.refuse(asked, 481) };
+        if !self.legs.get(&dialog).is_some_and(|leg| self.is_peer(&leg.state, asked.path.addr.ip())) {
+            self.note(model::Event::ForeignRequest);
+            return self.refuse(asked, 481);
+        }
         let (method, cseq) = (asked.essentials.cseq.method, asked.essentials.cseq.number);
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         // Section 12.2.2: a lower number is out of order: 500. The same number again, in another transaction, is an old request
@@ -94,6 +99,11 @@ impl Endpoint {
             Ok(target) => target,
             Err(header) => return self.refuse_header(asked, header),
         };
+        let peer = Some(asked.back.addr.ip());
+        let allowed = |ip| self.admission.here.iter().any(|net| net.contains(ip));
+        if target.as_ref().is_some_and(|target| self.is_here(target)) && !peer.is_some_and(allowed) {
+            return self.refuse(asked, 403);
+        }
         let tag = asked.essentials.to.tag().unwrap_or_default();
         self.begin_invite(asked, dialog, tag);
         self.enter(dialog, Stage::Reoffered { invite: asked.key, cseq: asked.essentials.cseq.number, target });
@@ -101,8 +111,11 @@ impl Endpoint {
     }
 
     /// The peer confirms our 200.
-    pub(super) fn handle_dialog_ack(&mut self, now: Instant, essentials: &Essentials<'_>) {
+    pub(super) fn handle_dialog_ack(&mut self, now: Instant, from: IpAddr, essentials: &Essentials<'_>) {
         let Some(dialog) = essentials.to.tag().and_then(|tag| self.named(essentials, tag)) else { return };
+        if !self.legs.get(&dialog).is_some_and(|leg| self.is_peer(&leg.state, from)) {
+            return self.note(model::Event::ForeignRequest);
+        }
         let Some(Stage::Answering(answering)) = self.legs.get(&dialog).map(|leg| &leg.stage) else { return };
         if answering.cseq != essentials.cseq.number {
             return;

@@ -2,6 +2,7 @@
 //!
 //! RFC 3261 sections 8, 9, 11 to 15 as core over the machines of section 17. One input, then drain, then the next.
 
+mod admission;
 mod challenge;
 mod command;
 mod in_dialog;
@@ -13,7 +14,7 @@ mod timeout;
 mod will;
 mod wire;
 
-use crate::border::{Census, Command, Config, Event, Output};
+use crate::border::{Admission, Census, Command, Config, Event, Output};
 use crate::bounds::ECHO_MAX;
 use crate::dialog::{DialogState, Will};
 use crate::digest::Gate;
@@ -46,6 +47,8 @@ pub struct Endpoint {
     users: BTreeMap<String, Ha1>,
     registrar: Registrar,
     trunks: Trunks,
+    admission: Admission,
+    door_closed: bool,
     legs: BTreeMap<DialogId, Leg>,
     /// Dialogs by our tag, which nobody can guess.
     tags: BTreeMap<String, DialogId>,
@@ -82,6 +85,8 @@ impl Endpoint {
             users: BTreeMap::new(),
             registrar: Registrar::default(),
             trunks: Trunks::default(),
+            admission: Admission::default(),
+            door_closed: false,
             legs: BTreeMap::new(),
             tags: BTreeMap::new(),
             servers: BTreeMap::new(),
@@ -99,6 +104,21 @@ impl Endpoint {
             self.event(Event::Unregistered { user, expired: false });
         }
         self.users = users;
+    }
+
+    /// Whose messages count for whose dialogs, and who may name this machine.
+    pub fn set_admission(&mut self, admission: Admission) {
+        self.admission = admission;
+    }
+
+    /// Whether new calls are turned away without any memory of them (503 with Retry-After), but for those of our users.
+    pub fn close_door(&mut self, closed: bool) {
+        self.door_closed = closed;
+    }
+
+    /// Whether one of our users' phones is registered at this address.
+    pub fn is_registered_at(&self, addr: SocketAddr) -> bool {
+        self.registrar.is_at(|there| there == addr)
     }
 
     /// Which trunks register, or are asked whether they work. Those that are no more sign off.
@@ -218,7 +238,7 @@ impl Endpoint {
         };
         let (method, key) = (essentials.cseq.method, Key::server(message, &essentials));
         if method == "ACK" {
-            return self.handle_ack(now, &essentials, key);
+            return self.handle_ack(now, path.addr.ip(), &essentials, key);
         }
         if self.servers.contains_key(&key) {
             return self.handle_again(key, method, path.back(&essentials.via));

@@ -18,6 +18,7 @@ use crate::uri::{Scheme, Uri};
 use crate::writer::{ALLOW, Writer};
 use bytes::Bytes;
 use model::{Direction, Instant};
+use std::net::IpAddr;
 
 /// The one kind of body that we understand.
 const SDP: &str = "application/sdp";
@@ -42,7 +43,7 @@ impl Endpoint {
     }
 
     /// An ACK belongs to a refusal (then the transaction absorbs it) or to a dialog. It is never answered.
-    pub(super) fn handle_ack(&mut self, now: Instant, essentials: &Essentials<'_>, key: Key) {
+    pub(super) fn handle_ack(&mut self, now: Instant, from: IpAddr, essentials: &Essentials<'_>, key: Key) {
         self.note(model::Event::SipRequest { method: label("ACK"), direction: Direction::In, again: false });
         if let Some(ServerMachine::Invite { machine, .. }) = self.servers.get_mut(&key).map(|s| &mut s.machine) {
             let whose = machine.handle_ack(now);
@@ -52,7 +53,7 @@ impl Endpoint {
                 return;
             }
         }
-        self.handle_dialog_ack(now, essentials);
+        self.handle_dialog_ack(now, from, essentials);
     }
 
     /// Somebody calls.
@@ -73,6 +74,10 @@ impl Endpoint {
             return;
         }
         let from_user = asked.essentials.from.uri().user();
+        if self.door_closed && !self.users.contains_key(&from_user) {
+            self.note(model::Event::Refused { why: model::Refusal::TooFast, person: None });
+            return self.refuse_full(asked);
+        }
         let authenticated = match self.users.contains_key(&from_user) {
             true => match self.authenticate(asked) {
                 Some(user) if user == from_user => Some(user),
@@ -87,6 +92,10 @@ impl Endpoint {
             Ok(state) => state,
             Err(header) => return self.refuse_header(asked, header),
         };
+        if self.aims_at_us(&state) {
+            let bytes = asked.echo.response_saying(403, "Contact or Record-Route names this machine", &self.stateless_tag(asked)).empty();
+            return self.transmit_response(None, asked.back, 403, bytes);
+        }
         let dialog = self.new_dialog();
         self.add_leg(dialog, Leg::new(state, Stage::Incoming { invite: asked.key }));
         self.begin_invite(asked, dialog, &tag);

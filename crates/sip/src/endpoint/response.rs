@@ -89,6 +89,10 @@ impl Endpoint {
         }
         let mut state = invite.base.clone();
         state.answered(message, essentials, path.addr);
+        if self.aims_at_us(&state) {
+            // The call can still be ended at the address that we called.
+            (state.remote_target, state.route_set) = (invite.base.remote_target.clone(), Vec::new());
+        }
         let cseq = state.local_cseq;
         let to = Path { flow: state.next_flow(), addr: state.next_hop() };
         let branch = self.branch();

@@ -53,7 +53,16 @@ pub(super) const TABLE: &[Entry] = &[
                answered them.",
         labels: &["reason"],
         of: Of::Events {
-            from_start: &[&["full"], &["no_port"], &["no_codec"], &["unknown_number"], &["draining"], &["forbidden"]],
+            from_start: &[
+                &["full"],
+                &["no_port"],
+                &["no_codec"],
+                &["unknown_number"],
+                &["draining"],
+                &["forbidden"],
+                &["same_number"],
+                &["too_fast"],
+            ],
             count: |event, tell| {
                 if let Event::Refused { why, .. } = event {
                     tell(&[&why.to_string()], 1.0);
