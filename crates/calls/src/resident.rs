@@ -1,7 +1,8 @@
 //! The caller's side: from the INVITE through the flow to a place in a queue, and out again.
 
 use crate::call::{AgentSide, Back, Call, Reached, Sound, Stage, Ticket};
-use crate::engine::{Engine, Invite, Owner};
+use crate::engine::{Engine, Invite, Owner, far};
+use crate::identity::{self, Who};
 use crate::persons::{PLACE_KEPT_MILLIS, instant_of};
 use crate::record::{Place, Record};
 use crate::terms::Terms;
@@ -35,13 +36,16 @@ impl Engine {
             (None, Some(_)) => return self.refuse(now, dialog, Refusal::Forbidden),
             (None, None) => {}
         }
-        let Some(line) = self.line_of(invite.source.ip()) else { return self.refuse(now, dialog, Refusal::Forbidden) };
         let city = Arc::clone(&self.city);
-        let dialled = Number::parse(&invite.to_user).ok().and_then(|number| Some((city.book.numbers.get(&number)?.clone(), number)));
-        // Parameters of the user part are the network's, not the number's (RFC 3966 section 3, RFC 3261 section 19.1.6).
-        let from_user = invite.from_user.split(';').next().unwrap_or_default().to_owned();
+        let Some(line) = self.line_of(invite.source.ip()) else { return self.refuse(now, dialog, Refusal::Forbidden) };
+        let (line, trusted) = (line.id.clone(), line.trusted);
+        let dialled = identity::dialled(&city.book, &invite, trusted);
+        let called_first = identity::called_first(&city.book, &invite, trusted);
+        let Who { caller: from_user, withheld } = identity::who(&invite, trusted);
         let person = self.vault.person(city.book.calendar.day(now.wall), &from_user);
+        self.count_call(now, &line);
         let turned_away = match () {
+            () if self.is_same_caller_again(&from_user, withheld) => Some(Refusal::SameNumber),
             () if self.draining() => Some(Refusal::Draining),
             () if self.calls.len() >= city.book.settings.calls_max as usize => Some(Refusal::Full),
             () => None,
@@ -63,7 +67,8 @@ impl Engine {
             return self.refuse_caller(now, dialog, Refusal::NoPort, number, person);
         };
         // The answer is worked out once the media session is open, with the same port: if it cannot be now, it cannot be then.
-        if self.first_terms(&leg, offer.as_ref()).is_err() {
+        let aims = |agreed: &sdp::Agreed| self.may_send_sound(invite.source.ip(), far(*agreed, &leg).remote.ip());
+        if !self.first_terms(&leg, offer.as_ref()).is_ok_and(|(_, agreed)| agreed.as_ref().is_none_or(aims)) {
             self.legs.remove(&leg.id);
             self.ports.give_back(leg.port);
             return self.refuse(now, dialog, Refusal::NoCodec);
@@ -85,6 +90,8 @@ impl Engine {
             arrived: now,
             number: number.clone(),
             caller: caller.clone(),
+            withheld,
+            called_first: called_first.clone(),
             person,
             waiting_since: None,
             kept: false,
@@ -116,6 +123,12 @@ impl Engine {
         });
         call.after = self.commit(Record::Arrived { call: id, open: Box::new(call.open_call(None)) });
         self.note(Event::Arrived { call: id, number, caller, line });
+        if let Some(why) = withheld {
+            self.note(Event::Withheld { call: id, why });
+        }
+        if let Some(line) = called_first {
+            self.note(Event::CalledFirst { call: id, line });
+        }
         self.media(call.after, leg_id, Media::Open { local });
         if invite.reliable {
             self.sip.handle_command(now, sip::Command::Provisional { dialog, status: 180 });

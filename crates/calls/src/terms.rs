@@ -70,18 +70,24 @@ impl Engine {
             return self.sip.handle_command(now, sip::Command::AnswerReoffer { dialog, sdp: sdp::offer(&ours) });
         };
         match sdp::parse(offer).and_then(|offer| sdp::answer(&offer, &ours)) {
-            Ok(answer) => {
+            Ok(answer) if self.may_hear(leg, &answer.agreed) => {
                 self.connect(after, leg, answer.agreed);
                 self.sip.handle_command(now, sip::Command::AnswerReoffer { dialog, sdp: answer.sdp });
             }
-            Err(_) => self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 }),
+            Ok(_) | Err(_) => self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 }),
         }
+    }
+
+    /// Whether sound may be sent where the peer wants it.
+    fn may_hear(&self, leg: &Leg, agreed: &sdp::Agreed) -> bool {
+        let peer = leg.peer.or_else(|| self.sip.dialog(leg.dialog).map(|dialog| dialog.peer.ip()));
+        peer.is_some_and(|peer| self.may_send_sound(peer, far(*agreed, leg).remote.ip()))
     }
 
     fn answer_came(&mut self, after: Seq, leg: &mut Leg, answer: Option<&[u8]>) -> Terms {
         let ours = self.capabilities(leg, codecs(leg));
         let agreed = answer.and_then(|answer| sdp::parse(answer).ok()).and_then(|answer| sdp::accept(&answer, &ours).ok());
-        match agreed {
+        match agreed.filter(|agreed| self.may_hear(leg, agreed)) {
             Some(agreed) => {
                 self.connect(after, leg, agreed);
                 Terms::Stand
