@@ -119,6 +119,8 @@ mod tests {
             authenticated: None,
             claims: Box::new(claims),
             offer: None,
+            reliable: false,
+            replaces: None,
         }
     }
     fn shows(number: &str) -> Who {

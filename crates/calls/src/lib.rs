@@ -29,6 +29,8 @@ mod presence;
 mod record;
 mod resident;
 mod ringing;
+mod takeover;
+mod terms;
 mod transfer;
 mod trunks;
 mod vault;

@@ -7,9 +7,10 @@
 
 use crate::City;
 use crate::call::Leg;
-use crate::engine::{Engine, Owner, far};
+use crate::engine::{Engine, Owner};
 use crate::persons::instant_of;
 use crate::record::{Abroad, Record};
+use crate::terms::Terms;
 use crate::trunks::{Direction, Way};
 use media::Command as Media;
 use model::{
@@ -329,7 +330,7 @@ impl Engine {
                 let host = outside.way.host;
                 let to = sip::Target { uri: format!("sip:{}@{host}", outside.wish.dials.reveal()), flow: FlowId::UDP, addr: host };
                 let from = sip::Identity { display: String::new(), user: outside.wish.shown.as_str().to_owned() };
-                let sdp = sdp::offer(&self.capabilities(&outside.leg, Codec::ALL.to_vec()));
+                let sdp = sdp::offer(&self.capabilities(&outside.leg, self.codecs_over(&outside.way)));
                 outside.stage = Stage::Invited { deaf: Some(now.mono + outside.deaf_after()) };
                 self.sip.handle_command(now, sip::Command::Invite { dialog: outside.leg.dialog, to, from, sdp });
                 self.write_will(outside);
@@ -376,7 +377,7 @@ impl Engine {
             }
             sip::Event::Answered { sdp, .. } => {
                 self.write_will(outside);
-                let ours = self.capabilities(&outside.leg, Codec::ALL.to_vec());
+                let ours = self.capabilities(&outside.leg, self.codecs_over(&outside.way));
                 let answer = sdp.as_deref().and_then(|sdp| sdp::parse(sdp).ok());
                 let host = outside.way.host.ip();
                 let aims = |agreed: &sdp::Agreed| self.may_send_sound(host, agreed.remote.ip());
@@ -386,8 +387,7 @@ impl Engine {
                     return Came::Failed(TransferEnd::Failed);
                 };
                 outside.stage = Stage::Answered;
-                outside.leg.codec = Some(agreed.codec);
-                self.media(outside.after, outside.leg.id, Media::Connect(far(agreed, &outside.leg)));
+                self.connect(outside.after, &mut outside.leg, agreed);
                 Came::Answered
             }
             sip::Event::Failed { status, .. } => {
@@ -405,17 +405,21 @@ impl Engine {
                 outside.stage = Stage::Over;
                 Came::Left
             }
-            sip::Event::ProbeFailed { .. } => Came::Left,
-            sip::Event::Reoffer { dialog, offer } => {
-                let after = outside.after;
-                if !self.reoffer(now, after, &mut outside.leg, offer.as_deref()) {
-                    self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog: *dialog, status: 488 });
+            sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. } => Came::Left,
+            sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
+                match self.handle_terms(now, outside.after, &mut outside.leg, event) {
+                    Terms::Stand => Came::Nothing,
+                    Terms::Broken => Came::Left,
                 }
-                Came::Nothing
             }
             // These belong to dialogs that others opened.
             _ => Came::Nothing,
         }
+    }
+
+    /// The codecs that a trunk takes.
+    fn codecs_over(&self, way: &Way) -> Vec<Codec> {
+        self.trunk(&way.trunk).map_or_else(|| Codec::ALL.to_vec(), |trunk| trunk.profile.codecs())
     }
 
     /// Lets a call to the outside go, whatever its stage. Its places come back when SIP is done with it.

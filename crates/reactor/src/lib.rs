@@ -12,6 +12,7 @@ mod lookup;
 mod signalling;
 mod streams;
 mod tape;
+pub mod trace;
 mod worker;
 
 pub use boxes::{Beside, Boxes, Left, Limits};
