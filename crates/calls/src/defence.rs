@@ -174,7 +174,7 @@ impl Engine {
     pub(crate) fn may_send_sound(&self, peer: IpAddr, to: IpAddr) -> bool {
         let (peer, to) = (peer.to_canonical(), to.to_canonical());
         let settings = &self.city.book.settings;
-        let ours = to.is_loopback() || to == settings.sip.ip() || Some(to) == settings.advertise;
+        let ours = !to.is_unspecified() && (to.is_loopback() || to == settings.sip.ip() || Some(to) == settings.advertise);
         let allowed = |line: &Line| {
             line.loopback && (line.from.iter().any(|net| net.contains(peer)) || line.trunk.as_ref().is_some_and(|t| t.host.ip() == peer))
         };

@@ -567,10 +567,8 @@ impl Engine {
         use sip::Event as E;
         match event {
             E::Invite { dialog, source, from_user, from_display, to_user, authenticated, claims, offer, reliable, replaces } => {
-                self.on_invite(
-                    now,
-                    Invite { dialog, source, from_user, from_display, to_user, authenticated, claims, offer, reliable, replaces },
-                );
+                let invite = Invite { dialog, source, from_user, from_display, to_user, authenticated, claims, offer, reliable, replaces };
+                self.on_invite(now, invite);
             }
             E::TrunkRegistration { trunk, how } => self.on_trunk(Event::TrunkRegistration { line: trunk, how }),
             E::TrunkReachable { trunk, reachable } => self.on_trunk(Event::TrunkReachable { line: trunk, reachable }),

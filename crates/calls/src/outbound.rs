@@ -330,7 +330,7 @@ impl Engine {
                 let host = outside.way.host;
                 let to = sip::Target { uri: format!("sip:{}@{host}", outside.wish.dials.reveal()), flow: FlowId::UDP, addr: host };
                 let from = sip::Identity { display: String::new(), user: outside.wish.shown.as_str().to_owned() };
-                let sdp = sdp::offer(&self.capabilities(&outside.leg, Codec::ALL.to_vec()));
+                let sdp = sdp::offer(&self.capabilities(&outside.leg, self.codecs_over(&outside.way)));
                 outside.stage = Stage::Invited { deaf: Some(now.mono + outside.deaf_after()) };
                 self.sip.handle_command(now, sip::Command::Invite { dialog: outside.leg.dialog, to, from, sdp });
                 self.write_will(outside);
@@ -377,7 +377,7 @@ impl Engine {
             }
             sip::Event::Answered { sdp, .. } => {
                 self.write_will(outside);
-                let ours = self.capabilities(&outside.leg, Codec::ALL.to_vec());
+                let ours = self.capabilities(&outside.leg, self.codecs_over(&outside.way));
                 let answer = sdp.as_deref().and_then(|sdp| sdp::parse(sdp).ok());
                 let host = outside.way.host.ip();
                 let aims = |agreed: &sdp::Agreed| self.may_send_sound(host, agreed.remote.ip());
@@ -415,6 +415,11 @@ impl Engine {
             // These belong to dialogs that others opened.
             _ => Came::Nothing,
         }
+    }
+
+    /// The codecs that a trunk takes.
+    fn codecs_over(&self, way: &Way) -> Vec<Codec> {
+        self.trunk(&way.trunk).map_or_else(|| Codec::ALL.to_vec(), |trunk| trunk.profile.codecs())
     }
 
     /// Lets a call to the outside go, whatever its stage. Its places come back when SIP is done with it.

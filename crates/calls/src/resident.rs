@@ -1,7 +1,7 @@
 //! The caller's side: from the INVITE through the flow to a place in a queue, and out again.
 
 use crate::call::{AgentSide, Back, Call, Reached, Sound, Stage, Ticket};
-use crate::engine::{Engine, Invite, Owner, far};
+use crate::engine::{Engine, Invite, Owner};
 use crate::identity::{self, Who};
 use crate::persons::{PLACE_KEPT_MILLIS, instant_of};
 use crate::record::{Place, Record};
@@ -67,8 +67,7 @@ impl Engine {
             return self.refuse_caller(now, dialog, Refusal::NoPort, number, person);
         };
         // The answer is worked out once the media session is open, with the same port: if it cannot be now, it cannot be then.
-        let aims = |agreed: &sdp::Agreed| self.may_send_sound(invite.source.ip(), far(*agreed, &leg).remote.ip());
-        if !self.first_terms(&leg, offer.as_ref()).is_ok_and(|(_, agreed)| agreed.as_ref().is_none_or(aims)) {
+        if self.first_terms(&leg, offer.as_ref()).is_err() {
             self.legs.remove(&leg.id);
             self.ports.give_back(leg.port);
             return self.refuse(now, dialog, Refusal::NoCodec);

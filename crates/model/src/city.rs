@@ -1,6 +1,6 @@
 //! The plain types of a city: who may call in, who answers, which queues there are.
 
-use crate::{AgentId, BreakReason, FlowName, Lang, Level, LineId, LookupId, Need, Number, PromptId, QueueId, Skill};
+use crate::{AgentId, BreakReason, Codec, FlowName, Lang, Level, LineId, LookupId, Need, Number, PromptId, QueueId, Skill};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -168,6 +168,8 @@ pub struct Trunk {
     pub order: u32,
     /// How many of the calls it gets among trunks of one order.
     pub weight: u32,
+    /// What its network takes, where that is less than the standard.
+    pub profile: Profile,
     /// How we tell the carrier where we are, where it does not know by itself.
     pub register: Option<Register>,
     /// How it is asked whether it works.
@@ -177,7 +179,27 @@ pub struct Trunk {
 impl Trunk {
     /// A trunk like any other: no registration, no check.
     pub fn plain(host: SocketAddr, channels: u32) -> Trunk {
-        Trunk { host, channels, order: 1, weight: 1, register: None, check: None }
+        Trunk { host, channels, order: 1, weight: 1, profile: Profile::Plain, register: None, check: None }
+    }
+}
+
+/// A network's own ways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Those of the standard.
+    #[default]
+    Plain,
+    /// NTT's NGN (Hikari Denwa): it vouches for its callers and knows PCMU only, in packets of 20 ms.
+    NttHikari,
+}
+
+impl Profile {
+    /// The codecs that are offered to it, preferred first.
+    pub fn codecs(self) -> Vec<Codec> {
+        match self {
+            Profile::Plain => Codec::ALL.to_vec(),
+            Profile::NttHikari => vec![Codec::Pcmu],
+        }
     }
 }
 

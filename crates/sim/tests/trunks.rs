@@ -145,6 +145,7 @@ fn a_hotline_with_two_lines_never_gets_a_third_call_while_a_trunk_dies() {
         let nurse = world.add_clerk(secs(n), name, Clerk::default());
         world.add_resident(secs(5 + n), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(200)), ..Resident::default() });
         world.at(secs(30 + n), nurse, Command::Press(Key::parse_script("*271").unwrap()));
+        world.at(secs(90 + n), nurse, Command::Press(Key::parse_script("*5").unwrap()));
         world.at(secs(75 + n), nurse, Command::Press(Key::parse_script("*271").unwrap()));
     }
     for _ in 0..2 {

@@ -6,7 +6,7 @@ use crate::decode::{Fields, UpTo, is_name, lost_zero, missing, noun};
 use crate::problem::{At, Problems, Severity, Spot};
 use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::{Key, Node, What, shown};
-use model::{DigestAlgorithm, Line, LineId, Net, Number, NumberKind, Register, Target, Trunk, TrunkCheck};
+use model::{DigestAlgorithm, Line, LineId, Net, Number, NumberKind, Profile, Register, Target, Trunk, TrunkCheck};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -94,6 +94,12 @@ const TRUNK: Shape = Shape {
             Value::Whole(1, ORDER_MAX),
             "Among trunks of one order, how many of the calls it gets.",
             "同じ順番の経路の間で通話を分ける割合。",
+        ),
+        may(
+            "profile",
+            Value::OneOf(&["ntt-hikari"]),
+            "A network with ways of its own: ntt-hikari vouches for its callers and takes PCMU only.",
+            "網ごとの作法。ntt-hikari（ひかり電話）は発信者番号の通知を信用し、PCMU だけを使います。",
         ),
         may("register", Value::Map(&REGISTER), "How we tell the carrier where we are.", "通信事業者への登録（レジスター）。"),
         may("check", Value::Map(&CHECK), "How it is asked whether it works.", "経路が使えるかどうかの確認。"),
@@ -204,6 +210,7 @@ fn read_line(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> {
         Some((key, node)) if matches!(node.what, What::Map(_)) => {
             entry.carries = true;
             entry.line.trunk = read_trunk(key, node, problems);
+            entry.line.trusted |= entry.line.trunk.as_ref().is_some_and(|trunk| trunk.profile == Profile::NttHikari);
         }
         Some((_, node)) => {
             entry.trunks = node.items().up_to(TRUNKS_MAX, problems).iter().filter_map(|item| item.name(problems)).collect();
@@ -235,10 +242,11 @@ fn read_trunk(key: &Key, node: &Node, problems: &mut Problems) -> Option<Trunk> 
     let channels = needed("channels", problems).and_then(|n| n.whole(1, PLACES_MAX, problems));
     let order = fields.take("order").and_then(|n| n.whole(1, ORDER_MAX, problems)).unwrap_or(1);
     let weight = fields.take("weight").and_then(|n| n.whole(1, ORDER_MAX, problems)).unwrap_or(1);
+    let profile = fields.take("profile").and_then(|n| n.one_of(&[("ntt-hikari", Profile::NttHikari)], problems)).unwrap_or_default();
     let register = fields.entry("register").and_then(|(key, node)| read_register(key, node, problems));
     let check = fields.entry("check").and_then(|(key, node)| read_check(key, node, problems));
     fields.finish(problems);
-    Some(Trunk { host: host?, channels: channels?, order, weight, register, check })
+    Some(Trunk { host: host?, channels: channels?, order, weight, profile, register, check })
 }
 
 /// `register: { user: "0440000000", domain: carrier.example, password_file: carrier }`.

@@ -3,7 +3,7 @@
 //!
 //! Our tag cannot be guessed, but it can be overheard. So Call-ID and tags alone do not make a peer (RFC 3261 section 26.2 leaves it to us).
 
-use super::Endpoint;
+use super::{Asked, Endpoint};
 use crate::dialog::DialogState;
 use crate::uri::Uri;
 use std::net::{IpAddr, SocketAddr};
@@ -31,7 +31,12 @@ impl Endpoint {
         self.is_here(next) && !self.admission.here.iter().any(|net| net.contains(state.peer.ip()))
     }
 
-    pub(super) fn is_here(&self, uri: &str) -> bool {
+    /// Whether a request wants us to send to this machine from here on, and may not.
+    pub(super) fn may_not_aim(&self, asked: &Asked<'_>, target: Option<&str>) -> bool {
+        target.is_some_and(|target| self.is_here(target)) && !self.admission.here.iter().any(|net| net.contains(asked.path.addr.ip()))
+    }
+
+    fn is_here(&self, uri: &str) -> bool {
         let Some(named) = Uri::parse(uri.as_bytes()).and_then(|uri| uri.socket_addr()) else { return false };
         let named = SocketAddr::new(named.ip().to_canonical(), named.port());
         named.ip().is_loopback() || named.ip().is_multicast() || named == self.config.local

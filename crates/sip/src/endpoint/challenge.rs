@@ -3,6 +3,7 @@
 //! RFC 3261 section 22.2: the same Call-ID, From and To, the next CSeq number, another branch. Inside a dialog as for the INVITE that opens it.
 
 use super::Endpoint;
+use super::change::Change;
 use super::store::{ByUdp, Cancel, Client, ClientMachine, OurInvite, Purpose, Stage};
 use crate::border::Event;
 use crate::credentials::again;
@@ -29,7 +30,8 @@ impl Endpoint {
                 *invite == key && leg.state.local_cseq < ROUNDS_MAX
             }
             (ClientMachine::Other { purpose, .. }, _) => !matches!(purpose, Purpose::Cancel | Purpose::StrayBye),
-            (ClientMachine::Invite(_), _) => false,
+            // A change of a session that runs.
+            (ClientMachine::Invite(_), _) => matches!(&leg.change, Some(Change::Asked { key: asked, .. }) if *asked == key),
         };
         let request = client.request.clone();
         if !wanted {
@@ -54,10 +56,16 @@ impl Endpoint {
             }
         };
         let next = Key::client(&branch, method.name());
+        let begins = matches!(leg.stage, Stage::Outgoing { .. }) && method == Method::Invite;
         if let Stage::Outgoing { invite, heard, .. } = &mut leg.stage
-            && method == Method::Invite
+            && begins
         {
             (*invite, *heard) = (next, false);
+        }
+        if let Some(Change::Asked { key: asked, .. }) =
+            leg.change.as_mut().filter(|change| matches!(change, Change::Asked { key: asked, .. } if *asked == key))
+        {
+            *asked = next;
         }
         if leg.probe == Some(key) {
             leg.probe = Some(next);
@@ -67,7 +75,7 @@ impl Endpoint {
             ours.via = self.via(path.flow, &branch);
         }
         let by_udp = by_udp.map(|request| ByUdp { via: self.via(model::FlowId::UDP, &branch), request });
-        if method == Method::Invite {
+        if begins {
             // Told before it leaves: what would end this call must be written down first.
             self.event(Event::AskedAgain { dialog });
         }

@@ -103,7 +103,13 @@ impl Endpoint {
         }
         let Some(timer) = self.timer_asked(asked) else { return };
         let Some(offer) = self.offer(asked) else { return };
-        let Some(target) = self.new_target(asked) else { return };
+        let target = match target(asked.message) {
+            Ok(target) => target,
+            Err(header) => return self.refuse_header(asked, header),
+        };
+        if self.may_not_aim(asked, target.as_deref()) {
+            return self.refuse(asked, 403);
+        }
         let tag = asked.essentials.to.tag().unwrap_or_default();
         self.begin_invite(asked, dialog, tag);
         let (cseq, asks) = (asked.essentials.cseq.number, offer.is_none());
@@ -115,7 +121,13 @@ impl Endpoint {
     pub(super) fn handle_update(&mut self, asked: &Asked<'_>, dialog: DialogId) {
         let Some(timer) = self.timer_asked(asked) else { return };
         let Some(offer) = self.offer(asked) else { return };
-        let Some(target) = self.new_target(asked) else { return };
+        let target = match target(asked.message) {
+            Ok(target) => target,
+            Err(header) => return self.refuse_header(asked, header),
+        };
+        if self.may_not_aim(asked, target.as_deref()) {
+            return self.refuse(asked, 403);
+        }
         if matches!(self.legs.get(&dialog).map(|leg| &leg.stage), Some(Stage::Ending) | None) {
             return self.refuse(asked, 481);
         }
@@ -135,23 +147,6 @@ impl Endpoint {
             leg.updated = Some(Updated { request, target, timer });
         }
         self.event(Event::Reoffer { dialog, offer });
-    }
-
-    /// Where the peer wants its requests from now on, if it says so; `None`: refused.
-    fn new_target(&mut self, asked: &Asked<'_>) -> Option<Option<String>> {
-        let target = match target(asked.message) {
-            Ok(target) => target,
-            Err(header) => {
-                self.refuse_header(asked, header);
-                return None;
-            }
-        };
-        let peer = asked.back.addr.ip();
-        if target.as_ref().is_some_and(|target| self.is_here(target)) && !self.admission.here.iter().any(|net| net.contains(peer)) {
-            self.refuse(asked, 403);
-            return None;
-        }
-        Some(target)
     }
 
     /// The peer is where its request says and came from (section 12.2.2).
