@@ -509,6 +509,8 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::SipMalformed { .. }
         | Event::Stranger
         | Event::ConnectionClosed { .. }
+        | Event::Certificate { .. }
+        | Event::CertificateRefused
         | Event::Media { .. }
         | Event::MediaFailed { .. }
         | Event::MessageNotKept { .. }

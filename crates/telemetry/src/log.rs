@@ -145,6 +145,9 @@ pub fn note(event: &Event) {
         Event::SipMalformed { answered } => debug!(answered, "a datagram was no SIP message"),
         Event::Stranger => debug!("somebody came from an address that no line lists"),
         Event::ConnectionClosed { why } => debug!(%why, "a SIP connection is gone"),
+        Event::Certificate { expires } => info!(expires_unix = expires.0 / 1000, "the TLS certificate in force"),
+        // Whoever found it has said what is wrong.
+        Event::CertificateRefused => debug!("a TLS certificate was refused"),
 
         Event::Media { leg, stats } => debug!(
             leg = leg.0,
