@@ -39,6 +39,7 @@ fn main() {
         notes: Box::new(drop),
         boxes: reactor::Boxes::new(std::env::temp_dir().join("toritsugi-bench")),
         secrets: std::path::PathBuf::new(),
+        tracer: None,
         clock: Clock::start(),
     };
     let handle = reactor::start(parts).expect("the engine starts");

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 
+import cost
 import outside
 import secure
 import sound
@@ -323,6 +324,10 @@ def tortured(stage, city):
     return torture.torture(stage, city, check_quiet, NUMBER)
 
 
+def costs(stage, city):
+    return cost.cost(stage, city, NUMBER)
+
+
 def called_back(stage, city):
     return outside.callback(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
 
@@ -345,12 +350,15 @@ PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
 
+# They measure a machine that does nothing else, and are run by their names.
+MEASURES = {"cost": (costs, {})}
+
 
 def main(binary, tree, wanted):
     top, passed, began = Stage(), 0, time.monotonic()
     wanted = wanted or list(PROOFS)
     for name in wanted:
-        prove, agents = PROOFS[name]
+        prove, agents = (PROOFS | MEASURES)[name]
         stage = Stage(top.folder / name)
         try:
             settings = secure.SETTINGS if name in SECURE else ""

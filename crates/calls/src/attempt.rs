@@ -10,6 +10,7 @@ use crate::offer::PHONES_MAX;
 use crate::outbound::{Came, Outside, Whom};
 use crate::record::{OpenCall, Record};
 use crate::ringing::{Caller, Phones, Rang};
+use crate::terms::Terms;
 use flow::{Heard, Position, Run};
 use media::{Command as Media, OnKey, PlayEnd};
 use model::{
@@ -343,14 +344,13 @@ impl Engine {
     fn on_agent_of_callback(&mut self, now: Now, id: CallId, attempt: &mut Attempt, event: sip::Event) -> bool {
         match event {
             sip::Event::Bye { .. } => self.agent_leaves_callback(now, id, attempt, false),
-            sip::Event::ProbeFailed { .. } => self.agent_leaves_callback(now, id, attempt, true),
-            sip::Event::Reoffer { dialog, offer } => {
+            sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. } => self.agent_leaves_callback(now, id, attempt, true),
+            sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
                 let after = attempt.after;
-                let answered = attempt.leg.as_mut().is_some_and(|leg| self.reoffer(now, after, leg, offer.as_deref()));
-                if !answered {
-                    self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 });
+                match attempt.leg.as_mut().map(|leg| self.handle_terms(now, after, leg, &event)) {
+                    Some(Terms::Broken) => self.agent_leaves_callback(now, id, attempt, true),
+                    Some(Terms::Stand) | None => true,
                 }
-                true
             }
             _ => true,
         }
@@ -673,6 +673,8 @@ impl Engine {
             claim: Some(booked.claim(attempt.ticket, since)),
             put_through: None,
             music: None,
+            hold_music: None,
+            takeover: None,
         });
         let ticket = Ticket { id: attempt.ticket, queue: place.queue.clone() };
         self.tickets.insert(ticket.id, id);
@@ -706,7 +708,7 @@ impl Engine {
             waited: Millis::from(waited),
             to_human: Millis::from(to_human),
         });
-        let side = AgentSide { agent: attempt.agent.clone(), offer: attempt.offer, leg, keys: None };
+        let side = AgentSide { agent: attempt.agent.clone(), offer: attempt.offer, leg, keys: None, refers: false };
         call.stage = CallStage::Talking(ticket, side, now.mono);
         // The run stands at the queue, as if the caller had waited there: that is where they are if the agent's phone vanishes.
         call.run.handle(now, Heard::Connected);

@@ -2,6 +2,8 @@
 
 use crate::outbound::Outside;
 use crate::ringing::Phones;
+use crate::takeover::Takeover;
+use crate::terms::HoldMusic;
 use crate::{City, OpenCall, Place};
 use flow::Spoken;
 use model::{
@@ -30,13 +32,15 @@ pub(crate) struct Leg {
     pub(crate) version: u64,
     /// The codec agreed, once it is.
     pub(crate) codec: Option<model::Codec>,
+    /// The phone wants nothing sent to it.
+    pub(crate) held: bool,
 }
 
 /// What the call is doing. The data of a stage lives inside it.
 #[derive(Debug)]
 pub(crate) enum Stage {
-    /// The media session opens; then this offer is answered.
-    Opening(Box<sdp::Description>),
+    /// The media session opens; then this offer is answered, or ours made where there is none.
+    Opening(Option<Box<sdp::Description>>),
     /// 200 OK is out, the ACK is awaited. The caller's phone is not listening for sure until then.
     Answering,
     /// The flow speaks.
@@ -72,6 +76,8 @@ pub(crate) struct AgentSide {
     pub(crate) leg: Leg,
     /// The star code that the agent is pressing.
     pub(crate) keys: Option<Keys>,
+    /// The agent's phone has asked by its transfer key, and waits to hear what becomes of it.
+    pub(crate) refers: bool,
 }
 
 /// What an agent is told of the caller. The caller hears music still.
@@ -212,6 +218,10 @@ pub(crate) struct Call {
     pub(crate) put_through: Option<String>,
     /// The music that the flow asked for last.
     pub(crate) music: Option<Spoken>,
+    /// What somebody hears whom the agent holds.
+    pub(crate) hold_music: Option<HoldMusic>,
+    /// Another phone of the agent's, about to take over.
+    pub(crate) takeover: Option<Box<Takeover>>,
     /// The newest record that acts for this call depend on.
     pub(crate) after: Seq,
     /// The wake-up that is on the list for this call.

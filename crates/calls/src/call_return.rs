@@ -46,6 +46,8 @@ pub(crate) struct CallReturn {
     outside: Box<Outside>,
     /// The ringing tone in the agent's ear, until somebody answers.
     ringback: Option<PlayId>,
+    /// What whoever answered hears while the agent holds them.
+    hold: Option<PlayId>,
 }
 
 impl CallReturn {
@@ -82,7 +84,7 @@ impl Engine {
                 let ringback = self.next_play();
                 let clips = vec![Arc::clone(&self.tones.ringback)];
                 self.media(errand.after, errand.leg.id, Media::Play { id: ringback, clips, on_key: OnKey::Ignore, repeat: true });
-                errand.stage = Stage::Returning(CallReturn { outside: Box::new(outside), ringback: Some(ringback) });
+                errand.stage = Stage::Returning(CallReturn { outside: Box::new(outside), ringback: Some(ringback), hold: None });
             }
             Err(_) => self.say_sorry(errand),
         }
@@ -134,6 +136,26 @@ impl Engine {
                 self.end_call_return(now, errand);
                 errand.stage = Stage::Over;
             }
+        }
+    }
+
+    /// Whoever was called back is held by the agent, or not any more.
+    pub(crate) fn mind_return_hold(&mut self, errand: &mut Errand) {
+        let held = errand.leg.held;
+        let Stage::Returning(back) = &mut errand.stage else { return };
+        let (leg, talks) = (back.outside.leg.id, back.ringback.is_none());
+        match back.hold {
+            None if held && talks => {
+                let id = self.next_play();
+                let clips = vec![Arc::clone(&self.tones.hold)];
+                self.media(errand.after, leg, Media::Play { id, clips, on_key: OnKey::Ignore, repeat: true });
+                back.hold = Some(id);
+            }
+            Some(play) if !held => {
+                self.media(errand.after, leg, Media::Stop(play));
+                back.hold = None;
+            }
+            None | Some(_) => {}
         }
     }
 

@@ -95,6 +95,8 @@ pub(crate) enum Owner {
     Agent(CallId),
     /// Somebody outside, called for this call.
     Outside(CallId),
+    /// Another phone of the agent's, before it has taken this call over.
+    Takeover(CallId),
     Errand(CallId),
     /// Of an attempt to call somebody back.
     Callback(CallId),
@@ -337,7 +339,7 @@ impl Engine {
     pub fn audit(&self) -> Result<(), String> {
         for (leg, owner) in &self.legs {
             let known = match owner {
-                Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) => self.calls.contains_key(call),
+                Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Takeover(call) => self.calls.contains_key(call),
                 Owner::Errand(call) => self.errands.contains_key(call),
                 Owner::Callback(call) => self.callbacks.attempts.contains_key(call),
                 Owner::Closing(_) => true,
@@ -385,7 +387,7 @@ impl Engine {
     }
 
     /// Law 6: refuse at the door. A source that no line lists gets nothing, not even an error to learn from.
-    fn is_stranger(&self, ip: IpAddr) -> bool {
+    pub fn is_stranger(&self, ip: IpAddr) -> bool {
         self.line_of(ip).is_none() && !self.is_trunk(ip)
     }
 
@@ -414,6 +416,7 @@ impl Engine {
             Owner::Agent(call) => self.with_call(now, call, |engine, call| engine.on_agent_media(now, call, leg, event)),
             Owner::Callback(call) => self.on_attempt_media(now, call, leg, &event),
             Owner::Outside(call) => self.with_call(now, call, |engine, call| engine.on_outside_media(now, call, leg, &event)),
+            Owner::Takeover(call) => self.with_call(now, call, |engine, call| engine.on_takeover_media(now, call, &event)),
             Owner::Errand(call) => self.on_errand_media(now, call, leg, event),
             Owner::Closing(port) => {
                 // The session never opened: there is nothing that could say Closed.
@@ -524,6 +527,7 @@ impl Engine {
         }
         self.acd.reconcile(now.mono, &seen);
         self.ask_again(now);
+        self.ask_held(now);
         self.next_round = self.goes_on().then(|| now.mono + ROUND);
     }
 
@@ -535,7 +539,8 @@ impl Engine {
                     sip::Output::Transmit { dialog, flow, to, bytes } => {
                         let after = dialog.map_or(Seq(0), |d| self.after(d));
                         let only_written = self.begins_outside(dialog, &bytes);
-                        self.act(after, Act::Transmit { flow, to, bytes, only_written });
+                        let leg = dialog.and_then(|dialog| self.dialogs.get(&dialog)).map(|thread| thread.leg);
+                        self.act(after, Act::Transmit { leg, flow, to, bytes, only_written });
                     }
                     sip::Output::Event(event) => self.on_sip(now, event),
                     sip::Output::Note(event) => self.note(event),
@@ -551,8 +556,8 @@ impl Engine {
     fn on_sip(&mut self, now: Now, event: sip::Event) {
         use sip::Event as E;
         match event {
-            E::Invite { dialog, source, from_user, from_display: _, to_user, authenticated, offer } => {
-                self.on_invite(now, Invite { dialog, source, from_user, to_user, authenticated, offer });
+            E::Invite { dialog, source, from_user, from_display: _, to_user, authenticated, offer, reliable, replaces } => {
+                self.on_invite(now, Invite { dialog, source, from_user, to_user, authenticated, offer, reliable, replaces });
             }
             E::Registered { user, fresh } => {
                 let agent = AgentId::from(user);
@@ -569,6 +574,13 @@ impl Engine {
                 self.note(Event::Unregistered { agent: agent.clone(), expired });
                 self.sign_out(now, &agent);
             }
+            // Whoever's leg it is: the sound's side hears keys by all ways, and counts each press once.
+            E::Digit { dialog, digit, held } => {
+                let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
+                if let Some(leg) = leg.filter(|leg| self.legs.get(leg).is_some_and(|owner| !matches!(owner, Owner::Closing(_)))) {
+                    self.media(Seq(0), leg, media::Command::Key(digit, held));
+                }
+            }
             E::Ended { dialog } => {
                 self.dialog_over(dialog);
                 self.errand_ended(now, dialog);
@@ -576,28 +588,39 @@ impl Engine {
             E::Cancelled { dialog }
             | E::Acked { dialog }
             | E::AckMissing { dialog }
-            | E::Ringing { dialog }
+            | E::OfferRefused { dialog, .. }
+            | E::PeerLost { dialog }
+            | E::Refer { dialog, .. }
+            | E::Ringing { dialog, .. }
             | E::Trying { dialog }
             | E::Answered { dialog, .. }
             | E::Failed { dialog, .. }
             | E::Bye { dialog }
             | E::Reoffer { dialog, .. }
+            | E::AnswerCame { dialog, .. }
             | E::ProbeAnswered { dialog }
             | E::ProbeFailed { dialog } => {
                 let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
                 let owner = leg.and_then(|leg| self.legs.get(&leg)).copied();
+                // Agents only may put somebody through, and only the caller whom they talk with (RFC 3515 section 2.4.2: "a UA SHOULD ... 603").
+                if matches!(event, E::Refer { .. }) && !matches!(owner, Some(Owner::Agent(_) | Owner::Closing(_)) | None) {
+                    return self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status: 603 });
+                }
                 match owner {
                     Some(Owner::Callback(call)) => self.on_attempt_sip(now, call, leg.unwrap_or_default(), event),
                     Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
                     Some(Owner::Agent(call)) => self.with_call(now, call, |engine, call| engine.on_agent_sip(now, call, event)),
+                    Some(Owner::Takeover(call)) => self.with_call(now, call, |engine, call| engine.on_takeover_sip(now, call, &event)),
                     Some(Owner::Outside(call)) => {
                         self.with_call(now, call, |engine, call| engine.on_outside_sip(now, call, dialog, &event))
                     }
                     Some(Owner::Errand(call)) => self.on_errand_sip(now, call, dialog, event),
                     Some(Owner::Closing(_)) | None => {
-                        // A phone that wants to talk on in a call that is over is told so; all else is already settled.
-                        if matches!(event, E::Reoffer { .. }) {
-                            self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 481 });
+                        // A phone that wants something still of a call that is over is told so; all else is already settled.
+                        match event {
+                            E::Reoffer { .. } => self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 481 }),
+                            E::Refer { .. } => self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status: 481 }),
+                            _ => {}
                         }
                     }
                 }
@@ -621,6 +644,7 @@ impl Engine {
     pub(crate) fn with_call(&mut self, _now: Now, id: CallId, change: impl FnOnce(&mut Engine, &mut Call)) {
         let Some(mut call) = self.take(id) else { return };
         change(self, &mut call);
+        self.mind_hold(&mut call);
         self.put_back(call);
     }
 
@@ -710,7 +734,7 @@ impl Engine {
         self.legs.insert(id, owner);
         self.dialogs.insert(dialog, Thread { leg: id, after: Seq(0) });
         let session = u64::from(self.random.next_u32());
-        Some(Leg { id, dialog, port, ports_tried: 0, peer, session, version: 1, codec: None })
+        Some(Leg { id, dialog, port, ports_tried: 0, peer, session, version: 1, codec: None, held: false })
     }
 
     /// Where the media session of a leg is bound.
@@ -803,7 +827,9 @@ impl Engine {
     fn after(&self, dialog: DialogId) -> Seq {
         let Some(thread) = self.dialogs.get(&dialog) else { return Seq(0) };
         let live = match self.legs.get(&thread.leg) {
-            Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call)) => self.calls.get(call).map_or(Seq(0), |call| call.after),
+            Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Takeover(call)) => {
+                self.calls.get(call).map_or(Seq(0), |call| call.after)
+            }
             Some(Owner::Errand(call)) => self.errands.get(call).map_or(Seq(0), |errand| errand.after),
             Some(Owner::Callback(call)) => self.callbacks.attempts.get(call).map_or(Seq(0), |attempt| attempt.after),
             Some(Owner::Closing(_)) | None => Seq(0),
@@ -828,6 +854,10 @@ pub(crate) struct Invite {
     pub(crate) to_user: String,
     pub(crate) authenticated: Option<String>,
     pub(crate) offer: Option<Bytes>,
+    /// Their network wants to hear at once that it rings.
+    pub(crate) reliable: bool,
+    /// The dialog whose place they want.
+    pub(crate) replaces: Option<DialogId>,
 }
 
 /// The part of the city that routing goes by.

@@ -9,11 +9,12 @@
 
 use crate::call::Leg;
 use crate::call_return::CallReturn;
-use crate::engine::{Engine, Invite, Owner, far};
+use crate::engine::{Engine, Invite, Owner};
 use crate::face::NotSet;
+use crate::terms::Terms;
 use flow::Spoken;
 use media::{Command as Media, OnKey};
-use model::{AgentId, CallId, Codec, DialogId, Instant, Lang, LegId, Now, PlayId, PromptId, Refusal, Seq};
+use model::{AgentId, CallId, DialogId, Instant, Lang, LegId, Now, PlayId, PromptId, Refusal, Seq};
 use routing::Change;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +52,7 @@ enum Wish {
 }
 
 pub(crate) enum Stage {
-    Opening(Box<sdp::Description>),
+    Opening(Option<Box<sdp::Description>>),
     Answering,
     Saying(PlayId),
     /// It rings outside, or somebody there has answered.
@@ -104,7 +105,9 @@ impl Engine {
         if !self.city.book.agents.contains_key(&agent) {
             return self.refuse(now, dialog, Refusal::Forbidden);
         }
-        let Some(Ok(offer)) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)) else { return self.refuse(now, dialog, Refusal::NoCodec) };
+        let Ok(offer) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)).transpose() else {
+            return self.refuse(now, dialog, Refusal::NoCodec);
+        };
         // Law 6: one errand an agent; there are never more of them than phones.
         if self.errands.values().any(|errand| errand.agent == agent && !errand.leaves()) {
             return self.refuse(now, dialog, Refusal::Full);
@@ -115,7 +118,7 @@ impl Engine {
         };
         let local = self.bind_addr(&leg);
         let leg_id = leg.id;
-        let stage = Stage::Opening(Box::new(offer));
+        let stage = Stage::Opening(offer.map(Box::new));
         self.errands.insert(id, Errand { leg, after: Seq(0), agent, stage, wish, engaged: false });
         self.media(Seq(0), leg_id, Media::Open { local });
     }
@@ -149,12 +152,20 @@ impl Engine {
             }
             match event {
                 sip::Event::Acked { .. } if matches!(errand.stage, Stage::Answering) => engine.run_errand(now, id, errand),
-                sip::Event::Bye { .. } | sip::Event::Cancelled { .. } | sip::Event::AckMissing { .. } | sip::Event::ProbeFailed { .. } => {
+                sip::Event::Bye { .. }
+                | sip::Event::Cancelled { .. }
+                | sip::Event::AckMissing { .. }
+                | sip::Event::ProbeFailed { .. }
+                | sip::Event::PeerLost { .. } => {
                     engine.end_call_return(now, errand);
                     errand.stage = Stage::Gone;
                 }
-                sip::Event::Reoffer { dialog, .. } => {
-                    engine.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 });
+                sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
+                    if engine.handle_terms(now, errand.after, &mut errand.leg, &event) == Terms::Broken {
+                        engine.end_call_return(now, errand);
+                        errand.stage = Stage::Over;
+                    }
+                    engine.mind_return_hold(errand);
                 }
                 _ => {}
             }
@@ -232,10 +243,12 @@ impl Engine {
     fn answer_errand(&mut self, now: Now, errand: &mut Errand) {
         let Stage::Opening(offer) = &errand.stage else { return };
         let dialog = errand.leg.dialog;
-        match sdp::answer(offer, &self.capabilities(&errand.leg, Codec::ALL.to_vec())) {
-            Ok(answer) => {
-                self.sip.handle_command(now, sip::Command::Accept { dialog, sdp: answer.sdp });
-                self.media(errand.after, errand.leg.id, Media::Connect(far(answer.agreed, &errand.leg)));
+        match self.first_terms(&errand.leg, offer.as_deref()) {
+            Ok((sdp, agreed)) => {
+                self.sip.handle_command(now, sip::Command::Accept { dialog, sdp });
+                if let Some(agreed) = agreed {
+                    self.connect(errand.after, &mut errand.leg, agreed);
+                }
                 errand.stage = Stage::Answering;
             }
             Err(_) => {

@@ -26,6 +26,8 @@ mod presence;
 mod record;
 mod resident;
 mod ringing;
+mod takeover;
+mod terms;
 mod transfer;
 mod vault;
 mod will;

@@ -5,6 +5,7 @@ use crate::call::{AgentSide, Call, Leg, Sound, Stage, Ticket, Whisper};
 use crate::engine::{Engine, Owner};
 use crate::record::Record;
 use crate::ringing::{Caller, Rang};
+use crate::terms::Terms;
 use flow::{Heard, Spoken};
 use media::{Clip, Command as Media, OnKey};
 use model::{
@@ -191,14 +192,12 @@ impl Engine {
         }
         match event {
             sip::Event::Bye { .. } => self.agent_left(now, call, Party::Agent),
-            sip::Event::ProbeFailed { .. } => self.agent_left(now, call, Party::Engine),
-            sip::Event::Reoffer { dialog, offer } => {
-                let answered = match call.agent_side_mut() {
-                    Some(side) => self.reoffer(now, after, &mut side.leg, offer.as_deref()),
-                    None => false,
-                };
-                if !answered {
-                    self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 });
+            sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. } => self.agent_left(now, call, Party::Engine),
+            sip::Event::Refer { to_user, replaces, .. } => self.on_refer(now, call, &to_user, replaces),
+            sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
+                let terms = call.agent_side_mut().map(|side| self.handle_terms(now, after, &mut side.leg, &event));
+                if terms == Some(Terms::Broken) {
+                    self.agent_left(now, call, Party::Engine);
                 }
             }
             _ => {}
@@ -226,7 +225,7 @@ impl Engine {
         }
         let (agent, offer) = (phones.agent.clone(), phones.offer);
         self.take_phone(now, call.after, phones, &leg, agreed);
-        let side = AgentSide { agent, offer, leg, keys: None };
+        let side = AgentSide { agent, offer, leg, keys: None, refers: false };
         let clips = self.whisper(now, call, &ticket.queue);
         if clips.is_empty() {
             return self.join_agent(now, call, ticket, side);
@@ -342,6 +341,8 @@ impl Engine {
 
     /// Whoever served the caller has hung up: the flow says what there is to say, and the call ends.
     pub(crate) fn served(&mut self, now: Now, call: &mut Call) {
+        // An agent may hang up while they hold.
+        self.hush(call);
         self.tell(now, call, Heard::Served);
         // A flow that has nothing to say after a goodbye ends here.
         if !matches!(call.stage, Stage::Over) && call.sound == Sound::Quiet && call.next_wake().is_none() {

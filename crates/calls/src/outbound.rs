@@ -7,9 +7,10 @@
 
 use crate::City;
 use crate::call::Leg;
-use crate::engine::{Engine, Owner, far};
+use crate::engine::{Engine, Owner};
 use crate::persons::instant_of;
 use crate::record::{Abroad, Record};
+use crate::terms::Terms;
 use media::Command as Media;
 use model::{AgentId, CallId, Codec, DialogId, Event, FlowId, Instant, LegId, LineId, Now, Number, Redacted, Seq, TransferEnd, UnixMillis};
 use serde::{Deserialize, Serialize};
@@ -276,8 +277,7 @@ impl Engine {
                     return Came::Failed(TransferEnd::Failed);
                 };
                 outside.stage = Stage::Answered;
-                outside.leg.codec = Some(agreed.codec);
-                self.media(outside.after, outside.leg.id, Media::Connect(far(agreed, &outside.leg)));
+                self.connect(outside.after, &mut outside.leg, agreed);
                 Came::Answered
             }
             sip::Event::Failed { status, .. } => {
@@ -288,13 +288,12 @@ impl Engine {
                 outside.stage = Stage::Over;
                 Came::Left
             }
-            sip::Event::ProbeFailed { .. } => Came::Left,
-            sip::Event::Reoffer { dialog, offer } => {
-                let after = outside.after;
-                if !self.reoffer(now, after, &mut outside.leg, offer.as_deref()) {
-                    self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog: *dialog, status: 488 });
+            sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. } => Came::Left,
+            sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
+                match self.handle_terms(now, outside.after, &mut outside.leg, event) {
+                    Terms::Stand => Came::Nothing,
+                    Terms::Broken => Came::Left,
                 }
-                Came::Nothing
             }
             // These belong to dialogs that others opened.
             _ => Came::Nothing,

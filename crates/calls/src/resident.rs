@@ -1,13 +1,14 @@
 //! The caller's side: from the INVITE through the flow to a place in a queue, and out again.
 
 use crate::call::{AgentSide, Back, Call, Reached, Sound, Stage, Ticket};
-use crate::engine::{Engine, Invite, Owner, far};
+use crate::engine::{Engine, Invite, Owner};
 use crate::persons::{PLACE_KEPT_MILLIS, instant_of};
 use crate::record::{Place, Record};
+use crate::terms::Terms;
 use flow::{Ask, Heard, Spoken, Wanted};
 use media::{Clip, Command as Media, OnKey, PlayEnd};
 use model::{
-    CallEnd, Codec, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId, UnixMillis,
+    CallEnd, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId, UnixMillis,
 };
 use routing::Preferred;
 use std::sync::Arc;
@@ -26,11 +27,14 @@ const CLOSING_MAX: Duration = Duration::from_secs(6);
 impl Engine {
     /// Somebody calls. Everything that can be refused is refused here, before anything is opened (law 6).
     pub(crate) fn on_invite(&mut self, now: Now, invite: Invite) {
-        if let Some(agent) = invite.authenticated.clone() {
-            self.on_star_code(now, &agent, invite);
-            return;
-        }
         let dialog = invite.dialog;
+        match (invite.authenticated.clone(), invite.replaces) {
+            (Some(agent), Some(replaced)) => return self.on_replaces(now, &agent, &invite, replaced),
+            (Some(agent), None) => return self.on_star_code(now, &agent, invite),
+            // Nobody but an agent has two phones with us.
+            (None, Some(_)) => return self.refuse(now, dialog, Refusal::Forbidden),
+            (None, None) => {}
+        }
         let Some(line) = self.line_of(invite.source.ip()) else { return self.refuse(now, dialog, Refusal::Forbidden) };
         let city = Arc::clone(&self.city);
         let dialled = Number::parse(&invite.to_user).ok().and_then(|number| Some((city.book.numbers.get(&number)?.clone(), number)));
@@ -49,16 +53,17 @@ impl Engine {
             (Some(dialled), None) => dialled,
         };
         let Some(run) = flow::Run::new(Arc::clone(&city.book), &flow) else { return self.refuse(now, dialog, Refusal::UnknownNumber) };
-        // An INVITE without an offer asks us to offer (RFC 3264 section 4); until we do, it is answered as "not acceptable here".
-        let Some(Ok(offer)) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)) else { return self.refuse(now, dialog, Refusal::NoCodec) };
+        // An INVITE without an offer asks us to offer (RFC 3261 section 13.2.1).
+        let Ok(offer) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)).transpose() else {
+            return self.refuse(now, dialog, Refusal::NoCodec);
+        };
 
         let id = self.next_call();
         let Some(leg) = self.make_leg(id, 0, dialog, invite.source.ip(), Owner::Caller(id)) else {
             return self.refuse_caller(now, dialog, Refusal::NoPort, number, person);
         };
         // The answer is worked out once the media session is open, with the same port: if it cannot be now, it cannot be then.
-        let ours = self.capabilities(&leg, Codec::ALL.to_vec());
-        if sdp::answer(&offer, &ours).is_err() {
+        if self.first_terms(&leg, offer.as_ref()).is_err() {
             self.legs.remove(&leg.id);
             self.ports.give_back(leg.port);
             return self.refuse(now, dialog, Refusal::NoCodec);
@@ -75,7 +80,7 @@ impl Engine {
             run,
             flow,
             leg,
-            stage: Stage::Opening(Box::new(offer)),
+            stage: Stage::Opening(offer.map(Box::new)),
             sound: Sound::Quiet,
             arrived: now,
             number: number.clone(),
@@ -100,6 +105,8 @@ impl Engine {
             talked: None,
             put_through: None,
             music: None,
+            hold_music: None,
+            takeover: None,
             after: Seq(0),
             wake: None,
             legs_made: 1,
@@ -110,6 +117,9 @@ impl Engine {
         call.after = self.commit(Record::Arrived { call: id, open: Box::new(call.open_call(None)) });
         self.note(Event::Arrived { call: id, number, caller, line });
         self.media(call.after, leg_id, Media::Open { local });
+        if invite.reliable {
+            self.sip.handle_command(now, sip::Command::Provisional { dialog, status: 180 });
+        }
         self.put_back(call);
     }
 
@@ -161,30 +171,18 @@ impl Engine {
                 let end = call.end_if_caller_leaves();
                 self.end_call(now, call, end, Party::Caller);
             }
-            sip::Event::AckMissing { .. } | sip::Event::ProbeFailed { .. } => {
+            sip::Event::AckMissing { .. } | sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. } => {
                 self.end_call(now, call, CallEnd::CallerVanished, Party::Engine);
             }
-            sip::Event::Reoffer { dialog, offer } => {
-                let answered = self.reoffer(now, call.after, &mut call.leg, offer.as_deref());
-                if !answered {
-                    self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 });
+            sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
+                let terms = self.handle_terms(now, call.after, &mut call.leg, &event);
+                if terms == Terms::Broken {
+                    self.end_call(now, call, CallEnd::CallerVanished, Party::Engine);
                 }
             }
             // These belong to dialogs that we opened, or say nothing that matters here.
             _ => {}
         }
-    }
-
-    /// The phone wants other media terms in a running dialog (RFC 3264 section 8). False: refused, the old terms stay.
-    pub(crate) fn reoffer(&mut self, now: Now, after: Seq, leg: &mut crate::call::Leg, offer: Option<&[u8]>) -> bool {
-        let Some(Ok(offer)) = offer.map(sdp::parse) else { return false };
-        leg.version += 1;
-        // The codec stays: what plays and what is bridged was made for it.
-        let codecs = leg.codec.map_or_else(|| Codec::ALL.to_vec(), |codec| vec![codec]);
-        let Ok(answer) = sdp::answer(&offer, &self.capabilities(leg, codecs)) else { return false };
-        self.media(after, leg.id, Media::Connect(far(answer.agreed, leg)));
-        self.sip.handle_command(now, sip::Command::AnswerReoffer { dialog: leg.dialog, sdp: answer.sdp });
-        true
     }
 
     /// A timer of this call has come.
@@ -218,20 +216,20 @@ impl Engine {
     /// The media session is open: the answer goes out, once the dialog is written down (law 5).
     fn answer(&mut self, now: Now, call: &mut Call) {
         let Stage::Opening(offer) = &call.stage else { return };
-        let ours = self.capabilities(&call.leg, Codec::ALL.to_vec());
         let dialog = call.leg.dialog;
-        let Ok(answer) = sdp::answer(offer, &ours) else {
+        let Ok((sdp, agreed)) = self.first_terms(&call.leg, offer.as_deref()) else {
             self.refuse(now, dialog, Refusal::NoCodec);
             return self.end_call(now, call, CallEnd::InternalError, Party::Engine);
         };
-        call.leg.codec = Some(answer.agreed.codec);
         call.stage = Stage::Answering;
         if let Some(state) = self.sip.dialog(dialog) {
             // Law 8: of the dialog only what names no person, until personal fields can be encrypted.
             call.after = self.commit(Record::Dialog { call: call.id, sip_call_id: state.call_id, local_tag: state.local_tag });
         }
-        self.sip.handle_command(now, sip::Command::Accept { dialog, sdp: answer.sdp });
-        self.media(call.after, call.leg.id, Media::Connect(far(answer.agreed, &call.leg)));
+        self.sip.handle_command(now, sip::Command::Accept { dialog, sdp });
+        if let Some(agreed) = agreed {
+            self.connect(call.after, &mut call.leg, agreed);
+        }
         self.note(Event::Answered { call: call.id });
     }
 
@@ -496,6 +494,7 @@ impl Engine {
             Stage::Over => return,
         }
         self.give_up_lookup(now, call);
+        self.drop_takeover(now, call);
         let message = self.end_message(now, call);
         let end = match end {
             CallEnd::AbandonedInMenu | CallEnd::FlowEnded | CallEnd::CallerVanished if message => CallEnd::MessageLeft,

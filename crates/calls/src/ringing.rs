@@ -158,7 +158,7 @@ impl Engine {
     pub(crate) fn phone_says(&mut self, now: Now, after: Seq, phones: &mut Phones, event: &sip::Event) -> Rang {
         match event {
             // That the phone is there is all that these say: the offer's time runs from the INVITE.
-            sip::Event::Trying { dialog } | sip::Event::Ringing { dialog } => {
+            sip::Event::Trying { dialog } | sip::Event::Ringing { dialog, .. } => {
                 if let Some(phone) = phones.with(|phone| phone.leg.dialog == *dialog) {
                     phone.dialling = Dialling::Heard;
                 }
@@ -187,6 +187,11 @@ impl Engine {
             sip::Event::Invite { .. }
             | sip::Event::Cancelled { .. }
             | sip::Event::Acked { .. }
+            | sip::Event::AnswerCame { .. }
+            | sip::Event::OfferRefused { .. }
+            | sip::Event::PeerLost { .. }
+            | sip::Event::Refer { .. }
+            | sip::Event::Digit { .. }
             | sip::Event::AckMissing { .. }
             | sip::Event::Bye { .. }
             | sip::Event::ProbeAnswered { .. }
@@ -209,6 +214,7 @@ impl Engine {
             return phones.stopped(OfferEnd::Declined);
         };
         leg.codec = Some(agreed.codec);
+        leg.held = !agreed.we_send;
         Rang::Answered(leg, agreed)
     }
 

@@ -73,6 +73,31 @@ impl Engine {
         }
     }
 
+    /// The agent's phone has a transfer key of its own: it does what `*6` and the code do, and reaches nobody else. A second call that could be
+    /// joined (RFC 3891) no agent's phone has: whoever wants to ask first presses `*2`.
+    pub(crate) fn on_refer(&mut self, now: Now, call: &mut Call, code: &str, replaces: bool) {
+        let talking = matches!(call.stage, Stage::Talking(..));
+        let known = self.codes().any(|ours| ours == code);
+        let Some(side) = call.agent_side_mut() else { return };
+        let dialog = side.leg.dialog;
+        let status = match (known, talking) {
+            (true, true) if !replaces => 202,
+            (true, _) => 603,
+            (false, _) => 403,
+        };
+        side.refers = status == 202;
+        self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status });
+        if status != 202 {
+            return;
+        }
+        self.transfer_to(now, call, TransferKind::Blind, code);
+        // The agent is let go by what succeeds, and hears of it before that.
+        if let Stage::Talking(_, side, _) = &mut call.stage {
+            side.refers = false;
+            self.sip.handle_command(now, sip::Command::Notify { dialog, status: 503, over: true });
+        }
+    }
+
     fn codes(&self) -> impl Iterator<Item = &str> {
         let book = &self.city.book;
         let lines = book.lines.iter().filter_map(|line| line.target.as_ref()?.code.as_ref());
@@ -555,6 +580,10 @@ impl Engine {
         call.talked = Some(now.mono.since(since));
         self.offers.remove(&side.offer);
         self.commit_unassigned(call, side.offer, OfferEnd::Answered);
+        // The caller is in our hands: should the other side not answer, they come back to the queue, and not to this phone.
+        if side.refers {
+            self.sip.handle_command(now, sip::Command::Notify { dialog: side.leg.dialog, status: 200, over: true });
+        }
         self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
         self.close_leg(call.after, &side.leg);
         self.acd.finished(now.mono, &side.agent);

@@ -14,6 +14,8 @@ pub const END_LOST: Duration = Duration::from_millis(100);
 const END_LOST_SAMPLES: u32 = 800;
 /// Presses that are remembered after their end, so that what comes late counts for nothing.
 const REMEMBERED: usize = 8;
+/// How long after a key the same key by another way is the same press.
+const TWICE_WITHIN: Duration = Duration::from_secs(1);
 /// A duration from which on a press may go on under a new timestamp (RFC 4733 section 2.5.1.3: at 0xFFFF, give or take lost packets).
 const SEGMENT_FULL: u16 = 0xf000;
 
@@ -67,15 +69,57 @@ impl Holding {
     }
 }
 
+/// By which way a key came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Beside the sound.
+    Event,
+    /// As a message of its own.
+    Message,
+}
+
+/// The keys told last, so many presses of one key by one way: each stands for one by the other way that follows soon.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    digit: Digit,
+    way: Way,
+    times: u8,
+    last: Instant,
+}
+
 /// Hears the keys of one leg.
 #[derive(Clone, Debug, Default)]
 pub struct Detector {
     holding: Option<Holding>,
+    told: Option<Told>,
     over: [Option<Id>; REMEMBERED],
     over_next: usize,
 }
 
 impl Detector {
+    /// A key came as a message of its own (SIP INFO), held for this time. Some gateways send both; that is one press.
+    pub fn handle_message(&mut self, now: Instant, digit: Digit, held: Duration) -> Keys {
+        if self.is_told(now, digit, Way::Message) {
+            return keys([None; 3]);
+        }
+        keys([Some(Key::Down(digit)), Some(Key::Up(digit, held)), None])
+    }
+
+    /// Whether this press was told already, by the other way; else it is told from here on.
+    fn is_told(&mut self, now: Instant, digit: Digit, way: Way) -> bool {
+        match &mut self.told {
+            Some(told) if told.digit == digit && now.since(told.last) < TWICE_WITHIN && told.times > 0 => {
+                if told.way != way {
+                    told.times -= 1;
+                    return true;
+                }
+                (told.times, told.last) = (told.times.saturating_add(1), now);
+            }
+            told => *told = Some(Told { digit, way, times: 1, last: now }),
+        }
+        false
+    }
+
     /// An event packet came. Codes above 15 are no keys and tell nothing.
     pub fn handle_event(&mut self, now: Instant, packet: &rtp::Packet<'_>) -> Keys {
         let &[code, flags, high, low, ..] = packet.payload else { return keys([None; 3]) };
@@ -103,7 +147,7 @@ impl Detector {
             }
             Some(holding) if holding.id.ssrc == id.ssrc && rtp::later(holding.id.timestamp, id.timestamp) => {
                 // Of an earlier press, which we missed all of so far. Its end is the whole news of it.
-                if end {
+                if end && !self.is_told(now, digit, Way::Event) {
                     self.remember(id);
                     let late = Holding { id, digit, before: 0, duration, last: now };
                     told = [Some(Key::Down(digit)), Some(late.up()), None];
@@ -111,12 +155,17 @@ impl Detector {
                 return keys(told);
             }
             holding => {
-                let before = holding.replace(Holding { id, digit, before: 0, duration, last: now });
+                let before = holding.take();
                 told[0] = before.map(|b| b.up());
-                told[1] = Some(Key::Down(digit));
                 if let Some(before) = before {
                     self.remember(before.id);
                 }
+                if self.is_told(now, digit, Way::Event) {
+                    self.remember(id);
+                    return keys(told);
+                }
+                self.holding = Some(Holding { id, digit, before: 0, duration, last: now });
+                told[1] = Some(Key::Down(digit));
             }
         }
         if end {

@@ -77,6 +77,9 @@ pub enum Command {
     /// The keys of this leg reach the other leg of its mix too, until it leaves the mix: for the menu of another house. They do
     /// so only between two, never in a sum, and only to a phone that knows them. Outside a mix this does nothing.
     PassKeys,
+    /// A key of this leg came as a SIP message, held for this time. It counts as one that came beside the sound ([`Event::Digit`]), and once if it
+    /// came by both ways.
+    Key(Digit, Duration),
     /// Write down what this leg says from here on, frame by frame ([`Wire::keep`]); [`Event::Recorded`] follows when it is over. What it
     /// hears is not written down.
     Record {
@@ -232,6 +235,7 @@ impl Rack {
                 | Command::Join(_)
                 | Command::Leave
                 | Command::PassKeys
+                | Command::Key(..)
                 | Command::Close => {}
             }
             return;
@@ -251,6 +255,7 @@ impl Rack {
             }
             Command::Leave => self.leave(leg),
             Command::PassKeys => session.passes_keys = session.mix.is_some(),
+            Command::Key(digit, held) => session.handle_key(now, digit, held, |event| tell(events, leg, event)),
             Command::Record { id, max, silence } => session.record(Recording::new(id, max, silence), |event| tell(events, leg, event)),
             Command::StopRecord(id) => session.end_recording(Some(id), RecordEnd::Stopped, |event| tell(events, leg, event)),
             Command::Close => self.close(now, leg),

@@ -7,7 +7,7 @@ use crate::record::Recording;
 use crate::relay::Relay;
 use crate::rtp::{Arrival, HEADER, PACKET_MAX, Packet, Receiver, Sender};
 use crate::{Channel, Event, FRAME, Far, Latch, OnKey, PlayEnd, RecordEnd, Wire, g711, rtcp};
-use model::{Codec, Instant, LegId, MediaStats, MixId, PlayId, Random, RecordId};
+use model::{Codec, Digit, Instant, LegId, MediaStats, MixId, PlayId, Random, RecordId};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -266,6 +266,13 @@ impl Session {
             Content::Other => {}
         }
         Some((content, arrival))
+    }
+
+    /// A key came as a message of its own.
+    pub(crate) fn handle_key(&mut self, now: Instant, digit: Digit, held: Duration, mut tell: impl FnMut(Event)) {
+        for key in self.detector.handle_message(now, digit, held) {
+            self.key(key, &mut tell);
+        }
     }
 
     fn key(&mut self, key: Key, mut tell: impl FnMut(Event)) {

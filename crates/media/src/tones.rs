@@ -24,6 +24,8 @@ pub struct Tones {
     pub ringback: Arc<Clip>,
     /// Busy, or not to be reached: 400 Hz, 0.5 s on, 0.5 s off, twice; 2 s.
     pub busy: Arc<Clip>,
+    /// Whoever is held and has no music: 440 Hz for 300 ms, every 5 s. One turn, to be repeated.
+    pub hold: Arc<Clip>,
 }
 
 impl Tones {
@@ -38,6 +40,7 @@ impl Tones {
             beep: Arc::new(Clip::tone(1400.0, Duration::from_millis(120), -15.0)),
             ringback: Arc::new(Clip::sampled(ring.chain(pause(Duration::from_secs(2))))),
             busy: Arc::new(Clip::sampled(busy.iter().chain(&busy).copied())),
+            hold: Arc::new(Clip::sampled(sine(440.0, Duration::from_millis(300), -20.0).chain(pause(Duration::from_millis(4700))))),
         }
     }
 }

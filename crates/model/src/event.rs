@@ -827,6 +827,14 @@ pub enum Method {
     Register,
     /// RFC 6086.
     Info,
+    /// RFC 3262.
+    Prack,
+    /// RFC 3311.
+    Update,
+    /// RFC 3515.
+    Refer,
+    /// RFC 6665.
+    Notify,
     /// Any other.
     Other,
 }
@@ -842,6 +850,10 @@ impl Method {
             Method::Options => "OPTIONS",
             Method::Register => "REGISTER",
             Method::Info => "INFO",
+            Method::Prack => "PRACK",
+            Method::Update => "UPDATE",
+            Method::Refer => "REFER",
+            Method::Notify => "NOTIFY",
             Method::Other => "OTHER",
         }
     }

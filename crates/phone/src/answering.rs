@@ -12,6 +12,7 @@ use crate::{AnswerPolicy, Event, Phone, Socket};
 use model::Instant;
 use rsip::headers::Header;
 use rsip::{Method, Request};
+use std::time::Duration;
 
 impl Phone {
     /// A request that was not seen before; its server transaction waits for the answer.
@@ -70,7 +71,7 @@ impl Phone {
         let stage = Stage::Alerting { branch: branch.clone(), sent_by: envelope.via.sent_by.clone(), invite: Box::new(request), answer_at };
         let session = u64::from(self.random.next_u32());
         self.talk = None;
-        self.call = Some(Call { dialog, stage, unacked: None, acked: None, leaving: false, session });
+        self.call = Some(Call { dialog, stage, unacked: None, acked: None, leaving: false, session, version: 1, expires: None });
         self.post.event(Event::Incoming { from: envelope.from.name.clone() });
         match self.config.answer {
             AnswerPolicy::Decline(status) => self.decline(now, status.clamp(300, 699)),
@@ -100,7 +101,7 @@ impl Phone {
                 if let Some(call) = &mut self.call {
                     call.stage = Stage::Talking;
                 }
-                self.accept(now, &branch, &tag, cseq, &sdp, agreed.is_none());
+                self.accept(now, &branch, &tag, cseq, &sdp, agreed.is_none(), message::session_expires(&invite.headers));
                 self.start_talk(now, agreed);
                 self.post.event(Event::Connected);
             }
@@ -125,8 +126,17 @@ impl Phone {
         sdp::answer(&offer, &ours).map(|answer| (answer.sdp.to_vec(), Some(answer.agreed))).map_err(|_| ())
     }
 
-    fn accept(&mut self, now: Instant, branch: &str, tag: &str, cseq: u32, sdp: &[u8], wants_answer: bool) {
-        let extra = vec![Header::Contact(self.contact().into()), Header::Allow(message::ALLOW.into())];
+    /// A session timer that the far side asks for is left to it (RFC 4028 section 9).
+    #[expect(clippy::too_many_arguments, reason = "each of them is a different thing")]
+    fn accept(&mut self, now: Instant, branch: &str, tag: &str, cseq: u32, sdp: &[u8], wants_answer: bool, timer: Option<u64>) {
+        let mut extra = vec![Header::Contact(self.contact().into()), Header::Allow(message::ALLOW.into())];
+        if let Some(secs) = timer {
+            extra.push(Header::Require("timer".into()));
+            extra.push(Header::Other("Session-Expires".into(), format!("{secs};refresher=uac")));
+        }
+        if let Some(call) = &mut self.call {
+            call.expires = timer.map(|secs| now + Duration::from_secs(secs));
+        }
         self.answer(now, branch, Method::Invite, Reply::new(200, tag).with(extra).session(sdp));
         let sent = self.servers.iter().find(|s| s.branch == branch && s.request.method == Method::Invite).and_then(|s| s.answer.clone());
         if let (Some(call), Some((_, to, bytes))) = (&mut self.call, sent) {
@@ -243,6 +253,7 @@ impl Phone {
                 self.answer(now, &branch, Method::Invite, Reply::new(491, ""));
             }
             Method::Invite => self.handle_reinvite(now, &branch, envelope.cseq, &request),
+            Method::Notify => self.handle_notify(now, &branch, &request),
             other => self.answer(now, &branch, other, Reply::new(405, "").with(capabilities())),
         }
     }
@@ -257,7 +268,7 @@ impl Phone {
         let session = call.session;
         match self.settle_session(request, session) {
             Ok((sdp, agreed)) => {
-                self.accept(now, branch, "", cseq, &sdp, agreed.is_none());
+                self.accept(now, branch, "", cseq, &sdp, agreed.is_none(), message::session_expires(&request.headers));
                 if let (Some(talk), Some(agreed)) = (&mut self.talk, agreed) {
                     talk.connect(now, agreed);
                 }
@@ -272,7 +283,7 @@ impl Phone {
             Stage::Alerting { answer_at, .. } => *answer_at,
             Stage::Dialling { .. } | Stage::Talking => None,
         };
-        ring.into_iter().chain(call.unacked.as_ref().map(|u| u.again.at.min(u.give_up))).min()
+        ring.into_iter().chain(call.unacked.as_ref().map(|u| u.again.at.min(u.give_up))).chain(call.expires).min()
     }
 
     pub(crate) fn handle_call_timeout(&mut self, now: Instant) {
@@ -281,6 +292,12 @@ impl Phone {
             && *at <= now
         {
             return self.pick_up(now);
+        }
+        if call.expires.is_some_and(|at| at <= now) {
+            call.expires = None;
+            self.post.concern(&call.dialog.call_id);
+            self.post.violation("a session that its refresher did not refresh (RFC 4028 section 10)");
+            return self.send_bye(now, Some(408));
         }
         let Some(unacked) = &mut call.unacked else { return };
         if unacked.give_up <= now {

@@ -48,6 +48,10 @@ pub(crate) struct Call {
     pub(crate) leaving: bool,
     /// `o=` line's session id: one for the whole call.
     pub(crate) session: u64,
+    /// When the session is over unless the far side refreshes it (RFC 4028).
+    pub(crate) expires: Option<Instant>,
+    /// Its version: one more for each offer.
+    pub(crate) version: u64,
 }
 
 /// How far a call has come.
@@ -61,6 +65,10 @@ pub(crate) enum Stage {
         /// To-tag of an early answer.
         early_tag: Option<String>,
         challenged: bool,
+        /// Our INVITE makes no offer.
+        late: bool,
+        /// The call of another phone whose place it wants.
+        replaces: Option<String>,
     },
     /// Their INVITE is in.
     Alerting { branch: String, sent_by: String, invite: Box<Request>, answer_at: Option<Instant> },

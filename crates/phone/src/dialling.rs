@@ -12,7 +12,7 @@ use rsip::headers::Header;
 use rsip::{Method, Response};
 
 impl Phone {
-    pub(crate) fn dial(&mut self, now: Instant, uri: &str) {
+    pub(crate) fn dial(&mut self, now: Instant, uri: &str, late: bool, replaces: Option<String>) {
         if self.call.is_some() {
             return;
         }
@@ -28,20 +28,28 @@ impl Phone {
             routes: Vec::new(),
             target: uri.to_owned(),
         };
-        let stage =
-            Stage::Dialling { branch: String::new(), uri: uri.to_owned(), cancel: Cancelling::No, early_tag: None, challenged: false };
+        let stage = Stage::Dialling {
+            branch: String::new(),
+            uri: uri.to_owned(),
+            cancel: Cancelling::No,
+            early_tag: None,
+            challenged: false,
+            late,
+            replaces,
+        };
         let session = u64::from(self.random.next_u32());
         self.talk = None;
-        self.call = Some(Call { dialog, stage, unacked: None, acked: None, leaving: false, session });
+        self.call = Some(Call { dialog, stage, unacked: None, acked: None, leaving: false, session, version: 1, expires: None });
         self.send_invite(now, None);
     }
 
     fn send_invite(&mut self, now: Instant, credentials: Option<Header>) {
-        let Some(Call { dialog, stage: Stage::Dialling { uri, .. }, session, .. }) = &mut self.call else { return };
+        let Some(Call { dialog, stage: Stage::Dialling { uri, late, replaces, .. }, session, .. }) = &mut self.call else { return };
         dialog.local_cseq = dialog.local_cseq.saturating_add(1);
-        let (dialog, uri, session) = (dialog.clone(), uri.clone(), *session);
+        let (dialog, uri, session, late, replaces) = (dialog.clone(), uri.clone(), *session, *late, replaces.clone());
         let sdp = sdp::offer(&self.capabilities(session));
         let mut extra = vec![Header::Contact(self.contact().into()), Header::Allow(message::ALLOW.into())];
+        extra.extend(replaces.map(|replaces| Header::Other("Replaces".into(), replaces)));
         extra.extend(credentials);
         let ask = Ask {
             method: Method::Invite,
@@ -52,7 +60,7 @@ impl Phone {
             cseq: dialog.local_cseq,
             routes: &[],
             extra,
-            sdp: Some(&sdp),
+            sdp: (!late).then_some(&sdp),
             branch: None,
             outbound: true,
         };
@@ -136,18 +144,47 @@ impl Phone {
             Some(contact) => call.dialog.target = contact,
             None => self.post.violation("a 200 to INVITE without Contact (RFC 3261 section 12.1.1)"),
         }
+        let late = call.is_late();
         call.stage = Stage::Talking;
         let (dialog, session) = (call.dialog.clone(), call.session);
+        let ours = self.capabilities(session);
+        let theirs = read_sdp(response.body.as_slice(), message::carries_sdp(&response.headers));
+        // Theirs is the offer if ours made none, and the ACK answers it (section 13.2.1).
+        let (agreed, answer) = match theirs {
+            Ok(offer) if late => match sdp::answer(&offer, &ours) {
+                Ok(answer) => (Ok(answer.agreed), Some(answer.sdp)),
+                Err(fault) => (Err(fault.to_string()), None),
+            },
+            theirs => (theirs.and_then(|answer| sdp::accept(&answer, &ours).map_err(|fault| fault.to_string())), None),
+        };
+        self.acknowledge(now, at, &dialog, dialog.local_cseq, answer.as_deref());
+        if given_up {
+            return self.send_bye(now, Some(487));
+        }
+        match agreed {
+            Ok(agreed) => {
+                self.start_talk(now, Some(agreed));
+                self.post.event(Event::Connected);
+            }
+            Err(fault) => {
+                self.post.violation(format!("a 200 to INVITE whose session cannot be used: {fault}"));
+                self.send_bye(now, Some(488));
+            }
+        }
+    }
+
+    /// Sends the ACK of a 2xx, and remembers it for copies of that (section 13.2.2.4).
+    pub(crate) fn acknowledge(&mut self, now: Instant, at: usize, dialog: &Dialog, cseq: u32, answer: Option<&[u8]>) {
         let ask = Ask {
             method: Method::Ack,
             uri: &dialog.target,
             from: &dialog.local,
             to: &dialog.remote,
             call_id: &dialog.call_id,
-            cseq: dialog.local_cseq,
+            cseq,
             routes: &dialog.routes,
             extra: Vec::new(),
-            sdp: None,
+            sdp: answer,
             branch: None,
             outbound: false,
         };
@@ -159,21 +196,6 @@ impl Phone {
                 }
             }
             Err(fault) => self.post.violation(format!("the Contact of a 200 cannot be used: {fault}")),
-        }
-        if given_up {
-            return self.send_bye(now, Some(487));
-        }
-        let agreed = read_sdp(response.body.as_slice(), message::carries_sdp(&response.headers))
-            .and_then(|answer| sdp::accept(&answer, &self.capabilities(session)).map_err(|fault| fault.to_string()));
-        match agreed {
-            Ok(agreed) => {
-                self.start_talk(now, Some(agreed));
-                self.post.event(Event::Connected);
-            }
-            Err(fault) => {
-                self.post.violation(format!("a 200 to INVITE whose session cannot be used: {fault}"));
-                self.send_bye(now, Some(488));
-            }
         }
     }
 

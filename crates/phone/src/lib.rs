@@ -10,10 +10,12 @@
 //! a jitter buffer (it records, nobody listens) and mercy towards protocol faults.
 
 mod answering;
+mod asking;
 mod call;
 mod dialling;
 mod digest;
 mod ear;
+mod holding;
 mod keys;
 mod message;
 mod phone;
@@ -25,4 +27,4 @@ mod words;
 pub use ear::{Sounding, Stretch};
 pub use keys::Key;
 pub use phone::Phone;
-pub use words::{AnswerPolicy, Command, Config, Event, Output, Socket, Sound};
+pub use words::{AnswerPolicy, Command, Config, Event, Hold, Output, Socket, Sound};

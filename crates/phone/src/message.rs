@@ -185,6 +185,14 @@ pub(crate) fn why_ended(headers: &Headers) -> Option<String> {
     })
 }
 
+/// The seconds of Session-Expires (RFC 4028), which rsip does not know.
+pub(crate) fn session_expires(headers: &Headers) -> Option<u64> {
+    headers.iter().find_map(|h| match h {
+        Header::Other(name, value) if name.eq_ignore_ascii_case("Session-Expires") => value.split(';').next()?.trim().parse().ok(),
+        _ => None,
+    })
+}
+
 /// Every Contact value, with its parameters.
 pub(crate) fn contacts(headers: &Headers) -> Vec<String> {
     headers.iter().filter_map(|h| if let Header::Contact(c) = h { Some(split_list(c.value())) } else { None }).flatten().collect()
@@ -290,7 +298,7 @@ fn stamp(via: &str, from: SocketAddr) -> String {
 }
 
 fn with_body(mut headers: Vec<Header>, sdp: Option<&[u8]>) -> Headers {
-    if sdp.is_some() {
+    if sdp.is_some() && !headers.iter().any(|h| matches!(h, Header::ContentType(_))) {
         headers.push(Header::ContentType("application/sdp".into()));
     }
     headers.push(Header::ContentLength(sdp.map_or(0, <[u8]>::len).to_string().into()));

@@ -112,7 +112,13 @@ impl Phone {
         match command {
             Command::Register => self.register(now),
             Command::Unregister => self.unregister(now),
-            Command::Dial { uri } => self.dial(now, &uri),
+            Command::Dial { uri } => self.dial(now, &uri, false, None),
+            Command::DialLate { uri } => self.dial(now, &uri, true, None),
+            Command::DialReplacing { uri, replaces } => self.dial(now, &uri, false, Some(replaces)),
+            Command::Hold(hold) => self.reoffer(now, Some(hold)),
+            Command::Resume => self.reoffer(now, None),
+            Command::Refer { to } => self.refer(now, &to),
+            Command::SendKey(digit) => self.send_key(now, digit),
             Command::Press(keys) => {
                 let room = KEYS_MAX.saturating_sub(self.keys.len());
                 self.keys.extend(keys.into_iter().take(room));
@@ -215,6 +221,12 @@ impl Phone {
         !self.dead && self.call.is_some()
     }
 
+    /// How another phone names the call that is on here, to take its place (RFC 3891 section 6.1: seen from the far side).
+    pub fn replaces(&self) -> Option<String> {
+        let dialog = &self.call.as_ref()?.dialog;
+        Some(format!("{};to-tag={};from-tag={}", dialog.call_id, dialog.remote_tag.as_ref()?, dialog.local_tag))
+    }
+
     /// Whether both sides of a call are up.
     pub fn is_connected(&self) -> bool {
         !self.dead && matches!(self.call, Some(Call { stage: Stage::Talking, .. }))
@@ -273,6 +285,13 @@ impl Phone {
         match purpose {
             Purpose::Register | Purpose::Unregister => self.handle_registration_response(now, purpose, status, &response),
             Purpose::Invite => self.handle_invite_response(now, at, status, &response, &envelope),
+            Purpose::Reoffer => self.handle_reoffer_response(now, at, status, &response),
+            Purpose::Refer => self.post.event(Event::Referred { status, over: status >= 300 }),
+            Purpose::Info => {
+                if status >= 300 {
+                    self.post.violation(format!("{status} to our INFO"));
+                }
+            }
             Purpose::Bye | Purpose::Cancel => {
                 // 481 is right when both sides hang up at once, or the INVITE was answered first.
                 if status >= 300 && status != 481 {
@@ -408,6 +427,8 @@ impl Phone {
                     match client.purpose {
                         Purpose::Register | Purpose::Unregister => self.handle_registration_failure(now, 408, None),
                         Purpose::Invite => self.handle_invite_timeout(now, &client),
+                        Purpose::Refer | Purpose::Info => self.post.violation("nobody answered what we asked in a call for 32 s"),
+                        Purpose::Reoffer => self.post.violation("nobody answered our re-INVITE for 32 s (RFC 3261 section 14.2)"),
                         Purpose::Bye => self.post.violation("nobody answered our BYE for 32 s (RFC 3261 section 15.1.2)"),
                         Purpose::Cancel => self.post.violation("nobody answered our CANCEL for 32 s (RFC 3261 section 9.2)"),
                     }

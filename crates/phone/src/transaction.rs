@@ -45,6 +45,10 @@ pub(crate) enum Purpose {
     Register,
     Unregister,
     Invite,
+    /// An INVITE inside a dialog.
+    Reoffer,
+    Refer,
+    Info,
     Cancel,
     Bye,
 }

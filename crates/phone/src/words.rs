@@ -79,6 +79,29 @@ pub enum Command {
         /// Whom, as `sip:0440000001@192.0.2.1`.
         uri: String,
     },
+    /// The same without an offer in the INVITE, as some exchanges do: the other side makes it, and our ACK answers it.
+    DialLate {
+        /// Whom.
+        uri: String,
+    },
+    /// Puts the other side on hold, in this spelling. Ignored outside a call that is up.
+    Hold(Hold),
+    /// The phone's own transfer key: has the other side put through to this URI.
+    Refer {
+        /// Whom to.
+        to: String,
+    },
+    /// Presses a key, and tells it as a message (INFO) instead of beside the sound.
+    SendKey(Digit),
+    /// Comes back from hold.
+    Resume,
+    /// Calls to take the place of another phone's call (RFC 3891).
+    DialReplacing {
+        /// Whom.
+        uri: String,
+        /// The other phone's call, as [`crate::Phone::replaces`] names it.
+        replaces: String,
+    },
     /// Presses keys; those given before the call is connected are kept until it is. At most 256 wait, the rest is dropped.
     Press(Vec<Key>),
     /// Ends whatever call there is: gives up, declines with 486, or hangs up.
@@ -91,6 +114,17 @@ pub enum Command {
     StopSending,
     /// The phone goes dead: it says nothing and hears nothing any more, for good.
     Vanish,
+}
+
+/// How a phone says that it wants nothing sent to it (RFC 3264 section 8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// `a=sendonly`: it may send music of its own, and does.
+    SendOnly,
+    /// `a=inactive`.
+    Inactive,
+    /// `c=IN IP4 0.0.0.0`, as before RFC 3264.
+    NoAddress,
 }
 
 /// What the phone wants done, or tells.
@@ -130,6 +164,15 @@ pub enum Event {
     },
     /// A call is up: the far side answered, or we did.
     Connected,
+    /// The other side's final answer to our hold, or to our coming back.
+    Changed(u16),
+    /// What became of our transfer: the status of whoever was called; 202 while the other side has only agreed.
+    Referred {
+        /// The status.
+        status: u16,
+        /// Whether that is the end of it.
+        over: bool,
+    },
     /// A key began to be pressed.
     Pressed(Digit),
     /// A stretch of sound has ended; together these are the timeline of the call.

@@ -13,6 +13,7 @@ mod signalling;
 mod streams;
 mod tape;
 mod tls;
+pub mod trace;
 mod websocket;
 mod worker;
 

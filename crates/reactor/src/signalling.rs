@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::lookup::{self, Done, Order};
 use crate::streams::{self, News};
 use crate::tape;
+use crate::trace::{Seen, Tracer};
 use crate::worker::Worker;
 use bytes::Bytes;
 use calls::{Act, Control, Engine, Gate, Input, Output, Record, Reply, TapeSays};
@@ -50,6 +51,8 @@ pub struct Parts {
     pub boxes: Boxes,
     /// The folder of the secrets that lookups name.
     pub secrets: PathBuf,
+    /// Where messages are written down, if they are.
+    pub tracer: Option<Tracer>,
     /// The process's clock.
     pub clock: Clock,
 }
@@ -135,6 +138,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
                         panics: Vec::new(),
                         failed_opens: Vec::new(),
                         desk,
+                        tracer: parts.tracer,
                         lookups,
                         streams,
                         unasked: Vec::new(),
@@ -162,6 +166,7 @@ struct Seat {
     panics: Vec<Instant>,
     failed_opens: Vec<LegId>,
     desk: tape::Desk,
+    tracer: Option<Tracer>,
     lookups: mpsc::Sender<Order>,
     streams: mpsc::Sender<streams::Order>,
     /// What could not even be asked of the other threads, and so is answered here.
@@ -272,6 +277,11 @@ impl Seat {
     /// started again from the journal by whoever watches it.
     fn feed(&mut self, input: Input) {
         let now = self.clock.now();
+        if let (Some(tracer), Input::Message { flow, from, bytes }) = (&self.tracer, &input)
+            && !self.engine.is_stranger(from.ip())
+        {
+            tracer.see(Seen { at: now.wall, sent: false, flow: *flow, peer: *from, leg: None, bytes: bytes.clone() });
+        }
         let engine = &mut self.engine;
         if catch_unwind(AssertUnwindSafe(|| engine.handle_input(now, input))).is_ok() {
             return;
@@ -329,6 +339,9 @@ impl Seat {
     }
 
     fn carry_out(&mut self, act: Act) {
+        if let (Some(tracer), Act::Transmit { leg, flow, to, bytes, .. }) = (&self.tracer, &act) {
+            tracer.see(Seen { at: self.clock.now().wall, sent: true, flow: *flow, peer: *to, leg: *leg, bytes: bytes.clone() });
+        }
         match act {
             Act::Transmit { flow, to, bytes, .. } if flow.is_stream() => {
                 if self.streams.try_send(streams::Order::Send { flow, to, bytes: bytes.clone() }).is_err() {

@@ -108,10 +108,15 @@ pub fn answer(offer: &Description, ours: &Capabilities) -> Result<Answer, Refusa
 
 /// Our offer: all our codecs and telephone keys, both ways.
 pub fn offer(ours: &Capabilities) -> Bytes {
+    offer_of(ours, Direction::SendRecv)
+}
+
+/// The same in one direction, as we see it: `SendOnly` puts the other side on hold (RFC 3264 section 8.4).
+pub fn offer_of(ours: &Capabilities, direction: Direction) -> Bytes {
     let mut text = head(ours, (0, 0));
     let codecs: Vec<_> = ours.codecs.iter().map(|codec| (codec.payload_type(), *codec)).collect();
     audio(&mut text, ours.addr.port(), &codecs, Some(EVENTS_OURS));
-    line(&mut text, format_args!("a={}", Direction::SendRecv.name()));
+    line(&mut text, format_args!("a={}", direction.name()));
     text.into()
 }
 

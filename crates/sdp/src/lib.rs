@@ -13,6 +13,6 @@ mod parse;
 mod refusal;
 
 pub use description::{Connection, Description, Direction, Format, Mapping, Media, Rtcp};
-pub use exchange::{Agreed, Answer, Capabilities, accept, answer, offer};
+pub use exchange::{Agreed, Answer, Capabilities, accept, answer, offer, offer_of};
 pub use parse::parse;
 pub use refusal::Refusal;

@@ -125,6 +125,12 @@ impl Mime {
             }
             // Keys are heard by the engine whether or not they go on to somebody's phone.
             Command::PassKeys => session.passes_keys = session.mix.is_some(),
+            Command::Key(digit, _) => {
+                if session.play.as_ref().is_some_and(|play| play.on_key == OnKey::Cut) {
+                    cut(&mut self.events, leg, session);
+                }
+                self.held.push_back((now + HOLD, leg, digit));
+            }
             Command::Record { id, max, silence } => {
                 let mute = self.mute || session.silent_at.is_some();
                 let speaks = if mute { Duration::ZERO } else { SPEAKS };
@@ -179,6 +185,14 @@ impl Mime {
     /// The phone at this RTP address can send again.
     pub(crate) fn handle_back(&mut self, phone: SocketAddr) {
         self.gone.remove(&phone);
+    }
+
+    /// The phone at this RTP address is heard again in the call that it was in.
+    pub(crate) fn handle_healed(&mut self, phone: SocketAddr) {
+        self.gone.remove(&phone);
+        for session in self.legs.values_mut().filter(|session| session.remote == Some(phone)) {
+            session.silent_at = None;
+        }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {

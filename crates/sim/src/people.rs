@@ -28,6 +28,8 @@ pub struct Resident {
     pub says: Sound,
     /// The number that they show; one of their own unless said. `anonymous` withholds it.
     pub number: Option<String>,
+    /// Whether their exchange leaves the offer to us.
+    pub late: bool,
     /// Whether they call again when nobody has served them.
     pub again: Option<Again>,
 }
@@ -55,6 +57,7 @@ impl Default for Resident {
             says: Sound::Silence,
             again: None,
             number: None,
+            late: false,
         }
     }
 }

@@ -77,6 +77,8 @@ enum Due {
     Restore,
     Sleeps(PersonId, Duration),
     Wakes(PersonId),
+    /// Their cable is pulled, or put back.
+    Cut(PersonId, bool),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -329,7 +331,8 @@ impl World {
             | Due::Crash(_)
             | Due::Restore
             | Due::Sleeps(..)
-            | Due::Wakes(_) => Some("a fault is planned".to_owned()),
+            | Due::Wakes(_)
+            | Due::Cut(..) => Some("a fault is planned".to_owned()),
         });
         planned
             .or_else(|| self.people.iter().find(|p| p.phone.is_busy()).map(|p| format!("{}'s phone is busy", p.name)))
@@ -399,6 +402,7 @@ impl World {
             Due::Restore => self.rise(),
             Due::Sleeps(person, lasts) => self.fall_asleep(person, lasts),
             Due::Wakes(person) => self.wake_up(person),
+            Due::Cut(person, cut) => self.set_cut(person, cut),
         }
         self.settle();
     }

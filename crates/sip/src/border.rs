@@ -1,9 +1,10 @@
 //! What the endpoint is told and what it says: its whole border in one file.
 
 use bytes::Bytes;
-use model::{DialogId, DigestAlgorithm, FlowId, Instant, PhoneGone};
+use model::{DialogId, DigestAlgorithm, Digit, FlowId, Instant, PhoneGone};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The endpoint's settings.
 #[derive(Clone, Debug)]
@@ -42,7 +43,7 @@ pub enum Output {
 /// the peer may have been quicker.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Tell the caller how far we are: 101 to 199.
+    /// Tell the caller how far we are: 101 to 199, reliably if they know that (RFC 3262); beside one that they have not acknowledged, none.
     Provisional {
         /// Which dialog.
         dialog: DialogId,
@@ -53,7 +54,8 @@ pub enum Command {
     Accept {
         /// Which dialog.
         dialog: DialogId,
-        /// Our session description.
+        /// Our session description: the answer to the offer, or our offer if the INVITE brought none. What is answered to that is told by
+        /// [`Event::AnswerCame`].
         sdp: Bytes,
     },
     /// Refuse the call.
@@ -94,7 +96,8 @@ pub enum Command {
     AnswerReoffer {
         /// Which dialog.
         dialog: DialogId,
-        /// Our session description.
+        /// Our session description: the answer, or our offer if they made none. What is answered to that is told by
+        /// [`Event::AnswerCame`].
         sdp: Bytes,
     },
     /// Refuse a changed session; the old one stays.
@@ -103,6 +106,31 @@ pub enum Command {
         dialog: DialogId,
         /// 300 to 699, usually 488.
         status: u16,
+    },
+    /// Offer other terms for a session that runs, by a re-INVITE. [`Event::AnswerCame`] or [`Event::OfferRefused`] follows, unless the dialog
+    /// ends before. It waits for an offer of the peer's that is open, and is tried again if both came at once (RFC 3261 section 14.1). One
+    /// at a time: while the peer has not answered one, a second does nothing.
+    Reoffer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Our session description.
+        sdp: Bytes,
+    },
+    /// Agree to what [`Event::Refer`] asks (202; the peer hears at once that it is tried), or refuse it.
+    AnswerRefer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 202, or 300 to 699.
+        status: u16,
+    },
+    /// Tell the peer what has become of what it asked by REFER.
+    Notify {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The status of whoever was called.
+        status: u16,
+        /// Whether that is the end of it.
+        over: bool,
     },
     /// Ask the peer whether it is alive, by an OPTIONS inside the dialog. One at a time.
     Probe {
@@ -177,11 +205,36 @@ pub enum Event {
         to_user: String,
         /// The user whose password was proved, who is then `from_user`.
         authenticated: Option<String>,
-        /// The session description offered, if any.
+        /// The session description offered, if any; else ours goes into the 200 (RFC 3261 section 13.2.1).
         offer: Option<Bytes>,
+        /// Whether they acknowledge provisional answers (RFC 3262). Networks that do want to hear one at once.
+        reliable: bool,
+        /// The dialog whose place it wants to take (RFC 3891). Whether it may is for the calls to say; who asks knows its Call-ID and tags.
+        replaces: Option<DialogId>,
     },
-    /// The caller gave up before our final answer; 487 has been sent.
+    /// The caller gave up before our final answer; 487 has been sent. Or they have not acknowledged that it rings; then 504.
     Cancelled {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// Our offer is answered: in the ACK of an INVITE that had brought none (RFC 3261 section 13.2.1), told before [`Event::Acked`], or in the
+    /// 2xx to a re-INVITE of ours.
+    AnswerCame {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The session description that answers our offer; `None` if there is none, which ends the call (RFC 6337 section 3.1.2).
+        answer: Option<Bytes>,
+    },
+    /// The peer wants no other terms; the old ones stay.
+    OfferRefused {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 300 to 699.
+        status: u16,
+    },
+    /// The peer is gone: it has not refreshed the session in time (RFC 4028 section 10), or does not know the dialog any more (408 or 481 to a
+    /// change of ours, RFC 3261 section 12.2.1.2). BYE has been sent.
+    PeerLost {
         /// Which dialog.
         dialog: DialogId,
     },
@@ -195,10 +248,12 @@ pub enum Event {
         /// Which dialog.
         dialog: DialogId,
     },
-    /// The called phone rings: the first 180 to 183.
+    /// The called phone rings: the first 180 to 183. Once more when the first session description comes in a later one.
     Ringing {
         /// Which dialog.
         dialog: DialogId,
+        /// The session description, if it says how what is to be heard before the answer comes.
+        early: Option<Bytes>,
     },
     /// Our INVITE has arrived: the first 100.
     Trying {
@@ -230,6 +285,24 @@ pub enum Event {
         dialog: DialogId,
         /// The session description offered, if any.
         offer: Option<Bytes>,
+    },
+    /// The peer wants somebody put through (RFC 3515): to be answered by [`Command::AnswerRefer`].
+    Refer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The user of Refer-To, unescaped once; the number of a `tel:` URI.
+        to_user: String,
+        /// Whether it is to take the place of another call of the peer's (RFC 3891).
+        replaces: bool,
+    },
+    /// A key that came by INFO. The same press may come as RFC 4733, too.
+    Digit {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Which key.
+        digit: Digit,
+        /// How long it was held.
+        held: Duration,
     },
     /// The peer answered a probe.
     ProbeAnswered {

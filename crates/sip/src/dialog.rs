@@ -61,6 +61,9 @@ pub struct DialogState {
     pub flow: FlowId,
     /// Where the peer's messages came from.
     pub peer: SocketAddr,
+    /// The value of Session-ID in our requests (RFC 7989); `None` to a peer that has none.
+    #[serde(default)]
+    pub session_id: Option<String>,
 }
 
 /// What another endpoint needs to end a dialog of ours, when this one is no more.
@@ -103,6 +106,7 @@ impl DialogState {
             remote_target,
             flow,
             peer,
+            session_id: None,
         })
     }
 
@@ -146,11 +150,14 @@ impl DialogState {
             .header("To", tagged(&self.remote, self.remote_tag.as_deref()))
             .header("Call-ID", &self.call_id)
             .header("CSeq", format!("{cseq} {method}"));
+        if let Some(id) = &self.session_id {
+            writer = writer.header("Session-ID", id);
+        }
         for route in routes {
             writer = writer.header("Route", format!("<{route}>"));
         }
-        // Table 3: an INVITE must say where we are, OPTIONS may; ACK, BYE and CANCEL have no use for it.
-        if method == "INVITE" || method == "OPTIONS" {
+        // Table 3: an INVITE must say where we are, and so must UPDATE and NOTIFY (RFC 3311 section 5.1, RFC 6665 section 8.1.1), OPTIONS may; the others have no use for it.
+        if ["INVITE", "UPDATE", "OPTIONS", "NOTIFY"].contains(&method) {
             writer = writer.header("Contact", contact);
         }
         writer
@@ -230,6 +237,7 @@ mod tests {
             remote_target: target.to_owned(),
             flow: FlowId(0),
             peer: "192.0.2.9:6000".parse().unwrap(),
+            session_id: None,
         }
     }
     fn sent(dialog: &DialogState) -> (String, String) {
@@ -246,6 +254,7 @@ mod tests {
         }
     }
 
+    /// RFC 3261 section 12.2.1.1.
     #[test]
     fn a_loose_router_is_a_route_and_a_strict_one_is_the_request_uri() {
         let (text, to) = sent(&dialog("sip:a@192.0.2.1", &["sip:192.0.2.7:5070;lr", "sip:p2;lr"]));

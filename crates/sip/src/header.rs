@@ -23,9 +23,13 @@ pub enum Name {
     From,
     MaxForwards,
     RecordRoute,
+    ReferTo,
+    Replaces,
     Require,
     RetryAfter,
     Route,
+    SessionExpires,
+    Supported,
     To,
     Unsupported,
     Via,
@@ -57,6 +61,10 @@ const NAMES: [(Name, &str, Option<u8>); NAMES_MAX - 1] = [
     (Name::Allow, "Allow", None),
     (Name::RetryAfter, "Retry-After", None),
     (Name::Unsupported, "Unsupported", None),
+    (Name::ReferTo, "Refer-To", Some(b'r')),
+    (Name::Replaces, "Replaces", None),
+    (Name::Supported, "Supported", Some(b'k')),
+    (Name::SessionExpires, "Session-Expires", Some(b'x')),
     (Name::WwwAuthenticate, "WWW-Authenticate", None),
 ];
 
@@ -91,6 +99,26 @@ impl Name {
     /// The long name on the wire.
     pub fn text(self) -> &'static str {
         NAMES.iter().find(|(name, _, _)| *name == self).map_or("", |(_, long, _)| long)
+    }
+}
+
+/// A Session-Expires, or a Min-SE (RFC 4028 sections 4 and 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Timed<'a> {
+    /// Seconds; what does not fit counts as the longest.
+    pub(crate) secs: u32,
+    /// `uac` or `uas`, if it is said.
+    pub(crate) refresher: Option<&'a [u8]>,
+}
+
+impl<'a> Timed<'a> {
+    /// Reads one. `None` if it is broken.
+    pub(crate) fn parse(value: &'a [u8]) -> Option<Timed<'a>> {
+        let mut cursor = Cursor::new(trim(value));
+        let digits = cursor.take_while(|b| b.is_ascii_digit());
+        let secs = number(digits).map(|secs| u32::try_from(secs).unwrap_or(u32::MAX))?;
+        let (_, refresher) = Params::parse_with(cursor, "refresher")?;
+        Some(Timed { secs, refresher: refresher.flatten() })
     }
 }
 

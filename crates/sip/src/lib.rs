@@ -8,9 +8,13 @@
 //! Requests that change nothing (OPTIONS, challenges, refusals) are answered without a transaction (RFC 3261 section 8.2.7): a flood of
 //! them costs no memory. What is remembered is bounded by the dialogs and the users.
 //!
-//! Deliberately absent: TLS and WebSocket (they need nothing here but another `transport` in Via and Contact); reliable provisional responses, session
-//! timers, transfer, UPDATE, subscriptions (they are answered 405 or 420); redirection of our own INVITE (a 3xx is a failure);
-//! authentication of our own requests; re-INVITEs of our own; registration through a proxy (Path); what an ACK carries.
+//! Each extension is one file of `endpoint/`: changes of a session that runs (`change`: re-INVITE, UPDATE, glare), provisional answers that
+//! count (`reliable`: RFC 3262), session timers (`session_timer`: RFC 4028), transfer (`refer`: RFC 3515, `replaces`: RFC 3891), keys (`info`), the name of a session
+//! (`session_id`: RFC 7989).
+//!
+//! Deliberately absent: TLS and WebSocket (they need nothing here but another `transport` in Via and Contact); subscriptions but for the
+//! one of a transfer (they are answered 405); redirection of our own INVITE (a 3xx is a failure); authentication of our own requests; registration through a proxy
+//! (Path); offers and answers in provisional answers and in PRACK (of ours: theirs are heard).
 
 mod border;
 pub mod bounds;

@@ -5,8 +5,13 @@
 
 use bytes::Bytes;
 
-/// The methods that we offer (RFC 3261 section 20.5). INFO is not among them, so that phones send digits by RFC 4733.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER";
+/// The methods that we offer (RFC 3261 section 20.5).
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER";
+/// What INFO may carry.
+pub(crate) const INFO_ACCEPTS: &str = "application/dtmf-relay, application/dtmf";
+/// The extensions that we know (RFC 3261 section 20.37): reliable provisional answers (RFC 3262), taking the place of a
+/// call (RFC 3891) and session timers (RFC 4028).
+pub(crate) const SUPPORTED: &str = "100rel, replaces, timer";
 
 /// A message under construction.
 #[derive(Clone, Debug)]
@@ -90,6 +95,7 @@ pub fn reason(status: u16) -> &'static str {
         182 => "Queued",
         183 => "Session Progress",
         200 => "OK",
+        202 => "Accepted",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -101,6 +107,7 @@ pub fn reason(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
+        422 => "Session Interval Too Small",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",
@@ -112,6 +119,7 @@ pub fn reason(status: u16) -> &'static str {
         500 => "Server Internal Error",
         501 => "Not Implemented",
         503 => "Service Unavailable",
+        504 => "Server Time-out",
         505 => "Version Not Supported",
         513 => "Message Too Large",
         600 => "Busy Everywhere",

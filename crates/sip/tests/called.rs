@@ -19,7 +19,20 @@ fn a_caller_is_answered_and_hangs_up() {
     assert_eq!((trying.word(), trying.to_tag().as_str(), trying.to.to_string().as_str()), ("100", "", "192.0.2.50:6000"));
     assert_eq!(trying.header("Via"), "SIP/2.0/UDP 192.0.2.50:5060;branch=z9hG4bK1;rport=6000;received=192.0.2.50");
     let events = desk.events();
-    let [Event::Invite { dialog, source, from_user, from_display, to_user, authenticated: None, offer: Some(offer) }] = &events[..] else {
+    let [
+        Event::Invite {
+            dialog,
+            source,
+            from_user,
+            from_display,
+            to_user,
+            authenticated: None,
+            offer: Some(offer),
+            reliable: false,
+            replaces: None,
+        },
+    ] = &events[..]
+    else {
         panic!("{events:?}")
     };
     assert_eq!((from_user.as_str(), from_display.as_str(), to_user.as_str()), ("0449999999", "Yamada", "0440000001"));
@@ -47,6 +60,7 @@ fn a_caller_is_answered_and_hangs_up() {
     desk.assert_quiet();
 }
 
+/// RFC 3261 section 17.2.1: a copy in Proceeding gets "the most recent provisional response".
 #[test]
 fn a_lost_100_is_sent_again_for_the_repeated_invite() {
     let mut desk = Desk::new();
@@ -60,6 +74,7 @@ fn a_lost_100_is_sent_again_for_the_repeated_invite() {
     assert!(desk.events().is_empty(), "one call, not three");
 }
 
+/// RFC 3261 section 13.3.1.4, and RFC 6026 section 7.1 (Accepted) for the copy of the INVITE.
 #[test]
 fn a_200_is_repeated_until_its_ack_comes() {
     let mut desk = Desk::new();
@@ -79,6 +94,7 @@ fn a_200_is_repeated_until_its_ack_comes() {
     assert_eq!(desk.events(), [Event::Acked { dialog }]);
 }
 
+/// RFC 3261 section 13.3.1.4: after 64*T1 "the session SHOULD be terminated".
 #[test]
 fn an_ack_that_never_comes_ends_the_call() {
     let mut desk = Desk::new();
@@ -99,6 +115,7 @@ fn an_ack_that_never_comes_ends_the_call() {
     desk.assert_quiet();
 }
 
+/// RFC 3261 section 15: "MUST NOT send a BYE on a confirmed dialog until it has received an ACK".
 #[test]
 fn a_bye_waits_for_the_ack() {
     let mut desk = Desk::new();
@@ -181,6 +198,7 @@ fn the_caller_gives_up_while_it_rings() {
     desk.assert_quiet();
 }
 
+/// RFC 3261 section 9.2: "if it has already sent a final response ... the CANCEL request has no effect".
 #[test]
 fn a_cancel_that_comes_after_the_200_changes_nothing() {
     let mut desk = Desk::new();
@@ -192,6 +210,7 @@ fn a_cancel_that_comes_after_the_200_changes_nothing() {
     assert_eq!(desk.events(), [Event::Acked { dialog }]);
 }
 
+/// RFC 3261 section 9.2: 481.
 #[test]
 fn a_cancel_for_nothing_is_told_so() {
     let mut desk = Desk::new();
@@ -234,6 +253,7 @@ fn a_refusal_is_repeated_until_acknowledged_or_forgotten() {
     assert_eq!(desk.words(), ["100", "480"], "hanging up a call that was not answered is a refusal");
 }
 
+/// RFC 3261 section 14.2: one offer at a time.
 #[test]
 fn the_session_is_changed() {
     let mut desk = Desk::new();
@@ -289,6 +309,7 @@ fn the_ack_of_a_changed_session_never_comes() {
     assert_eq!(desk.words().pop().unwrap(), "BYE");
 }
 
+/// RFC 3261 section 12.2.2: a lower number "MUST be rejected with a 500"; section 8.2.1: 405 with Allow.
 #[test]
 fn requests_inside_the_dialog_come_in_order() {
     let mut desk = Desk::new();
@@ -301,9 +322,9 @@ fn requests_inside_the_dialog_come_in_order() {
     assert_eq!(desk.words(), ["200"], "a copy is no new request");
     desk.receive(&inside("OPTIONS", "q", 5, &tag));
     assert_eq!(desk.words(), ["500"], "an old request played back");
-    desk.receive(&inside("INFO", "i", 6, &tag));
-    let info = desk.one();
-    assert!(info.word() == "405" && info.header("Allow").contains("INVITE") && !info.header("Allow").contains("INFO"));
+    desk.receive(&inside("PUBLISH", "i", 6, &tag));
+    let publish = desk.one();
+    assert!(publish.word() == "405" && publish.header("Allow").contains("INVITE") && !publish.header("Allow").contains("PUBLISH"));
     desk.receive(&inside("BYE", "b", 7, &tag));
     assert_eq!(desk.words(), ["200"]);
 }
@@ -327,6 +348,7 @@ fn a_forged_request_with_a_wrong_tag_touches_nothing() {
     assert_eq!(desk.words(), ["200"], "with the right tags it is the peer, wherever it is");
 }
 
+/// RFC 3261 section 8.2.2.2: 482 to a merged request.
 #[test]
 fn a_request_that_came_on_two_ways_is_answered_once() {
     let mut desk = Desk::new();
@@ -336,12 +358,13 @@ fn a_request_that_came_on_two_ways_is_answered_once() {
     assert_eq!(desk.words(), ["482"]);
 }
 
+/// RFC 3261 section 8.2 in its order: 405 with Allow, 416, 420 with Unsupported, 415 with Accept; 483 by RFC 7332 section 4.
 #[test]
 fn what_we_cannot_do_is_said_in_its_own_words() {
     let mut desk = Desk::new();
     let with = |extra: &str| request("INVITE", "sip:1@h", "w", "sip:1@h", 1, &format!("Contact: <sip:c@h>\r\n{extra}"), OFFER);
     let cases = [
-        (with("Require: 100rel, timer\r\n"), "420", "Unsupported", "100rel, timer"),
+        (with("Require: 100rel, gruu, timer, privacy\r\n"), "420", "Unsupported", "gruu, privacy"),
         (with("").replace("application/sdp", "text/plain"), "415", "Accept", "application/sdp"),
         (with("Content-Encoding: gzip\r\n"), "415", "Accept", "application/sdp"),
         (with("Accept: text/html\r\n"), "406", "", ""),
@@ -351,11 +374,21 @@ fn what_we_cannot_do_is_said_in_its_own_words() {
         (with("").replace("<sip:c@h>", "<sip:c@h?Route=x>"), "400", "", ""),
         (with("").replace("SIP/2.0\r\nVia", "SIP/3.0\r\nVia"), "505", "", ""),
         (with("").replace("1 INVITE", "1 BYE"), "400", "", ""),
-        (request("SUBSCRIBE", "sip:1@h", "s", "sip:1@h", 1, "", ""), "405", "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER"),
+        (
+            request("SUBSCRIBE", "sip:1@h", "s", "sip:1@h", 1, "", ""),
+            "405",
+            "Allow",
+            "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER",
+        ),
         (request("BYE", "sip:1@h", "s", "sip:1@h", 1, "", ""), "481", "", ""),
         (inside("BYE", "s", 1, "none"), "481", "", ""),
         (inside("FOO", "s", 1, "none"), "481", "", ""),
-        (request("OPTIONS", "sip:1@h", "s", "sip:1@h", 1, "", ""), "200", "Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER"),
+        (
+            request("OPTIONS", "sip:1@h", "s", "sip:1@h", 1, "", ""),
+            "200",
+            "Allow",
+            "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER",
+        ),
     ];
     for (text, status, header, value) in cases {
         desk.receive(&text);
@@ -389,13 +422,14 @@ fn a_caller_of_rfc_2543_has_no_tag_no_cookie_and_no_contact() {
     let ok = accept(&mut desk, dialog);
     assert_eq!(ok.header("Via"), "SIP/2.0/UDP gw.example.com;received=192.0.2.50");
     desk.receive(&old("ACK", ok.header("To")));
-    assert_eq!(desk.events(), [Event::Acked { dialog }]);
+    assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer: None }, Event::Acked { dialog }]);
     desk.command(Command::Bye { dialog });
     let bye = desk.one();
     assert!(bye.text.starts_with("BYE sip:old@192.0.2.50 SIP/2.0"));
     assert_eq!(bye.header("To"), "<sip:old@192.0.2.50>");
 }
 
+/// RFC 3261 sections 12.1.1 and 12.2.1.1: Record-Route is repeated, and becomes our Route.
 #[test]
 fn a_proxy_in_between_stays_in_between() {
     let mut desk = Desk::new();
@@ -456,4 +490,50 @@ fn the_peer_is_asked_whether_it_is_alive() {
     desk.sent();
     desk.command(Command::Bye { dialog });
     assert_eq!(desk.one().header("CSeq"), "5 BYE");
+}
+
+/// RFC 3261 section 13.2.1: the offer is "in the first reliable non-failure message from the UAS", the answer in the ACK.
+#[test]
+fn who_makes_no_offer_gets_ours_in_the_200_and_answers_it_in_the_ack() {
+    let late =
+        request("INVITE", "sip:0440000001@192.0.2.1", "1", "sip:0440000001@192.0.2.1", 1, "Contact: <sip:caller@192.0.2.50>\r\n", "");
+    let ack =
+        |tag: &str, body: &str| request("ACK", "sip:192.0.2.1:5060", "a", &format!("<sip:0440000001@192.0.2.1>;tag={tag}"), 1, "", body);
+    for (body, answer) in [(OFFER, Some(Bytes::from(OFFER))), ("", None)] {
+        let mut desk = Desk::new();
+        desk.receive(&late);
+        let [Event::Invite { dialog, offer: None, .. }] = desk.events()[..] else { panic!() };
+        let ok = accept(&mut desk, dialog);
+        assert_eq!(&ok.message().body()[..], ANSWER.as_bytes());
+        desk.receive(&ack(&ok.to_tag(), body));
+        assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer }, Event::Acked { dialog }]);
+        desk.receive(&ack(&ok.to_tag(), body));
+        assert!(desk.events().is_empty(), "a copy answers nothing");
+    }
+}
+
+/// RFC 3261 section 14.2 with 13.2.1: likewise in a re-INVITE.
+#[test]
+fn a_changed_session_without_an_offer_is_answered_in_its_ack() {
+    let mut desk = Desk::new();
+    let (dialog, tag) = desk.talking();
+    let to = format!("<sip:0440000001@192.0.2.1>;tag={tag}");
+    desk.receive(&request("INVITE", "sip:192.0.2.1:5060", "r", &to, 2, "Contact: <sip:caller@192.0.2.50>\r\n", ""));
+    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: None }]);
+    desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
+    desk.receive(&request("ACK", "sip:192.0.2.1:5060", "s", &to, 2, "", OFFER));
+    assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer: Some(Bytes::from(OFFER)) }]);
+}
+
+/// RFC 3261 section 13.2.2.4: "the sequence number of the CSeq header field in the ACK MUST be the same as the INVITE", whatever came between.
+#[test]
+fn a_request_inside_the_early_dialog_does_not_hide_the_ack() {
+    let mut desk = Desk::new();
+    let dialog = desk.called();
+    desk.command(Command::Provisional { dialog, status: 180 });
+    let tag = desk.sent().pop().unwrap().to_tag();
+    desk.receive(&inside("OPTIONS", "o", 2, &tag));
+    accept(&mut desk, dialog);
+    desk.receive(&inside("ACK", "a", 1, &tag));
+    assert_eq!(desk.events(), [Event::Acked { dialog }]);
 }

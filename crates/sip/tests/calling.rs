@@ -20,7 +20,7 @@ fn a_phone_rings_answers_and_is_hung_up() {
     desk.receive_from(PHONE, &response(&invite, 100, "", ""));
     desk.receive_from(PHONE, &response(&invite, 180, "p1", ""));
     desk.receive_from(PHONE, &response(&invite, 180, "p1", ""));
-    assert_eq!(desk.events(), [Event::Trying { dialog }, Event::Ringing { dialog }]);
+    assert_eq!(desk.events(), [Event::Trying { dialog }, Event::Ringing { dialog, early: None }]);
     desk.receive_from(PHONE, &ok(&invite, "p1"));
     let ack = desk.one();
     assert_eq!((ack.word(), ack.header("CSeq"), ack.to_tag().as_str()), ("ACK", "1 ACK", "p1"));
@@ -69,6 +69,7 @@ fn a_busy_phone_is_acknowledged_each_time_it_says_so() {
     desk.assert_quiet();
 }
 
+/// RFC 3261 section 9.1.
 #[test]
 fn giving_up_waits_for_the_phone_to_say_anything() {
     let mut desk = Desk::new();
@@ -115,6 +116,7 @@ fn a_phone_is_told_that_another_was_answered_and_so_is_one_that_answers_too_late
     assert_eq!(desk.one().header("Reason"), elsewhere);
 }
 
+/// RFC 3261 section 9.1: a CANCEL that came too late; the call is acknowledged and ended.
 #[test]
 fn the_phone_answers_while_we_give_up() {
     for provisional_first in [true, false] {
@@ -153,6 +155,7 @@ fn a_cancelled_phone_that_says_nothing_more_is_forgotten() {
     desk.assert_quiet();
 }
 
+/// RFC 3261 section 13.2.2.4: each 2xx of a fork gets an ACK, and a BYE if nobody wants it; RFC 6026 section 7.2 (Accepted) lets them through.
 #[test]
 fn two_phones_answer_one_call() {
     let mut desk = Desk::new();
@@ -190,7 +193,7 @@ fn the_phone_hangs_up_or_changes_the_session() {
     desk.receive_from(PHONE, &phone_inside(&invite, "ACK", "i", 2, "p1"));
     desk.receive_from(PHONE, &phone_inside(&invite, "BYE", "j", 3, "p1"));
     assert_eq!(desk.words(), ["100", "200", "200"]);
-    assert_eq!(desk.events(), [Event::Bye { dialog }, Event::Ended { dialog }]);
+    assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer: None }, Event::Bye { dialog }, Event::Ended { dialog }]);
     desk.wait(60_000);
     desk.assert_quiet();
 }
@@ -231,6 +234,7 @@ fn answers_that_are_not_ours_are_dropped() {
     assert_eq!(desk.events(), [Event::Answered { dialog, sdp: Some(Bytes::from(OFFER)) }]);
 }
 
+/// RFC 3261 section 12.1.2: Record-Route in reverse.
 #[test]
 fn a_proxy_in_the_answer_is_the_way_from_then_on() {
     let mut desk = Desk::new();
@@ -274,6 +278,9 @@ fn commands_for_nobody_are_ignored() {
         Command::Bye { dialog },
         Command::AnswerReoffer { dialog, sdp: Bytes::new() },
         Command::RefuseReoffer { dialog, status: 488 },
+        Command::Reoffer { dialog, sdp: Bytes::new() },
+        Command::AnswerRefer { dialog, status: 202 },
+        Command::Notify { dialog, status: 200, over: true },
         Command::Probe { dialog },
     ] {
         desk.command(command);

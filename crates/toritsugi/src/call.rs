@@ -143,7 +143,14 @@ fn follow(exchange: &Exchange, args: &CallArgs, mut keys: Vec<Key>, began: Insta
                     None => Outcome::Refused(status),
                 });
             }
-            Event::Registered | Event::Unregistered | Event::RegisterFailed(_) | Event::Incoming { .. } | Event::Reason(_) => {}
+            // This phone only calls, and asks for nothing in the middle of it.
+            Event::Registered
+            | Event::Unregistered
+            | Event::RegisterFailed(_)
+            | Event::Incoming { .. }
+            | Event::Changed(_)
+            | Event::Referred { .. }
+            | Event::Reason(_) => {}
         }
     }
 }

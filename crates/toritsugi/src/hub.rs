@@ -6,6 +6,7 @@ use crate::words::Stop;
 use calls::{City, Engine, Record};
 use journal::{Journal, Writer as Ledger};
 use model::{Event, Seq, Settings, Transport, UnixMillis};
+use reactor::trace::Tracer;
 use reactor::{Clock, Door, Handle, Parts};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -14,12 +15,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use telemetry::Metrics;
 use tokio::sync::watch;
 
 /// Events on their way to metrics, log and call records. The journal has the call records too, so that a full room here costs
 /// a figure, never a record.
 const EVENTS_MAX: usize = 10_000;
+/// Between two looks at the events: they come in bursts.
+const SCRIBE_RESTS: Duration = Duration::from_millis(5);
 
 /// The folder of the state folder whose files hold what is sent to other houses as headers.
 const SECRETS: &str = "secrets";
@@ -32,6 +36,7 @@ pub(crate) struct Running {
     pub(crate) journal_sound: Arc<AtomicBool>,
     notes: Arc<SyncSender<Event>>,
     scribe: JoinHandle<()>,
+    trace: JoinHandle<()>,
     ledger: Arc<Ledger<Record>>,
 }
 
@@ -78,10 +83,25 @@ pub(crate) fn start(city: Arc<City>, state: &Path, doors: Doors, clock: Clock, l
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1)).clamp(1, 8);
     let boxes = crate::voicemail::boxes(state).with_limits(limits);
     let secrets = state.join(SECRETS);
+    let (tracer, trace) = Tracer::start(crate::trace::folder(state), crate::accounts::vault(state)?, crate::accounts::seed()?)
+        .map_err(|fault| Stop::new(format!("a thread cannot be started: {fault}")))?;
     let Doors { socket, connections } = doors;
-    let parts = Parts { engine, socket, doors: connections, workers, calls_max, records, confirmed, notes: hear, boxes, secrets, clock };
+    let parts = Parts {
+        engine,
+        socket,
+        doors: connections,
+        workers,
+        calls_max,
+        records,
+        confirmed,
+        notes: hear,
+        boxes,
+        secrets,
+        tracer: Some(tracer),
+        clock,
+    };
     let handle = reactor::start(parts).map_err(|fault| Stop::new(format!("the engine's threads cannot be started: {fault}")))?;
-    Ok(Running { handle, metrics, journal_sound, notes: Arc::new(notes), scribe, ledger })
+    Ok(Running { handle, metrics, journal_sound, notes: Arc::new(notes), scribe, trace, ledger })
 }
 
 impl Running {
@@ -101,6 +121,7 @@ impl Running {
         self.handle.stop();
         drop(self.notes);
         let _ = self.scribe.join();
+        let _ = self.trace.join();
         if let Ok(ledger) = Arc::try_unwrap(self.ledger)
             && let Err(fault) = ledger.finish()
         {
@@ -189,7 +210,7 @@ fn open_store(state: &Path) -> Result<store::Writer, Stop> {
 
 fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut listener: Option<Listener>) {
     let mut store_full = false;
-    while let Ok(event) = inbox.recv() {
+    let mut note = |event: Event| {
         metrics.note(&event);
         telemetry::log::note(&event);
         if !store.note(&event) && !store_full {
@@ -201,6 +222,12 @@ fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut 
         if let Some(listener) = &mut listener {
             listener(&event);
         }
+    };
+    while let Ok(event) = inbox.recv() {
+        note(event);
+        inbox.try_iter().for_each(&mut note);
+        // Not waiting at the door: to wake a thread for each event costs the engine more than the event.
+        std::thread::sleep(SCRIBE_RESTS);
     }
     if let Err(fault) = store.finish() {
         tracing::error!(%fault, "call records were not all written: `toritsugi store rebuild` makes them from the journal");

@@ -1,7 +1,7 @@
 //! Keys, in all the shapes that networks and phones give them: each is heard exactly once.
 
 use crate::desk::{Desk, Phone};
-use media::{Event, Far};
+use media::{Command, Event, Far};
 use model::{Codec, Random};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -125,6 +125,37 @@ fn two_keys_are_two_even_when_the_end_of_the_first_and_the_start_of_the_second_a
     let second = caller.press('4', HOLD);
     let packets: Vec<_> = first[..2].iter().chain(&second[2..]).cloned().collect();
     assert_eq!(after(&mut desk, &caller, &packets), "44");
+}
+
+#[test]
+fn a_press_that_comes_as_a_message_too_is_one_key_whichever_comes_first() {
+    let seven = model::Digit::from_char('7').unwrap();
+    for script in ["em", "me", "emem", "meme", "eemm", "mmee"] {
+        let mut desk = Desk::new();
+        let mut caller = desk.phone(1, Codec::Pcmu);
+        let mut heard = String::new();
+        for way in script.chars() {
+            let press = if way == 'e' { caller.press('7', HOLD) } else { Vec::new() };
+            if way == 'm' {
+                desk.command(caller.leg, Command::Key(seven, HOLD));
+            }
+            heard += &after(&mut desk, &caller, &press);
+        }
+        assert_eq!(heard, "7".repeat(script.len() / 2), "{script}");
+    }
+}
+
+#[test]
+fn presses_that_come_as_messages_alone_all_count_and_so_does_the_same_key_a_second_later() {
+    let seven = model::Digit::from_char('7').unwrap();
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    desk.command(caller.leg, Command::Key(seven, HOLD));
+    desk.command(caller.leg, Command::Key(seven, HOLD));
+    assert_eq!(desk.digits(), "77");
+    desk.ticks(60);
+    let press = caller.press('7', HOLD);
+    assert_eq!(after(&mut desk, &caller, &press), "7", "another press");
 }
 
 #[test]

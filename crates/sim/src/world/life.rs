@@ -82,7 +82,10 @@ impl World {
     /// What a resident does to call; nothing for an agent.
     pub(super) fn dialling(&self, person: PersonId) -> Command {
         match self.person(person).map(|p| &p.life) {
-            Some(Life::Resident(resident)) => Command::Dial { uri: format!("sip:{}@{}", resident.dials, self.engine_addr) },
+            Some(Life::Resident(resident)) => {
+                let uri = format!("sip:{}@{}", resident.dials, self.engine_addr);
+                if resident.late { Command::DialLate { uri } } else { Command::Dial { uri } }
+            }
             Some(Life::Clerk(_) | Life::Neighbour(_)) | None => Command::HangUp,
         }
     }
@@ -95,6 +98,22 @@ impl World {
     /// A person's phone loses its power at a time, and has it again after a while: what it had been doing is forgotten by then.
     pub fn sleeps(&mut self, at: Duration, person: PersonId, lasts: Duration) {
         self.plan(Instant::ZERO + at, Due::Sleeps(person, lasts));
+    }
+
+    /// A person's cable is pulled at a time, and put back after a while: the phone goes on and does not know.
+    pub fn cut_off(&mut self, at: Duration, person: PersonId, lasts: Duration) {
+        self.plan(Instant::ZERO + at, Due::Cut(person, true));
+        self.plan(Instant::ZERO + at + lasts, Due::Cut(person, false));
+    }
+
+    pub(super) fn set_cut(&mut self, id: PersonId, cut: bool) {
+        let Some((sip, rtp)) = self.person(id).map(|person| (person.sip, person.rtp)) else { return };
+        self.link.set_cut(sip.ip(), cut);
+        self.link.set_cut(rtp.ip(), cut);
+        let now = self.now;
+        if let Sounds::Mime(mime) = &mut self.sounds {
+            if cut { mime.handle_gone(now, rtp) } else { mime.handle_healed(rtp) }
+        }
     }
 
     pub(super) fn fall_asleep(&mut self, id: PersonId, lasts: Duration) {
@@ -133,7 +152,10 @@ impl World {
     pub(super) fn command(&mut self, id: PersonId, command: Command) {
         let now = self.now;
         let Some(person) = self.people.get_mut(id.0 as usize) else { return };
-        let (dials, goes) = (matches!(command, Command::Dial { .. }), matches!(command, Command::Vanish | Command::StopSending));
+        let (dials, goes) = (
+            matches!(command, Command::Dial { .. } | Command::DialLate { .. } | Command::DialReplacing { .. }),
+            matches!(command, Command::Vanish | Command::StopSending),
+        );
         if dials && matches!(person.life, Life::Clerk(_)) {
             // A star code.
             self.watch.handle_wish(&AgentId::from(person.name.as_str()));

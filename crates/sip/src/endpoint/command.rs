@@ -2,14 +2,16 @@
 //!
 //! RFC 3261 sections 9.1, 13.2.1, 13.3.1 and 15.1.1. A command that does not fit the dialog's stage does nothing.
 
-use super::store::{Alarm, Cancel, Client, ClientMachine, Leg, OurInvite, Path, Purpose, Stage};
+use super::change::Wish;
+use super::session_timer::Lines;
+use super::store::{Alarm, Answering, Cancel, Client, ClientMachine, Leg, OurInvite, Path, Purpose, Stage};
 use super::streams::{Written, transport};
 use super::{DIALOGS_MAX, Endpoint};
 use crate::border::{Command, Event, Identity, Reason, Target};
 use crate::dialog::{DialogStage, DialogState, Role, reachable};
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key};
 use crate::uri::{Scheme, Uri, escape_user};
-use crate::writer::{ALLOW, Writer, quoted};
+use crate::writer::{ALLOW, SUPPORTED, Writer, quoted};
 use model::{DialogId, FlowId, Instant, Method, PhoneGone};
 use std::net::SocketAddr;
 
@@ -46,6 +48,9 @@ impl Endpoint {
             Command::Bye { dialog } => self.bye(now, dialog),
             Command::AnswerReoffer { dialog, sdp } => self.answer_reoffer(now, dialog, &sdp),
             Command::RefuseReoffer { dialog, status } => self.refuse_reoffer(now, dialog, status),
+            Command::Reoffer { dialog, sdp } => self.wish(now, dialog, Wish::Offer(sdp)),
+            Command::AnswerRefer { dialog, status } => self.answer_refer(now, dialog, status),
+            Command::Notify { dialog, status, over } => self.tell_referrer(now, dialog, status, over),
             Command::Probe { dialog } => self.probe(now, dialog),
             Command::PutOut { user, contact, since } => {
                 if self.registrar.put_out(&user, &contact, since) {
@@ -58,7 +63,7 @@ impl Endpoint {
     /// The INVITE of a call that we have not decided.
     fn incoming(&self, dialog: DialogId) -> Option<Key> {
         match self.legs.get(&dialog)?.stage {
-            Stage::Incoming { invite } => Some(invite),
+            Stage::Incoming { invite, .. } => Some(invite),
             Stage::Outgoing { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. } | Stage::Ending => None,
         }
     }
@@ -69,19 +74,18 @@ impl Endpoint {
         self.contact(leg.state.flow, &leg.state.remote_target)
     }
 
-    fn provisional(&mut self, now: Instant, dialog: DialogId, status: u16) {
-        let Some(invite) = self.incoming(dialog).filter(|_| (101..200).contains(&status)) else { return };
-        let contact = self.contact_for(dialog);
-        self.reply_invite(now, invite, status, |w| w.header("Contact", contact).empty());
-    }
-
     fn accept(&mut self, now: Instant, dialog: DialogId, sdp: &[u8]) {
-        let Some(invite) = self.incoming(dialog) else { return };
+        let Some(Stage::Incoming { invite, cseq, asks, timer }) = self.legs.get(&dialog).map(|leg| &leg.stage) else { return };
+        let (invite, cseq, asks, timer) = (*invite, *cseq, *asks, *timer);
         let contact = self.contact_for(dialog);
-        let finish = |w: Writer| w.header("Contact", contact).header("Allow", ALLOW).body("application/sdp", sdp);
+        let headers = self.heed_timer(now, dialog, timer);
+        let finish = |w: Writer| {
+            let writer = w.header("Contact", contact).header("Allow", ALLOW).header("Supported", SUPPORTED);
+            headers.write(writer).body("application/sdp", sdp)
+        };
         let Some(sent) = self.reply_invite(now, invite, 200, finish) else { return };
-        let cseq = self.legs.get(&dialog).and_then(|leg| leg.state.remote_cseq).unwrap_or_default();
-        self.await_ack(now, dialog, cseq, sent, true);
+        self.keep_ours(dialog, sdp);
+        self.await_ack(dialog, Answering::new(now, cseq, sent, true, asks));
     }
 
     fn reject(&mut self, now: Instant, dialog: DialogId, status: u16, retry_after_secs: Option<u32>) {
@@ -114,6 +118,7 @@ impl Endpoint {
         let base = DialogState {
             role: Role::Uac,
             stage: DialogStage::Early,
+            session_id: None,
             call_id: self.random.token(26),
             local_tag: self.random.token(16),
             remote_tag: None,
@@ -126,12 +131,17 @@ impl Endpoint {
             flow,
             peer: addr,
         };
+        let base = DialogState { session_id: Some(self.session_id(&base.call_id, None)), ..base };
         let branch = self.branch();
-        let write = |via: &str, contact: &str| base.request("INVITE", 1, via, contact).header("Allow", ALLOW).body("application/sdp", sdp);
+        let write = |via: &str, contact: &str| {
+            let writer = base.request("INVITE", 1, via, contact).header("Allow", ALLOW).header("Supported", SUPPORTED);
+            Lines::of_call(None).write(writer).body("application/sdp", sdp)
+        };
         let Written { flow, via, request, by_udp } = self.write(flow, &branch, &to.uri, write);
         let key = Key::client(&branch, "INVITE");
         let machine = OurInvite { machine: ClientInvite::new(now, flow.is_stream()), base: base.clone(), via, acks: Vec::new() };
         self.add_leg(dialog, Leg::new(base, Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No }));
+        self.keep_ours(dialog, sdp);
         let path = Path { flow, addr };
         let machine = ClientMachine::Invite(Box::new(machine));
         self.begin_client(key, Client { machine, request, method: Method::Invite, path, dialog, by_udp });

@@ -1,15 +1,14 @@
 //! Requests inside a dialog: the peer hangs up, changes the session, or asks whether we are there.
 //!
-//! RFC 3261 sections 12.2.2, 13.3.1.4, 14.2 and 15.1.2. A request with the right Call-ID and both tags is the peer's, wherever it
+//! RFC 3261 sections 12.2.2, 13.3.1.4 and 15.1.2. What changes a session is in `change.rs`, what acknowledges a provisional answer in
+//! `reliable.rs`. A request with the right Call-ID and both tags is the peer's, wherever it
 //! comes from: our tag has 80 random bits, and phones do change their address.
 
 use super::request::{capabilities, session_description};
-use super::store::{Path, Stage};
-use super::wire::OPEN_MAX;
-use super::{Asked, Endpoint, TRANSACTIONS_MAX};
+use super::store::Stage;
+use super::{Asked, Endpoint};
 use crate::border::Event;
-use crate::dialog::target;
-use crate::message::Essentials;
+use crate::message::{Essentials, Message};
 use crate::writer::{ALLOW, Writer};
 use model::{DialogId, Instant};
 
@@ -45,8 +44,11 @@ impl Endpoint {
         match method {
             "BYE" => self.handle_bye(asked, dialog),
             "INVITE" => self.handle_reinvite(asked, dialog),
+            "UPDATE" => self.handle_update(asked, dialog),
+            "PRACK" => self.handle_prack(asked, dialog),
+            "INFO" => self.handle_info(asked, dialog),
+            "REFER" => self.handle_refer(asked, dialog),
             "OPTIONS" => self.reply_in_dialog(asked, dialog, 200, capabilities),
-            // INFO too: our Allow does not list it, and digits come by RFC 4733.
             _ => self.reply_in_dialog(asked, dialog, 405, |w| w.header("Allow", ALLOW).empty()),
         }
     }
@@ -71,44 +73,18 @@ impl Endpoint {
         }
     }
 
-    /// The peer wants to change the session.
-    fn handle_reinvite(&mut self, asked: &Asked<'_>, dialog: DialogId) {
-        let Some(leg) = self.legs.get(&dialog) else { return };
-        match &leg.stage {
-            // Section 14.2: an INVITE of theirs has no answer yet.
-            Stage::Incoming { .. } | Stage::Reoffered { .. } => {
-                let seconds = self.random.below(11);
-                return self.reply(asked, 500, |w| w.header("Retry-After", seconds.to_string()).empty());
-            }
-            // Section 14.2: an INVITE of ours has no answer yet. Likewise our 200 without an ACK: an offer may still be open.
-            Stage::Outgoing { .. } | Stage::Answering(_) => return self.refuse(asked, 491),
-            Stage::Ending => return self.refuse(asked, 481),
-            Stage::Confirmed => {}
-        }
-        // A peer that keeps changing its mind would have us repeat a refusal for each.
-        if leg.open >= OPEN_MAX || self.servers.len() >= TRANSACTIONS_MAX {
-            return self.reply(asked, 503, |w| w.header("Retry-After", super::RETRY_AFTER_SECS.to_string()).empty());
-        }
-        let Some(offer) = self.offer(asked) else { return };
-        let target = match target(asked.message) {
-            Ok(target) => target,
-            Err(header) => return self.refuse_header(asked, header),
-        };
-        let tag = asked.essentials.to.tag().unwrap_or_default();
-        self.begin_invite(asked, dialog, tag);
-        self.enter(dialog, Stage::Reoffered { invite: asked.key, cseq: asked.essentials.cseq.number, target });
-        self.event(Event::Reoffer { dialog, offer });
-    }
-
     /// The peer confirms our 200.
-    pub(super) fn handle_dialog_ack(&mut self, now: Instant, essentials: &Essentials<'_>) {
+    pub(super) fn handle_dialog_ack(&mut self, now: Instant, message: &Message, essentials: &Essentials<'_>) {
         let Some(dialog) = essentials.to.tag().and_then(|tag| self.named(essentials, tag)) else { return };
         let Some(Stage::Answering(answering)) = self.legs.get(&dialog).map(|leg| &leg.stage) else { return };
         if answering.cseq != essentials.cseq.number {
             return;
         }
-        let (first, hang_up) = (answering.first, answering.hang_up);
+        let (first, asks, hang_up) = (answering.first, answering.asks, answering.hang_up);
         self.enter(dialog, Stage::Confirmed);
+        if asks {
+            self.event(Event::AnswerCame { dialog, answer: Self::answer_of(message) });
+        }
         if first {
             self.event(Event::Acked { dialog });
         }
@@ -117,31 +93,8 @@ impl Endpoint {
         }
     }
 
-    /// We agree to the changed session: from here on the peer is where its re-INVITE says and came from (section 12.2.2).
-    pub(super) fn answer_reoffer(&mut self, now: Instant, dialog: DialogId, sdp: &[u8]) {
-        let Some(leg) = self.legs.get(&dialog) else { return };
-        let Stage::Reoffered { invite, cseq, target } = &leg.stage else { return };
-        let (invite, cseq, target) = (*invite, *cseq, target.clone());
-        let contact = self.contact_for(dialog);
-        let finish = |w: Writer| w.header("Contact", contact).header("Allow", ALLOW).body("application/sdp", sdp);
-        let Some(sent) = self.reply_invite(now, invite, 200, finish) else { return };
-        if let Some(leg) = self.legs.get_mut(&dialog) {
-            let Path { flow, addr } = sent.1;
-            (leg.state.flow, leg.state.peer) = (flow, addr);
-            leg.state.remote_target = target.unwrap_or_else(|| leg.state.remote_target.clone());
-        }
-        self.await_ack(now, dialog, cseq, sent, false);
-    }
-
-    /// We do not agree; the session stays as it is.
-    pub(super) fn refuse_reoffer(&mut self, now: Instant, dialog: DialogId, status: u16) {
-        let Some(Stage::Reoffered { invite, .. }) = self.legs.get(&dialog).map(|leg| &leg.stage) else { return };
-        self.reply_invite(now, *invite, super::command::refusal(status), Writer::empty);
-        self.enter(dialog, Stage::Confirmed);
-    }
-
     /// The body of an answer, if it is a session description.
-    pub(super) fn answer_of(message: &crate::message::Message) -> Option<bytes::Bytes> {
+    pub(super) fn answer_of(message: &Message) -> Option<bytes::Bytes> {
         session_description(message).ok().flatten()
     }
 }

@@ -2,10 +2,17 @@
 //!
 //! RFC 3261 sections 8, 9, 11 to 15 as core over the machines of section 17. One input, then drain, then the next.
 
+mod change;
 mod command;
 mod in_dialog;
+mod info;
+mod refer;
+mod reliable;
+mod replaces;
 mod request;
 mod response;
+mod session_id;
+mod session_timer;
 mod store;
 mod streams;
 mod timeout;
@@ -201,13 +208,15 @@ impl Endpoint {
         };
         let (method, key) = (essentials.cseq.method, Key::server(message, &essentials));
         if method == "ACK" {
-            return self.handle_ack(now, &essentials, key);
+            return self.handle_ack(now, message, &essentials, key);
         }
         if self.servers.contains_key(&key) {
             return self.handle_again(key, method, path.back(&essentials.via));
         }
         let back = path.back(&essentials.via);
-        let asked = Asked { now, path, back, message, essentials, key, echo: Echo::of(message, path.addr) };
+        let session = session_id::theirs(message).map(|theirs| self.session_id(essentials.call_id, Some(theirs)));
+        let echo = Echo::of(message, path.addr).in_session(session);
+        let asked = Asked { now, path, back, message, essentials, key, echo };
         if method == "REGISTER" && self.handle_register_again(&asked) {
             return;
         }
@@ -226,6 +235,8 @@ impl Endpoint {
             ("INVITE", None) => self.handle_invite(&asked),
             ("OPTIONS", None) => self.handle_options(&asked),
             ("BYE", None) => self.refuse(&asked, 481),
+            // Nobody outside a call may have us call somebody.
+            ("REFER", None) => self.refuse(&asked, 403),
             (_, None) => self.refuse_method(&asked),
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! RFC 3261 sections 8.2 (in its order), 9.2, 10.3, 11.2, 13.3 and 22.
 
+use super::session_id::theirs;
+use super::session_timer::lists;
 use super::store::{Leg, Path, ServerMachine, Stage};
 use super::wire::label;
 use super::{Asked, DIALOGS_MAX, Endpoint, RETRY_AFTER_SECS, TRANSACTIONS_MAX};
@@ -9,14 +11,14 @@ use crate::border::Event;
 use crate::dialog::DialogState;
 use crate::digest::Verdict;
 use crate::header::Name;
-use crate::lexis::{is_token, list, trim};
+use crate::lexis::{is_token, list, same_name, trim};
 use crate::message::{Essentials, Message};
 use crate::registrar::{Answer, Change, Wishes};
 use crate::transaction::{Ack, Key};
 use crate::uri::{Scheme, Uri};
-use crate::writer::{ALLOW, Writer};
+use crate::writer::{ALLOW, SUPPORTED, Writer};
 use bytes::Bytes;
-use model::{Direction, Instant};
+use model::{DialogId, Direction, Instant};
 
 /// The one kind of body that we understand.
 const SDP: &str = "application/sdp";
@@ -41,7 +43,7 @@ impl Endpoint {
     }
 
     /// An ACK belongs to a refusal (then the transaction absorbs it) or to a dialog. It is never answered.
-    pub(super) fn handle_ack(&mut self, now: Instant, essentials: &Essentials<'_>, key: Key) {
+    pub(super) fn handle_ack(&mut self, now: Instant, message: &Message, essentials: &Essentials<'_>, key: Key) {
         self.note(model::Event::SipRequest { method: label("ACK"), direction: Direction::In, again: false });
         if let Some(ServerMachine::Invite { machine, .. }) = self.servers.get_mut(&key).map(|s| &mut s.machine) {
             let whose = machine.handle_ack(now);
@@ -51,7 +53,7 @@ impl Endpoint {
                 return;
             }
         }
-        self.handle_dialog_ack(now, essentials);
+        self.handle_dialog_ack(now, message, essentials);
     }
 
     /// Somebody calls.
@@ -80,15 +82,21 @@ impl Endpoint {
             },
             false => None,
         };
+        let Some(replaces) = self.replaced(asked) else { return };
+        let Some(timer) = self.timer_asked(asked) else { return };
         let Some(offer) = self.offer(asked) else { return };
         let tag = self.random.token(16);
         let state = match DialogState::uas(asked.message, &asked.essentials, tag.clone(), asked.back.flow, asked.back.addr) {
             Ok(state) => state,
             Err(header) => return self.refuse_header(asked, header),
         };
+        let state = DialogState { session_id: theirs(asked.message).map(|theirs| self.session_id(&state.call_id, Some(theirs))), ..state };
         let dialog = self.new_dialog();
-        self.add_leg(dialog, Leg::new(state, Stage::Incoming { invite: asked.key }));
+        let stage = Stage::Incoming { invite: asked.key, cseq: asked.essentials.cseq.number, asks: offer.is_none(), timer };
+        self.add_leg(dialog, Leg::new(state, stage));
+        self.heed_abilities(dialog, asked.message);
         self.begin_invite(asked, dialog, &tag);
+        let reliable = self.legs.get(&dialog).is_some_and(|leg| leg.can.reliable);
         self.event(Event::Invite {
             dialog,
             source: asked.path.addr,
@@ -97,7 +105,19 @@ impl Endpoint {
             to_user: uri.user(),
             authenticated,
             offer,
+            reliable,
+            replaces,
         });
+    }
+
+    /// What the peer says that it can do; without a word it is as before.
+    pub(super) fn heed_abilities(&mut self, dialog: DialogId, message: &Message) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        if message.first(Name::Allow).is_some() {
+            leg.can.update = lists(message, Name::Allow, "UPDATE");
+        }
+        leg.can.insists |= lists(message, Name::Require, "100rel");
+        leg.can.reliable |= leg.can.insists || lists(message, Name::Supported, "100rel");
     }
 
     /// Somebody gives up a call, or a change of one.
@@ -206,9 +226,10 @@ impl Endpoint {
         None
     }
 
-    /// Whether the request needs an extension and has been refused for it (section 8.2.2.3): we have none.
+    /// Whether the request needs an extension that we have not, and has been refused for it (section 8.2.2.3).
     pub(super) fn refuse_extensions(&mut self, asked: &Asked<'_>) -> bool {
-        let needs: Vec<&[u8]> = asked.message.values(Name::Require).filter(|v| is_token(v)).collect();
+        let known = |word: &[u8]| SUPPORTED.split(", ").any(|ours| same_name(word, ours.as_bytes()));
+        let needs: Vec<&[u8]> = asked.message.values(Name::Require).filter(|v| is_token(v) && !known(v)).collect();
         if needs.is_empty() {
             return false;
         }
@@ -253,7 +274,7 @@ impl Endpoint {
 
 /// What we can do, as the end of a 200 to OPTIONS (section 11.2).
 pub(super) fn capabilities(writer: Writer) -> Bytes {
-    writer.header("Allow", ALLOW).header("Accept", SDP).header("Accept-Encoding", "identity").empty()
+    writer.header("Allow", ALLOW).header("Supported", SUPPORTED).header("Accept", SDP).header("Accept-Encoding", "identity").empty()
 }
 
 /// The body if it is a session description; the status to refuse with if it is anything else.
@@ -271,7 +292,7 @@ pub(super) fn session_description(message: &Message) -> Result<Option<Bytes>, u1
 }
 
 /// A media type without its parameters and blanks.
-fn media_type(value: &[u8]) -> String {
+pub(super) fn media_type(value: &[u8]) -> String {
     let bare = value.split(|b| *b == b';').next().unwrap_or_default();
     String::from_utf8_lossy(trim(bare)).chars().filter(|c| !c.is_ascii_whitespace()).collect()
 }

@@ -3,8 +3,12 @@
 //! RFC 3261 sections 8.1.3, 13.2.2 (with forks), 15.1.1 and 18.1.2.
 
 use super::Endpoint;
+use super::reliable::Early;
+use super::session_id::theirs;
+use super::session_timer::lists;
 use super::store::{Alarm, Cancel, ClientMachine, Path, Purpose, SentAck, Stage};
 use crate::border::Event;
+use crate::dialog::DialogState;
 use crate::header::Name;
 use crate::message::{Essentials, Message};
 use crate::transaction::{Heard, Key};
@@ -32,55 +36,94 @@ impl Endpoint {
         let wake = client.poll_timeout();
         self.alarms.set(Alarm::Client(key), wake);
         match (heard, purpose) {
-            (Heard::Provisional, None) => self.heard(now, dialog, key, status, &essentials),
+            (Heard::Provisional, None) => self.heard(now, path, dialog, key, message, &essentials),
+            (Heard::Success, _) if self.repeats_ack(dialog, key, &essentials) => {}
+            (Heard::Success, _) if self.is_reinvite(key) => self.reinvite_answered(now, path, dialog, key, message, &essentials),
             (Heard::Success, _) => self.answered(now, path, dialog, key, message, &essentials),
             (Heard::Final, None) => {
                 self.acknowledge_refusal(key, &essentials, false);
-                self.failed(now, dialog, key, status);
+                self.failed(now, dialog, key, status, Some(message));
             }
             (Heard::AckAgain, _) => self.acknowledge_refusal(key, &essentials, true),
-            (Heard::Final, Some(purpose)) => self.asked_and_answered(now, dialog, key, purpose, status),
+            (Heard::Final, Some(purpose)) => self.asked_and_answered(now, dialog, key, purpose, status, Some(message)),
             (Heard::Provisional, Some(_)) | (Heard::Nothing, _) => {}
         }
     }
 
     /// A provisional answer to our INVITE.
-    fn heard(&mut self, now: Instant, dialog: DialogId, key: Key, status: u16, essentials: &Essentials<'_>) {
+    fn heard(&mut self, now: Instant, path: Path, dialog: DialogId, key: Key, message: &Message, essentials: &Essentials<'_>) {
+        let status = message.status().unwrap_or_default();
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        let Stage::Outgoing { invite, heard, rang, cancel } = &mut leg.stage else { return };
+        let Stage::Outgoing { invite, heard, cancel, .. } = &mut leg.stage else { return };
         if *invite != key {
             return;
         }
         *heard = true;
         let wanted = *cancel == Cancel::Wanted;
-        let first_ring = (180..=183).contains(&status) && !std::mem::replace(rang, *rang || (180..=183).contains(&status));
-        if let Some(tag) = essentials.to.tag() {
-            leg.state.remote_tag = Some(tag.to_owned());
-        }
         if status == 100 {
             self.event(Event::Trying { dialog });
-        } else if first_ring {
-            self.event(Event::Ringing { dialog });
+        } else if self.acknowledge_provisional(now, path, dialog, key, message, essentials) {
+            self.progressed(dialog, status, message, essentials);
         }
         if wanted {
             self.give_up(now, dialog, None);
         }
     }
 
-    /// A 2xx to our INVITE: the first, a copy of it, or one of another branch of a fork (section 13.2.2.4).
+    /// It rings there, or something can be heard already.
+    fn progressed(&mut self, dialog: DialogId, status: u16, message: &Message, essentials: &Essentials<'_>) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        let Stage::Outgoing { rang, .. } = &mut leg.stage else { return };
+        let rings = (180..=183).contains(&status);
+        let first_ring = rings && !std::mem::replace(rang, *rang || rings);
+        let tag = essentials.to.tag().unwrap_or_default();
+        if !tag.is_empty() {
+            leg.state.remote_tag = Some(tag.to_owned());
+        }
+        // The first description counts (RFC 3261 section 13.2.1); another branch's would be another's.
+        let early = Self::answer_of(message).filter(|_| leg.early.is_none() && !tag.is_empty());
+        if let Some(sdp) = &early {
+            let counts = lists(message, Name::Require, "100rel");
+            leg.early = Some(Early { tag: tag.to_owned(), sdp: sdp.clone(), counts });
+        }
+        if first_ring || early.is_some() {
+            self.event(Event::Ringing { dialog, early });
+        }
+    }
+
+    /// Our INVITE, as the dialog was when it left.
+    pub(super) fn our_invite(&self, key: Key) -> Option<DialogState> {
+        match &self.clients.get(&key)?.machine {
+            ClientMachine::Invite(invite) => Some(invite.base.clone()),
+            ClientMachine::Other { .. } => None,
+        }
+    }
+
+    /// Whether our INVITE was sent inside a dialog: only there the peer's tag is known before.
+    fn is_reinvite(&self, key: Key) -> bool {
+        matches!(self.clients.get(&key).map(|client| &client.machine), Some(ClientMachine::Invite(invite)) if invite.base.remote_tag.is_some())
+    }
+
+    /// A 2xx that came again gets its ACK again. Beyond so many branches, silence.
+    fn repeats_ack(&mut self, dialog: DialogId, key: Key, essentials: &Essentials<'_>) -> bool {
+        let Some(ClientMachine::Invite(invite)) = self.clients.get(&key).map(|client| &client.machine) else { return true };
+        if let Some(ack) = invite.acks.iter().find(|ack| ack.tag.as_deref() == essentials.to.tag()) {
+            let (to, bytes) = (ack.to, ack.bytes.clone());
+            self.transmit_request(dialog, to, Method::Ack, true, bytes);
+            return true;
+        }
+        invite.acks.len() >= FORKS_MAX
+    }
+
+    /// A 2xx to our INVITE: the first, or one of another branch of a fork (section 13.2.2.4).
     fn answered(&mut self, now: Instant, path: Path, dialog: DialogId, key: Key, message: &Message, essentials: &Essentials<'_>) {
         let Some(client) = self.clients.get(&key) else { return };
         let ClientMachine::Invite(invite) = &client.machine else { return };
         let tag = essentials.to.tag();
-        if let Some(ack) = invite.acks.iter().find(|ack| ack.tag.as_deref() == tag) {
-            let (to, bytes) = (ack.to, ack.bytes.clone());
-            return self.transmit_request(dialog, to, Method::Ack, true, bytes);
-        }
-        if invite.acks.len() >= FORKS_MAX {
-            return;
-        }
         let mut state = invite.base.clone();
         state.answered(message, essentials, path.addr);
+        let session_id = Some(self.session_id(&state.call_id, theirs(message)));
+        state.session_id.clone_from(&session_id);
         let cseq = state.local_cseq;
         let to = Path { flow: state.next_flow(), addr: state.next_hop() };
         let branch = self.branch();
@@ -92,8 +135,9 @@ impl Endpoint {
 
         let waiting = match self.legs.get_mut(&dialog).map(|leg| (&leg.stage, &mut leg.state)) {
             Some((Stage::Outgoing { invite, cancel, .. }, known)) if *invite == key => {
-                // The peer may have spoken inside the early dialog: its count goes on.
-                state.remote_cseq = known.remote_cseq;
+                // Both may have spoken inside the early dialog: their counts go on.
+                (state.remote_cseq, state.local_cseq) = (known.remote_cseq, known.local_cseq);
+                state.session_id = session_id;
                 *known = state.clone();
                 Some(*cancel == Cancel::No)
             }
@@ -104,7 +148,12 @@ impl Endpoint {
         let wanted = waiting == Some(true);
         if wanted {
             self.enter(dialog, Stage::Confirmed);
-            self.event(Event::Answered { dialog, sdp: Self::answer_of(message) });
+            self.heed_abilities(dialog, message);
+            self.heed_timer_answer(now, dialog, message);
+            // What came before, in a provisional answer of the same branch, need not be said again.
+            let early = self.legs.get_mut(&dialog).and_then(|leg| leg.early.take());
+            let early = early.filter(|early| Some(early.tag.as_str()) == tag).map(|early| early.sdp);
+            self.event(Event::Answered { dialog, sdp: Self::answer_of(message).or(early) });
         }
         self.transmit_request(dialog, to, Method::Ack, false, bytes);
         match waiting {
@@ -130,21 +179,34 @@ impl Endpoint {
     }
 
     /// Our INVITE was refused, or nobody answered it.
-    pub(super) fn failed(&mut self, now: Instant, dialog: DialogId, key: Key, status: u16) {
+    pub(super) fn failed(&mut self, now: Instant, dialog: DialogId, key: Key, status: u16, message: Option<&Message>) {
         match self.legs.get(&dialog).map(|leg| &leg.stage) {
             Some(Stage::Outgoing { invite, .. }) if *invite == key => {
                 self.event(Event::Failed { dialog, status });
                 self.end(now, dialog);
             }
-            Some(_) | None => {}
+            Some(_) => self.change_refused(now, dialog, key, status, message),
+            None => {}
         }
     }
 
     /// Anything else of ours was answered, or (408) was not.
-    pub(super) fn asked_and_answered(&mut self, now: Instant, dialog: DialogId, key: Key, purpose: Purpose, status: u16) {
+    pub(super) fn asked_and_answered(
+        &mut self,
+        now: Instant,
+        dialog: DialogId,
+        key: Key,
+        purpose: Purpose,
+        status: u16,
+        message: Option<&Message>,
+    ) {
         match purpose {
             // The INVITE itself gets the answer that counts.
-            Purpose::Cancel | Purpose::StrayBye => {}
+            Purpose::Cancel | Purpose::StrayBye | Purpose::Prack | Purpose::Notify => {}
+            Purpose::Update => match message.filter(|_| status < 300) {
+                Some(message) => drop(self.change_answered(now, dialog, key, message)),
+                None => self.change_refused(now, dialog, key, status, message),
+            },
             // Section 15.1.1: over, whatever the answer is.
             Purpose::Bye => self.end(now, dialog),
             Purpose::Probe => {

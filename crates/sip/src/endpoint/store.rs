@@ -1,5 +1,9 @@
 //! What the endpoint remembers: transactions with their messages, dialogs with their stage, and who wants to be woken when.
 
+use super::change::{Change, Updated};
+use super::refer::Referred;
+use super::reliable::{Early, Heard, Reliable};
+use super::session_timer::{Asks, SessionTimer};
 use crate::border::Reason;
 use crate::dialog::{DialogStage, DialogState};
 use crate::header::{Name, NameAddr, Via};
@@ -43,7 +47,7 @@ pub(super) struct Echo {
     head: Vec<u8>,
     /// The value of To, and whether a tag may be added to it.
     to: Option<(Vec<u8>, bool)>,
-    /// Call-ID and CSeq lines.
+    /// Call-ID and CSeq lines, and Session-ID.
     tail: Vec<u8>,
     /// Record-Route lines, for responses that make a dialog (section 12.1.1).
     routes: Vec<u8>,
@@ -70,6 +74,13 @@ impl Echo {
             tail: line(line(Writer::fragment(), Name::CallId), Name::CSeq).into_lines(),
             routes: request.all(Name::RecordRoute).fold(Writer::fragment(), |w, v| w.header("Record-Route", v)).into_lines(),
         }
+    }
+    /// With the name of the session, as our answers say it.
+    pub(super) fn in_session(mut self, id: Option<String>) -> Echo {
+        if let Some(id) = id {
+            self.tail.extend(Writer::fragment().header("Session-ID", id).into_lines());
+        }
+        self
     }
     pub(super) fn size(&self) -> usize {
         self.head.len() + self.to.as_ref().map_or(0, |(to, _)| to.len()) + self.tail.len() + self.routes.len()
@@ -181,6 +192,12 @@ pub(super) enum Purpose {
     StrayBye,
     /// To know whether the peer is alive.
     Probe,
+    /// To acknowledge a provisional answer.
+    Prack,
+    /// To refresh the session.
+    Update,
+    /// To say what has become of a transfer.
+    Notify,
 }
 
 impl Client {
@@ -203,12 +220,46 @@ pub(super) struct Leg {
     pub(super) probe: Option<Key>,
     /// Server transactions open for requests inside the dialog.
     pub(super) open: usize,
+    /// What the peer has said that it can do.
+    pub(super) can: Abilities,
+    /// Our last session description.
+    pub(super) ours: Bytes,
+    /// An UPDATE of theirs that we have not decided.
+    pub(super) updated: Option<Updated>,
+    /// What we want changed.
+    pub(super) change: Option<Change>,
+    pub(super) timer: Option<SessionTimer>,
+    /// Our last provisional answer, if it was a reliable one.
+    pub(super) reliable: Option<Reliable>,
+    /// Their reliable provisional answers.
+    pub(super) heard: Vec<Heard>,
+    /// Their session description before they have answered.
+    pub(super) early: Option<Early>,
+    /// Whom they want to be put through.
+    pub(super) referred: Option<Referred>,
+}
+
+/// A request of theirs, other than an INVITE, that we have not answered.
+#[derive(Clone, Debug)]
+pub(super) struct Waiting {
+    pub(super) key: Key,
+    pub(super) echo: Box<Echo>,
+    pub(super) path: Path,
+}
+
+/// What the peer has said that it can do, in Allow and Supported.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Abilities {
+    pub(super) update: bool,
+    pub(super) reliable: bool,
+    /// It requires that provisional answers be reliable.
+    pub(super) insists: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Stage {
-    /// The peer calls; we have not decided.
-    Incoming { invite: Key },
+    /// The peer calls; we have not decided. What comes inside the early dialog has higher numbers than the INVITE, whose ACK has its own.
+    Incoming { invite: Key, cseq: u32, asks: bool, timer: Asks },
     /// We call.
     Outgoing { invite: Key, heard: bool, rang: bool, cancel: Cancel },
     /// Our 200 to an INVITE is out, its ACK has not come.
@@ -216,7 +267,7 @@ pub(super) enum Stage {
     /// Nothing is open.
     Confirmed,
     /// The peer wants a changed session; we have not decided.
-    Reoffered { invite: Key, cseq: u32, target: Option<String> },
+    Reoffered { invite: Key, cseq: u32, asks: bool, target: Option<String>, timer: Asks },
     /// Our BYE is out.
     Ending,
 }
@@ -231,13 +282,16 @@ pub(super) struct Answering {
     pub(super) give_up: Instant,
     /// Whether it is the 200 that answers the call, and not one of a re-INVITE.
     pub(super) first: bool,
+    /// Whether the INVITE asked for our offer, so that the ACK must answer it.
+    pub(super) asks: bool,
     /// Whether a BYE waits for the ACK.
     pub(super) hang_up: bool,
 }
 
 impl Answering {
-    pub(super) fn new(now: Instant, cseq: u32, ok: Bytes, path: Path, first: bool) -> Answering {
-        Answering { cseq, ok, path, repeat: Repeat::new(now, T2), give_up: now + GIVE_UP, first, hang_up: false }
+    pub(super) fn new(now: Instant, cseq: u32, sent: (Bytes, Path), first: bool, asks: bool) -> Answering {
+        let (ok, path) = sent;
+        Answering { cseq, ok, path, repeat: Repeat::new(now, T2), give_up: now + GIVE_UP, first, asks, hang_up: false }
     }
 }
 
@@ -255,7 +309,22 @@ pub(super) enum Cancel {
 
 impl Leg {
     pub(super) fn new(state: DialogState, stage: Stage) -> Leg {
-        let mut leg = Leg { state, stage: Stage::Confirmed, reason: None, probe: None, open: 0 };
+        let mut leg = Leg {
+            state,
+            stage: Stage::Confirmed,
+            reason: None,
+            probe: None,
+            open: 0,
+            can: Abilities::default(),
+            ours: Bytes::new(),
+            updated: None,
+            change: None,
+            timer: None,
+            reliable: None,
+            heard: Vec::new(),
+            early: None,
+            referred: None,
+        };
         leg.enter(stage);
         leg
     }
@@ -265,14 +334,31 @@ impl Leg {
             Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. } => DialogStage::Confirmed,
             Stage::Ending => DialogStage::Ending,
         };
+        match stage {
+            Stage::Incoming { .. } => {}
+            // Nothing is wanted of a dialog that ends.
+            Stage::Ending => (self.reliable, self.change, self.timer) = (None, None, None),
+            Stage::Outgoing { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. } => {
+                if let Some(reliable) = &mut self.reliable {
+                    reliable.rest();
+                }
+            }
+        }
         self.stage = stage;
     }
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        match &self.stage {
+        let stage = match &self.stage {
             Stage::Answering(answering) => Some(answering.repeat.at.min(answering.give_up)),
             Stage::Outgoing { cancel: Cancel::Sent { give_up }, .. } => Some(*give_up),
             Stage::Outgoing { .. } | Stage::Incoming { .. } | Stage::Confirmed | Stage::Reoffered { .. } | Stage::Ending => None,
-        }
+        };
+        let change = match &self.change {
+            Some(Change::Waits { at, .. }) => Some(*at),
+            Some(Change::Asked { .. }) | None => None,
+        };
+        let timer = self.timer.as_ref().map(SessionTimer::due);
+        let reliable = self.reliable.as_ref().and_then(Reliable::due);
+        [stage, change, timer, reliable].into_iter().flatten().min()
     }
 }
 

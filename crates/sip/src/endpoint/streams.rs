@@ -115,8 +115,8 @@ impl Endpoint {
         };
         self.remove_client(key);
         match purpose {
-            None => self.failed(now, dialog, key, 503),
-            Some(purpose) => self.asked_and_answered(now, dialog, key, purpose, 503),
+            None => self.failed(now, dialog, key, 503, None),
+            Some(purpose) => self.asked_and_answered(now, dialog, key, purpose, 503, None),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What happens when nothing happens: repetitions, and giving up.
 
 use super::Endpoint;
-use super::store::{Alarm, ClientMachine, ServerMachine, Stage};
+use super::store::{Alarm, Cancel, ClientMachine, ServerMachine, Stage};
 use crate::border::Event;
 use crate::transaction::{Due, Key};
 use model::{DialogId, Instant};
@@ -37,8 +37,8 @@ impl Endpoint {
                 self.remove_client(key);
                 // Section 8.1.3.1: no answer counts as 408.
                 match purpose {
-                    None => self.failed(now, dialog, key, 408),
-                    Some(purpose) => self.asked_and_answered(now, dialog, key, purpose, 408),
+                    None => self.failed(now, dialog, key, 408, None),
+                    Some(purpose) => self.asked_and_answered(now, dialog, key, purpose, 408, None),
                 }
                 return;
             }
@@ -49,6 +49,14 @@ impl Endpoint {
     }
 
     pub(super) fn leg_timeout(&mut self, now: Instant, dialog: DialogId) {
+        self.provisional_timeout(now, dialog);
+        self.session_timeout(now, dialog);
+        self.change(now, dialog);
+        self.stage_timeout(now, dialog);
+        self.set_leg_alarm(dialog);
+    }
+
+    fn stage_timeout(&mut self, now: Instant, dialog: DialogId) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         match &mut leg.stage {
             // Section 13.3.1.4: "after 64*T1 seconds ... the dialog is confirmed, but the session SHOULD be terminated".
@@ -58,18 +66,17 @@ impl Endpoint {
             }
             Stage::Answering(answering) => {
                 let due = (answering.repeat.due(now) == Due::Resend).then(|| (answering.path, answering.ok.clone()));
-                self.alarms.set(Alarm::Leg(dialog), leg.poll_timeout());
                 if let Some((path, ok)) = due {
                     self.transmit_response(Some(dialog), path, 200, ok);
                 }
             }
             // Section 9.1: after a CANCEL, no final answer within 64*T1 means that none will come.
-            Stage::Outgoing { invite, .. } => {
+            Stage::Outgoing { invite, cancel: Cancel::Sent { give_up }, .. } if *give_up <= now => {
                 let invite = *invite;
                 self.remove_client(invite);
-                self.failed(now, dialog, invite, 487);
+                self.failed(now, dialog, invite, 487, None);
             }
-            Stage::Incoming { .. } | Stage::Confirmed | Stage::Reoffered { .. } | Stage::Ending => {}
+            Stage::Outgoing { .. } | Stage::Incoming { .. } | Stage::Confirmed | Stage::Reoffered { .. } | Stage::Ending => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Sending, and remembering what was sent.
 
 use super::command::with_reason;
-use super::store::{Alarm, Answering, Client, ClientMachine, Leg, Path, Purpose, Server, ServerMachine, Stage};
+use super::store::{Alarm, Answering, Client, ClientMachine, Leg, Path, Purpose, Server, ServerMachine, Stage, Waiting};
 use super::streams::Written;
 use super::{Asked, Endpoint, TRANSACTIONS_MAX};
 use crate::border::{Event, Output};
@@ -107,6 +107,40 @@ impl Endpoint {
         }
         self.transmit_response(Some(dialog), asked.back, status, bytes);
     }
+    /// Remembers a request inside a dialog that is answered later; `None` if there is no room for it, and it has been refused.
+    pub(super) fn keep_waiting(&mut self, asked: &Asked<'_>, dialog: DialogId) -> Option<Waiting> {
+        let leg = self.legs.get_mut(&dialog)?;
+        if leg.open >= OPEN_MAX || self.servers.len() >= TRANSACTIONS_MAX {
+            self.reply(asked, 503, |w| w.header("Retry-After", super::RETRY_AFTER_SECS.to_string()).empty());
+            return None;
+        }
+        leg.open += 1;
+        let machine = ServerMachine::Other(ServerOther::trying());
+        self.servers.insert(asked.key, Server { machine, last: Bytes::new(), status: 0, path: asked.back, dialog });
+        Some(Waiting { key: asked.key, echo: Box::new(asked.echo.clone()), path: asked.back })
+    }
+    /// Answers it.
+    pub(super) fn reply_waiting(
+        &mut self,
+        now: Instant,
+        dialog: DialogId,
+        request: &Waiting,
+        status: u16,
+        finish: impl FnOnce(Writer) -> Bytes,
+    ) {
+        let bytes = finish(request.echo.response(status, ""));
+        let mut path = request.path;
+        if let Some(server) = self.servers.get_mut(&request.key) {
+            if let ServerMachine::Other(machine) = &mut server.machine {
+                machine.answered(now, path.flow.is_stream());
+            }
+            (server.last, server.status) = (bytes.clone(), status);
+            path = server.path;
+            let wake = server.poll_timeout();
+            self.alarms.set(Alarm::Server(request.key), wake);
+        }
+        self.transmit_response(Some(dialog), path, status, bytes);
+    }
     pub(super) fn remove_server(&mut self, key: Key) {
         self.alarms.set(Alarm::Server(key), None);
         let Some(server) = self.servers.remove(&key) else { return };
@@ -130,11 +164,23 @@ impl Endpoint {
     }
     /// Sends a BYE or OPTIONS inside a dialog; its sequence number is the dialog's next.
     pub(super) fn ask(&mut self, now: Instant, dialog: DialogId, state: &mut DialogState, method: Method, purpose: Purpose) -> Key {
+        let reason = self.legs.get(&dialog).and_then(|leg| leg.reason).filter(|_| purpose == Purpose::Bye);
+        self.ask_with(now, dialog, state, method, purpose, |writer| with_reason(writer, reason).empty())
+    }
+    /// The same for any request but an INVITE, with what it says.
+    pub(super) fn ask_with(
+        &mut self,
+        now: Instant,
+        dialog: DialogId,
+        state: &mut DialogState,
+        method: Method,
+        purpose: Purpose,
+        finish: impl Fn(Writer) -> Bytes,
+    ) -> Key {
         let branch = self.branch();
         state.local_cseq = state.local_cseq.saturating_add(1);
-        let reason = self.legs.get(&dialog).and_then(|leg| leg.reason).filter(|_| purpose == Purpose::Bye);
         let key = Key::client(&branch, method.name());
-        let write = |via: &str, contact: &str| with_reason(state.request(method.name(), state.local_cseq, via, contact), reason).empty();
+        let write = |via: &str, contact: &str| finish(state.request(method.name(), state.local_cseq, via, contact));
         let Written { flow, request, by_udp, .. } = self.write(state.next_flow(), &branch, &state.remote_target, write);
         let path = Path { flow, addr: state.next_hop() };
         let machine = ClientMachine::Other { machine: ClientOther::new(now, flow.is_stream()), purpose };
@@ -156,10 +202,14 @@ impl Endpoint {
         leg.enter(stage);
         self.alarms.set(Alarm::Leg(dialog), leg.poll_timeout());
     }
+    /// When the dialog next wants to be woken.
+    pub(super) fn set_leg_alarm(&mut self, dialog: DialogId) {
+        let wake = self.legs.get(&dialog).and_then(Leg::poll_timeout);
+        self.alarms.set(Alarm::Leg(dialog), wake);
+    }
     /// Our 200 to an INVITE has been sent: from here on it is repeated until the ACK comes.
-    pub(super) fn await_ack(&mut self, now: Instant, dialog: DialogId, cseq: u32, sent: (Bytes, Path), first: bool) {
-        let (ok, path) = sent;
-        self.enter(dialog, Stage::Answering(Answering::new(now, cseq, ok, path, first)));
+    pub(super) fn await_ack(&mut self, dialog: DialogId, answering: Answering) {
+        self.enter(dialog, Stage::Answering(answering));
     }
     /// Sends BYE; the dialog ends when it is answered, or is not.
     pub(super) fn hang_up(&mut self, now: Instant, dialog: DialogId) {
@@ -173,14 +223,18 @@ impl Endpoint {
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.state.local_cseq = state.local_cseq;
         }
+        self.close_update(now, dialog);
+        self.close_refer(now, dialog);
         self.enter(dialog, Stage::Ending);
     }
     /// A dialog is over. Its transactions live on for copies of their messages.
     pub(super) fn end(&mut self, now: Instant, dialog: DialogId) {
+        self.close_update(now, dialog);
+        self.close_refer(now, dialog);
         let Some(leg) = self.legs.remove(&dialog) else { return };
         self.tags.remove(&leg.state.local_tag);
         self.alarms.set(Alarm::Leg(dialog), None);
-        if let Stage::Incoming { invite } | Stage::Reoffered { invite, .. } = leg.stage {
+        if let Stage::Incoming { invite, .. } | Stage::Reoffered { invite, .. } = leg.stage {
             self.reply_invite(now, invite, 487, Writer::empty);
         }
         self.event(Event::Ended { dialog });
@@ -189,6 +243,9 @@ impl Endpoint {
 
 /// A method as a label.
 pub(super) fn label(method: &str) -> Method {
-    let known = [Method::Invite, Method::Ack, Method::Bye, Method::Cancel, Method::Options, Method::Register, Method::Info];
-    known.into_iter().find(|m| m.name() == method).unwrap_or(Method::Other)
+    use Method::{Ack, Bye, Cancel, Info, Invite, Notify, Options, Prack, Refer, Register, Update};
+    [Invite, Ack, Bye, Cancel, Options, Register, Info, Prack, Update, Refer, Notify]
+        .into_iter()
+        .find(|m| m.name() == method)
+        .unwrap_or(Method::Other)
 }

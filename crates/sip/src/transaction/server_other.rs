@@ -1,12 +1,14 @@
 //! Somebody asks anything else (BYE, OPTIONS): the non-INVITE server transaction.
 //!
-//! RFC 3261 section 17.2.2, timer J. The states Trying and Proceeding pass within one call: every such request is answered at once.
+//! RFC 3261 section 17.2.2, timer J. Most are answered at once and never are in Trying; an UPDATE with an offer waits there.
 
 use super::{Due, GIVE_UP};
 use model::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// The user has not decided: copies are absorbed.
+    Trying,
     /// Answered: copies of the request get the same answer until timer J.
     Completed {
         j: Instant,
@@ -24,6 +26,16 @@ impl ServerOther {
     pub fn new(now: Instant) -> Self {
         ServerOther(Stage::Completed { j: now + GIVE_UP })
     }
+    /// A request has come and is not answered yet, on whatever transport.
+    pub fn trying() -> Self {
+        ServerOther(Stage::Trying)
+    }
+    /// It is answered; over a reliable transport there are no copies to wait for.
+    pub fn answered(&mut self, now: Instant, reliable: bool) {
+        if self.0 == Stage::Trying {
+            self.0 = Stage::Completed { j: if reliable { now } else { now + GIVE_UP } };
+        }
+    }
     /// The request came again: whether its answer is to be sent again.
     pub fn handle_again(&self) -> bool {
         matches!(self.0, Stage::Completed { .. })
@@ -35,14 +47,14 @@ impl ServerOther {
                 self.0 = Stage::Terminated;
                 Due::Over
             }
-            Stage::Completed { .. } | Stage::Terminated => Due::Nothing,
+            Stage::Trying | Stage::Completed { .. } | Stage::Terminated => Due::Nothing,
         }
     }
     /// When it wants to be woken.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.0 {
             Stage::Completed { j } => Some(j),
-            Stage::Terminated => None,
+            Stage::Trying | Stage::Terminated => None,
         }
     }
 }

@@ -62,9 +62,16 @@ impl Desk {
     pub fn new() -> Desk {
         Self::with(&[DigestAlgorithm::Sha256, DigestAlgorithm::Md5])
     }
+    /// The same with other luck.
+    pub fn seeded(seed: u64) -> Desk {
+        Self::made(&[DigestAlgorithm::Sha256], seed)
+    }
     pub fn with(digest: &[DigestAlgorithm]) -> Desk {
+        Self::made(digest, 7)
+    }
+    fn made(digest: &[DigestAlgorithm], seed: u64) -> Desk {
         let config = Config { local: US.parse().unwrap(), realm: REALM.to_owned(), digest: digest.to_vec() };
-        let mut endpoint = Endpoint::new(config, Random::from_number(7));
+        let mut endpoint = Endpoint::new(config, Random::from_number(seed));
         let users = ["sato", "tanaka"].map(|user| (user.to_owned(), sip::digest::ha1(user, REALM, &format!("{user}-himitsu"))));
         endpoint.set_users(BTreeMap::from(users));
         Desk { endpoint, now: Instant::from_millis(1_000), sent: Vec::new(), events: Vec::new(), notes: Vec::new() }
@@ -158,6 +165,12 @@ impl Desk {
         self.receive(&inside("ACK", "a", 1, &tag));
         assert_eq!(self.events(), [Event::Acked { dialog }]);
         (dialog, tag)
+    }
+    /// We call sato's phone, and it answers.
+    pub fn calling_answered(&mut self) -> (DialogId, Sent) {
+        let (dialog, invite) = self.calling();
+        self.receive_from(PHONE, &response(&invite, 200, "p1", OFFER));
+        (dialog, invite)
     }
     /// We call sato's phone; the dialog and the INVITE that went out.
     pub fn calling(&mut self) -> (DialogId, Sent) {

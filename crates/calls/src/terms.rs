@@ -1,0 +1,168 @@
+//! What a leg and its phone agree on, at the beginning and later: who offers, who answers, and who is put on hold.
+//!
+//! Offer and answer are RFC 3264's, their place in SIP RFC 3261 sections 13.2.1 and 14 and RFC 3311. A phone that holds is one that wants
+//! nothing sent to it: `sendonly`, `inactive`, or the old `c=0.0.0.0` (RFC 3264 section 8.4). Whoever is alone with an agent who holds hears
+//! music until the agent is back, never silence. That no sound comes from a phone that holds ends no call: once a round it is asked whether
+//! it is there.
+
+use crate::call::{Call, Leg, Reached, Sound, Stage};
+use crate::engine::{Engine, far};
+use bytes::Bytes;
+use media::{Command as Media, OnKey};
+use model::{Codec, DialogId, LegId, Now, PlayId, Seq, TransferKind};
+use std::sync::Arc;
+
+/// What has become of a leg's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Terms {
+    /// They stand, as they were or changed.
+    Stand,
+    /// Our offer was not answered, or in a way that is of no use: nobody can be heard, the leg must end (RFC 6337 section 3.1.2).
+    Broken,
+}
+
+/// Our hold music in somebody's ear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HoldMusic {
+    leg: LegId,
+    play: PlayId,
+}
+
+impl Engine {
+    /// Our first description on a leg: the answer to the phone's offer with what it settles, or our offer where it has made none.
+    ///
+    /// # Errors
+    /// When the offer is of no use.
+    pub(crate) fn first_terms(&self, leg: &Leg, offer: Option<&sdp::Description>) -> Result<(Bytes, Option<sdp::Agreed>), sdp::Refusal> {
+        let ours = self.capabilities(leg, Codec::ALL.to_vec());
+        match offer {
+            Some(offer) => sdp::answer(offer, &ours).map(|answer| (answer.sdp, Some(answer.agreed))),
+            None => Ok((sdp::offer(&ours), None)),
+        }
+    }
+
+    /// From here on the leg's sound goes as was agreed.
+    pub(crate) fn connect(&mut self, after: Seq, leg: &mut Leg, agreed: sdp::Agreed) {
+        leg.codec = Some(agreed.codec);
+        leg.held = !agreed.we_send;
+        self.media(after, leg.id, Media::Connect(far(agreed, leg)));
+    }
+
+    /// The phone wants other terms, or answers ours: [`sip::Event::Reoffer`] and [`sip::Event::AnswerCame`].
+    pub(crate) fn handle_terms(&mut self, now: Now, after: Seq, leg: &mut Leg, event: &sip::Event) -> Terms {
+        match event {
+            sip::Event::Reoffer { offer, .. } => {
+                self.reoffer(now, after, leg, offer.as_deref());
+                Terms::Stand
+            }
+            sip::Event::AnswerCame { answer, .. } => self.answer_came(after, leg, answer.as_deref()),
+            _ => Terms::Stand,
+        }
+    }
+
+    /// Other terms in a running dialog (RFC 3264 section 8). What is of no use is refused, and the old terms stay.
+    fn reoffer(&mut self, now: Now, after: Seq, leg: &mut Leg, offer: Option<&[u8]>) {
+        let dialog = leg.dialog;
+        leg.version += 1;
+        let ours = self.capabilities(leg, codecs(leg));
+        // RFC 6337 section 5.3: who asks for our offer gets one for sound both ways, also while they hold us.
+        let Some(offer) = offer else {
+            return self.sip.handle_command(now, sip::Command::AnswerReoffer { dialog, sdp: sdp::offer(&ours) });
+        };
+        match sdp::parse(offer).and_then(|offer| sdp::answer(&offer, &ours)) {
+            Ok(answer) => {
+                self.connect(after, leg, answer.agreed);
+                self.sip.handle_command(now, sip::Command::AnswerReoffer { dialog, sdp: answer.sdp });
+            }
+            Err(_) => self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 }),
+        }
+    }
+
+    fn answer_came(&mut self, after: Seq, leg: &mut Leg, answer: Option<&[u8]>) -> Terms {
+        let ours = self.capabilities(leg, codecs(leg));
+        let agreed = answer.and_then(|answer| sdp::parse(answer).ok()).and_then(|answer| sdp::accept(&answer, &ours).ok());
+        match agreed {
+            Some(agreed) => {
+                self.connect(after, leg, agreed);
+                Terms::Stand
+            }
+            None => Terms::Broken,
+        }
+    }
+
+    /// Hold music begins and ends as the agent's hold does, whatever else has happened in between. Asked after everything that happens to a call.
+    pub(crate) fn mind_hold(&mut self, call: &mut Call) {
+        let wanted = hears_hold(call);
+        let plays = |music: &HoldMusic| music.leg != call.leg.id || call.sound.play() == Some(music.play);
+        let current = call.hold_music.filter(plays);
+        if current.map(|music| music.leg) == wanted {
+            call.hold_music = current;
+            return;
+        }
+        if let Some(music) = current {
+            if music.leg == call.leg.id {
+                self.hush(call);
+            } else {
+                self.media(call.after, music.leg, Media::Stop(music.play));
+            }
+        }
+        call.hold_music = wanted.map(|leg| {
+            let of_flow = call.music.as_ref().and_then(|music| call.city.clips.get(music));
+            let clip = Arc::clone(of_flow.unwrap_or(&self.tones.hold));
+            let play = self.play_hold(call.after, leg, clip);
+            if leg == call.leg.id {
+                call.sound = Sound::Music(play);
+            }
+            HoldMusic { leg, play }
+        });
+    }
+
+    /// Plays what somebody hears who is held.
+    fn play_hold(&mut self, after: Seq, leg: LegId, clip: Arc<media::Clip>) -> PlayId {
+        let id = self.next_play();
+        self.media(after, leg, Media::Play { id, clips: vec![clip], on_key: OnKey::Ignore, repeat: true });
+        id
+    }
+
+    /// Who is held sends no sound that could be missed, so nobody would notice that the phone is gone: it is asked once a round.
+    pub(crate) fn ask_held(&mut self, now: Now) {
+        let sides = self.calls.values().flat_map(|call| {
+            let agent = call.agent_side().map(|side| &side.leg);
+            let outside = call.called().map(|called| &called.outside.leg);
+            [Some(&call.leg), agent, outside]
+        });
+        let held: Vec<DialogId> = sides.flatten().filter(|leg| leg.held).map(|leg| leg.dialog).collect();
+        for dialog in held {
+            self.sip.handle_command(now, sip::Command::Probe { dialog });
+        }
+    }
+}
+
+/// The codecs of a leg: once one is agreed it stays, since what plays and what is bridged was made for it.
+fn codecs(leg: &Leg) -> Vec<Codec> {
+    leg.codec.map_or_else(|| Codec::ALL.to_vec(), |codec| vec![codec])
+}
+
+/// Who is alone with an agent who holds.
+fn hears_hold(call: &Call) -> Option<LegId> {
+    match &call.stage {
+        Stage::Talking(_, side, _) if side.leg.held => Some(call.leg.id),
+        Stage::Consulting(_, side, _, called) if side.leg.held => match (called.reached, called.kind) {
+            (Reached::Private, _) => Some(called.outside.leg.id),
+            // Caller and agent talk still.
+            (Reached::Calling | Reached::Briefed, TransferKind::ThreeWay) => Some(call.leg.id),
+            // The caller has music of their own, or whoever was asked in.
+            (Reached::Calling | Reached::Briefed | Reached::Joined(_), _) => None,
+        },
+        Stage::Opening(_)
+        | Stage::Answering
+        | Stage::Menu
+        | Stage::Waiting(_)
+        | Stage::Ringing(..)
+        | Stage::Whispering(..)
+        | Stage::Talking(..)
+        | Stage::Consulting(..)
+        | Stage::Through(..)
+        | Stage::Over => None,
+    }
+}

@@ -1,0 +1,54 @@
+//! A call that takes the place of another: a conversation moves from one telephone to another one.
+//!
+//! INVITE with Replaces (RFC 3891). We find the dialog that is meant; whether the caller may have it is for the calls to say.
+
+use super::store::Stage;
+use super::{Asked, Endpoint};
+use crate::header::Name;
+use crate::lexis::{Cursor, Params, visible};
+use model::DialogId;
+
+/// What Replaces names, as whoever sends it sees the dialog.
+struct Named<'a> {
+    call_id: &'a str,
+    /// Our tag.
+    to_tag: &'a str,
+    /// The peer's.
+    from_tag: &'a str,
+    early_only: bool,
+}
+
+impl<'a> Named<'a> {
+    fn parse(value: &'a [u8]) -> Option<Named<'a>> {
+        let mut cursor = Cursor::new(value);
+        let call_id = visible(cursor.take_while(|b| b.is_ascii_graphic() && b != b';'))?;
+        let (params, to_tag) = Params::parse_with(cursor, "to-tag")?;
+        let from_tag = params.find("from-tag")??;
+        Some(Named { call_id, to_tag: visible(to_tag??)?, from_tag: visible(from_tag)?, early_only: params.find("early-only").is_some() })
+    }
+}
+
+impl Endpoint {
+    /// The dialog that an INVITE wants to take the place of: `Some(None)` if it wants none. `None` if it cannot be, and it has been refused
+    /// (section 3).
+    pub(super) fn replaced(&mut self, asked: &Asked<'_>) -> Option<Option<DialogId>> {
+        let mut values = asked.message.all(Name::Replaces);
+        let Some(value) = values.next() else { return Some(None) };
+        let Some(named) = Named::parse(value).filter(|_| values.next().is_none()) else {
+            self.refuse_header(asked, Name::Replaces);
+            return None;
+        };
+        let found = self.tags.get(named.to_tag).and_then(|id| Some((*id, self.legs.get(id)?)));
+        let found = found.filter(|(_, leg)| leg.state.is_with(named.call_id, Some(named.from_tag)));
+        let status = match found.map(|(id, leg)| (id, &leg.stage)) {
+            None => 481,
+            Some((_, Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. })) if named.early_only => 486,
+            Some((id, Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. })) => return Some(Some(id)),
+            // Who rings is picked up by answering; only the one who called could be replaced that early.
+            Some((_, Stage::Incoming { .. } | Stage::Outgoing { .. })) => 481,
+            Some((_, Stage::Ending)) => 603,
+        };
+        self.refuse(asked, status);
+        None
+    }
+}
