@@ -28,7 +28,7 @@ fn main() {
     let parts = Parts {
         engine,
         socket,
-        listener: None,
+        doors: reactor::Doors::default(),
         workers: 1,
         calls_max: 2_000,
         // A journal that confirms at once: its own cost is not this bench's.

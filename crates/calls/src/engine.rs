@@ -19,7 +19,7 @@ use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
     ActId, AgentId, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, JobId, LegId, Now, Number, OfferId,
-    Party, Person, Random, RecordId, Refusal, Seq, Snapshot, TicketId,
+    Party, Person, Random, RecordId, Refusal, Seq, Snapshot, TicketId, Transport,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -124,6 +124,14 @@ impl Engine {
         let local = SocketAddr::new(advertised(&city), settings.sip.port());
         let config = sip::Config { local, realm: settings.realm.clone(), digest: settings.digest.clone() };
         let mut sip = sip::Endpoint::new(config, random.fork());
+        let ports = [
+            (Transport::Tls, settings.tls.as_ref().and_then(|tls| tls.listen)),
+            (Transport::Ws, settings.websocket.as_ref().map(|web| web.listen)),
+            (Transport::Wss, settings.websocket.as_ref().map(|web| web.listen)),
+        ];
+        for (transport, at) in ports.into_iter().filter_map(|(transport, at)| Some((transport, at?))) {
+            sip.hears(transport, SocketAddr::new(local.ip(), at.port()));
+        }
         sip.set_users(city.users.clone());
         let acd = routing::Acd::new(rules(&city));
         let ports = Ports::new(settings.rtp_first, settings.rtp_last);

@@ -11,6 +11,10 @@ use std::time::Duration;
 pub struct Settings {
     /// Where SIP is heard, over UDP and TCP.
     pub sip: SocketAddr,
+    /// The certificate for TLS, and where SIP is heard over it.
+    pub tls: Option<Tls>,
+    /// Where browsers' SIP is heard over WebSocket: encrypted if there is a certificate.
+    pub websocket: Option<WebSocket>,
     /// Where `/metrics` and `/healthz` are served.
     pub admin: SocketAddr,
     /// The address put into Contact and SDP; `None` takes the listening address.
@@ -44,6 +48,8 @@ impl Default for Settings {
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
         Settings {
             sip: SocketAddr::new(here, 5060),
+            tls: None,
+            websocket: None,
             admin: SocketAddr::new(here, 8080),
             advertise: None,
             rtp_first: 20_000,
@@ -59,6 +65,28 @@ impl Default for Settings {
             calls_per_number: 2,
         }
     }
+}
+
+/// A certificate and its use. Files are PEM; a name without a folder before it is one of the state folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Where SIP is heard over TLS; `None` if the certificate is for WebSocket alone.
+    pub listen: Option<SocketAddr>,
+    /// The chain, our own certificate first.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
+    /// The authorities of phones' certificates. If there is one, a phone without a certificate of theirs gets no connection.
+    pub clients: Option<String>,
+}
+
+/// The way in for browsers (RFC 7118).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebSocket {
+    /// Where it is heard.
+    pub listen: SocketAddr,
+    /// The pages that may call: `https://desk.example.jp`. None: all of them.
+    pub origins: Vec<String>,
 }
 
 /// The hash of SIP digest authentication (RFC 8760).
@@ -430,6 +458,10 @@ pub struct Lookup {
     pub host: String,
     /// Its TCP port.
     pub port: u16,
+    /// Whether it is asked over https.
+    pub secure: bool,
+    /// The file in the state folder's `secrets/` with the authority of its certificate; `None`: those that this machine trusts.
+    pub ca: Option<String>,
     /// What is asked for there, from `/` on, with a query if one was written.
     pub path: String,
     /// How what is sent is sent.

@@ -422,6 +422,13 @@ pub enum Event {
         /// Why.
         why: ConnectionEnd,
     },
+    /// The TLS certificate that is in force from here on.
+    Certificate {
+        /// When it, or another one of its chain, runs out.
+        expires: UnixMillis,
+    },
+    /// The TLS certificate was changed into one that cannot be used; the one before stays.
+    CertificateRefused,
 
     /// What a leg's media did, told when it closes.
     Media {
@@ -1149,7 +1156,7 @@ pub enum LookupEnd {
     Unreachable,
     /// No answer came in time.
     TimedOut,
-    /// Its address is none that `allow` permits, or its secret cannot be read: nothing was sent.
+    /// Its address is none that `allow` permits, its certificate is not to be trusted, or its secret cannot be read: nothing was sent.
     NotAllowed,
     /// Too many questions were open at once: nothing was sent.
     TooMany,
@@ -1185,6 +1192,8 @@ pub enum ConnectionEnd {
     Slow,
     /// What came cannot be told apart into messages.
     Unreadable,
+    /// TLS or WebSocket could not be agreed on.
+    NotAgreed,
     /// The peer does not read what we send.
     Stuck,
     /// We closed it: no line lists the address, or it had too many connections and this one was silent longest.
@@ -1195,12 +1204,13 @@ pub enum ConnectionEnd {
 
 impl ConnectionEnd {
     /// All of them.
-    pub const ALL: [ConnectionEnd; 8] = [
+    pub const ALL: [ConnectionEnd; 9] = [
         ConnectionEnd::Left,
         ConnectionEnd::Unreachable,
         ConnectionEnd::Silent,
         ConnectionEnd::Slow,
         ConnectionEnd::Unreadable,
+        ConnectionEnd::NotAgreed,
         ConnectionEnd::Stuck,
         ConnectionEnd::Refused,
         ConnectionEnd::Crowded,

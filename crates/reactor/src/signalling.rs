@@ -12,7 +12,7 @@ use calls::{Act, Control, Engine, Gate, Input, Output, Record, Reply, TapeSays};
 use model::{ControlId, Event, FlowId, Instant, JobId, LegId, LookupEnd, MailboxId, RecordId, Seq, UnixMillis, WorkerStats};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{TcpListener, UdpSocket};
+use std::net::UdpSocket;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -35,8 +35,8 @@ pub struct Parts {
     pub engine: Engine,
     /// The bound SIP socket.
     pub socket: UdpSocket,
-    /// Where SIP is heard over TCP: the same address and port (RFC 3261 section 18.2.1). Without it, connections are only made.
-    pub listener: Option<TcpListener>,
+    /// Where SIP is heard over connections: by TCP at the same address and port (RFC 3261 section 18.2.1).
+    pub doors: streams::Doors,
     /// How many media workers to run.
     pub workers: usize,
     /// Calls at once, which sizes the channels.
@@ -66,6 +66,7 @@ pub struct Handle {
     pub unheard: watch::Receiver<BTreeMap<MailboxId, u64>>,
     /// Becomes true when the signalling thread has ended, wanted or not.
     pub ended: watch::Receiver<bool>,
+    reread: mpsc::Sender<()>,
     thread: Option<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -82,6 +83,11 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.controls.blocking_send((control, reply)).ok()?;
         answer.blocking_recv().ok()
+    }
+    /// Has the TLS certificate read again at once. What becomes of it is told as an event, and in the log if it cannot be used.
+    pub fn reread_certificate(&self) {
+        // One wish that waits is as good as two.
+        let _ = self.reread.try_send(());
     }
     /// Ends the threads. Call [`Control::EndAll`] first, so that nobody is left hanging.
     pub fn stop(mut self) {
@@ -106,7 +112,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
     let (desk, feed, writer) = tape::start(parts.boxes, says_in, count)?;
     let (done_in, done) = mpsc::channel(ANSWERS_MAX);
     let lookups = lookup::start(parts.clock, parts.secrets, done_in)?;
-    let (streams, news) = streams::start(parts.clock, parts.listener)?;
+    let streams::Ends { orders: streams, news, reread } = streams::start(parts.clock, parts.doors)?;
     let workers = (0..parts.workers.max(1))
         .map(|index| Worker::start_with(index, parts.clock, events_in.clone(), Some(feed.clone()), 64 * parts.calls_max.max(8)))
         .collect::<io::Result<Vec<_>>>()?;
@@ -144,7 +150,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
         });
         let _ = end.send(true);
     })?;
-    Ok(Handle { controls, workers: stats, unheard, ended, thread: Some(thread), writer: Some(writer) })
+    Ok(Handle { controls, workers: stats, unheard, ended, reread, thread: Some(thread), writer: Some(writer) })
 }
 
 struct Seat {
@@ -244,6 +250,7 @@ impl Seat {
     /// What a connection brought.
     fn hear(&mut self, news: News) {
         self.feed(match news {
+            News::Note(event) => return (self.notes)(event),
             News::Opened(flow, from) => Input::Opened { flow, from },
             News::Message(flow, from, bytes) => Input::Message { flow, from, bytes },
             News::Unreadable => Input::Unreadable,

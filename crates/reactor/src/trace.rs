@@ -154,7 +154,7 @@ impl Desk {
         Some(Traced {
             at: seen.at.0,
             sent: seen.sent,
-            over: if seen.flow.is_stream() { "TCP" } else { "UDP" }.to_owned(),
+            over: seen.flow.transport().via().to_owned(),
             peer: seen.peer,
             call_id: essentials.call_id.to_owned(),
             leg: seen.leg.map(|leg| leg.0),

@@ -520,6 +520,8 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::Banned
         | Event::ForeignRequest
         | Event::ConnectionClosed { .. }
+        | Event::Certificate { .. }
+        | Event::CertificateRefused
         | Event::Media { .. }
         | Event::MediaFailed { .. }
         | Event::MessageNotKept { .. }

@@ -35,7 +35,7 @@ pub enum Output {
     Transmit {
         /// The dialog that it belongs to, if any.
         dialog: Option<DialogId>,
-        /// The flow to send on. A connection that is gone, and [`FlowId::TCP`], stand for any connection to `to`: one that is there, or a new
+        /// The flow to send on. A connection that is gone, and [`FlowId::any`], stand for any connection of that kind to `to`: one that is there, or a new
         /// one. What could not be sent is to be brought back by [`Endpoint::handle_unsent`](crate::Endpoint::handle_unsent).
         flow: FlowId,
         /// Where to.

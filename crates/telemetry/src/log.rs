@@ -181,6 +181,9 @@ pub fn note(event: &Event) {
         Event::Banned => debug!("something from a banned address was thrown away"),
         Event::ForeignRequest => debug!("a request inside a call came from somebody who has no part in it"),
         Event::ConnectionClosed { why } => debug!(%why, "a SIP connection is gone"),
+        Event::Certificate { expires } => info!(expires_unix = expires.0 / 1000, "the TLS certificate in force"),
+        // Whoever found it has said what is wrong.
+        Event::CertificateRefused => debug!("a TLS certificate was refused"),
 
         Event::Media { leg, stats } => debug!(
             leg = leg.0,

@@ -5,9 +5,9 @@ use crate::calls_list::{self, database, journal_dir};
 use crate::words::Stop;
 use calls::{City, Engine, Record};
 use journal::{Journal, Writer as Ledger};
-use model::{Event, Seq, Settings, UnixMillis};
+use model::{Event, Seq, Settings, Transport, UnixMillis};
 use reactor::trace::Tracer;
-use reactor::{Clock, Handle, Parts};
+use reactor::{Clock, Door, Handle, Parts};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -89,7 +89,7 @@ pub(crate) fn start(city: Arc<City>, state: &Path, doors: Doors, clock: Clock, l
     let parts = Parts {
         engine,
         socket,
-        listener: connections,
+        doors: connections,
         workers,
         calls_max,
         records,
@@ -234,27 +234,53 @@ fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut 
     }
 }
 
-/// Where SIP is heard: over UDP, and over TCP at the same address and port.
+/// Where SIP is heard: over UDP, and over connections.
 pub(crate) struct Doors {
     pub(crate) socket: UdpSocket,
-    pub(crate) connections: Option<TcpListener>,
+    pub(crate) connections: reactor::Doors,
 }
 
-/// Opens both doors, or says in one sentence why not.
+/// Opens the doors for UDP and TCP, at one address, or says in one sentence why not.
 pub(crate) fn bind(addr: SocketAddr) -> Result<Doors, Stop> {
-    let stop = |over: &str, fault: std::io::Error| {
-        let why = match fault.kind() {
-            std::io::ErrorKind::AddrInUse => "another program has it. Stop that one, or choose another with --listen".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "that port needs more rights. Choose one above 1023 with --listen".to_owned(),
-            std::io::ErrorKind::AddrNotAvailable => "this machine has no such address. Choose one of its own with --listen".to_owned(),
-            _ => fault.to_string(),
-        };
-        Stop::new(format!("SIP cannot be heard on {over} {addr}: {why}"))
+    let socket = UdpSocket::bind(addr).map_err(|fault| shut("UDP", addr, "--listen", &fault))?;
+    let same = socket.local_addr().map_err(|fault| shut("UDP", addr, "--listen", &fault))?;
+    let listener = TcpListener::bind(same).map_err(|fault| shut("TCP", addr, "--listen", &fault))?;
+    let tcp = Door { transport: Transport::Tcp, listener };
+    Ok(Doors { socket, connections: reactor::Doors { doors: vec![tcp], ..reactor::Doors::default() } })
+}
+
+/// Opens the doors for TLS and WebSocket, where the city has them. Names of files are those of the state folder.
+pub(crate) fn bind_more(settings: &Settings, state: &Path, connections: &mut reactor::Doors) -> Result<(), Stop> {
+    let open = |transport: Transport, addr: SocketAddr, whose: &str| {
+        let listener = TcpListener::bind(addr).map_err(|fault| shut(transport.via(), addr, whose, &fault))?;
+        Ok::<Door, Stop>(Door { transport, listener })
     };
-    let socket = UdpSocket::bind(addr).map_err(|fault| stop("UDP", fault))?;
-    let same = socket.local_addr().map_err(|fault| stop("UDP", fault))?;
-    let connections = TcpListener::bind(same).map_err(|fault| stop("TCP", fault))?;
-    Ok(Doors { socket, connections: Some(connections) })
+    if let Some(tls) = &settings.tls {
+        let [certificate, key] = [&tls.certificate, &tls.key].map(|file| state.join(file));
+        let files = reactor::Files { certificate, key, clients: tls.clients.as_ref().map(|file| state.join(file)) };
+        let certificate = reactor::Certificate::read(files).map_err(|why| Stop::new(format!("TLS cannot be spoken: {why}")))?;
+        if let Some(addr) = tls.listen {
+            connections.doors.push(open(Transport::Tls, addr, "`tls` in config/engine.yaml")?);
+        }
+        connections.certificate = Some(certificate);
+    }
+    if let Some(web) = &settings.websocket {
+        let transport = if settings.tls.is_some() { Transport::Wss } else { Transport::Ws };
+        connections.doors.push(open(transport, web.listen, "`websocket` in config/engine.yaml")?);
+        connections.origins.clone_from(&web.origins);
+    }
+    Ok(())
+}
+
+/// Why a door stays shut, and where another one is chosen.
+fn shut(over: &str, addr: SocketAddr, whose: &str, fault: &std::io::Error) -> Stop {
+    let why = match fault.kind() {
+        std::io::ErrorKind::AddrInUse => format!("another program has it. Stop that one, or choose another with {whose}"),
+        std::io::ErrorKind::PermissionDenied => format!("that port needs more rights. Choose one above 1023 with {whose}"),
+        std::io::ErrorKind::AddrNotAvailable => format!("this machine has no such address. Choose one of its own with {whose}"),
+        _ => fault.to_string(),
+    };
+    Stop::new(format!("SIP cannot be heard on {over} {addr}: {why}"))
 }
 
 /// Fills in the address that others reach us at, when we listen on all of them.

@@ -30,7 +30,7 @@ use crate::registrar::{Binding, Registrar};
 use crate::transaction::Key;
 use crate::trunk::{Trunk, TrunkState, Trunks};
 use bytes::Bytes;
-use model::{DialogId, FlowId, Ha1, Instant, LineId, Now, Random};
+use model::{DialogId, FlowId, Ha1, Instant, LineId, Now, Random, Transport};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use store::{Alarm, Alarms, Client, ClientMachine, Echo, Leg, Path, Server, Stage};
@@ -47,6 +47,8 @@ const RETRY_AFTER_SECS: u32 = 10;
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     config: Config,
+    /// Where we hear transports that have a port of their own.
+    doors: BTreeMap<Transport, SocketAddr>,
     random: Random,
     /// Tags of responses without a transaction are signed with it.
     secret: [u8; 32],
@@ -88,6 +90,7 @@ impl Endpoint {
             secret: random.seed(),
             gate,
             config,
+            doors: BTreeMap::new(),
             random,
             users: BTreeMap::new(),
             registrar: Registrar::default(),
@@ -287,7 +290,9 @@ impl Endpoint {
         let (status, words) = match fault {
             Fault::Version => (505, "Version Not Supported".to_owned()),
             // The framer hands on a head without its body only if both together are larger than any message may be.
-            Fault::BodyTooShort if path.flow.is_stream() => (513, "Message Too Large".to_owned()),
+            Fault::BodyTooShort if matches!(path.flow.transport(), Transport::Tcp | Transport::Tls) => {
+                (513, "Message Too Large".to_owned())
+            }
             other => (400, format!("Bad Request: {other}")),
         };
         let bytes = echo.response_saying(status, &words, "malformed").empty();

@@ -25,8 +25,7 @@ impl Endpoint {
         };
         self.note(model::Event::SipResponse { class: u8::try_from(status / 100).unwrap_or(6), direction: Direction::In });
         // Section 18.1.2: not our Via, not our answer. Section 8.1.3.3: with two Vias it was meant for a proxy.
-        let via = &essentials.via;
-        let ours = via.ip() == Some(self.config.local.ip()) && via.port().unwrap_or(crate::uri::DEFAULT_PORT) == self.config.local.port();
+        let (via, ours) = (&essentials.via, self.is_our_via(&essentials.via));
         let Some(branch) = via.branch().filter(|_| ours && message.values(Name::Via).nth(1).is_none()) else { return };
         let key = Key::ours(branch, essentials.cseq.method);
         if self.trunks.handle_response(now, self.config.local, key, message, status) {

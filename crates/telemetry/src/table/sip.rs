@@ -102,13 +102,45 @@ pub(super) const TABLE: &[Entry] = &[
     Entry {
         name: "sip_connections_closed_total",
         help: "SIP connections that ended, by reason. left and silent: phones come and go. crowded: nobody new gets in, look who holds so many. \
-               slow, stuck, unreadable: a broken peer, or one that means harm.",
+               slow, stuck, unreadable: a broken peer, or one that means harm. not_agreed: TLS or WebSocket did not come about; when it rises \
+               for every phone at once, they do not trust our certificate (any more).",
         labels: &["reason"],
         of: Of::Events {
-            from_start: &[&["left"], &["unreachable"], &["silent"], &["slow"], &["unreadable"], &["stuck"], &["refused"], &["crowded"]],
+            from_start: &[
+                &["left"],
+                &["unreachable"],
+                &["silent"],
+                &["slow"],
+                &["unreadable"],
+                &["not_agreed"],
+                &["stuck"],
+                &["refused"],
+                &["crowded"],
+            ],
             count: |event, tell| {
                 if let Event::ConnectionClosed { why } = event {
                     tell(&[&why.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "tls_certificate_expires_timestamp_seconds",
+        help: "When the TLS certificate in force runs out. (x - time()) / 86400 are the days that are left: below 14, renew it, for phones stop \
+               calling and being called on the day.",
+        labels: &[],
+        of: Of::Board(|latest, tell| latest.certificate.iter().for_each(|at| tell(&[], (at.0 / 1000) as f64))),
+    },
+    Entry {
+        name: "tls_certificate_refused_total",
+        help: "Times that the TLS certificate's files were changed into something that cannot be used; the old one stays in force. The log names \
+               the file. Not 0: it will run out, and nobody may know.",
+        labels: &[],
+        of: Of::Events {
+            from_start: &[&[]],
+            count: |event, tell| {
+                if let Event::CertificateRefused = event {
+                    tell(&[], 1.0);
                 }
             },
         },
