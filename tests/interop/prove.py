@@ -1,6 +1,6 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
-    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, tcp, tls, wss, torture, wards, killed, callback, crowd
+    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, tcp, tls, wss, edge, torture, wards, killed, callback, crowd
 """
 
 import pathlib
@@ -10,6 +10,7 @@ import time
 from collections import Counter
 
 import cost
+import edge
 import outside
 import secure
 import sound
@@ -332,6 +333,10 @@ def called_back(stage, city):
     return outside.callback(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
 
 
+def behind_edge(stage, city):
+    return edge.edge(stage, city, FIRST_KEY, SECOND_KEY, check_tone, check_quiet, check_path, NUMBER)
+
+
 def over_tls(stage, city):
     return secure.tls(stage, city, FIRST_KEY, SECOND_KEY, check_tone, check_quiet, check_path, NUMBER)
 
@@ -345,6 +350,7 @@ PROOFS["tls"] = (over_tls, KEN)
 PROOFS["wss"] = (over_wss, KEN)
 # Those whose engine has a certificate.
 SECURE = ("tls", "wss")
+PROOFS["edge"] = (behind_edge, KEN)
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})

@@ -328,7 +328,12 @@ impl Engine {
         match event {
             media::Event::Opened(_) if outside.stage == Stage::Opening => {
                 let host = outside.way.host;
-                let to = sip::Target { uri: format!("sip:{}@{host}", outside.wish.dials.reveal()), flow: FlowId::UDP, addr: host };
+                let to = sip::Target {
+                    uri: format!("sip:{}@{host}", outside.wish.dials.reveal()),
+                    flow: FlowId::UDP,
+                    addr: host,
+                    routes: Vec::new(),
+                };
                 let from = sip::Identity { display: String::new(), user: outside.wish.shown.as_str().to_owned() };
                 let sdp = sdp::offer(&self.capabilities(&outside.leg, self.codecs_over(&outside.way)));
                 outside.stage = Stage::Invited { deaf: Some(now.mono + outside.deaf_after()) };

@@ -187,6 +187,9 @@ pub struct Target {
     pub flow: FlowId,
     /// Where to send.
     pub addr: SocketAddr,
+    /// The proxies on the way, nearest first, as URIs: of a phone that registered through them (RFC 3327). With any, `addr` is where the first of
+    /// them was heard.
+    pub routes: Vec<String>,
 }
 
 /// As whom we call.
