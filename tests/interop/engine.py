@@ -27,14 +27,15 @@ schedules:
 
 
 class Engine:
-    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080):
-        """`agents` maps a name to its skills, as one writes them in config/agents.yaml; None for an agent of the city that ships."""
+    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings=""):
+        """`agents` maps a name to its skills, as one writes them in config/agents.yaml; None for an agent of the city that ships.
+        `settings` are added to config/engine.yaml."""
         self.stage, self.binary, self.sip, self.admin = stage, binary, sip, admin
         self.server = f"{HOST}:{sip}"
         self.state, self.config = stage.folder / "state", stage.folder / "config"
         self.state.mkdir(exist_ok=True)
         shutil.copytree(tree / "config", self.config)
-        self._overlay(agents)
+        self._overlay(agents, settings)
         self.files = ["--config", self.config, "--flows", tree / "flows", "--state", self.state]
         self.passwords = {name: secrets.token_hex(8) for name in agents}
         for name, password in self.passwords.items():
@@ -46,7 +47,7 @@ class Engine:
         # The first start speaks every sentence of the city and keeps the sound in the state directory.
         stage.wait("the engine says it is healthy", 240, self._healthy)
 
-    def _overlay(self, agents):
+    def _overlay(self, agents, more):
         (self.config / "calendar.yaml").write_text(CALENDAR)
         with open(self.config / "agents.yaml", "a") as file:
             for i, (name, skills) in enumerate(agents.items(), 1):
@@ -56,7 +57,7 @@ class Engine:
         queues.write_text(re.sub(r"wrap_up: \w+", f"wrap_up: {WRAP_UP:.0f}s", queues.read_text()))
         settings = self.config / "engine.yaml"
         text, changed = re.subn(r"(?m)^digest:.*$", "digest: [md5]", settings.read_text())
-        settings.write_text(text if changed else text + "\ndigest: [md5]\n")
+        settings.write_text((text if changed else text + "\ndigest: [md5]\n") + more)
 
     def _healthy(self):
         if self.process.poll() is not None:

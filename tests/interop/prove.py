@@ -1,6 +1,6 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
-    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, torture, wards, killed, callback, crowd
+    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, torture, wards, killed, callback, crowd
 """
 
 import pathlib
@@ -9,7 +9,9 @@ import sys
 import time
 from collections import Counter
 
+import cost
 import outside
+import secure
 import sound
 import torture
 import wire
@@ -370,25 +372,47 @@ def tortured(stage, city):
     return torture.torture(stage, city, check_quiet, NUMBER)
 
 
+def costs(stage, city):
+    return cost.cost(stage, city, NUMBER)
+
+
 def called_back(stage, city):
     return outside.callback(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
 
 
+def over_tls(stage, city):
+    return secure.tls(stage, city, FIRST_KEY, SECOND_KEY, check_tone, check_quiet, check_path, NUMBER)
+
+
+def over_wss(stage, city):
+    return secure.wss(stage, city, FIRST_KEY, SECOND_KEY, check_quiet, NUMBER)
+
+
 PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN), "hold": (hold, KEN | {"yuki": None}), "tcp": (tcp, KEN), "torture": (tortured, {})}
+PROOFS["tls"] = (over_tls, KEN)
+PROOFS["wss"] = (over_wss, KEN)
+# Those whose engine has a certificate.
+SECURE = ("tls", "wss")
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
+
+# They measure a machine that does nothing else, and are run by their names.
+MEASURES = {"cost": (costs, {})}
 
 
 def main(binary, tree, wanted):
     top, passed, began = Stage(), 0, time.monotonic()
     wanted = wanted or list(PROOFS)
     for name in wanted:
-        prove, agents = PROOFS[name]
+        prove, agents = (PROOFS | MEASURES)[name]
         stage = Stage(top.folder / name)
         try:
-            city = Engine(stage, binary, tree, agents)
+            settings = secure.SETTINGS if name in SECURE else ""
+            if settings:
+                secure.certificate(stage, stage.folder / "state", 30)
+            city = Engine(stage, binary, tree, agents, settings=settings)
             passed += prove(stage, city)
             status = city.end()
             if status != 0:

@@ -89,6 +89,8 @@ pub enum Act {
         to: SocketAddr,
         /// All of it.
         bytes: Bytes,
+        /// Whose it is, if it belongs to a call.
+        leg: Option<LegId>,
         /// Whether it may leave only after its record, however long that takes: it is dropped at the gate instead, and SIP sends it again.
         only_written: bool,
     },

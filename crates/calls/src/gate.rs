@@ -153,6 +153,7 @@ mod tests {
             flow: model::FlowId::UDP,
             to: std::net::SocketAddr::from(([127, 0, 0, 1], 5090)),
             bytes: bytes::Bytes::from_static(b"INVITE"),
+            leg: None,
             only_written: true,
         };
         let mut gate = Gate::new(Seq(0));

@@ -56,6 +56,21 @@ impl Vault {
         Number::parse(&self.messages().open(call.0, sealed)?).ok()
     }
 
+    /// Seals a SIP message of this moment, in milliseconds since 1970 UTC.
+    pub fn seal_trace(&self, random: &mut Random, at: i64, text: &str) -> String {
+        self.traces().seal(random, at.cast_unsigned(), text)
+    }
+
+    /// Opens what [`Vault::seal_trace`] made for the same moment; `None` when it was changed, or made with another key.
+    pub fn open_trace(&self, at: i64, sealed: &str) -> Option<String> {
+        self.traces().open(at.cast_unsigned(), sealed)
+    }
+
+    /// Where SIP messages are sealed.
+    fn traces(&self) -> Drawer {
+        Drawer::new(&self.key, b"messages of SIP")
+    }
+
     /// Where numbers of people who left a message are sealed.
     fn messages(&self) -> Drawer {
         Drawer::new(&self.key, b"numbers beside messages")

@@ -49,15 +49,95 @@ ids! {
     WorkerId,
 }
 
+/// How SIP messages travel (RFC 3261 section 18, RFC 7118).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Connections.
+    Tcp,
+    /// Connections that are encrypted.
+    Tls,
+    /// WebSocket: a browser's connection.
+    Ws,
+    /// WebSocket, encrypted.
+    Wss,
+}
+
+impl Transport {
+    /// All of them.
+    pub const ALL: [Transport; 5] = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
+
+    /// Its name in a Via (RFC 3261 section 25.1, RFC 7118 section 5.2).
+    pub fn via(self) -> &'static str {
+        match self {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+            Transport::Ws => "WS",
+            Transport::Wss => "WSS",
+        }
+    }
+    /// The value of the `transport` parameter of a URI; none where nothing needs to be said. RFC 7118 section 5.3 knows one word for both
+    /// kinds of WebSocket.
+    pub fn param(self) -> Option<&'static str> {
+        match self {
+            Transport::Udp => None,
+            Transport::Tcp => Some("tcp"),
+            Transport::Tls => Some("tls"),
+            Transport::Ws | Transport::Wss => Some("ws"),
+        }
+    }
+    /// Whether nobody on the way can read it.
+    pub fn is_secure(self) -> bool {
+        matches!(self, Transport::Tls | Transport::Wss)
+    }
+    /// Whether we connect to others by it. A browser cannot be connected to; a phone's own TLS has a certificate that nobody knows. Both are reached by
+    /// the connection that they made, and by no other.
+    pub fn can_dial(self) -> bool {
+        matches!(self, Transport::Tcp)
+    }
+}
+
+/// Bits of a [`FlowId`] that count connections; those above say which transport. Together they stay below 2^53, where JSON ends.
+const COUNTED: u32 = 48;
+
 impl FlowId {
     /// Our UDP socket.
     pub const UDP: FlowId = FlowId(0);
     /// Whatever TCP connection leads to the address that stands beside it; one is opened if there is none.
     pub const TCP: FlowId = FlowId(1);
-    /// The first of the ids that connections have.
-    pub const FIRST: FlowId = FlowId(2);
 
-    /// Whether it is reliable: nothing that is sent on it needs to be sent again. Further transports get ids of their own here.
+    /// Whatever connection of that kind leads to the address that stands beside it; one is opened if there is none and
+    /// [`Transport::can_dial`] says so.
+    pub fn any(transport: Transport) -> FlowId {
+        match transport {
+            Transport::Udp => Self::UDP,
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => Self::connection(transport, 1),
+        }
+    }
+    /// The `n`-th connection, from 2; 1 stands for any.
+    pub fn connection(transport: Transport, n: u64) -> FlowId {
+        let kind = match transport {
+            Transport::Udp | Transport::Tcp => 0,
+            Transport::Tls => 1,
+            Transport::Ws => 2,
+            Transport::Wss => 3,
+        };
+        FlowId(kind << COUNTED | n)
+    }
+    /// By what its messages travel.
+    pub fn transport(self) -> Transport {
+        match self.0 >> COUNTED {
+            0 if self == Self::UDP => Transport::Udp,
+            0 => Transport::Tcp,
+            1 => Transport::Tls,
+            2 => Transport::Ws,
+            _ => Transport::Wss,
+        }
+    }
+    /// Whether it is reliable: nothing that is sent on it needs to be sent again.
     pub fn is_stream(self) -> bool {
         self != Self::UDP
     }

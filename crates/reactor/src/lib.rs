@@ -12,10 +12,15 @@ mod lookup;
 mod signalling;
 mod streams;
 mod tape;
+mod tls;
+pub mod trace;
+mod websocket;
 mod worker;
 
 pub use boxes::{Beside, Boxes, Left, Limits};
 pub use clock::Clock;
 pub use exchange::{Exchange, Heard, PhoneId, bind_phone};
 pub use signalling::{Handle, Parts, start};
+pub use streams::{Door, Doors};
+pub use tls::{Certificate, Files};
 pub use worker::Worker;

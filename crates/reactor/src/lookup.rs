@@ -1,10 +1,11 @@
 //! Asks other houses over HTTP, on a thread of its own: a slow register keeps no call waiting but the one that asked.
 //!
-//! RFC 9110 and 9112, one request a connection. Nothing is sent to an address that the entry does not allow, whatever its name leads to; a
+//! RFC 9110 and 9112, one request a connection, over TLS where the entry says https (RFC 9110 section 4.3.4). Nothing is sent to an address that the entry does not allow, whatever its name leads to; a
 //! redirect is an answer like any other that is not 2xx, and is not followed; an answer is one flat JSON object of at most 16 KiB. What is sent
 //! may be a caller's own, and what is in a secret file is the city's: neither is ever logged.
 
 use crate::clock::Clock;
+use crate::tls;
 use bytes::Bytes;
 use calls::{Answer, Job, Question};
 use http_body_util::{BodyExt, Full, Limited};
@@ -12,15 +13,19 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderVal
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use model::{Instant, JobId, Lookup, LookupEnd, LookupMethod, Redacted};
+use rustls_pki_types::ServerName;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// The largest answer.
 const ANSWER_MAX: usize = 16 * 1024;
@@ -96,7 +101,7 @@ async fn ask(question: &Question, secrets: &Path) -> Result<Answer, LookupEnd> {
     let headers = headers(lookup, secrets)?;
     let mut attempt = 0;
     loop {
-        let asked = tokio::time::timeout(lookup.timeout, once(question, &headers)).await.unwrap_or(Err(LookupEnd::TimedOut));
+        let asked = tokio::time::timeout(lookup.timeout, once(question, &headers, secrets)).await.unwrap_or(Err(LookupEnd::TimedOut));
         // Who has said no, and where nothing may be sent, is not asked again.
         match asked {
             Err(LookupEnd::Unreachable | LookupEnd::TimedOut) if attempt < lookup.retries => attempt += 1,
@@ -106,9 +111,33 @@ async fn ask(question: &Question, secrets: &Path) -> Result<Answer, LookupEnd> {
     }
 }
 
-async fn once(question: &Question, headers: &HeaderMap) -> Result<Answer, LookupEnd> {
+async fn once(question: &Question, headers: &HeaderMap, secrets: &Path) -> Result<Answer, LookupEnd> {
     let lookup = &question.lookup;
     let stream = TcpStream::connect(address(lookup).await?).await.map_err(|_| LookupEnd::Unreachable)?;
+    if !lookup.secure {
+        return over(stream, question, headers).await;
+    }
+    over(secure(lookup, secrets, stream).await?, question, headers).await
+}
+
+/// Makes sure that it is the house that it should be.
+async fn secure(lookup: &Lookup, secrets: &Path, stream: TcpStream) -> Result<TlsStream<TcpStream>, LookupEnd> {
+    let untrusted = |why: &str| {
+        tracing::error!(lookup = %lookup.id, why, "https cannot be spoken with it: nothing was sent");
+        LookupEnd::NotAllowed
+    };
+    let config = tls::client(lookup.ca.as_ref().map(|name| secrets.join(name))).await.map_err(|why| untrusted(&why))?;
+    let name = ServerName::try_from(lookup.host.clone()).map_err(|_| untrusted("its host is no name that a certificate can have"))?;
+    TlsConnector::from(config).connect(name, stream).await.map_err(|fault| {
+        let of_tls = fault.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+        if of_tls { untrusted(&fault.to_string()) } else { LookupEnd::Unreachable }
+    })
+}
+
+async fn over<S>(stream: S, question: &Question, headers: &HeaderMap) -> Result<Answer, LookupEnd>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut builder = hyper::client::conn::http1::Builder::new();
     builder.max_buf_size(HEAD_MAX);
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|_| LookupEnd::Unreachable)?;
@@ -245,6 +274,8 @@ mod tests {
             id: LookupId::from("vaccine"),
             host: "127.0.0.1".to_owned(),
             port,
+            secure: false,
+            ca: None,
             path: "/tickets".to_owned(),
             method: LookupMethod::Post,
             timeout: Duration::from_secs(10),
@@ -263,19 +294,77 @@ mod tests {
         let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
         let kept = Arc::clone(&asked);
         tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let mut bytes = vec![0; 4096];
-                let mut text = String::new();
-                // One request: its head, and the five figures of its body where it has one.
-                while !text.contains("\r\n\r\n") || text.starts_with("POST") && !text.contains('}') {
-                    let read = stream.read(&mut bytes).await.unwrap();
-                    text.push_str(&String::from_utf8_lossy(&bytes[..read]));
-                }
-                kept.lock().unwrap().push(text);
-                let _ = stream.write_all(reply.as_bytes()).await;
+            while let Ok((stream, _)) = listener.accept().await {
+                serve(stream, &kept, &reply).await;
             }
         });
         (port, asked)
+    }
+
+    async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, kept: &std::sync::Mutex<Vec<String>>, reply: &str) {
+        let mut bytes = vec![0; 4096];
+        let mut text = String::new();
+        // One request: its head, and the five figures of its body where it has one.
+        while !text.contains("\r\n\r\n") || text.starts_with("POST") && !text.contains('}') {
+            let read = stream.read(&mut bytes).await.unwrap();
+            text.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+        kept.lock().unwrap().push(text);
+        let _ = stream.write_all(reply.as_bytes()).await;
+        let _ = stream.shutdown().await;
+    }
+
+    /// A house like [`house`] that shows the certificate of this folder first.
+    async fn safe_house(folder: &crate::tls::tests::Folder) -> (u16, Arc<std::sync::Mutex<Vec<String>>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (kept, config) = (Arc::clone(&asked), Arc::clone(&folder.certificate().browsers));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                if let Ok(stream) = tokio_rustls::TlsAcceptor::from(Arc::clone(&config)).accept(stream).await {
+                    serve(stream, &kept, &ok(r#"{"answer":"found"}"#)).await;
+                }
+            }
+        });
+        (port, asked)
+    }
+
+    #[test]
+    fn a_house_is_asked_over_https_if_its_certificate_is_its_own_and_else_told_nothing() {
+        let folder = crate::tls::tests::Folder::new();
+        let stranger = crate::tls::tests::Folder::new();
+        let secrets = folder.files.certificate.parent().unwrap();
+        // Names of such files have no dot.
+        std::fs::copy(&folder.files.certificate, secrets.join("city")).unwrap();
+        std::fs::copy(&stranger.files.certificate, secrets.join("other")).unwrap();
+        std::fs::write(secrets.join("broken"), "-----BEGIN CERTIFICATE-----").unwrap();
+        alone(async {
+            let (port, asked) = safe_house(&folder).await;
+            let mut safe = question(port);
+            (safe.lookup.host, safe.lookup.secure, safe.lookup.ca) = ("localhost".to_owned(), true, Some("city".to_owned()));
+            assert!(ask(&safe, secrets).await.is_ok());
+            assert!(asked.lock().unwrap()[0].starts_with("POST /tickets HTTP/1.1\r\n"));
+            for ca in [None, Some("other"), Some("broken"), Some("missing")] {
+                safe.lookup.ca = ca.map(str::to_owned);
+                assert_eq!(ask(&safe, secrets).await, Err(LookupEnd::NotAllowed), "{ca:?}");
+            }
+            // The right authority, and a certificate for another name.
+            (safe.lookup.host, safe.lookup.ca) = ("127.0.0.1".to_owned(), Some("city".to_owned()));
+            assert_eq!(ask(&safe, secrets).await, Err(LookupEnd::NotAllowed));
+            let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            (safe.lookup.host, safe.lookup.port) = ("localhost".to_owned(), plain.local_addr().unwrap().port());
+            let speaks_no_tls = async {
+                let (mut stream, _) = plain.accept().await.unwrap();
+                stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                asked = ask(&safe, secrets) => assert_eq!(asked, Err(LookupEnd::NotAllowed), "who speaks no TLS"),
+                () = speaks_no_tls => unreachable!("it waits for ever"),
+            }
+            assert_eq!(asked.lock().unwrap().len(), 1);
+        });
     }
 
     fn ok(body: &str) -> String {

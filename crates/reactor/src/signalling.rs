@@ -5,13 +5,14 @@ use crate::clock::Clock;
 use crate::lookup::{self, Done, Order};
 use crate::streams::{self, News};
 use crate::tape;
+use crate::trace::{Seen, Tracer};
 use crate::worker::Worker;
 use bytes::Bytes;
 use calls::{Act, Control, Engine, Gate, Input, Output, Record, Reply, TapeSays};
 use model::{ControlId, Event, FlowId, Instant, JobId, LegId, LookupEnd, MailboxId, RecordId, Seq, UnixMillis, WorkerStats};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{TcpListener, UdpSocket};
+use std::net::UdpSocket;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -34,8 +35,8 @@ pub struct Parts {
     pub engine: Engine,
     /// The bound SIP socket.
     pub socket: UdpSocket,
-    /// Where SIP is heard over TCP: the same address and port (RFC 3261 section 18.2.1). Without it, connections are only made.
-    pub listener: Option<TcpListener>,
+    /// Where SIP is heard over connections: by TCP at the same address and port (RFC 3261 section 18.2.1).
+    pub doors: streams::Doors,
     /// How many media workers to run.
     pub workers: usize,
     /// Calls at once, which sizes the channels.
@@ -50,6 +51,8 @@ pub struct Parts {
     pub boxes: Boxes,
     /// The folder of the secrets that lookups name.
     pub secrets: PathBuf,
+    /// Where messages are written down, if they are.
+    pub tracer: Option<Tracer>,
     /// The process's clock.
     pub clock: Clock,
 }
@@ -63,6 +66,7 @@ pub struct Handle {
     pub unheard: watch::Receiver<BTreeMap<MailboxId, u64>>,
     /// Becomes true when the signalling thread has ended, wanted or not.
     pub ended: watch::Receiver<bool>,
+    reread: mpsc::Sender<()>,
     thread: Option<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -79,6 +83,11 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         self.controls.blocking_send((control, reply)).ok()?;
         answer.blocking_recv().ok()
+    }
+    /// Has the TLS certificate read again at once. What becomes of it is told as an event, and in the log if it cannot be used.
+    pub fn reread_certificate(&self) {
+        // One wish that waits is as good as two.
+        let _ = self.reread.try_send(());
     }
     /// Ends the threads. Call [`Control::EndAll`] first, so that nobody is left hanging.
     pub fn stop(mut self) {
@@ -103,7 +112,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
     let (desk, feed, writer) = tape::start(parts.boxes, says_in, count)?;
     let (done_in, done) = mpsc::channel(ANSWERS_MAX);
     let lookups = lookup::start(parts.clock, parts.secrets, done_in)?;
-    let (streams, news) = streams::start(parts.clock, parts.listener)?;
+    let streams::Ends { orders: streams, news, reread } = streams::start(parts.clock, parts.doors)?;
     let workers = (0..parts.workers.max(1))
         .map(|index| Worker::start_with(index, parts.clock, events_in.clone(), Some(feed.clone()), 64 * parts.calls_max.max(8)))
         .collect::<io::Result<Vec<_>>>()?;
@@ -129,6 +138,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
                         panics: Vec::new(),
                         failed_opens: Vec::new(),
                         desk,
+                        tracer: parts.tracer,
                         lookups,
                         streams,
                         unasked: Vec::new(),
@@ -140,7 +150,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
         });
         let _ = end.send(true);
     })?;
-    Ok(Handle { controls, workers: stats, unheard, ended, thread: Some(thread), writer: Some(writer) })
+    Ok(Handle { controls, workers: stats, unheard, ended, reread, thread: Some(thread), writer: Some(writer) })
 }
 
 struct Seat {
@@ -156,6 +166,7 @@ struct Seat {
     panics: Vec<Instant>,
     failed_opens: Vec<LegId>,
     desk: tape::Desk,
+    tracer: Option<Tracer>,
     lookups: mpsc::Sender<Order>,
     streams: mpsc::Sender<streams::Order>,
     /// What could not even be asked of the other threads, and so is answered here.
@@ -239,6 +250,7 @@ impl Seat {
     /// What a connection brought.
     fn hear(&mut self, news: News) {
         self.feed(match news {
+            News::Note(event) => return (self.notes)(event),
             News::Opened(flow, from) => Input::Opened { flow, from },
             News::Message(flow, from, bytes) => Input::Message { flow, from, bytes },
             News::Unreadable => Input::Unreadable,
@@ -265,6 +277,11 @@ impl Seat {
     /// started again from the journal by whoever watches it.
     fn feed(&mut self, input: Input) {
         let now = self.clock.now();
+        if let (Some(tracer), Input::Message { flow, from, bytes }) = (&self.tracer, &input)
+            && !self.engine.is_stranger(from.ip())
+        {
+            tracer.see(Seen { at: now.wall, sent: false, flow: *flow, peer: *from, leg: None, bytes: bytes.clone() });
+        }
         let engine = &mut self.engine;
         if catch_unwind(AssertUnwindSafe(|| engine.handle_input(now, input))).is_ok() {
             return;
@@ -322,6 +339,9 @@ impl Seat {
     }
 
     fn carry_out(&mut self, act: Act) {
+        if let (Some(tracer), Act::Transmit { leg, flow, to, bytes, .. }) = (&self.tracer, &act) {
+            tracer.see(Seen { at: self.clock.now().wall, sent: true, flow: *flow, peer: *to, leg: *leg, bytes: bytes.clone() });
+        }
         match act {
             Act::Transmit { flow, to, bytes, .. } if flow.is_stream() => {
                 if self.streams.try_send(streams::Order::Send { flow, to, bytes: bytes.clone() }).is_err() {

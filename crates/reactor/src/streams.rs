@@ -1,13 +1,15 @@
-//! SIP over TCP: connections, on one thread of their own, so that a crowd at the door costs the calls in progress nothing.
+//! SIP over connections, on one thread of their own, so that a crowd at the door costs the calls in progress nothing.
 //!
-//! RFC 3261 section 18 and RFC 5626 section 3.5. One task a connection reads, cuts messages out of the stream (`sip::Framer`) and writes what
-//! it is given. Everything is bounded: connections, in all and of one address; the time a message may take, a connection may be silent, and a
+//! RFC 3261 section 18 and RFC 5626 section 3.5. One task a connection agrees on what is spoken (`tls.rs`, `websocket.rs`), reads, cuts messages out
+//! of the stream (`sip::Framer`) and writes what it is given. Another transport is one more [`Door`]. Everything is bounded: connections, in all and of one address; the time a message may take, a connection may be silent, and a
 //! peer may take to read; what waits to be written. Who may speak at all the engine says, before it reads a word of theirs.
 
 use crate::clock::Clock;
+use crate::tls::{self, Certificate, Look};
+use crate::websocket::{self, Browser, Heard};
 use bytes::Bytes;
-use model::{ConnectionEnd, FlowId, Instant};
-use sip::framer::PONG;
+use model::{ConnectionEnd, Event, FlowId, Instant, Transport};
+use sip::framer::{PING, PONG};
 use sip::{Frame, Framer};
 use std::collections::BTreeMap;
 use std::io;
@@ -15,11 +17,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 /// Connections at once; the next one is closed at the door. Each takes one of the process's files, beside two for each leg's sound.
 const CONNECTIONS_MAX: usize = 512;
@@ -28,10 +32,15 @@ const CONNECTIONS_MAX: usize = 512;
 const OF_ONE_SOURCE_MAX: usize = 256;
 /// How long a new connection may say nothing at all.
 const FIRST_PATIENCE: Duration = Duration::from_secs(30);
+/// How long TLS and WebSocket may take to agree, each.
+const AGREE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a connection may be silent. Phones that want to be reached through it say something every two minutes.
 const IDLE_PATIENCE: Duration = Duration::from_secs(1800);
 /// How long a connection may take to come about: a dead target fails over within two seconds.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long nothing may go over a connection that we made before a ping does, so that routers on the way keep it (RFC 5626 section 4.4.1: 95 to 120
+/// seconds). Whoever does not know pings passes over it.
+const PING_AFTER: Duration = if cfg!(test) { Duration::from_secs(1) } else { Duration::from_secs(100) };
 /// How long a peer may take to read one message of ours.
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a connection that is lost stays open for the last answer.
@@ -43,6 +52,10 @@ const READ_MAX: usize = 8 * 1024;
 /// Orders and news on their way between this thread and the signalling thread. A full room of news makes connections wait, and so their peers.
 const ORDERS_MAX: usize = 4096;
 const NEWS_MAX: usize = 256;
+/// Connections that stand between their door and the hall.
+const KNOCKS_MAX: usize = 8;
+/// The number of the first connection; 0 is no connection, and 1 any ([`FlowId::any`]).
+const FIRST: u64 = 2;
 /// How long nobody is let in after the system had no file for a newcomer, and how long a last answer may follow another.
 const BREATH: Duration = Duration::from_millis(200);
 
@@ -66,33 +79,91 @@ pub(crate) enum News {
     Closed(FlowId, ConnectionEnd),
     /// This could not be sent.
     Unsent(Bytes),
+    /// Something to be counted.
+    Note(Event),
 }
 
-/// Starts the thread. Without a listener it only connects.
+/// A way in.
+pub struct Door {
+    /// What is spoken there: anything but [`Transport::Udp`]. TLS needs [`Doors::certificate`].
+    pub transport: Transport,
+    /// Where.
+    pub listener: std::net::TcpListener,
+}
+
+/// All ways in.
+#[derive(Default)]
+pub struct Doors {
+    /// Without any, connections are only made.
+    pub doors: Vec<Door>,
+    /// For TLS.
+    pub certificate: Option<Certificate>,
+    /// The web pages whose browsers may connect by WebSocket (RFC 6454 section 6.1: `https://desk.example.jp`); none: all of them.
+    pub origins: Vec<String>,
+}
+
+/// The other ends of the thread's channels.
+pub(crate) struct Ends {
+    pub(crate) orders: mpsc::Sender<Order>,
+    pub(crate) news: mpsc::Receiver<News>,
+    /// Has the certificate read again.
+    pub(crate) reread: mpsc::Sender<()>,
+}
+
+/// Starts the thread.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
-pub(crate) fn start(clock: Clock, listener: Option<std::net::TcpListener>) -> io::Result<(mpsc::Sender<Order>, mpsc::Receiver<News>)> {
+pub(crate) fn start(clock: Clock, doors: Doors) -> io::Result<Ends> {
     let (orders, inbox) = mpsc::channel(ORDERS_MAX);
     let (news, heard) = mpsc::channel(NEWS_MAX);
+    let (reread, asked) = mpsc::channel(1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    if let Some(listener) = &listener {
-        listener.set_nonblocking(true)?;
+    for door in &doors.doors {
+        door.listener.set_nonblocking(true)?;
     }
     std::thread::Builder::new().name("streams".to_owned()).spawn(move || {
         runtime.block_on(async move {
-            let listener = match listener.map(TcpListener::from_std).transpose() {
-                Ok(listener) => listener,
-                Err(fault) => {
-                    tracing::error!(%fault, "SIP over TCP cannot be heard");
-                    None
+            let Doors { doors, certificate, origins } = doors;
+            let mut keepers = JoinSet::new();
+            let (knock, knocks) = mpsc::channel(KNOCKS_MAX);
+            for Door { transport, listener } in doors {
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => drop(keepers.spawn(keep(transport, listener, knock.clone()))),
+                    Err(fault) => tracing::error!(%fault, ?transport, "SIP cannot be heard there"),
                 }
+            }
+            let hall = Hall {
+                clock,
+                news,
+                lines: BTreeMap::new(),
+                ways: BTreeMap::new(),
+                tasks: JoinSet::new(),
+                made: FIRST,
+                certificate,
+                origins: origins.into(),
             };
-            let made = FlowId::FIRST.0;
-            Hall { clock, news, lines: BTreeMap::new(), ways: BTreeMap::new(), tasks: JoinSet::new(), made }.attend(listener, inbox).await;
+            hall.attend(knocks, inbox, asked).await;
         });
     })?;
-    Ok((orders, heard))
+    Ok(Ends { orders, news: heard, reread })
+}
+
+/// Lets in whoever comes to one door, no faster than they are taken.
+async fn keep(transport: Transport, listener: TcpListener, knock: mpsc::Sender<(Transport, TcpStream, SocketAddr)>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                if knock.send((transport, stream, peer)).await.is_err() {
+                    return;
+                }
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "a connection could not be taken");
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
 }
 
 /// All connections.
@@ -101,10 +172,13 @@ struct Hall {
     news: mpsc::Sender<News>,
     lines: BTreeMap<FlowId, Line>,
     /// The newest connection to each address.
-    ways: BTreeMap<SocketAddr, FlowId>,
+    ways: BTreeMap<(Transport, SocketAddr), FlowId>,
     tasks: JoinSet<(FlowId, ConnectionEnd)>,
-    /// The next id.
+    /// The number of the next one.
     made: u64,
+    /// What newcomers are met with.
+    certificate: Option<Certificate>,
+    origins: Arc<[String]>,
 }
 
 /// One connection, as the hall knows it. Dropping it closes it.
@@ -115,8 +189,25 @@ struct Line {
     heard: Arc<AtomicU64>,
 }
 
+/// What must be agreed on before a newcomer's first message.
+struct Manners {
+    tls: Option<Arc<ServerConfig>>,
+    /// The pages whose browsers may come, for WebSocket.
+    web: Option<Arc<[String]>>,
+}
+
 impl Hall {
-    async fn attend(mut self, listener: Option<TcpListener>, mut inbox: mpsc::Receiver<Order>) {
+    async fn attend(
+        mut self,
+        mut knocks: mpsc::Receiver<(Transport, TcpStream, SocketAddr)>,
+        mut inbox: mpsc::Receiver<Order>,
+        asked: mpsc::Receiver<()>,
+    ) {
+        let (tell, mut looks) = mpsc::channel(1);
+        if let Some(certificate) = &self.certificate {
+            let _ = self.news.send(News::Note(Event::Certificate { expires: certificate.expires })).await;
+            tokio::spawn(tls::watch(certificate.known(), asked, tell));
+        }
         loop {
             tokio::select! {
                 order = inbox.recv() => match order {
@@ -129,64 +220,80 @@ impl Hall {
                     self.forget(flow);
                     let _ = self.news.send(News::Closed(flow, why)).await;
                 }
-                came = async { match &listener { Some(listener) => listener.accept().await, None => std::future::pending().await } } => {
-                    match came {
-                        Ok((stream, peer)) => self.welcome(stream, peer).await,
-                        Err(fault) => {
-                            tracing::warn!(%fault, "a connection could not be taken");
-                            tokio::time::sleep(BREATH).await;
-                        }
-                    }
-                }
+                Some((transport, stream, peer)) = knocks.recv() => self.welcome(transport, stream, peer).await,
+                Some(look) = looks.recv() => self.renew(look).await,
             }
         }
     }
 
-    /// Somebody is at the door.
-    async fn welcome(&mut self, stream: TcpStream, peer: SocketAddr) {
+    /// The certificate's files have changed.
+    async fn renew(&mut self, look: Look) {
+        let event = match look {
+            Look::Another(certificate) => {
+                let expires = certificate.expires;
+                self.certificate = Some(*certificate);
+                Event::Certificate { expires }
+            }
+            Look::Refused(why) => {
+                tracing::error!(why, "the TLS certificate was changed into one that cannot be used; the one before stays in force");
+                Event::CertificateRefused
+            }
+        };
+        let _ = self.news.send(News::Note(event)).await;
+    }
+
+    /// Somebody is at a door.
+    async fn welcome(&mut self, transport: Transport, stream: TcpStream, peer: SocketAddr) {
         let theirs = || self.lines.iter().filter(|(_, line)| line.peer.ip() == peer.ip());
         if theirs().count() >= OF_ONE_SOURCE_MAX {
             let silent = theirs().min_by_key(|(_, line)| line.heard.load(Ordering::Relaxed)).map(|(flow, _)| *flow);
             silent.into_iter().for_each(|flow| self.forget(flow));
         }
-        let (flow, talk) = self.open(peer);
+        let (flow, talk) = self.open(transport, peer);
         if self.lines.len() > CONNECTIONS_MAX {
             self.forget(flow);
             let _ = self.news.send(News::Closed(flow, ConnectionEnd::Crowded)).await;
             return;
         }
+        let certificate = self.certificate.as_ref().map(|certificate| match transport {
+            Transport::Wss => Arc::clone(&certificate.browsers),
+            Transport::Udp | Transport::Tcp | Transport::Tls | Transport::Ws => Arc::clone(&certificate.phones),
+        });
+        let web = matches!(transport, Transport::Ws | Transport::Wss).then(|| Arc::clone(&self.origins));
+        let manners = Manners { tls: certificate.filter(|_| transport.is_secure()), web };
         self.tasks.spawn(async move {
             let _ = talk.news.send(News::Opened(flow, peer)).await;
-            talk.run(stream).await
+            talk.meet(stream, manners).await
         });
     }
 
     /// Notes a connection that is to be made or was made.
-    fn open(&mut self, peer: SocketAddr) -> (FlowId, Talk) {
-        let flow = FlowId(self.made);
+    fn open(&mut self, transport: Transport, peer: SocketAddr) -> (FlowId, Talk) {
+        let flow = FlowId::connection(transport, self.made);
         self.made += 1;
         let (out, waiting) = mpsc::channel(WAITING_MAX);
         let heard = Arc::new(AtomicU64::new(millis(self.clock.mono())));
         self.lines.insert(flow, Line { peer, out, heard: Arc::clone(&heard) });
-        self.ways.insert(peer, flow);
+        self.ways.insert((transport, peer), flow);
         (flow, Talk { flow, peer, clock: self.clock, waiting, news: self.news.clone(), heard })
     }
 
     fn forget(&mut self, flow: FlowId) {
         if let Some(line) = self.lines.remove(&flow)
-            && self.ways.get(&line.peer) == Some(&flow)
+            && self.ways.get(&(flow.transport(), line.peer)) == Some(&flow)
         {
-            self.ways.remove(&line.peer);
+            self.ways.remove(&(flow.transport(), line.peer));
         }
     }
 
     async fn send(&mut self, flow: FlowId, to: SocketAddr, bytes: Bytes) {
-        let known = if self.lines.contains_key(&flow) { Some(flow) } else { self.ways.get(&to).copied() };
+        let transport = flow.transport();
+        let known = if self.lines.contains_key(&flow) { Some(flow) } else { self.ways.get(&(transport, to)).copied() };
         let flow = match known {
             Some(flow) => flow,
-            None if self.lines.len() >= CONNECTIONS_MAX => return self.unsent(bytes).await,
+            None if !transport.can_dial() || self.lines.len() >= CONNECTIONS_MAX => return self.unsent(bytes).await,
             None => {
-                let (flow, talk) = self.open(to);
+                let (flow, talk) = self.open(transport, to);
                 self.tasks.spawn(talk.dial());
                 flow
             }
@@ -218,8 +325,54 @@ impl Talk {
     /// Connects, then talks.
     async fn dial(self) -> (FlowId, ConnectionEnd) {
         match timeout(CONNECT_PATIENCE, TcpStream::connect(self.peer)).await {
-            Ok(Ok(stream)) => self.run(stream).await,
+            Ok(Ok(stream)) => {
+                let _ = stream.set_nodelay(true);
+                self.run(stream, Some(PING_AFTER)).await
+            }
             Ok(Err(_)) | Err(_) => self.end(None, ConnectionEnd::Unreachable).await,
+        }
+    }
+
+    /// Agrees with a newcomer on what is spoken, then talks.
+    async fn meet(mut self, stream: TcpStream, manners: Manners) -> (FlowId, ConnectionEnd) {
+        let _ = stream.set_nodelay(true);
+        match manners.tls {
+            None => self.settle(stream, manners.web).await,
+            Some(config) => match self.agree(TlsAcceptor::from(config).accept(stream)).await {
+                Ok(stream) => self.settle(stream, manners.web).await,
+                Err(why) => self.end(None, why).await,
+            },
+        }
+    }
+
+    /// The second half: a browser has one more thing to agree on.
+    async fn settle<S: AsyncRead + AsyncWrite + Unpin>(mut self, stream: S, web: Option<Arc<[String]>>) -> (FlowId, ConnectionEnd) {
+        let Some(origins) = web else { return self.run(stream, None).await };
+        match self.agree(websocket::accept(stream, &origins)).await {
+            Ok(socket) => self.chat(Browser::new(socket)).await,
+            Err(why) => self.end(None, why).await,
+        }
+    }
+
+    /// Waits until something is agreed on, unless that takes too long or the hall wants none of them.
+    async fn agree<T, E: std::fmt::Display>(&mut self, agreement: impl Future<Output = Result<T, E>>) -> Result<T, ConnectionEnd> {
+        let mut agreement = std::pin::pin!(timeout(AGREE_PATIENCE, agreement));
+        loop {
+            tokio::select! {
+                agreed = &mut agreement => return match agreed {
+                    Ok(Ok(agreed)) => Ok(agreed),
+                    Ok(Err(fault)) => {
+                        tracing::info!(%fault, peer = %self.peer.ip(), "a phone and we could not agree on how to speak");
+                        Err(ConnectionEnd::NotAgreed)
+                    }
+                    Err(_) => Err(ConnectionEnd::Slow),
+                },
+                bytes = self.waiting.recv() => match bytes {
+                    // Nobody can be reached here yet.
+                    Some(bytes) => drop(self.news.send(News::Unsent(bytes)).await),
+                    None => return Err(ConnectionEnd::Refused),
+                },
+            }
         }
     }
 
@@ -232,12 +385,14 @@ impl Talk {
         (self.flow, why)
     }
 
-    async fn run(mut self, mut stream: TcpStream) -> (FlowId, ConnectionEnd) {
-        let _ = stream.set_nodelay(true);
+    /// Talks until it is over. A connection that we made is kept open by pings, once it has been silent for so long.
+    async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: S, ping_after: Option<Duration>) -> (FlowId, ConnectionEnd) {
         let (mut framer, mut buffer) = (Framer::new(), vec![0; READ_MAX]);
-        let (mut latest, mut patience) = (self.clock.mono(), FIRST_PATIENCE);
+        let (mut latest, mut patience) = (self.clock.mono(), if ping_after.is_some() { IDLE_PATIENCE } else { FIRST_PATIENCE });
+        let mut used = latest;
         loop {
-            let until = framer.poll_timeout().map_or(latest + patience, |at| at.min(latest + patience));
+            let ping = ping_after.map(|after| used + after);
+            let until = [framer.poll_timeout(), ping].into_iter().flatten().fold(latest + patience, Instant::min);
             let read = tokio::select! {
                 bytes = self.waiting.recv() => {
                     // The hall has closed us.
@@ -245,6 +400,7 @@ impl Talk {
                     if !write(&mut stream, &bytes).await {
                         return self.end(Some(bytes), ConnectionEnd::Stuck).await;
                     }
+                    used = self.clock.mono();
                     continue;
                 }
                 read = stream.read(&mut buffer) => Some(read),
@@ -254,11 +410,17 @@ impl Talk {
             match read {
                 Some(Ok(0) | Err(_)) => return self.end(None, ConnectionEnd::Left).await,
                 Some(Ok(length)) => {
-                    latest = now;
+                    (latest, used) = (now, now);
                     self.heard.store(millis(now), Ordering::Relaxed);
                     framer.handle_bytes(now, buffer.get(..length).unwrap_or_default());
                 }
                 None if latest + patience <= now => return self.end(None, ConnectionEnd::Silent).await,
+                None if ping.is_some_and(|at| at <= now) => {
+                    used = now;
+                    if !write(&mut stream, PING).await {
+                        return self.end(None, ConnectionEnd::Stuck).await;
+                    }
+                }
                 None => framer.handle_timeout(now),
             }
             while let Some(frame) = framer.poll_frame() {
@@ -284,9 +446,57 @@ impl Talk {
         }
     }
 
+    /// As [`Talk::run`], with a browser, whose messages come whole.
+    async fn chat<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut browser: Browser<S>) -> (FlowId, ConnectionEnd) {
+        let (mut latest, mut patience) = (self.clock.mono(), FIRST_PATIENCE);
+        loop {
+            let until = browser.poll_timeout().map_or(latest + patience, |at| at.min(latest + patience));
+            let heard = tokio::select! {
+                bytes = self.waiting.recv() => {
+                    let Some(bytes) = bytes else {
+                        browser.close().await;
+                        return self.end(None, ConnectionEnd::Refused).await;
+                    };
+                    if !browser.say(&bytes).await {
+                        return self.end(Some(bytes), ConnectionEnd::Stuck).await;
+                    }
+                    continue;
+                }
+                heard = browser.hear() => Some(heard),
+                () = tokio::time::sleep_until(self.clock.std(until).into()) => None,
+            };
+            let now = self.clock.mono();
+            let Some(heard) = heard else {
+                let why = if latest + patience <= now { ConnectionEnd::Silent } else { ConnectionEnd::Slow };
+                return self.end(None, why).await;
+            };
+            latest = now;
+            self.heard.store(millis(now), Ordering::Relaxed);
+            match heard {
+                Heard::Part => browser.handle_part(now),
+                Heard::Sign => {}
+                Heard::Message(bytes) if bytes == PING => {
+                    if !browser.pong().await {
+                        return self.end(None, ConnectionEnd::Stuck).await;
+                    }
+                }
+                Heard::Message(bytes) => {
+                    patience = IDLE_PATIENCE;
+                    if self.news.send(News::Message(self.flow, self.peer, bytes)).await.is_err() {
+                        return self.end(None, ConnectionEnd::Refused).await;
+                    }
+                }
+                Heard::End(why) => return self.end(None, why).await,
+            }
+        }
+    }
+
     /// The stream cannot be read any further: its requests get their answers, then it is closed. Until the peer has closed it too, what it
     /// still sends is thrown away; else the system would take back the answers with the connection. Who never said anything gets nothing.
-    async fn linger(mut self, mut stream: TcpStream, head: Bytes, spoke: bool, why: ConnectionEnd) -> (FlowId, ConnectionEnd) {
+    async fn linger<S>(mut self, mut stream: S, head: Bytes, spoke: bool, why: ConnectionEnd) -> (FlowId, ConnectionEnd)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let answered = spoke || !head.is_empty();
         let last = if head.is_empty() { News::Unreadable } else { News::Message(self.flow, self.peer, head) };
         let _ = self.news.send(last).await;
@@ -307,8 +517,18 @@ impl Talk {
 }
 
 /// Whether all of it was taken in time.
-async fn write(stream: &mut TcpStream, bytes: &[u8]) -> bool {
-    matches!(timeout(WRITE_PATIENCE, stream.write_all(bytes)).await, Ok(Ok(())))
+async fn write<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8]) -> bool {
+    taken(async {
+        stream.write_all(bytes).await?;
+        // TLS keeps records back until it is told.
+        stream.flush().await
+    })
+    .await
+}
+
+/// Whether a peer takes what is written in time.
+pub(crate) async fn taken<E>(writing: impl Future<Output = Result<(), E>>) -> bool {
+    matches!(timeout(WRITE_PATIENCE, writing).await, Ok(Ok(())))
 }
 
 fn millis(at: Instant) -> u64 {
@@ -332,7 +552,8 @@ mod tests {
         fn open() -> Door {
             let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             let at = listener.local_addr().unwrap();
-            let (orders, news) = start(Clock::start(), Some(listener)).unwrap();
+            let ways_in = Doors { doors: vec![super::Door { transport: Transport::Tcp, listener }], ..Doors::default() };
+            let Ends { orders, news, .. } = start(Clock::start(), ways_in).unwrap();
             Door { at, orders, news }
         }
         fn phone(&mut self) -> (Plain, FlowId) {
@@ -392,6 +613,15 @@ mod tests {
         let mut heard = [0; 6];
         phone.read_exact(&mut heard).unwrap();
         assert_eq!(&heard, b"onetwo");
+        phone.write_all(OPTIONS.as_bytes()).unwrap();
+        assert_eq!(door.message().1, OPTIONS);
+        // And kept open while nobody says anything; an answer to that is no message.
+        for _ in 0..2 {
+            let mut ping = [0; 4];
+            phone.read_exact(&mut ping).unwrap();
+            assert_eq!(ping, *PING);
+            phone.write_all(PONG).unwrap();
+        }
         phone.write_all(OPTIONS.as_bytes()).unwrap();
         assert_eq!(door.message().1, OPTIONS);
     }

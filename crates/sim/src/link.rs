@@ -4,8 +4,8 @@
 
 use bytes::Bytes;
 use model::{Instant, Random};
-use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Datagrams under way at once; more are lost, as in a router whose buffer is full.
@@ -65,13 +65,23 @@ pub struct Link {
     serial: u64,
     /// When the last datagram of each direction comes, so that only those drawn for it are overtaken.
     latest: BTreeMap<(SocketAddr, SocketAddr), Instant>,
+    /// Hosts that nothing reaches and that reach nobody.
+    cut_off: BTreeSet<IpAddr>,
     come: VecDeque<Datagram>,
 }
 
 impl Link {
     /// A network with this weather.
     pub fn new(weather: Weather, random: Random) -> Self {
-        Link { random, weather, flying: BTreeMap::new(), serial: 0, latest: BTreeMap::new(), come: VecDeque::new() }
+        Link {
+            random,
+            weather,
+            flying: BTreeMap::new(),
+            serial: 0,
+            latest: BTreeMap::new(),
+            cut_off: BTreeSet::new(),
+            come: VecDeque::new(),
+        }
     }
 
     /// The weather changes; what is under way is not touched.
@@ -79,12 +89,22 @@ impl Link {
         self.weather = weather;
     }
 
+    /// The cable of a host is pulled, or put back: meanwhile all that it sends and all that is sent to it is lost.
+    pub fn set_cut(&mut self, host: IpAddr, cut: bool) {
+        if cut {
+            self.cut_off.insert(host)
+        } else {
+            self.cut_off.remove(&host)
+        };
+    }
+
     /// Somebody sends.
     pub fn handle_datagram(&mut self, now: Instant, datagram: Datagram) {
         // Always the same number of draws, so that one weather's figure does not shift the luck of all that follows.
         let (lost, doubled, held) = (self.chance(), self.chance(), self.chance());
         let (jitter, again, hold) = (self.random.unit(), self.random.unit(), self.random.unit());
-        if lost < self.weather.lost_per_mille || self.flying.len() >= FLYING_MAX {
+        let cut = self.cut_off.contains(&datagram.from.ip()) || self.cut_off.contains(&datagram.to.ip());
+        if cut || lost < self.weather.lost_per_mille || self.flying.len() >= FLYING_MAX {
             return;
         }
         let arrives = now + self.weather.delay + self.weather.jitter.mul_f64(jitter);
@@ -155,6 +175,19 @@ mod tests {
         assert_eq!(sent(Weather::FAIR, 1000), (0..1000).collect::<Vec<_>>());
         let jittery = Weather { jitter: Duration::from_millis(200), ..Weather::FAIR };
         assert_eq!(sent(jittery, 1000), (0..1000).collect::<Vec<_>>(), "jitter alone makes no disorder");
+    }
+
+    #[test]
+    fn what_is_sent_while_a_cable_is_pulled_is_lost_both_ways() {
+        let mut link = Link::new(Weather::FAIR, Random::from_number(1));
+        let (a, b): (SocketAddr, SocketAddr) = ("192.0.2.1:1".parse().unwrap(), "192.0.2.2:2".parse().unwrap());
+        for (cut, from, to) in [(false, a, b), (true, a, b), (true, b, a), (false, b, a)] {
+            link.set_cut(a.ip(), cut);
+            link.handle_datagram(Instant::ZERO, Datagram { from, to, bytes: Bytes::new() });
+        }
+        link.handle_timeout(Instant::from_millis(5));
+        let come: Vec<_> = std::iter::from_fn(|| link.poll_output()).map(|d| (d.from, d.to)).collect();
+        assert_eq!(come, [(a, b), (b, a)]);
     }
 
     #[test]

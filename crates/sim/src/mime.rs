@@ -187,6 +187,14 @@ impl Mime {
         self.gone.remove(&phone);
     }
 
+    /// The phone at this RTP address is heard again in the call that it was in.
+    pub(crate) fn handle_healed(&mut self, phone: SocketAddr) {
+        self.gone.remove(&phone);
+        for session in self.legs.values_mut().filter(|session| session.remote == Some(phone)) {
+            session.silent_at = None;
+        }
+    }
+
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         while let Some((at, leg, digit)) = self.held.front().copied()
             && at <= now

@@ -77,6 +77,8 @@ enum Due {
     Restore,
     Sleeps(PersonId, Duration),
     Wakes(PersonId),
+    /// Their cable is pulled, or put back.
+    Cut(PersonId, bool),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +89,17 @@ enum Machine {
     Link,
     Sound,
     Person(PersonId),
+}
+
+/// What is wrong with a trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ailment {
+    /// It says nothing, and nothing gets through it.
+    Deaf,
+    /// It says nothing, and all the same what it is sent arrives: its answers are lost.
+    Mute,
+    /// It refuses every call with this status.
+    Refuses(u16),
 }
 
 /// Who does what the engine asks of the media plane.
@@ -141,6 +154,10 @@ pub struct World {
     by_ip: BTreeMap<IpAddr, PersonId>,
     by_name: BTreeMap<String, PersonId>,
     callers: BTreeMap<CallId, PersonId>,
+    /// What the network between a person and us makes of their INVITE, where it changes anything.
+    carriers: BTreeMap<PersonId, fn(&str) -> String>,
+    /// Trunks that do not do what they should.
+    ailing: BTreeMap<SocketAddr, Ailment>,
     /// Which telephone a call of the trunk went to, by its SIP Call-ID.
     carried: BTreeMap<String, PersonId>,
     /// Between which hours of the wall clock people may be called, if anybody looks.
@@ -210,6 +227,8 @@ impl World {
             by_ip: BTreeMap::new(),
             by_name: BTreeMap::new(),
             callers: BTreeMap::new(),
+            carriers: BTreeMap::new(),
+            ailing: BTreeMap::new(),
             carried: BTreeMap::new(),
             hours: None,
             unanswered: BTreeSet::new(),
@@ -329,7 +348,8 @@ impl World {
             | Due::Crash(_)
             | Due::Restore
             | Due::Sleeps(..)
-            | Due::Wakes(_) => Some("a fault is planned".to_owned()),
+            | Due::Wakes(_)
+            | Due::Cut(..) => Some("a fault is planned".to_owned()),
         });
         planned
             .or_else(|| self.people.iter().find(|p| p.phone.is_busy()).map(|p| format!("{}'s phone is busy", p.name)))
@@ -399,6 +419,7 @@ impl World {
             Due::Restore => self.rise(),
             Due::Sleeps(person, lasts) => self.fall_asleep(person, lasts),
             Due::Wakes(person) => self.wake_up(person),
+            Due::Cut(person, cut) => self.set_cut(person, cut),
         }
         self.settle();
     }

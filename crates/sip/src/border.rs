@@ -1,7 +1,8 @@
 //! What the endpoint is told and what it says: its whole border in one file.
 
+use crate::identity::Claims;
 use bytes::Bytes;
-use model::{DialogId, DigestAlgorithm, Digit, FlowId, Instant, PhoneGone};
+use model::{DialogId, DigestAlgorithm, Digit, FlowId, Instant, LineId, Net, PhoneGone, TrunkRegistration};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,6 +19,15 @@ pub struct Config {
     pub digest: Vec<DigestAlgorithm>,
 }
 
+/// Who is believed to be a dialog's peer, and where peers may have us send.
+#[derive(Clone, Debug, Default)]
+pub struct Admission {
+    /// Networks that speak as one: a carrier's, of which any machine may go on with a call that another one began.
+    pub kin: Vec<Vec<Net>>,
+    /// Sources that may name targets on this machine.
+    pub here: Vec<Net>,
+}
+
 /// Something the endpoint says. Take them in order until there is none.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
@@ -25,7 +35,7 @@ pub enum Output {
     Transmit {
         /// The dialog that it belongs to, if any.
         dialog: Option<DialogId>,
-        /// The flow to send on. A connection that is gone, and [`FlowId::TCP`], stand for any connection to `to`: one that is there, or a new
+        /// The flow to send on. A connection that is gone, and [`FlowId::any`], stand for any connection of that kind to `to`: one that is there, or a new
         /// one. What could not be sent is to be brought back by [`Endpoint::handle_unsent`](crate::Endpoint::handle_unsent).
         flow: FlowId,
         /// Where to.
@@ -208,6 +218,8 @@ pub enum Event {
         to_user: String,
         /// The user whose password was proved, who is then `from_user`.
         authenticated: Option<String>,
+        /// What the network says beside From and the Request-URI. Whether that is believed depends on the source.
+        claims: Box<Claims>,
         /// The session description offered, if any; else ours goes into the 200 (RFC 3261 section 13.2.1).
         offer: Option<Bytes>,
         /// Whether they acknowledge provisional answers (RFC 3262). Networks that do want to hear one at once.
@@ -321,6 +333,25 @@ pub enum Event {
     Ended {
         /// Which dialog.
         dialog: DialogId,
+    },
+    /// Our call was asked for a password, and goes out once more with it: what would end it is another thing from here on.
+    AskedAgain {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// Something came of registering with a carrier.
+    TrunkRegistration {
+        /// Which trunk.
+        trunk: LineId,
+        /// What.
+        how: TrunkRegistration,
+    },
+    /// A trunk began to answer our question whether it works, or ceased to.
+    TrunkReachable {
+        /// Which trunk.
+        trunk: LineId,
+        /// Whether it does.
+        reachable: bool,
     },
     /// A user's phone registered, for the first time or again.
     Registered {

@@ -177,7 +177,7 @@ impl DialogState {
     /// connection only; but a proxy that stays in between is reached where it says.
     pub(crate) fn next_flow(&self) -> FlowId {
         let elsewhere = !self.route_set.is_empty() && self.next_hop().ip() != self.peer.ip();
-        if self.flow.is_stream() && elsewhere { FlowId::TCP } else { self.flow }
+        if self.flow.is_stream() && elsewhere { FlowId::any(self.flow.transport()) } else { self.flow }
     }
 }
 

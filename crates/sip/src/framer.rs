@@ -29,6 +29,8 @@ pub enum Frame {
     },
 }
 
+/// A ping: what asks whether a connection lives, or only keeps it open.
+pub const PING: &[u8] = b"\r\n\r\n";
 /// The answer to a ping.
 pub const PONG: &[u8] = b"\r\n";
 

@@ -110,6 +110,13 @@ pub(crate) struct Registrar {
     answers: BTreeMap<String, VecDeque<Answer>>,
 }
 
+impl Registrar {
+    /// Whether a phone is registered whose packets come from such an address.
+    pub(crate) fn is_at(&self, fits: impl Fn(SocketAddr) -> bool) -> bool {
+        self.entries.values().flatten().any(|entry| fits(entry.binding.addr))
+    }
+}
+
 impl Wishes {
     /// Reads the Contacts of a REGISTER. The error is the status to refuse with.
     pub(crate) fn parse(request: &Message, essentials: &Essentials<'_>) -> Result<Wishes, u16> {
@@ -261,12 +268,14 @@ impl Registrar {
         self.expiries.first().map(|(at, ..)| *at)
     }
 
-    /// A connection is gone: phones that registered on it are called where their Contact says, if that can be reached.
+    /// A connection is gone: phones that registered on it are called where their Contact says, if that can be reached. A phone that was reached by its own
+    /// connection only (TLS, WebSocket) cannot be called until it registers again, and is not signed out before its time has run out: who loads a
+    /// page anew is back in a moment.
     pub(crate) fn handle_closed(&mut self, flow: FlowId) {
         for binding in self.entries.values_mut().flatten().map(|entry| &mut entry.binding).filter(|binding| binding.flow == flow) {
             let named = Uri::parse(binding.contact.as_bytes()).and_then(|uri| uri.socket_addr());
             binding.addr = named.filter(|named| reachable(*named, binding.addr)).unwrap_or(binding.addr);
-            binding.flow = FlowId::TCP;
+            binding.flow = FlowId::any(flow.transport());
         }
     }
 

@@ -9,6 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 
 /// The default port of SIP over UDP (RFC 3261 section 19.1.2).
 pub const DEFAULT_PORT: u16 = 5060;
+/// The default port of SIP over TLS (RFC 3261 section 19.1.2).
+pub(crate) const DEFAULT_TLS_PORT: u16 = 5061;
 
 /// What kind of address a URI is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,11 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::*;
 use model::DigestAlgorithm::{self, Md5, Sha256};
-use model::PhoneGone;
-use sip::{Census, Event};
+use model::{FlowId, PhoneGone, Transport};
+use sip::{Census, Command, Event, Identity, Target};
 
 /// A phone that registers: its own count of requests, and the challenge it was given last.
 struct Phone {
@@ -511,4 +512,33 @@ fn a_house_of_old_phones_offers_md5_alone() {
     desk.receive_from(PHONE, &request);
     assert_eq!(desk.words(), ["401"], "an algorithm that was not offered");
     assert_eq!(phone.through(&mut desk, Md5, CONTACT).word(), "200");
+}
+
+#[test]
+fn a_browser_is_called_on_the_connection_that_it_registered_by_and_on_no_other() {
+    let (mut desk, mut page) = (Desk::new(), Phone::new("sato"));
+    let flow = FlowId::connection(Transport::Wss, 7);
+    desk.endpoint.hears(Transport::Wss, "192.0.2.1:8443".parse().unwrap());
+    // RFC 7118 section 5.2: a browser has no address that it could be called at.
+    let nowhere = "sip:k3j@df7jal23ls0d.invalid;transport=ws";
+    for word in ["401", "200"] {
+        let register = page.register(&format!("Contact: <{nowhere}>;expires=60\r\n")).replace("SIP/2.0/UDP", "SIP/2.0/WSS");
+        desk.receive_on(flow, PHONE, &Bytes::from(register));
+        let answer = desk.one();
+        assert_eq!(answer.word(), word, "{}", answer.text);
+        if word == "401" {
+            page.hear(&answer, Sha256);
+        }
+    }
+    let binding = desk.endpoint.bindings("sato").next().unwrap().clone();
+    assert_eq!((binding.contact.as_str(), binding.flow), (nowhere, flow));
+    let (dialog, to) = (desk.endpoint.new_dialog(), Target { uri: binding.contact, flow: binding.flow, addr: binding.addr });
+    let from = Identity { display: "Ward".to_owned(), user: "0440000001".to_owned() };
+    desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
+    let invite = desk.one();
+    assert!(invite.text.starts_with(&format!("INVITE {nowhere} SIP/2.0\r\nVia: SIP/2.0/WSS 192.0.2.1:8443;")), "{}", invite.text);
+    assert_eq!(invite.header("Contact"), "<sip:192.0.2.1:8443;transport=ws>");
+    desk.endpoint.handle_closed(desk.both(), flow);
+    let binding = desk.endpoint.bindings("sato").next().unwrap().clone();
+    assert_eq!(binding.flow, FlowId::any(Transport::Wss), "not TCP, by which nobody takes a call there");
 }

@@ -4,7 +4,7 @@ mod common;
 
 use bytes::Bytes;
 use common::*;
-use model::{DialogId, FlowId};
+use model::{DialogId, FlowId, Transport};
 use sip::{Command, Event, Identity, Output, Target};
 
 const LINE: FlowId = FlowId(7);
@@ -216,4 +216,45 @@ fn a_proxy_that_stays_in_between_is_reached_where_it_says() {
     desk.over(SOURCE, LINE, &tcp(&inside("ACK", "a", 1, &tag)));
     let bye = desk.tell(Command::Bye { dialog });
     assert_eq!((bye[0].0, bye[0].1.to.to_string().as_str()), (FlowId::TCP, "192.0.2.99:5060"));
+}
+
+/// A request of the caller as it comes over another transport, from a phone that names it in its Contact.
+fn over(transport: Transport, text: &str) -> String {
+    text.replace("SIP/2.0/UDP", &format!("SIP/2.0/{}", transport.via()))
+}
+
+#[test]
+fn each_transport_has_its_own_words_in_via_and_contact_and_its_own_port() {
+    for (transport, port, param) in [(Transport::Tls, 5061, "tls"), (Transport::Ws, 8080, "ws"), (Transport::Wss, 8443, "ws")] {
+        let mut desk = Desk::new();
+        desk.endpoint.hears(transport, format!("192.0.2.1:{port}").parse().unwrap());
+        let flow = FlowId::connection(transport, 7);
+        assert_eq!((flow.transport(), FlowId::any(transport).transport()), (transport, transport));
+        desk.over(SOURCE, flow, &over(transport, &invite("1")));
+        let Event::Invite { dialog, .. } = desk.events().remove(0) else { panic!() };
+        let ok = desk.tell(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
+        assert_eq!((ok[0].0, ok[0].1.header("Contact")), (flow, format!("<sip:192.0.2.1:{port};transport={param}>").as_str()));
+        let tag = ok[0].1.to_tag();
+        desk.over(SOURCE, flow, &over(transport, &inside("ACK", "a", 1, &tag)));
+        let bye = desk.tell(Command::Bye { dialog });
+        let via = format!("SIP/2.0/{} 192.0.2.1:{port};branch=z9hG4bK", transport.via());
+        assert!(bye[0].0 == flow && bye[0].1.header("Via").starts_with(&via), "{}", bye[0].1.text);
+        assert!(desk.over(SOURCE, flow, &response(&bye[0].1, 200, "", "")).is_empty());
+        assert_eq!(desk.events(), [Event::Acked { dialog }, Event::Ended { dialog }], "the answer is known by the Via that we wrote");
+    }
+}
+
+#[test]
+fn who_is_called_by_a_sips_address_is_told_one() {
+    let mut desk = Desk::new();
+    let flow = FlowId::connection(Transport::Tls, 7);
+    desk.endpoint.hears(Transport::Tls, "192.0.2.1:5061".parse().unwrap());
+    let sips = over(Transport::Tls, &invite("1")).replace("Contact: <sip:", "Contact: <sips:");
+    assert!(sips.contains("<sips:"));
+    desk.over(SOURCE, flow, &sips);
+    let Event::Invite { dialog, .. } = desk.events().remove(0) else { panic!() };
+    let ok = desk.tell(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
+    assert_eq!(ok[0].1.header("Contact"), "<sips:192.0.2.1:5061;transport=tls>");
+    let (_, _, invite) = desk.call(flow, "sips:sato@192.0.2.60:5061", "Ward");
+    assert_eq!(invite.header("Contact"), "<sips:192.0.2.1:5061;transport=tls>");
 }

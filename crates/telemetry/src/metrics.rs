@@ -77,6 +77,9 @@ impl Metrics {
         if let Event::Published { version } = event {
             hold(&self.latest).version = Some(version.clone());
         }
+        if let Event::Certificate { expires } = event {
+            hold(&self.latest).certificate = Some(*expires);
+        }
         if let Event::LineTaken { line, used, lines } | Event::LineFreed { line, used, lines } = event {
             let mut latest = hold(&self.latest);
             if latest.lines.contains_key(line) || latest.lines.len() < ROWS_MAX {

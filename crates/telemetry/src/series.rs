@@ -1,7 +1,7 @@
 //! The figures behind the table: bounded families of counters and histograms, and what is read only when somebody looks.
 
 use crate::table::{Entry, Of, table};
-use model::{Census, LineId, MailboxId, Snapshot, Version, WorkerStats};
+use model::{Census, LineId, MailboxId, Snapshot, UnixMillis, Version, WorkerStats};
 use prometheus::core::{Collector, Desc, MetricVec, MetricVecBuilder};
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -59,6 +59,8 @@ pub struct Files {
 pub(crate) struct Latest {
     pub(crate) snapshot: Option<Snapshot>,
     pub(crate) version: Option<Version>,
+    /// When the TLS certificate runs out.
+    pub(crate) certificate: Option<UnixMillis>,
     pub(crate) files: Files,
     pub(crate) workers: BTreeMap<usize, WorkerStats>,
     /// Places taken and places in all, of each line that was used. Lines are those of the city's files.

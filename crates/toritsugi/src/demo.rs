@@ -177,6 +177,7 @@ fn tell(args: &DemoArgs, state: &Path, kept_in: &Path) -> Result<(), Stop> {
         let book = Arc::make_mut(&mut city.book);
         book.settings.sip = server;
         book.settings.advertise = None;
+        (book.settings.tls, book.settings.websocket) = (None, None);
         // Away from a running engine's ports.
         (book.settings.rtp_first, book.settings.rtp_last) = (26_000, 27_999);
         for (agent, ..) in AGENTS {

@@ -129,18 +129,24 @@ impl Files {
         }
     }
 
-    /// Every file whose change would change the city, recordings included; none of a built-in city.
-    pub(crate) fn paths(&self) -> Result<Vec<PathBuf>, Stop> {
+    /// Every text whose change would change the city; none of a built-in city.
+    pub(crate) fn texts(&self) -> Result<Vec<PathBuf>, Stop> {
         let mut paths = Vec::new();
         for place in [&self.config, &self.flows] {
             if let Place::Folder(folder) = place {
                 walk(folder, &mut paths)?;
             }
         }
+        Ok(paths)
+    }
+
+    /// Every recording; none of a built-in city.
+    pub(crate) fn recordings(&self) -> Vec<PathBuf> {
+        let mut paths = Vec::new();
         if let Place::Folder(folder) = &self.flows {
             recordings(&folder.join("prompts/recorded"), &mut paths, 0);
         }
-        Ok(paths)
+        paths
     }
 
     /// The file or, where it is gone, the folder that [`Files::read`] calls so; `None` in a built-in city.
@@ -266,7 +272,9 @@ fn walk(folder: &Path, into: &mut Vec<PathBuf>) -> Result<(), Stop> {
 fn recordings(folder: &Path, into: &mut Vec<PathBuf>, depth: usize) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        if path.is_dir() && depth < 3 {
+        // Asked of the folder, which knows; a link is followed.
+        let folder = entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink() && path.is_dir());
+        if folder && depth < 3 {
             recordings(&path, into, depth + 1);
         } else if into.len() < 2 * FILES_MAX {
             into.push(path);

@@ -5,8 +5,9 @@ use crate::calls_list::{self, database, journal_dir};
 use crate::words::Stop;
 use calls::{City, Engine, Record};
 use journal::{Journal, Writer as Ledger};
-use model::{Event, Seq, Settings, UnixMillis};
-use reactor::{Clock, Handle, Parts};
+use model::{Event, Seq, Settings, Transport, UnixMillis};
+use reactor::trace::Tracer;
+use reactor::{Clock, Door, Handle, Parts};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -14,12 +15,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use telemetry::Metrics;
 use tokio::sync::watch;
 
 /// Events on their way to metrics, log and call records. The journal has the call records too, so that a full room here costs
 /// a figure, never a record.
 const EVENTS_MAX: usize = 10_000;
+/// Between two looks at the events: they come in bursts.
+const SCRIBE_RESTS: Duration = Duration::from_millis(5);
 
 /// The folder of the state folder whose files hold what is sent to other houses as headers.
 const SECRETS: &str = "secrets";
@@ -32,6 +36,7 @@ pub(crate) struct Running {
     pub(crate) journal_sound: Arc<AtomicBool>,
     notes: Arc<SyncSender<Event>>,
     scribe: JoinHandle<()>,
+    trace: JoinHandle<()>,
     ledger: Arc<Ledger<Record>>,
 }
 
@@ -78,10 +83,25 @@ pub(crate) fn start(city: Arc<City>, state: &Path, doors: Doors, clock: Clock, l
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1)).clamp(1, 8);
     let boxes = crate::voicemail::boxes(state).with_limits(limits);
     let secrets = state.join(SECRETS);
+    let (tracer, trace) = Tracer::start(crate::trace::folder(state), crate::accounts::vault(state)?, crate::accounts::seed()?)
+        .map_err(|fault| Stop::new(format!("a thread cannot be started: {fault}")))?;
     let Doors { socket, connections } = doors;
-    let parts = Parts { engine, socket, listener: connections, workers, calls_max, records, confirmed, notes: hear, boxes, secrets, clock };
+    let parts = Parts {
+        engine,
+        socket,
+        doors: connections,
+        workers,
+        calls_max,
+        records,
+        confirmed,
+        notes: hear,
+        boxes,
+        secrets,
+        tracer: Some(tracer),
+        clock,
+    };
     let handle = reactor::start(parts).map_err(|fault| Stop::new(format!("the engine's threads cannot be started: {fault}")))?;
-    Ok(Running { handle, metrics, journal_sound, notes: Arc::new(notes), scribe, ledger })
+    Ok(Running { handle, metrics, journal_sound, notes: Arc::new(notes), scribe, trace, ledger })
 }
 
 impl Running {
@@ -101,6 +121,7 @@ impl Running {
         self.handle.stop();
         drop(self.notes);
         let _ = self.scribe.join();
+        let _ = self.trace.join();
         if let Ok(ledger) = Arc::try_unwrap(self.ledger)
             && let Err(fault) = ledger.finish()
         {
@@ -189,7 +210,7 @@ fn open_store(state: &Path) -> Result<store::Writer, Stop> {
 
 fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut listener: Option<Listener>) {
     let mut store_full = false;
-    while let Ok(event) = inbox.recv() {
+    let mut note = |event: Event| {
         metrics.note(&event);
         telemetry::log::note(&event);
         if !store.note(&event) && !store_full {
@@ -201,33 +222,65 @@ fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut 
         if let Some(listener) = &mut listener {
             listener(&event);
         }
+    };
+    while let Ok(event) = inbox.recv() {
+        note(event);
+        inbox.try_iter().for_each(&mut note);
+        // Not waiting at the door: to wake a thread for each event costs the engine more than the event.
+        std::thread::sleep(SCRIBE_RESTS);
     }
     if let Err(fault) = store.finish() {
         tracing::error!(%fault, "call records were not all written: `toritsugi store rebuild` makes them from the journal");
     }
 }
 
-/// Where SIP is heard: over UDP, and over TCP at the same address and port.
+/// Where SIP is heard: over UDP, and over connections.
 pub(crate) struct Doors {
     pub(crate) socket: UdpSocket,
-    pub(crate) connections: Option<TcpListener>,
+    pub(crate) connections: reactor::Doors,
 }
 
-/// Opens both doors, or says in one sentence why not.
+/// Opens the doors for UDP and TCP, at one address, or says in one sentence why not.
 pub(crate) fn bind(addr: SocketAddr) -> Result<Doors, Stop> {
-    let stop = |over: &str, fault: std::io::Error| {
-        let why = match fault.kind() {
-            std::io::ErrorKind::AddrInUse => "another program has it. Stop that one, or choose another with --listen".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "that port needs more rights. Choose one above 1023 with --listen".to_owned(),
-            std::io::ErrorKind::AddrNotAvailable => "this machine has no such address. Choose one of its own with --listen".to_owned(),
-            _ => fault.to_string(),
-        };
-        Stop::new(format!("SIP cannot be heard on {over} {addr}: {why}"))
+    let socket = UdpSocket::bind(addr).map_err(|fault| shut("UDP", addr, "--listen", &fault))?;
+    let same = socket.local_addr().map_err(|fault| shut("UDP", addr, "--listen", &fault))?;
+    let listener = TcpListener::bind(same).map_err(|fault| shut("TCP", addr, "--listen", &fault))?;
+    let tcp = Door { transport: Transport::Tcp, listener };
+    Ok(Doors { socket, connections: reactor::Doors { doors: vec![tcp], ..reactor::Doors::default() } })
+}
+
+/// Opens the doors for TLS and WebSocket, where the city has them. Names of files are those of the state folder.
+pub(crate) fn bind_more(settings: &Settings, state: &Path, connections: &mut reactor::Doors) -> Result<(), Stop> {
+    let open = |transport: Transport, addr: SocketAddr, whose: &str| {
+        let listener = TcpListener::bind(addr).map_err(|fault| shut(transport.via(), addr, whose, &fault))?;
+        Ok::<Door, Stop>(Door { transport, listener })
     };
-    let socket = UdpSocket::bind(addr).map_err(|fault| stop("UDP", fault))?;
-    let same = socket.local_addr().map_err(|fault| stop("UDP", fault))?;
-    let connections = TcpListener::bind(same).map_err(|fault| stop("TCP", fault))?;
-    Ok(Doors { socket, connections: Some(connections) })
+    if let Some(tls) = &settings.tls {
+        let [certificate, key] = [&tls.certificate, &tls.key].map(|file| state.join(file));
+        let files = reactor::Files { certificate, key, clients: tls.clients.as_ref().map(|file| state.join(file)) };
+        let certificate = reactor::Certificate::read(files).map_err(|why| Stop::new(format!("TLS cannot be spoken: {why}")))?;
+        if let Some(addr) = tls.listen {
+            connections.doors.push(open(Transport::Tls, addr, "`tls` in config/engine.yaml")?);
+        }
+        connections.certificate = Some(certificate);
+    }
+    if let Some(web) = &settings.websocket {
+        let transport = if settings.tls.is_some() { Transport::Wss } else { Transport::Ws };
+        connections.doors.push(open(transport, web.listen, "`websocket` in config/engine.yaml")?);
+        connections.origins.clone_from(&web.origins);
+    }
+    Ok(())
+}
+
+/// Why a door stays shut, and where another one is chosen.
+fn shut(over: &str, addr: SocketAddr, whose: &str, fault: &std::io::Error) -> Stop {
+    let why = match fault.kind() {
+        std::io::ErrorKind::AddrInUse => format!("another program has it. Stop that one, or choose another with {whose}"),
+        std::io::ErrorKind::PermissionDenied => format!("that port needs more rights. Choose one above 1023 with {whose}"),
+        std::io::ErrorKind::AddrNotAvailable => format!("this machine has no such address. Choose one of its own with {whose}"),
+        _ => fault.to_string(),
+    };
+    Stop::new(format!("SIP cannot be heard on {over} {addr}: {why}"))
 }
 
 /// Fills in the address that others reach us at, when we listen on all of them.

@@ -29,6 +29,7 @@ mod staff;
 mod status;
 mod tape;
 mod theory;
+mod trace;
 mod versions;
 mod voicemail;
 mod walk;
@@ -71,6 +72,8 @@ enum Command {
     Calls(CallsArgs),
     /// Tell in plain words why a caller waited, from the journal alone
     Explain(explain::ExplainArgs),
+    /// The SIP messages of a call as a ladder: who sent what, and when
+    Trace(trace::TraceArgs),
     /// What a day was like for the people who called: attempts, persons, answer rate, four service levels
     Report(report::ReportArgs),
     /// Messages that callers left: list them, show one, mark one as done
@@ -239,6 +242,7 @@ fn main() -> ExitCode {
         Some(Command::Call(args)) => call::run(&args),
         Some(Command::Calls(args)) => calls_list::list(&args),
         Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Trace(args)) => trace::run(&args),
         Some(Command::Report(args)) => report::run(&args),
         Some(Command::Voicemail(command)) => voicemail::run(&command),
         Some(Command::Agent(AgentCommand::Password { name, city, state })) => accounts::password(&name, &city, &state),

@@ -12,7 +12,7 @@ use crate::publish::{self, Before, Published, Refused, Took, Wait};
 use crate::serve::Shop;
 use crate::status::{Changing, InForce, Refusal, Stand, minute, no_effect};
 use crate::versions::{Entry, RolledBack, Versions};
-use crate::watcher::{Trace, Watcher};
+use crate::watcher::{LOOK_AT_ALL, Trace, Watcher};
 use crate::words::{Both, Stop, say};
 use crate::zone::Zone;
 use calls::{City, Control, Reply};
@@ -228,6 +228,7 @@ impl Publisher {
         let trace = |shop: &Shop| Trace::of(&shop.files, &beside);
         let mut seen = trace(&self.shop);
         let mut watcher = Watcher::new(seen.clone());
+        let (mut latest, mut looks) = (seen.clone(), 0u32);
         loop {
             let done = match jobs.recv_timeout(if watches { watcher.pause() } else { IDLE }) {
                 Ok(Job::Complete) => self.complete(),
@@ -240,7 +241,10 @@ impl Publisher {
                     heard
                 }
                 Err(RecvTimeoutError::Timeout) if watches => {
-                    let look = trace(&self.shop);
+                    looks = looks.wrapping_add(1);
+                    let whole = looks.is_multiple_of(LOOK_AT_ALL);
+                    let look = if whole { trace(&self.shop) } else { latest.glance(&self.shop.files, &beside) };
+                    latest = look.clone();
                     let now = Instant::now();
                     let taken = watcher.look(now, look.clone());
                     self.changing(watcher.restless(now));

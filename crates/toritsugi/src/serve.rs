@@ -45,7 +45,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     let opening = publisher::open(&shop, &versions, Wait::Plain)?;
     let published = &opening.published;
     let settings = published.city.book.settings.clone();
-    let doors = hub::bind(settings.sip)?;
+    let mut doors = hub::bind(settings.sip)?;
+    hub::bind_more(&settings, &shop.state, &mut doors.connections)?;
     let admin = std::net::TcpListener::bind(settings.admin).and_then(|l| l.set_nonblocking(true).map(|()| l)).map_err(|fault| {
         Stop::new(format!("/metrics cannot be served on {}: {fault}. Choose another address with --admin", settings.admin))
     })?;
@@ -170,6 +171,13 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration, watches
         took.as_secs_f32()
     ))?;
     say(format_args!("  SIP       {} UDP and TCP, {reach}", settings.sip))?;
+    if let Some(at) = settings.tls.as_ref().and_then(|tls| tls.listen) {
+        say(format_args!("            {at} TLS"))?;
+    }
+    if let Some(web) = &settings.websocket {
+        let (scheme, at) = (if settings.tls.is_some() { "wss" } else { "ws" }, web.listen);
+        say(format_args!("            {scheme}://{at} for browsers"))?;
+    }
     say(format_args!("  Watch     http://{}/metrics and /healthz", settings.admin))?;
     let token = desk::token_file(&shop.state);
     say(format_args!("  Desk      http://{}/api/agents and /api/queues, with the token in {}", settings.admin, token.display()))?;
@@ -249,6 +257,7 @@ async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListen
             Some(wish) = wishes.recv() => wish.put_to(&running.handle).await,
             _ = hup.recv() => {
                 say("Reading the city's files again ...")?;
+                running.handle.reread_certificate();
                 if ask.try_send(Job::Read).is_err() {
                     say("Some reloads are under way already: ask again when they are done.")?;
                 }
@@ -328,6 +337,15 @@ impl Health {
         for set in &snapshot.overrides {
             let effect = no_effect(&city, &set.setting).map_or_else(String::new, |why| format!("; WITHOUT EFFECT: {}", why.en));
             let _ = writeln!(text, "by hand: {}, until {}{effect}", set.setting, minute(&zone, set.until));
+        }
+        for trunk in &snapshot.trunks {
+            let state = match (trunk.registers, trunk.registered, trunk.reachable) {
+                (true, false, _) => "NOT REGISTERED with its carrier: nobody can call over it, see the log",
+                (_, _, Some(false)) => "DOES NOT ANSWER: calls out take another trunk",
+                (true, true, _) => "registered",
+                (false, _, _) => "answers",
+            };
+            let _ = writeln!(text, "trunk {}: {state}", trunk.line);
         }
         text.push_str(if journal_sound { "journal: written\n" } else { "journal: CANNOT BE WRITTEN, see the log\n" });
         Health { ok: journal_sound, text }

@@ -2,19 +2,23 @@
 //!
 //! A scan of names, sizes, inodes and times twice a second, on a thread of its own. We don't use the kernel's watches (inotify): they follow
 //! inodes, so that an editor that writes beside and renames, or a checkout that replaces a folder, slips from under them, and they are
-//! counted per user. A city has some dozen files; looking at them costs less than a millisecond.
+//! counted per user. A city has some dozen texts, and may have a thousand recordings: at those every fifth look looks, or the one that sees a
+//! text changed.
 
 use crate::files::Files;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Between two looks while nothing changes.
 pub(crate) const LOOK: Duration = Duration::from_millis(400);
 /// Between two looks while something changes.
 pub(crate) const LOOK_CLOSELY: Duration = Duration::from_millis(100);
+/// Every so manyth look looks at recordings as well.
+pub(crate) const LOOK_AT_ALL: u32 = 5;
 /// So long nothing may change before the files are taken as a whole.
 const QUIET: Duration = Duration::from_millis(300);
 /// A folder that cannot be read gets so long to come back: a checkout may replace it.
@@ -28,34 +32,50 @@ const RESTLESS: Duration = Duration::from_secs(2);
 /// The outside of the files: enough to see that one was written, replaced, added or taken away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trace {
-    /// By path: device, inode, size, and both times in nanoseconds.
-    Files(BTreeMap<PathBuf, (u64, u64, u64, i128, i128)>),
+    /// By path.
+    Files(Arc<BTreeMap<PathBuf, Mark>>),
     /// Why they cannot be looked at.
     Unreadable(String),
 }
 
 impl Trace {
     /// What is no text of the city: recordings, and the agents' accounts.
-    pub(crate) fn others(&self) -> BTreeMap<&PathBuf, (u64, u64, u64, i128, i128)> {
-        let text = |path: &Path| path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "csv");
+    pub(crate) fn others(&self) -> BTreeMap<&PathBuf, Mark> {
         match self {
-            Trace::Files(files) => files.iter().filter(|(path, _)| !text(path)).map(|(path, mark)| (path, *mark)).collect(),
+            Trace::Files(files) => files.iter().filter(|(path, _)| !is_text(path)).map(|(path, mark)| (path, *mark)).collect(),
             Trace::Unreadable(_) => BTreeMap::new(),
         }
     }
 
     /// How the files look at this moment; `beside` is looked at too.
     pub(crate) fn of(files: &Files, beside: &Path) -> Trace {
-        match files.paths() {
-            Ok(paths) => Trace::Files(
-                paths.into_iter().chain([beside.to_owned()]).filter_map(|path| Some((mark(&path)?, path))).map(|(m, p)| (p, m)).collect(),
-            ),
+        match files.texts() {
+            Ok(texts) => Trace::Files(Arc::new(marks(texts.into_iter().chain(files.recordings()).chain([beside.to_owned()])))),
             Err(stop) => Trace::Unreadable(stop.0),
         }
     }
+
+    /// The same at a glance: the recordings are taken to be as they were, unless something else has changed.
+    pub(crate) fn glance(&self, files: &Files, beside: &Path) -> Trace {
+        let (Trace::Files(before), Ok(texts)) = (self, files.texts()) else { return Trace::of(files, beside) };
+        let now = marks(texts.into_iter().chain([beside.to_owned()]));
+        let was = before.iter().filter(|(path, _)| now.contains_key(*path) || is_text(path) || path.as_path() == beside);
+        if was.eq(now.iter()) { self.clone() } else { Trace::of(files, beside) }
+    }
 }
 
-fn mark(path: &Path) -> Option<(u64, u64, u64, i128, i128)> {
+fn marks(paths: impl Iterator<Item = PathBuf>) -> BTreeMap<PathBuf, Mark> {
+    paths.filter_map(|path| Some((mark(&path)?, path))).map(|(mark, path)| (path, mark)).collect()
+}
+
+fn is_text(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "csv")
+}
+
+/// Device, inode, size, and both times in nanoseconds.
+type Mark = (u64, u64, u64, i128, i128);
+
+fn mark(path: &Path) -> Option<Mark> {
     let meta = fs::metadata(path).ok()?;
     let nanos = |secs: i64, nanos: i64| i128::from(secs) * 1_000_000_000 + i128::from(nanos);
     Some((meta.dev(), meta.ino(), meta.len(), nanos(meta.mtime(), meta.mtime_nsec()), nanos(meta.ctime(), meta.ctime_nsec())))
@@ -124,9 +144,10 @@ impl Watcher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CityArgs;
 
     fn trace(files: &[(&str, u64)]) -> Trace {
-        Trace::Files(files.iter().map(|(path, inode)| (PathBuf::from(path), (1, *inode, 10, 0, 0))).collect())
+        Trace::Files(Arc::new(files.iter().map(|(path, inode)| (PathBuf::from(path), (1, *inode, 10, 0, 0))).collect()))
     }
 
     fn millis(n: u64) -> Duration {
@@ -138,6 +159,31 @@ mod tests {
         let start = Instant::now();
         let mut watcher = Watcher::new(trace(&[("a.yaml", 1), ("b.yaml", 2)]));
         looks.iter().filter(|(at, seen)| watcher.look(start + Duration::from_millis(*at), seen.clone())).map(|(at, _)| *at).collect()
+    }
+
+    #[test]
+    fn a_glance_sees_every_text_and_the_recordings_of_the_last_whole_look() {
+        let folder = std::env::temp_dir().join(format!("toritsugi-glance-{}", std::process::id()));
+        let recorded = folder.join("flows/prompts/recorded");
+        fs::create_dir_all(&recorded).unwrap();
+        fs::create_dir_all(folder.join("config")).unwrap();
+        let beside = folder.join("agents.json");
+        for file in ["flows/city.yaml", "flows/prompts/recorded/hello.wav", "config/queues.yaml", "agents.json"] {
+            fs::write(folder.join(file), "a").unwrap();
+        }
+        let files = Files::find(&CityArgs { config: Some(folder.join("config")), flows: Some(folder.join("flows")) }).unwrap();
+        let whole = Trace::of(&files, &beside);
+        assert!(matches!(&whole, Trace::Files(all) if all.len() == 4), "{whole:?}");
+        assert_eq!(whole.glance(&files, &beside), whole);
+        fs::write(recorded.join("bye.wav"), "b").unwrap();
+        assert_eq!(whole.glance(&files, &beside), whole, "a new recording waits for a whole look");
+        for file in ["config/queues.yaml", "agents.json"] {
+            fs::write(folder.join(file), "longer").unwrap();
+            assert_eq!(whole.glance(&files, &beside), Trace::of(&files, &beside), "{file}");
+        }
+        fs::remove_file(folder.join("flows/city.yaml")).unwrap();
+        assert_eq!(whole.glance(&files, &beside), Trace::of(&files, &beside));
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! `engine.yaml`: where the engine listens and how much it takes on.
 
-use crate::decode::Fields;
-use crate::decode::UpTo;
+use crate::decode::{Fields, UpTo, missing};
 use crate::problem::{Problems, Spot};
-use crate::schema::{Shape, Value, may};
+use crate::schema::{Shape, Value, may, must};
 use crate::tree::{Node, shown};
-use model::{DigestAlgorithm, Lang, Settings};
+use model::{DigestAlgorithm, Lang, Settings, Tls, WebSocket};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,6 +20,13 @@ pub(crate) const SHAPE: Shape = Shape {
             "Where SIP is heard, and where metrics are served.",
             "SIP を受けるアドレスと、監視用のアドレス。",
         ),
+        may("tls", Value::Map(&TLS), "A certificate, and where SIP is heard over TLS.", "証明書と、TLS で SIP を受けるアドレス。"),
+        may(
+            "websocket",
+            Value::Map(&WEBSOCKET),
+            "Where browsers' SIP is heard: over WSS if `tls` names a certificate.",
+            "ブラウザーからの SIP を受けるアドレス。tls に証明書があれば WSS になります。",
+        ),
         may(
             "advertise",
             Value::Text,
@@ -30,6 +36,18 @@ pub(crate) const SHAPE: Shape = Shape {
         may("rtp_ports", Value::Text, "Ports for sound: 20000-24999.", "音声用のポート。20000-24999 のように書きます。"),
         may("calls_max", Value::Whole(1, 100_000), "Calls at once.", "同時通話数の上限。"),
         may("calls_out_per_hour", Value::Whole(0, CALLS_OUT_MAX), "Calls to the outside in any hour.", "1 時間に外へかける電話の上限。"),
+        may(
+            "calls_per_second",
+            Value::Whole(1, 10_000),
+            "New calls in any second, from everybody together.",
+            "1 秒あたりに受ける新しい電話の上限（全体）。",
+        ),
+        may(
+            "calls_per_number",
+            Value::Whole(1, 100_000),
+            "Calls at once from one number that is shown; 2.",
+            "同じ番号から同時にかけられる電話の上限。書かなければ 2。",
+        ),
         may("voicemail", Value::Map(&VOICEMAIL), "How much each voicemail box takes.", "伝言箱ひとつに入る量。"),
         may("realm", Value::Text, "The name that phones' passwords belong to.", "電話機の認証に使う名前。"),
         may(
@@ -59,6 +77,55 @@ const LISTEN: Shape = Shape {
     rest: None,
 };
 
+const TLS: Shape = Shape {
+    name: "engine/tls",
+    en: "A certificate. It is read again when its files change, without dropping anybody; one that cannot be used is refused, and the old one stays.",
+    ja: "証明書。ファイルが変わると、通話を切らずに読み直します。使えない証明書は受け付けず、前のものを使い続けます。",
+    words: &[
+        must(
+            "certificate",
+            Value::Text,
+            "A PEM file: the chain, our own certificate first.",
+            "証明書の PEM ファイル。自分の証明書を先頭に書きます。",
+        ),
+        must(
+            "key",
+            Value::Text,
+            "A PEM file: its private key, which nobody else can read.",
+            "秘密鍵の PEM ファイル。ほかの人が読めないようにします。",
+        ),
+        may(
+            "listen",
+            Value::Text,
+            "Where SIP is heard over TLS: 0.0.0.0:5061.",
+            "TLS で SIP を受けるアドレス。0.0.0.0:5061 のように書きます。",
+        ),
+        may(
+            "clients",
+            Value::Text,
+            "A PEM file: authorities of phones' certificates. Phones without one of theirs get no connection.",
+            "電話機の証明書を発行した認証局の PEM ファイル。その証明書のない電話機はつながりません。",
+        ),
+    ],
+    rest: None,
+};
+
+const WEBSOCKET: Shape = Shape {
+    name: "engine/websocket",
+    en: "The way in for phones in browsers (RFC 7118).",
+    ja: "ブラウザー上の電話の入口（RFC 7118）。",
+    words: &[
+        must("listen", Value::Text, "Where it is heard: 0.0.0.0:8443.", "受けるアドレス。0.0.0.0:8443 のように書きます。"),
+        may(
+            "origins",
+            Value::List(&Value::Text),
+            "The pages that may call: https://desk.example.jp. All of them, if left out.",
+            "かけてよいページ。https://desk.example.jp のように書きます。書かなければ制限しません。",
+        ),
+    ],
+    rest: None,
+};
+
 const VOICEMAIL: Shape = Shape {
     name: "engine/voicemail",
     en: "How much each voicemail box takes. Whoever finds it full goes where `failed` of the step leads; no message is thrown away.",
@@ -78,6 +145,8 @@ const VOICEMAIL: Shape = Shape {
 /// Larger boxes are archives.
 const BOX_MESSAGES_MAX: u32 = 10_000;
 const BOX_MEGABYTES_MAX: u32 = 100_000;
+/// Pages whose browsers may call.
+const ORIGINS_MAX: usize = 16;
 /// RTP and RTCP, for the caller and for the agent.
 const PORTS_A_CALL: u32 = 4;
 /// Calls out in one hour: a limit above this would be none.
@@ -101,6 +170,21 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Settings 
         }
         listen.finish(problems);
     }
+    let (mut tls_at, mut web_at) = (top, top);
+    if let Some((key, node)) = fields.entry("tls") {
+        tls_at = key.at;
+        settings.tls = tls(key.at, node, problems);
+    }
+    if let Some((key, node)) = fields.entry("websocket") {
+        web_at = key.at;
+        settings.websocket = websocket(key.at, node, problems);
+        if let Some(web) = settings.websocket.as_ref().filter(|web| settings.tls.is_none() && !web.listen.ip().is_loopback()) {
+            let en =
+                format!("without `tls`, whoever is on the way to {} reads every call and password, and browsers refuse it", web.listen);
+            let ja = format!("tls がないと、{} までの経路で通話とパスワードが読まれます。ブラウザーも接続を拒みます。", web.listen);
+            problems.warning(key.at, "websocket_in_clear", en, ja).help(TLS_EXAMPLE);
+        }
+    }
     if let Some(node) = fields.take("advertise") {
         settings.advertise = advertise(node, problems);
     }
@@ -116,6 +200,10 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Settings 
     }
     if let Some(calls) = fields.take("calls_out_per_hour").and_then(|n| n.whole(0, CALLS_OUT_MAX, problems)) {
         settings.calls_out_per_hour = calls;
+    }
+    settings.calls_per_second = fields.take("calls_per_second").and_then(|n| n.whole(1, 10_000, problems));
+    if let Some(calls) = fields.take("calls_per_number").and_then(|n| n.whole(1, 100_000, problems)) {
+        settings.calls_per_number = calls;
     }
     if let Some((key, node)) = fields.entry("voicemail")
         && let Some(mut each) = Fields::of(node, key.at, problems)
@@ -148,13 +236,79 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Settings 
     }
     fields.finish(problems);
     enough_ports(&settings, ports_at, problems);
-    if (settings.rtp_first..=settings.rtp_last).contains(&settings.sip.port()) {
-        let port = settings.sip.port();
+    let tls = settings.tls.as_ref().and_then(|tls| tls.listen);
+    let web = settings.websocket.as_ref().map(|web| web.listen);
+    one_door_each(&[(Some(settings.sip), top), (Some(settings.admin), top), (tls, tls_at), (web, web_at)], problems);
+    let within = [Some(settings.sip), tls, web].into_iter().flatten().map(|at| at.port());
+    if let Some(port) = within.into_iter().find(|port| (settings.rtp_first..=settings.rtp_last).contains(port)) {
         let en = format!("the ports for sound hold {port}, where SIP is heard; keep them apart");
         let ja = format!("音声用のポートに、SIP のポート {port} が含まれています。重ならないようにしてください。");
         problems.error(ports_at, "ports_overlap", en, ja).help("rtp_ports: 20000-24999");
     }
     settings
+}
+
+const TLS_EXAMPLE: &str = "tls: { listen: 0.0.0.0:5061, certificate: fullchain.pem, key: privkey.pem }";
+
+fn tls(at: Spot, node: &Node, problems: &mut Problems) -> Option<Tls> {
+    let mut fields = Fields::of(node, at, problems)?;
+    let mut file = |fields: &mut Fields<'_>, word: &'static str, wanted: bool| match fields.take(word) {
+        Some(node) => node.text(problems).map(|text| text.value.to_owned()),
+        None => {
+            if wanted {
+                missing(problems, at, word, TLS_EXAMPLE);
+            }
+            None
+        }
+    };
+    let (certificate, key, clients) =
+        (file(&mut fields, "certificate", true), file(&mut fields, "key", true), file(&mut fields, "clients", false));
+    let listen = fields.take("listen").and_then(|n| socket(n, problems));
+    fields.finish(problems);
+    Some(Tls { listen, certificate: certificate?, key: key?, clients })
+}
+
+fn websocket(at: Spot, node: &Node, problems: &mut Problems) -> Option<WebSocket> {
+    let mut fields = Fields::of(node, at, problems)?;
+    let listen = match fields.take("listen") {
+        Some(node) => socket(node, problems),
+        None => {
+            missing(problems, at, "listen", "websocket: { listen: 0.0.0.0:8443 }");
+            None
+        }
+    };
+    let origins = fields
+        .take("origins")
+        .map_or_else(Vec::new, |node| node.items().up_to(ORIGINS_MAX, problems).iter().filter_map(|item| origin(item, problems)).collect());
+    fields.finish(problems);
+    Some(WebSocket { listen: listen?, origins })
+}
+
+/// `https://desk.example.jp`, as browsers write it (RFC 6454 section 6.1): no path behind it.
+fn origin(node: &Node, problems: &mut Problems) -> Option<String> {
+    let text = node.text(problems)?;
+    let host = text.value.strip_prefix("https://").or_else(|| text.value.strip_prefix("http://"));
+    if host.is_none_or(|host| host.is_empty() || !host.bytes().all(|b| b.is_ascii_graphic() && b != b'/')) {
+        let en = format!("\"{}\" is no page's origin: scheme and host, without a path", shown(text.value));
+        let ja = format!("「{}」はページの origin として読めません。https:// とホスト名だけを書いてください。", shown(text.value));
+        problems.error(text.at, "not_an_origin", en, ja).help("origins: [\"https://desk.example.jp\"]");
+        return None;
+    }
+    Some(text.value.to_owned())
+}
+
+/// No two doors at one address and port.
+fn one_door_each(doors: &[(Option<SocketAddr>, Spot)], problems: &mut Problems) {
+    let doors: Vec<(SocketAddr, Spot)> = doors.iter().filter_map(|(door, at)| Some((door.filter(|door| door.port() != 0)?, *at))).collect();
+    let meet =
+        |a: SocketAddr, b: SocketAddr| a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified());
+    for (index, (door, at)) in doors.iter().enumerate() {
+        if doors.iter().take(index).any(|(other, _)| meet(*door, *other)) {
+            let en = format!("port {} is taken twice: SIP, TLS, WebSocket and /metrics need a port each", door.port());
+            let ja = format!("ポート {} が重なっています。SIP、TLS、WebSocket、監視用に、それぞれ別のポートが必要です。", door.port());
+            problems.error(*at, "port_taken_twice", en, ja);
+        }
+    }
 }
 
 fn enough_ports(settings: &Settings, at: Spot, problems: &mut Problems) {

@@ -31,7 +31,7 @@ const ONE: Shape = Shape {
     en: "A house.",
     ja: "問い合わせ先。",
     words: &[
-        must("url", Value::Text, "Its address, http only.", "宛先（http のみ）。"),
+        must("url", Value::Text, "Its address: http or https.", "宛先（http または https）。"),
         may(
             "method",
             Value::OneOf(&["get", "post"]),
@@ -56,6 +56,12 @@ const ONE: Shape = Shape {
             Value::Text,
             "A file in secrets/ of the state folder, whose lines are sent as headers.",
             "状態フォルダーの secrets/ にあるファイル。各行をヘッダーとして送ります。",
+        ),
+        may(
+            "ca",
+            Value::Text,
+            "For https: a file in secrets/ of the state folder with the authority of its certificate (PEM). Those this machine trusts, if left out.",
+            "https のとき、証明書を発行した認証局の PEM ファイル（状態フォルダーの secrets/）。書かなければ、この機械が信頼する認証局です。",
         ),
         may("caller_number", Value::Truth, "Whether flows may send the caller's number.", "かけてきた番号を送ってよいか。"),
     ],
@@ -84,12 +90,17 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<LookupId, L
         let retries = fields.take("retries").and_then(|n| n.whole(0, RETRIES_MAX, problems)).unwrap_or(0);
         let allow = fields.take("allow").map_or_else(loopback, |n| nets(n, problems));
         let secret = fields.take("secret").and_then(|n| n.text(problems)).filter(|text| is_plain(text.value, text.at, problems));
+        let ca = fields.take("ca").and_then(|n| n.text(problems)).filter(|text| is_plain(text.value, text.at, problems));
         let caller_number = fields.take("caller_number").and_then(|n| n.truth(problems)).unwrap_or(false);
         fields.finish(problems);
-        let Some((host, port, path)) = url else { continue };
+        let Some(Url { secure, host, port, path }) = url else { continue };
+        if let Some(ca) = ca.as_ref().filter(|_| !secure) {
+            let (en, ja) = ("without https nobody shows a certificate", "https でなければ、証明書は確かめられません。");
+            problems.error(ca.at, "ca_without_https", en, ja).help("url: \"https://register.example/tickets\"");
+        }
         let id = LookupId::from(key.text.as_str());
-        let secret = secret.map(|text| text.value.to_owned());
-        lookups.insert(id.clone(), Lookup { id, host, port, path, method, timeout, retries, allow, secret, caller_number });
+        let [secret, ca] = [secret, ca].map(|text| text.map(|text| text.value.to_owned()));
+        lookups.insert(id.clone(), Lookup { id, host, port, secure, ca, path, method, timeout, retries, allow, secret, caller_number });
     }
     lookups
 }
@@ -143,16 +154,17 @@ fn attempt(node: &Node, problems: &mut Problems) -> Duration {
     TIMEOUT
 }
 
-/// `http://HOST[:PORT]/PATH[?QUERY]`: its machine, its port, and what is asked for.
-fn url(node: &Node, problems: &mut Problems) -> Option<(String, u16, String)> {
+/// A machine, its port, and what is asked for there.
+struct Url {
+    secure: bool,
+    host: String,
+    port: u16,
+    path: String,
+}
+
+/// `http://HOST[:PORT]/PATH[?QUERY]`, or `https`.
+fn url(node: &Node, problems: &mut Problems) -> Option<Url> {
     let text = node.text(problems)?;
-    if text.value.starts_with("https://") {
-        let en = "https is not available yet: let a proxy on this machine (stunnel, nginx) speak it, and write its http address here";
-        let ja =
-            "https にはまだ対応していません。この機械のプロキシ（stunnel、nginx など）に中継させ、その http アドレスを書いてください。";
-        problems.error(text.at, "not_yet", en, ja).help("url: \"http://127.0.0.1:8090/tickets\"");
-        return None;
-    }
     let parsed = split(text.value);
     if parsed.is_none() {
         let en = format!("\"{}\" is no address of a web service", shown(text.value));
@@ -162,9 +174,12 @@ fn url(node: &Node, problems: &mut Problems) -> Option<(String, u16, String)> {
     parsed
 }
 
-fn split(url: &str) -> Option<(String, u16, String)> {
-    const HTTP: u16 = 80;
-    let rest = url.strip_prefix("http://")?;
+fn split(url: &str) -> Option<Url> {
+    let (secure, usual, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => (true, 443, rest),
+        (None, Some(rest)) => (false, 80, rest),
+        (None, None) => return None,
+    };
     let (authority, path) = match rest.find('/') {
         Some(at) => rest.split_at(at),
         None => (rest, "/"),
@@ -183,8 +198,9 @@ fn split(url: &str) -> Option<(String, u16, String)> {
     };
     let named = host.contains(':') || host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
     let visible = path.bytes().all(|b| b.is_ascii_graphic() && b != b'#');
-    let port = port.map_or(Some(HTTP), |port| port.parse::<u16>().ok().filter(|port| *port > 0))?;
-    (!host.is_empty() && host.len() <= 253 && named && visible && path.len() <= 1024).then(|| (host.to_owned(), port, path.to_owned()))
+    let port = port.map_or(Some(usual), |port| port.parse::<u16>().ok().filter(|port| *port > 0))?;
+    let sound = !host.is_empty() && host.len() <= 253 && named && visible && path.len() <= 1024;
+    sound.then(|| Url { secure, host: host.to_owned(), port, path: path.to_owned() })
 }
 
 #[cfg(test)]
@@ -193,10 +209,12 @@ mod tests {
 
     #[test]
     fn an_address_is_taken_apart_or_refused() {
-        let parts = |url| split(url).map(|(host, port, path)| format!("{host} {port} {path}"));
+        let parts = |url| split(url).map(|url| format!("{}{} {} {}", if url.secure { "s " } else { "" }, url.host, url.port, url.path));
         assert_eq!(parts("http://127.0.0.1:8090/tickets").as_deref(), Some("127.0.0.1 8090 /tickets"));
         assert_eq!(parts("http://register.example").as_deref(), Some("register.example 80 /"));
         assert_eq!(parts("http://[::1]:81/a?b=c").as_deref(), Some("::1 81 /a?b=c"));
+        assert_eq!(parts("https://register.example/a").as_deref(), Some("s register.example 443 /a"));
+        assert_eq!(parts("https://[::1]:8443").as_deref(), Some("s ::1 8443 /"));
         for broken in [
             "ftp://x/",
             "http://",
@@ -208,7 +226,7 @@ mod tests {
             "http://[::1/",
             "http://a/#x",
         ] {
-            assert_eq!(parts(broken), None, "{broken}");
+            assert_eq!(parts(broken).as_deref(), None, "{broken}");
         }
     }
 }

@@ -54,6 +54,15 @@ impl World {
         self.move_in(name, None, answer, says, Life::Neighbour(neighbour), Some(town::TRUNK))
     }
 
+    /// The same behind the second trunk: they are reached by either, and heard at that one.
+    ///
+    /// # Panics
+    /// When the world is full.
+    pub fn add_neighbour_behind_the_spare(&mut self, neighbour: Neighbour) -> PersonId {
+        let (name, answer, says) = (neighbour.number.clone(), neighbour.answer, neighbour.says.clone());
+        self.move_in(name, None, answer, says, Life::Neighbour(neighbour), Some(town::SPARE))
+    }
+
     fn move_in(
         &mut self,
         name: String,
@@ -98,6 +107,22 @@ impl World {
     /// A person's phone loses its power at a time, and has it again after a while: what it had been doing is forgotten by then.
     pub fn sleeps(&mut self, at: Duration, person: PersonId, lasts: Duration) {
         self.plan(Instant::ZERO + at, Due::Sleeps(person, lasts));
+    }
+
+    /// A person's cable is pulled at a time, and put back after a while: the phone goes on and does not know.
+    pub fn cut_off(&mut self, at: Duration, person: PersonId, lasts: Duration) {
+        self.plan(Instant::ZERO + at, Due::Cut(person, true));
+        self.plan(Instant::ZERO + at + lasts, Due::Cut(person, false));
+    }
+
+    pub(super) fn set_cut(&mut self, id: PersonId, cut: bool) {
+        let Some((sip, rtp)) = self.person(id).map(|person| (person.sip, person.rtp)) else { return };
+        self.link.set_cut(sip.ip(), cut);
+        self.link.set_cut(rtp.ip(), cut);
+        let now = self.now;
+        if let Sounds::Mime(mime) = &mut self.sounds {
+            if cut { mime.handle_gone(now, rtp) } else { mime.handle_healed(rtp) }
+        }
     }
 
     pub(super) fn fall_asleep(&mut self, id: PersonId, lasts: Duration) {

@@ -70,7 +70,8 @@ impl Endpoint {
 
     /// Our Contact, as the peer of a dialog is told it.
     pub(super) fn contact_for(&self, dialog: DialogId) -> String {
-        self.contact(self.legs.get(&dialog).map_or(FlowId::UDP, |leg| leg.state.flow))
+        let Some(leg) = self.legs.get(&dialog) else { return self.contact(FlowId::UDP, "") };
+        self.contact(leg.state.flow, &leg.state.remote_target)
     }
 
     fn accept(&mut self, now: Instant, dialog: DialogId, sdp: &[u8]) {

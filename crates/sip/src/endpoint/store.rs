@@ -9,7 +9,7 @@ use crate::dialog::{DialogStage, DialogState};
 use crate::header::{Name, NameAddr, Via};
 use crate::message::Message;
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key, Repeat, ServerInvite, ServerOther, T2};
-use crate::uri::DEFAULT_PORT;
+use crate::uri::{DEFAULT_PORT, DEFAULT_TLS_PORT};
 use crate::writer::{Writer, reason};
 use bytes::Bytes;
 use model::{DialogId, FlowId, Instant, Method};
@@ -30,7 +30,13 @@ impl Path {
         if !self.flow.is_stream() {
             return self;
         }
-        Path { addr: SocketAddr::new(self.addr.ip(), via.port().unwrap_or(DEFAULT_PORT)), ..self }
+        Path {
+            addr: SocketAddr::new(
+                self.addr.ip(),
+                via.port().unwrap_or(if self.flow.transport().is_secure() { DEFAULT_TLS_PORT } else { DEFAULT_PORT }),
+            ),
+            ..self
+        }
     }
 }
 

@@ -4,11 +4,13 @@
 
 use super::Endpoint;
 use super::store::{Alarm, ByUdp, Client, ClientMachine};
+use crate::header::Via;
 use crate::message::Message;
 use crate::transaction::{ClientInvite, ClientOther, Key};
-use crate::uri::Uri;
+use crate::uri::{DEFAULT_PORT, Scheme, Uri};
 use bytes::Bytes;
-use model::{FlowId, Instant, Now};
+use model::{FlowId, Instant, Now, Transport};
+use std::net::SocketAddr;
 
 /// The most bytes of a request that goes by UDP: section 18.1.1 "if it is larger than 1300 bytes and the path MTU is unknown, the request
 /// MUST be sent using ... TCP".
@@ -23,23 +25,43 @@ pub(super) struct Written {
 }
 
 impl Endpoint {
-    /// Our Contact, as it stands in messages on `flow`.
-    pub(super) fn contact(&self, flow: FlowId) -> String {
-        let transport = if flow.is_stream() { ";transport=tcp" } else { "" };
-        format!("<sip:{}{transport}>", self.config.local)
+    /// Where we hear that transport, where it is not [`Config::local`](crate::Config::local).
+    pub fn hears(&mut self, transport: Transport, at: SocketAddr) {
+        self.doors.insert(transport, at);
+    }
+
+    fn door(&self, transport: Transport) -> SocketAddr {
+        self.doors.get(&transport).copied().unwrap_or(self.config.local)
+    }
+
+    /// Whether a Via is one that [`Endpoint::via`] wrote.
+    pub(super) fn is_our_via(&self, via: &Via<'_>) -> bool {
+        let Some(ip) = via.ip() else { return false };
+        let at = SocketAddr::new(ip, via.port().unwrap_or(DEFAULT_PORT));
+        at == self.config.local || self.doors.values().any(|door| *door == at)
+    }
+
+    /// Our Contact, as it stands in messages on `flow` to a peer who is reached at `uri`.
+    pub(super) fn contact(&self, flow: FlowId, uri: &str) -> String {
+        let transport = flow.transport();
+        // RFC 3261 sections 8.1.1.8 and 12.1.1: who is called by a SIPS URI is told one. Everybody else gets the parameter, which old phones know.
+        let is_sips = transport.is_secure() && Uri::parse(uri.as_bytes()).is_some_and(|uri| uri.scheme() == Scheme::Sips);
+        let scheme = if is_sips { "sips" } else { "sip" };
+        let param = transport.param().map(|name| format!(";transport={name}")).unwrap_or_default();
+        format!("<{scheme}:{}{param}>", self.door(transport))
     }
 
     /// Our Via, as it stands in requests on `flow`.
     pub(super) fn via(&self, flow: FlowId, branch: &str) -> String {
-        let transport = if flow.is_stream() { "TCP" } else { "UDP" };
-        format!("SIP/2.0/{transport} {};branch={branch};rport", self.config.local)
+        let transport = flow.transport();
+        format!("SIP/2.0/{} {};branch={branch};rport", transport.via(), self.door(transport))
     }
 
     /// Writes a request to `uri` for `flow`, given Via and Contact; one that is too large for a datagram for TCP, unless the URI forbids it.
     pub(super) fn write(&self, flow: FlowId, branch: &str, uri: &str, write: impl Fn(&str, &str) -> Bytes) -> Written {
         let on = |flow| {
             let via = self.via(flow, branch);
-            let request = write(&via, &self.contact(flow));
+            let request = write(&via, &self.contact(flow, uri));
             (via, request)
         };
         let (via, request) = on(flow);

@@ -22,9 +22,7 @@ impl Endpoint {
     pub fn execute(&mut self, now: Now, dialog: DialogId, will: Will) -> bool {
         let Will { mut state, via } = will;
         // The connections of the earlier endpoint are gone.
-        if state.flow.is_stream() {
-            state.flow = FlowId::TCP;
-        }
+        state.flow = FlowId::any(state.flow.transport());
         let callable = state.role == Role::Uac && Uri::parse(state.remote_target.as_bytes()).is_some();
         if !callable || self.legs.contains_key(&dialog) || self.tags.contains_key(&state.local_tag) {
             return false;

@@ -82,7 +82,7 @@ impl Desk {
     pub fn millis(&self) -> u64 {
         self.now.as_nanos() / 1_000_000
     }
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         while let Some(output) = self.endpoint.poll_output() {
             match output {
                 Output::Transmit { to, bytes, .. } => {
@@ -94,9 +94,12 @@ impl Desk {
             }
         }
     }
-    pub fn receive_bytes(&mut self, from: &str, bytes: &Bytes) {
-        self.endpoint.handle_message(self.both(), FlowId::UDP, from.parse().unwrap(), bytes);
+    pub fn receive_on(&mut self, flow: FlowId, from: &str, bytes: &Bytes) {
+        self.endpoint.handle_message(self.both(), flow, from.parse().unwrap(), bytes);
         self.drain();
+    }
+    pub fn receive_bytes(&mut self, from: &str, bytes: &Bytes) {
+        self.receive_on(FlowId::UDP, from, bytes);
     }
     pub fn receive_from(&mut self, from: &str, text: &str) {
         self.receive_bytes(from, &Bytes::from(text.to_owned()));

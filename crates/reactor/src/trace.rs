@@ -1,0 +1,326 @@
+//! What was said in SIP, written down for `toritsugi trace`: who sent what, and when.
+//!
+//! What a ladder shows stands in clear and names nobody: times, addresses of machines, methods, statuses. The message itself, with the numbers in
+//! it, is sealed with the city's key, and read only by who says why. A thread of its own writes; what comes faster than it can write is left
+//! out, because calls matter more than what is told of them.
+//!
+//! Files of at most [`FILE_BYTES_MAX`] each, [`FILES_MAX`] of them, none older than [`DAYS_MAX`] days. REGISTER and OPTIONS outside of calls
+//! are not written.
+
+use calls::Vault;
+use model::{FlowId, LegId, Random, UnixMillis};
+use serde::{Deserialize, Serialize};
+use sip::message::Message;
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Messages that wait to be written.
+const WAITING_MAX: usize = 4096;
+/// Between two writes: messages come in bursts.
+const GATHER: Duration = Duration::from_millis(50);
+/// One file.
+pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// So many files; the eldest goes for the next one.
+pub const FILES_MAX: usize = 4;
+/// How long anything is kept.
+pub const DAYS_MAX: i64 = 7;
+const DAY_MILLIS: i64 = 86_400_000;
+const ENDING: &str = "jsonl";
+
+/// A message on the wire, as the signalling thread saw it.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) at: UnixMillis,
+    pub(crate) sent: bool,
+    pub(crate) flow: FlowId,
+    pub(crate) peer: SocketAddr,
+    pub(crate) leg: Option<LegId>,
+    pub(crate) bytes: bytes::Bytes,
+}
+
+/// One message, as it is written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traced {
+    /// When, in milliseconds since 1970 UTC.
+    pub at: i64,
+    /// Whether we sent it; else it came.
+    pub sent: bool,
+    /// Over what: `UDP` or `TCP`.
+    pub over: String,
+    /// The other machine.
+    pub peer: SocketAddr,
+    /// The SIP Call-ID.
+    pub call_id: String,
+    /// Our leg, where it was known at that moment: the call in its upper bits, and which leg of it in the lower 16.
+    pub leg: Option<u64>,
+    /// `INVITE`, or `200 OK`.
+    pub what: String,
+    /// `1 INVITE`.
+    pub cseq: String,
+    /// Of a session description: port, payload types and direction of the sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<String>,
+    /// Why, where it says so (RFC 3326).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// All of it, sealed.
+    pub sealed: String,
+}
+
+impl Traced {
+    /// The message itself; `None` when it was changed, or sealed with another key.
+    pub fn open(&self, vault: &Vault) -> Option<String> {
+        vault.open_trace(self.at, &self.sealed)
+    }
+}
+
+/// The hand that gives messages to the writing thread.
+#[derive(Debug)]
+pub struct Tracer(SyncSender<Seen>);
+
+impl Tracer {
+    /// Starts the thread. It ends when the tracer is dropped.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub fn start(folder: PathBuf, vault: Vault, seed: [u8; 32]) -> io::Result<(Tracer, JoinHandle<()>)> {
+        let (seen, inbox) = sync_channel(WAITING_MAX);
+        let desk = Desk { folder, vault, random: Random::new(seed), file: None, told: false };
+        let thread = std::thread::Builder::new().name("trace".to_owned()).spawn(move || desk.run(&inbox))?;
+        Ok((Tracer(seen), thread))
+    }
+    pub(crate) fn see(&self, seen: Seen) {
+        // Full: left out.
+        let _ = self.0.try_send(seen);
+    }
+}
+
+struct Desk {
+    folder: PathBuf,
+    vault: Vault,
+    random: Random,
+    /// The file that is written, its bytes, and the day that it began.
+    file: Option<(File, u64, i64)>,
+    /// Whether it was told that nothing can be written.
+    told: bool,
+}
+
+impl Desk {
+    fn run(mut self, inbox: &Receiver<Seen>) {
+        while let Ok(first) = inbox.recv() {
+            let mut lines = Vec::new();
+            let mut at = first.at;
+            for seen in std::iter::once(first).chain(inbox.try_iter().take(WAITING_MAX)) {
+                at = seen.at;
+                if let Some(traced) = self.read(&seen)
+                    && serde_json::to_writer(&mut lines, &traced).is_ok()
+                {
+                    lines.push(b'\n');
+                }
+            }
+            match self.write(at, &lines) {
+                Ok(()) => self.told = false,
+                Err(fault) => {
+                    self.file = None;
+                    if !std::mem::replace(&mut self.told, true) {
+                        tracing::warn!(%fault, folder = %self.folder.display(), "messages are not written down for `toritsugi trace`; calls go on");
+                    }
+                }
+            }
+            std::thread::sleep(GATHER);
+        }
+    }
+
+    fn read(&mut self, seen: &Seen) -> Option<Traced> {
+        let message = Message::parse(&seen.bytes).ok()?;
+        let essentials = message.essentials().ok()?;
+        let cseq = format!("{} {}", essentials.cseq.number, masked(essentials.cseq.method));
+        if seen.leg.is_none() && (cseq.ends_with(" REGISTER") || cseq.ends_with(" OPTIONS")) {
+            return None;
+        }
+        let start = seen.bytes.split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default();
+        let start = String::from_utf8_lossy(start);
+        let what = match message.method() {
+            Some(method) => method.to_owned(),
+            None => masked(start.strip_prefix("SIP/2.0 ").unwrap_or_default()),
+        };
+        Some(Traced {
+            at: seen.at.0,
+            sent: seen.sent,
+            over: seen.flow.transport().via().to_owned(),
+            peer: seen.peer,
+            call_id: essentials.call_id.to_owned(),
+            leg: seen.leg.map(|leg| leg.0),
+            what,
+            cseq,
+            sound: sound(message.body()),
+            reason: message.other("Reason").map(|value| masked(&String::from_utf8_lossy(value))),
+            sealed: self.vault.seal_trace(&mut self.random, seen.at.0, &String::from_utf8_lossy(&seen.bytes)),
+        })
+    }
+
+    fn write(&mut self, at: UnixMillis, lines: &[u8]) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let day = at.0.div_euclid(DAY_MILLIS);
+        if self.file.as_ref().is_none_or(|(_, bytes, of)| *bytes >= FILE_BYTES_MAX || *of != day) {
+            self.file = Some((begin(&self.folder, at)?, 0, day));
+        }
+        if let Some((file, bytes, _)) = &mut self.file {
+            file.write_all(lines)?;
+            *bytes = bytes.saturating_add(lines.len() as u64);
+        }
+        Ok(())
+    }
+}
+
+/// Begins a file, and takes away those that are too many or too old.
+fn begin(folder: &Path, at: UnixMillis) -> io::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let mut files = files(folder)?;
+    let old = |begun: i64| begun < at.0.saturating_sub(DAYS_MAX * DAY_MILLIS);
+    while files.first_key_value().is_some_and(|(begun, _)| files.len() >= FILES_MAX || old(*begun)) {
+        if let Some((_, path)) = files.pop_first() {
+            fs::remove_file(path)?;
+        }
+    }
+    let path = folder.join(format!("{}.{ENDING}", at.0));
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+/// The files, by when they were begun.
+fn files(folder: &Path) -> io::Result<BTreeMap<i64, PathBuf>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let begun = path.file_name().and_then(|name| name.to_str()?.strip_suffix(ENDING)?.strip_suffix('.')?.parse().ok());
+        if let Some(begun) = begun {
+            files.insert(begun, path);
+        }
+    }
+    Ok(files)
+}
+
+/// Every message that was written down, in the order of its coming; a line that is torn or of a later program is left out. `wanted` says which.
+///
+/// # Errors
+/// When a file cannot be read; no folder is no message.
+pub fn read(folder: &Path, mut wanted: impl FnMut(&Traced) -> bool) -> io::Result<Vec<Traced>> {
+    let files = match files(folder) {
+        Ok(files) => files,
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(fault) => return Err(fault),
+    };
+    let mut found = Vec::new();
+    for path in files.values() {
+        for line in BufReader::new(File::open(path)?).split(b'\n') {
+            found.extend(serde_json::from_slice::<Traced>(&line?).ok().filter(&mut wanted));
+        }
+    }
+    Ok(found)
+}
+
+/// What a peer wrote, without what could be somebody's number: runs of five figures and more.
+fn masked(text: &str) -> String {
+    let letters: Vec<char> = text.chars().filter(|c| !c.is_control()).take(80).collect();
+    let mut out = String::new();
+    for run in letters.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
+        match run.first() {
+            Some(first) if first.is_ascii_digit() && run.len() > 4 => out.push_str("***"),
+            _ => out.extend(run),
+        }
+    }
+    out
+}
+
+/// Of a session description (RFC 8866): the port, the payload types and the direction of its sound.
+fn sound(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let lines = || text.lines().map(str::trim);
+    let media = lines().find_map(|line| line.strip_prefix("m=audio "))?;
+    let mut words = media.split(' ');
+    let (port, _profile) = (words.next()?.parse::<u16>().ok()?, words.next()?);
+    let formats: Vec<&str> = words.take(12).collect();
+    let direction =
+        ["sendrecv", "sendonly", "recvonly", "inactive"].into_iter().find(|way| lines().any(|l| l.strip_prefix("a=") == Some(way)));
+    let direction = direction.map_or(String::new(), |way| format!(", {way}"));
+    Some(format!("audio {port} of {}{direction}", masked(&formats.join(" "))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn invite(leg: Option<u64>, at: i64) -> Seen {
+        let text = "INVITE sip:0440000000@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+                    From: <sip:0901112222@127.0.0.1>;tag=1\r\nTo: <sip:0440000000@127.0.0.1>\r\nCall-ID: abc\r\nCSeq: 32030 INVITE\r\n\
+                    Reason: SIP;cause=200;text=\"for 0901112222\"\r\nContent-Length: 44\r\n\r\nv=0\r\nm=audio 17000 RTP/AVP 0 101\r\na=sendonly";
+        Seen {
+            at: UnixMillis(at),
+            sent: false,
+            flow: FlowId::UDP,
+            peer: "127.0.0.1:9".parse().unwrap(),
+            leg: leg.map(LegId),
+            bytes: Bytes::from(text),
+        }
+    }
+
+    #[test]
+    fn what_lies_on_the_disk_names_nobody_and_the_message_is_there_for_who_has_the_key() {
+        let folder = std::env::temp_dir().join(format!("toritsugi-trace-{}", std::process::id()));
+        let vault = Vault::new([7; 32]);
+        let (tracer, thread) = Tracer::start(folder.clone(), vault.clone(), [1; 32]).unwrap();
+        tracer.see(invite(Some(17 << 16), 5_000));
+        tracer.see(invite(None, 5_001));
+        drop(tracer);
+        thread.join().unwrap();
+        let raw: String = fs::read_dir(&folder).unwrap().map(|e| fs::read_to_string(e.unwrap().path()).unwrap()).collect();
+        assert!(!raw.contains("0901112222") && !raw.contains("0440000000"), "{raw}");
+        let all = read(&folder, |_| true).unwrap();
+        assert_eq!(all.len(), 2);
+        let first = &all[0];
+        assert_eq!((first.leg, first.what.as_str(), first.cseq.as_str()), (Some(17 << 16), "INVITE", "32030 INVITE"));
+        assert_eq!(first.sound.as_deref(), Some("audio 17000 of 0 101, sendonly"));
+        assert_eq!(first.reason.as_deref(), Some("SIP;cause=200;text=\"for ***\""));
+        assert!(first.open(&vault).unwrap().contains("From: <sip:0901112222@127.0.0.1>"));
+        assert_eq!(first.open(&Vault::new([8; 32])), None, "another key");
+        assert_eq!(Traced { at: 5_002, ..first.clone() }.open(&vault), None, "another message's words");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn old_files_and_too_many_go() {
+        let folder = std::env::temp_dir().join(format!("toritsugi-trace-old-{}", std::process::id()));
+        let begun = |at: i64| begin(&folder, UnixMillis(at)).map(drop).unwrap();
+        let left = || files(&folder).unwrap().into_keys().collect::<Vec<_>>();
+        let day = |n: i64| n * DAY_MILLIS;
+        (0..6).for_each(|n| begun(n * 1000));
+        assert_eq!(left(), [2000, 3000, 4000, 5000]);
+        begun(day(6));
+        assert_eq!(left(), [3000, 4000, 5000, day(6)]);
+        begun(day(8));
+        assert_eq!(left(), [day(6), day(8)]);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn registrations_and_pings_are_not_written_and_neither_is_what_nobody_can_read() {
+        let mut desk = Desk { folder: PathBuf::new(), vault: Vault::new([1; 32]), random: Random::from_number(1), file: None, told: false };
+        let seen = |text: String| Seen { bytes: Bytes::from(text), ..invite(None, 1) };
+        let invite = String::from_utf8(invite(None, 1).bytes.to_vec()).unwrap();
+        assert!(desk.read(&seen(invite.clone())).is_some());
+        for method in ["OPTIONS", "REGISTER"] {
+            assert_eq!(desk.read(&seen(invite.replace("INVITE", method))), None);
+        }
+        assert_eq!(desk.read(&seen("nonsense".to_owned())), None);
+    }
+}

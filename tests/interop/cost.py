@@ -1,0 +1,111 @@
+"""What a call costs: the engine's CPU for setting one up and tearing it down, and what it does when five times as many come as it admits.
+
+Measures, and so runs by its name only, on a machine that does nothing else. Asserts with slack; the figures are for the reader.
+"""
+
+import csv
+import os
+import pathlib
+import re
+import time
+
+from phones import HERE, HOST
+from stage import Proof
+
+RATE, SECONDS = 300, 20  # calls/s, and for how long
+CPU_MS = 0.20  # the bar for one call
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(process):
+    """User and system time of a program so far; None once it is gone."""
+    try:
+        fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def by_thread(process):
+    """CPU seconds of each thread so far, by its name; threads of one name together."""
+    seconds = {}
+    for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
+        name, rest = (task / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+        fields = rest.split()
+        seconds[name] = seconds.get(name, 0) + (int(fields[11]) + int(fields[12])) / TICKS
+    return seconds
+
+
+def flood(stage, city, name, number, rate, calls, at_once, port):
+    """Calls that hang up as soon as they are answered, `rate` of them each second. SIPp's figures by their names, its CPU seconds, and how long it took."""
+    stats = stage.folder / f"{name}.csv"
+    argv = ["sipp", city.server, "-sf", HERE / "scenarios" / "short.xml", "-i", HOST, "-mi", HOST, "-p", port, "-mp", port + 2, "-s", number]
+    argv += ["-nostdin", "-timer_resol", 1, "-buff_size", 4194304, "-trace_stat", "-stf", stats, "-fd", 1, "-nr" if at_once is None else "-l", at_once or ""]
+    argv = [a for a in argv if a != ""] + ["-d", 0, "-r", rate, "-m", calls, "-recv_timeout", 20000]
+    began, used = time.monotonic(), 0.0
+    process = stage.start(name, argv)
+    while process.poll() is None and time.monotonic() - began < 180:
+        used = cpu_seconds(process) or used
+        time.sleep(0.2)
+    took = time.monotonic() - began
+    stage.end(process)
+    with open(stats, encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    return rows, used, took
+
+
+def sums(rows):
+    """Successful and failed calls and repeated messages, of all the time that the rows tell of."""
+    last = rows[-1]
+    return int(last["SuccessfulCall(C)"]), int(last["FailedCall(C)"]), int(last["Retransmissions(C)"])
+
+
+def load():
+    return pathlib.Path("/proc/loadavg").read_text().split()[0]
+
+
+def cost(stage, city, number):
+    """300 calls a second, each answered, acknowledged and hung up at once."""
+    proof = Proof(f"cost: {RATE} calls/s for {SECONDS} s, each hung up as soon as it is answered")
+    flood(stage, city, "warm-up", number, 100, 300, None, 7600)
+    time.sleep(2)
+    before, threads = cpu_seconds(city.process), by_thread(city.process)
+    rows, generator, took = flood(stage, city, "flood", number, RATE, RATE * SECONDS, None, 7700)
+    after = cpu_seconds(city.process)
+    good, bad, again = sums(rows)
+    each = (after - before) * 1000 / max(good, 1)
+    proof.check(good == RATE * SECONDS and bad == 0, f"{good} calls answered and ended, {bad} failed, in {took:.1f} s")
+    proof.check(again == 0, f"SIPp sent {again} messages again")
+    proof.check(each <= 10 * CPU_MS, f"the engine took {each:.3f} ms of CPU for each call (bar {CPU_MS:.2f} ms; SIPp took {generator * 1000 / max(good, 1):.3f} ms; load {load()})")
+    shares = {name: (used - threads.get(name, 0)) * 1000 / max(good, 1) for name, used in by_thread(city.process).items()}
+    proof.measure("ms by thread: " + ", ".join(f"{name} {ms:.3f}" for name, ms in sorted(shares.items(), key=lambda s: -s[1]) if ms >= 0.001))
+    stage.wait("nothing is left of the calls", 45, city.quiet)
+    return proof.close()
+
+
+ADMITTED, OFFERED, STORM = 100, 500, 60  # calls/s, calls/s, seconds
+
+
+def admit(config):
+    """The engine's settings with a limit of new calls each second."""
+    settings = config / "engine.yaml"
+    text, changed = re.subn(r"(?m)^#? ?calls_per_second:.*$", f"calls_per_second: {ADMITTED}", settings.read_text())
+    settings.write_text(text if changed else text + f"\ncalls_per_second: {ADMITTED}\n")
+
+
+def storm(stage, city, number):
+    """Five times as many calls as the engine admits, for a minute; then as many as it admits again."""
+    proof = Proof(f"storm: {OFFERED} calls/s for {STORM} s against an engine that admits {ADMITTED}/s")
+    before = cpu_seconds(city.process)
+    rows, generator, took = flood(stage, city, "storm", number, OFFERED, OFFERED * STORM, None, 7800)
+    after = cpu_seconds(city.process)
+    good, bad, again = sums(rows)
+    share = (after - before) / took
+    proof.check(good >= 0.9 * ADMITTED * STORM, f"{good / took:.1f} calls/s got through, {bad} of {good + bad} were refused, SIPp sent {again} messages again")
+    proof.measure(f"the engine took {share:.1%} of a core, SIPp {generator / took:.1%} (load {load()})")
+    time.sleep(5)
+    rows, _, _ = flood(stage, city, "after", number, ADMITTED * 9 // 10, ADMITTED * 9, None, 7900)
+    good, bad, again = sums(rows)
+    proof.check(bad == 0 and again == 0, f"5 s later: {good} calls at {ADMITTED * 9 // 10}/s answered, {bad} refused, {again} messages sent again")
+    stage.wait("nothing is left of the calls", 45, city.quiet)
+    return proof.close()
