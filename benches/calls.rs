@@ -28,7 +28,7 @@ fn main() {
     let parts = Parts {
         engine,
         socket,
-        listener: None,
+        doors: reactor::Doors::default(),
         workers: 1,
         calls_max: 2_000,
         // A journal that confirms at once: its own cost is not this bench's.
@@ -96,7 +96,7 @@ fn city(server: SocketAddr) -> Arc<City> {
     book.settings.calls_max = 2_000;
     (book.settings.rtp_first, book.settings.rtp_last) = (46_000, 59_999);
     let clips = sentences.into_iter().map(|s| (s, Arc::clone(&clip))).collect();
-    Arc::new(City { book: Arc::new(book), clips, users: BTreeMap::new() })
+    Arc::new(City { book: Arc::new(book), clips, ..City::default() })
 }
 
 fn read(folder: &Path, top: &Path, into: &mut Vec<Source>) {

@@ -189,7 +189,7 @@ impl Engine {
         for id in due {
             let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { continue };
             let kept = match &mut attempt.step {
-                Step::Calling(outside) => match outside.late(now.mono) {
+                Step::Calling(outside) => match self.outside_late(now, outside) {
                     Some(how) => self.in_vain(now, id, &mut attempt, how_tried(how), Party::Engine),
                     None => true,
                 },
@@ -285,6 +285,7 @@ impl Engine {
             version: attempt.city.book.version.clone(),
             person: attempt.person.clone(),
             called_back: true,
+            called_first: None,
             sip_call_id: None,
             place: Some(booked.place.clone()),
             assigned: attempt.leg.as_ref().map(|_| (attempt.agent.clone(), attempt.offer)),
@@ -647,6 +648,8 @@ impl Engine {
             arrived: began,
             number: booked.number.clone(),
             caller: Redacted::new(number.reveal().to_string()),
+            withheld: None,
+            called_first: None,
             person: attempt.person.clone(),
             waiting_since: Some((since, place.since)),
             kept: place.kept,

@@ -7,8 +7,8 @@ use crate::terms::HoldMusic;
 use crate::{City, OpenCall, Place};
 use flow::Spoken;
 use model::{
-    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Estimate, Instant, JobId, LegId, Millis, Now, Number, OfferId, Party,
-    Person, PlayId, QueueId, Redacted, Seq, TicketId, TransferKind, UnixMillis,
+    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Estimate, Instant, JobId, LegId, LineId, Millis, Now, Number, OfferId,
+    Party, Person, PlayId, QueueId, Redacted, Seq, TicketId, TransferKind, UnixMillis, Withheld,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,6 +183,10 @@ pub(crate) struct Call {
     pub(crate) arrived: Now,
     pub(crate) number: Number,
     pub(crate) caller: Redacted<String>,
+    /// Why there is no number of theirs.
+    pub(crate) withheld: Option<Withheld>,
+    /// The line of the city that they had called, and that sent them on to us.
+    pub(crate) called_first: Option<LineId>,
     /// The caller as statistics know them.
     pub(crate) person: Option<Person>,
     /// Age zero of the caller's claim: the first time they took a place, in whatever queue. It is never reset.
@@ -420,7 +424,7 @@ impl Call {
             call: self.id,
             arrived: self.arrived.wall,
             number: self.number.clone(),
-            caller: self.caller.to_string(),
+            caller: self.caller_written(),
             lang: self.run.lang().clone(),
             path: self.run.path().to_vec(),
             queue: self.last_queue.clone(),
@@ -441,6 +445,11 @@ impl Call {
         }
     }
 
+    /// The caller as it is written down: masked, or why there is no number.
+    pub(crate) fn caller_written(&self) -> String {
+        self.withheld.map_or_else(|| self.caller.to_string(), |why| why.to_string())
+    }
+
     /// How the journal must know it: read from what the call is, not from what was written.
     pub(crate) fn open_call(&self, sip_call_id: Option<String>) -> OpenCall {
         let place = self.ticket().zip(self.waiting_since).map(|(ticket, (_, since))| Place {
@@ -454,9 +463,10 @@ impl Call {
         OpenCall {
             called_back: self.called_back,
             person: self.person.clone(),
+            called_first: self.called_first.clone(),
             arrived: self.arrived.wall,
             number: self.number.clone(),
-            caller: self.caller.to_string(),
+            caller: self.caller_written(),
             version: self.city.book.version.clone(),
             sip_call_id,
             place,

@@ -108,8 +108,8 @@ impl Engine {
 
     /// A timer of the outside half has come.
     pub(crate) fn on_call_return_timeout(&mut self, now: Now, errand: &mut Errand) {
-        let Stage::Returning(back) = &errand.stage else { return };
-        if let Some(how) = back.outside.late(now.mono) {
+        let Stage::Returning(back) = &mut errand.stage else { return };
+        if let Some(how) = self.outside_late(now, &mut back.outside) {
             self.call_return_came(now, errand, Came::Failed(how));
         }
     }

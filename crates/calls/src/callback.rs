@@ -163,7 +163,7 @@ impl Engine {
             at: now.wall,
             number: call.number.clone(),
             sealed: self.vault.seal(&mut self.random, ticket, &number),
-            caller: call.caller.to_string(),
+            caller: call.caller_written(),
             person: call.person.clone(),
             place,
             needs: wanted.needs,

@@ -2,7 +2,7 @@
 
 use flow::{Book, Spoken};
 use media::Clip;
-use model::Ha1;
+use model::{Ha1, LineId, Secret};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ pub struct City {
     pub clips: BTreeMap<Spoken, Arc<Clip>>,
     /// What the agents' phones prove themselves with, by agent name.
     pub users: BTreeMap<String, Ha1>,
+    /// What we prove ourselves with to carriers, by the trunk's name.
+    pub passwords: BTreeMap<LineId, Secret>,
 }
 
 impl std::fmt::Debug for City {

@@ -4,6 +4,7 @@ use crate::attempt::Attempt;
 use crate::call::{Call, Leg, Sound, Stage};
 use crate::call_return::LastCallers;
 use crate::callback::Callbacks;
+use crate::defence::Defence;
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
 use crate::lookup::Asked;
@@ -13,6 +14,7 @@ use crate::overrides::Overrides;
 use crate::persons::Memories;
 use crate::presence::Breaks;
 use crate::record::{self, Abroad, OpenCall, Record, State};
+use crate::trunks::Trunks;
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
@@ -58,6 +60,8 @@ pub struct Engine {
     pub(crate) wills: Vec<DialogId>,
     /// What went out before a restart is not yet counted: that needs the time of the first input.
     recounts: bool,
+    pub(crate) trunks: Trunks,
+    pub(crate) defence: Defence,
     pub(crate) tones: media::Tones,
     pub(crate) callbacks: Callbacks,
     /// Tickets whose place was asked for again: that they have it is no news.
@@ -152,6 +156,8 @@ impl Engine {
             abroad: BTreeMap::new(),
             wills: Vec::new(),
             recounts: false,
+            trunks: Trunks::default(),
+            defence: Defence::default(),
             tones: media::Tones::new(),
             callbacks: Callbacks::default(),
             asked_again: BTreeSet::new(),
@@ -227,10 +233,11 @@ impl Engine {
         self.end_overrides(now);
         self.close_orphans(now);
         self.carry_out_wills(now);
+        self.follow_trunks_at_first(now);
         self.wind_callbacks(now);
         match input {
             Input::Message { flow, from, bytes } => self.on_datagram(now, flow, from, &bytes),
-            Input::Opened { flow, from } => self.on_opened(flow, from),
+            Input::Opened { flow, from } => self.on_opened(now, flow, from),
             Input::Closed { flow, why } => {
                 self.note(Event::ConnectionClosed { why });
                 self.sip.handle_closed(now, flow);
@@ -299,6 +306,7 @@ impl Engine {
             agents: self.agents_now(),
             breaks: self.city.book.breaks.values().cloned().collect(),
             overrides: self.overrides.in_force.values().cloned().collect(),
+            trunks: self.trunks_now(),
         }
     }
 
@@ -379,9 +387,11 @@ impl Engine {
     // ---- what happened -------------------------------------------------------------------------------------------------------
 
     fn on_datagram(&mut self, now: Now, flow: FlowId, from: SocketAddr, bytes: &Bytes) {
-        if self.is_stranger(from.ip()) {
-            self.note(Event::Stranger);
+        if !self.is_heard(now, from, bytes) {
             return;
+        }
+        if bytes.starts_with(b"INVITE ") {
+            self.mind_the_door(now, from.ip());
         }
         self.sip.handle_message(now, flow, from, bytes);
     }
@@ -391,9 +401,9 @@ impl Engine {
         self.line_of(ip).is_none() && !self.is_trunk(ip)
     }
 
-    fn on_opened(&mut self, flow: FlowId, from: SocketAddr) {
+    fn on_opened(&mut self, now: Now, flow: FlowId, from: SocketAddr) {
         if self.is_stranger(from.ip()) {
-            self.note(Event::Stranger);
+            self.note_stranger(now, from.ip().to_canonical());
             self.act(Seq(0), Act::Close(flow));
         }
     }
@@ -435,6 +445,7 @@ impl Engine {
                 self.acd.publish(now.mono, self.rules_of(&city));
                 self.follow_lines(&city);
                 self.city = city;
+                self.follow_trunks(now);
                 self.announce_city();
                 self.forget_breaks(Some(now.wall));
                 self.review_callbacks(now);
@@ -442,10 +453,12 @@ impl Engine {
             }
             Control::Drain => {
                 self.draining = true;
+                self.sip.sign_off(now);
                 Reply::Done
             }
             Control::EndAll => {
                 self.draining = true;
+                self.sip.sign_off(now);
                 self.end_attempts(now);
                 self.end_errands(now);
                 let all: Vec<CallId> = self.calls.keys().copied().collect();
@@ -543,7 +556,12 @@ impl Engine {
                         self.act(after, Act::Transmit { leg, flow, to, bytes, only_written });
                     }
                     sip::Output::Event(event) => self.on_sip(now, event),
-                    sip::Output::Note(event) => self.note(event),
+                    sip::Output::Note(event) => {
+                        if event == Event::AuthenticationFailed {
+                            self.on_wrong_password(now);
+                        }
+                        self.note(event);
+                    }
                 }
             } else if let Some(decision) = self.acd.poll_output() {
                 self.on_decision(now, decision);
@@ -556,9 +574,12 @@ impl Engine {
     fn on_sip(&mut self, now: Now, event: sip::Event) {
         use sip::Event as E;
         match event {
-            E::Invite { dialog, source, from_user, from_display: _, to_user, authenticated, offer, reliable, replaces } => {
-                self.on_invite(now, Invite { dialog, source, from_user, to_user, authenticated, offer, reliable, replaces });
+            E::Invite { dialog, source, from_user, from_display, to_user, authenticated, claims, offer, reliable, replaces } => {
+                let invite = Invite { dialog, source, from_user, from_display, to_user, authenticated, claims, offer, reliable, replaces };
+                self.on_invite(now, invite);
             }
+            E::TrunkRegistration { trunk, how } => self.on_trunk(Event::TrunkRegistration { line: trunk, how }),
+            E::TrunkReachable { trunk, reachable } => self.on_trunk(Event::TrunkReachable { line: trunk, reachable }),
             E::Registered { user, fresh } => {
                 let agent = AgentId::from(user);
                 if fresh && self.city.book.agents.contains_key(&agent) {
@@ -593,6 +614,7 @@ impl Engine {
             | E::Refer { dialog, .. }
             | E::Ringing { dialog, .. }
             | E::Trying { dialog }
+            | E::AskedAgain { dialog }
             | E::Answered { dialog, .. }
             | E::Failed { dialog, .. }
             | E::Bye { dialog }
@@ -804,7 +826,8 @@ impl Engine {
             Refusal::UnknownNumber => (404, None),
             Refusal::NoCodec => (488, None),
             Refusal::Forbidden => (403, None),
-            Refusal::Full | Refusal::NoPort => (503, Some(5)),
+            Refusal::SameNumber => (486, None),
+            Refusal::Full | Refusal::NoPort | Refusal::TooFast => (503, Some(5)),
             Refusal::Draining => (503, Some(30)),
         };
         self.sip.handle_command(now, sip::Command::Reject { dialog, status, retry_after_secs });
@@ -814,8 +837,8 @@ impl Engine {
         self.draining
     }
 
-    pub(crate) fn line_of(&self, ip: IpAddr) -> Option<model::LineId> {
-        self.city.book.lines.iter().find(|line| line.from.iter().any(|net| net.contains(ip))).map(|line| line.id.clone())
+    pub(crate) fn line_of(&self, ip: IpAddr) -> Option<&model::Line> {
+        self.city.book.lines.iter().find(|line| line.from.iter().any(|net| net.contains(ip)))
     }
 
     /// The state of one agent, if there is such a one.
@@ -851,8 +874,10 @@ pub(crate) struct Invite {
     pub(crate) dialog: DialogId,
     pub(crate) source: SocketAddr,
     pub(crate) from_user: String,
+    pub(crate) from_display: String,
     pub(crate) to_user: String,
     pub(crate) authenticated: Option<String>,
+    pub(crate) claims: Box<sip::Claims>,
     pub(crate) offer: Option<Bytes>,
     /// Their network wants to hear at once that it rings.
     pub(crate) reliable: bool,

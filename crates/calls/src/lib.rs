@@ -7,14 +7,17 @@
 //! acts that depend on it; the [`Gate`] at the edge holds them. No call knows another call.
 
 mod attempt;
+mod bucket;
 mod call;
 mod call_return;
 mod callback;
 mod city;
+mod defence;
 mod engine;
 mod errand;
 mod face;
 mod gate;
+mod identity;
 mod lookup;
 mod message;
 mod offer;
@@ -29,6 +32,7 @@ mod ringing;
 mod takeover;
 mod terms;
 mod transfer;
+mod trunks;
 mod vault;
 mod will;
 

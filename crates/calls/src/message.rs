@@ -55,7 +55,7 @@ impl Engine {
             mailbox: mailbox.clone(),
             call: call.id,
             begun: now.wall,
-            caller: call.caller.to_string(),
+            caller: call.caller_written(),
             lang: call.run.lang().clone(),
             sealed: number.map(|number| self.vault.seal_message(&mut self.random, call.id, &number)),
         };

@@ -3,6 +3,7 @@
 use crate::City;
 use crate::call::{AgentSide, Call, Leg, Sound, Stage, Ticket, Whisper};
 use crate::engine::{Engine, Owner};
+use crate::identity::{self, Tongue};
 use crate::record::Record;
 use crate::ringing::{Caller, Rang};
 use crate::terms::Terms;
@@ -415,7 +416,17 @@ fn display(now: Now, call: &Call) -> String {
         && let Ok(number) = Number::parse(call.caller.reveal())
     {
         shown.push_str(between);
-        shown.push_str(number.as_str());
+        shown.push_str(&crate::vault::national(&number));
+    }
+    // Why there is no number names nobody, and tells the agent that there is none to call back.
+    let tongue = if label.is_ascii() { Tongue::Ascii } else { Tongue::Japanese };
+    let more = [
+        call.withheld.map(|why| identity::in_words(why, tongue).to_owned()),
+        call.called_first.as_ref().map(|line| identity::sent_on(line, tongue)),
+    ];
+    for word in more.into_iter().flatten() {
+        shown.push_str(between);
+        shown.push_str(&word);
     }
     shown
 }

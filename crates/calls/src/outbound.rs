@@ -11,45 +11,77 @@ use crate::engine::{Engine, Owner};
 use crate::persons::instant_of;
 use crate::record::{Abroad, Record};
 use crate::terms::Terms;
+use crate::trunks::{Direction, Way};
 use media::Command as Media;
-use model::{AgentId, CallId, Codec, DialogId, Event, FlowId, Instant, LegId, LineId, Now, Number, Redacted, Seq, TransferEnd, UnixMillis};
+use model::{
+    AgentId, CallId, Codec, DialogId, Event, FlowId, Instant, LegId, LineId, Now, Number, Redacted, Seq, TransferEnd, UnixMillis, WhyPassed,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// What "calls out in any hour" is counted over.
 const HOUR: Duration = Duration::from_secs(3600);
 /// Calls of one hour that are remembered over a restart; as many as an hour may have.
 const WENT_OUT_MAX: usize = 10_000;
-/// A trunk that has not said anything at all to an INVITE by then is out of order: by then it was asked four times (RFC 3261 section
-/// 17.1.1.2, timer A).
-const TRUNK_DEAF: Duration = Duration::from_secs(4);
+/// A trunk that has not said anything at all to an INVITE by then is passed over for the next one: by then it was asked three times (RFC 3261
+/// section 17.1.1.2, timer A).
+const TRUNK_DEAF: Duration = Duration::from_secs(2);
+/// The last one is given more: by then it was asked four times.
+const TRUNK_DEAF_LAST: Duration = Duration::from_secs(4);
+/// Ways that one call out may try.
+const WAYS_MAX: usize = 4;
+/// Each way is a leg of its own: so far its number lies above that of the way before. Far above all legs that one call makes.
+const WAY_STEP: u64 = 1 << 12;
 
 /// Whom we may call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Whom {
     /// A line of the city that has a target.
     Line(LineId),
-    /// A person who called us, over the first trunk: a callback that they asked for, or `*9`.
+    /// A person who called us, over any trunk: a callback that they asked for, or `*9`.
     Person(Redacted<Number>),
+}
+
+/// What is wanted of a call to the outside: the same, whichever way it takes.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    call: CallId,
+    owner: Owner,
+    whom: Whom,
+    /// The city's number that is shown.
+    shown: Number,
+    by: Option<AgentId>,
+    /// What is dialled. A person's stays hidden.
+    dials: Redacted<Number>,
+}
+
+impl Wish {
+    fn line(&self) -> Option<&LineId> {
+        match &self.whom {
+            Whom::Line(line) => Some(line),
+            Whom::Person(_) => None,
+        }
+    }
 }
 
 /// A call to the outside.
 #[derive(Debug)]
 pub(crate) struct Outside {
     pub(crate) leg: Leg,
-    pub(crate) whom: Whom,
+    wish: Wish,
     pub(crate) stage: Stage,
     /// When it is given up, if nobody has answered (or accepted) by then. Whoever owns the call clears it.
     pub(crate) until: Option<Instant>,
     /// The record of it, before which nothing leaves.
     pub(crate) after: Seq,
-    /// What is dialled. A person's stays hidden.
-    dials: Redacted<Number>,
-    host: SocketAddr,
-    /// The city's number that is shown.
-    shown: Number,
+    /// The trunk that it takes.
+    way: Way,
+    /// The trunks that are left.
+    ways: VecDeque<Way>,
+    /// A phone rings there: from here on the trunk is as good as any.
+    rang: bool,
 }
 
 /// How far it has come.
@@ -130,10 +162,11 @@ impl CallsOut {
 impl Outside {
     /// Who it is, as records know them: the line's name. A person has none.
     pub(crate) fn name(&self) -> Option<&LineId> {
-        match &self.whom {
-            Whom::Line(line) => Some(line),
-            Whom::Person(_) => None,
-        }
+        self.wish.line()
+    }
+    /// When a trunk that has said nothing is taken to be out of order: sooner where there is another one.
+    fn deaf_after(&self) -> Duration {
+        if self.ways.is_empty() { TRUNK_DEAF_LAST } else { TRUNK_DEAF }
     }
     /// When [`Outside::late`] should be asked.
     pub(crate) fn due(&self) -> Option<Instant> {
@@ -143,16 +176,6 @@ impl Outside {
             Stage::Over => return None,
         };
         deaf.into_iter().chain(self.until).min()
-    }
-    /// Whether its time is over, and what that means. To be asked when [`Outside::due`] has come.
-    pub(crate) fn late(&self, now: Instant) -> Option<TransferEnd> {
-        match self.stage {
-            Stage::Invited { deaf: Some(deaf) } if deaf <= now => Some(TransferEnd::Failed),
-            Stage::Opening | Stage::Invited { .. } | Stage::Answered => {
-                self.until.filter(|until| *until <= now).map(|_| TransferEnd::NoAnswer)
-            }
-            Stage::Over => None,
-        }
     }
 }
 
@@ -175,22 +198,53 @@ impl Engine {
         until: Instant,
         by: Option<AgentId>,
     ) -> Result<Outside, TransferEnd> {
-        let Some((trunk, host, dials)) = self.way_to(&whom) else { return Err(TransferEnd::Failed) };
-        let leg_id = LegId(call.0 << 16 | u64::from(index));
-        let line = match &whom {
-            Whom::Line(line) => Some(line.clone()),
-            Whom::Person(_) => None,
-        };
-        for place in line.iter().chain([&trunk]) {
-            if !self.acd.seize(place, leg_id) {
-                self.acd.give_back(leg_id);
-                self.commit(Record::LineFull { call, line: place.clone() });
-                self.note(Event::LineFull { line: place.clone() });
-                return Err(TransferEnd::AtCapacity);
-            }
+        let Some((ways, dials)) = self.ways_to(now, &whom) else { return Err(TransferEnd::Failed) };
+        let wish = Wish { call, owner, whom, shown, by, dials };
+        let (leg, way, ways, after) = self.set_out(now, &wish, index, ways)?;
+        Ok(Outside { leg, wish, stage: Stage::Opening, until: Some(until), after, way, ways, rang: false })
+    }
+
+    /// Takes the first of these ways that has room, with everything that a call out needs: nothing of it stays taken if there is none.
+    fn set_out(
+        &mut self,
+        now: Now,
+        wish: &Wish,
+        index: u16,
+        mut ways: VecDeque<Way>,
+    ) -> Result<(Leg, Way, VecDeque<Way>, Seq), TransferEnd> {
+        let leg_id = LegId(wish.call.0 << 16 | u64::from(index));
+        let line = wish.line().cloned();
+        if let Some(line) = &line
+            && !self.acd.seize(line, leg_id)
+        {
+            self.line_full(wish.call, line);
+            return Err(TransferEnd::AtCapacity);
         }
+        let mut end = TransferEnd::Failed;
+        let way = loop {
+            let Some(way) = ways.pop_front() else {
+                self.acd.give_back(leg_id);
+                return Err(end);
+            };
+            end = TransferEnd::AtCapacity;
+            let why = if !self.acd.seize(&way.trunk, leg_id) {
+                WhyPassed::Full
+            } else if !self.in_time(now, &way.trunk, Direction::Out) {
+                WhyPassed::TooFast
+            } else {
+                break way;
+            };
+            self.acd.give_back(leg_id);
+            match why {
+                WhyPassed::Full if ways.is_empty() => self.line_full(wish.call, &way.trunk),
+                why => self.note(Event::TrunkPassedOver { line: way.trunk.clone(), why }),
+            }
+            if let Some(line) = &line {
+                self.acd.seize(line, leg_id);
+            }
+        };
         let dialog = self.sip.new_dialog();
-        let Some(leg) = self.make_leg(call, index, dialog, None, owner) else {
+        let Some(leg) = self.make_leg(wish.call, index, dialog, None, wish.owner) else {
             self.acd.give_back(leg_id);
             return Err(TransferEnd::Failed);
         };
@@ -204,21 +258,66 @@ impl Engine {
         }
         self.note_places(leg_id, |line, used, lines| Event::LineTaken { line, used, lines });
         self.went_out.note(now.wall);
+        let trunk = way.trunk.clone();
         self.abroad.insert(leg_id, Abroad { places: line.iter().cloned().chain([trunk.clone()]).collect(), sealed: None });
-        let after = self.commit(Record::CalledOut { call, line, trunk, by, at: now.wall, leg: leg_id });
+        let after = self.commit(Record::CalledOut { call: wish.call, line, trunk, by: wish.by.clone(), at: now.wall, leg: leg_id });
         if let Some(thread) = self.dialogs.get_mut(&dialog) {
             thread.after = after;
         }
         let local = self.bind_addr(&leg);
         self.media(after, leg.id, Media::Open { local });
-        Ok(Outside { leg, whom, stage: Stage::Opening, until: Some(until), after, dials, host, shown })
+        Ok((leg, way, ways, after))
+    }
+
+    fn line_full(&mut self, call: CallId, line: &LineId) {
+        self.commit(Record::LineFull { call, line: line.clone() });
+        self.note(Event::LineFull { line: line.clone() });
+    }
+
+    /// The trunk failed before any phone rang: the call goes out over the next one, as a leg of its own. False: there is none, or no room.
+    ///
+    /// Where the trunk has refused, its call is over, and its place at a hotline is free. A trunk that is deaf may have heard us all the same:
+    /// that call is given up, and holds its place until SIP is done with it. So a hotline with two lines never gets a third call, and one with
+    /// a single line is not called by another way before it is sure that nobody rings there.
+    fn take_next_way(&mut self, now: Now, outside: &mut Outside, why: WhyPassed) -> bool {
+        self.rest_trunk(now, &outside.way.trunk);
+        let next = (outside.leg.id.0 & 0xffff) + WAY_STEP;
+        let free = |engine: &Engine| !engine.legs.contains_key(&LegId(outside.wish.call.0 << 16 | next));
+        let Some(index) = u16::try_from(next).ok().filter(|_| !outside.ways.is_empty() && free(self)) else { return false };
+        let before = outside.leg.dialog;
+        if why == WhyPassed::Refused {
+            self.dialog_over(before);
+        }
+        let ways = std::mem::take(&mut outside.ways);
+        let Ok((leg, way, ways, after)) = self.set_out(now, &outside.wish, index, ways) else { return false };
+        self.note(Event::TrunkPassedOver { line: outside.way.trunk.clone(), why });
+        if why == WhyPassed::Deaf {
+            self.sip.handle_command(now, sip::Command::Cancel { dialog: before, reason: None });
+        }
+        self.close_leg(after, &outside.leg);
+        (outside.leg, outside.way, outside.ways, outside.after, outside.stage) = (leg, way, ways, after, Stage::Opening);
+        true
+    }
+
+    /// Whether the time of a call out is over, and what that means. To be asked when [`Outside::due`] has come.
+    pub(crate) fn outside_late(&mut self, now: Now, outside: &mut Outside) -> Option<TransferEnd> {
+        match outside.stage {
+            Stage::Invited { deaf: Some(deaf) } if deaf <= now.mono => {
+                let goes_on = outside.until.is_none_or(|until| until > now.mono) && self.take_next_way(now, outside, WhyPassed::Deaf);
+                (!goes_on).then_some(TransferEnd::Failed)
+            }
+            Stage::Opening | Stage::Invited { .. } | Stage::Answered => {
+                outside.until.filter(|until| *until <= now.mono).map(|_| TransferEnd::NoAnswer)
+            }
+            Stage::Over => None,
+        }
     }
 
     /// Whether one person more could be called: a channel of the trunk and a call of this hour are left for them, beyond those for whom
     /// an agent's phone rings already. Asked before that phone rings: nobody is rung for a call that cannot go out.
     pub(crate) fn way_out_for_callback(&self, now: Now) -> bool {
-        let Some(trunk) = self.city.book.lines.iter().find(|line| line.trunk.is_some()) else { return false };
-        let channels = self.acd.lines().find(|(line, ..)| **line == trunk.id).map_or(0, |(_, used, all)| all.saturating_sub(used));
+        let is_trunk = |id: &LineId| self.trunk(id).is_some();
+        let channels: u32 = self.acd.lines().filter(|(line, ..)| is_trunk(line)).map(|(_, used, all)| all.saturating_sub(used)).sum();
         let hour = self.calls_out.room(now.mono, self.city.book.settings.calls_out_per_hour);
         let asked = self.callbacks.attempts.values().filter(|attempt| attempt.phones().is_some()).count();
         hour.min(channels as usize) > asked
@@ -228,11 +327,11 @@ impl Engine {
     pub(crate) fn outside_media(&mut self, now: Now, outside: &mut Outside, event: &media::Event) -> Came {
         match event {
             media::Event::Opened(_) if outside.stage == Stage::Opening => {
-                let to =
-                    sip::Target { uri: format!("sip:{}@{}", outside.dials.reveal(), outside.host), flow: FlowId::UDP, addr: outside.host };
-                let from = sip::Identity { display: String::new(), user: outside.shown.as_str().to_owned() };
-                let sdp = sdp::offer(&self.capabilities(&outside.leg, Codec::ALL.to_vec()));
-                outside.stage = Stage::Invited { deaf: Some(now.mono + TRUNK_DEAF) };
+                let host = outside.way.host;
+                let to = sip::Target { uri: format!("sip:{}@{host}", outside.wish.dials.reveal()), flow: FlowId::UDP, addr: host };
+                let from = sip::Identity { display: String::new(), user: outside.wish.shown.as_str().to_owned() };
+                let sdp = sdp::offer(&self.capabilities(&outside.leg, self.codecs_over(&outside.way)));
+                outside.stage = Stage::Invited { deaf: Some(now.mono + outside.deaf_after()) };
                 self.sip.handle_command(now, sip::Command::Invite { dialog: outside.leg.dialog, to, from, sdp });
                 self.write_will(outside);
                 Came::Nothing
@@ -265,13 +364,24 @@ impl Engine {
                 if let Stage::Invited { deaf } = &mut outside.stage {
                     *deaf = None;
                 }
+                outside.rang |= matches!(event, sip::Event::Ringing { .. });
                 if matches!(event, sip::Event::Ringing { .. }) { Came::Ringing } else { Came::Nothing }
+            }
+            sip::Event::AskedAgain { .. } => {
+                // The trunk is there; what would end this call is another thing from here on.
+                if let Stage::Invited { deaf } = &mut outside.stage {
+                    *deaf = Some(now.mono + TRUNK_DEAF_LAST);
+                }
+                self.write_will(outside);
+                Came::Nothing
             }
             sip::Event::Answered { sdp, .. } => {
                 self.write_will(outside);
-                let ours = self.capabilities(&outside.leg, Codec::ALL.to_vec());
+                let ours = self.capabilities(&outside.leg, self.codecs_over(&outside.way));
                 let answer = sdp.as_deref().and_then(|sdp| sdp::parse(sdp).ok());
-                let Some(agreed) = answer.and_then(|answer| sdp::accept(&answer, &ours).ok()) else {
+                let host = outside.way.host.ip();
+                let aims = |agreed: &sdp::Agreed| self.may_send_sound(host, agreed.remote.ip());
+                let Some(agreed) = answer.and_then(|answer| sdp::accept(&answer, &ours).ok()).filter(aims) else {
                     self.sip.handle_command(now, sip::Command::Bye { dialog: outside.leg.dialog });
                     outside.stage = Stage::Over;
                     return Came::Failed(TransferEnd::Failed);
@@ -281,6 +391,13 @@ impl Engine {
                 Came::Answered
             }
             sip::Event::Failed { status, .. } => {
+                let trouble = matches!(status, 401 | 407 | 408 | 500 | 502 | 503 | 504);
+                if trouble && !outside.rang && matches!(outside.stage, Stage::Invited { .. }) {
+                    outside.stage = Stage::Over;
+                    if self.take_next_way(now, outside, WhyPassed::Refused) {
+                        return Came::Nothing;
+                    }
+                }
                 outside.stage = Stage::Over;
                 Came::Failed(how_it_failed(*status))
             }
@@ -298,6 +415,11 @@ impl Engine {
             // These belong to dialogs that others opened.
             _ => Came::Nothing,
         }
+    }
+
+    /// The codecs that a trunk takes.
+    fn codecs_over(&self, way: &Way) -> Vec<Codec> {
+        self.trunk(&way.trunk).map_or_else(|| Codec::ALL.to_vec(), |trunk| trunk.profile.codecs())
     }
 
     /// Lets a call to the outside go, whatever its stage. Its places come back when SIP is done with it.
@@ -349,20 +471,21 @@ impl Engine {
         self.city.book.lines.iter().filter_map(|line| line.trunk.as_ref()).any(|trunk| trunk.host.ip() == ip.to_canonical())
     }
 
-    /// Over which trunk somebody is reached, where that trunk is, and what is dialled.
-    fn way_to(&self, whom: &Whom) -> Option<(LineId, SocketAddr, Redacted<Number>)> {
+    /// Over which trunks somebody is reached, and what is dialled; `None` without such a line, or without any trunk.
+    fn ways_to(&mut self, now: Now, whom: &Whom) -> Option<(VecDeque<Way>, Redacted<Number>)> {
         let lines = &self.city.book.lines;
-        match whom {
+        let (trunks, dials) = match whom {
             Whom::Line(id) => {
                 let target = lines.iter().find(|line| line.id == *id)?.target.as_ref()?;
-                let trunk = lines.iter().find(|line| line.id == target.trunk)?.trunk.as_ref()?;
-                Some((target.trunk.clone(), trunk.host, Redacted::new(target.number.clone())))
+                (target.trunks.clone(), Redacted::new(target.number.clone()))
             }
             Whom::Person(number) => {
-                let (id, trunk) = lines.iter().find_map(|line| Some((&line.id, line.trunk.as_ref()?)))?;
-                Some((id.clone(), trunk.host, number.clone()))
+                (lines.iter().filter(|line| line.trunk.is_some()).map(|line| line.id.clone()).collect(), number.clone())
             }
-        }
+        };
+        let mut ways = VecDeque::from(self.ways_over(now, trunks));
+        ways.truncate(WAYS_MAX);
+        (!ways.is_empty()).then_some((ways, dials))
     }
 
     pub(crate) fn note_places(&mut self, leg: LegId, event: impl Fn(LineId, u32, u32) -> Event) {

@@ -211,7 +211,7 @@ pub struct OpenCall {
     pub arrived: UnixMillis,
     /// The city's number that was dialled.
     pub number: Number,
-    /// Who calls, masked.
+    /// Who calls, masked, or why the number is withheld.
     pub caller: String,
     /// The version of the city that it began with.
     pub version: Version,
@@ -221,6 +221,9 @@ pub struct OpenCall {
     /// Whether we called them: a callback.
     #[serde(default)]
     pub called_back: bool,
+    /// The line of the city that was called first, where it sent the call on to us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_first: Option<LineId>,
     /// The SIP Call-ID, once answered.
     pub sip_call_id: Option<String>,
     /// Where it waits.

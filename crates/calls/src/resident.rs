@@ -2,6 +2,7 @@
 
 use crate::call::{AgentSide, Back, Call, Reached, Sound, Stage, Ticket};
 use crate::engine::{Engine, Invite, Owner};
+use crate::identity::{self, Who};
 use crate::persons::{PLACE_KEPT_MILLIS, instant_of};
 use crate::record::{Place, Record};
 use crate::terms::Terms;
@@ -35,13 +36,16 @@ impl Engine {
             (None, Some(_)) => return self.refuse(now, dialog, Refusal::Forbidden),
             (None, None) => {}
         }
-        let Some(line) = self.line_of(invite.source.ip()) else { return self.refuse(now, dialog, Refusal::Forbidden) };
         let city = Arc::clone(&self.city);
-        let dialled = Number::parse(&invite.to_user).ok().and_then(|number| Some((city.book.numbers.get(&number)?.clone(), number)));
-        // Parameters of the user part are the network's, not the number's (RFC 3966 section 3, RFC 3261 section 19.1.6).
-        let from_user = invite.from_user.split(';').next().unwrap_or_default().to_owned();
+        let Some(line) = self.line_of(invite.source.ip()) else { return self.refuse(now, dialog, Refusal::Forbidden) };
+        let (line, trusted) = (line.id.clone(), line.trusted);
+        let dialled = identity::dialled(&city.book, &invite, trusted);
+        let called_first = identity::called_first(&city.book, &invite, trusted);
+        let Who { caller: from_user, withheld } = identity::who(&invite, trusted);
         let person = self.vault.person(city.book.calendar.day(now.wall), &from_user);
+        self.count_call(now, &line);
         let turned_away = match () {
+            () if self.is_same_caller_again(&from_user, withheld) => Some(Refusal::SameNumber),
             () if self.draining() => Some(Refusal::Draining),
             () if self.calls.len() >= city.book.settings.calls_max as usize => Some(Refusal::Full),
             () => None,
@@ -85,6 +89,8 @@ impl Engine {
             arrived: now,
             number: number.clone(),
             caller: caller.clone(),
+            withheld,
+            called_first: called_first.clone(),
             person,
             waiting_since: None,
             kept: false,
@@ -116,6 +122,12 @@ impl Engine {
         });
         call.after = self.commit(Record::Arrived { call: id, open: Box::new(call.open_call(None)) });
         self.note(Event::Arrived { call: id, number, caller, line });
+        if let Some(why) = withheld {
+            self.note(Event::Withheld { call: id, why });
+        }
+        if let Some(line) = called_first {
+            self.note(Event::CalledFirst { call: id, line });
+        }
         self.media(call.after, leg_id, Media::Open { local });
         if invite.reliable {
             self.sip.handle_command(now, sip::Command::Provisional { dialog, status: 180 });

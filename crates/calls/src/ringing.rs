@@ -197,6 +197,9 @@ impl Engine {
             | sip::Event::ProbeAnswered { .. }
             | sip::Event::ProbeFailed { .. }
             | sip::Event::Ended { .. }
+            | sip::Event::AskedAgain { .. }
+            | sip::Event::TrunkRegistration { .. }
+            | sip::Event::TrunkReachable { .. }
             | sip::Event::Registered { .. }
             | sip::Event::PhoneGone { .. }
             | sip::Event::Unregistered { .. } => Rang::On,

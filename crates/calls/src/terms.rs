@@ -36,9 +36,18 @@ impl Engine {
     pub(crate) fn first_terms(&self, leg: &Leg, offer: Option<&sdp::Description>) -> Result<(Bytes, Option<sdp::Agreed>), sdp::Refusal> {
         let ours = self.capabilities(leg, Codec::ALL.to_vec());
         match offer {
-            Some(offer) => sdp::answer(offer, &ours).map(|answer| (answer.sdp, Some(answer.agreed))),
+            Some(offer) => match sdp::answer(offer, &ours)? {
+                answer if !self.may_be_heard_there(leg, &answer.agreed) => Err(sdp::Refusal::Unusable("its address is this machine's")),
+                answer => Ok((answer.sdp, Some(answer.agreed))),
+            },
             None => Ok((sdp::offer(&ours), None)),
         }
+    }
+
+    /// Whether sound may go where these terms want it.
+    pub(crate) fn may_be_heard_there(&self, leg: &Leg, agreed: &sdp::Agreed) -> bool {
+        let peer = leg.peer.or_else(|| self.sip.dialog(leg.dialog).map(|dialog| dialog.peer.ip()));
+        peer.is_none_or(|peer| self.may_send_sound(peer, far(*agreed, leg).remote.ip()))
     }
 
     /// From here on the leg's sound goes as was agreed.
@@ -70,18 +79,18 @@ impl Engine {
             return self.sip.handle_command(now, sip::Command::AnswerReoffer { dialog, sdp: sdp::offer(&ours) });
         };
         match sdp::parse(offer).and_then(|offer| sdp::answer(&offer, &ours)) {
-            Ok(answer) => {
+            Ok(answer) if self.may_be_heard_there(leg, &answer.agreed) => {
                 self.connect(after, leg, answer.agreed);
                 self.sip.handle_command(now, sip::Command::AnswerReoffer { dialog, sdp: answer.sdp });
             }
-            Err(_) => self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 }),
+            Ok(_) | Err(_) => self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 }),
         }
     }
 
     fn answer_came(&mut self, after: Seq, leg: &mut Leg, answer: Option<&[u8]>) -> Terms {
         let ours = self.capabilities(leg, codecs(leg));
         let agreed = answer.and_then(|answer| sdp::parse(answer).ok()).and_then(|answer| sdp::accept(&answer, &ours).ok());
-        match agreed {
+        match agreed.filter(|agreed| self.may_be_heard_there(leg, agreed)) {
             Some(agreed) => {
                 self.connect(after, leg, agreed);
                 Terms::Stand

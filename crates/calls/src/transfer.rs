@@ -307,7 +307,8 @@ impl Engine {
 
     /// A timer of somebody outside has come.
     pub(crate) fn on_outside_timeout(&mut self, now: Now, call: &mut Call) {
-        if let Some(how) = call.called().and_then(|called| called.outside.late(now.mono)) {
+        let late = call.called_mut().and_then(|called| self.outside_late(now, &mut called.outside));
+        if let Some(how) = late {
             self.not_reached(now, call, how);
         }
     }

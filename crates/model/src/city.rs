@@ -1,6 +1,6 @@
 //! The plain types of a city: who may call in, who answers, which queues there are.
 
-use crate::{AgentId, BreakReason, FlowName, Lang, Level, LineId, LookupId, Need, Number, PromptId, QueueId, Skill};
+use crate::{AgentId, BreakReason, Codec, FlowName, Lang, Level, LineId, LookupId, Need, Number, PromptId, QueueId, Skill};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -37,6 +37,10 @@ pub struct Settings {
     pub voices: BTreeMap<Lang, Vec<String>>,
     /// Calls that we may make to the outside in any hour, of all kinds together: toll fraud ends here.
     pub calls_out_per_hour: u32,
+    /// New calls in any second, from everybody together: more get 503 before anything is done for them. `None`: as many as come.
+    pub calls_per_second: Option<u32>,
+    /// Calls at once from one number that is shown.
+    pub calls_per_number: u32,
 }
 
 impl Default for Settings {
@@ -57,6 +61,8 @@ impl Default for Settings {
             digest: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
             voices: BTreeMap::new(),
             calls_out_per_hour: 120,
+            calls_per_second: None,
+            calls_per_number: 2,
         }
     }
 }
@@ -90,6 +96,26 @@ pub enum DigestAlgorithm {
     Sha256,
     /// MD5, for phones that know nothing better.
     Md5,
+}
+
+/// A password in clear, which we prove to somebody else. Never printed, never written.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a password.
+    pub fn new(text: String) -> Secret {
+        Secret(text)
+    }
+    /// The password in clear. Every caller of this is a place to review.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(***)")
+    }
 }
 
 /// `HA1 = H(user:realm:password)` (RFC 7616 section 3.4.2), one per algorithm, lower-case hex. Never printed.
@@ -147,6 +173,12 @@ pub struct Line {
     pub id: LineId,
     /// Networks that calls may come from.
     pub from: Vec<Net>,
+    /// Whether these are a carrier's, which vouches for what it says of caller and called beside From (RFC 3325 section 3.1, a trust domain).
+    pub trusted: bool,
+    /// Whether its messages may name targets on this machine (loopback): for a city that runs on one machine as a whole.
+    pub loopback: bool,
+    /// Calls in any second, in each direction; `None` without a limit of its own.
+    pub calls_per_second: Option<u32>,
     /// Where calls out are sent, for a line that carries them.
     pub trunk: Option<Trunk>,
     /// Whom this line reaches, for a line that is a place to transfer to: a ward hotline, an interpreter.
@@ -160,13 +192,78 @@ pub struct Trunk {
     pub host: SocketAddr,
     /// Calls at once.
     pub channels: u32,
+    /// Of several trunks those with the lowest order are taken, as long as they work.
+    pub order: u32,
+    /// How many of the calls it gets among trunks of one order.
+    pub weight: u32,
+    /// What its network takes, where that is less than the standard.
+    pub profile: Profile,
+    /// How we tell the carrier where we are, where it does not know by itself.
+    pub register: Option<Register>,
+    /// How it is asked whether it works.
+    pub check: Option<TrunkCheck>,
+}
+
+impl Trunk {
+    /// A trunk like any other: no registration, no check.
+    pub fn plain(host: SocketAddr, channels: u32) -> Trunk {
+        Trunk { host, channels, order: 1, weight: 1, profile: Profile::Plain, register: None, check: None }
+    }
+}
+
+/// A network's own ways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Those of the standard.
+    #[default]
+    Plain,
+    /// NTT's NGN (Hikari Denwa): it vouches for its callers and knows PCMU only, in packets of 20 ms.
+    NttHikari,
+}
+
+impl Profile {
+    /// The codecs that are offered to it, preferred first.
+    pub fn codecs(self) -> Vec<Codec> {
+        match self {
+            Profile::Plain => Codec::ALL.to_vec(),
+            Profile::NttHikari => vec![Codec::Pcmu],
+        }
+    }
+}
+
+/// A registration with a carrier (RFC 3261 section 10.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Register {
+    /// The user of the address that is registered, often the number.
+    pub user: String,
+    /// Its domain; `None`: the carrier's address.
+    pub domain: Option<String>,
+    /// The name that the password belongs to; `None`: the user.
+    pub login: Option<String>,
+    /// The realm in which the password is proved, and no other; `None`: the domain.
+    pub realm: Option<String>,
+    /// The file in the state folder's `secrets/` that holds the password; `None` for a carrier that knows the line.
+    pub password_file: Option<String>,
+    /// For how long.
+    pub expires: Duration,
+    /// Digest algorithms that the password may be proved with, most preferred first.
+    pub digest: Vec<DigestAlgorithm>,
+}
+
+/// Asking a trunk whether it works, by OPTIONS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrunkCheck {
+    /// How often.
+    pub every: Duration,
+    /// After so many failures in a row it counts as down.
+    pub failures: u32,
 }
 
 /// A number outside that calls may be sent to, and how many at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The line that carries the call: one with a [`Trunk`].
-    pub trunk: LineId,
+    /// The lines that carry the call, each one with a [`Trunk`]: the next one where one does not work.
+    pub trunks: Vec<LineId>,
     /// What is dialled.
     pub number: Number,
     /// Calls at once: a hotline with two lines never gets a third.

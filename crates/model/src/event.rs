@@ -7,6 +7,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 
 /// What happened, once, at the moment it was decided. Telemetry counts these, the store files them, the demo tells them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,6 +45,20 @@ pub enum Event {
         /// Who calls.
         caller: Redacted<String>,
         /// The line it came in on.
+        line: LineId,
+    },
+    /// A caller withholds the number, and the network says why.
+    Withheld {
+        /// Which call.
+        call: CallId,
+        /// Why.
+        why: Withheld,
+    },
+    /// Before us, a call had come to one of the city's own lines, which sent it on.
+    CalledFirst {
+        /// Which call.
+        call: CallId,
+        /// The line that was called first.
         line: LineId,
     },
     /// An INVITE was turned away before it became a call.
@@ -193,6 +208,27 @@ pub enum Event {
     LineFull {
         /// Which line.
         line: LineId,
+    },
+    /// A trunk's registration with its carrier was accepted, refused, or is over.
+    TrunkRegistration {
+        /// Which trunk.
+        line: LineId,
+        /// What came of it.
+        how: TrunkRegistration,
+    },
+    /// A trunk began to answer our question whether it works, or ceased to.
+    TrunkReachable {
+        /// Which trunk.
+        line: LineId,
+        /// Whether it does.
+        reachable: bool,
+    },
+    /// A call out did not go over this trunk, and was tried over another one.
+    TrunkPassedOver {
+        /// Which trunk.
+        line: LineId,
+        /// Why.
+        why: WhyPassed,
     },
     /// Calls out are at their limit for this hour: one was not made.
     CallsOutLimited,
@@ -363,6 +399,24 @@ pub enum Event {
     },
     /// A datagram or a connection from an address that no line lists: it got nothing.
     Stranger,
+    /// The first stranger of an hour: somebody may have forgotten a line of `lines.yaml`.
+    StrangerNamed {
+        /// From where.
+        from: IpAddr,
+    },
+    /// A source sent more than any telephone or carrier does: some of it was thrown away unread.
+    Flood,
+    /// A source has guessed passwords, and gets no answer for a while.
+    SourceBanned {
+        /// Which.
+        from: IpAddr,
+        /// For how long.
+        lasts: Millis,
+    },
+    /// Something from a banned source was thrown away.
+    Banned,
+    /// A request inside a dialog came from somebody who has no part in it: it was answered as if there were no such dialog.
+    ForeignRequest,
     /// A SIP connection is gone.
     ConnectionClosed {
         /// Why.
@@ -447,6 +501,75 @@ pub enum Refusal {
     NoPort,
     /// The caller is not allowed to dial this: 403.
     Forbidden,
+    /// As many calls from this number are here as may be: 486.
+    SameNumber,
+    /// More calls in this second than are taken: 503 with Retry-After.
+    TooFast,
+}
+
+/// Why a caller's number is not there: the four causes that Japanese networks tell apart (3GPP TS 24.008 section 10.5.4.30).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Withheld {
+    /// The caller does not want it to be seen (184 in front of the number, or a setting): nobody is told more.
+    ByCaller,
+    /// The network does not have it: from abroad, or from another network.
+    Unavailable,
+    /// Another service of the network stands in the way.
+    OtherService,
+    /// A coin telephone, which cannot be called back.
+    Payphone,
+}
+
+/// What came of registering with a carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrunkRegistration {
+    /// It knows where we are.
+    Registered,
+    /// We have taken it back.
+    SignedOff,
+    /// It ran out before it could be renewed.
+    Expired,
+    /// Nobody answered.
+    NoAnswer,
+    /// It did not take our password.
+    WrongPassword,
+    /// It asks for a password, and we have none.
+    NoPassword,
+    /// It asks for a password in another realm than ours.
+    OtherRealm,
+    /// It asks for a password in a way that we do not use.
+    OtherDigest,
+    /// It refused in another way.
+    Refused,
+}
+
+impl TrunkRegistration {
+    /// All ways in which it fails.
+    pub const FAILURES: [TrunkRegistration; 7] = [
+        TrunkRegistration::Expired,
+        TrunkRegistration::NoAnswer,
+        TrunkRegistration::WrongPassword,
+        TrunkRegistration::NoPassword,
+        TrunkRegistration::OtherRealm,
+        TrunkRegistration::OtherDigest,
+        TrunkRegistration::Refused,
+    ];
+}
+
+/// Why a trunk was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyPassed {
+    /// It said nothing to the call.
+    Deaf,
+    /// It refused the call as a trunk in trouble does: 408, 500, 502, 503, 504.
+    Refused,
+    /// All its channels are taken.
+    Full,
+    /// It had as many calls in this second as it takes.
+    TooFast,
 }
 
 /// What a key meant to the menu.
@@ -895,7 +1018,7 @@ pub struct CallRecord {
     pub arrived: UnixMillis,
     /// The city's number that was dialled.
     pub number: Number,
-    /// Who called, masked.
+    /// Who called, masked, or why the number is withheld.
     pub caller: String,
     /// The language in the end.
     pub lang: Lang,
@@ -1122,7 +1245,21 @@ macro_rules! words {
         }
     )*};
 }
-words!(Refusal, KeyMeaning, Manner, QueueEnd, OfferEnd, PhoneGone, AgentState, Direction, CallEnd, Party);
+words!(
+    Withheld,
+    TrunkRegistration,
+    WhyPassed,
+    Refusal,
+    KeyMeaning,
+    Manner,
+    QueueEnd,
+    OfferEnd,
+    PhoneGone,
+    AgentState,
+    Direction,
+    CallEnd,
+    Party
+);
 words!(TransferKind, TransferEnd, CallbackTry, CallbackEnd, AbandonStage, MessageEnd, NotKept, LookupEnd, ConnectionEnd);
 
 #[cfg(test)]

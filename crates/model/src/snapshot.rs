@@ -1,6 +1,6 @@
 //! What the boards show: the state of the whole engine at one moment.
 
-use crate::{AgentId, AgentState, Break, BreakReason, Override, QueueId, UnixMillis, Version};
+use crate::{AgentId, AgentState, Break, BreakReason, LineId, Override, QueueId, TrunkRegistration, UnixMillis, Version};
 use serde::{Deserialize, Serialize};
 
 /// How many of each thing are alive. All zero when all is quiet, but for registrations and their timers.
@@ -57,6 +57,21 @@ pub struct BreakNow {
     pub since: Option<UnixMillis>,
 }
 
+/// One trunk as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkNow {
+    /// Which trunk.
+    pub line: LineId,
+    /// What came of registering last; `None` where it does not register, or has had no answer yet.
+    pub registration: Option<TrunkRegistration>,
+    /// Whether it registers at all.
+    pub registers: bool,
+    /// Whether the carrier knows where we are at this moment.
+    pub registered: bool,
+    /// Whether it answers; `None` where nobody asks.
+    pub reachable: Option<bool>,
+}
+
 /// The state of the engine at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -76,6 +91,9 @@ pub struct Snapshot {
     /// What was set by hand and has not ended, in the order of [`crate::Setting::id`].
     #[serde(default)]
     pub overrides: Vec<Override>,
+    /// The trunks that register or are asked whether they work, in the order of the file.
+    #[serde(default)]
+    pub trunks: Vec<TrunkNow>,
 }
 
 /// Upper bounds of the send-lateness buckets, in microseconds; the last bucket is everything above.

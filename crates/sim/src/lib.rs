@@ -28,4 +28,4 @@ pub use link::{Datagram, Link, Weather};
 pub use people::{Again, Clerk, Habits, Neighbour, PersonId, Presses, Resident};
 pub use scenario::{Caller, Kind, Piece, Scenario, Shift, Tally, Trouble};
 pub use town::Town;
-pub use world::{House, Told, Voice, World};
+pub use world::{Ailment, House, Told, Voice, World};

@@ -233,11 +233,12 @@ pub(crate) fn behind_glass(city: &City, flow: &FlowName, change: impl FnOnce(&mu
     book.settings.advertise = None;
     let residents = Net { addr: IpAddr::V4(Ipv4Addr::new(127, 1, 0, 0)), prefix: 16 };
     for line in &mut book.lines {
+        line.loopback = true;
         if !line.from.is_empty() {
             line.from = vec![residents];
         }
         if let Some(trunk) = &mut line.trunk {
-            trunk.host = town::TRUNK;
+            *trunk = model::Trunk::plain(town::TRUNK, trunk.channels);
         }
     }
     change(&mut book);
@@ -247,7 +248,7 @@ pub(crate) fn behind_glass(city: &City, flow: &FlowName, change: impl FnOnce(&mu
     let account =
         |name: &AgentId| (name.to_string(), sip::digest::ha1(name.as_str(), &book.settings.realm, &town::password(name.as_str())));
     let users = book.agents.keys().map(account).collect();
-    (Arc::new(City { book: Arc::new(book), clips: city.clips.clone(), users }), number)
+    (Arc::new(City { book: Arc::new(book), clips: city.clips.clone(), users, ..City::default() }), number)
 }
 
 /// The telephones of every line that callers are put through to.
@@ -484,6 +485,8 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::OverrideSet { .. }
         | Event::OverrideEnded { .. }
         | Event::Arrived { .. }
+        | Event::Withheld { .. }
+        | Event::CalledFirst { .. }
         | Event::Refused { .. }
         | Event::Answered { .. }
         | Event::PromptStarted { .. }
@@ -494,6 +497,9 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::LineTaken { .. }
         | Event::LineFreed { .. }
         | Event::LineFull { .. }
+        | Event::TrunkRegistration { .. }
+        | Event::TrunkReachable { .. }
+        | Event::TrunkPassedOver { .. }
         | Event::CallsOutLimited
         | Event::CallingBack { .. }
         | Event::CallbackEnded { .. }
@@ -508,6 +514,11 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::SipResponse { .. }
         | Event::SipMalformed { .. }
         | Event::Stranger
+        | Event::StrangerNamed { .. }
+        | Event::Flood
+        | Event::SourceBanned { .. }
+        | Event::Banned
+        | Event::ForeignRequest
         | Event::ConnectionClosed { .. }
         | Event::Certificate { .. }
         | Event::CertificateRefused

@@ -20,6 +20,8 @@ pub const NURSES: [&str; 4] = ["yuki", "mio", "aya", "rin"];
 pub const CLERKS: [&str; 8] = ["ken", "hana", "jun", "mai", "sho", "nao", "eri", "taro"];
 /// Where the town's trunk is.
 pub const TRUNK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 2, 0, 1)), 5060);
+/// Where a second trunk is, for towns that have one.
+pub const SPARE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 2, 0, 2)), 5060);
 /// Calls that the trunk carries at once.
 pub const CHANNELS: u32 = 6;
 /// A ward's hotline: two telephones, code 71.
@@ -211,7 +213,7 @@ impl Town {
             .into_iter()
             .map(|(spoken, millis)| (spoken, Arc::clone(sounds.entry(millis).or_insert_with(|| tone(millis.into())))))
             .collect();
-        Arc::new(City { book: Arc::new(book), clips, users })
+        Arc::new(City { book: Arc::new(book), clips, users, ..City::default() })
     }
 
     /// How soon the town hands its callers to people, as `check` reckons it from the lengths of its tones.
@@ -261,11 +263,11 @@ impl Town {
 
     fn lines(&self) -> String {
         if !self.callbacks && !self.hotline {
-            return "local: { from: [127.0.0.0/8] }\n".to_owned();
+            return "local: { from: [127.0.0.0/8], targets: loopback }\n".to_owned();
         }
         let ward = format!("ward: {{ trunk: carrier, number: \"{WARD}\", lines: 2, code: \"71\" }}\n");
         format!(
-            "local: {{ from: [127.1.0.0/16] }}\ncarrier: {{ trunk: {{ host: \"{TRUNK}\", channels: {CHANNELS} }} }}\n{}",
+            "local: {{ from: [127.1.0.0/16], targets: loopback }}\ncarrier: {{ trunk: {{ host: \"{TRUNK}\", channels: {CHANNELS} }}, targets: loopback }}\n{}",
             if self.hotline { ward.as_str() } else { "" }
         )
     }
@@ -308,11 +310,11 @@ pub fn with_outside(city: &City) -> City {
             book.lines.push(line);
         }
     };
-    add(Line { id: trunk.clone(), trunk: Some(Trunk { host: TRUNK, channels: CHANNELS }), ..Line::default() });
+    add(Line { id: trunk.clone(), trunk: Some(Trunk::plain(TRUNK, CHANNELS)), loopback: true, ..Line::default() });
     for (name, reaches, lines, code) in
         [("ward", WARD, 2, "71"), ("small_ward", SMALL_WARD, 1, "72"), ("interpreters", INTERPRETERS, 3, "8")]
     {
-        let target = Target { trunk: trunk.clone(), number: number(reaches), lines, code: Some(number(code)) };
+        let target = Target { trunks: vec![trunk.clone()], number: number(reaches), lines, code: Some(number(code)) };
         add(Line { id: LineId::from(name), target: Some(target), ..Line::default() });
     }
     for (name, code) in [("general", "21"), ("nurse", "22")] {

@@ -91,6 +91,17 @@ enum Machine {
     Person(PersonId),
 }
 
+/// What is wrong with a trunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ailment {
+    /// It says nothing, and nothing gets through it.
+    Deaf,
+    /// It says nothing, and all the same what it is sent arrives: its answers are lost.
+    Mute,
+    /// It refuses every call with this status.
+    Refuses(u16),
+}
+
 /// Who does what the engine asks of the media plane.
 enum Sounds {
     /// Nobody: it is computed when prompts end.
@@ -143,6 +154,10 @@ pub struct World {
     by_ip: BTreeMap<IpAddr, PersonId>,
     by_name: BTreeMap<String, PersonId>,
     callers: BTreeMap<CallId, PersonId>,
+    /// What the network between a person and us makes of their INVITE, where it changes anything.
+    carriers: BTreeMap<PersonId, fn(&str) -> String>,
+    /// Trunks that do not do what they should.
+    ailing: BTreeMap<SocketAddr, Ailment>,
     /// Which telephone a call of the trunk went to, by its SIP Call-ID.
     carried: BTreeMap<String, PersonId>,
     /// Between which hours of the wall clock people may be called, if anybody looks.
@@ -212,6 +227,8 @@ impl World {
             by_ip: BTreeMap::new(),
             by_name: BTreeMap::new(),
             callers: BTreeMap::new(),
+            carriers: BTreeMap::new(),
+            ailing: BTreeMap::new(),
             carried: BTreeMap::new(),
             hours: None,
             unanswered: BTreeSet::new(),

@@ -1,7 +1,8 @@
 //! What the endpoint is told and what it says: its whole border in one file.
 
+use crate::identity::Claims;
 use bytes::Bytes;
-use model::{DialogId, DigestAlgorithm, Digit, FlowId, Instant, PhoneGone};
+use model::{DialogId, DigestAlgorithm, Digit, FlowId, Instant, LineId, Net, PhoneGone, TrunkRegistration};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,6 +17,15 @@ pub struct Config {
     /// Digest algorithms that are offered, most preferred first. Phones that know MD5 only may give up at the sight of another one
     /// (baresip 1.0 does): where there are such phones, offer MD5 alone.
     pub digest: Vec<DigestAlgorithm>,
+}
+
+/// Who is believed to be a dialog's peer, and where peers may have us send.
+#[derive(Clone, Debug, Default)]
+pub struct Admission {
+    /// Networks that speak as one: a carrier's, of which any machine may go on with a call that another one began.
+    pub kin: Vec<Vec<Net>>,
+    /// Sources that may name targets on this machine.
+    pub here: Vec<Net>,
 }
 
 /// Something the endpoint says. Take them in order until there is none.
@@ -205,6 +215,8 @@ pub enum Event {
         to_user: String,
         /// The user whose password was proved, who is then `from_user`.
         authenticated: Option<String>,
+        /// What the network says beside From and the Request-URI. Whether that is believed depends on the source.
+        claims: Box<Claims>,
         /// The session description offered, if any; else ours goes into the 200 (RFC 3261 section 13.2.1).
         offer: Option<Bytes>,
         /// Whether they acknowledge provisional answers (RFC 3262). Networks that do want to hear one at once.
@@ -318,6 +330,25 @@ pub enum Event {
     Ended {
         /// Which dialog.
         dialog: DialogId,
+    },
+    /// Our call was asked for a password, and goes out once more with it: what would end it is another thing from here on.
+    AskedAgain {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// Something came of registering with a carrier.
+    TrunkRegistration {
+        /// Which trunk.
+        trunk: LineId,
+        /// What.
+        how: TrunkRegistration,
+    },
+    /// A trunk began to answer our question whether it works, or ceased to.
+    TrunkReachable {
+        /// Which trunk.
+        trunk: LineId,
+        /// Whether it does.
+        reachable: bool,
     },
     /// A user's phone registered, for the first time or again.
     Registered {

@@ -24,7 +24,7 @@ pub fn ha1(user: &str, realm: &str, password: &str) -> Ha1 {
     Ha1 { sha256: hash(DigestAlgorithm::Sha256, text.as_bytes()), md5: hash(DigestAlgorithm::Md5, text.as_bytes()) }
 }
 
-fn hash(algorithm: DigestAlgorithm, bytes: &[u8]) -> String {
+pub(crate) fn hash(algorithm: DigestAlgorithm, bytes: &[u8]) -> String {
     match algorithm {
         DigestAlgorithm::Sha256 => hex(&Sha256::digest(bytes)),
         DigestAlgorithm::Md5 => hex(&Md5::digest(bytes)),
@@ -32,7 +32,7 @@ fn hash(algorithm: DigestAlgorithm, bytes: &[u8]) -> String {
 }
 
 /// The name of an algorithm in a header (RFC 8760 section 2.1).
-fn name(algorithm: DigestAlgorithm) -> &'static str {
+pub(crate) fn name(algorithm: DigestAlgorithm) -> &'static str {
     match algorithm {
         DigestAlgorithm::Sha256 => "SHA-256",
         DigestAlgorithm::Md5 => "MD5",
@@ -212,6 +212,31 @@ fn unhex(nonce: &str) -> Option<(u64, [u8; 8], [u8; 16])> {
     ))
 }
 
+/// The parameters of a header of the scheme Digest, by their names in small letters. `None` if it is another scheme, broken, or names anything
+/// twice.
+pub(crate) fn parameters(value: &[u8]) -> Option<BTreeMap<Vec<u8>, String>> {
+    let mut cursor = Cursor::new(value);
+    if !cursor.token()?.eq_ignore_ascii_case(b"Digest") || cursor.blanks() == 0 {
+        return None;
+    }
+    let mut found = BTreeMap::new();
+    for item in list(cursor.rest()).take(32).filter(|i| !i.is_empty()) {
+        let mut cursor = Cursor::new(item);
+        let name = cursor.token()?.to_ascii_lowercase();
+        if !cursor.separator(b'=') {
+            return None;
+        }
+        let value = match cursor.peek() {
+            Some(b'"') => unquote(cursor.quoted()?),
+            _ => cursor.token()?.to_vec(),
+        };
+        if found.insert(name, String::from_utf8(value).ok()?).is_some() {
+            return None;
+        }
+    }
+    Some(found)
+}
+
 /// One Authorization header of the scheme Digest (RFC 7616 section 3.4).
 #[derive(Clone, Debug, Default)]
 struct Credentials {
@@ -229,25 +254,7 @@ struct Credentials {
 impl Credentials {
     /// `None` if it is another scheme, broken, or names anything twice.
     fn parse(value: &[u8]) -> Option<Credentials> {
-        let mut cursor = Cursor::new(value);
-        if !cursor.token()?.eq_ignore_ascii_case(b"Digest") || cursor.blanks() == 0 {
-            return None;
-        }
-        let mut found = BTreeMap::new();
-        for item in list(cursor.rest()).take(32).filter(|i| !i.is_empty()) {
-            let mut cursor = Cursor::new(item);
-            let name = cursor.token()?.to_ascii_lowercase();
-            if !cursor.separator(b'=') {
-                return None;
-            }
-            let value = match cursor.peek() {
-                Some(b'"') => unquote(cursor.quoted()?),
-                _ => cursor.token()?.to_vec(),
-            };
-            if found.insert(name, String::from_utf8(value).ok()?).is_some() {
-                return None;
-            }
-        }
+        let mut found = parameters(value)?;
         let mut take = |name: &str| found.remove(name.as_bytes()).unwrap_or_default();
         Some(Credentials {
             username: take("username"),

@@ -275,6 +275,11 @@ impl<'a> NameAddr<'a> {
         let repeatable = |tag: &[u8]| visible(tag).is_some() && !tag.iter().any(|b| matches!(b, b';' | b',' | b'"' | b'<' | b'>' | b'\\'));
         self.tag.is_none_or(|tag| tag.is_some_and(repeatable))
     }
+    /// The header parameter of that name, quotes and escapes resolved: empty if it has no value.
+    pub(crate) fn param(&self, name: &str) -> Option<String> {
+        let value = self.params.find(name)?;
+        Some(value.map(|value| String::from_utf8_lossy(&unquote(value)).into_owned()).unwrap_or_default())
+    }
     /// The `expires` parameter of a Contact, in seconds; one that is no number is as if absent.
     pub(crate) fn expires(&self) -> Option<u64> {
         self.params.find("expires").flatten().and_then(number)

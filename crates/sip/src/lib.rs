@@ -13,26 +13,31 @@
 //! (`session_id`: RFC 7989).
 //!
 //! Deliberately absent: TLS and WebSocket (they need nothing here but another `transport` in Via and Contact); subscriptions but for the
-//! one of a transfer (they are answered 405); redirection of our own INVITE (a 3xx is a failure); authentication of our own requests; registration through a proxy
+//! one of a transfer (they are answered 405); redirection of our own INVITE (a 3xx is a failure); registration through a proxy
 //! (Path); offers and answers in provisional answers and in PRACK (of ours: theirs are heard).
 
 mod border;
 pub mod bounds;
+mod credentials;
 pub mod dialog;
 pub mod digest;
 mod endpoint;
 pub mod framer;
 pub mod header;
+mod identity;
 mod lexis;
 pub mod message;
 mod registrar;
 pub mod transaction;
+pub mod trunk;
 pub mod uri;
 pub mod writer;
 
-pub use border::{Census, Command, Config, Event, Identity, Output, Reason, Target};
+pub use border::{Admission, Census, Command, Config, Event, Identity, Output, Reason, Target};
+pub use credentials::Account;
 pub use dialog::{DialogStage, DialogState, Role, Will};
 pub use endpoint::{DIALOGS_MAX, Endpoint, TRANSACTIONS_MAX};
 pub use framer::{Frame, Framer};
+pub use identity::Claims;
 pub use message::Message;
 pub use registrar::{Binding, PHONES_MAX};

@@ -273,6 +273,11 @@ impl Message {
     pub fn other(&self, label: &str) -> Option<&[u8]> {
         self.fields.iter().find(|f| self.part(f.label).eq_ignore_ascii_case(label.as_bytes())).map(|f| self.part(f.value))
     }
+    /// The values of all header lines of that name, as [`Message::other`] looks for it.
+    pub(crate) fn others(&self, label: &'static str) -> impl Iterator<Item = &[u8]> {
+        let named = move |f: &&Field| self.part(f.label).eq_ignore_ascii_case(label.as_bytes());
+        self.fields.iter().filter(named).map(|f| self.part(f.value))
+    }
     /// The body, cut to Content-Length.
     pub fn body(&self) -> &Bytes {
         &self.body

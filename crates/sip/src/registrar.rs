@@ -110,6 +110,13 @@ pub(crate) struct Registrar {
     answers: BTreeMap<String, VecDeque<Answer>>,
 }
 
+impl Registrar {
+    /// Whether a phone is registered whose packets come from such an address.
+    pub(crate) fn is_at(&self, fits: impl Fn(SocketAddr) -> bool) -> bool {
+        self.entries.values().flatten().any(|entry| fits(entry.binding.addr))
+    }
+}
+
 impl Wishes {
     /// Reads the Contacts of a REGISTER. The error is the status to refuse with.
     pub(crate) fn parse(request: &Message, essentials: &Essentials<'_>) -> Result<Wishes, u16> {

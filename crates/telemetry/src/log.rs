@@ -3,7 +3,7 @@
 //! Ids are fields, so that `call=17` finds one call's whole way. What strangers can make happen as often as they like is counted by the
 //! metrics and stays below INFO here, so that nobody outside can fill the disk.
 
-use model::{AgentState, BreakReason, Event, LookupEnd, MessageEnd, NotKept, OfferEnd, PhoneGone, QueueEnd, Refusal};
+use model::{AgentState, BreakReason, Event, LookupEnd, MessageEnd, NotKept, OfferEnd, PhoneGone, QueueEnd, Refusal, TrunkRegistration};
 use std::fmt;
 use std::io::IsTerminal;
 use tracing::{debug, error, info, trace, warn};
@@ -52,8 +52,12 @@ pub fn note(event: &Event) {
         Event::OverrideEnded { what, by: None } => info!(%what, "what was set by hand is over: the city's files count again"),
 
         Event::Arrived { call, number, caller, line } => info!(call = call.0, %number, %caller, %line, "a call came in"),
+        Event::Withheld { call, why } => info!(call = call.0, %why, "the caller's number is withheld"),
+        Event::CalledFirst { call, line } => info!(call = call.0, %line, "the caller had called this line, which sent the call on"),
         Event::Refused { why, .. } => match why {
-            Refusal::UnknownNumber | Refusal::Forbidden | Refusal::NoCodec => debug!(%why, "a call was refused"),
+            Refusal::UnknownNumber | Refusal::Forbidden | Refusal::NoCodec | Refusal::TooFast | Refusal::SameNumber => {
+                debug!(%why, "a call was refused")
+            }
             Refusal::Draining => info!(%why, "a call was refused"),
             Refusal::Full => warn!(%why, "a caller was turned away"),
             Refusal::NoPort => error!(%why, "a caller was turned away"),
@@ -89,6 +93,27 @@ pub fn note(event: &Event) {
         Event::LineTaken { line, used, lines } => debug!(%line, used, lines, "a line is in use"),
         Event::LineFreed { line, used, lines } => debug!(%line, used, lines, "a line is free again"),
         Event::LineFull { line } => warn!(%line, "all places of a line are taken: a caller was not put through"),
+        Event::TrunkRegistration { line, how } => match how {
+            TrunkRegistration::Registered => info!(%line, "the carrier knows where we are"),
+            TrunkRegistration::SignedOff => info!(%line, "the registration with the carrier was taken back"),
+            TrunkRegistration::Expired | TrunkRegistration::NoAnswer | TrunkRegistration::Refused => {
+                error!(%line, %how, "not registered with the carrier: nobody can call over this trunk; it is tried again");
+            }
+            TrunkRegistration::WrongPassword | TrunkRegistration::NoPassword => {
+                error!(%line, %how, "not registered with the carrier: put its password into the file that password_file of lines.yaml names");
+            }
+            TrunkRegistration::OtherRealm => {
+                error!(%line, %how, "not registered with the carrier: it asks in another realm; write the right one as realm in lines.yaml");
+            }
+            TrunkRegistration::OtherDigest => {
+                error!(%line, %how, "not registered with the carrier: it knows no better proof than MD5; digest: [sha-256, md5] in lines.yaml allows that");
+            }
+        },
+        Event::TrunkReachable { line, reachable: true } => info!(%line, "the trunk answers again"),
+        Event::TrunkReachable { line, reachable: false } => {
+            error!(%line, "the trunk does not answer: calls out take another one, if there is one")
+        }
+        Event::TrunkPassedOver { line, why } => warn!(%line, %why, "a call out was not taken by this trunk, and went over the next one"),
         Event::CallsOutLimited => error!("calls out are at their limit for this hour; if nobody expects that, somebody misuses us"),
         Event::Transferred { call, to, kind, by, how } => {
             let by = by.as_ref().map_or("the flow", |agent| agent.as_str());
@@ -144,6 +169,17 @@ pub fn note(event: &Event) {
         Event::SipResponse { class, direction } => trace!(class, %direction, "SIP response"),
         Event::SipMalformed { answered } => debug!(answered, "a datagram was no SIP message"),
         Event::Stranger => debug!("somebody came from an address that no line lists"),
+        Event::StrangerNamed { from } => warn!(
+            %from,
+            "somebody called from an address that no line lists, and got no answer. If they may call, config/lines.yaml needs this line: \
+             new_line: {{ from: [\"{from}\"] }}"
+        ),
+        Event::Flood => debug!("a source sends more than any telephone does: some of it was thrown away"),
+        Event::SourceBanned { from, lasts } => {
+            warn!(%from, minutes = lasts.0 / 60_000, "passwords were guessed from this address: it gets no answer for a while");
+        }
+        Event::Banned => debug!("something from a banned address was thrown away"),
+        Event::ForeignRequest => debug!("a request inside a call came from somebody who has no part in it"),
         Event::ConnectionClosed { why } => debug!(%why, "a SIP connection is gone"),
         Event::Certificate { expires } => info!(expires_unix = expires.0 / 1000, "the TLS certificate in force"),
         // Whoever found it has said what is wrong.

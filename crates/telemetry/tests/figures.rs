@@ -46,6 +46,8 @@ fn day() -> Vec<Event> {
         Event::OverrideSet { set: Box::new(closed()) },
         Event::OverrideEnded { what: closed().setting.id(), by: None },
         Event::Arrived { call, number, caller: Redacted::new(CALLER.to_owned()), line: LineId::from("ntt") },
+        Event::Withheld { call, why: model::Withheld::Payphone },
+        Event::CalledFirst { call, line: LineId::from("ward_kawasaki") },
         Event::Refused { why: Refusal::Full, person: Some(Person::from(PERSON)) },
         Event::Answered { call },
         Event::StepEntered { call, flow: FlowName::from("city"), step: StepId::from("greeting") },
@@ -65,6 +67,9 @@ fn day() -> Vec<Event> {
         Event::LineTaken { line: ward.clone(), used: 2, lines: 2 },
         Event::LineFull { line: ward.clone() },
         Event::LineFreed { line: ward, used: 1, lines: 2 },
+        Event::TrunkRegistration { line: LineId::from("ntt"), how: model::TrunkRegistration::WrongPassword },
+        Event::TrunkReachable { line: LineId::from("ntt"), reachable: false },
+        Event::TrunkPassedOver { line: LineId::from("ntt"), why: model::WhyPassed::Deaf },
         Event::CallsOutLimited,
         Event::Transferred {
             call,
@@ -103,6 +108,11 @@ fn day() -> Vec<Event> {
         Event::SipResponse { class: 2, direction: Direction::Out },
         Event::SipMalformed { answered: false },
         Event::Stranger,
+        Event::StrangerNamed { from: "203.0.113.9".parse().unwrap() },
+        Event::Flood,
+        Event::SourceBanned { from: "203.0.113.9".parse().unwrap(), lasts: Millis(600_000) },
+        Event::Banned,
+        Event::ForeignRequest,
         Event::ConnectionClosed { why: model::ConnectionEnd::Slow },
         Event::Certificate { expires: UnixMillis(1_800_000_000_000) },
         Event::CertificateRefused,
@@ -138,6 +148,7 @@ fn board() -> Snapshot {
         ],
         breaks: ["lunch", "meeting"].map(|reason| Break { reason: BreakReason::from(reason), code: 1, label: BTreeMap::new() }).to_vec(),
         overrides: vec![closed()],
+        trunks: Vec::new(),
     }
 }
 fn worker() -> WorkerStats {

@@ -5,7 +5,7 @@ use crate::files::Files;
 use crate::words::{Stop, say};
 use crate::{CityArgs, StateArgs};
 use calls::{Record, State, Vault};
-use model::Ha1;
+use model::{Ha1, LineId, Secret};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{IsTerminal, Read, Write};
@@ -26,6 +26,30 @@ pub(crate) fn read(state: &Path) -> Result<BTreeMap<String, Ha1>, Stop> {
     };
     serde_json::from_str(&text)
         .map_err(|fault| Stop::new(format!("{} is damaged ({fault}): remove it and set the agents' passwords again", path.display())))
+}
+
+/// The passwords of the trunks that register, from the files in `secrets/` that `lines.yaml` names. They are read with each publication.
+///
+/// # Errors
+/// When a file is not there, cannot be read, or holds nothing: that trunk would be refused by its carrier, and nobody could call.
+pub(crate) fn of_trunks(state: &Path, book: &flow::Book) -> Result<BTreeMap<LineId, Secret>, Stop> {
+    let named = book.lines.iter().filter_map(|line| Some((&line.id, line.trunk.as_ref()?.register.as_ref()?.password_file.as_ref()?)));
+    named
+        .map(|(id, file)| {
+            let path = state.join("secrets").join(file);
+            let told = |fault: &dyn std::fmt::Display| {
+                let path = path.display();
+                Stop::new(format!(
+                    "config/lines.yaml: the password of {id} should stand in {path}: {fault}. Write it there, and chmod 600 it"
+                ))
+            };
+            let text = fs::read_to_string(&path).map_err(|fault| told(&fault))?;
+            match text.lines().next().unwrap_or_default().trim_end() {
+                "" => Err(told(&"the file is empty")),
+                password => Ok((id.clone(), Secret::new(password.to_owned()))),
+            }
+        })
+        .collect()
 }
 
 /// `toritsugi agent password NAME`.

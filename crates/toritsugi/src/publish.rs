@@ -172,9 +172,10 @@ pub(crate) fn publish(
         }
     }
     let users = accounts::read(state)?;
+    let passwords = accounts::of_trunks(state, &book)?;
     let warnings = if problems.is_empty() { String::new() } else { warnings };
     took.city = began.elapsed().saturating_sub(took.tests).saturating_sub(took.voice);
-    Ok(Published { city: Arc::new(City { book: Arc::new(book), clips, users }), warnings, failing, took })
+    Ok(Published { city: Arc::new(City { book: Arc::new(book), clips, users, passwords }), warnings, failing, took })
 }
 
 /// The sound of a notice in each of its languages.

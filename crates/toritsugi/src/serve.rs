@@ -338,6 +338,15 @@ impl Health {
             let effect = no_effect(&city, &set.setting).map_or_else(String::new, |why| format!("; WITHOUT EFFECT: {}", why.en));
             let _ = writeln!(text, "by hand: {}, until {}{effect}", set.setting, minute(&zone, set.until));
         }
+        for trunk in &snapshot.trunks {
+            let state = match (trunk.registers, trunk.registered, trunk.reachable) {
+                (true, false, _) => "NOT REGISTERED with its carrier: nobody can call over it, see the log",
+                (_, _, Some(false)) => "DOES NOT ANSWER: calls out take another trunk",
+                (true, true, _) => "registered",
+                (false, _, _) => "answers",
+            };
+            let _ = writeln!(text, "trunk {}: {state}", trunk.line);
+        }
         text.push_str(if journal_sound { "journal: written\n" } else { "journal: CANNOT BE WRITTEN, see the log\n" });
         Health { ok: journal_sound, text }
     }

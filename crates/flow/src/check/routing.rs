@@ -106,7 +106,7 @@ fn starved<'d>(draft: &'d Draft, reserve: &Reserve) -> Option<&'d QueueId> {
 
 fn trunks(draft: &Draft, problems: &mut Problems) {
     let carries = |id: &LineId| draft.lines.iter().any(|entry| entry.line.id == *id && entry.carries);
-    for trunk in draft.lines.iter().filter_map(|entry| entry.trunk.as_ref()).filter(|trunk| !carries(&trunk.value)) {
+    for trunk in draft.lines.iter().flat_map(|entry| &entry.trunks).filter(|trunk| !carries(&trunk.value)) {
         let all = draft.lines.iter().filter(|entry| entry.carries).map(|entry| entry.line.id.as_str());
         unknown(problems, trunk.at, "unknown_trunk", noun::TRUNK, trunk.value.as_str(), all);
     }

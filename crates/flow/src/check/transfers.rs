@@ -130,7 +130,7 @@ fn lines(draft: &Draft, flow: &Flow, target: &Target, values: &Values<'_>, probl
     for (name, at) in target.names(of) {
         match draft.lines.iter().find(|entry| entry.line.id.as_str() == name) {
             // A target that could not be read has been complained about.
-            Some(entry) if entry.line.target.is_some() || entry.trunk.is_some() => {}
+            Some(entry) if entry.line.target.is_some() || !entry.trunks.is_empty() => {}
             Some(_) => {
                 let en = format!("the line \"{name}\" has no number to call; give it trunk, number and lines");
                 let ja = format!("回線「{name}」には転送先の番号がありません。trunk、number、lines を書いてください。");

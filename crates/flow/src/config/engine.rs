@@ -36,6 +36,18 @@ pub(crate) const SHAPE: Shape = Shape {
         may("rtp_ports", Value::Text, "Ports for sound: 20000-24999.", "音声用のポート。20000-24999 のように書きます。"),
         may("calls_max", Value::Whole(1, 100_000), "Calls at once.", "同時通話数の上限。"),
         may("calls_out_per_hour", Value::Whole(0, CALLS_OUT_MAX), "Calls to the outside in any hour.", "1 時間に外へかける電話の上限。"),
+        may(
+            "calls_per_second",
+            Value::Whole(1, 10_000),
+            "New calls in any second, from everybody together.",
+            "1 秒あたりに受ける新しい電話の上限（全体）。",
+        ),
+        may(
+            "calls_per_number",
+            Value::Whole(1, 100_000),
+            "Calls at once from one number that is shown; 2.",
+            "同じ番号から同時にかけられる電話の上限。書かなければ 2。",
+        ),
         may("voicemail", Value::Map(&VOICEMAIL), "How much each voicemail box takes.", "伝言箱ひとつに入る量。"),
         may("realm", Value::Text, "The name that phones' passwords belong to.", "電話機の認証に使う名前。"),
         may(
@@ -188,6 +200,10 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Settings 
     }
     if let Some(calls) = fields.take("calls_out_per_hour").and_then(|n| n.whole(0, CALLS_OUT_MAX, problems)) {
         settings.calls_out_per_hour = calls;
+    }
+    settings.calls_per_second = fields.take("calls_per_second").and_then(|n| n.whole(1, 10_000, problems));
+    if let Some(calls) = fields.take("calls_per_number").and_then(|n| n.whole(1, 100_000, problems)) {
+        settings.calls_per_number = calls;
     }
     if let Some((key, node)) = fields.entry("voicemail")
         && let Some(mut each) = Fields::of(node, key.at, problems)

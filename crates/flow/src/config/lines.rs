@@ -2,15 +2,28 @@
 //! to the caller's own.
 
 use crate::config::ENTRIES_MAX;
-use crate::decode::{Fields, is_name, lost_zero, missing, noun};
+use crate::decode::{Fields, UpTo, is_name, lost_zero, missing, noun};
 use crate::problem::{At, Problems, Severity, Spot};
 use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::{Key, Node, What, shown};
-use model::{Line, LineId, Net, Number, NumberKind, Target, Trunk};
+use model::{DigestAlgorithm, Line, LineId, Net, Number, NumberKind, Profile, Register, Target, Trunk, TrunkCheck};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Calls at once over one trunk, or to one target.
 const PLACES_MAX: u32 = 10_000;
+
+/// Calls in a second.
+const RATE_MAX: u32 = 1_000;
+/// Orders and weights of trunks.
+const ORDER_MAX: u32 = 100;
+/// Failures after which a trunk is down.
+const FAILURES_MAX: u32 = 20;
+/// Trunks that may carry the calls of one line.
+const TRUNKS_MAX: usize = 4;
+/// The shortest and the longest registration, and the shortest pause between two questions whether a trunk works.
+const EXPIRES: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(24 * 3600));
+const CHECK_MIN: Duration = Duration::from_secs(5);
 
 /// Its words, for editors.
 pub(crate) const SHAPE: Shape = Shape {
@@ -28,10 +41,28 @@ const ONE: Shape = Shape {
     words: &[
         may("from", Value::List(&Value::Text), "Networks that may call in.", "着信を受けるネットワーク。"),
         may(
+            "trusted",
+            Value::Truth,
+            "Whether these networks are a carrier's, which vouches for who calls and who was called.",
+            "通信事業者の網として、発信者番号や着信番号の通知（P-Asserted-Identity など）を信用するか。",
+        ),
+        may(
             "trunk",
-            Value::Either(&[Value::Name(noun::TRUNK), Value::Map(&TRUNK)]),
-            "A way to the outside, or the line that carries the calls of this one.",
-            "外への経路、またはこの回線の電話を運ぶ経路の名前。",
+            Value::Either(&[Value::List(&Value::Name(noun::TRUNK)), Value::Map(&TRUNK)]),
+            "A way to the outside, or the lines that carry the calls of this one: the next one where one does not work.",
+            "外への経路、またはこの回線の電話を運ぶ経路の名前。複数あるときは、使えない経路の次を使います。",
+        ),
+        may(
+            "targets",
+            Value::OneOf(&["loopback"]),
+            "loopback: their messages may name addresses of this machine, because the whole city runs on it.",
+            "loopback: このコンピューター自身のアドレスを宛先として書いてよい（市全体を一台で動かすとき）。",
+        ),
+        may(
+            "calls_per_second",
+            Value::Whole(1, RATE_MAX),
+            "Calls in any second, in each direction.",
+            "一秒あたりの通話数の上限（着信・発信それぞれ）。",
         ),
         may(
             "number",
@@ -52,6 +83,73 @@ const TRUNK: Shape = Shape {
     words: &[
         must("host", Value::Text, "The carrier's address with its port.", "通信事業者のアドレスとポート。"),
         must("channels", Value::Whole(1, PLACES_MAX), "Calls at once.", "同時通話数の上限。"),
+        may(
+            "order",
+            Value::Whole(1, ORDER_MAX),
+            "Of several trunks the one with the lowest order is taken as long as it works.",
+            "経路が複数あるときの順番。小さいものから使います。",
+        ),
+        may(
+            "weight",
+            Value::Whole(1, ORDER_MAX),
+            "Among trunks of one order, how many of the calls it gets.",
+            "同じ順番の経路の間で通話を分ける割合。",
+        ),
+        may(
+            "profile",
+            Value::OneOf(&["ntt-hikari"]),
+            "A network with ways of its own: ntt-hikari vouches for its callers and takes PCMU only.",
+            "網ごとの作法。ntt-hikari（ひかり電話）は発信者番号の通知を信用し、PCMU だけを使います。",
+        ),
+        may("register", Value::Map(&REGISTER), "How we tell the carrier where we are.", "通信事業者への登録（レジスター）。"),
+        may("check", Value::Map(&CHECK), "How it is asked whether it works.", "経路が使えるかどうかの確認。"),
+    ],
+    rest: None,
+};
+
+const REGISTER: Shape = Shape {
+    name: "lines/register",
+    en: "A registration with a carrier.",
+    ja: "通信事業者への登録。",
+    words: &[
+        must("user", Value::Text, "The user of the address, often the number; in quotes.", "登録するアドレスの利用者（多くは電話番号）。"),
+        may("domain", Value::Text, "Its domain; else the carrier's address.", "ドメイン。書かなければ事業者のアドレス。"),
+        may("login", Value::Text, "The name that the password belongs to; else the user.", "認証に使う名前。書かなければ user と同じ。"),
+        may(
+            "realm",
+            Value::Text,
+            "Where the password is proved, and nowhere else; else the domain.",
+            "パスワードを使う領域（realm）。書かなければドメインと同じ。",
+        ),
+        may(
+            "password_file",
+            Value::Text,
+            "The file in secrets/ of the state folder that holds the password.",
+            "パスワードを書いたファイル。状態フォルダーの secrets/ に置きます。",
+        ),
+        may("expires", Value::Time, "How long it lasts before it is renewed; 1h.", "登録の有効期間。書かなければ 1h。"),
+        may(
+            "digest",
+            Value::List(&Value::OneOf(&["sha-256", "md5"])),
+            "How the password may be proved, the best first; sha-256. md5 for a carrier that knows nothing better.",
+            "パスワードの証明方法。よいものから順に。書かなければ sha-256。",
+        ),
+    ],
+    rest: None,
+};
+
+const CHECK: Shape = Shape {
+    name: "lines/check",
+    en: "Asking a trunk whether it works.",
+    ja: "経路が使えるかどうかの確認。",
+    words: &[
+        must("every", Value::Time, "How often.", "間隔。"),
+        may(
+            "failures",
+            Value::Whole(1, FAILURES_MAX),
+            "After so many in a row it is down; 3.",
+            "続けて何回失敗したら使えないとみなすか。書かなければ 3。",
+        ),
     ],
     rest: None,
 };
@@ -67,8 +165,8 @@ pub(crate) struct Entry {
     pub(crate) carries: bool,
     /// Where the number of a target was written.
     pub(crate) number: Option<Spot>,
-    /// The trunk that carries its calls, for a target.
-    pub(crate) trunk: Option<At<LineId>>,
+    /// The trunks that carry its calls, for a target.
+    pub(crate) trunks: Vec<At<LineId>>,
     pub(crate) code: Option<At<Number>>,
 }
 
@@ -93,21 +191,29 @@ fn read_line(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> {
     let nets: Vec<At<Net>> =
         from.map(|node| node.items().iter().take(ENTRIES_MAX / 100).filter_map(|item| net(item, problems)).collect()).unwrap_or_default();
     let mut entry = Entry {
-        line: Line { id: LineId::from(key.text.as_str()), from: nets.iter().map(|n| n.value).collect(), trunk: None, target: None },
+        line: Line {
+            id: LineId::from(key.text.as_str()),
+            from: nets.iter().map(|n| n.value).collect(),
+            trusted: fields.take("trusted").and_then(|n| n.truth(problems)).unwrap_or(false),
+            loopback: fields.take("targets").and_then(|n| n.one_of(&[("loopback", true)], problems)).unwrap_or(false),
+            calls_per_second: fields.take("calls_per_second").and_then(|n| n.whole(1, RATE_MAX, problems)),
+            ..Line::default()
+        },
         nets: nets.iter().map(|n| n.at).collect(),
         opens: from.is_some(),
         carries: false,
         number: None,
-        trunk: None,
+        trunks: Vec::new(),
         code: None,
     };
     match fields.entry("trunk") {
         Some((key, node)) if matches!(node.what, What::Map(_)) => {
             entry.carries = true;
             entry.line.trunk = read_trunk(key, node, problems);
+            entry.line.trusted |= entry.line.trunk.as_ref().is_some_and(|trunk| trunk.profile == Profile::NttHikari);
         }
         Some((_, node)) => {
-            entry.trunk = node.name(problems);
+            entry.trunks = node.items().up_to(TRUNKS_MAX, problems).iter().filter_map(|item| item.name(problems)).collect();
             read_target(key.at, &mut fields, &mut entry, problems);
         }
         None if fields.has("number") => {
@@ -134,8 +240,91 @@ fn read_trunk(key: &Key, node: &Node, problems: &mut Problems) -> Option<Trunk> 
     };
     let host = needed("host", problems).and_then(|n| host(n, problems));
     let channels = needed("channels", problems).and_then(|n| n.whole(1, PLACES_MAX, problems));
+    let order = fields.take("order").and_then(|n| n.whole(1, ORDER_MAX, problems)).unwrap_or(1);
+    let weight = fields.take("weight").and_then(|n| n.whole(1, ORDER_MAX, problems)).unwrap_or(1);
+    let profile = fields.take("profile").and_then(|n| n.one_of(&[("ntt-hikari", Profile::NttHikari)], problems)).unwrap_or_default();
+    let register = fields.entry("register").and_then(|(key, node)| read_register(key, node, problems));
+    let check = fields.entry("check").and_then(|(key, node)| read_check(key, node, problems));
     fields.finish(problems);
-    Some(Trunk { host: host?, channels: channels? })
+    Some(Trunk { host: host?, channels: channels?, order, weight, profile, register, check })
+}
+
+/// `register: { user: "0440000000", domain: carrier.example, password_file: carrier }`.
+fn read_register(key: &Key, node: &Node, problems: &mut Problems) -> Option<Register> {
+    const EXAMPLE: &str = "register: { user: \"0440000000\", domain: carrier.example, password_file: carrier }";
+    let mut fields = Fields::of(node, key.at, problems)?;
+    if let Some(key) = fields.refused("password") {
+        let en = "a password does not belong into a file that many may read; put it into secrets/ of the state folder, and its name here";
+        let ja = "パスワードはここに書けません。状態フォルダーの secrets/ にファイルとして置き、その名前を書いてください。";
+        problems.error(key.at, "password_in_the_open", en, ja).help("password_file: carrier");
+    }
+    let user = fields.take("user");
+    if user.is_none() {
+        missing(problems, key.at, "user", EXAMPLE);
+    }
+    let user = user.and_then(|n| word(n, "not_a_user", "user: \"0440000000\"", problems));
+    let domain = fields.take("domain").and_then(|n| word(n, "not_a_domain", "domain: carrier.example", problems));
+    let login = fields.take("login").and_then(|n| word(n, "not_a_user", "login: city", problems));
+    let realm = fields.take("realm").and_then(|n| n.text(problems)).map(|text| text.value.to_owned());
+    let password_file = fields.take("password_file").and_then(|n| file_name(n, problems));
+    let expires = fields.take("expires").and_then(|n| within(n, EXPIRES, "expires: 1h", problems)).unwrap_or(Duration::from_secs(3600));
+    let algorithms = [("sha-256", DigestAlgorithm::Sha256), ("md5", DigestAlgorithm::Md5)];
+    let digest = fields.take("digest").map(|n| n.items().iter().filter_map(|item| item.one_of(&algorithms, problems)).collect());
+    fields.finish(problems);
+    let digest = digest.filter(|list: &Vec<_>| !list.is_empty()).unwrap_or_else(|| vec![DigestAlgorithm::Sha256]);
+    Some(Register { user: user?, domain, login, realm, password_file, expires, digest })
+}
+
+/// `check: { every: 30s, failures: 3 }`.
+fn read_check(key: &Key, node: &Node, problems: &mut Problems) -> Option<TrunkCheck> {
+    let mut fields = Fields::of(node, key.at, problems)?;
+    let every = fields.take("every");
+    if every.is_none() {
+        missing(problems, key.at, "every", "check: { every: 30s }");
+    }
+    let every = every.and_then(|n| within(n, (CHECK_MIN, EXPIRES.1), "every: 30s", problems));
+    let failures = fields.take("failures").and_then(|n| n.whole(1, FAILURES_MAX, problems)).unwrap_or(3);
+    fields.finish(problems);
+    Some(TrunkCheck { every: every?, failures })
+}
+
+/// A word that can stand in an address: no blanks, and nothing that means something there.
+fn word(node: &Node, code: &'static str, help: &str, problems: &mut Problems) -> Option<String> {
+    let text = node.text(problems)?;
+    let fine = |c: char| c.is_ascii_alphanumeric() || "+-._*#".contains(c);
+    if text.value.len() <= 64 && text.value.chars().all(fine) {
+        return Some(text.value.to_owned());
+    }
+    let en = format!("\"{}\" cannot stand in an address; letters, figures and + - . _ can, at most 64", shown(text.value));
+    let ja = format!("「{}」はアドレスに使えません。英数字と + - . _ を 64 字まで使えます。", shown(text.value));
+    problems.error(text.at, code, en, ja).help(help);
+    None
+}
+
+/// The name of a file in `secrets/`, and not the way to another one.
+fn file_name(node: &Node, problems: &mut Problems) -> Option<String> {
+    let text = node.text(problems)?;
+    let fine = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if text.value.len() <= 64 && text.value.chars().all(fine) && !text.value.starts_with('.') {
+        return Some(text.value.to_owned());
+    }
+    let en = format!("\"{}\" is no name of a file in secrets/", shown(text.value));
+    let ja = format!("「{}」は secrets/ のファイル名として使えません。", shown(text.value));
+    problems.error(text.at, "not_a_file_name", en, ja).help("password_file: carrier");
+    None
+}
+
+/// A time within limits.
+fn within(node: &Node, (least, most): (Duration, Duration), help: &str, problems: &mut Problems) -> Option<Duration> {
+    let time = node.time(problems)?;
+    if (least..=most).contains(&time) {
+        return Some(time);
+    }
+    let (from, to) = (least.as_secs(), most.as_secs());
+    let en = format!("this should be from {from}s to {to}s");
+    let ja = format!("{from}s から {to}s までの時間を書いてください。");
+    problems.error(node.at, "time_out_of_range", en, ja).help(help);
+    None
 }
 
 fn host(node: &Node, problems: &mut Problems) -> Option<SocketAddr> {
@@ -164,8 +353,9 @@ fn read_target(at: Spot, fields: &mut Fields<'_>, entry: &mut Entry, problems: &
     entry.number = number.as_ref().map(|number| number.at);
     entry.code = fields.take("code").and_then(|n| n.code(problems));
     let code = entry.code.as_ref().map(|code| code.value.clone());
-    if let Some(((trunk, number), lines)) = entry.trunk.as_ref().zip(number).zip(lines) {
-        entry.line.target = Some(Target { trunk: trunk.value.clone(), number: number.value, lines, code });
+    let trunks: Vec<LineId> = entry.trunks.iter().map(|trunk| trunk.value.clone()).collect();
+    if let Some((number, lines)) = number.zip(lines).filter(|_| !trunks.is_empty()) {
+        entry.line.target = Some(Target { trunks, number: number.value, lines, code });
     }
 }
 

@@ -1,7 +1,7 @@
 //! The edge, played: what the reactor, the media workers and the sockets do for the engine in a real city.
 
 use super::houses::Houses;
-use super::{Due, HOP, Sounds, Voice, World};
+use super::{Ailment, Due, HOP, Sounds, Voice, World};
 use crate::people::Life;
 use crate::{Datagram, PersonId, town};
 use bytes::Bytes;
@@ -115,13 +115,29 @@ impl World {
         let Datagram { from, to, bytes } = datagram;
         let now = self.now;
         if to == self.engine_addr {
+            if self.ailing.get(&from) == Some(&Ailment::Mute) {
+                return;
+            }
             if let Some(id) = self.by_ip.get(&from.ip()).copied() {
                 self.note_call_id(id, &bytes);
+                if let Some(carrier) = self.carriers.get(&id).filter(|_| bytes.starts_with(b"INVITE ")) {
+                    let bytes = Bytes::from(carrier(&String::from_utf8_lossy(&bytes)));
+                    return self.input(Input::Message { flow: FlowId::UDP, from, bytes });
+                }
             }
             return self.input(Input::Message { flow: FlowId::UDP, from, bytes });
         }
-        if to == town::TRUNK {
-            return self.carry(from, &bytes);
+        if to == town::TRUNK || to == town::SPARE {
+            return match self.ailing.get(&to) {
+                Some(Ailment::Deaf) => {}
+                Some(Ailment::Refuses(status)) if bytes.starts_with(b"INVITE ") => self.trunk_says(to, *status, &bytes),
+                Some(Ailment::Mute | Ailment::Refuses(_)) | None if bytes.starts_with(b"OPTIONS ") || bytes.starts_with(b"REGISTER ") => {
+                    if self.ailing.get(&to) != Some(&Ailment::Mute) {
+                        self.trunk_says(to, 200, &bytes);
+                    }
+                }
+                Some(Ailment::Mute | Ailment::Refuses(_)) | None => self.carry(from, &bytes),
+            };
         }
         if let Some(id) = self.by_ip.get(&to.ip()).copied() {
             let Some((sip, rtp)) = self.person(id).map(|person| (person.sip, person.rtp)) else { return };
@@ -199,6 +215,19 @@ impl World {
         let of_the_day = (self.clocks().wall.0 - town::MONDAY.0 + 10 * HOUR).rem_euclid(24 * HOUR);
         let allowed = (from * HOUR..to * HOUR + LATE).contains(&of_the_day);
         if allowed { Ok(()) } else { Err(format!("{number} is called at {}:{:02}", of_the_day / HOUR, of_the_day / 60_000 % 60)) }
+    }
+
+    /// A trunk answers by itself.
+    fn trunk_says(&mut self, trunk: SocketAddr, status: u16, request: &Bytes) {
+        let text = String::from_utf8_lossy(request);
+        let mut answer = format!("SIP/2.0 {status} trunk\r\n");
+        for line in text.lines().filter(|line| ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name))) {
+            let tag = if line.starts_with("To:") && !line.contains(";tag=") { ";tag=trunk" } else { "" };
+            answer.push_str(&format!("{line}{tag}\r\n"));
+        }
+        answer.push_str("Content-Length: 0\r\n\r\n");
+        let datagram = Datagram { from: trunk, to: self.engine_addr, bytes: Bytes::from(answer) };
+        self.link.handle_datagram(self.now, datagram);
     }
 
     /// A SIP message went to or came from this phone.

@@ -1,6 +1,6 @@
 //! What goes wrong in the world, and when: the network, the journal, the machine, the neighbours.
 
-use super::{Due, Racked, Sounds, Voice, World};
+use super::{Ailment, Due, Racked, Sounds, Voice, World};
 use crate::mime::Mime;
 use crate::{Datagram, Pace, PersonId, Weather, town};
 use bytes::Bytes;
@@ -51,6 +51,19 @@ impl World {
     pub fn inject(&mut self, at: Duration, from: SocketAddr, bytes: &[u8]) {
         let datagram = Datagram { from, to: self.engine_addr, bytes: Bytes::copy_from_slice(bytes) };
         self.plan(Instant::ZERO + at, Due::Datagram(datagram));
+    }
+
+    /// The network between a person and us changes what they send to call: it gets their INVITE and gives what arrives.
+    pub fn carrier(&mut self, person: PersonId, writes: fn(&str) -> String) {
+        self.carriers.insert(person, writes);
+    }
+
+    /// A trunk falls ill from here on; `None`: it is well again.
+    pub fn ails(&mut self, trunk: SocketAddr, ailment: Option<Ailment>) {
+        match ailment {
+            Some(ailment) => drop(self.ailing.insert(trunk, ailment)),
+            None => drop(self.ailing.remove(&trunk)),
+        }
     }
 
     /// Somebody at the edge asks for something at a time.

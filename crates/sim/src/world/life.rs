@@ -54,6 +54,15 @@ impl World {
         self.move_in(name, None, answer, says, Life::Neighbour(neighbour), Some(town::TRUNK))
     }
 
+    /// The same behind the second trunk: they are reached by either, and heard at that one.
+    ///
+    /// # Panics
+    /// When the world is full.
+    pub fn add_neighbour_behind_the_spare(&mut self, neighbour: Neighbour) -> PersonId {
+        let (name, answer, says) = (neighbour.number.clone(), neighbour.answer, neighbour.says.clone());
+        self.move_in(name, None, answer, says, Life::Neighbour(neighbour), Some(town::SPARE))
+    }
+
     fn move_in(
         &mut self,
         name: String,

@@ -107,6 +107,9 @@ impl Endpoint {
             Ok(target) => target,
             Err(header) => return self.refuse_header(asked, header),
         };
+        if self.may_not_aim(asked, target.as_deref()) {
+            return self.refuse(asked, 403);
+        }
         let tag = asked.essentials.to.tag().unwrap_or_default();
         self.begin_invite(asked, dialog, tag);
         let (cseq, asks) = (asked.essentials.cseq.number, offer.is_none());
@@ -122,6 +125,9 @@ impl Endpoint {
             Ok(target) => target,
             Err(header) => return self.refuse_header(asked, header),
         };
+        if self.may_not_aim(asked, target.as_deref()) {
+            return self.refuse(asked, 403);
+        }
         if matches!(self.legs.get(&dialog).map(|leg| &leg.stage), Some(Stage::Ending) | None) {
             return self.refuse(asked, 481);
         }

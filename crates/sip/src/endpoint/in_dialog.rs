@@ -1,8 +1,7 @@
 //! Requests inside a dialog: the peer hangs up, changes the session, or asks whether we are there.
 //!
 //! RFC 3261 sections 12.2.2, 13.3.1.4 and 15.1.2. What changes a session is in `change.rs`, what acknowledges a provisional answer in
-//! `reliable.rs`. A request with the right Call-ID and both tags is the peer's, wherever it
-//! comes from: our tag has 80 random bits, and phones do change their address.
+//! `reliable.rs`. A request with the right Call-ID and both tags is the peer's if it comes from where the peer can be (`admission.rs`).
 
 use super::request::{capabilities, session_description};
 use super::store::Stage;
@@ -11,6 +10,7 @@ use crate::border::Event;
 use crate::message::{Essentials, Message};
 use crate::writer::{ALLOW, Writer};
 use model::{DialogId, Instant};
+use std::net::IpAddr;
 
 impl Endpoint {
     /// The dialog that Call-ID and tags name.
@@ -27,6 +27,10 @@ impl Endpoint {
     /// A request with a To tag.
     pub(super) fn handle_in_dialog(&mut self, asked: &Asked<'_>, our_tag: &str) {
         let Some(dialog) = self.named(&asked.essentials, our_tag) else { return self.refuse(asked, 481) };
+        if !self.legs.get(&dialog).is_some_and(|leg| self.is_peer(&leg.state, asked.path.addr.ip())) {
+            self.note(model::Event::ForeignRequest);
+            return self.refuse(asked, 481);
+        }
         let (method, cseq) = (asked.essentials.cseq.method, asked.essentials.cseq.number);
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         // Section 12.2.2: a lower number is out of order: 500. The same number again, in another transaction, is an old request
@@ -74,8 +78,11 @@ impl Endpoint {
     }
 
     /// The peer confirms our 200.
-    pub(super) fn handle_dialog_ack(&mut self, now: Instant, message: &Message, essentials: &Essentials<'_>) {
+    pub(super) fn handle_dialog_ack(&mut self, now: Instant, from: IpAddr, message: &Message, essentials: &Essentials<'_>) {
         let Some(dialog) = essentials.to.tag().and_then(|tag| self.named(essentials, tag)) else { return };
+        if !self.legs.get(&dialog).is_some_and(|leg| self.is_peer(&leg.state, from)) {
+            return self.note(model::Event::ForeignRequest);
+        }
         let Some(Stage::Answering(answering)) = self.legs.get(&dialog).map(|leg| &leg.stage) else { return };
         if answering.cseq != essentials.cseq.number {
             return;

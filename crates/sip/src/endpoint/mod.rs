@@ -2,6 +2,8 @@
 //!
 //! RFC 3261 sections 8, 9, 11 to 15 as core over the machines of section 17. One input, then drain, then the next.
 
+mod admission;
+mod challenge;
 mod change;
 mod command;
 mod in_dialog;
@@ -19,15 +21,16 @@ mod timeout;
 mod will;
 mod wire;
 
-use crate::border::{Census, Command, Config, Event, Output};
+use crate::border::{Admission, Census, Command, Config, Event, Output};
 use crate::bounds::ECHO_MAX;
 use crate::dialog::{DialogState, Will};
 use crate::digest::Gate;
 use crate::message::{Essentials, Fault, Message};
 use crate::registrar::{Binding, Registrar};
 use crate::transaction::Key;
+use crate::trunk::{Trunk, TrunkState, Trunks};
 use bytes::Bytes;
-use model::{DialogId, FlowId, Ha1, Instant, Now, Random, Transport};
+use model::{DialogId, FlowId, Ha1, Instant, LineId, Now, Random, Transport};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use store::{Alarm, Alarms, Client, ClientMachine, Echo, Leg, Path, Server, Stage};
@@ -52,6 +55,9 @@ pub struct Endpoint {
     gate: Gate,
     users: BTreeMap<String, Ha1>,
     registrar: Registrar,
+    trunks: Trunks,
+    admission: Admission,
+    door_closed: bool,
     legs: BTreeMap<DialogId, Leg>,
     /// Dialogs by our tag, which nobody can guess.
     tags: BTreeMap<String, DialogId>,
@@ -88,6 +94,9 @@ impl Endpoint {
             random,
             users: BTreeMap::new(),
             registrar: Registrar::default(),
+            trunks: Trunks::default(),
+            admission: Admission::default(),
+            door_closed: false,
             legs: BTreeMap::new(),
             tags: BTreeMap::new(),
             servers: BTreeMap::new(),
@@ -105,6 +114,36 @@ impl Endpoint {
             self.event(Event::Unregistered { user, expired: false });
         }
         self.users = users;
+    }
+
+    /// Whose messages count for whose dialogs, and who may name this machine.
+    pub fn set_admission(&mut self, admission: Admission) {
+        self.admission = admission;
+    }
+
+    /// Whether new calls are turned away without any memory of them (503 with Retry-After), but for those of our users.
+    pub fn close_door(&mut self, closed: bool) {
+        self.door_closed = closed;
+    }
+
+    /// Whether one of our users' phones is registered at this address.
+    pub fn is_registered_at(&self, addr: SocketAddr) -> bool {
+        self.registrar.is_at(|there| there == addr)
+    }
+
+    /// Which trunks register, or are asked whether they work. Those that are no more sign off.
+    pub fn set_trunks(&mut self, now: Now, trunks: Vec<Trunk>) {
+        self.trunks.set(now.mono, self.config.local, trunks, &mut self.random);
+    }
+
+    /// How each of them stands.
+    pub fn trunks(&self) -> impl Iterator<Item = (&LineId, TrunkState)> {
+        self.trunks.states()
+    }
+
+    /// No more calls are to come: every registration with a carrier is taken back.
+    pub fn sign_off(&mut self, now: Now) {
+        self.trunks.leave(now.mono, self.config.local);
     }
 
     /// An id for an outgoing INVITE.
@@ -137,6 +176,7 @@ impl Endpoint {
         while let Some((user, change)) = self.registrar.handle_timeout(now.mono) {
             self.registration_changed(&user, change, true);
         }
+        self.trunks.handle_timeout(now.mono, self.config.local);
         while let Some(alarm) = self.alarms.pop(now.mono) {
             match alarm {
                 Alarm::Server(key) => self.server_timeout(now.mono, key),
@@ -148,12 +188,12 @@ impl Endpoint {
 
     /// The next thing to do, until there is none.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outputs.pop_front().or_else(|| self.trunks.poll_output())
     }
 
     /// When [`Endpoint::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.alarms.next(), self.registrar.poll_timeout()].into_iter().flatten().min()
+        [self.alarms.next(), self.registrar.poll_timeout(), self.trunks.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Where a user's phones are: at most [`PHONES_MAX`](crate::PHONES_MAX), the one that was heard longest ago first.
@@ -208,7 +248,7 @@ impl Endpoint {
         };
         let (method, key) = (essentials.cseq.method, Key::server(message, &essentials));
         if method == "ACK" {
-            return self.handle_ack(now, message, &essentials, key);
+            return self.handle_ack(now, path.addr.ip(), message, &essentials, key);
         }
         if self.servers.contains_key(&key) {
             return self.handle_again(key, method, path.back(&essentials.via));

@@ -11,6 +11,7 @@ use crate::border::Event;
 use crate::dialog::DialogState;
 use crate::digest::Verdict;
 use crate::header::Name;
+use crate::identity::Claims;
 use crate::lexis::{is_token, list, same_name, trim};
 use crate::message::{Essentials, Message};
 use crate::registrar::{Answer, Change, Wishes};
@@ -19,6 +20,7 @@ use crate::uri::{Scheme, Uri};
 use crate::writer::{ALLOW, SUPPORTED, Writer};
 use bytes::Bytes;
 use model::{DialogId, Direction, Instant};
+use std::net::IpAddr;
 
 /// The one kind of body that we understand.
 const SDP: &str = "application/sdp";
@@ -43,7 +45,7 @@ impl Endpoint {
     }
 
     /// An ACK belongs to a refusal (then the transaction absorbs it) or to a dialog. It is never answered.
-    pub(super) fn handle_ack(&mut self, now: Instant, message: &Message, essentials: &Essentials<'_>, key: Key) {
+    pub(super) fn handle_ack(&mut self, now: Instant, from: IpAddr, message: &Message, essentials: &Essentials<'_>, key: Key) {
         self.note(model::Event::SipRequest { method: label("ACK"), direction: Direction::In, again: false });
         if let Some(ServerMachine::Invite { machine, .. }) = self.servers.get_mut(&key).map(|s| &mut s.machine) {
             let whose = machine.handle_ack(now);
@@ -53,7 +55,7 @@ impl Endpoint {
                 return;
             }
         }
-        self.handle_dialog_ack(now, message, essentials);
+        self.handle_dialog_ack(now, from, message, essentials);
     }
 
     /// Somebody calls.
@@ -74,6 +76,10 @@ impl Endpoint {
             return;
         }
         let from_user = asked.essentials.from.uri().user();
+        if self.door_closed && !self.users.contains_key(&from_user) {
+            self.note(model::Event::Refused { why: model::Refusal::TooFast, person: None });
+            return self.refuse_full(asked);
+        }
         let authenticated = match self.users.contains_key(&from_user) {
             true => match self.authenticate(asked) {
                 Some(user) if user == from_user => Some(user),
@@ -90,6 +96,10 @@ impl Endpoint {
             Ok(state) => state,
             Err(header) => return self.refuse_header(asked, header),
         };
+        if self.aims_at_us(&state) {
+            let bytes = asked.echo.response_saying(403, "Contact or Record-Route names this machine", &self.stateless_tag(asked)).empty();
+            return self.transmit_response(None, asked.back, 403, bytes);
+        }
         let state = DialogState { session_id: theirs(asked.message).map(|theirs| self.session_id(&state.call_id, Some(theirs))), ..state };
         let dialog = self.new_dialog();
         let stage = Stage::Incoming { invite: asked.key, cseq: asked.essentials.cseq.number, asks: offer.is_none(), timer };
@@ -104,6 +114,7 @@ impl Endpoint {
             from_display: asked.essentials.from.display(),
             to_user: uri.user(),
             authenticated,
+            claims: Box::new(Claims::of(asked.message, &asked.essentials)),
             offer,
             reliable,
             replaces,

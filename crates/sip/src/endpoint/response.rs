@@ -8,6 +8,7 @@ use super::session_id::theirs;
 use super::session_timer::lists;
 use super::store::{Alarm, Cancel, ClientMachine, Path, Purpose, SentAck, Stage};
 use crate::border::Event;
+use crate::credentials::proof_in;
 use crate::dialog::DialogState;
 use crate::header::Name;
 use crate::message::{Essentials, Message};
@@ -27,6 +28,9 @@ impl Endpoint {
         let (via, ours) = (&essentials.via, self.is_our_via(&essentials.via));
         let Some(branch) = via.branch().filter(|_| ours && message.values(Name::Via).nth(1).is_none()) else { return };
         let key = Key::ours(branch, essentials.cseq.method);
+        if self.trunks.handle_response(now, self.config.local, key, message, status) {
+            return;
+        }
         let Some(client) = self.clients.get_mut(&key) else { return };
         let dialog = client.dialog;
         let (heard, purpose) = match &mut client.machine {
@@ -42,8 +46,11 @@ impl Endpoint {
             (Heard::Success, _) => self.answered(now, path, dialog, key, message, &essentials),
             (Heard::Final, None) => {
                 self.acknowledge_refusal(key, &essentials, false);
-                self.failed(now, dialog, key, status, Some(message));
+                if !self.ask_again(now, dialog, key, message) {
+                    self.failed(now, dialog, key, status, Some(message));
+                }
             }
+            (Heard::Final, Some(_)) if self.ask_again(now, dialog, key, message) => {}
             (Heard::AckAgain, _) => self.acknowledge_refusal(key, &essentials, true),
             (Heard::Final, Some(purpose)) => self.asked_and_answered(now, dialog, key, purpose, status, Some(message)),
             (Heard::Provisional, Some(_)) | (Heard::Nothing, _) => {}
@@ -122,13 +129,20 @@ impl Endpoint {
         let tag = essentials.to.tag();
         let mut state = invite.base.clone();
         state.answered(message, essentials, path.addr);
+        if self.aims_at_us(&state) {
+            // The call can still be ended at the address that we called.
+            (state.remote_target, state.route_set) = (invite.base.remote_target.clone(), Vec::new());
+        }
         let session_id = Some(self.session_id(&state.call_id, theirs(message)));
         state.session_id.clone_from(&session_id);
         let cseq = state.local_cseq;
         let to = Path { flow: state.next_flow(), addr: state.next_hop() };
         let branch = self.branch();
         let via = self.via(to.flow, &branch);
-        let bytes = state.request("ACK", cseq, &via, "").empty();
+        let ack = state.request("ACK", cseq, &via, "");
+        // Section 22.1: the ACK of a 2xx carries what the INVITE was let in with.
+        let proof = self.clients.get(&key).and_then(|client| proof_in(&client.request));
+        let bytes = proof.into_iter().fold(ack, |ack, (name, value)| ack.header(name, value)).empty();
         if let Some(ClientMachine::Invite(invite)) = self.clients.get_mut(&key).map(|c| &mut c.machine) {
             invite.acks.push(SentAck { tag: tag.map(str::to_owned), bytes: bytes.clone(), to });
         }

@@ -82,7 +82,7 @@ impl Desk {
     pub fn millis(&self) -> u64 {
         self.now.as_nanos() / 1_000_000
     }
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         while let Some(output) = self.endpoint.poll_output() {
             match output {
                 Output::Transmit { to, bytes, .. } => {

@@ -21,12 +21,48 @@ pub(super) const TABLE: &[Entry] = &[
         },
     },
     Entry {
+        name: "calls_withheld_total",
+        help: "Calls without a caller's number, by why: by_caller (184), unavailable (the network has none), other_service, payphone. None of \
+               them can be called back.",
+        labels: &["reason"],
+        of: Of::Events {
+            from_start: &[&["by_caller"], &["unavailable"], &["other_service"], &["payphone"]],
+            count: |event, tell| {
+                if let Event::Withheld { why, .. } = event {
+                    tell(&[&why.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "calls_sent_on_total",
+        help: "Calls that came to one of the city's own lines first and were sent on to us, by that line: people who still call the ward.",
+        labels: &["line"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::CalledFirst { line, .. } = event {
+                    tell(&[line.as_str()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
         name: "calls_refused_total",
         help: "Calls turned away before they began, by reason. full: all channels were busy, these callers heard a busy tone and nobody \
                answered them.",
         labels: &["reason"],
         of: Of::Events {
-            from_start: &[&["full"], &["no_port"], &["no_codec"], &["unknown_number"], &["draining"], &["forbidden"]],
+            from_start: &[
+                &["full"],
+                &["no_port"],
+                &["no_codec"],
+                &["unknown_number"],
+                &["draining"],
+                &["forbidden"],
+                &["same_number"],
+                &["too_fast"],
+            ],
             count: |event, tell| {
                 if let Event::Refused { why, .. } = event {
                     tell(&[&why.to_string()], 1.0);

@@ -1,7 +1,7 @@
 //! Lines out: transfers, calls that we make, and the places of each line.
 
 use super::{Entry, Of, yes_or_no};
-use model::Event;
+use model::{Event, TrunkRegistration};
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
@@ -27,6 +27,60 @@ pub(super) const TABLE: &[Entry] = &[
                 Event::LineTaken { line, .. } => tell(&[line.as_str()], 0.0),
                 Event::LineFull { line } => tell(&[line.as_str()], 1.0),
                 _ => {}
+            },
+        },
+    },
+    Entry {
+        name: "trunk_registered",
+        help: "1 while the carrier knows where we are, for each trunk that registers. 0: nobody can call over it; trunk_registrations_failed_total \
+               tells why.",
+        labels: &["line"],
+        of: Of::Board(|latest, tell| {
+            for trunk in latest.snapshot.iter().flat_map(|snapshot| &snapshot.trunks).filter(|trunk| trunk.registers) {
+                tell(&[trunk.line.as_str()], f64::from(u8::from(trunk.registered)));
+            }
+        }),
+    },
+    Entry {
+        name: "trunk_up",
+        help: "1 while a trunk answers when it is asked whether it works (check in lines.yaml). 0: calls out take another trunk.",
+        labels: &["line"],
+        of: Of::Board(|latest, tell| {
+            for trunk in latest.snapshot.iter().flat_map(|snapshot| &snapshot.trunks) {
+                if let Some(reachable) = trunk.reachable {
+                    tell(&[trunk.line.as_str()], f64::from(u8::from(reachable)));
+                }
+            }
+        }),
+    },
+    Entry {
+        name: "trunk_registrations_failed_total",
+        help: "Times that registering with a carrier came to fail for another reason than before. wrong_password, no_password, other_realm, \
+               other_digest: somebody must correct lines.yaml or the password.",
+        labels: &["line", "reason"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::TrunkRegistration { line, how } = event {
+                    TrunkRegistration::FAILURES.iter().for_each(|reason| tell(&[line.as_str(), &reason.to_string()], 0.0));
+                    if TrunkRegistration::FAILURES.contains(how) {
+                        tell(&[line.as_str(), &how.to_string()], 1.0);
+                    }
+                }
+            },
+        },
+    },
+    Entry {
+        name: "trunk_passed_over_total",
+        help: "Calls out that a trunk did not take and another one did, by why. deaf, refused: the trunk is in trouble. full, too_fast: it has \
+               more calls than it takes.",
+        labels: &["line", "reason"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::TrunkPassedOver { line, why } = event {
+                    tell(&[line.as_str(), &why.to_string()], 1.0);
+                }
             },
         },
     },

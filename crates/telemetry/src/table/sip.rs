@@ -60,6 +60,46 @@ pub(super) const TABLE: &[Entry] = &[
         },
     },
     Entry {
+        name: "sip_thrown_away_total",
+        help: "SIP that was thrown away unread, by why. flood: a listed source sends more than any telephone or carrier does. banned: it had \
+               guessed passwords.",
+        labels: &["reason"],
+        of: Of::Events {
+            from_start: &[&["flood"], &["banned"]],
+            count: |event, tell| match event {
+                Event::Flood => tell(&["flood"], 1.0),
+                Event::Banned => tell(&["banned"], 1.0),
+                _ => {}
+            },
+        },
+    },
+    Entry {
+        name: "sip_bans_total",
+        help: "Sources that got no answer for a while because they had guessed passwords.",
+        labels: &[],
+        of: Of::Events {
+            from_start: &[&[]],
+            count: |event, tell| {
+                if let Event::SourceBanned { .. } = event {
+                    tell(&[], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "sip_foreign_requests_total",
+        help: "Requests inside a dialog from somebody who has no part in it: they were answered as if there were no such dialog.",
+        labels: &[],
+        of: Of::Events {
+            from_start: &[&[]],
+            count: |event, tell| {
+                if let Event::ForeignRequest = event {
+                    tell(&[], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
         name: "sip_connections_closed_total",
         help: "SIP connections that ended, by reason. left and silent: phones come and go. crowded: nobody new gets in, look who holds so many. \
                slow, stuck, unreadable: a broken peer, or one that means harm. not_agreed: TLS or WebSocket did not come about; when it rises \

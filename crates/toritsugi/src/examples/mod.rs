@@ -141,7 +141,7 @@ pub(crate) fn rehearsed(book: &Book, lengths: &BTreeMap<Spoken, Millis>) -> City
         let length = lengths.get(&sentence.spoken).copied().unwrap_or_else(|| sentence.estimated());
         Some((sentence.spoken.clone(), clip(length)?))
     });
-    City { clips: sounds.collect(), book: Arc::new(book.clone()), users: BTreeMap::new() }
+    City { clips: sounds.collect(), book: Arc::new(book.clone()), users: BTreeMap::new(), ..City::default() }
 }
 
 /// Plays the chosen ones.

@@ -1,11 +1,11 @@
 //! The story in English.
 
-use super::story::{Cause, Story, What};
+use super::story::{Cause, Story, What, withheld};
 use super::words::{Said, length, named, waited};
 use crate::zone::Town;
 use model::{
     AgentId, AgentState, CallEnd, CallbackEnd, CallbackTry, KeptFor, Lang, OfferEnd, Party, QueueEnd, Reason, TransferEnd, TransferKind,
-    Why, WhyNot,
+    Why, WhyNot, Withheld,
 };
 
 pub(crate) fn head(story: &Story, town: &Town) -> String {
@@ -86,7 +86,14 @@ pub(crate) fn moment(what: &What, town: &Town) -> Said {
     let plain = |sentence: String| (sentence, Vec::new());
     match what {
         What::Arrived { number, caller, called_back: true } => plain(format!("We called {caller} back; {number} was shown.")),
-        What::Arrived { number, caller, called_back: false } => plain(format!("{caller} called {number}.")),
+        What::Arrived { number, caller, called_back: false } => plain(match withheld(caller) {
+            Some(Withheld::ByCaller) => format!("Somebody who withholds their number called {number}."),
+            Some(Withheld::Unavailable) => format!("Somebody whose number the network does not have called {number}."),
+            Some(Withheld::OtherService) => format!("Somebody whose number another service of the network hides called {number}."),
+            Some(Withheld::Payphone) => format!("Somebody called {number} from a coin telephone."),
+            None => format!("{caller} called {number}."),
+        }),
+        What::CalledFirst { line } => plain(format!("The line {line} had been called first, and sent the call on.")),
         What::BeganAs { earlier } => plain(format!("This wait began with call {earlier}; its place is kept.")),
         What::Placed { queue, lang, class, waited, ticket } => {
             let age = if waited.0 < 1000 { String::new() } else { format!(", having waited {} already", length(*waited)) };

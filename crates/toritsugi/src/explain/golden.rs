@@ -34,6 +34,7 @@ impl Book {
             version: Version::from("4f2a9c"),
             person: None,
             called_back: false,
+            called_first: None,
             sip_call_id: None,
             place: None,
             assigned: None,

@@ -1,11 +1,11 @@
 //! The story in Japanese, as a colleague at the desk would tell it.
 
-use super::story::{Cause, Story, What};
+use super::story::{Cause, Story, What, withheld};
 use super::words::{Said, length, named, waited};
 use crate::zone::Town;
 use model::{
     AgentState, CallEnd, CallbackEnd, CallbackTry, KeptFor, Lang, Millis, OfferEnd, Party, QueueEnd, Reason, TransferEnd, TransferKind,
-    Why, WhyNot,
+    Why, WhyNot, Withheld,
 };
 
 pub(crate) fn head(story: &Story, town: &Town) -> String {
@@ -82,7 +82,14 @@ pub(crate) fn moment(what: &What, town: &Town) -> Said {
         What::Arrived { number, caller, called_back: true } => {
             plain(format!("{caller} の方へ折り返しお電話しました(表示した番号 {number})。"))
         }
-        What::Arrived { number, caller, called_back: false } => plain(format!("{caller} の方から {number} にお電話がありました。")),
+        What::Arrived { number, caller, called_back: false } => plain(match withheld(caller) {
+            Some(Withheld::ByCaller) => format!("番号非通知の方から {number} にお電話がありました。"),
+            Some(Withheld::Unavailable) => format!("番号を表示できない（表示圏外の）方から {number} にお電話がありました。"),
+            Some(Withheld::OtherService) => format!("番号を通知できない（サービス競合の）方から {number} にお電話がありました。"),
+            Some(Withheld::Payphone) => format!("公衆電話から {number} にお電話がありました。"),
+            None => format!("{caller} の方から {number} にお電話がありました。"),
+        }),
+        What::CalledFirst { line } => plain(format!("はじめに「{line}」にかかり、そこから転送されてきたお電話です。")),
         What::BeganAs { earlier } => plain(format!("通話 {earlier} から続くお待ちです。順番は引き継がれています。")),
         What::Placed { queue, lang, class, waited, ticket } => {
             let age = if waited.0 < 1000 {

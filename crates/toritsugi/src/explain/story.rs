@@ -6,7 +6,7 @@
 use calls::{Place, Record};
 use model::{
     AgentId, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, Lang, LineId, Millis, Number, OfferEnd, OfferId, Party, QueueEnd,
-    QueueId, Reason, TicketId, TransferEnd, TransferKind, UnixMillis, Why,
+    QueueId, Reason, TicketId, TransferEnd, TransferKind, UnixMillis, Why, Withheld,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,12 +49,19 @@ pub(crate) struct Moment {
     pub(crate) what: What,
 }
 
+/// Why there is no number, where that is written in place of one.
+pub(crate) fn withheld(caller: &str) -> Option<Withheld> {
+    serde_json::from_value(serde_json::Value::String(caller.to_owned())).ok()
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub(crate) enum What {
     /// The call came in, or, as a callback, went out.
     Arrived { number: Number, caller: String, called_back: bool },
+    /// Before us, this line of the city had been called, and sent the call on.
+    CalledFirst { line: LineId },
     /// The claim is older than the call: it began in another one.
     BeganAs { earlier: CallId },
     /// The caller took a place.
@@ -226,6 +233,9 @@ impl Teller {
             Record::Arrived { call, open } if *call == self.call => {
                 let (number, caller) = (open.number.clone(), open.caller.clone());
                 self.push(at, What::Arrived { number, caller, called_back: self.called_back });
+                if let Some(line) = &open.called_first {
+                    self.push(at, What::CalledFirst { line: line.clone() });
+                }
             }
             Record::Placed { call, place } => self.placed(at, *call, place),
             Record::Unplaced { call, how } if *call == self.call => {

@@ -60,6 +60,7 @@ fn call(id: u64, second: i64, person: &str, end: CallEnd, change: impl FnOnce(&m
         version: record.version.clone(),
         person: record.person.clone(),
         called_back: record.called_back,
+        called_first: None,
         sip_call_id: None,
         place: None,
         assigned: None,

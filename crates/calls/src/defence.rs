@@ -1,0 +1,253 @@
+//! Who is heard at all: strangers, floods, guessers of passwords, and how many calls are taken at once.
+//!
+//! Everything here is decided before a message is read, or before anything is opened for a call (law 6), and every table has a size. Calls in
+//! progress are never touched by it: what is turned away is what is new.
+
+use crate::bucket::Bucket;
+use crate::engine::Engine;
+use crate::trunks::Direction;
+use model::{Event, Instant, Line, Millis, Net, Now, Number, NumberKind, Withheld};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// How often a stranger is named in the log; all are counted.
+const HOUR: Duration = Duration::from_secs(3600);
+/// Messages in a second from one listed source, and at once: far above any telephone, and above a carrier's two hundred calls a second.
+const MESSAGES: (u32, u32) = (5_000, 10_000);
+/// Sources that are told apart; further ones share a bucket.
+const SOURCES_MAX: usize = 4_096;
+/// So many wrong passwords from one source within this time, and it gets no answer for that long.
+const GUESSES: u32 = 10;
+const GUESSING: Duration = Duration::from_secs(300);
+const BANNED: Duration = Duration::from_secs(600);
+/// Sources of wrong passwords that are remembered; of more, the one that failed longest ago is forgotten.
+const GUESSERS_MAX: usize = 1_024;
+
+/// What is remembered of sources.
+#[derive(Debug, Default)]
+pub(crate) struct Defence {
+    named: Option<Instant>,
+    floods: BTreeMap<IpAddr, Bucket>,
+    crowd: Option<Bucket>,
+    guessers: BTreeMap<IpAddr, Guesser>,
+    /// Calls of this second, from everybody together.
+    calls: Option<Bucket>,
+    /// Whose message is in hand.
+    speaker: Option<IpAddr>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Guesser {
+    since: Instant,
+    last: Instant,
+    wrong: u32,
+    banned: Option<Instant>,
+}
+
+impl Defence {
+    /// Whether a message of this source is one too many.
+    fn is_flood(&mut self, now: Instant, from: IpAddr) -> bool {
+        let (rate, burst) = MESSAGES;
+        if self.floods.len() >= SOURCES_MAX && !self.floods.contains_key(&from) {
+            self.floods.retain(|_, bucket| !bucket.is_full(now, rate, burst));
+            if self.floods.len() >= SOURCES_MAX {
+                return !self.crowd.get_or_insert_with(|| Bucket::full(now, burst)).take(now, rate, burst);
+            }
+        }
+        !self.floods.entry(from).or_insert_with(|| Bucket::full(now, burst)).take(now, rate, burst)
+    }
+
+    /// Somebody there did not know a password. Gives for how long the source is banned, if that begins.
+    fn guessed(&mut self, now: Instant, from: IpAddr) -> Option<Duration> {
+        if self.guessers.len() >= GUESSERS_MAX && !self.guessers.contains_key(&from) {
+            let idlest = self.guessers.iter().min_by_key(|(_, guesser)| guesser.last).map(|(ip, _)| *ip);
+            idlest.and_then(|ip| self.guessers.remove(&ip));
+        }
+        let guesser = self.guessers.entry(from).or_insert(Guesser { since: now, last: now, wrong: 0, banned: None });
+        if now.since(guesser.since) >= GUESSING {
+            (guesser.since, guesser.wrong) = (now, 0);
+        }
+        guesser.wrong += 1;
+        guesser.last = now;
+        // A ban is not made longer by what comes during it: nobody is locked out for ever.
+        if guesser.wrong < GUESSES || guesser.banned.is_some_and(|until| until > now) {
+            return None;
+        }
+        (guesser.wrong, guesser.banned) = (0, Some(now + BANNED));
+        Some(BANNED)
+    }
+
+    fn is_banned(&mut self, now: Instant, from: IpAddr) -> bool {
+        let Some(guesser) = self.guessers.get(&from) else { return false };
+        match guesser.banned {
+            Some(until) if until > now => true,
+            Some(_) => {
+                self.guessers.remove(&from);
+                false
+            }
+            None => false,
+        }
+    }
+}
+
+impl Engine {
+    /// Whether a message is read at all.
+    pub(crate) fn is_heard(&mut self, now: Now, from: SocketAddr, bytes: &[u8]) -> bool {
+        let ip = from.ip().to_canonical();
+        self.defence.speaker = Some(ip);
+        if self.is_stranger(ip) {
+            self.note_stranger(now, ip);
+            return false;
+        }
+        if self.defence.is_flood(now.mono, ip) {
+            self.note(Event::Flood);
+            return false;
+        }
+        // Who guesses passwords asks anew each time. Calls in progress go on, and so does a phone that is registered at this very socket.
+        let asks = [b"REGISTER ".as_slice(), b"INVITE ", b"OPTIONS "].iter().any(|method| bytes.starts_with(method));
+        if asks && self.defence.is_banned(now.mono, ip) && !self.sip.is_registered_at(from) && !is_in_dialog(bytes) {
+            self.note(Event::Banned);
+            return false;
+        }
+        true
+    }
+
+    /// An address that no line lists: it is counted, and the first of each hour is named, with the line that would admit it.
+    pub(crate) fn note_stranger(&mut self, now: Now, from: IpAddr) {
+        self.note(Event::Stranger);
+        if self.defence.named.is_none_or(|at| now.mono.since(at) >= HOUR) {
+            self.defence.named = Some(now.mono);
+            self.note(Event::StrangerNamed { from });
+        }
+    }
+
+    /// SIP found a wrong name or password in the message in hand.
+    pub(crate) fn on_wrong_password(&mut self, now: Now) {
+        // Whoever is on this machine can read the passwords' file as well.
+        let Some(from) = self.defence.speaker.filter(|ip| !ip.is_loopback()) else { return };
+        if let Some(lasts) = self.defence.guessed(now.mono, from) {
+            self.note(Event::SourceBanned { from, lasts: Millis::from(lasts) });
+        }
+    }
+
+    /// Before a message is handed on: SIP turns new calls away by itself while there are more than are taken in a second.
+    pub(crate) fn mind_the_door(&mut self, now: Now, from: IpAddr) {
+        let limit = self.city.book.settings.calls_per_second;
+        let full =
+            limit.is_some_and(|limit| !self.defence.calls.get_or_insert_with(|| Bucket::full(now.mono, limit)).has(now.mono, limit, limit));
+        let line = self.line_of(from).filter(|line| line.calls_per_second.is_some()).map(|line| line.id.clone());
+        let closed = full || line.is_some_and(|line| !self.has_time(now, &line, Direction::In));
+        self.sip.close_door(closed);
+    }
+
+    /// A call came in: it is one of this second's.
+    pub(crate) fn count_call(&mut self, now: Now, line: &model::LineId) {
+        if let Some(limit) = self.city.book.settings.calls_per_second {
+            self.defence.calls.get_or_insert_with(|| Bucket::full(now.mono, limit)).take(now.mono, limit, limit);
+        }
+        self.in_time(now, line, Direction::In);
+    }
+
+    /// Whether so many calls from this number are here that one more is not taken. A number that is withheld is nobody's; behind 050 may be the
+    /// relay service for the deaf; and what is too short for a number of the network is a house's own.
+    pub(crate) fn is_same_caller_again(&self, caller: &str, withheld: Option<Withheld>) -> bool {
+        let Some(number) = Number::parse(caller).ok().filter(|_| withheld.is_none()) else { return false };
+        if number.kind() == NumberKind::JpIp || number.as_str().len() < 9 {
+            return false;
+        }
+        let same = self.calls.values().filter(|call| call.withheld.is_none() && call.caller.reveal() == number.as_str());
+        same.count() >= self.city.book.settings.calls_per_number as usize
+    }
+
+    /// Who speaks as one, and who may name this machine.
+    pub(crate) fn follow_sources(&mut self) {
+        let lines = &self.city.book.lines;
+        let host = |line: &Line| line.trunk.as_ref().map(|trunk| alone(trunk.host.ip()));
+        let nets = |line: &Line| line.from.iter().copied().chain(host(line)).collect::<Vec<Net>>();
+        let kin = lines.iter().filter(|line| line.trusted).map(nets).collect();
+        let here = lines.iter().filter(|line| line.loopback).flat_map(nets).collect();
+        self.sip.set_admission(sip::Admission { kin, here });
+    }
+
+    /// Whether sound may be sent where a peer says: to this machine, or to our own address, only for a line that is allowed to name it.
+    pub(crate) fn may_send_sound(&self, peer: IpAddr, to: IpAddr) -> bool {
+        let (peer, to) = (peer.to_canonical(), to.to_canonical());
+        let settings = &self.city.book.settings;
+        let ours = !to.is_unspecified() && (to.is_loopback() || to == settings.sip.ip() || Some(to) == settings.advertise);
+        let allowed = |line: &Line| {
+            line.loopback && (line.from.iter().any(|net| net.contains(peer)) || line.trunk.as_ref().is_some_and(|t| t.host.ip() == peer))
+        };
+        !ours || self.city.book.lines.iter().any(allowed)
+    }
+}
+
+/// A network of one address.
+fn alone(addr: IpAddr) -> Net {
+    Net { addr, prefix: if addr.is_ipv4() { 32 } else { 128 } }
+}
+
+/// Whether a request names a dialog: its To has a tag. Only for what a banned source may still say, so a rough look is enough.
+fn is_in_dialog(bytes: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(bytes.get(..bytes.len().min(4096)).unwrap_or_default());
+    let is_to = |line: &&str| {
+        let name = line.split(':').next().unwrap_or_default().trim();
+        name.eq_ignore_ascii_case("to") || name.eq_ignore_ascii_case("t")
+    };
+    head.lines().find(is_to).is_some_and(|to| to.to_ascii_lowercase().contains(";tag="))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(n: u32) -> IpAddr {
+        IpAddr::V4(n.into())
+    }
+
+    #[test]
+    fn a_guesser_is_banned_for_a_while_and_a_clumsy_finger_is_not() {
+        let at = |secs: u64| Instant::from_millis(secs * 1000);
+        let mut defence = Defence::default();
+        // A phone with an old password, which asks every minute.
+        assert!((0..100).all(|n| defence.guessed(at(n * 60), ip(1)).is_none()));
+        for n in 0..9 {
+            assert_eq!(defence.guessed(at(n), ip(2)), None);
+        }
+        assert_eq!(defence.guessed(at(9), ip(2)), Some(BANNED));
+        assert!(defence.is_banned(at(10), ip(2)) && !defence.is_banned(at(10), ip(3)));
+        assert!((0..50).all(|n| defence.guessed(at(20 + n), ip(2)).is_none()), "what comes during a ban makes it no longer");
+        assert!(defence.is_banned(at(608), ip(2)) && !defence.is_banned(at(609), ip(2)));
+    }
+
+    #[test]
+    fn the_tables_are_bounded() {
+        let now = Instant::from_millis(1);
+        let mut defence = Defence::default();
+        for n in 0..SOURCES_MAX as u32 * 2 {
+            defence.is_flood(now, ip(n));
+            defence.guessed(now, ip(n));
+        }
+        assert!(defence.floods.len() <= SOURCES_MAX && defence.guessers.len() <= GUESSERS_MAX);
+        // Buckets that are full again are forgotten, and there is room.
+        let later = Instant::from_millis(10_000);
+        assert!(!defence.is_flood(later, ip(u32::MAX)));
+        assert!(defence.floods.len() < 10);
+    }
+
+    #[test]
+    fn a_flood_is_stopped_and_the_next_second_is_another_one() {
+        let at = |millis: u64| Instant::from_millis(millis);
+        let mut defence = Defence::default();
+        let heard = |defence: &mut Defence, millis| (0..20_000).filter(|_| !defence.is_flood(at(millis), ip(1))).count();
+        assert_eq!((heard(&mut defence, 0), heard(&mut defence, 1000)), (10_000, 5_000));
+        assert!(!defence.is_flood(at(1000), ip(2)), "nobody else suffers for it");
+    }
+
+    #[test]
+    fn a_request_inside_a_dialog_is_known_by_the_tag_of_its_to() {
+        assert!(is_in_dialog(b"INVITE sip:a SIP/2.0\r\nFrom: <sip:b>;tag=1\r\nT : <sip:a>;TAG=2\r\n\r\n"));
+        assert!(!is_in_dialog(b"INVITE sip:a SIP/2.0\r\nFrom: <sip:b>;tag=1\r\nTo: <sip:a>\r\n\r\n"));
+        assert!(!is_in_dialog(b""));
+    }
+}

@@ -1,0 +1,154 @@
+//! The trunks of a city: which of them a call out takes, in what order, and which of them are passed over.
+//!
+//! Those with the lowest `order` first, among equals by `weight` at random (RFC 2782). A trunk that is marked down, not registered, or that has
+//! just failed comes last: it is better than no way at all, and costs those two seconds only when there is no other.
+
+use crate::bucket::Bucket;
+use crate::engine::Engine;
+use model::{Event, Instant, Line, LineId, Now, Secret, Trunk, TrunkNow};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long a trunk comes last that was deaf to a call or refused it in trouble: longer than a call that it may have heard holds its place.
+const REST: Duration = Duration::from_secs(60);
+
+/// One way out: a trunk, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) trunk: LineId,
+    pub(crate) host: SocketAddr,
+}
+
+/// What is known of trunks beside what SIP knows.
+#[derive(Debug, Default)]
+pub(crate) struct Trunks {
+    /// SIP knows which trunks the city has.
+    told: bool,
+    /// Until when those that have failed a call are passed over.
+    resting: BTreeMap<LineId, Instant>,
+    /// Calls of this second, by line and direction: only of lines with a limit.
+    rates: BTreeMap<(LineId, Direction), Bucket>,
+}
+
+/// In which direction a call goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Direction {
+    In,
+    Out,
+}
+
+impl Engine {
+    /// With the first input, and whenever the city changes: SIP is told which trunks register and which are to be asked.
+    pub(crate) fn follow_trunks(&mut self, now: Now) {
+        self.trunks.told = true;
+        let book = &self.city.book;
+        self.trunks.resting.retain(|id, _| book.lines.iter().any(|line| line.id == *id));
+        self.trunks.rates.retain(|(id, _), _| book.lines.iter().any(|line| line.id == *id));
+        let wanted = book.lines.iter().filter_map(|line| Some((line, line.trunk.as_ref()?)));
+        let wanted = wanted.filter(|(_, trunk)| trunk.register.is_some() || trunk.check.is_some());
+        let trunks = wanted.map(|(line, trunk)| to_sip(&line.id, trunk, self.city.passwords.get(&line.id))).collect();
+        self.sip.set_trunks(now, trunks);
+        self.follow_sources();
+    }
+
+    pub(crate) fn follow_trunks_at_first(&mut self, now: Now) {
+        if !self.trunks.told {
+            self.follow_trunks(now);
+        }
+    }
+
+    /// How each trunk that registers or is asked stands.
+    pub(crate) fn trunks_now(&self) -> Vec<TrunkNow> {
+        let registers = |id: &LineId| self.trunk(id).is_some_and(|trunk| trunk.register.is_some());
+        let now = |(id, state): (&LineId, sip::trunk::TrunkState)| TrunkNow {
+            line: id.clone(),
+            registration: state.registration,
+            registers: registers(id),
+            registered: state.registered,
+            reachable: state.reachable,
+        };
+        self.sip.trunks().map(now).collect()
+    }
+
+    pub(crate) fn trunk(&self, id: &LineId) -> Option<&Trunk> {
+        self.city.book.lines.iter().find(|line| line.id == *id)?.trunk.as_ref()
+    }
+
+    /// The ways over these trunks, the one to be tried first at the front.
+    pub(crate) fn ways_over(&mut self, now: Now, trunks: Vec<LineId>) -> Vec<Way> {
+        self.trunks.resting.retain(|_, until| *until > now.mono);
+        let ailing: Vec<LineId> =
+            self.trunks_now().into_iter().filter(|t| t.reachable == Some(false) || t.registers && !t.registered).map(|t| t.line).collect();
+        let mut ways: Vec<(bool, u32, u32, Way)> = Vec::new();
+        for id in trunks {
+            let Some(trunk) = self.trunk(&id) else { continue };
+            let (host, order, weight) = (trunk.host, trunk.order, trunk.weight);
+            let last = ailing.contains(&id) || self.trunks.resting.contains_key(&id);
+            ways.push((last, order, weight, Way { trunk: id, host }));
+        }
+        ways.sort_by_key(|(last, order, ..)| (*last, *order));
+        // Nothing is drawn where there is nothing to choose: a city with one trunk goes the same way as ever.
+        let mut sorted = Vec::new();
+        while let Some((last, order, ..)) = ways.first() {
+            let equals = ways.iter().take_while(|way| (way.0, way.1) == (*last, *order)).count();
+            let sum: u64 = ways[..equals].iter().map(|way| u64::from(way.2)).sum();
+            let mut at = 0;
+            if equals > 1 {
+                let mut drawn = self.random.below(sum);
+                while let Some(weight) = ways.get(at).map(|way| u64::from(way.2)).filter(|weight| *weight <= drawn) {
+                    drawn -= weight;
+                    at += 1;
+                }
+            }
+            sorted.push(ways.remove(at.min(equals - 1)).3);
+        }
+        sorted
+    }
+
+    /// A trunk has failed a call: for a while it comes last.
+    pub(crate) fn rest_trunk(&mut self, now: Now, trunk: &LineId) {
+        self.trunks.resting.insert(trunk.clone(), now.mono + REST);
+    }
+
+    /// Whether one more call of this second fits the limit of a line; counted if so.
+    pub(crate) fn in_time(&mut self, now: Now, line: &LineId, direction: Direction) -> bool {
+        let limit = self.city.book.lines.iter().find(|l| l.id == *line).and_then(|l: &Line| l.calls_per_second);
+        let Some(limit) = limit else { return true };
+        let bucket = self.trunks.rates.entry((line.clone(), direction)).or_insert_with(|| Bucket::full(now.mono, limit));
+        bucket.take(now.mono, limit, limit)
+    }
+
+    /// Whether one more would fit.
+    pub(crate) fn has_time(&mut self, now: Now, line: &LineId, direction: Direction) -> bool {
+        let limit = self.city.book.lines.iter().find(|l| l.id == *line).and_then(|l: &Line| l.calls_per_second);
+        let Some(limit) = limit else { return true };
+        let bucket = self.trunks.rates.entry((line.clone(), direction)).or_insert_with(|| Bucket::full(now.mono, limit));
+        bucket.has(now.mono, limit, limit)
+    }
+
+    /// SIP has news of a trunk.
+    pub(crate) fn on_trunk(&mut self, event: Event) {
+        if let Event::TrunkReachable { line, reachable: true } = &event {
+            self.trunks.resting.remove(line);
+        }
+        self.note(event);
+    }
+}
+
+fn to_sip(id: &LineId, trunk: &Trunk, password: Option<&Secret>) -> sip::trunk::Trunk {
+    let account = trunk.register.as_ref().map(|register| {
+        let domain = register.domain.clone().unwrap_or_else(|| trunk.host.to_string());
+        sip::Account {
+            user: register.user.clone(),
+            login: register.login.clone().unwrap_or_else(|| register.user.clone()),
+            realm: register.realm.clone().unwrap_or_else(|| domain.clone()),
+            domain,
+            password: password.cloned(),
+            digest: register.digest.clone(),
+            expires_secs: u32::try_from(register.expires.as_secs()).unwrap_or(u32::MAX),
+        }
+    });
+    let check = trunk.check.map(|check| sip::trunk::Check { every: check.every, failures: check.failures });
+    sip::trunk::Trunk { id: id.clone(), addr: trunk.host, account, check }
+}

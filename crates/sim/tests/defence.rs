@@ -1,0 +1,165 @@
+//! Who is heard at all, and how many calls are taken: strangers, crowds, one caller who fills the lines, guessers of passwords.
+
+use calls::City;
+use model::{CallEnd, Event, LineId, Net, Refusal};
+use sim::{Clerk, Resident, Town, World, town};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+const fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// The town, changed; calls come from an office outside this machine, too.
+fn city(change: impl FnOnce(&mut flow::Book)) -> Arc<City> {
+    let city = Town::default().build();
+    let mut book = (*city.book).clone();
+    let office = model::Line { id: LineId::from("office"), from: vec![Net::parse("203.0.113.0/24").unwrap()], ..model::Line::default() };
+    book.lines.push(office);
+    change(&mut book);
+    Arc::new(City { book: Arc::new(book), ..(*city).clone() })
+}
+
+fn count(world: &World, what: impl Fn(&Event) -> bool) -> usize {
+    world.notes().filter(|(_, e)| what(e)).count()
+}
+
+fn request(method: &str, from: SocketAddr, n: u64, user: &str, extra: &str) -> String {
+    let sdp = format!("v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n", from.ip());
+    let (typed, body) = if method == "INVITE" { ("Content-Type: application/sdp\r\n", sdp.as_str()) } else { ("", "") };
+    let to = if method == "REGISTER" { user } else { town::NUMBER };
+    format!(
+        "{method} sip:{to}@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{method}{n};rport\r\nMax-Forwards: 70\r\n\
+         From: <sip:{user}@{from}>;tag=t{n}\r\nTo: <sip:{to}@127.0.0.1:5060>\r\nCall-ID: c{n}\r\nCSeq: 1 {method}\r\n\
+         Contact: <sip:{user}@{from}>\r\n{extra}{typed}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn the_first_stranger_of_each_hour_is_named_and_the_others_are_counted() {
+    let mut world = World::new(city(|_| {}), 1);
+    for n in 0..200 {
+        let stranger: SocketAddr = format!("198.51.100.{n}:5060").parse().unwrap();
+        world.inject(secs(30 * n), stranger, request("OPTIONS", stranger, n, "x", "").as_bytes());
+    }
+    world.run_until(secs(6_100));
+    let named: Vec<String> =
+        world.notes().filter_map(|(_, e)| if let Event::StrangerNamed { from } = e { Some(from.to_string()) } else { None }).collect();
+    assert_eq!(named, ["198.51.100.0", "198.51.100.120"]);
+    assert_eq!(count(&world, |e| matches!(e, Event::Stranger)), 200);
+    assert_eq!(count(&world, |e| matches!(e, Event::SipResponse { .. })), 0);
+}
+
+#[test]
+fn one_number_does_not_fill_the_lines_and_who_withholds_theirs_is_not_turned_away() {
+    let callers = |number: &str, more: fn(&mut flow::Book)| {
+        let mut world = World::new(city(more), 2);
+        for n in 0..4 {
+            world.add_resident(
+                secs(5 + n),
+                Resident { number: Some(number.to_owned()), talk: None, patience: secs(60), ..Resident::default() },
+            );
+        }
+        world.run_until_quiet(secs(3600));
+        assert_eq!(world.violations(), [""; 0]);
+        (
+            count(&world, |e| matches!(e, Event::Arrived { .. })),
+            count(&world, |e| matches!(e, Event::Refused { why: Refusal::SameNumber, .. })),
+        )
+    };
+    assert_eq!(callers("09011112222", |_| {}), (2, 2));
+    assert_eq!(callers("09011112222", |book| book.settings.calls_per_number = 3), (3, 1));
+    assert_eq!(callers("anonymous", |_| {}), (4, 0));
+    assert_eq!(callers("05011112222", |_| {}), (4, 0), "the relay service for the deaf has numbers like this one");
+    // One after the other is nobody's harm.
+    let mut world = World::new(city(|_| {}), 2);
+    for n in 0..4 {
+        let number = Some("09011112222".to_owned());
+        world.add_resident(secs(5 + 100 * n), Resident { number, patience: secs(20), ..Resident::default() });
+    }
+    world.run_until_quiet(secs(3600));
+    assert_eq!(count(&world, |e| matches!(e, Event::Arrived { .. })), 4);
+}
+
+#[test]
+fn a_crowd_at_the_door_is_turned_away_and_who_is_inside_is_served() {
+    let mut world = World::new(city(|book| book.settings.calls_per_second = Some(10)), 3);
+    world.add_clerk(secs(0), "yuki", Clerk::default());
+    world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(60)), ..Resident::default() });
+    let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    for n in 0..2_000 {
+        let invite = request("INVITE", office, n, &format!("044{n:07}"), "");
+        world.inject(secs(30) + millis(n * 10), office, invite.as_bytes());
+    }
+    world.run_until(secs(51));
+    let (came, refused) = (
+        count(&world, |e| matches!(e, Event::Arrived { .. })),
+        count(&world, |e| matches!(e, Event::Refused { why: Refusal::TooFast, .. })),
+    );
+    assert_eq!(came + refused, 2_001);
+    assert!((200..=225).contains(&came), "ten in a second for twenty seconds: {came}");
+    world.run_until_quiet(secs(3600));
+    let served = world.records().iter().filter(|record| record.end == CallEnd::Served).count();
+    assert_eq!(served, 1, "the caller inside was served to the end");
+
+    // The same limit for one line alone.
+    let mut world = World::new(city(|book| book.lines.last_mut().unwrap().calls_per_second = Some(2)), 3);
+    for n in 0..100 {
+        world.inject(secs(30) + millis(n * 100), office, request("INVITE", office, n, &format!("044{n:07}"), "").as_bytes());
+    }
+    world.run_until(secs(41));
+    let came = count(&world, |e| matches!(e, Event::Arrived { .. }));
+    assert!((19..=23).contains(&came), "two in a second: {came}");
+    world.run_until_quiet(secs(3600));
+}
+
+#[test]
+fn who_guesses_passwords_gets_no_answer_for_a_while() {
+    let mut world = World::new(city(|_| {}), 4);
+    let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    let guess = |n: u64| {
+        let realm = &Town::default().build().book.settings.realm;
+        let extra = format!(
+            "Authorization: Digest username=\"yuki\", realm=\"{realm}\", nonce=\"{n}\", uri=\"sip:x\", response=\"{n:064x}\", algorithm=SHA-256, \
+             cnonce=\"c\", qop=auth, nc=00000001\r\n"
+        );
+        request("REGISTER", office, n, "yuki", &extra)
+    };
+    for n in 0..60 {
+        world.inject(secs(10 + n), office, guess(n).as_bytes());
+    }
+    world.run_until(secs(100));
+    assert_eq!(count(&world, |e| matches!(e, Event::SourceBanned { .. })), 1);
+    assert_eq!(count(&world, |e| matches!(e, Event::AuthenticationFailed)), 10);
+    assert_eq!(count(&world, |e| matches!(e, Event::Banned)), 50);
+    // Nobody else suffers, and it ends.
+    let other: SocketAddr = "203.0.113.6:5060".parse().unwrap();
+    world.inject(secs(101), other, request("OPTIONS", other, 900, "x", "").as_bytes());
+    world.inject(secs(640), office, request("OPTIONS", office, 901, "x", "").as_bytes());
+    world.run_until(secs(700));
+    assert_eq!(count(&world, |e| matches!(e, Event::SipResponse { class: 2, .. })), 2);
+}
+
+#[test]
+fn sound_and_signalling_are_not_aimed_at_this_machine_by_anybody_outside() {
+    let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    let refused = |invite: String| {
+        let mut world = World::new(city(|_| {}), 5);
+        world.inject(secs(5), office, invite.as_bytes());
+        world.run_until(secs(10));
+        let came = count(&world, |e| matches!(e, Event::Arrived { .. }));
+        world.run_until_quiet(secs(3600));
+        came == 0
+    };
+    let good = request("INVITE", office, 1, "0449999999", "");
+    assert!(!refused(good.clone()));
+    assert!(refused(good.replacen(&format!("Contact: <sip:0449999999@{office}>"), "Contact: <sip:x@127.0.0.1:8080>", 1)));
+    assert!(refused(good.replacen("Contact:", "Record-Route: <sip:127.0.0.1:22;lr>\r\nContact:", 1)));
+    assert!(refused(good.replacen("c=IN IP4 203.0.113.5", "c=IN IP4 239.1.2.30", 1)));
+}

@@ -1,0 +1,44 @@
+//! Whose messages count: a request inside a dialog is the peer's only if it comes from where the peer can be, and nobody has us send to this
+//! machine who is not allowed to.
+//!
+//! Our tag cannot be guessed, but it can be overheard. So Call-ID and tags alone do not make a peer (RFC 3261 section 26.2 leaves it to us).
+
+use super::{Asked, Endpoint};
+use crate::dialog::DialogState;
+use crate::uri::Uri;
+use std::net::{IpAddr, SocketAddr};
+
+impl Endpoint {
+    /// Whether a message from this address can be that of a dialog's peer: from where its messages came, from where it or a proxy of its route
+    /// wants ours, from another machine of the same carrier, or from where one of our users' phones is registered. The port does not count: a
+    /// router may give a phone another one at any time.
+    pub(super) fn is_peer(&self, state: &DialogState, from: IpAddr) -> bool {
+        let from = from.to_canonical();
+        let same = |ip: IpAddr| ip.to_canonical() == from;
+        let named = |uri: &String| Uri::parse(uri.as_bytes()).and_then(|uri| uri.ip()).is_some_and(same);
+        same(state.peer.ip())
+            || state.route_set.iter().chain([&state.remote_target]).any(named)
+            || self.admission.kin.iter().any(|nets| {
+                let among = |ip: IpAddr| nets.iter().any(|net| net.contains(ip));
+                among(from) && among(state.peer.ip())
+            })
+            || self.registrar.is_at(|there| same(there.ip()))
+    }
+
+    /// Whether the peer of a dialog has us send to this machine, or to ourselves, and is not allowed to.
+    pub(super) fn aims_at_us(&self, state: &DialogState) -> bool {
+        let next = state.route_set.first().unwrap_or(&state.remote_target);
+        self.is_here(next) && !self.admission.here.iter().any(|net| net.contains(state.peer.ip()))
+    }
+
+    /// Whether a request wants us to send to this machine from here on, and may not.
+    pub(super) fn may_not_aim(&self, asked: &Asked<'_>, target: Option<&str>) -> bool {
+        target.is_some_and(|target| self.is_here(target)) && !self.admission.here.iter().any(|net| net.contains(asked.path.addr.ip()))
+    }
+
+    fn is_here(&self, uri: &str) -> bool {
+        let Some(named) = Uri::parse(uri.as_bytes()).and_then(|uri| uri.socket_addr()) else { return false };
+        let named = SocketAddr::new(named.ip().to_canonical(), named.port());
+        named.ip().is_loopback() || named.ip().is_multicast() || named == self.config.local
+    }
+}

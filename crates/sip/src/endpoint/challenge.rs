@@ -1,0 +1,86 @@
+//! A request of ours is asked for a password: it goes out once more with it.
+//!
+//! RFC 3261 section 22.2: the same Call-ID, From and To, the next CSeq number, another branch. Inside a dialog as for the INVITE that opens it.
+
+use super::Endpoint;
+use super::change::Change;
+use super::store::{ByUdp, Cancel, Client, ClientMachine, OurInvite, Purpose, Stage};
+use crate::border::Event;
+use crate::credentials::again;
+use crate::message::Message;
+use crate::transaction::{ClientInvite, ClientOther, Key};
+use model::{DialogId, Instant, Method};
+
+/// The highest number up to which one dialog answers challenges before it is confirmed: a carrier whose nonces are always too old ends there.
+const ROUNDS_MAX: u32 = 4;
+
+impl Endpoint {
+    /// Answers a 401 or 407 to a request of this key. False: it stands as the refusal that it is.
+    pub(super) fn ask_again(&mut self, now: Instant, dialog: DialogId, key: Key, response: &Message) -> bool {
+        if !matches!(response.status(), Some(401 | 407)) {
+            return false;
+        }
+        let Some(client) = self.clients.get(&key) else { return false };
+        let Some(leg) = self.legs.get(&dialog) else { return false };
+        // Inside a dialog a carrier may want its requests at another of its addresses.
+        let account = self.trunks.account_at(client.path.addr).or_else(|| self.trunks.account_at(leg.state.peer));
+        let Some(account) = account.cloned() else { return false };
+        let wanted = match (&client.machine, &leg.stage) {
+            (ClientMachine::Invite(_), Stage::Outgoing { invite, cancel: Cancel::No, .. }) => {
+                *invite == key && leg.state.local_cseq < ROUNDS_MAX
+            }
+            (ClientMachine::Other { purpose, .. }, _) => !matches!(purpose, Purpose::Cancel | Purpose::StrayBye),
+            // A change of a session that runs.
+            (ClientMachine::Invite(_), _) => matches!(&leg.change, Some(Change::Asked { key: asked, .. }) if *asked == key),
+        };
+        let request = client.request.clone();
+        if !wanted {
+            return false;
+        }
+        let Ok((name, value)) = account.answer(&request, response, &mut self.random) else { return false };
+        let branch = self.branch();
+        let Some((client, leg)) = self.clients.get(&key).zip(self.legs.get_mut(&dialog)) else { return false };
+        leg.state.local_cseq = leg.state.local_cseq.saturating_add(1);
+        let cseq = leg.state.local_cseq;
+        let (path, method) = (client.path, client.method);
+        let by_udp = client.by_udp.as_ref().map(|ByUdp { request, .. }| again(request, &branch, cseq, (name, &value)));
+        let machine = match &client.machine {
+            ClientMachine::Invite(ours) => {
+                let mut base = ours.base.clone();
+                base.local_cseq = cseq;
+                let machine = ClientInvite::new(now, path.flow.is_stream());
+                ClientMachine::Invite(Box::new(OurInvite { machine, base, via: String::new(), acks: Vec::new() }))
+            }
+            ClientMachine::Other { purpose, .. } => {
+                ClientMachine::Other { machine: ClientOther::new(now, path.flow.is_stream()), purpose: *purpose }
+            }
+        };
+        let next = Key::client(&branch, method.name());
+        let begins = matches!(leg.stage, Stage::Outgoing { .. }) && method == Method::Invite;
+        if let Stage::Outgoing { invite, heard, .. } = &mut leg.stage
+            && begins
+        {
+            (*invite, *heard) = (next, false);
+        }
+        if let Some(Change::Asked { key: asked, .. }) =
+            leg.change.as_mut().filter(|change| matches!(change, Change::Asked { key: asked, .. } if *asked == key))
+        {
+            *asked = next;
+        }
+        if leg.probe == Some(key) {
+            leg.probe = Some(next);
+        }
+        let mut machine = machine;
+        if let ClientMachine::Invite(ours) = &mut machine {
+            ours.via = self.via(path.flow, &branch);
+        }
+        let by_udp = by_udp.map(|request| ByUdp { via: self.via(model::FlowId::UDP, &branch), request });
+        if begins {
+            // Told before it leaves: what would end this call must be written down first.
+            self.event(Event::AskedAgain { dialog });
+        }
+        let request = again(&request, &branch, cseq, (name, &value));
+        self.begin_client(next, Client { machine, request, method, path, dialog, by_udp });
+        true
+    }
+}

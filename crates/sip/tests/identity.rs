@@ -1,0 +1,78 @@
+//! What the network says of who calls and whom, beside From and the Request-URI.
+
+mod common;
+
+use common::*;
+use sip::{Claims, Event};
+
+/// An INVITE with more header lines; From is replaced if one is among them.
+fn claims_of(lines: &str) -> Claims {
+    let mut desk = Desk::new();
+    let text = invite("1");
+    let text = match lines.split("\r\n").find(|line| line.starts_with("From:") || line.starts_with("f:")) {
+        Some(_) => text.split("\r\n").filter(|line| !line.starts_with("From:")).collect::<Vec<_>>().join("\r\n"),
+        None => text,
+    };
+    desk.receive(&text.replacen("CSeq:", &format!("{lines}CSeq:"), 1));
+    match desk.events().remove(0) {
+        Event::Invite { claims, .. } => *claims,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_carrier_names_the_caller_as_a_sip_or_a_tel_address() {
+    for (line, asserted) in [
+        ("P-Asserted-Identity: <tel:+81440000099>\r\n", &["+81440000099"][..]),
+        ("p-asserted-identity: \"x, y\" <sip:0440000099;cpc=payphone@carrier.example;user=phone>\r\n", &["0440000099"]),
+        ("P-Asserted-Identity: <sip:0440000099@c>, <tel:+81-44-000-0099;phone-context=x>\r\n", &["0440000099", "+81-44-000-0099"]),
+        ("P-Asserted-Identity: <sip:0440000099@c>\r\nP-Asserted-Identity: tel:0440000099\r\n", &["0440000099", "0440000099"]),
+        // More than the standard allows, and what is no telephone.
+        ("P-Asserted-Identity: <sip:1@c>, <sip:2@c>, <sip:3@c>\r\n", &["1", "2"]),
+        ("P-Asserted-Identity: <mailto:a@b>\r\nP-Asserted-Identity: <<<\r\nP-Asserted-Identity: <sip:c>\r\n", &[]),
+    ] {
+        assert_eq!(claims_of(line).asserted, asserted, "{line}");
+    }
+}
+
+#[test]
+fn a_wish_to_stay_unnamed_is_heard_however_it_is_written() {
+    for (value, private, public) in [
+        ("id", true, false),
+        ("user;id", true, false),
+        ("header", true, false),
+        ("ID ; critical", true, false),
+        ("none", false, true),
+        ("none;id", true, false),
+        ("session", false, false),
+        ("history", false, false),
+        ("idle", false, false),
+    ] {
+        let claims = claims_of(&format!("Privacy: {value}\r\n"));
+        assert_eq!((claims.private, claims.public), (private, public), "{value}");
+    }
+    let unnamed = claims_of("From: \"Anonymous\" <sip:anonymous@Anonymous.invalid>;tag=f1\r\n");
+    assert_eq!(unnamed.from_host, "anonymous.invalid");
+}
+
+#[test]
+fn the_number_that_was_called_first_comes_first() {
+    let diverted =
+        "Diversion: <tel:+81440000002>;reason=unconditional\r\nDiversion: \"ward\" <sip:0440000001@c>;reason=no-answer;counter=1\r\n";
+    assert_eq!(claims_of(diverted).called_before, ["0440000001", "+81440000002"]);
+    let history = "History-Info: <sip:0440000002@c?Reason=SIP%3Bcause%3D302>;index=1.1,<sip:0440000001@c>;index=1\r\n\
+                   History-Info: <sip:0440000003@c>;index=1.10, <sip:0440000004@c>;index=1.2\r\n";
+    assert_eq!(claims_of(history).called_before, ["0440000001", "0440000002", "0440000004", "0440000003"]);
+    // Who asks not to be told of is not told of.
+    assert_eq!(claims_of("History-Info: <sip:0440000001@c?Privacy=history>;index=1\r\n").called_before, [""; 0]);
+    assert_eq!(claims_of(&format!("Privacy: history\r\n{diverted}")).called_before, [""; 0]);
+    // A circle is not followed for ever.
+    assert_eq!(claims_of(&format!("Diversion: {}\r\n", vec!["<sip:1@c>"; 50].join(","))).called_before.len(), 8);
+}
+
+#[test]
+fn what_was_dialled_may_stand_elsewhere_than_in_the_request_uri() {
+    let claims = claims_of("P-Called-Party-ID: <sip:0440000077;npdi@c>\r\n");
+    assert_eq!((claims.called_party.as_deref(), claims.to.as_str()), (Some("0440000077"), "0440000001"));
+    assert_eq!(claims_of("P-Called-Party-ID: <>\r\n").called_party, None);
+}
