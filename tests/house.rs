@@ -126,6 +126,7 @@ const HOUSE: &[Room] = &[
             ("hyper", "asks other houses over HTTP; it serves the web already"),
             ("hyper-util", "lets hyper use tokio's sockets"),
             ("http-body-util", "an answer of at most 16 KiB"),
+            ("hickory-resolver", "NAPTR, SRV and address records of carriers' names (RFC 3263)"),
             ("rustls", "TLS without C code that reads what the network sends; ring beneath it"),
             ("rustls-pki-types", "reads certificates and keys as PEM"),
             ("rustls-native-certs", "the authorities that the machine trusts, for questions to other houses over https"),

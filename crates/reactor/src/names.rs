@@ -1,0 +1,472 @@
+//! Names of carriers: where they are is asked ahead, and again before the answer has run out, so that no call waits for it.
+//!
+//! RFC 3263 section 4: NAPTR says by what, SRV says where (RFC 2782), A and AAAA say which machine. When nobody answers, what was known
+//! last stays in force (RFC 8767): a carrier's address of yesterday is better than none.
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::proto::rr::{RData, RecordType};
+use model::{Random, Transport};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// Machines of one name; those that come after are not needed.
+const TARGETS_MAX: usize = 16;
+/// Records of one answer that are looked at.
+const RECORDS_MAX: usize = 32;
+/// How long an answer counts, whatever it says.
+const SHORTEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(3600);
+/// How soon is asked again when nobody answered.
+const AGAIN: Duration = Duration::from_secs(15);
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The default port of SIP (RFC 3261 section 19.1.2).
+const SIP_PORT: u16 = 5060;
+
+/// A name as it stands in the city's files: `sip.example.ne.jp`, with a port or without.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    /// The name.
+    pub host: String,
+    /// With a port, no SRV is asked for (section 4.2).
+    pub port: Option<u16>,
+    /// With a transport, no NAPTR is (section 4.1).
+    pub transport: Option<Transport>,
+}
+
+/// A machine, and by what it is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// By UDP or TCP.
+    pub transport: Transport,
+    /// Where.
+    pub addr: SocketAddr,
+}
+
+/// What a name leads to: the best first, never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Each place once, in the order in which they are to be tried.
+    pub places: Vec<Place>,
+    /// For how long.
+    pub holds: Duration,
+}
+
+/// Asks the name servers of this machine.
+pub struct Names {
+    resolver: TokioResolver,
+    random: Random,
+    known: BTreeMap<Wanted, Known>,
+}
+
+struct Known {
+    found: Option<Found>,
+    /// When to ask again.
+    due: Instant,
+    /// Whether the last question was in vain.
+    stale: bool,
+}
+
+/// Something about a name has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It leads elsewhere.
+    Leads(Wanted, Vec<Place>),
+    /// Nobody answered; what was known stays, if anything was.
+    Unanswered(Wanted, String),
+}
+
+impl Names {
+    /// Asks the servers of `/etc/resolv.conf`.
+    ///
+    /// # Errors
+    /// When that file cannot be read.
+    pub fn of_this_machine(random: Random) -> Result<Names, String> {
+        let (config, options) = hickory_resolver::system_conf::read_system_conf()
+            .map_err(|fault| format!("/etc/resolv.conf cannot be used: {fault}. Names of trunks need a name server"))?;
+        Names::with(config, options, random)
+    }
+
+    /// Asks one server, by UDP and by TCP.
+    ///
+    /// # Errors
+    /// When a socket cannot be made.
+    pub fn of(server: SocketAddr, random: Random) -> Result<Names, String> {
+        let mut server_config = NameServerConfig::udp_and_tcp(server.ip());
+        for connection in &mut server_config.connections {
+            connection.port = server.port();
+        }
+        Names::with(ResolverConfig::from_name_servers(vec![server_config]), ResolverOpts::default(), random)
+    }
+
+    fn with(config: ResolverConfig, mut options: ResolverOpts, random: Random) -> Result<Names, String> {
+        // Names stand in the city's files in full, and what is known is kept here.
+        (options.timeout, options.attempts, options.cache_size, options.ndots) = (PATIENCE, 1, 0, 0);
+        let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        *builder.options_mut() = options;
+        let resolver = builder.build().map_err(|fault| format!("names cannot be looked up: {fault}"))?;
+        Ok(Names { resolver, random, known: BTreeMap::new() })
+    }
+
+    /// These names, and no others, are asked for from here on.
+    pub fn want(&mut self, now: Instant, wanted: BTreeSet<Wanted>) {
+        self.known.retain(|name, _| wanted.contains(name));
+        for name in wanted {
+            self.known.entry(name).or_insert(Known { found: None, due: now, stale: false });
+        }
+    }
+
+    /// When [`Names::ask`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.known.values().map(|known| known.due).min()
+    }
+
+    /// Asks for whatever is due at `now`; what has changed by the answers.
+    pub async fn ask(&mut self, now: Instant) -> Vec<Change> {
+        let due: Vec<Wanted> = self.known.iter().filter(|(_, known)| known.due <= now).map(|(name, _)| name.clone()).collect();
+        let mut changes = Vec::new();
+        for wanted in due {
+            let answer = find(&self.resolver, &wanted, &mut self.random).await;
+            let Some(known) = self.known.get_mut(&wanted) else { continue };
+            match answer {
+                Ok(found) => {
+                    // Before it has run out: nobody is to meet a name that is just being asked for.
+                    known.due = now + found.holds.mul_f32(0.9);
+                    known.stale = false;
+                    let before = known.found.replace(found.clone());
+                    if before.is_none_or(|before| !same(&before.places, &found.places)) {
+                        changes.push(Change::Leads(wanted, found.places));
+                    }
+                }
+                Err(why) => {
+                    known.due = now + AGAIN;
+                    if !std::mem::replace(&mut known.stale, true) {
+                        changes.push(Change::Unanswered(wanted, why));
+                    }
+                }
+            }
+        }
+        changes
+    }
+}
+
+/// Whether two answers lead to the same places: the order among equals is drawn anew each time.
+fn same(a: &[Place], b: &[Place]) -> bool {
+    a.len() == b.len() && a.iter().all(|place| b.contains(place))
+}
+
+/// Where a name leads (section 4).
+async fn find(resolver: &TokioResolver, wanted: &Wanted, random: &mut Random) -> Result<Found, String> {
+    let host = wanted.host.trim_end_matches('.');
+    if let Ok(ip) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        let transport = wanted.transport.unwrap_or(Transport::Udp);
+        let addr = SocketAddr::new(ip, wanted.port.unwrap_or(SIP_PORT));
+        return Ok(Found { places: vec![Place { transport, addr }], holds: LONGEST });
+    }
+    let mut holds = LONGEST;
+    let mut places = Vec::new();
+    if let Some(port) = wanted.port {
+        let transport = wanted.transport.unwrap_or(Transport::Udp);
+        machines(resolver, host, port, transport, &mut places, &mut holds).await?;
+    } else {
+        for (transport, service) in services(resolver, wanted, host, &mut holds).await? {
+            for (machine, port) in order(srv(resolver, &service, &mut holds).await?, random) {
+                // One machine without an address does not hide the others.
+                let _ = machines(resolver, &machine, port, transport, &mut places, &mut holds).await;
+            }
+        }
+        if places.is_empty() {
+            let transport = wanted.transport.unwrap_or(Transport::Udp);
+            machines(resolver, host, SIP_PORT, transport, &mut places, &mut holds).await?;
+        }
+    }
+    if places.is_empty() {
+        return Err(format!("{host} leads to no machine"));
+    }
+    Ok(Found { places, holds: holds.clamp(SHORTEST, LONGEST) })
+}
+
+/// By what a name is reached, and the names of its SRV records: as its NAPTR records say, or, where there are none, each that we speak.
+async fn services(resolver: &TokioResolver, wanted: &Wanted, host: &str, holds: &mut Duration) -> Result<Vec<(Transport, String)>, String> {
+    let usual = [(Transport::Udp, format!("_sip._udp.{host}")), (Transport::Tcp, format!("_sip._tcp.{host}"))];
+    if let Some(transport) = wanted.transport {
+        return Ok(usual.into_iter().filter(|(each, _)| *each == transport).collect());
+    }
+    let mut found = Vec::new();
+    for (data, ttl) in records(resolver, host, RecordType::NAPTR).await? {
+        let RData::NAPTR(naptr) = data else { continue };
+        let transport = match naptr.services.to_ascii_uppercase().as_slice() {
+            b"SIP+D2U" => Transport::Udp,
+            b"SIP+D2T" => Transport::Tcp,
+            _ => continue,
+        };
+        if naptr.flags.eq_ignore_ascii_case(b"s") {
+            *holds = (*holds).min(ttl);
+            found.push((naptr.order, naptr.preference, transport, naptr.replacement.to_utf8()));
+        }
+    }
+    found.sort_by_key(|(order, preference, ..)| (*order, *preference));
+    Ok(if found.is_empty() { usual.into() } else { found.into_iter().map(|(.., transport, name)| (transport, name)).collect() })
+}
+
+/// One SRV record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Service {
+    priority: u16,
+    weight: u16,
+    port: u16,
+    machine: String,
+}
+
+async fn srv(resolver: &TokioResolver, name: &str, holds: &mut Duration) -> Result<Vec<Service>, String> {
+    let mut found = Vec::new();
+    for (data, ttl) in records(resolver, name, RecordType::SRV).await? {
+        let RData::SRV(srv) = data else { continue };
+        *holds = (*holds).min(ttl);
+        // RFC 2782: a target of "." means "the service is decidedly not available at this domain".
+        if !srv.target.is_root() {
+            found.push(Service { priority: srv.priority, weight: srv.weight, port: srv.port, machine: srv.target.to_utf8() });
+        }
+    }
+    Ok(found)
+}
+
+/// The order in which services are tried (RFC 2782): lowest priority first, and among those of one priority drawn by weight.
+fn order(mut services: Vec<Service>, random: &mut Random) -> Vec<(String, u16)> {
+    // Weights of 0 first, so that they are drawn now and then only.
+    services.sort_by_key(|service| (service.priority, service.weight));
+    let mut ordered = Vec::with_capacity(services.len());
+    while let Some(priority) = services.first().map(|service| service.priority) {
+        let group = services.iter().take_while(|service| service.priority == priority);
+        let sum: u64 = group.map(|service| u64::from(service.weight)).sum();
+        let drawn = random.below(sum + 1);
+        let mut running = 0;
+        let at = services.iter().position(|service| {
+            running += u64::from(service.weight);
+            running >= drawn
+        });
+        let Service { machine, port, .. } = services.remove(at.unwrap_or_default());
+        ordered.push((machine, port));
+    }
+    ordered
+}
+
+/// The addresses of a machine, IPv4 first: a city's lines are.
+async fn machines(
+    resolver: &TokioResolver,
+    name: &str,
+    port: u16,
+    transport: Transport,
+    places: &mut Vec<Place>,
+    holds: &mut Duration,
+) -> Result<(), String> {
+    for kind in [RecordType::A, RecordType::AAAA] {
+        for (data, ttl) in records(resolver, name, kind).await? {
+            let ip: IpAddr = match data {
+                RData::A(a) => a.0.into(),
+                RData::AAAA(aaaa) => aaaa.0.into(),
+                _ => continue,
+            };
+            *holds = (*holds).min(ttl);
+            let place = Place { transport, addr: SocketAddr::new(ip, port) };
+            if places.len() < TARGETS_MAX && !places.contains(&place) {
+                places.push(place);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The records of that kind, with how long they count. None is an answer; the error is that there was no answer.
+async fn records(resolver: &TokioResolver, name: &str, kind: RecordType) -> Result<Vec<(RData, Duration)>, String> {
+    let absolute = if name.ends_with('.') { name.to_owned() } else { format!("{name}.") };
+    match resolver.lookup(absolute, kind).await {
+        Ok(lookup) => {
+            let all = lookup.answers().iter().filter(|record| record.record_type() == kind).take(RECORDS_MAX);
+            Ok(all.map(|record| (record.data.clone(), Duration::from_secs(record.ttl.into()))).collect())
+        }
+        Err(fault) if is_empty(&fault) => Ok(Vec::new()),
+        Err(fault) => Err(format!("{kind} of {name}: {fault}")),
+    }
+}
+
+fn is_empty(fault: &NetError) -> bool {
+    fault.is_no_records_found() || fault.is_nx_domain()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
+    use hickory_resolver::proto::rr::rdata::{A, AAAA, NAPTR, SRV};
+    use hickory_resolver::proto::rr::{Name, Record};
+    use std::net::UdpSocket;
+    use std::str::FromStr;
+    use std::sync::{Arc, Mutex};
+    use std::thread::JoinHandle;
+
+    type Zone = Arc<Mutex<Vec<(&'static str, u32, RData)>>>;
+
+    /// A name server that knows one zone, until it is closed.
+    struct Server {
+        at: SocketAddr,
+        zone: Zone,
+        thread: Option<JoinHandle<()>>,
+    }
+
+    impl Server {
+        fn open(at: &str, zone: Vec<(&'static str, u32, RData)>) -> Server {
+            let socket = UdpSocket::bind(at).unwrap();
+            let (at, zone) = (socket.local_addr().unwrap(), Arc::new(Mutex::new(zone)));
+            let known = Arc::clone(&zone);
+            let thread = std::thread::spawn(move || {
+                let mut buffer = [0; 2048];
+                while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+                    // A datagram of one byte closes it.
+                    let Ok(question) = Message::from_vec(&buffer[..length]) else { return };
+                    let query = question.queries[0].clone();
+                    let mut answer = Message::response(question.metadata.id, OpCode::Query);
+                    answer.add_query(query.clone());
+                    let known = known.lock().unwrap();
+                    let of_name = |name: &str| Name::from_str(name).unwrap() == *query.name();
+                    if !known.iter().any(|(name, ..)| of_name(name)) {
+                        answer.metadata.response_code = ResponseCode::NXDomain;
+                    }
+                    for (name, ttl, data) in
+                        known.iter().filter(|(name, _, data)| of_name(name) && data.record_type() == query.query_type())
+                    {
+                        answer.add_answer(Record::from_rdata(Name::from_str(name).unwrap(), *ttl, data.clone()));
+                    }
+                    socket.send_to(&answer.to_vec().unwrap(), from).unwrap();
+                }
+            });
+            Server { at, zone, thread: Some(thread) }
+        }
+        fn close(mut self) -> SocketAddr {
+            UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"x", self.at).unwrap();
+            self.thread.take().unwrap().join().unwrap();
+            self.at
+        }
+    }
+
+    fn a(ip: &str) -> RData {
+        RData::A(A(ip.parse().unwrap()))
+    }
+    fn srv(priority: u16, weight: u16, port: u16, machine: &str) -> RData {
+        RData::SRV(SRV::new(priority, weight, port, Name::from_str(machine).unwrap()))
+    }
+    fn naptr(order: u16, preference: u16, service: &str, replacement: &str) -> RData {
+        let words = [b"s".as_slice(), service.as_bytes(), b""].map(Box::from);
+        let [flags, services, regexp] = words;
+        RData::NAPTR(NAPTR::new(order, preference, flags, services, regexp, Name::from_str(replacement).unwrap()))
+    }
+    fn wanted(host: &str, port: Option<u16>) -> Wanted {
+        Wanted { host: host.to_owned(), port, transport: None }
+    }
+    fn alone<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    }
+    /// What a name leads to: `udp 192.0.2.1:5060, ..`, and for how many seconds.
+    fn leads(server: &Server, wanted: &Wanted) -> Result<(String, u64), String> {
+        let names = Names::of(server.at, Random::from_number(1)).unwrap();
+        let found = alone(find(&names.resolver, wanted, &mut Random::from_number(1)))?;
+        let told = |place: &Place| format!("{} {}", place.transport.via().to_ascii_lowercase(), place.addr);
+        Ok((found.places.iter().map(told).collect::<Vec<_>>().join(", "), found.holds.as_secs()))
+    }
+
+    #[test]
+    fn a_carrier_s_records_are_followed_from_naptr_to_the_machine() {
+        let server = Server::open(
+            "127.0.0.1:0",
+            vec![
+                ("carrier.example.", 3000, naptr(20, 10, "SIP+D2U", "_sip._udp.carrier.example.")),
+                ("carrier.example.", 3000, naptr(10, 20, "SIP+D2T", "_sip._tcp.other.example.")),
+                ("carrier.example.", 3000, naptr(10, 10, "SIPS+D2T", "_sips._tcp.carrier.example.")),
+                ("_sip._tcp.other.example.", 600, srv(5, 0, 5070, "two.example.")),
+                ("_sip._udp.carrier.example.", 900, srv(2, 0, 5060, "one.example.")),
+                ("_sip._udp.carrier.example.", 900, srv(1, 0, 5080, "two.example.")),
+                ("_sip._udp.carrier.example.", 900, srv(3, 0, 5060, "nowhere.example.")),
+                ("one.example.", 700, a("192.0.2.1")),
+                ("one.example.", 700, RData::AAAA(AAAA("2001:db8::1".parse().unwrap()))),
+                ("two.example.", 800, a("192.0.2.2")),
+            ],
+        );
+        let places = "tcp 192.0.2.2:5070, udp 192.0.2.2:5080, udp 192.0.2.1:5060, udp [2001:db8::1]:5060";
+        assert_eq!(leads(&server, &wanted("carrier.example", None)), Ok((places.to_owned(), 600)));
+    }
+
+    #[test]
+    fn what_is_said_is_not_asked_for() {
+        let server = Server::open(
+            "127.0.0.1:0",
+            vec![
+                ("_sip._udp.plain.example.", 60, srv(1, 1, 5062, "two.example.")),
+                ("_sip._tcp.plain.example.", 60, srv(1, 1, 5064, "two.example.")),
+                ("plain.example.", 5, a("192.0.2.1")),
+                ("bare.example.", 100_000, a("192.0.2.9")),
+                ("two.example.", 60, a("192.0.2.2")),
+                ("closed.example.", 60, a("192.0.2.3")),
+                ("_sip._udp.closed.example.", 60, srv(0, 0, 0, ".")),
+            ],
+        );
+        let of = |host: &str, port| leads(&server, &wanted(host, port));
+        let ok = |places: &str, holds: u64| Ok((places.to_owned(), holds));
+        assert_eq!(of("plain.example", Some(5099)), ok("udp 192.0.2.1:5099", 30), "a port: no SRV; and nothing is asked for all the time");
+        assert_eq!(of("plain.example", None), ok("udp 192.0.2.2:5062, tcp 192.0.2.2:5064", 60));
+        assert_eq!(of("bare.example", None), ok("udp 192.0.2.9:5060", 3600), "no records but an address; and an hour is long enough");
+        assert_eq!(of("closed.example", None), ok("udp 192.0.2.3:5060", 60));
+        assert_eq!(of("192.0.2.7", None), ok("udp 192.0.2.7:5060", 3600));
+        assert_eq!(of("[2001:db8::7]", Some(5070)), ok("udp [2001:db8::7]:5070", 3600));
+        let tcp = Wanted { transport: Some(Transport::Tcp), ..wanted("plain.example", None) };
+        assert_eq!(leads(&server, &tcp), ok("tcp 192.0.2.2:5064", 60));
+        assert_eq!(of("gone.example", None), Err("gone.example leads to no machine".to_owned()));
+    }
+
+    #[test]
+    fn when_the_name_server_dies_what_was_known_stays_until_it_is_back() {
+        let zone = || vec![("carrier.example.", 600, a("192.0.2.1"))];
+        let server = Server::open("127.0.0.1:0", zone());
+        let (mut now, name) = (Instant::now(), wanted("carrier.example", None));
+        let mut names = Names::of(server.at, Random::from_number(1)).unwrap();
+        names.want(now, BTreeSet::from([name.clone()]));
+        let place = |ip: &str| Place { transport: Transport::Udp, addr: format!("{ip}:5060").parse().unwrap() };
+        alone(async {
+            assert_eq!(names.poll_timeout(), Some(now));
+            assert_eq!(names.ask(now).await, [Change::Leads(name.clone(), vec![place("192.0.2.1")])]);
+            assert_eq!(names.poll_timeout(), Some(now + Duration::from_secs(540)), "before it runs out");
+            assert_eq!(names.ask(now + Duration::from_secs(539)).await, []);
+            let at = server.close();
+            now += Duration::from_secs(540);
+            let changes = names.ask(now).await;
+            assert!(matches!(&changes[..], [Change::Unanswered(of, _)] if *of == name), "{changes:?}");
+            now += AGAIN;
+            assert_eq!(names.poll_timeout(), Some(now));
+            assert_eq!(names.ask(now).await, [], "said once");
+            let server = Server::open(&at.to_string(), zone());
+            now += AGAIN;
+            assert_eq!(names.ask(now).await, [], "it leads where it led");
+            *server.zone.lock().unwrap() = vec![("carrier.example.", 600, a("192.0.2.2"))];
+            now += Duration::from_secs(540);
+            assert_eq!(names.ask(now).await, [Change::Leads(name.clone(), vec![place("192.0.2.2")])]);
+            names.want(now, BTreeSet::new());
+            assert_eq!(names.poll_timeout(), None);
+        });
+    }
+
+    #[test]
+    fn machines_of_one_priority_are_drawn_by_their_weight() {
+        let service = |priority, weight, machine: &str| Service { priority, weight, port: 5060, machine: machine.to_owned() };
+        let all = vec![service(2, 9, "last"), service(1, 30, "often"), service(1, 10, "seldom"), service(1, 0, "hardly")];
+        let (mut random, mut first) = (Random::from_number(3), BTreeMap::new());
+        for _ in 0..4_000 {
+            let ordered = order(all.clone(), &mut random);
+            assert_eq!((ordered.len(), ordered[3].0.as_str()), (4, "last"));
+            *first.entry(ordered[0].0.clone()).or_insert(0) += 1;
+        }
+        assert!((2_800..3_200).contains(&first["often"]) && (800..1_200).contains(&first["seldom"]) && first["hardly"] < 200, "{first:?}");
+    }
+}
