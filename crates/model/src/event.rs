@@ -1239,7 +1239,7 @@ macro_rules! words {
 words!(
     Withheld,
     TrunkRegistration,
-    PassedOver,
+    WhyPassed,
     Refusal,
     KeyMeaning,
     Manner,
