@@ -36,7 +36,7 @@ pub struct Claims {
 
 impl Claims {
     pub(crate) fn of(invite: &Message, essentials: &Essentials<'_>) -> Claims {
-        let users = |label: &'static str, most: usize| invite.others(label).flat_map(list).take(most).filter_map(|value| user(value));
+        let users = |label: &'static str, most: usize| invite.others(label).flat_map(list).take(most).filter_map(user);
         let wishes: Vec<&[u8]> = invite.others("Privacy").flat_map(|line| line.split(|b| b";, \t".contains(b))).map(trim).collect();
         let wants = |word: &str| wishes.iter().any(|wish| wish.eq_ignore_ascii_case(word.as_bytes()));
         let private = ["id", "user", "header"].into_iter().any(wants);
