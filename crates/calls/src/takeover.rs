@@ -93,7 +93,8 @@ impl Engine {
         match event {
             sip::Event::Acked { .. } => self.take_over_leg(now, call),
             sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
-                if self.handle_terms(now, call.after, &mut takeover.leg, event) == Terms::Broken {
+                let terms = self.handle_terms(now, call.after, &mut takeover.leg, event);
+                if terms == Terms::Broken {
                     self.drop_takeover(now, call);
                 }
             }

@@ -8,9 +8,13 @@
 use crate::call::{Call, Leg, Reached, Sound, Stage};
 use crate::engine::{Engine, far};
 use bytes::Bytes;
+use flow::Spoken;
 use media::{Command as Media, OnKey};
-use model::{Codec, DialogId, LegId, Now, PlayId, Seq, TransferKind};
+use model::{Codec, DialogId, Lang, LegId, Now, PlayId, Seq, TransferKind};
 use std::sync::Arc;
+
+/// The language of music, as `flow` asks for it.
+const MUSIC: &str = "music";
 
 /// What has become of a leg's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,8 +120,8 @@ impl Engine {
             }
         }
         call.hold_music = wanted.map(|leg| {
-            let of_flow = call.music.as_ref().and_then(|music| call.city.clips.get(music));
-            let clip = Arc::clone(of_flow.unwrap_or(&self.tones.hold));
+            let music = music_of(call).and_then(|music| call.city.clips.get(&music));
+            let clip = Arc::clone(music.unwrap_or(&self.tones.hold));
             let play = self.play_hold(call.after, leg, clip);
             if leg == call.leg.id {
                 call.sound = Sound::Music(play);
@@ -150,6 +154,12 @@ impl Engine {
 /// The codecs of a leg: once one is agreed it stays, since what plays and what is bridged was made for it.
 fn codecs(leg: &Leg) -> Vec<Codec> {
     leg.codec.map_or_else(|| Codec::ALL.to_vec(), |codec| vec![codec])
+}
+
+/// What a caller hears while somebody is away: the music that the flow asked for last; for whoever was answered before there was any, the city's first.
+pub(crate) fn music_of(call: &Call) -> Option<Spoken> {
+    let first = || Some(Spoken { prompt: call.city.book.music.first()?.clone(), lang: Lang::from(MUSIC), value: None });
+    call.music.clone().or_else(first)
 }
 
 /// Who is alone with an agent who holds.

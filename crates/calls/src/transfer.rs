@@ -9,6 +9,7 @@ use crate::engine::{Engine, Owner};
 use crate::offer::house_lang;
 use crate::outbound::{Came, Whom};
 use crate::record::Record;
+use crate::terms::music_of;
 use flow::{Heard, Spoken};
 use media::{Clip, Command as Media, OnKey};
 use model::{
@@ -593,7 +594,7 @@ impl Engine {
     /// The caller hears music instead of the agent.
     fn part_caller(&mut self, call: &mut Call) {
         self.media(call.after, call.leg.id, Media::Leave);
-        if let Some(music) = call.music.clone() {
+        if let Some(music) = music_of(call) {
             self.play(call, &[music], OnKey::Ignore, true);
         }
     }

@@ -97,6 +97,19 @@ fn whoever_the_nurse_holds_hears_music_until_she_is_back() {
 }
 
 #[test]
+fn whoever_was_answered_before_there_was_music_hears_the_citys_first_while_held() {
+    let mut world = World::with_sound(Town::default().build(), 1);
+    let at_once = Clerk { answer: AnswerPolicy::After(Duration::ZERO), says: Sound::Tone(NURSE), ..Clerk::default() };
+    let yuki = world.add_clerk(secs(0), "yuki", at_once);
+    let caller = world.add_resident(secs(5), resident(60));
+    world.at(secs(30), yuki, Command::Hold(Hold::SendOnly));
+    world.at(secs(45), yuki, Command::Resume);
+    rest(&mut world);
+    assert_eq!(hears_at(&world, caller, 31, 44), [MUSIC]);
+    assert_eq!(hears_at(&world, caller, 46, 60), [NURSE]);
+}
+
+#[test]
 fn whoever_is_held_in_a_city_without_music_hears_a_tone_that_comes_back() {
     let mut city = City::clone(&Town::default().build());
     city.clips.retain(|spoken, _| spoken.prompt.as_str() != "calm");
