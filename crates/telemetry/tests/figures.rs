@@ -369,7 +369,7 @@ fn the_day_is_counted_where_it_belongs() {
         ("toritsugi_trunk_registrations_failed_total", &[("line", "ntt"), ("reason", "wrong_password")], 1.0),
         ("toritsugi_trunk_passed_over_total", &[("line", "ntt"), ("reason", "deaf")], 1.0),
         ("toritsugi_calls_withheld_total", &[("reason", "payphone")], 1.0),
-        ("toritsugi_calls_withheld_total", &[("reason", "withheld")], 0.0),
+        ("toritsugi_calls_withheld_total", &[("reason", "by_caller")], 0.0),
         ("toritsugi_calls_sent_on_total", &[("line", "ward_kawasaki")], 1.0),
         ("toritsugi_sip_thrown_away_total", &[("reason", "flood")], 1.0),
         ("toritsugi_sip_thrown_away_total", &[("reason", "banned")], 1.0),
