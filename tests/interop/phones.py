@@ -52,7 +52,7 @@ module_app ctrl_tcp.so
 class Baresip:
     """A baresip that says one tone and records what it hears. Takes the ports `sip`, `sip + 1` (its TLS), and `control`."""
 
-    def __init__(self, stage, name, sip, rtp, control, says_hz, server=None, password=None, register=True, auto_answer=True, seconds=150, transport="udp", trusts=None):
+    def __init__(self, stage, name, sip, rtp, control, says_hz, server=None, password=None, register=True, auto_answer=True, seconds=150, transport="udp", trusts=None, outbound=None):
         self.stage, self.name, self.control = stage, name, control
         self.folder = stage.folder / f"baresip-{name}"
         self.folder.mkdir()
@@ -64,6 +64,8 @@ class Baresip:
         account = f"<sip:{name}@{at};transport={transport}>;audio_codecs=PCMU/8000/1,PCMA/8000/1;regint={3600 if register and server else 0}"
         if password:
             account += f";auth_user={name};auth_pass={password}"
+        if outbound:
+            account += f';outbound="{outbound}"'
         if auto_answer:
             account += ";answermode=auto"
         (self.folder / "accounts").write_text(account + "\n")

@@ -1,6 +1,6 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
-    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, tcp, tls, wss, torture, wards, killed, callback, crowd
+    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, torture, wards, killed, callback, crowd
 """
 
 import pathlib
@@ -10,6 +10,7 @@ import time
 from collections import Counter
 
 import cost
+import edge
 import outside
 import secure
 import sound
@@ -23,6 +24,7 @@ from stage import Failed, Proof, Stage
 # The first sentence cannot be interrupted: the first key waits until the language menu speaks, the second until the main menu does.
 FIRST_KEY, SECOND_KEY = 12.0, 4.0
 KEN = {"ken": None}
+NURSES = "21"  # the code of their queue
 CROWD, CROWD_AGENTS, CROWD_TALK = 50, 10, 10.0
 
 
@@ -179,6 +181,53 @@ def silence(stage, city):
     return proof.close()
 
 
+def hold(stage, city):
+    """A baresip agent holds a baresip caller, comes back, and sends them on to another agent by the phone's own transfer key."""
+    proof = Proof("hold: a baresip agent holds a baresip caller, comes back, and transfers them by REFER to a third baresip")
+    ken = ken_registers(stage, city, proof)
+    yuki = Baresip(stage, "yuki", sip=6560, rtp=6600, control=6570, says_hz=620, server=city.server, password=city.passwords["yuki"])
+    stage.wait("yuki's baresip registers", 15, yuki.registered)
+    seen = wire.Wire(sip_port=city.sip)
+    caller = Baresip(stage, "resident", sip=7160, rtp=7200, control=7170, says_hz=1000, auto_answer=False)
+    caller.command("dial", f"sip:{NUMBER}@{city.server}")
+    stage.wait("the engine answers", 10, lambda: "Call established" in caller.log())
+    time.sleep(FIRST_KEY)
+    caller.command("sndcode", "1")
+    time.sleep(SECOND_KEY)
+    caller.command("sndcode", "0")
+    stage.wait("ken's phone is called and answers", 20, lambda: "Call established" in ken.log())
+    for command in ("hold", "resume"):
+        time.sleep(6)
+        ken.command(command)
+    time.sleep(6)
+    ken.command("transfer", f"sip:{NURSES}@{city.server}")
+    stage.wait("yuki's phone is called and answers", 20, lambda: "Call established" in yuki.log())
+    proof.check("terminated" in ken.log(), "ken's phone was hung up when the engine had taken the caller")
+    time.sleep(8)
+    caller.command("hangup")
+    check_quiet(stage, city, proof)
+    seen.stop()
+    for phone in (caller, ken, yuki):
+        phone.end()
+    said = [text for _, source, _, text in seen.sip if source == city.sip and text.startswith("NOTIFY ")]
+    proof.check(len(said) == 2 and "SIP/2.0 200 OK" in said[-1], f"ken's phone got {len(said)} NOTIFYs, the last of them 200")
+    check_held(proof, caller.heard(), 440)
+    check_tone(proof, "the caller (baresip's recording)", caller.heard(), 620, 5)
+    check_tone(proof, "yuki (baresip's recording)", yuki.heard(), 1000, 5)
+    return proof.close()
+
+
+def check_held(proof, samples, hz):
+    """Between two stretches of the agent's `hz` the caller heard music: something, and nothing but what the agent said."""
+    talks = sound.runs(samples, hz, 3)
+    if len(talks) < 2:
+        return proof.check(False, f"the caller heard the agent in {len(talks)} stretches, not in two with a hold between them")
+    start, end = talks[0][1], talks[1][0]
+    windows = [level > -50 for _, _, level in sound.Heard(samples[start:end]).windows]
+    share, length = sum(windows) / max(len(windows), 1), (end - start) / sound.RATE
+    proof.check(length >= 5 and share > 0.8, f"held for {length:.1f} s, the caller heard something in {share:.0%} of it")
+
+
 def tcp(stage, city):
     """Over TCP from end to end: a SIPp caller reaches ken, whose baresip is called over the connection that it registered on."""
     proof = Proof("tcp: SIPp calls over TCP, presses its way to a queue, and talks with a baresip that registered over TCP")
@@ -332,6 +381,10 @@ def called_back(stage, city):
     return outside.callback(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
 
 
+def behind_edge(stage, city):
+    return edge.edge(stage, city, FIRST_KEY, SECOND_KEY, check_tone, check_quiet, check_path, NUMBER)
+
+
 def over_tls(stage, city):
     return secure.tls(stage, city, FIRST_KEY, SECOND_KEY, check_tone, check_quiet, check_path, NUMBER)
 
@@ -340,11 +393,12 @@ def over_wss(stage, city):
     return secure.wss(stage, city, FIRST_KEY, SECOND_KEY, check_quiet, NUMBER)
 
 
-PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN), "tcp": (tcp, KEN), "torture": (tortured, {})}
+PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN), "hold": (hold, KEN | {"yuki": None}), "tcp": (tcp, KEN), "torture": (tortured, {})}
 PROOFS["tls"] = (over_tls, KEN)
 PROOFS["wss"] = (over_wss, KEN)
 # Those whose engine has a certificate.
 SECURE = ("tls", "wss")
+PROOFS["edge"] = (behind_edge, KEN)
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})

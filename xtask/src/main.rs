@@ -2,6 +2,7 @@
 //!
 //! Deliberately absent: anything that the product does. These commands prove it, and nobody ships them.
 
+mod fuzz;
 mod soak;
 mod theory;
 
@@ -10,7 +11,8 @@ use std::process::ExitCode;
 const USAGE: &str = "cargo xtask ERRAND
 
   theory [--row ID]..      the ACD against queueing theory, every row (or these), at least 600,000 calls each; minutes
-  soak [--days N]          days under virtual time, N of them [default: 2000], beyond those of the test command; long";
+  soak [--days N]          days under virtual time, N of them [default: 2000], beyond those of the test command; long
+  fuzz [--seconds N]       each fuzz target for N seconds [default: 60], where there is a nightly compiler and cargo-fuzz";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -18,6 +20,7 @@ fn main() -> ExitCode {
     let done = match args.split_first() {
         Some((&"theory", rest)) => theory::run(rest),
         Some((&"soak", rest)) => soak::run(rest),
+        Some((&"fuzz", rest)) => fuzz::run(rest),
         Some((&("help" | "--help" | "-h"), _)) | None => {
             println!("{USAGE}");
             Ok(true)

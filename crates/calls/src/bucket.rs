@@ -37,7 +37,7 @@ impl Bucket {
         let millis = u64::try_from(now.since(self.at).as_millis()).unwrap_or(u64::MAX);
         self.thousandths = self.thousandths.saturating_add(millis.saturating_mul(u64::from(per_second))).min(u64::from(burst) * WHOLE);
         // What is left of a millisecond is not lost.
-        self.at = self.at + std::time::Duration::from_millis(millis);
+        self.at += std::time::Duration::from_millis(millis);
     }
 
     /// Whether it is full again: then it may be forgotten.

@@ -333,7 +333,12 @@ impl Engine {
                     .trunk(&outside.way.trunk)
                     .and_then(|trunk| trunk.name.as_ref())
                     .map_or_else(|| host.to_string(), ToString::to_string);
-                let to = sip::Target { uri: format!("sip:{}@{name}", outside.wish.dials.reveal()), flow: FlowId::UDP, addr: host };
+                let to = sip::Target {
+                    uri: format!("sip:{}@{name}", outside.wish.dials.reveal()),
+                    flow: FlowId::UDP,
+                    addr: host,
+                    routes: Vec::new(),
+                };
                 let from = sip::Identity { display: String::new(), user: outside.wish.shown.as_str().to_owned() };
                 let sdp = sdp::offer(&self.capabilities(&outside.leg, self.codecs_over(&outside.way)));
                 outside.stage = Stage::Invited { deaf: Some(now.mono + outside.deaf_after()) };

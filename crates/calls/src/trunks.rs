@@ -7,7 +7,7 @@ use crate::bucket::Bucket;
 use crate::engine::Engine;
 use crate::face::Act;
 use model::{Event, HostName, Instant, Line, LineId, Now, Secret, Seq, Trunk, TrunkNow};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,9 @@ pub(crate) struct Way {
     pub(crate) trunk: LineId,
     pub(crate) host: SocketAddr,
 }
+
+/// A trunk and its machines, the one to be tried first at the front.
+type Machines = (LineId, Vec<SocketAddr>);
 
 /// What is known of trunks beside what SIP knows.
 #[derive(Debug, Default)]
@@ -113,11 +116,11 @@ impl Engine {
         self.trunks.resting.retain(|_, until| *until > now.mono);
         let ailing: Vec<LineId> =
             self.trunks_now().into_iter().filter(|t| t.reachable == Some(false) || t.registers && !t.registered).map(|t| t.line).collect();
-        let mut ways: Vec<(bool, u32, u32, (LineId, VecDeque<SocketAddr>))> = Vec::new();
+        let mut ways: Vec<(bool, u32, u32, Machines)> = Vec::new();
         for id in trunks {
             let Some(trunk) = self.trunk(&id) else { continue };
             let (order, weight) = (trunk.order, trunk.weight);
-            let hosts: VecDeque<SocketAddr> = trunk.hosts().collect();
+            let hosts: Vec<SocketAddr> = trunk.hosts().collect();
             let last = ailing.contains(&id) || self.trunks.resting.contains_key(&id);
             // Nobody knows yet where a name leads that has no machine.
             if !hosts.is_empty() {

@@ -512,6 +512,7 @@ pub enum Refusal {
 #[serde(rename_all = "snake_case")]
 pub enum Withheld {
     /// The caller does not want it to be seen (184 in front of the number, or a setting): nobody is told more.
+    #[serde(rename = "withheld")]
     ByCaller,
     /// The network does not have it: from abroad, or from another network.
     Unavailable,

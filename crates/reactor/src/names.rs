@@ -44,11 +44,14 @@ pub(crate) struct Wanted {
     pub(crate) transport: Option<Transport>,
 }
 
+/// A name and its machines, the one to be tried first at the front.
+pub(crate) type Leads = (HostName, Vec<SocketAddr>);
+
 /// Starts the thread that asks. It takes the names that are wanted, each time all of them, and tells where they lead.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
-pub(crate) fn start(mut random: Random) -> io::Result<(mpsc::Sender<BTreeSet<HostName>>, mpsc::Receiver<(HostName, Vec<SocketAddr>)>)> {
+pub(crate) fn start(mut random: Random) -> io::Result<(mpsc::Sender<BTreeSet<HostName>>, mpsc::Receiver<Leads>)> {
     let (want, mut wanted) = mpsc::channel::<BTreeSet<HostName>>(WISHES_MAX);
     let (tell, found) = mpsc::channel(WISHES_MAX);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -187,7 +187,7 @@ struct Hears {
     asked: mpsc::Receiver<(Control, oneshot::Sender<Reply>)>,
     says: mpsc::Receiver<(RecordId, TapeSays)>,
     done: mpsc::Receiver<Done>,
-    found: mpsc::Receiver<(HostName, Vec<SocketAddr>)>,
+    found: mpsc::Receiver<names::Leads>,
     news: mpsc::Receiver<News>,
 }
 

@@ -162,7 +162,7 @@ impl Desk {
             cseq,
             sound: sound(message.body()),
             reason: message.other("Reason").map(|value| masked(&String::from_utf8_lossy(value))),
-            sealed: self.vault.seal_trace(&mut self.random, seen.at.0, &String::from_utf8_lossy(&seen.bytes)),
+            sealed: self.vault.seal_trace(&mut self.random, seen.at.0, &sip::as_kept(&seen.bytes)),
         })
     }
 

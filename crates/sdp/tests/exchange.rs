@@ -2,7 +2,7 @@
 
 use model::Codec;
 use proptest::prelude::*;
-use sdp::{Agreed, Capabilities, Refusal, accept, answer, offer, parse};
+use sdp::{Agreed, Capabilities, Direction, Refusal, accept, answer, offer, offer_of, parse};
 use std::net::SocketAddr;
 
 fn ours() -> Capabilities {
@@ -46,6 +46,14 @@ fn our_offer_reads_like_this() {
             "a=sendrecv",
         ]
     );
+}
+
+/// RFC 3264 section 8.4.
+#[test]
+fn our_offer_may_go_one_way_and_says_so_in_its_last_line_alone() {
+    let (both, held) = (offer(&ours()), offer_of(&ours(), Direction::SendOnly));
+    let (both, held) = (text(&both), text(&held));
+    assert_eq!((both.split_last().unwrap().1, held.last()), (held.split_last().unwrap().1, Some(&"a=sendonly")));
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn the_number_that_a_trusted_carrier_vouches_for_is_the_callers() {
 fn a_withheld_number_is_nowhere_and_its_reason_is_seen() {
     type Carrier = fn(&str) -> String;
     let reasons: [(Carrier, Withheld, &str, &str); 4] = [
-        (|invite| unnamed(invite, "Anonymous"), Withheld::ByCaller, "by_caller", "number withheld"),
+        (|invite| unnamed(invite, "Anonymous"), Withheld::ByCaller, "withheld", "number withheld"),
         (|invite| unnamed(invite, "Unavailable"), Withheld::Unavailable, "unavailable", "number unavailable"),
         (|invite| unnamed(invite, "Interaction with other service"), Withheld::OtherService, "other_service", "number hidden by a service"),
         (|invite| unnamed(invite, "Coin line/payphone"), Withheld::Payphone, "payphone", "payphone"),

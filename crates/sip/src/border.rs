@@ -164,6 +164,8 @@ pub enum Command {
 pub enum Reason {
     /// Another phone has answered (RFC 3326 section 3.1).
     AnsweredElsewhere,
+    /// Nothing has been heard of the peer for too long: no ACK, no refresh of the session (RFC 3261 section 21.4.9).
+    NotHeardOf,
     /// The same person has declined on another phone, for all of them (RFC 3261 section 21.6).
     DeclinedElsewhere,
 }
@@ -173,6 +175,7 @@ impl Reason {
     pub(crate) fn text(self) -> &'static str {
         match self {
             Reason::AnsweredElsewhere => "SIP;cause=200;text=\"Call completed elsewhere\"",
+            Reason::NotHeardOf => "SIP;cause=408;text=\"Request Timeout\"",
             Reason::DeclinedElsewhere => "SIP;cause=603;text=\"Decline\"",
         }
     }
@@ -187,6 +190,9 @@ pub struct Target {
     pub flow: FlowId,
     /// Where to send.
     pub addr: SocketAddr,
+    /// The proxies on the way, nearest first, as URIs: of a phone that registered through them (RFC 3327). With any, `addr` is where the first of
+    /// them was heard.
+    pub routes: Vec<String>,
 }
 
 /// As whom we call.

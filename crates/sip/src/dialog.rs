@@ -207,11 +207,19 @@ pub(crate) fn target(message: &Message) -> Result<Option<String>, Name> {
 
 /// The URIs of Record-Route in the order of the message.
 fn routes(message: &Message) -> Result<Vec<String>, Name> {
+    routes_in(message, Name::RecordRoute)
+}
+
+/// The URIs of Record-Route or Path in the order of the message.
+///
+/// # Errors
+/// When one of them is broken, or there are more than [`ROUTES_MAX`].
+pub(crate) fn routes_in(message: &Message, header: Name) -> Result<Vec<String>, Name> {
     let mut routes = Vec::new();
-    for value in message.values(Name::RecordRoute) {
-        let route = NameAddr::parse(value).filter(|r| !r.uri().has_headers()).ok_or(Name::RecordRoute)?;
+    for value in message.values(header) {
+        let route = NameAddr::parse(value).filter(|r| !r.uri().has_headers()).ok_or(header)?;
         if routes.len() == ROUTES_MAX {
-            return Err(Name::RecordRoute);
+            return Err(header);
         }
         routes.push(route.uri().text().to_owned());
     }

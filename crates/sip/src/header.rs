@@ -22,6 +22,7 @@ pub enum Name {
     Expires,
     From,
     MaxForwards,
+    Path,
     RecordRoute,
     ReferTo,
     Replaces,
@@ -66,6 +67,7 @@ const NAMES: [(Name, &str, Option<u8>); NAMES_MAX - 1] = [
     (Name::Supported, "Supported", Some(b'k')),
     (Name::SessionExpires, "Session-Expires", Some(b'x')),
     (Name::WwwAuthenticate, "WWW-Authenticate", None),
+    (Name::Path, "Path", None),
 ];
 
 /// Which of [`NAMES`] have so many letters, a bit for each: seldom more than two.
@@ -284,11 +286,16 @@ impl<'a> NameAddr<'a> {
     pub(crate) fn expires(&self) -> Option<u64> {
         self.params.find("expires").flatten().and_then(number)
     }
-    /// Which phone a Contact is, and by which of its ways, where it says so: `+sip.instance` with `reg-id` (RFC 5626 section 4.1).
+    /// Which phone a Contact is, where it says so: `+sip.instance` (RFC 5626 section 4.1).
     pub(crate) fn instance(&self) -> Option<String> {
-        let written = |name| self.params.find(name).flatten().map(|value| String::from_utf8_lossy(&unquote(value)).into_owned());
-        let instance = written("+sip.instance").filter(|instance| !instance.is_empty())?;
-        Some(format!("{instance} {}", written("reg-id").unwrap_or_default()))
+        self.written("+sip.instance").filter(|instance| !instance.is_empty())
+    }
+    /// Which of its ways to us a Contact is: `reg-id` (RFC 5626 section 4.2), 1 to 2^31 - 1.
+    pub(crate) fn reg_id(&self) -> Option<u32> {
+        self.written("reg-id")?.parse().ok().filter(|id| (1..1 << 31).contains(id))
+    }
+    fn written(&self, name: &str) -> Option<String> {
+        self.params.find(name).flatten().map(|value| String::from_utf8_lossy(&unquote(value)).into_owned())
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Claims {
 
 impl Claims {
     pub(crate) fn of(invite: &Message, essentials: &Essentials<'_>) -> Claims {
-        let users = |label: &'static str, most: usize| invite.others(label).flat_map(list).take(most).filter_map(|value| user(value));
+        let users = |label: &'static str, most: usize| invite.others(label).flat_map(list).take(most).filter_map(user);
         let wishes: Vec<&[u8]> = invite.others("Privacy").flat_map(|line| line.split(|b| b";, \t".contains(b))).map(trim).collect();
         let wants = |word: &str| wishes.iter().any(|wish| wish.eq_ignore_ascii_case(word.as_bytes()));
         let private = ["id", "user", "header"].into_iter().any(wants);
@@ -92,4 +92,45 @@ fn entry(value: &[u8]) -> Option<(Vec<u32>, String)> {
     let index = address.param("index").unwrap_or_default();
     let index: Vec<u32> = unescape(&index).split('.').take(CALLED_MAX).map(|n| n.parse().unwrap_or(u32::MAX)).collect();
     Some((index, user))
+}
+
+/// A message as it may be kept: where the caller wants to stay unnamed, without the header lines that name them. A network may tell us a number
+/// that it asks us to tell nobody.
+pub fn as_kept(message: &[u8]) -> String {
+    let text = String::from_utf8_lossy(message);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let named = |line: &str, names: &[&str]| {
+        let name = line.split(':').next().unwrap_or_default().trim_end();
+        names.iter().any(|of| name.eq_ignore_ascii_case(of))
+    };
+    let wishes =
+        |line: &str| line.to_ascii_lowercase().split([':', ';', ',', ' ', '\t']).any(|word| ["id", "user", "header"].contains(&word));
+    let private = head.split("\r\n").any(|line| named(line, &["Privacy"]) && wishes(line));
+    let unnamed = |line: &str| named(line, &["From", "f"]) && line.to_ascii_lowercase().contains("@anonymous.invalid");
+    if !private && !head.split("\r\n").any(unnamed) {
+        return text.into_owned();
+    }
+    let mut naming = vec!["P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Contact", "m"];
+    if private {
+        naming.extend(["From", "f"]);
+    }
+    let mut kept = String::with_capacity(text.len());
+    let mut hides = false;
+    for line in head.split("\r\n") {
+        // A folded line belongs to the one before it.
+        if !line.starts_with([' ', '\t']) {
+            hides = named(line, &naming);
+            if hides {
+                kept.push_str(line.split(':').next().unwrap_or_default());
+                kept.push_str(": (withheld)\r\n");
+            }
+        }
+        if !hides {
+            kept.push_str(line);
+            kept.push_str("\r\n");
+        }
+    }
+    kept.push_str("\r\n");
+    kept.push_str(body);
+    kept
 }

@@ -13,8 +13,7 @@
 //! (`session_id`: RFC 7989).
 //!
 //! Deliberately absent: TLS and WebSocket (they need nothing here but another `transport` in Via and Contact); subscriptions but for the
-//! one of a transfer (they are answered 405); redirection of our own INVITE (a 3xx is a failure); registration through a proxy
-//! (Path); offers and answers in provisional answers and in PRACK (of ours: theirs are heard).
+//! one of a transfer (they are answered 405); redirection of our own INVITE (a 3xx is a failure); offers and answers in provisional answers and in PRACK (of ours: theirs are heard).
 
 mod border;
 pub mod bounds;
@@ -38,6 +37,6 @@ pub use credentials::Account;
 pub use dialog::{DialogStage, DialogState, Role, Will};
 pub use endpoint::{DIALOGS_MAX, Endpoint, TRANSACTIONS_MAX};
 pub use framer::{Frame, Framer};
-pub use identity::Claims;
+pub use identity::{Claims, as_kept};
 pub use message::Message;
 pub use registrar::{Binding, PHONES_MAX};

@@ -11,8 +11,9 @@
 //! another port: its dead twin goes by the first call that it does not answer ([`Registrar::put_out`]), or runs out.
 
 use crate::bounds::CONTACTS_MAX;
-use crate::dialog::reachable;
+use crate::dialog::{reachable, routes_in};
 use crate::header::{Name, NameAddr};
+use crate::lexis::same_name;
 use crate::message::{Essentials, Message};
 use crate::transaction::{GIVE_UP, Key};
 use crate::uri::{DEFAULT_PORT, Scheme, Uri};
@@ -41,6 +42,8 @@ pub struct Binding {
     pub flow: FlowId,
     /// Where its packets came from.
     pub addr: SocketAddr,
+    /// The proxies between us and it, nearest first, as URIs (RFC 3327): where a call to it goes.
+    pub path: Vec<String>,
     /// When the registration runs out.
     pub expires: Instant,
 }
@@ -67,6 +70,9 @@ pub(crate) struct Wishes {
     contacts: Option<Vec<Wish>>,
     call_id: String,
     cseq: u32,
+    path: Vec<String>,
+    /// Whether a phone keeps its connection for us to call it by, and wants to hear that we do (RFC 5626 section 6).
+    pub(crate) outbound: bool,
 }
 
 /// One Contact of a REGISTER.
@@ -77,6 +83,8 @@ struct Wish {
     seconds: u64,
     /// Which phone it is, where it says so.
     instance: Option<String>,
+    /// Which of its ways.
+    reg_id: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -85,6 +93,7 @@ struct Entry {
     call_id: String,
     cseq: u32,
     instance: Option<String>,
+    reg_id: Option<u32>,
     /// When it registered last.
     heard: Instant,
 }
@@ -124,7 +133,14 @@ impl Wishes {
         // Section 20.19: a malformed value counts as the longest that we grant.
         let general = request.first(Name::Expires).map(|e| seconds(e).unwrap_or(EXPIRES_MAX));
         let values: Vec<&[u8]> = request.values(Name::Contact).take(CONTACTS_MAX + 1).collect();
-        let wishes = |contacts| Wishes { contacts, call_id: essentials.call_id.to_owned(), cseq: essentials.cseq.number };
+        let path = routes_in(request, Name::Path).map_err(|_| 400u16)?;
+        let wishes = |contacts| Wishes {
+            contacts,
+            call_id: essentials.call_id.to_owned(),
+            cseq: essentials.cseq.number,
+            path: path.clone(),
+            outbound: false,
+        };
         if values.contains(&&b"*"[..]) {
             // Section 10.2.2: "*" stands alone and with an expiry of 0.
             return if values.len() == 1 && general == Some(0) { Ok(wishes(None)) } else { Err(400) };
@@ -142,10 +158,14 @@ impl Wishes {
             }
             let wish = contact.expires().or(general).unwrap_or(EXPIRES_MAX);
             let granted = if wish == 0 { 0 } else { wish.clamp(EXPIRES_MIN, EXPIRES_MAX) };
+            // RFC 5626 section 6: a reg-id without an instance is ignored.
             let instance = contact.instance();
-            contacts.push(Wish { uri: uri.text().to_owned(), seconds: granted, instance });
+            let reg_id = contact.reg_id().filter(|_| instance.is_some());
+            contacts.push(Wish { uri: uri.text().to_owned(), seconds: granted, instance, reg_id });
         }
-        Ok(wishes(Some(contacts)))
+        let able = request.values(Name::Supported).any(|word| same_name(word, b"outbound"));
+        let outbound = able && contacts.iter().any(|wish| wish.reg_id.is_some() && wish.seconds > 0);
+        Ok(Wishes { outbound, ..wishes(Some(contacts)) })
     }
 }
 
@@ -153,6 +173,15 @@ impl Registrar {
     /// Where a user's phones are.
     pub(crate) fn bindings(&self, user: &str) -> impl Iterator<Item = &Binding> + use<'_> {
         self.of(user).iter().map(|entry| &entry.binding)
+    }
+
+    /// The same, for who calls: a phone that is there on several ways is called on the one that was heard last (RFC 5626 section 5.3).
+    pub(crate) fn phones(&self, user: &str) -> impl Iterator<Item = &Binding> + use<'_> {
+        let entries = self.of(user);
+        let again = |at: usize, entry: &Entry| {
+            entry.instance.is_some() && entries.iter().skip(at + 1).any(|later| later.instance == entry.instance)
+        };
+        entries.iter().enumerate().filter(move |(at, entry)| !again(*at, entry)).map(|(_, entry)| &entry.binding)
     }
 
     /// Does what an authenticated user's REGISTER asks for.
@@ -167,7 +196,7 @@ impl Registrar {
         flow: FlowId,
         addr: SocketAddr,
     ) -> Result<Vec<Change>, u16> {
-        let Wishes { contacts, call_id, cseq } = wishes;
+        let Wishes { contacts, call_id, cseq, path, outbound: _ } = wishes;
         let changing = contacts.as_ref().is_none_or(|c| !c.is_empty());
         if changing && self.of(user).iter().any(|e| e.call_id == call_id && cseq <= e.cseq) {
             return Err(500);
@@ -178,11 +207,11 @@ impl Registrar {
             None => drop(self.remove_all(user)),
             Some(contacts) => {
                 let named: Vec<String> = contacts.iter().map(|wish| wish.uri.clone()).collect();
-                for Wish { uri, seconds, instance } in contacts {
+                for Wish { uri, seconds, instance, reg_id } in contacts {
                     if seconds > 0 {
-                        let binding =
-                            Binding { user: user.to_owned(), contact: uri, flow, addr, expires: now + Duration::from_secs(seconds) };
-                        let entry = Entry { binding, call_id: call_id.clone(), cseq, instance, heard: now };
+                        let expires = now + Duration::from_secs(seconds);
+                        let binding = Binding { user: user.to_owned(), contact: uri, flow, addr, path: path.clone(), expires };
+                        let entry = Entry { binding, call_id: call_id.clone(), cseq, instance, reg_id, heard: now };
                         gone.extend(self.insert(entry, &named).map(|contact| Change::Gone { contact, why: PhoneGone::Full }));
                     } else {
                         let left = self.remove(user, |entry| same_uri(&entry.binding.contact, &uri));
@@ -272,7 +301,19 @@ impl Registrar {
     /// connection only (TLS, WebSocket) cannot be called until it registers again, and is not signed out before its time has run out: who loads a
     /// page anew is back in a moment.
     pub(crate) fn handle_closed(&mut self, flow: FlowId) {
-        for binding in self.entries.values_mut().flatten().map(|entry| &mut entry.binding).filter(|binding| binding.flow == flow) {
+        // RFC 5626 section 5.3: a way that has failed is forgotten, where the phone has another one.
+        let other_way = |entry: &Entry, all: &[Entry]| {
+            entry.instance.is_some() && all.iter().any(|other| other.instance == entry.instance && other.binding.flow != flow)
+        };
+        let failed = self.entries.iter().flat_map(|(user, all)| {
+            let lost = all.iter().filter(|entry| entry.binding.flow == flow && other_way(entry, all));
+            lost.map(|entry| (user.clone(), entry.binding.contact.clone()))
+        });
+        for (user, contact) in failed.collect::<Vec<_>>() {
+            self.remove(&user, |entry| entry.binding.flow == flow && entry.binding.contact == contact);
+        }
+        let direct = |binding: &&mut Binding| binding.flow == flow && binding.path.is_empty();
+        for binding in self.entries.values_mut().flatten().map(|entry| &mut entry.binding).filter(direct) {
             let named = Uri::parse(binding.contact.as_bytes()).and_then(|uri| uri.socket_addr());
             binding.addr = named.filter(|named| reachable(*named, binding.addr)).unwrap_or(binding.addr);
             binding.flow = FlowId::any(flow.transport());
@@ -298,7 +339,8 @@ impl Entry {
         if same_call && self.cseq == old.cseq {
             return false;
         }
-        let same_instance = self.instance.is_some() && self.instance == old.instance;
+        // One phone on two ways (RFC 5626 section 4.2) stands twice, so that one of them may fail.
+        let same_instance = self.instance.is_some() && (&self.instance, self.reg_id) == (&old.instance, old.reg_id);
         let (ours, theirs) = (&self.binding, &old.binding);
         let same_socket = (ours.flow, ours.addr) == (theirs.flow, theirs.addr) && place(&ours.contact) == place(&theirs.contact);
         same_call || same_instance || same_socket

@@ -298,7 +298,8 @@ fn a_caller_who_does_not_refresh_is_hung_up() {
         desk.wait(over * 1000 - 1);
         assert!(desk.sent().is_empty() && desk.events().is_empty());
         desk.wait(1);
-        assert_eq!(desk.one().word(), "BYE");
+        let bye = desk.one();
+        assert_eq!((bye.word(), bye.header("Reason")), ("BYE", "SIP;cause=408;text=\"Request Timeout\""), "RFC 3326");
         assert_eq!(desk.events(), [Event::PeerLost { dialog }]);
         let mut desk = Desk::new();
         let (dialog, ok2) = talking_with(&mut desk, &format!("Supported: timer\r\nSession-Expires: {secs};refresher=uac\r\n"));
@@ -363,6 +364,24 @@ fn a_refresh_that_is_refused_is_tried_in_another_way() {
     assert_eq!((longer.word(), longer.header("Session-Expires"), longer.header("Min-SE")), ("UPDATE", "600;refresher=uac", "600"));
     desk.receive(&answer(&longer, 405, "", ""));
     assert_eq!(desk.one().word(), "INVITE");
+}
+
+/// A peer that is there and refuses is asked again until the session is over: the call goes on as long as it may.
+#[test]
+fn a_refresh_that_is_refused_comes_again() {
+    let mut desk = Desk::new();
+    let (dialog, _) = talking_with(&mut desk, "Allow: UPDATE\r\nSupported: timer\r\nSession-Expires: 300;refresher=uas\r\n");
+    desk.wait(150_000);
+    for n in 0..11 {
+        let refresh = desk.one();
+        assert_eq!((refresh.word(), refresh.millis), ("UPDATE", 151_000 + n * 10_000));
+        desk.receive(&answer(&refresh, 503, "", ""));
+        desk.wait(10_000);
+    }
+    let refresh = desk.one();
+    desk.receive(&answer(&refresh, 200, "Session-Expires: 300;refresher=uac\r\n", ""));
+    desk.wait(149_000);
+    assert!(desk.sent().is_empty() && desk.events().is_empty() && desk.endpoint.dialog(dialog).is_some());
 }
 
 /// Section 7.1: our own calls ask for a timer; section 7.2: the 200 decides.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use sip::{Claims, Event};
+use sip::{Claims, Event, as_kept};
 
 /// An INVITE with more header lines; From is replaced if one is among them.
 fn claims_of(lines: &str) -> Claims {
@@ -75,4 +75,20 @@ fn what_was_dialled_may_stand_elsewhere_than_in_the_request_uri() {
     let claims = claims_of("P-Called-Party-ID: <sip:0440000077;npdi@c>\r\n");
     assert_eq!((claims.called_party.as_deref(), claims.to.as_str()), (Some("0440000077"), "0440000001"));
     assert_eq!(claims_of("P-Called-Party-ID: <>\r\n").called_party, None);
+}
+
+#[test]
+fn what_is_kept_of_a_message_does_not_name_who_wants_to_stay_unnamed() {
+    let message = |lines: &str| format!("INVITE sip:0440000000@x SIP/2.0\r\n{lines}Call-ID: c1\r\n\r\nv=0\r\n");
+    let named = message("From: <sip:0449999999@c>;tag=1\r\nP-Asserted-Identity: <tel:0449999999>\r\n");
+    assert_eq!(as_kept(named.as_bytes()), named);
+    for unnamed in [
+        "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=1\r\nP-Asserted-Identity: \"Sato\"\r\n <tel:0449999999>\r\n",
+        "f: <sip:anonymous@Anonymous.Invalid>;tag=1\r\nm: <sip:0449999999@c>\r\nremote-party-id: <sip:0449999999@c>\r\n",
+        "Privacy: user;id\r\nFrom: <sip:0449999999@c>;tag=1\r\nContact: <sip:0449999999@c>\r\n",
+    ] {
+        let kept = as_kept(message(unnamed).as_bytes());
+        assert!(!kept.contains("9999999") && kept.contains("(withheld)"), "{kept}");
+        assert!(kept.starts_with("INVITE sip:0440000000@x") && kept.ends_with("Call-ID: c1\r\n\r\nv=0\r\n"), "{kept}");
+    }
 }

@@ -532,7 +532,8 @@ fn a_browser_is_called_on_the_connection_that_it_registered_by_and_on_no_other()
     }
     let binding = desk.endpoint.bindings("sato").next().unwrap().clone();
     assert_eq!((binding.contact.as_str(), binding.flow), (nowhere, flow));
-    let (dialog, to) = (desk.endpoint.new_dialog(), Target { uri: binding.contact, flow: binding.flow, addr: binding.addr });
+    let (dialog, to) =
+        (desk.endpoint.new_dialog(), Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: Vec::new() });
     let from = Identity { display: "Ward".to_owned(), user: "0440000001".to_owned() };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
     let invite = desk.one();
@@ -541,4 +542,61 @@ fn a_browser_is_called_on_the_connection_that_it_registered_by_and_on_no_other()
     desk.endpoint.handle_closed(desk.both(), flow);
     let binding = desk.endpoint.bindings("sato").next().unwrap().clone();
     assert_eq!(binding.flow, FlowId::any(Transport::Wss), "not TCP, by which nobody takes a call there");
+}
+
+/// Contact of a phone that keeps two connections (RFC 5626 section 9.2).
+fn way(reg_id: u32, port: u16) -> String {
+    format!(
+        "Supported: path, outbound\r\nContact: <sip:sato@192.0.2.60:{port};transport=tcp>;reg-id={reg_id};\
+         +sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\"\r\n"
+    )
+}
+
+/// RFC 5626 sections 5.3 and 6: a phone on two connections is told that we call it by them, is called once, on the one heard last, and on the
+/// other one when that fails.
+#[test]
+fn a_phone_on_two_connections_rings_once_and_survives_the_loss_of_one() {
+    let (first, second) = (FlowId::connection(Transport::Tcp, 1), FlowId::connection(Transport::Tcp, 2));
+    let mut desk = Desk::new();
+    let mut ways = [(Phone::new("sato"), way(1, 5062), first), (Phone::another("sato", "-2", PHONE), way(2, 5064), second)];
+    for (phone, contact, flow) in &mut ways {
+        let request = phone.register(contact).replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+        desk.receive_on(*flow, PHONE, &Bytes::from(request));
+        phone.hear(&desk.one(), Sha256);
+        let request = phone.register(contact).replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+        desk.receive_on(*flow, PHONE, &Bytes::from(request));
+        let ok = desk.one();
+        assert_eq!((ok.word(), ok.header("Require"), ok.header("Flow-Timer")), ("200", "outbound", "120"));
+    }
+    assert_eq!(desk.endpoint.bindings("sato").count(), 2);
+    let called = |desk: &Desk| desk.endpoint.phones("sato").map(|binding| binding.flow).collect::<Vec<_>>();
+    assert_eq!(called(&desk), [second]);
+    desk.events();
+    desk.endpoint.handle_closed(desk.both(), second);
+    assert_eq!(called(&desk), [first]);
+    assert_eq!(desk.endpoint.bindings("sato").count(), 1);
+    assert!(desk.events().is_empty(), "the phone is still there");
+}
+
+/// RFC 3327: who registered through a proxy is called through it.
+#[test]
+fn a_phone_behind_a_proxy_is_called_by_the_way_that_it_came() {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+    phone.from = "192.0.2.70:5060";
+    let path = "Path: <sip:192.0.2.70;lr;received=10.0.0.9>\r\nPath: <sip:192.0.2.71;lr>\r\nRequire: path\r\n";
+    let ok = phone.through(&mut desk, Sha256, &format!("{path}{CONTACT}"));
+    assert_eq!((ok.word(), ok.header("Path"), ok.header("Supported")), ("200", "<sip:192.0.2.70;lr;received=10.0.0.9>", "path, outbound"));
+    assert!(ok.text.contains("Path: <sip:192.0.2.71;lr>") && !ok.text.contains("Require"), "{}", ok.text);
+    let binding = desk.endpoint.phones("sato").next().unwrap().clone();
+    let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path };
+    let dialog = desk.endpoint.new_dialog();
+    let from = Identity { display: String::new(), user: "0440000000".to_owned() };
+    desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(OFFER) });
+    let invite = desk.one();
+    assert_eq!(invite.to.to_string(), "192.0.2.70:5060");
+    assert!(invite.text.starts_with("INVITE sip:sato@192.0.2.60:5062;line=1 SIP/2.0\r\n"), "{}", invite.text);
+    assert!(invite.text.contains("Route: <sip:192.0.2.70;lr;received=10.0.0.9>\r\nRoute: <sip:192.0.2.71;lr>\r\n"), "{}", invite.text);
+    // Longer than anybody's way.
+    let endless = (0..200).map(|n| format!("Path: <sip:192.0.2.{n};lr>\r\n")).collect::<String>();
+    assert_eq!(phone.through(&mut desk, Sha256, &format!("{endless}{CONTACT}")).word(), "400");
 }

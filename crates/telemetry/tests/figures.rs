@@ -114,8 +114,6 @@ fn day() -> Vec<Event> {
         Event::Banned,
         Event::ForeignRequest,
         Event::ConnectionClosed { why: model::ConnectionEnd::Slow },
-        Event::Certificate { expires: UnixMillis(1_800_000_000_000) },
-        Event::CertificateRefused,
         Event::Media { leg, stats },
         Event::MediaFailed { leg },
         Event::NotDurable { seq: Seq(9) },
@@ -148,7 +146,13 @@ fn board() -> Snapshot {
         ],
         breaks: ["lunch", "meeting"].map(|reason| Break { reason: BreakReason::from(reason), code: 1, label: BTreeMap::new() }).to_vec(),
         overrides: vec![closed()],
-        trunks: Vec::new(),
+        trunks: vec![model::TrunkNow {
+            line: LineId::from("ntt"),
+            registration: Some(model::TrunkRegistration::Registered),
+            registers: true,
+            registered: true,
+            reachable: Some(false),
+        }],
     }
 }
 fn worker() -> WorkerStats {
@@ -360,6 +364,17 @@ fn the_day_is_counted_where_it_belongs() {
         ("toritsugi_places_kept_total", &[], 1.0),
         ("toritsugi_line_places_in_use", &[("line", "ward_kawasaki")], 1.0),
         ("toritsugi_line_places", &[("line", "ward_kawasaki")], 2.0),
+        ("toritsugi_trunk_registered", &[("line", "ntt")], 1.0),
+        ("toritsugi_trunk_up", &[("line", "ntt")], 0.0),
+        ("toritsugi_trunk_registrations_failed_total", &[("line", "ntt"), ("reason", "wrong_password")], 1.0),
+        ("toritsugi_trunk_passed_over_total", &[("line", "ntt"), ("reason", "deaf")], 1.0),
+        ("toritsugi_calls_withheld_total", &[("reason", "payphone")], 1.0),
+        ("toritsugi_calls_withheld_total", &[("reason", "withheld")], 0.0),
+        ("toritsugi_calls_sent_on_total", &[("line", "ward_kawasaki")], 1.0),
+        ("toritsugi_sip_thrown_away_total", &[("reason", "flood")], 1.0),
+        ("toritsugi_sip_thrown_away_total", &[("reason", "banned")], 1.0),
+        ("toritsugi_sip_bans_total", &[], 1.0),
+        ("toritsugi_sip_foreign_requests_total", &[], 1.0),
         ("toritsugi_line_full_total", &[("line", "ward_kawasaki")], 1.0),
         ("toritsugi_transfers_total", &[("to", "ward_kawasaki"), ("kind", "warm"), ("result", "at_capacity")], 1.0),
         ("toritsugi_callbacks_booked_total", &[("queue", "nurse")], 1.0),
@@ -404,8 +419,8 @@ fn before_the_first_call_alarms_have_something_to_grow_from() {
     // Rows of the start use the same words as events: nothing is there twice under two spellings.
     let before = page.rows.keys().filter(|(name, _)| name == "toritsugi_calls_refused_total").count();
     let metrics = Metrics::new();
-    use Refusal::{Draining, Forbidden, Full, NoCodec, NoPort, UnknownNumber};
-    for why in [UnknownNumber, NoCodec, Full, Draining, NoPort, Forbidden] {
+    use Refusal::{Draining, Forbidden, Full, NoCodec, NoPort, SameNumber, TooFast, UnknownNumber};
+    for why in [UnknownNumber, NoCodec, Full, Draining, NoPort, Forbidden, SameNumber, TooFast] {
         metrics.note(&Event::Refused { why, person: None });
     }
     use OfferEnd::{Answered, Declined, NoAnswer, Unreachable, Withdrawn};
@@ -417,9 +432,9 @@ fn before_the_first_call_alarms_have_something_to_grow_from() {
     }
     let page = read(&metrics.render());
     let count = |metric: &str| page.rows.iter().filter(|((name, _), value)| name == metric && **value == 1.0).count();
-    assert_eq!((before, count("toritsugi_calls_refused_total"), count("toritsugi_offers_ended_total")), (6, 6, 5));
+    assert_eq!((before, count("toritsugi_calls_refused_total"), count("toritsugi_offers_ended_total")), (8, 8, 5));
     assert_eq!(count("toritsugi_agent_spare_phones_gone_total"), 4);
-    assert_eq!(page.rows.keys().filter(|(name, _)| name == "toritsugi_calls_refused_total").count(), 6);
+    assert_eq!(page.rows.keys().filter(|(name, _)| name == "toritsugi_calls_refused_total").count(), 8);
 }
 
 #[test]

@@ -185,6 +185,12 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration, watches
         say(format_args!("  Number    {number} leads to the flow \"{flow}\". Call it: sip:{number}@{host}{port}"))?;
     }
     let nets: Vec<String> = book.lines.iter().flat_map(|line| &line.from).map(|net| format!("{}/{}", net.addr, net.prefix)).collect();
+    if !settings.sip.ip().is_loopback() && book.lines.iter().flat_map(|line| &line.from).all(|net| net.addr.is_loopback()) {
+        say(
+            "  WARNING   SIP is open beyond this machine, and config/lines.yaml lists nobody beyond it: every call and phone from outside gets no",
+        )?;
+        say("            answer. Add who may call, as in  carrier: { from: [192.0.2.0/24] }  or  phones: { from: [10.0.0.0/8] }")?;
+    }
     say(format_args!("  Lines     calls are taken from {}; anyone else gets no answer (lines.yaml)", nets.join(", ")))?;
     let (able, unable): (Vec<_>, Vec<_>) = book.agents.keys().partition(|agent| city.users.contains_key(agent.as_str()));
     let names = |list: &[&model::AgentId]| list.iter().map(|a| a.as_str()).collect::<Vec<_>>().join(", ");

@@ -17,6 +17,9 @@ use bytes::Bytes;
 use model::{DialogId, Instant, Method};
 use std::time::Duration;
 
+/// After a refresh that was refused, the next is tried.
+const REFRESH_AGAIN: Duration = Duration::from_secs(10);
+
 /// What we want of a running session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
@@ -269,12 +272,18 @@ impl Endpoint {
 
     /// Section 14.1: the owner of the Call-ID waits "between 2.1 and 4 seconds in units of 10 ms", the other side "between 0 and 2 seconds".
     fn change_later(&mut self, now: Instant, dialog: DialogId, wish: Wish) {
-        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        let Some(leg) = self.legs.get(&dialog) else { return };
         let tens = match leg.state.role {
             Role::Uac => 210 + self.random.below(191),
             Role::Uas => self.random.below(201),
         };
-        leg.change = Some(Change::Waits { at: now + Duration::from_millis(10 * tens), wish });
+        self.change_at(dialog, now + Duration::from_millis(10 * tens), wish);
+    }
+
+    fn change_at(&mut self, dialog: DialogId, at: Instant, wish: Wish) {
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            leg.change = Some(Change::Waits { at, wish });
+        }
         self.set_leg_alarm(dialog);
     }
 
@@ -333,10 +342,7 @@ impl Endpoint {
         match (status, wish) {
             (491, wish) => self.change_later(now, dialog, wish),
             // Section 12.2.1.2: on these "the UAC SHOULD terminate the dialog".
-            (408 | 481, _) => {
-                self.event(Event::PeerLost { dialog });
-                self.hang_up(now, dialog);
-            }
+            (408 | 481, _) => self.lose_peer(now, dialog),
             (405 | 501, Wish::Refresh) if by_update => {
                 if let Some(leg) = self.legs.get_mut(&dialog) {
                     leg.can.update = false;
@@ -349,7 +355,8 @@ impl Endpoint {
                     self.wish(now, dialog, Wish::Refresh);
                 }
             }
-            (_, Wish::Refresh) => {}
+            // It stays ours to do until the session is over.
+            (_, Wish::Refresh) => self.change_at(dialog, now + REFRESH_AGAIN, Wish::Refresh),
             (status, Wish::Offer(_)) => self.event(Event::OfferRefused { dialog, status }),
         }
     }

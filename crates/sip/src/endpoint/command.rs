@@ -111,7 +111,7 @@ impl Endpoint {
             self.event(Event::Failed { dialog, status });
             return self.event(Event::Ended { dialog });
         }
-        let (flow, addr) = way(to);
+        let (flow, addr) = if to.routes.is_empty() { way(to) } else { (to.flow, to.addr) };
         let local = self.config.local;
         let user = if from.user.is_empty() { String::new() } else { format!("{}@", escape_user(&from.user)) };
         let shown = if from.display.is_empty() { String::new() } else { format!("{} ", quoted(&from.display)) };
@@ -126,7 +126,7 @@ impl Endpoint {
             remote: format!("<{}>", to.uri),
             local_cseq: 1,
             remote_cseq: None,
-            route_set: Vec::new(),
+            route_set: to.routes.clone(),
             remote_target: to.uri.clone(),
             flow,
             peer: addr,

@@ -201,6 +201,11 @@ impl Endpoint {
         self.registrar.bindings(user)
     }
 
+    /// The same, for who calls them: each phone once, on the way on which it was heard last.
+    pub fn phones(&self, user: &str) -> impl Iterator<Item = &Binding> + use<'_> {
+        self.registrar.phones(user)
+    }
+
     /// The state of a dialog, as it can be written down.
     pub fn dialog(&self, id: DialogId) -> Option<DialogState> {
         self.legs.get(&id).map(|leg| leg.state.clone())

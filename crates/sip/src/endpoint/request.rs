@@ -22,6 +22,8 @@ use bytes::Bytes;
 use model::{DialogId, Direction, Instant};
 use std::net::IpAddr;
 
+/// How often a phone should send something on its connection (RFC 5626 section 4.4.1): sooner than routers forget it.
+const FLOW_TIMER_SECS: u32 = 120;
 /// The one kind of body that we understand.
 const SDP: &str = "application/sdp";
 
@@ -173,7 +175,7 @@ impl Endpoint {
 
     /// A phone says where it is.
     pub(super) fn handle_register(&mut self, asked: &Asked<'_>) {
-        if self.request_uri(asked).is_none() || self.refuse_extensions(asked) {
+        if self.request_uri(asked).is_none() || self.refuse_extensions_but(asked, &["path", "outbound"]) {
             return;
         }
         let Some(user) = self.authenticate(asked) else { return };
@@ -183,10 +185,21 @@ impl Endpoint {
             return self.refuse(asked, 403);
         }
         let Path { flow, addr } = asked.path;
-        let outcome = Wishes::parse(asked.message, &asked.essentials)
-            .and_then(|wishes| self.registrar.handle_register(asked.now, &user, wishes, flow, addr));
+        let wishes = Wishes::parse(asked.message, &asked.essentials);
+        let outbound = wishes.as_ref().is_ok_and(|wishes| wishes.outbound);
+        let outcome = wishes.and_then(|wishes| self.registrar.handle_register(asked.now, &user, wishes, flow, addr));
         let status = outcome.as_ref().map_or_else(|status| *status, |_| 200);
         let mut writer = asked.echo.response(status, &self.stateless_tag(asked));
+        if outcome.is_ok() {
+            // RFC 3327 section 5.3: the proxies on the way, as they were written. RFC 5626 section 6: we call it by its own connection.
+            writer = asked.message.all(Name::Path).fold(writer, |w, path| w.header("Path", path)).header("Supported", "path, outbound");
+            if outbound {
+                writer = writer.header("Require", "outbound");
+            }
+            if outbound && flow.is_stream() {
+                writer = writer.header("Flow-Timer", FLOW_TIMER_SECS.to_string());
+            }
+        }
         // Section 10.3 item 8: "Contact header field values enumerating all current bindings".
         for binding in self.registrar.bindings(&user).filter(|_| outcome.is_ok()) {
             let seconds = binding.expires.since(asked.now).as_secs();
@@ -239,7 +252,12 @@ impl Endpoint {
 
     /// Whether the request needs an extension that we have not, and has been refused for it (section 8.2.2.3).
     pub(super) fn refuse_extensions(&mut self, asked: &Asked<'_>) -> bool {
-        let known = |word: &[u8]| SUPPORTED.split(", ").any(|ours| same_name(word, ours.as_bytes()));
+        self.refuse_extensions_but(asked, &[])
+    }
+
+    /// The same for a request in which some more have a meaning.
+    fn refuse_extensions_but(&mut self, asked: &Asked<'_>, more: &[&str]) -> bool {
+        let known = |word: &[u8]| SUPPORTED.split(", ").chain(more.iter().copied()).any(|ours| same_name(word, ours.as_bytes()));
         let needs: Vec<&[u8]> = asked.message.values(Name::Require).filter(|v| is_token(v) && !known(v)).collect();
         if needs.is_empty() {
             return false;

@@ -4,7 +4,6 @@
 //! UPDATE, or by re-INVITE where the peer does not know that; who has not heard of it shortly before the end hangs up (section 10).
 
 use super::{Asked, Endpoint};
-use crate::border::Event;
 use crate::header::{Name, Timed};
 use crate::lexis::same_name;
 use crate::message::Message;
@@ -158,8 +157,7 @@ impl Endpoint {
     pub(super) fn session_timeout(&mut self, now: Instant, dialog: DialogId) {
         let Some(timer) = self.legs.get_mut(&dialog).and_then(|leg| leg.timer.as_mut()) else { return };
         if timer.over_at() <= now {
-            self.event(Event::PeerLost { dialog });
-            return self.hang_up(now, dialog);
+            return self.lose_peer(now, dialog);
         }
         if timer.refresh_at().is_some_and(|at| at <= now) {
             timer.asked = true;

@@ -1,10 +1,14 @@
 //! What happens when nothing happens: repetitions, and giving up.
 
 use super::Endpoint;
-use super::store::{Alarm, Cancel, ClientMachine, ServerMachine, Stage};
-use crate::border::Event;
+use super::store::{Alarm, Cancel, ClientMachine, Leg, ServerMachine, Stage};
+use crate::border::{Event, Reason};
 use crate::transaction::{Due, Key};
 use model::{DialogId, Instant};
+use std::time::Duration;
+
+/// Between two turns of one dialog.
+const BREATH: Duration = Duration::from_millis(1);
 
 impl Endpoint {
     pub(super) fn server_timeout(&mut self, now: Instant, key: Key) {
@@ -53,7 +57,9 @@ impl Endpoint {
         self.session_timeout(now, dialog);
         self.change(now, dialog);
         self.stage_timeout(now, dialog);
-        self.set_leg_alarm(dialog);
+        // Whatever is due still, by a mistake of ours, waits a moment: one dialog must not keep the others from their turn.
+        let wake = self.legs.get(&dialog).and_then(Leg::poll_timeout).map(|at| at.max(now + BREATH));
+        self.alarms.set(Alarm::Leg(dialog), wake);
     }
 
     fn stage_timeout(&mut self, now: Instant, dialog: DialogId) {
@@ -62,6 +68,7 @@ impl Endpoint {
             // Section 13.3.1.4: "after 64*T1 seconds ... the dialog is confirmed, but the session SHOULD be terminated".
             Stage::Answering(answering) if answering.give_up <= now => {
                 self.event(Event::AckMissing { dialog });
+                self.give_reason(dialog, Reason::NotHeardOf);
                 self.hang_up(now, dialog);
             }
             Stage::Answering(answering) => {

@@ -4,7 +4,7 @@ use super::command::with_reason;
 use super::store::{Alarm, Answering, Client, ClientMachine, Leg, Path, Purpose, Server, ServerMachine, Stage, Waiting};
 use super::streams::Written;
 use super::{Asked, Endpoint, TRANSACTIONS_MAX};
-use crate::border::{Event, Output};
+use crate::border::{Event, Output, Reason};
 use crate::dialog::DialogState;
 use crate::digest::{hex, hmac};
 use crate::transaction::{ClientOther, Key, ServerInvite, ServerOther};
@@ -226,6 +226,18 @@ impl Endpoint {
         self.close_update(now, dialog);
         self.close_refer(now, dialog);
         self.enter(dialog, Stage::Ending);
+    }
+    /// The peer is gone, as far as can be told: it gets a BYE all the same.
+    pub(super) fn lose_peer(&mut self, now: Instant, dialog: DialogId) {
+        self.event(Event::PeerLost { dialog });
+        self.give_reason(dialog, Reason::NotHeardOf);
+        self.hang_up(now, dialog);
+    }
+    /// Why the dialog ends, for its CANCEL or BYE. The first reason stands.
+    pub(super) fn give_reason(&mut self, dialog: DialogId, reason: Reason) {
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            leg.reason.get_or_insert(reason);
+        }
     }
     /// A dialog is over. Its transactions live on for copies of their messages.
     pub(super) fn end(&mut self, now: Instant, dialog: DialogId) {

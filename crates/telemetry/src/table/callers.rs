@@ -22,11 +22,11 @@ pub(super) const TABLE: &[Entry] = &[
     },
     Entry {
         name: "calls_withheld_total",
-        help: "Calls without a caller's number, by why: by_caller (184), unavailable (the network has none), other_service, payphone. None of \
+        help: "Calls without a caller's number, by why: withheld (184), unavailable (the network has none), other_service, payphone. None of \
                them can be called back.",
         labels: &["reason"],
         of: Of::Events {
-            from_start: &[&["by_caller"], &["unavailable"], &["other_service"], &["payphone"]],
+            from_start: &[&["withheld"], &["unavailable"], &["other_service"], &["payphone"]],
             count: |event, tell| {
                 if let Event::Withheld { why, .. } = event {
                     tell(&[&why.to_string()], 1.0);

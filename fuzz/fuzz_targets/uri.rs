@@ -1,0 +1,10 @@
+//! A URI.
+
+#![no_main]
+
+#[path = "../../tests/readers.rs"]
+mod readers;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = readers::uri(bytes);
+});
