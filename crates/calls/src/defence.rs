@@ -163,8 +163,8 @@ impl Engine {
     /// Who speaks as one, and who may name this machine.
     pub(crate) fn follow_sources(&mut self) {
         let lines = &self.city.book.lines;
-        let host = |line: &Line| line.trunk.as_ref().map(|trunk| alone(trunk.host.ip()));
-        let nets = |line: &Line| line.from.iter().copied().chain(host(line)).collect::<Vec<Net>>();
+        let hosts = |line: &Line| line.trunk.iter().flat_map(|trunk| trunk.hosts().map(|host| alone(host.ip()))).collect::<Vec<Net>>();
+        let nets = |line: &Line| line.from.iter().copied().chain(hosts(line)).collect::<Vec<Net>>();
         let kin = lines.iter().filter(|line| line.trusted).map(nets).collect();
         let here = lines.iter().filter(|line| line.loopback).flat_map(nets).collect();
         self.sip.set_admission(sip::Admission { kin, here });
@@ -176,7 +176,7 @@ impl Engine {
         let settings = &self.city.book.settings;
         let ours = !to.is_unspecified() && (to.is_loopback() || to == settings.sip.ip() || Some(to) == settings.advertise);
         let allowed = |line: &Line| {
-            line.loopback && (line.from.iter().any(|net| net.contains(peer)) || line.trunk.as_ref().is_some_and(|t| t.host.ip() == peer))
+            line.loopback && (line.from.iter().any(|net| net.contains(peer)) || line.trunk.as_ref().is_some_and(|trunk| trunk.is_at(peer)))
         };
         !ours || self.city.book.lines.iter().any(allowed)
     }

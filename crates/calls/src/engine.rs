@@ -247,6 +247,7 @@ impl Engine {
             Input::Media(leg, event) => self.on_media(now, leg, event),
             Input::Control(id, control) => self.on_control(now, id, control),
             Input::Tape(id, says) => self.on_tape(now, id, says),
+            Input::Found(name, hosts) => self.on_found(now, name, hosts),
             Input::Done(job, done) => self.on_done(now, job, done),
             Input::Timeout => self.on_timeout(now),
         }

@@ -5,10 +5,10 @@ use crate::{City, Record};
 use bytes::Bytes;
 use media::Clip;
 use model::{
-    ActId, AgentId, BreakReason, CallId, ConnectionEnd, ControlId, Event, FlowId, Instant, JobId, Lang, LegId, Lookup, LookupEnd,
+    ActId, AgentId, BreakReason, CallId, ConnectionEnd, ControlId, Event, FlowId, HostName, Instant, JobId, Lang, LegId, Lookup, LookupEnd,
     MailboxId, NotKept, Override, OverrideId, RecordId, Redacted, Seq, Snapshot, UnixMillis,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub enum Input {
     Tape(RecordId, TapeSays),
     /// A job that [`Act::Start`] gave to the edge is done; exactly once for each that was not cancelled.
     Done(JobId, Result<Answer, LookupEnd>),
+    /// A name of [`Act::Find`] leads there: the machines, the one to be tried first at the front, never none. Again whenever that has changed.
+    Found(HostName, Vec<SocketAddr>),
     /// The time that [`crate::Engine::poll_timeout`] named has come.
     Timeout,
 }
@@ -96,6 +98,8 @@ pub enum Act {
     },
     /// Close a connection.
     Close(FlowId),
+    /// Find out where these names lead, and no others from here on; [`Input::Found`] follows for each that leads somewhere, as often as it changes.
+    Find(BTreeSet<HostName>),
     /// Tell a media session. Legs of one call share `leg.0 >> 16`: they belong on one worker.
     Media(LegId, media::Command),
     /// Tell the room where messages are kept.

@@ -328,8 +328,13 @@ impl Engine {
         match event {
             media::Event::Opened(_) if outside.stage == Stage::Opening => {
                 let host = outside.way.host;
+                // RFC 3263 section 4: a name stays in the URI; it is the way there that is found.
+                let name = self
+                    .trunk(&outside.way.trunk)
+                    .and_then(|trunk| trunk.name.as_ref())
+                    .map_or_else(|| host.to_string(), ToString::to_string);
                 let to = sip::Target {
-                    uri: format!("sip:{}@{host}", outside.wish.dials.reveal()),
+                    uri: format!("sip:{}@{name}", outside.wish.dials.reveal()),
                     flow: FlowId::UDP,
                     addr: host,
                     routes: Vec::new(),
@@ -473,7 +478,7 @@ impl Engine {
 
     /// Whether an address is that of a trunk: its answers are heard. Whether it may call in is another matter (`from`).
     pub(crate) fn is_trunk(&self, ip: IpAddr) -> bool {
-        self.city.book.lines.iter().filter_map(|line| line.trunk.as_ref()).any(|trunk| trunk.host.ip() == ip.to_canonical())
+        self.city.book.lines.iter().filter_map(|line| line.trunk.as_ref()).any(|trunk| trunk.is_at(ip.to_canonical()))
     }
 
     /// Over which trunks somebody is reached, and what is dialled; `None` without such a line, or without any trunk.

@@ -5,9 +5,11 @@
 
 use crate::bucket::Bucket;
 use crate::engine::Engine;
-use model::{Event, Instant, Line, LineId, Now, Secret, Trunk, TrunkNow};
-use std::collections::BTreeMap;
+use crate::face::Act;
+use model::{Event, HostName, Instant, Line, LineId, Now, Secret, Seq, Trunk, TrunkNow};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a trunk comes last that was deaf to a call or refused it in trouble: longer than a call that it may have heard holds its place.
@@ -20,11 +22,17 @@ pub(crate) struct Way {
     pub(crate) host: SocketAddr,
 }
 
+/// A trunk and its machines, the one to be tried first at the front.
+type Machines = (LineId, Vec<SocketAddr>);
+
 /// What is known of trunks beside what SIP knows.
 #[derive(Debug, Default)]
 pub(crate) struct Trunks {
     /// SIP knows which trunks the city has.
     told: bool,
+    /// The names that the edge was told to ask for, and where they lead.
+    asked: BTreeSet<HostName>,
+    found: BTreeMap<HostName, Vec<SocketAddr>>,
     /// Until when those that have failed a call are passed over.
     resting: BTreeMap<LineId, Instant>,
     /// Calls of this second, by line and direction: only of lines with a limit.
@@ -39,14 +47,42 @@ pub(crate) enum Direction {
 }
 
 impl Engine {
+    /// Where the names of trunks lead: the machines, the one to be tried first at the front.
+    pub(crate) fn on_found(&mut self, now: Now, name: HostName, hosts: Vec<SocketAddr>) {
+        self.trunks.found.insert(name, hosts);
+        self.follow_trunks(now);
+    }
+
+    /// Writes into the city where its trunks' names lead, as far as it is known, and has the edge ask for them.
+    fn name_trunks(&mut self) {
+        let named: BTreeSet<HostName> = self.city.book.lines.iter().filter_map(|line| line.trunk.as_ref()?.name.clone()).collect();
+        self.trunks.found.retain(|name, _| named.contains(name));
+        if named.is_empty() && self.trunks.asked.is_empty() {
+            return;
+        }
+        let found = &self.trunks.found;
+        for line in &mut Arc::make_mut(&mut Arc::make_mut(&mut self.city).book).lines {
+            let Some(trunk) = line.trunk.as_mut() else { continue };
+            let hosts = trunk.name.as_ref().and_then(|name| found.get(name));
+            if let Some((first, others)) = hosts.and_then(|hosts| hosts.split_first()) {
+                (trunk.host, trunk.others) = (*first, others.to_vec());
+            }
+        }
+        if self.trunks.asked != named {
+            self.trunks.asked.clone_from(&named);
+            self.act(Seq(0), Act::Find(named));
+        }
+    }
+
     /// With the first input, and whenever the city changes: SIP is told which trunks register and which are to be asked.
     pub(crate) fn follow_trunks(&mut self, now: Now) {
         self.trunks.told = true;
+        self.name_trunks();
         let book = &self.city.book;
         self.trunks.resting.retain(|id, _| book.lines.iter().any(|line| line.id == *id));
         self.trunks.rates.retain(|(id, _), _| book.lines.iter().any(|line| line.id == *id));
         let wanted = book.lines.iter().filter_map(|line| Some((line, line.trunk.as_ref()?)));
-        let wanted = wanted.filter(|(_, trunk)| trunk.register.is_some() || trunk.check.is_some());
+        let wanted = wanted.filter(|(_, trunk)| trunk.host != Trunk::NOWHERE && (trunk.register.is_some() || trunk.check.is_some()));
         let trunks = wanted.map(|(line, trunk)| to_sip(&line.id, trunk, self.city.passwords.get(&line.id))).collect();
         self.sip.set_trunks(now, trunks);
         self.follow_sources();
@@ -80,12 +116,16 @@ impl Engine {
         self.trunks.resting.retain(|_, until| *until > now.mono);
         let ailing: Vec<LineId> =
             self.trunks_now().into_iter().filter(|t| t.reachable == Some(false) || t.registers && !t.registered).map(|t| t.line).collect();
-        let mut ways: Vec<(bool, u32, u32, Way)> = Vec::new();
+        let mut ways: Vec<(bool, u32, u32, Machines)> = Vec::new();
         for id in trunks {
             let Some(trunk) = self.trunk(&id) else { continue };
-            let (host, order, weight) = (trunk.host, trunk.order, trunk.weight);
+            let (order, weight) = (trunk.order, trunk.weight);
+            let hosts: Vec<SocketAddr> = trunk.hosts().collect();
             let last = ailing.contains(&id) || self.trunks.resting.contains_key(&id);
-            ways.push((last, order, weight, Way { trunk: id, host }));
+            // Nobody knows yet where a name leads that has no machine.
+            if !hosts.is_empty() {
+                ways.push((last, order, weight, (id, hosts)));
+            }
         }
         ways.sort_by_key(|(last, order, ..)| (*last, *order));
         // Nothing is drawn where there is nothing to choose: a city with one trunk goes the same way as ever.
@@ -101,7 +141,8 @@ impl Engine {
                     at += 1;
                 }
             }
-            sorted.push(ways.remove(at.min(equals - 1)).3);
+            let (trunk, hosts) = ways.remove(at.min(equals - 1)).3;
+            sorted.extend(hosts.into_iter().map(|host| Way { trunk: trunk.clone(), host }));
         }
         sorted
     }
@@ -138,7 +179,7 @@ impl Engine {
 
 fn to_sip(id: &LineId, trunk: &Trunk, password: Option<&Secret>) -> sip::trunk::Trunk {
     let account = trunk.register.as_ref().map(|register| {
-        let domain = register.domain.clone().unwrap_or_else(|| trunk.host.to_string());
+        let domain = register.domain.clone().or_else(|| Some(trunk.name.as_ref()?.host.clone())).unwrap_or_else(|| trunk.host.to_string());
         sip::Account {
             user: register.user.clone(),
             login: register.login.clone().unwrap_or_else(|| register.user.clone()),

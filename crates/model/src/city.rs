@@ -188,8 +188,12 @@ pub struct Line {
 /// A way to the outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trunk {
-    /// The carrier's address.
+    /// The carrier's address; that of the first machine where it has a name, and [`Trunk::NOWHERE`] until that has been found.
     pub host: SocketAddr,
+    /// Its name, if that is what the city wrote.
+    pub name: Option<HostName>,
+    /// The further machines of its name, in the order in which they are to be tried.
+    pub others: Vec<SocketAddr>,
     /// Calls at once.
     pub channels: u32,
     /// Of several trunks those with the lowest order are taken, as long as they work.
@@ -207,7 +211,36 @@ pub struct Trunk {
 impl Trunk {
     /// A trunk like any other: no registration, no check.
     pub fn plain(host: SocketAddr, channels: u32) -> Trunk {
-        Trunk { host, channels, order: 1, weight: 1, profile: Profile::Plain, register: None, check: None }
+        let (name, others) = (None, Vec::new());
+        Trunk { host, name, others, channels, order: 1, weight: 1, profile: Profile::Plain, register: None, check: None }
+    }
+
+    /// What stands for the address of a name that has not been found.
+    pub const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+    /// Its machines, the one to be tried first at the front; none until its name has been found.
+    pub fn hosts(&self) -> impl Iterator<Item = SocketAddr> + use<'_> {
+        std::iter::once(&self.host).chain(&self.others).copied().filter(|host| *host != Self::NOWHERE)
+    }
+    /// Whether one of its machines has that address.
+    pub fn is_at(&self, ip: IpAddr) -> bool {
+        self.hosts().any(|host| host.ip() == ip)
+    }
+}
+
+/// The name of a carrier's machines: `sip.example.ne.jp`, with a port or without. The edge finds where it leads (RFC 3263).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostName {
+    /// The name.
+    pub host: String,
+    /// With a port, no SRV record is asked for.
+    pub port: Option<u16>,
+}
+
+impl std::fmt::Display for HostName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 

@@ -9,7 +9,7 @@ mod boxes;
 mod clock;
 mod exchange;
 mod lookup;
-pub mod names;
+mod names;
 mod signalling;
 mod streams;
 mod tape;

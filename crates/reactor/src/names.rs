@@ -4,14 +4,18 @@
 //! last stays in force (RFC 8767): a carrier's address of yesterday is better than none.
 
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{NameServerConfig, ResolverConfig, ResolverOpts};
+#[cfg(test)]
+use hickory_resolver::config::NameServerConfig;
+use hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
-use model::{Random, Transport};
+use model::{HostName, Random, Transport};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 
 /// Machines of one name; those that come after are not needed.
 const TARGETS_MAX: usize = 16;
@@ -22,42 +26,100 @@ const SHORTEST: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(3600);
 /// How soon is asked again when nobody answered.
 const AGAIN: Duration = Duration::from_secs(15);
+/// Wishes and answers on their way.
+const WISHES_MAX: usize = 16;
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The default port of SIP (RFC 3261 section 19.1.2).
 const SIP_PORT: u16 = 5060;
 
-/// A name as it stands in the city's files: `sip.example.ne.jp`, with a port or without.
+/// A name, and by what it is to be reached.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// The name.
-    pub host: String,
+    pub(crate) host: String,
     /// With a port, no SRV is asked for (section 4.2).
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
     /// With a transport, no NAPTR is (section 4.1).
-    pub transport: Option<Transport>,
+    pub(crate) transport: Option<Transport>,
+}
+
+/// A name and its machines, the one to be tried first at the front.
+pub(crate) type Leads = (HostName, Vec<SocketAddr>);
+
+/// Starts the thread that asks. It takes the names that are wanted, each time all of them, and tells where they lead.
+///
+/// # Errors
+/// When the thread or its runtime cannot be made.
+pub(crate) fn start(mut random: Random) -> io::Result<(mpsc::Sender<BTreeSet<HostName>>, mpsc::Receiver<Leads>)> {
+    let (want, mut wanted) = mpsc::channel::<BTreeSet<HostName>>(WISHES_MAX);
+    let (tell, found) = mpsc::channel(WISHES_MAX);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("names".to_owned()).spawn(move || {
+        runtime.block_on(async move {
+            // A city without names reads no resolv.conf and opens no socket.
+            let mut names: Option<Names> = None;
+            loop {
+                let due = names.as_ref().and_then(Names::poll_timeout);
+                tokio::select! {
+                    wish = wanted.recv() => {
+                        // The signalling thread is gone.
+                        let Some(wish) = wish else { return };
+                        if names.is_none() {
+                            names = Names::of_this_machine(random.fork()).inspect_err(|why| tracing::error!(why, "names of trunks cannot be found")).ok();
+                        }
+                        let plain = |name: HostName| Wanted { host: name.host, port: name.port, transport: None };
+                        if let Some(names) = &mut names {
+                            names.want(Instant::now(), wish.into_iter().map(plain).collect());
+                        }
+                    }
+                    () = async { match due { Some(due) => tokio::time::sleep_until(due.into()).await, None => std::future::pending().await } } => {
+                        let Some(names) = &mut names else { continue };
+                        for change in names.ask(Instant::now()).await {
+                            match change {
+                                Change::Leads(name, places) => {
+                                    // Trunks are called by UDP.
+                                    let hosts: Vec<SocketAddr> =
+                                        places.into_iter().filter(|place| place.transport == Transport::Udp).map(|place| place.addr).collect();
+                                    if hosts.is_empty() {
+                                        tracing::error!(name = name.host, "a trunk's name leads to TCP only, by which trunks are not called yet");
+                                    } else if tell.send((HostName { host: name.host, port: name.port }, hosts)).await.is_err() {
+                                        return;
+                                    }
+                                }
+                                Change::Unanswered(name, why) => {
+                                    tracing::error!(name = name.host, why, "a trunk's name cannot be found; where it led before stays in force, if it was ever found");
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        });
+    })?;
+    Ok((want, found))
 }
 
 /// A machine, and by what it is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Place {
     /// By UDP or TCP.
-    pub transport: Transport,
+    pub(crate) transport: Transport,
     /// Where.
-    pub addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
 }
 
 /// What a name leads to: the best first, never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// Each place once, in the order in which they are to be tried.
-    pub places: Vec<Place>,
+    pub(crate) places: Vec<Place>,
     /// For how long.
-    pub holds: Duration,
+    pub(crate) holds: Duration,
 }
 
 /// Asks the name servers of this machine.
-pub struct Names {
+pub(crate) struct Names {
     resolver: TokioResolver,
     random: Random,
     known: BTreeMap<Wanted, Known>,
@@ -73,7 +135,7 @@ struct Known {
 
 /// Something about a name has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// It leads elsewhere.
     Leads(Wanted, Vec<Place>),
     /// Nobody answered; what was known stays, if anything was.
@@ -85,7 +147,7 @@ impl Names {
     ///
     /// # Errors
     /// When that file cannot be read.
-    pub fn of_this_machine(random: Random) -> Result<Names, String> {
+    pub(crate) fn of_this_machine(random: Random) -> Result<Names, String> {
         let (config, options) = hickory_resolver::system_conf::read_system_conf()
             .map_err(|fault| format!("/etc/resolv.conf cannot be used: {fault}. Names of trunks need a name server"))?;
         Names::with(config, options, random)
@@ -95,7 +157,8 @@ impl Names {
     ///
     /// # Errors
     /// When a socket cannot be made.
-    pub fn of(server: SocketAddr, random: Random) -> Result<Names, String> {
+    #[cfg(test)]
+    pub(crate) fn of(server: SocketAddr, random: Random) -> Result<Names, String> {
         let mut server_config = NameServerConfig::udp_and_tcp(server.ip());
         for connection in &mut server_config.connections {
             connection.port = server.port();
@@ -113,7 +176,7 @@ impl Names {
     }
 
     /// These names, and no others, are asked for from here on.
-    pub fn want(&mut self, now: Instant, wanted: BTreeSet<Wanted>) {
+    pub(crate) fn want(&mut self, now: Instant, wanted: BTreeSet<Wanted>) {
         self.known.retain(|name, _| wanted.contains(name));
         for name in wanted {
             self.known.entry(name).or_insert(Known { found: None, due: now, stale: false });
@@ -121,12 +184,12 @@ impl Names {
     }
 
     /// When [`Names::ask`] wants to be called.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.known.values().map(|known| known.due).min()
     }
 
     /// Asks for whatever is due at `now`; what has changed by the answers.
-    pub async fn ask(&mut self, now: Instant) -> Vec<Change> {
+    pub(crate) async fn ask(&mut self, now: Instant) -> Vec<Change> {
         let due: Vec<Wanted> = self.known.iter().filter(|(_, known)| known.due <= now).map(|(name, _)| name.clone()).collect();
         let mut changes = Vec::new();
         for wanted in due {

@@ -3,16 +3,19 @@
 use crate::boxes::Boxes;
 use crate::clock::Clock;
 use crate::lookup::{self, Done, Order};
+use crate::names;
 use crate::streams::{self, News};
 use crate::tape;
 use crate::trace::{Seen, Tracer};
 use crate::worker::Worker;
 use bytes::Bytes;
 use calls::{Act, Control, Engine, Gate, Input, Output, Record, Reply, TapeSays};
-use model::{ControlId, Event, FlowId, Instant, JobId, LegId, LookupEnd, MailboxId, RecordId, Seq, UnixMillis, WorkerStats};
-use std::collections::BTreeMap;
+use model::{
+    ControlId, Event, FlowId, HostName, Instant, JobId, LegId, LookupEnd, MailboxId, Random, RecordId, Seq, UnixMillis, WorkerStats,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -53,6 +56,8 @@ pub struct Parts {
     pub secrets: PathBuf,
     /// Where messages are written down, if they are.
     pub tracer: Option<Tracer>,
+    /// From the operating system: which of several equal machines of a carrier is tried first.
+    pub seed: [u8; 32],
     /// The process's clock.
     pub clock: Clock,
 }
@@ -113,6 +118,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
     let (done_in, done) = mpsc::channel(ANSWERS_MAX);
     let lookups = lookup::start(parts.clock, parts.secrets, done_in)?;
     let streams::Ends { orders: streams, news, reread } = streams::start(parts.clock, parts.doors)?;
+    let (names, found) = names::start(Random::new(parts.seed))?;
     let workers = (0..parts.workers.max(1))
         .map(|index| Worker::start_with(index, parts.clock, events_in.clone(), Some(feed.clone()), 64 * parts.calls_max.max(8)))
         .collect::<io::Result<Vec<_>>>()?;
@@ -141,9 +147,10 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
                         tracer: parts.tracer,
                         lookups,
                         streams,
+                        names,
                         unasked: Vec::new(),
                     };
-                    seat.run(Hears { events, asked, says, done, news }, parts.confirmed).await;
+                    seat.run(Hears { events, asked, says, done, news, found }, parts.confirmed).await;
                 }
                 Err(fault) => tracing::error!(%fault, "the SIP socket cannot be used"),
             }
@@ -169,6 +176,7 @@ struct Seat {
     tracer: Option<Tracer>,
     lookups: mpsc::Sender<Order>,
     streams: mpsc::Sender<streams::Order>,
+    names: mpsc::Sender<BTreeSet<HostName>>,
     /// What could not even be asked of the other threads, and so is answered here.
     unasked: Vec<Input>,
 }
@@ -179,6 +187,7 @@ struct Hears {
     asked: mpsc::Receiver<(Control, oneshot::Sender<Reply>)>,
     says: mpsc::Receiver<(RecordId, TapeSays)>,
     done: mpsc::Receiver<Done>,
+    found: mpsc::Receiver<names::Leads>,
     news: mpsc::Receiver<News>,
 }
 
@@ -191,6 +200,7 @@ enum Turn {
     Confirmed(Seq),
     Tape(RecordId, TapeSays),
     Done(JobId, Result<calls::Answer, LookupEnd>),
+    Found(HostName, Vec<SocketAddr>),
     Time,
     Over,
 }
@@ -216,6 +226,7 @@ impl Seat {
                 control = hears.asked.recv() => control.map_or(Turn::Over, |(control, reply)| Turn::Asked(control, reply)),
                 Some((message, says)) = hears.says.recv() => Turn::Tape(message, says),
                 Some((job, done)) = hears.done.recv() => Turn::Done(job, done),
+                Some((name, hosts)) = hears.found.recv() => Turn::Found(name, hosts),
                 () = tokio::time::sleep_until(wake.into()) => Turn::Time,
                 // Neither way in keeps the other waiting.
                 way = either(&mut hears.news, &self.socket) => way,
@@ -231,6 +242,7 @@ impl Seat {
                     self.feed(Input::Control(id, control));
                 }
                 Turn::Tape(message, says) => self.feed(Input::Tape(message, says)),
+                Turn::Found(name, hosts) => self.feed(Input::Found(name, hosts)),
                 Turn::Done(job, done) => self.feed(Input::Done(job, done)),
                 Turn::Confirmed(seq) => self.gate.handle_confirmed(seq),
                 Turn::Time => {
@@ -346,6 +358,11 @@ impl Seat {
             Act::Transmit { flow, to, bytes, .. } if flow.is_stream() => {
                 if self.streams.try_send(streams::Order::Send { flow, to, bytes: bytes.clone() }).is_err() {
                     self.unasked.push(Input::Unsent { bytes });
+                }
+            }
+            Act::Find(names) => {
+                if self.names.try_send(names).is_err() {
+                    tracing::error!("names of trunks cannot be asked for");
                 }
             }
             Act::Close(flow) => {

@@ -1,7 +1,7 @@
 //! Two trunks of which one dies: wards and callbacks go over the other one, and no hotline ever gets a call too many.
 
-use calls::City;
-use model::{Event, LineId, TransferEnd, Trunk, TrunkCheck, WhyPassed};
+use calls::{City, Control};
+use model::{Event, HostName, LineId, TransferEnd, Trunk, TrunkCheck, WhyPassed};
 use phone::{AnswerPolicy, Command, Key};
 use sim::{Ailment, Clerk, Neighbour, PersonId, Resident, Town, World, town};
 use std::sync::Arc;
@@ -233,4 +233,43 @@ fn calls_are_shared_by_weight_and_a_full_trunk_leads_to_the_next() {
     rest(&mut world);
     assert_eq!(transfers(&world), [TransferEnd::Connected]);
     assert_eq!(passed_over(&world), [("carrier".to_owned(), WhyPassed::Full)]);
+}
+
+/// A town whose carrier has a name, and whose second trunk is nowhere.
+fn named() -> (Arc<City>, HostName) {
+    let name = HostName { host: "sip.carrier.example".to_owned(), port: None };
+    let town = city(|first, spare| {
+        (first.host, first.name) = (Trunk::NOWHERE, Some(name.clone()));
+        spare.host = "127.9.9.9:5060".parse().unwrap();
+    });
+    (town, name)
+}
+
+#[test]
+fn a_carrier_is_called_where_its_name_leads_and_its_second_machine_takes_over_from_a_dead_one() {
+    let (town, name) = named();
+    let (mut world, _) = asks_the_ward(town, 2);
+    world.name_leads(secs(1), name, vec![town::TRUNK, town::SPARE]);
+    world.ails(town::TRUNK, Some(Ailment::Deaf));
+    rest(&mut world);
+    assert_eq!(transfers(&world), [TransferEnd::Connected]);
+    assert_eq!(passed_over(&world), [("carrier".to_owned(), WhyPassed::Deaf)]);
+    let at = world.calls_out()[0].0.since(model::Instant::ZERO);
+    assert!(at > secs(32) && at < secs(34), "within two seconds: {at:?}");
+}
+
+#[test]
+fn a_carrier_whose_name_nobody_has_found_is_not_called_and_one_that_moved_is_called_there() {
+    let (town, name) = named();
+    let (mut world, _) = asks_the_ward(Arc::clone(&town), 1);
+    rest(&mut world);
+    assert_eq!((transfers(&world), world.calls_out().len()), (vec![TransferEnd::Failed], 0));
+
+    let (mut world, _) = asks_the_ward(Arc::clone(&town), 1);
+    world.name_leads(secs(1), name.clone(), vec![town::TRUNK]);
+    world.control(secs(2), Control::Publish(town));
+    world.ails(town::TRUNK, Some(Ailment::Deaf));
+    world.name_leads(secs(20), name, vec![town::SPARE]);
+    rest(&mut world);
+    assert_eq!((transfers(&world), passed_over(&world)), (vec![TransferEnd::Connected], vec![]));
 }

@@ -98,6 +98,7 @@ pub(crate) fn start(city: Arc<City>, state: &Path, doors: Doors, clock: Clock, l
         boxes,
         secrets,
         tracer: Some(tracer),
+        seed: crate::accounts::seed()?,
         clock,
     };
     let handle = reactor::start(parts).map_err(|fault| Stop::new(format!("the engine's threads cannot be started: {fault}")))?;

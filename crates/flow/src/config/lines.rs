@@ -6,7 +6,7 @@ use crate::decode::{Fields, UpTo, is_name, lost_zero, missing, noun};
 use crate::problem::{At, Problems, Severity, Spot};
 use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::{Key, Node, What, shown};
-use model::{DigestAlgorithm, Line, LineId, Net, Number, NumberKind, Profile, Register, Target, Trunk, TrunkCheck};
+use model::{DigestAlgorithm, HostName, Line, LineId, Net, Number, NumberKind, Profile, Register, Target, Trunk, TrunkCheck};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ const TRUNK: Shape = Shape {
     en: "A way to the outside.",
     ja: "外への経路。",
     words: &[
-        must("host", Value::Text, "The carrier's address with its port.", "通信事業者のアドレスとポート。"),
+        must("host", Value::Text, "The carrier's address with its port, or its name.", "通信事業者のアドレスとポート、または名前。"),
         must("channels", Value::Whole(1, PLACES_MAX), "Calls at once.", "同時通話数の上限。"),
         may(
             "order",
@@ -246,7 +246,8 @@ fn read_trunk(key: &Key, node: &Node, problems: &mut Problems) -> Option<Trunk> 
     let register = fields.entry("register").and_then(|(key, node)| read_register(key, node, problems));
     let check = fields.entry("check").and_then(|(key, node)| read_check(key, node, problems));
     fields.finish(problems);
-    Some(Trunk { host: host?, channels: channels?, order, weight, profile, register, check })
+    let (host, name) = host?;
+    Some(Trunk { host, name, others: Vec::new(), channels: channels?, order, weight, profile, register, check })
 }
 
 /// `register: { user: "0440000000", domain: carrier.example, password_file: carrier }`.
@@ -327,15 +328,32 @@ fn within(node: &Node, (least, most): (Duration, Duration), help: &str, problems
     None
 }
 
-fn host(node: &Node, problems: &mut Problems) -> Option<SocketAddr> {
+/// `192.0.2.1:5060`, `sip.carrier.example` or `sip.carrier.example:5060`.
+fn host(node: &Node, problems: &mut Problems) -> Option<(SocketAddr, Option<HostName>)> {
     let text = node.text(problems)?;
-    let host = text.value.parse();
-    if host.is_err() {
-        let en = format!("\"{}\" is no address with a port", shown(text.value));
-        let ja = format!("「{}」はアドレスとポートとして読めません。", shown(text.value));
+    if let Ok(addr) = text.value.parse() {
+        return Some((addr, None));
+    }
+    let named = host_name(text.value);
+    if named.is_none() {
+        let en = format!("\"{}\" is neither an address with a port nor a name", shown(text.value));
+        let ja = format!("「{}」はアドレスとポート、または名前として読めません。", shown(text.value));
         problems.error(text.at, "not_an_address", en, ja).help("host: 127.0.0.1:5090");
     }
-    host.ok()
+    named.map(|name| (Trunk::NOWHERE, Some(name)))
+}
+
+/// A name with a dot in it whose last part is no number (RFC 1123 section 2.1), so that no broken address passes for one.
+fn host_name(text: &str) -> Option<HostName> {
+    let (host, port) = match text.split_once(':') {
+        Some((host, port)) => (host, Some(port.parse::<u16>().ok().filter(|port| *port > 0)?)),
+        None => (text, None),
+    };
+    let parts: Vec<&str> = host.split('.').collect();
+    let part =
+        |part: &&str| !part.is_empty() && part.len() <= 63 && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let named = parts.len() > 1 && host.len() <= 253 && parts.iter().all(part) && parts.last()?.bytes().any(|b| b.is_ascii_alphabetic());
+    named.then(|| HostName { host: host.to_owned(), port })
 }
 
 /// `number`, `lines`, `code`: whom a line reaches, and how many calls at once.

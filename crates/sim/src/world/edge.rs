@@ -17,7 +17,8 @@ impl World {
         match act {
             // Nobody in this town takes connections.
             Act::Transmit { flow, bytes, .. } if flow.is_stream() => self.input(Input::Unsent { bytes }),
-            Act::Close(_) => {}
+            // Nor have names of carriers a server here: whoever plays with them says where they lead.
+            Act::Close(_) | Act::Find(_) => {}
             Act::Transmit { flow: _, to, bytes, .. } => {
                 let datagram = Datagram { from: self.engine_addr, to, bytes };
                 self.link.handle_datagram(self.now, datagram);

@@ -4,9 +4,9 @@ use super::{Ailment, Due, Racked, Sounds, Voice, World};
 use crate::mime::Mime;
 use crate::{Datagram, Pace, PersonId, Weather, town};
 use bytes::Bytes;
-use calls::{Control, Engine, Gate};
+use calls::{Control, Engine, Gate, Input};
 use media::Rack;
-use model::Instant;
+use model::{HostName, Instant};
 use phone::Command;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -64,6 +64,11 @@ impl World {
             Some(ailment) => drop(self.ailing.insert(trunk, ailment)),
             None => drop(self.ailing.remove(&trunk)),
         }
+    }
+
+    /// From a time on a carrier's name leads there.
+    pub fn name_leads(&mut self, at: Duration, name: HostName, hosts: Vec<SocketAddr>) {
+        self.plan(Instant::ZERO + at, Due::Input(Box::new(Input::Found(name, hosts))));
     }
 
     /// Somebody at the edge asks for something at a time.
