@@ -40,6 +40,7 @@ fn main() {
         boxes: reactor::Boxes::new(std::env::temp_dir().join("toritsugi-bench")),
         secrets: std::path::PathBuf::new(),
         tracer: None,
+        seed: [9; 32],
         clock: Clock::start(),
     };
     let handle = reactor::start(parts).expect("the engine starts");
