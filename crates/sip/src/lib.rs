@@ -12,7 +12,7 @@
 //! count (`reliable`: RFC 3262), session timers (`session_timer`: RFC 4028), transfer (`refer`: RFC 3515, `replaces`: RFC 3891), keys (`info`), the name of a session
 //! (`session_id`: RFC 7989).
 //!
-//! Deliberately absent: TLS and WebSocket (they need nothing here but another `transport` in Via and Contact); subscriptions but for the
+//! Deliberately absent: TLS and WebSocket themselves (the edge speaks them, here they are a `transport` in Via and Contact); subscriptions but for the
 //! one of a transfer (they are answered 405); redirection of our own INVITE (a 3xx is a failure); offers and answers in provisional answers and in PRACK (of ours: theirs are heard).
 
 mod border;

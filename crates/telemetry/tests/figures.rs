@@ -114,6 +114,8 @@ fn day() -> Vec<Event> {
         Event::Banned,
         Event::ForeignRequest,
         Event::ConnectionClosed { why: model::ConnectionEnd::Slow },
+        Event::Certificate { expires: UnixMillis(1_590_000_000_000) },
+        Event::CertificateRefused,
         Event::Media { leg, stats },
         Event::MediaFailed { leg },
         Event::NotDurable { seq: Seq(9) },
