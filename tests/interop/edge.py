@@ -12,7 +12,9 @@ EDGE = 5080
 
 def kamailio(stage, engine):
     """Starts one on port `EDGE` that passes everything to `engine`."""
-    text = (HERE / "scenarios" / "kamailio.cfg").read_text().replace("ENGINE", engine).replace("EDGE", f"{HOST}:{EDGE}")
+    text = (HERE / "scenarios" / "kamailio.cfg").read_text()
+    host, port = engine.rsplit(":", 1)
+    text = text.replace("ENGINE_HOST", host).replace("ENGINE_PORT", port).replace("ENGINE", engine).replace("EDGE", f"{HOST}:{EDGE}")
     config = stage.folder / "kamailio.cfg"
     config.write_text(text)
     process = stage.start("kamailio", ["kamailio", "-DD", "-E", "-f", config, "-Y", stage.folder, "-P", stage.folder / "kamailio.pid", "-m", 32, "-M", 8])
@@ -41,8 +43,8 @@ def edge(stage, city, first_key, second_key, check_tone, check_quiet, check_path
     proof.check(not past, f"{sum(source == city.sip for _, source, _, _ in seen.sip)} messages of the engine all went to the edge, {sum(past.values())} past it")
     registers = [text for _, source, _, text in seen.sip if source == EDGE and text.startswith("REGISTER ")]
     granted = [text for _, source, _, text in seen.sip if source == city.sip and "CSeq: " in text and " REGISTER" in text and text.startswith("SIP/2.0 200")]
-    paths = {wire.header(text, "path") for text in registers + granted}
-    proof.check(len(paths) == 1 and paths != {""}, f"the Path that the edge wrote came back in the 200: {paths}")
+    paths, back = {wire.header(text, "path") for text in registers}, {wire.header(text, "path") for text in granted}
+    proof.check(len(paths) == 1 and paths == back and paths != {""}, f"the Path that the edge wrote, {paths}, came back in the 200: {back}")
     called = [text for _, source, _, text in seen.sip if source == city.sip and text.startswith("INVITE ")]
     proof.check(bool(called) and all(wire.header(text, "route") in paths for text in called), f"ken was called along it: Route: {[wire.header(t, 'route') for t in called]}")
     ends = [text for _, source, _, text in seen.sip if source == city.sip and text.startswith(("BYE ", "ACK "))]
