@@ -42,7 +42,7 @@ def edge(stage, city, first_key, second_key, check_tone, check_quiet, check_path
     past = Counter(target for _, source, target, _ in seen.sip if source == city.sip and target != EDGE)
     proof.check(not past, f"{sum(source == city.sip for _, source, _, _ in seen.sip)} messages of the engine all went to the edge, {sum(past.values())} past it")
     registers = [text for _, source, _, text in seen.sip if source == EDGE and text.startswith("REGISTER ")]
-    granted = [text for _, source, _, text in seen.sip if source == city.sip and "CSeq: " in text and " REGISTER" in text and text.startswith("SIP/2.0 200")]
+    granted = [text for _, source, _, text in seen.sip if source == city.sip and text.startswith("SIP/2.0 200") and wire.header(text, "cseq").endswith("REGISTER")]
     paths, back = {wire.header(text, "path") for text in registers}, {wire.header(text, "path") for text in granted}
     proof.check(len(paths) == 1 and paths == back and paths != {""}, f"the Path that the edge wrote, {paths}, came back in the 200: {back}")
     called = [text for _, source, _, text in seen.sip if source == city.sip and text.startswith("INVITE ")]
