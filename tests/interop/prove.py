@@ -381,6 +381,10 @@ def called_back(stage, city):
     return outside.callback(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
 
 
+def storm(stage, city):
+    return cost.storm(stage, city, NUMBER)
+
+
 def behind_edge(stage, city):
     return edge.edge(stage, city, FIRST_KEY, SECOND_KEY, check_tone, check_quiet, check_path, NUMBER)
 
@@ -405,7 +409,7 @@ PROOFS["callback"] = (called_back, {"yuki": None})
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
 
 # They measure a machine that does nothing else, and are run by their names.
-MEASURES = {"cost": (costs, {})}
+MEASURES = {"cost": (costs, {}), "storm": (storm, {})}
 
 
 def main(binary, tree, wanted):
@@ -415,7 +419,7 @@ def main(binary, tree, wanted):
         prove, agents = (PROOFS | MEASURES)[name]
         stage = Stage(top.folder / name)
         try:
-            settings = secure.SETTINGS if name in SECURE else ""
+            settings = secure.SETTINGS if name in SECURE else cost.SETTINGS if name == "storm" else ""
             if settings:
                 secure.certificate(stage, stage.folder / "state", 30)
             city = Engine(stage, binary, tree, agents, settings=settings)
