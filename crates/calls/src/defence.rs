@@ -7,6 +7,7 @@ use crate::bucket::Bucket;
 use crate::engine::Engine;
 use crate::trunks::Direction;
 use model::{Event, Instant, Line, Millis, Net, Now, Number, NumberKind, Withheld};
+use sip::header::{Name, NameAddr};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -105,7 +106,9 @@ impl Engine {
             return false;
         }
         // Who guesses passwords asks anew each time. Calls in progress go on, and so does a phone that is registered at this very socket.
-        let asks = [b"REGISTER ".as_slice(), b"INVITE ", b"OPTIONS "].iter().any(|method| bytes.starts_with(method));
+        // Section 7.5: empty lines before the start line are ignored.
+        let begins = bytes.trim_ascii_start();
+        let asks = [b"REGISTER ".as_slice(), b"INVITE ", b"OPTIONS "].iter().any(|method| begins.starts_with(method));
         if asks && self.defence.is_banned(now.mono, ip) && !self.sip.is_registered_at(from) && !is_in_dialog(bytes) {
             self.note(Event::Banned);
             return false;
@@ -124,8 +127,12 @@ impl Engine {
 
     /// SIP found a wrong name or password in the message in hand.
     pub(crate) fn on_wrong_password(&mut self, now: Now) {
-        // Whoever is on this machine can read the passwords' file as well.
+        // Whoever is on this machine can read the passwords' file as well. And nobody behind a trusted line, a carrier or an edge, makes us deaf
+        // to all of it: there a name is locked that is guessed at, by `sip::digest`.
         let Some(from) = self.defence.speaker.filter(|ip| !ip.is_loopback()) else { return };
+        if self.line_of(from).is_some_and(|line| line.trusted) {
+            return;
+        }
         if let Some(lasts) = self.defence.guessed(now.mono, from) {
             self.note(Event::SourceBanned { from, lasts: Millis::from(lasts) });
         }
@@ -187,14 +194,11 @@ fn alone(addr: IpAddr) -> Net {
     Net { addr, prefix: if addr.is_ipv4() { 32 } else { 128 } }
 }
 
-/// Whether a request names a dialog: its To has a tag. Only for what a banned source may still say, so a rough look is enough.
+/// Whether a request names a dialog: its To has a tag, as whoever answers it reads it.
 fn is_in_dialog(bytes: &[u8]) -> bool {
-    let head = String::from_utf8_lossy(bytes.get(..bytes.len().min(4096)).unwrap_or_default());
-    let is_to = |line: &&str| {
-        let name = line.split(':').next().unwrap_or_default().trim();
-        name.eq_ignore_ascii_case("to") || name.eq_ignore_ascii_case("t")
-    };
-    head.lines().find(is_to).is_some_and(|to| to.to_ascii_lowercase().contains(";tag="))
+    let message = sip::Message::parse(&bytes::Bytes::copy_from_slice(bytes)).ok();
+    let to = message.as_ref().and_then(|message| message.first(Name::To)).and_then(NameAddr::parse);
+    to.is_some_and(|to| to.tag().is_some())
 }
 
 #[cfg(test)]
@@ -248,6 +252,7 @@ mod tests {
     fn a_request_inside_a_dialog_is_known_by_the_tag_of_its_to() {
         assert!(is_in_dialog(b"INVITE sip:a SIP/2.0\r\nFrom: <sip:b>;tag=1\r\nT : <sip:a>;TAG=2\r\n\r\n"));
         assert!(!is_in_dialog(b"INVITE sip:a SIP/2.0\r\nFrom: <sip:b>;tag=1\r\nTo: <sip:a>\r\n\r\n"));
+        assert!(!is_in_dialog(b"INVITE sip:a SIP/2.0\r\nFrom: <sip:b>;tag=1\r\nTo: <sip:a;tag=2>\r\n\r\n"), "a tag of the address is none");
         assert!(!is_in_dialog(b""));
     }
 }

@@ -279,7 +279,7 @@ impl Engine {
     pub fn state(&self) -> State {
         let live = self.calls.iter().map(|(id, call)| {
             let answered = !matches!(call.stage, Stage::Opening(_));
-            let sip_call_id = if answered { self.sip.dialog(call.leg.dialog).map(|d| d.call_id) } else { None };
+            let sip_call_id = if answered { self.sip.dialog(call.leg.dialog).map(|d| self.vault.call_name(&d.call_id)) } else { None };
             (*id, call.open_call(sip_call_id))
         });
         State {
@@ -558,7 +558,7 @@ impl Engine {
                     }
                     sip::Output::Event(event) => self.on_sip(now, event),
                     sip::Output::Note(event) => {
-                        if event == Event::AuthenticationFailed {
+                        if event == (Event::AuthenticationFailed { challenged: true }) {
                             self.on_wrong_password(now);
                         }
                         self.note(event);
@@ -906,6 +906,7 @@ pub(crate) fn far(agreed: sdp::Agreed, leg: &Leg) -> media::Far {
     media::Far {
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,
+        also: agreed.also,
         codec: agreed.codec,
         payload_type: agreed.payload_type,
         events: agreed.events,

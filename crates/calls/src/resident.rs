@@ -236,7 +236,11 @@ impl Engine {
         call.stage = Stage::Answering;
         if let Some(state) = self.sip.dialog(dialog) {
             // Law 8: of the dialog only what names no person, until personal fields can be encrypted.
-            call.after = self.commit(Record::Dialog { call: call.id, sip_call_id: state.call_id, local_tag: state.local_tag });
+            call.after = self.commit(Record::Dialog {
+                call: call.id,
+                sip_call_id: self.vault.call_name(&state.call_id),
+                local_tag: state.local_tag,
+            });
         }
         self.sip.handle_command(now, sip::Command::Accept { dialog, sdp });
         if let Some(agreed) = agreed {

@@ -374,7 +374,10 @@ pub enum Event {
         why: PhoneGone,
     },
     /// A REGISTER or call with a wrong name or password.
-    AuthenticationFailed,
+    AuthenticationFailed {
+        /// Whether it answered a challenge of ours: a guess, or a clumsy finger. Else the address may be borrowed.
+        challenged: bool,
+    },
 
     /// A SIP request, in or out.
     SipRequest {

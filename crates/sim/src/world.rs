@@ -156,6 +156,8 @@ pub struct World {
     callers: BTreeMap<CallId, PersonId>,
     /// What the network between a person and us makes of their INVITE, where it changes anything.
     carriers: BTreeMap<PersonId, fn(&str) -> String>,
+    /// What came for addresses where nobody lives: the answers to what was injected.
+    mail: Vec<Datagram>,
     /// Trunks that do not do what they should.
     ailing: BTreeMap<SocketAddr, Ailment>,
     /// Which telephone a call of the trunk went to, by its SIP Call-ID.
@@ -228,6 +230,7 @@ impl World {
             by_name: BTreeMap::new(),
             callers: BTreeMap::new(),
             carriers: BTreeMap::new(),
+            mail: Vec::new(),
             ailing: BTreeMap::new(),
             carried: BTreeMap::new(),
             hours: None,

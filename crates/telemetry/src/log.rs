@@ -163,7 +163,7 @@ pub fn note(event: &Event) {
                 warn!(%agent, %why, "one of the agent's phones is gone without signing out; the others ring");
             }
         },
-        Event::AuthenticationFailed => debug!("wrong name or password"),
+        Event::AuthenticationFailed { .. } => debug!("wrong name or password"),
 
         Event::SipRequest { method, direction, again } => trace!(method = method.name(), %direction, again, "SIP request"),
         Event::SipResponse { class, direction } => trace!(class, %direction, "SIP response"),

@@ -103,7 +103,7 @@ fn day() -> Vec<Event> {
         Event::Registered { agent: agent.clone() },
         Event::Unregistered { agent: agent.clone(), expired: true },
         Event::PhoneGone { agent, why: PhoneGone::Silent },
-        Event::AuthenticationFailed,
+        Event::AuthenticationFailed { challenged: true },
         Event::SipRequest { method: Method::Invite, direction: Direction::In, again: true },
         Event::SipResponse { class: 2, direction: Direction::Out },
         Event::SipMalformed { answered: false },

@@ -162,8 +162,9 @@ impl World {
             racked.rack.handle_packet(now, leg, channel, from, &bytes, &mut wire);
             let sent = wire.sent;
             self.fly(sent);
-            self.hear_sounds();
+            return self.hear_sounds();
         }
+        self.mail.push(Datagram { from, to, bytes });
     }
 }
 
