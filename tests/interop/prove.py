@@ -1,6 +1,6 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
-    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, torture, wards, killed, callback, crowd
+    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, carrier, torture, wards, killed, callback, crowd
 """
 
 import pathlib
@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 
+import carrier
 import cost
 import edge
 import outside
@@ -393,6 +394,10 @@ def over_tls(stage, city):
     return secure.tls(stage, city, FIRST_KEY, SECOND_KEY, check_tone, check_quiet, check_path, NUMBER)
 
 
+def over_carrier(stage, city):
+    return carrier.carrier(stage, city, FIRST_KEY, SECOND_KEY, check_quiet, NUMBER)
+
+
 def over_wss(stage, city):
     return secure.wss(stage, city, FIRST_KEY, SECOND_KEY, check_quiet, NUMBER)
 
@@ -402,6 +407,7 @@ PROOFS["tls"] = (over_tls, KEN)
 PROOFS["wss"] = (over_wss, KEN)
 # Those whose engine has a certificate.
 SECURE = ("tls", "wss")
+PROOFS["carrier"] = (over_carrier, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["edge"] = (behind_edge, KEN)
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
@@ -422,7 +428,11 @@ def main(binary, tree, wanted):
             settings = secure.SETTINGS if name in SECURE else cost.SETTINGS if name == "storm" else ""
             if settings:
                 secure.certificate(stage, stage.folder / "state", 30)
-            city = Engine(stage, binary, tree, agents, settings=settings)
+            lines = None
+            if name == "carrier":
+                carrier.prepare(stage, stage.folder / "state")
+                settings, lines = carrier.SETTINGS, carrier.LINES
+            city = Engine(stage, binary, tree, agents, settings=settings, lines=lines)
             passed += prove(stage, city)
             status = city.end()
             if status != 0:
