@@ -28,15 +28,17 @@ schedules:
 
 
 class Engine:
-    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings=""):
+    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings="", lines=None):
         """`agents` maps a name to its skills, as one writes them in config/agents.yaml; None for an agent of the city that ships.
-        `settings` are added to config/engine.yaml."""
+        `settings` are added to config/engine.yaml; `lines` take the place of config/lines.yaml."""
         self.stage, self.binary, self.sip, self.admin = stage, binary, sip, admin
         self.server = f"{HOST}:{sip}"
         self.state, self.config = stage.folder / "state", stage.folder / "config"
         self.state.mkdir(exist_ok=True)
         shutil.copytree(tree / "config", self.config)
         self._overlay(agents, settings)
+        if lines:
+            (self.config / "lines.yaml").write_text(lines)
         self.files = ["--config", self.config, "--flows", tree / "flows", "--state", self.state]
         self.passwords = {name: secrets.token_hex(8) for name in agents}
         for name, password in self.passwords.items():

@@ -170,7 +170,9 @@ impl Engine {
     /// Who speaks as one, and who may name this machine.
     pub(crate) fn follow_sources(&mut self) {
         let lines = &self.city.book.lines;
-        let hosts = |line: &Line| line.trunk.iter().flat_map(|trunk| trunk.hosts().map(|host| alone(host.ip()))).collect::<Vec<Net>>();
+        let hosts = |line: &Line| {
+            line.trunk.iter().flat_map(|trunk| trunk.machines.iter().map(|machine| alone(machine.addr.ip()))).collect::<Vec<Net>>()
+        };
         let nets = |line: &Line| line.from.iter().copied().chain(hosts(line)).collect::<Vec<Net>>();
         let kin = lines.iter().filter(|line| line.trusted).map(nets).collect();
         let here = lines.iter().filter(|line| line.loopback).flat_map(nets).collect();

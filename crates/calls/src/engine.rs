@@ -247,7 +247,7 @@ impl Engine {
             Input::Media(leg, event) => self.on_media(now, leg, event),
             Input::Control(id, control) => self.on_control(now, id, control),
             Input::Tape(id, says) => self.on_tape(now, id, says),
-            Input::Found(name, hosts) => self.on_found(now, name, hosts),
+            Input::Found(name, machines) => self.on_found(now, name, machines),
             Input::Done(job, done) => self.on_done(now, job, done),
             Input::Timeout => self.on_timeout(now),
         }
@@ -594,7 +594,7 @@ impl Engine {
             E::Unregistered { user, expired } => {
                 let agent = AgentId::from(user);
                 self.note(Event::Unregistered { agent: agent.clone(), expired });
-                self.sign_out(now, &agent);
+                self.sign_out(now, &agent, expired);
             }
             // Whoever's leg it is: the sound's side hears keys by all ways, and counts each press once.
             E::Digit { dialog, digit, held } => {
@@ -616,6 +616,7 @@ impl Engine {
             | E::Ringing { dialog, .. }
             | E::Trying { dialog }
             | E::AskedAgain { dialog }
+            | E::Asked { dialog, .. }
             | E::Answered { dialog, .. }
             | E::Failed { dialog, .. }
             | E::Bye { dialog }

@@ -198,6 +198,7 @@ impl Engine {
             | sip::Event::ProbeFailed { .. }
             | sip::Event::Ended { .. }
             | sip::Event::AskedAgain { .. }
+            | sip::Event::Asked { .. }
             | sip::Event::TrunkRegistration { .. }
             | sip::Event::TrunkReachable { .. }
             | sip::Event::Registered { .. }
@@ -264,7 +265,7 @@ impl Engine {
     /// One of an agent's phones is not called any more, and the agent has others: an offer goes on at those.
     pub(crate) fn on_phone_gone(&mut self, now: Now, agent: AgentId, contact: &str, why: PhoneGone) {
         match why {
-            PhoneGone::Left | PhoneGone::Expired => {
+            PhoneGone::Left | PhoneGone::Expired | PhoneGone::Lost => {
                 if let Some(call) = self.offers_to(&agent) {
                     self.with_call(now, call, |engine, call| engine.agents_phone_gone(now, call, contact));
                     self.attempts_phone_gone(now, call, contact);

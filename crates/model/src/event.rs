@@ -363,7 +363,7 @@ pub enum Event {
     Unregistered {
         /// Whose.
         agent: AgentId,
-        /// Whether it went by itself, or its registration ran out.
+        /// Whether it went without a word, or by itself.
         expired: bool,
     },
     /// One phone of an agent is gone, and the agent has others.
@@ -641,8 +641,10 @@ pub enum PhoneGone {
     Left,
     /// It did not say in time that it is still there.
     Expired,
-    /// It was called, and nothing at all came back.
+    /// It was called or asked, and nothing at all came back.
     Silent,
+    /// The connection is gone by which alone it was reached.
+    Lost,
     /// There was no room for one more phone, and it had been silent longest.
     Full,
 }

@@ -72,8 +72,8 @@ impl World {
     }
 
     /// From a time on a carrier's name leads there.
-    pub fn name_leads(&mut self, at: Duration, name: HostName, hosts: Vec<SocketAddr>) {
-        self.plan(Instant::ZERO + at, Due::Input(Box::new(Input::Found(name, hosts))));
+    pub fn name_leads(&mut self, at: Duration, name: HostName, machines: Vec<model::Machine>) {
+        self.plan(Instant::ZERO + at, Due::Input(Box::new(Input::Found(name, machines))));
     }
 
     /// Somebody at the edge asks for something at a time.

@@ -215,6 +215,12 @@ impl Endpoint {
         for change in outcome.unwrap_or_default() {
             self.registration_changed(&user, change, false);
         }
+        self.follow_phones(asked.now, &user);
+    }
+
+    /// Who of a user's phones is asked whether it is there.
+    pub(super) fn follow_phones(&mut self, now: Instant, user: &str) {
+        self.keeper.follow(now, user, self.registrar.bindings(user), &mut self.random);
     }
 
     pub(super) fn registration_changed(&mut self, user: &str, change: Change, expired: bool) {
