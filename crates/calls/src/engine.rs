@@ -99,6 +99,8 @@ pub(crate) enum Owner {
     Agent(CallId),
     /// Somebody outside, called for this call.
     Outside(CallId),
+    /// The second call of the agent's phone.
+    Consult(CallId),
     /// Another phone of the agent's, before it has taken this call over.
     Takeover(CallId),
     Errand(CallId),
@@ -348,7 +350,9 @@ impl Engine {
     pub fn audit(&self) -> Result<(), String> {
         for (leg, owner) in &self.legs {
             let known = match owner {
-                Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Takeover(call) => self.calls.contains_key(call),
+                Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Consult(call) | Owner::Takeover(call) => {
+                    self.calls.contains_key(call)
+                }
                 Owner::Errand(call) => self.errands.contains_key(call),
                 Owner::Callback(call) => self.callbacks.attempts.contains_key(call),
                 Owner::Closing(_) => true,
@@ -427,6 +431,7 @@ impl Engine {
             Owner::Agent(call) => self.with_call(now, call, |engine, call| engine.on_agent_media(now, call, leg, event)),
             Owner::Callback(call) => self.on_attempt_media(now, call, leg, &event),
             Owner::Outside(call) => self.with_call(now, call, |engine, call| engine.on_outside_media(now, call, leg, &event)),
+            Owner::Consult(call) => self.with_call(now, call, |engine, call| engine.on_consult_media(now, call, &event)),
             Owner::Takeover(call) => self.with_call(now, call, |engine, call| engine.on_takeover_media(now, call, &event)),
             Owner::Errand(call) => self.on_errand_media(now, call, leg, event),
             Owner::Closing(port) => {
@@ -626,14 +631,18 @@ impl Engine {
             | E::ProbeFailed { dialog } => {
                 let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
                 let owner = leg.and_then(|leg| self.legs.get(&leg)).copied();
-                // Agents only may put somebody through, and only the caller whom they talk with (RFC 3515 section 2.4.2: "a UA SHOULD ... 603").
-                if matches!(event, E::Refer { .. }) && !matches!(owner, Some(Owner::Agent(_) | Owner::Closing(_)) | None) {
+                // Agents only may put somebody through, and only the caller whom they talk with (RFC 3515 section 2.4.2: "a UA SHOULD ... 603"). Callers and
+                // wards would have us call numbers of their choice: that is what toll fraud is.
+                if matches!(event, E::Refer { .. })
+                    && !matches!(owner, Some(Owner::Agent(_) | Owner::Consult(_) | Owner::Closing(_)) | None)
+                {
                     return self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status: 603 });
                 }
                 match owner {
                     Some(Owner::Callback(call)) => self.on_attempt_sip(now, call, leg.unwrap_or_default(), event),
                     Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
                     Some(Owner::Agent(call)) => self.with_call(now, call, |engine, call| engine.on_agent_sip(now, call, event)),
+                    Some(Owner::Consult(call)) => self.with_call(now, call, |engine, call| engine.on_consult_sip(now, call, &event)),
                     Some(Owner::Takeover(call)) => self.with_call(now, call, |engine, call| engine.on_takeover_sip(now, call, &event)),
                     Some(Owner::Outside(call)) => {
                         self.with_call(now, call, |engine, call| engine.on_outside_sip(now, call, dialog, &event))
@@ -852,7 +861,7 @@ impl Engine {
     fn after(&self, dialog: DialogId) -> Seq {
         let Some(thread) = self.dialogs.get(&dialog) else { return Seq(0) };
         let live = match self.legs.get(&thread.leg) {
-            Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Takeover(call)) => {
+            Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Consult(call) | Owner::Takeover(call)) => {
                 self.calls.get(call).map_or(Seq(0), |call| call.after)
             }
             Some(Owner::Errand(call)) => self.errands.get(call).map_or(Seq(0), |errand| errand.after),

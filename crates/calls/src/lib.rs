@@ -12,6 +12,7 @@ mod call;
 mod call_return;
 mod callback;
 mod city;
+mod consult;
 mod defence;
 mod engine;
 mod errand;

@@ -32,8 +32,7 @@ impl Engine {
         match (invite.authenticated.clone(), invite.replaces) {
             (Some(agent), Some(replaced)) => return self.on_replaces(now, &agent, &invite, replaced),
             (Some(agent), None) => return self.on_star_code(now, &agent, invite),
-            // Nobody but an agent has two phones with us.
-            (None, Some(_)) => return self.refuse(now, dialog, Refusal::Forbidden),
+            (None, Some(replaced)) => return self.on_replaces_caller(now, &invite, replaced),
             (None, None) => {}
         }
         let city = Arc::clone(&self.city);
@@ -111,7 +110,8 @@ impl Engine {
             talked: None,
             put_through: None,
             music: None,
-            hold_music: None,
+            hold_music: Vec::new(),
+            consult: None,
             takeover: None,
             after: Seq(0),
             wake: None,
@@ -511,6 +511,7 @@ impl Engine {
         }
         self.give_up_lookup(now, call);
         self.drop_takeover(now, call);
+        self.drop_consult(now, call);
         let message = self.end_message(now, call);
         let end = match end {
             CallEnd::AbandonedInMenu | CallEnd::FlowEnded | CallEnd::CallerVanished if message => CallEnd::MessageLeft,

@@ -211,8 +211,8 @@ impl Engine {
         let Some(Phone { mut leg, .. }) = phones.take(|phone| phone.leg.dialog == dialog) else { return Rang::On };
         let ours = self.capabilities(&leg, Codec::ALL.to_vec());
         let agreed = sdp.and_then(|sdp| sdp::parse(sdp).ok()).and_then(|answer| sdp::accept(&answer, &ours).ok());
-        let Some(agreed) = agreed else {
-            // The phone answered with something we cannot hear: it is a phone that refuses.
+        let Some(agreed) = agreed.filter(|agreed| self.may_be_heard_there(&leg, agreed)) else {
+            // The phone answered with something we cannot hear, or wants our sound where it may not go: it is a phone that refuses.
             self.sip.handle_command(now, sip::Command::Bye { dialog });
             self.close_leg(after, &leg);
             return phones.stopped(OfferEnd::Declined);

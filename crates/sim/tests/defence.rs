@@ -1,7 +1,7 @@
 //! Who is heard at all, and how many calls are taken: strangers, crowds, one caller who fills the lines, guessers of passwords.
 
 use calls::City;
-use model::{CallEnd, Event, LineId, Net, Refusal};
+use model::{CallEnd, Event, LineId, Net, OfferEnd, Refusal};
 use sim::{Clerk, Resident, Town, World, town};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -168,6 +168,31 @@ fn who_guesses_passwords_gets_no_answer_for_a_while() {
     world.inject(secs(640), office, request("OPTIONS", office, 901, "x", "").as_bytes());
     world.run_until(secs(700));
     assert_eq!(count(&world, |e| matches!(e, Event::SipResponse { class: 2, .. })), 2);
+}
+
+/// The sim's persons live in 127.1.0.0/16, the first of them at its first address.
+#[test]
+fn an_agents_phone_does_not_aim_our_sound_at_this_machine_unless_its_line_may() {
+    for (loopback, how) in [(true, OfferEnd::Answered), (false, OfferEnd::Declined)] {
+        let nets = |all: &[&str]| all.iter().map(|net| Net::parse(net).unwrap()).collect::<Vec<Net>>();
+        let mut world = World::new(
+            city(|book| {
+                book.lines.retain(|line| line.id.as_str() == "office");
+                let desk = model::Line { id: LineId::from("desk"), from: nets(&["127.1.0.1/32"]), loopback, ..model::Line::default() };
+                let hall =
+                    model::Line { id: LineId::from("hall"), from: nets(&["127.1.0.2/32"]), loopback: true, ..model::Line::default() };
+                book.lines.extend([desk, hall]);
+            }),
+            6,
+        );
+        world.add_clerk(secs(0), "yuki", Clerk::default());
+        let caller = Resident { keys: "WWWW1".to_owned(), talk: Some(secs(20)), patience: secs(40), ..Resident::default() };
+        world.add_resident(secs(5), caller);
+        world.run_until(secs(24));
+        let first = world.notes().find_map(|(_, e)| if let Event::OfferEnded { how, .. } = e { Some(*how) } else { None });
+        assert_eq!(first, Some(how), "loopback: {loopback}");
+        world.run_until_quiet(secs(3600));
+    }
 }
 
 #[test]

@@ -218,6 +218,17 @@ pub struct Identity {
     pub user: String,
 }
 
+/// With whom a peer wants somebody put through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferTo {
+    /// Somebody who is still to be called.
+    Fresh,
+    /// Whoever talks in this other dialog of ours, which Refer-To names by Replaces (RFC 3891, RFC 5589 section 7).
+    Joins(DialogId),
+    /// Headers that name no dialog of ours: a call of the peer's elsewhere, or none at all.
+    Unknown,
+}
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -324,8 +335,8 @@ pub enum Event {
         dialog: DialogId,
         /// The user of Refer-To, unescaped once; the number of a `tel:` URI.
         to_user: String,
-        /// Whether it is to take the place of another call of the peer's (RFC 3891).
-        replaces: bool,
+        /// With whom that is.
+        with: ReferTo,
     },
     /// A key that came by INFO. The same press may come as RFC 4733, too.
     Digit {
