@@ -19,8 +19,13 @@ def draw(stage, prometheus, file, folder):
     board = json.loads(file.read_text())
     until = prometheus.now("time()")[0]["value"][0]
     span = (prometheus.began, until)
+    marks = []
+    for annotation in board["annotations"]["list"]:
+        for answer in prometheus.since(plain(annotation["expr"]), *span):
+            marks.append((float(answer["values"][0][0]), annotation["iconColor"]))
     parts, bottom = [], 0
     for panel in board["panels"]:
+        panel["marks"] = marks
         grid = panel["gridPos"]
         at = {"x": grid["x"] * WIDTH / 24, "y": grid["y"] * CELL + 60, "w": grid["w"] * WIDTH / 24 - GAP, "h": grid["h"] * CELL - GAP}
         bottom = max(bottom, at["y"] + at["h"])
@@ -60,7 +65,9 @@ def one(prometheus, panel, at, span):
     return f'<div class="p" style="{style}"><div class="t" title="">{html.escape(panel["title"])}</div>{body}</div>'
 
 
-def told(value, unit):
+def told(value, unit, decimals=None):
+    if decimals == 0 and unit == "none":
+        return f"{value:.0f}"
     if unit == "percentunit":
         return f"{value * 100:.1f}%"
     if unit == "s":
@@ -89,7 +96,7 @@ def stat(panel, rows, at, _span, unit):
         style = f"background:{shade};color:#fff" if back else f"color:{shade}"
         shown.append(
             f'<div style="display:inline-block;width:{wide - 4}px;margin:2px;height:{at["h"] - 36}px;{style};text-align:center;overflow:hidden">'
-            f'<div style="font-size:11px;padding-top:4px">{html.escape(name)}</div><div style="font-size:{min(40, int(wide / 4.2) + 8)}px">{told(value, unit)}</div></div>'
+            f'<div style="font-size:11px;padding-top:4px">{html.escape(name)}</div><div style="font-size:{min(40, int(wide / 4.2) + 8)}px">{told(value, unit, panel["fieldConfig"]["defaults"].get("decimals"))}</div></div>'
         )
     return f'<div style="white-space:nowrap">{"".join(shown)}</div>'
 
@@ -123,7 +130,8 @@ def lines(panel, rows, at, span, unit):
         for part in (0, 0.5, 0.9)
     )
     named = " ".join(f'<span style="color:{COLOURS[i % len(COLOURS)]}">■</span> {html.escape(name)}&nbsp;' for i, (name, _, _) in enumerate(rows)) or "-"
-    return f'<svg width="{w}" height="{h}">{ticks}{"".join(drawn)}</svg><div class="l">{named}</div>'
+    marks = "".join(f'<line x1="{x(when):.0f}" x2="{x(when):.0f}" y1="0" y2="{h}" stroke="{shade}" stroke-dasharray="4 3"/>' for when, shade in panel.get("marks", []))
+    return f'<svg width="{w}" height="{h}">{ticks}{"".join(drawn)}{marks}</svg><div class="l">{named}</div>'
 
 
 def bars(panel, rows, at, _span, unit):
@@ -132,7 +140,7 @@ def bars(panel, rows, at, _span, unit):
     high = max(12, min(26, (at["h"] - 36) / max(1, len(shown))))
     return "".join(
         f'<div style="height:{high}px;line-height:{high}px;padding:0 8px;font-size:{min(12, int(high) - 1)}px;white-space:nowrap"><span style="display:inline-block;width:40%;overflow:hidden;text-align:right;padding-right:6px">{html.escape(name)}</span>'
-        f'<span style="display:inline-block;height:{high - 4}px;width:{value / top * 40:.1f}%;background:#5794f2;vertical-align:middle"></span> {told(value, unit)}</div>'
+        f'<span style="display:inline-block;height:{high - 4}px;width:{value / top * 40:.1f}%;background:#5794f2;vertical-align:middle"></span> {told(value, unit, 0)}</div>'
         for name, value in shown
     ) or '<div class="l">-</div>'
 

@@ -415,6 +415,8 @@ fn the_day_is_counted_where_it_belongs() {
         ("toritsugi_flow_steps_total", &[("flow", "city"), ("step", "greeting")], 1.0),
         ("toritsugi_queue_left_in_time_total", &[("queue", "nurse"), ("outcome", "answered")], 1.0),
         ("toritsugi_queue_left_in_time_total", &[("queue", "nurse"), ("outcome", "abandoned")], 0.0),
+        ("toritsugi_queue_left_total", &[("queue", "nurse"), ("outcome", "answered")], 1.0),
+        ("toritsugi_queue_left_total", &[("queue", "nurse"), ("outcome", "nobody_logged_in")], 0.0),
         ("toritsugi_queue_promise_seconds", &[("queue", "nurse")], 60.0),
         ("toritsugi_queue_promise_ratio", &[("queue", "nurse")], 0.8),
         ("toritsugi_queue_staff", &[("queue", "nurse")], 4.0),

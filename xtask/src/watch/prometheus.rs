@@ -66,15 +66,27 @@ fn tests_of(every: &str, long: bool) -> String {
 fn case(text: &mut String, every: &str, name: &str, what: &str, case: &Case, expected: &str) {
     let _ = writeln!(text, "  - name: {}\n    interval: {every}\n    input_series:", quoted(&format!("{name} {what}")));
     for (series, values) in case.series {
-        let _ = writeln!(text, "      - series: {}\n        values: {}", quoted(series), quoted(values));
+        let _ = writeln!(text, "      - series: {}\n        values: {}", quoted(&scraped(series)), quoted(values));
     }
     let _ = write!(text, "    alert_rule_test:\n      - eval_time: {}\n        alertname: {name}\n        exp_alerts:{expected}", case.at);
+}
+
+/// A series with the labels that Prometheus adds to each: a rule that forgets them matches nothing.
+fn scraped(series: &str) -> String {
+    match series.split_once('{') {
+        _ if series.contains("job=") => series.to_owned(),
+        Some((name, labels)) => format!("{name}{{instance=\"127.0.0.1:8080\",job=\"toritsugi\",{labels}"),
+        None => format!("{series}{{instance=\"127.0.0.1:8080\",job=\"toritsugi\"}}"),
+    }
 }
 
 /// What fires, as it will be read.
 fn expected(alert: &Alert, labels: &[(&str, &str)]) -> String {
     let say = |sentence: &str| labels.iter().fold(sentence.to_owned(), |text, (label, value)| text.replace(&format!("{{{label}}}"), value));
     let mut text = format!("          - exp_labels:\n              severity: {}\n", alert.severity.word());
+    if alert.per_engine {
+        text.push_str("              instance: 127.0.0.1:8080\n              job: toritsugi\n");
+    }
     for (label, value) in labels {
         let _ = writeln!(text, "              {label}: {}", quoted(value));
     }

@@ -94,8 +94,8 @@ const SHORT_LONG: &[&str] = &["5m", "1h"];
 /// What burn rates compare: fast fires (5 m and 1 h), slow ones (30 m and 6 h).
 const BURN: &[&str] = &["5m", "30m", "1h", "6h"];
 
-const OFFERED: &str = r#"sum by (queue) (increase(toritsugi_queue_wait_seconds_count{outcome=~"answered|abandoned"}[{w}]))"#;
-const ANSWERED: &str = r#"sum by (queue) (increase(toritsugi_queue_wait_seconds_count{outcome="answered"}[{w}]))"#;
+const OFFERED: &str = r#"sum by (queue) (increase(toritsugi_queue_left_total{outcome=~"answered|abandoned"}[{w}]))"#;
+const ANSWERED: &str = r#"sum by (queue) (increase(toritsugi_queue_left_total{outcome="answered"}[{w}]))"#;
 const IN_TIME: &str = r#"sum by (queue) (increase(toritsugi_queue_left_in_time_total{outcome="answered"}[{w}]))"#;
 const QUICK: &str = r#"sum by (queue) (increase(toritsugi_queue_left_in_time_total{outcome="abandoned"}[{w}]))"#;
 const ATTEMPTS: &str = "sum by (line, direction) (increase(toritsugi_sip_session_attempts_total[{w}]))";
@@ -131,7 +131,7 @@ pub(crate) fn recordings() -> Vec<Recording> {
     let help = "Service level, fourth definition: as the first, where giving up in time counts as good.";
     add(each(SHORT_LONG, "service_level_early_abandons_as_answered", "ratio", help, queue, &format!("({IN_TIME} + {QUICK}) / {OFFERED}")));
     let help = "How fast the promise of a queue is used up: 1 is just kept; with a promise of 80 percent 5 is nobody in time.";
-    let burn = "(1 - toritsugi:service_level_of_offered:ratio_w ) / (1 - toritsugi_queue_promise_ratio)";
+    let burn = "(1 - toritsugi:service_level_of_offered:ratio_w ) / (1 - max by (queue) (toritsugi_queue_promise_ratio))";
     add(each(BURN, "service_level_burn", "rate", help, queue, burn));
     let abandoned = "sum by (stage) (increase(toritsugi_calls_given_up_total[{w}])) / on () group_left () sum (increase(toritsugi_calls_ended_total[{w}]))";
     add(each(SHORT_LONG, "given_up", "ratio", "Abandonment (放棄呼率) by stage, of all calls that ended.", &["stage"], abandoned));

@@ -19,7 +19,7 @@ impl Told {
             Voice::Engine(event) => {
                 use Event::{InviteDone, InviteHeard, Media, SipRequest, SipResponse};
                 matches!(event, SipRequest { .. } | SipResponse { .. } | InviteDone { .. } | InviteHeard { .. } | Media { .. })
-            },
+            }
             Voice::Phone(..) | Voice::Reply(_) | Voice::Crashed | Voice::Restored => false,
         }
     }

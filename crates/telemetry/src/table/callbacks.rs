@@ -3,7 +3,8 @@
 use super::{Entry, Of};
 use model::{CallbackEnd, Event};
 
-const ENDS: [CallbackEnd; 5] = [CallbackEnd::Served, CallbackEnd::Exhausted, CallbackEnd::Expired, CallbackEnd::CalledAgain, CallbackEnd::Closed];
+const ENDS: [CallbackEnd; 5] =
+    [CallbackEnd::Served, CallbackEnd::Exhausted, CallbackEnd::Expired, CallbackEnd::CalledAgain, CallbackEnd::Closed];
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {

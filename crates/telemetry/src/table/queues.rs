@@ -1,13 +1,20 @@
 //! Queues: who waits, for how long, and what they were told of it.
 
-use super::{Entry, Of, WAITS, seconds};
-use model::{Event, Millis, QueueEnd, Reason};
+use super::{Entry, Of, Tell, WAITS, seconds};
+use model::{Event, Millis, QueueEnd, Reason, Snapshot};
 
 /// How far a wait that was told was off, in seconds; 0 is the longest that was told.
 const ERRORS: &[f64] = &[-600.0, -300.0, -120.0, -60.0, -30.0, -10.0, 0.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 const ENDS: [QueueEnd; 6] =
     [QueueEnd::Answered, QueueEnd::Abandoned, QueueEnd::Moved, QueueEnd::Full, QueueEnd::NobodyLoggedIn, QueueEnd::Closed];
+
+/// The first caller for whom nobody was there is to be seen as growth.
+fn every_end(snapshot: &Snapshot, tell: Tell<'_>) {
+    for queue in &snapshot.queues {
+        ENDS.iter().for_each(|how| tell(&[queue.queue.as_str(), &how.to_string()], 0.0));
+    }
+}
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
@@ -37,17 +44,25 @@ pub(super) const TABLE: &[Entry] = &[
         },
     },
     Entry {
+        name: "queue_left_total",
+        help: "Callers who left a queue, by how: the denominators of answer rate and service level. full, nobody_logged_in: they were not taken.",
+        labels: &["queue", "outcome"],
+        of: Of::EventsOfCity {
+            rows: every_end,
+            count: |event, tell| {
+                if let Event::LeftQueue { queue, how, .. } = event {
+                    tell(&[queue.as_str(), &how.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
         name: "queue_left_in_time_total",
         help: "Callers who left a queue within the time that it promises (service_level in config/queues.yaml), by how: answered is the numerator of \
                the service level, abandoned are those whom some definitions leave out of it.",
         labels: &["queue", "outcome"],
         of: Of::EventsOfCity {
-            // The first caller for whom nobody was there is to be seen as growth.
-            rows: |snapshot, tell| {
-                for queue in &snapshot.queues {
-                    ENDS.iter().for_each(|how| tell(&[queue.queue.as_str(), &how.to_string()], 0.0));
-                }
-            },
+            rows: every_end,
             count: |event, tell| {
                 if let Event::LeftQueue { queue, waited, how, promised, .. } = event
                     && waited <= promised

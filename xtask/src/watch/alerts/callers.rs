@@ -7,6 +7,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "NoCallsArrive",
         severity: Critical,
+        per_engine: false,
         expr: "sum (increase(toritsugi_calls_arrived_total[{30m}])) + sum (increase(toritsugi_calls_refused_total[{30m}])) == 0 and on () sum (increase(toritsugi_calls_arrived_total[{30m}] offset 1w)) >= 10",
         hold: "5m",
         ja: "30分間、1件も着信がありません。先週の同じ時刻には10件以上ありました。回線が切れているおそれがあります。",
@@ -30,7 +31,8 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "AllChannelsBusy",
         severity: Critical,
-        expr: r#"increase(toritsugi_all_channels_busy_seconds_total[{5m}]) > {s:5} or on () increase(toritsugi_calls_refused_total{reason="full"}[{5m}]) > 0"#,
+        per_engine: true,
+        expr: r#"increase(toritsugi_all_channels_busy_seconds_total[{5m}]) > {s:5} or sum without (reason) (increase(toritsugi_calls_refused_total{reason="full"}[{5m}])) > 0"#,
         hold: "0s",
         ja: "全回線が使用中です。いま電話をかけた市民は話中音を聞いています。",
         en: "Every channel is in use: residents who call at this moment hear a busy tone.",
@@ -44,6 +46,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "ChannelsNearlyFull",
         severity: Critical,
+        per_engine: true,
         expr: "toritsugi:channels:ratio >= 0.95",
         hold: "2m",
         ja: "回線の95%以上が使用中です。まもなく市民に話中音が流れます。",
@@ -55,6 +58,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "ChannelsHigh",
         severity: Warning,
+        per_engine: true,
         expr: "toritsugi:channels:ratio >= 0.8",
         hold: "10m",
         ja: "回線の80%以上が10分間使用中です。",
@@ -66,6 +70,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "ShortCalls",
         severity: Critical,
+        per_engine: false,
         expr: "toritsugi:short_calls:ratio_10m > 0.3 and on (number) sum by (number) (increase(toritsugi_call_duration_seconds_count[{10m}])) >= 20",
         hold: "0s",
         ja: "{number} への電話の3割以上が5秒以内に切れています。こちらから切っているか、何も聞こえていないおそれがあります。",
@@ -94,6 +99,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "GiveUpsInMenu",
         severity: Warning,
+        per_engine: false,
         expr: r#"sum (increase(toritsugi_calls_given_up_total{stage=~"greeting|menu"}[{15m}])) / sum (increase(toritsugi_calls_ended_total[{15m}])) > 0.4 and on () sum (increase(toritsugi_calls_ended_total[{15m}])) >= 20"#,
         hold: "0s",
         ja: "10人に4人以上が、案内の途中であきらめて切っています。案内が長すぎるか、壊れているおそれがあります。",
@@ -119,6 +125,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "KeysNotHeard",
         severity: Critical,
+        per_engine: false,
         expr: "sum (increase(toritsugi_digits_total[{15m}])) == 0 and on () sum (increase(toritsugi_menu_timeouts_total[{15m}])) >= 20",
         hold: "0s",
         ja: "押されたキーが1つも届いていません。何も押さない扱いで進むので人にはつながりますが、選んだ窓口にはつながりません。",
@@ -143,6 +150,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "LongWait",
         severity: Warning,
+        per_engine: true,
         expr: "toritsugi_queue_longest_wait_seconds > {s:600}",
         hold: "2m",
         ja: "待ち行列 {queue} で、10分以上待っている人がいます。",
@@ -154,6 +162,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "PromiseBurnsFast",
         severity: Critical,
+        per_engine: false,
         expr: "toritsugi:service_level_burn:rate_5m > 3 and toritsugi:service_level_burn:rate_1h > 3 and toritsugi:offered:calls_1h >= 10",
         hold: "2m",
         ja: "待ち行列 {queue} は、この1時間もこの5分も、約束の時間内にほとんど応答できていません。",
@@ -162,7 +171,7 @@ pub(super) const ALERTS: &[Alert] = &[
             series: &[
                 (r#"toritsugi_queue_promise_ratio{queue="nurse"}"#, "0.8x200"),
                 (r#"toritsugi_queue_left_in_time_total{queue="nurse",outcome="answered"}"#, "0x200"),
-                (r#"toritsugi_queue_wait_seconds_count{queue="nurse",outcome="answered"}"#, "0+0.5x200"),
+                (r#"toritsugi_queue_left_total{queue="nurse",outcome="answered"}"#, "0+0.5x200"),
             ],
             at: "70m",
         },
@@ -172,7 +181,7 @@ pub(super) const ALERTS: &[Alert] = &[
                 // A bad hour that is over.
                 (r#"toritsugi_queue_promise_ratio{queue="nurse"}"#, "0.8x200"),
                 (r#"toritsugi_queue_left_in_time_total{queue="nurse",outcome="answered"}"#, "0x100 0+0.5x100"),
-                (r#"toritsugi_queue_wait_seconds_count{queue="nurse",outcome="answered"}"#, "0+0.5x200"),
+                (r#"toritsugi_queue_left_total{queue="nurse",outcome="answered"}"#, "0+0.5x200"),
             ],
             at: "62m",
         },
@@ -180,6 +189,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "PromiseBurnsSlowly",
         severity: Warning,
+        per_engine: false,
         expr: "toritsugi:service_level_burn:rate_30m > 1.5 and toritsugi:service_level_burn:rate_6h > 1.5 and toritsugi:offered:calls_6h >= 20",
         hold: "15m",
         ja: "待ち行列 {queue} は、この6時間、約束した応答の割合を下回っています。人数か予定を見直してください。",
@@ -188,7 +198,7 @@ pub(super) const ALERTS: &[Alert] = &[
             series: &[
                 (r#"toritsugi_queue_promise_ratio{queue="general"}"#, "0.8x800"),
                 (r#"toritsugi_queue_left_in_time_total{queue="general",outcome="answered"}"#, "0+0.5x800"),
-                (r#"toritsugi_queue_wait_seconds_count{queue="general",outcome="answered"}"#, "0+1x800"),
+                (r#"toritsugi_queue_left_total{queue="general",outcome="answered"}"#, "0+1x800"),
             ],
             at: "390m",
         },
@@ -197,7 +207,7 @@ pub(super) const ALERTS: &[Alert] = &[
             series: &[
                 (r#"toritsugi_queue_promise_ratio{queue="general"}"#, "0.8x800"),
                 (r#"toritsugi_queue_left_in_time_total{queue="general",outcome="answered"}"#, "0+0.8x800"),
-                (r#"toritsugi_queue_wait_seconds_count{queue="general",outcome="answered"}"#, "0+1x800"),
+                (r#"toritsugi_queue_left_total{queue="general",outcome="answered"}"#, "0+1x800"),
             ],
             at: "390m",
         },
@@ -205,6 +215,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "CallsStuck",
         severity: Warning,
+        per_engine: true,
         expr: "toritsugi_call_oldest_seconds > {s:7200}",
         hold: "5m",
         ja: "2時間以上続いている通話があります。切れずに残り、回線をふさいでいるおそれがあります。",
@@ -216,6 +227,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "CallbacksMissed",
         severity: Warning,
+        per_engine: false,
         expr: r#"sum by (queue) (increase(toritsugi_callbacks_ended_total{result=~"expired|exhausted"}[{1h}])) > 0"#,
         hold: "0s",
         ja: "待ち行列 {queue} で、折り返すと約束した人に、折り返せずに終わりました。",
@@ -233,6 +245,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "MessagesNotKept",
         severity: Critical,
+        per_engine: false,
         expr: r#"sum by (box) (toritsugi_voicemail_not_kept_total{reason!="empty"}) - (sum by (box) (toritsugi_voicemail_not_kept_total{reason!="empty"} offset {15m}) or 0 * sum by (box) (toritsugi_voicemail_not_kept_total{reason!="empty"})) > 0"#,
         hold: "0s",
         ja: "伝言箱 {box} に残そうとした伝言が保存できませんでした。箱がいっぱいか、ディスクに問題があります。",

@@ -7,6 +7,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "EngineDown",
         severity: Critical,
+        per_engine: false,
         expr: r#"absent(up{job="toritsugi"} == 1)"#,
         hold: "1m",
         ja: "取次のエンジンから応答がありません。市の代表番号は不通かもしれません。",
@@ -18,6 +19,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "EngineStuck",
         severity: Critical,
+        per_engine: true,
         expr: "changes(toritsugi_snapshot_timestamp_seconds[{2m}]) == 0",
         hold: "1m",
         ja: "エンジンは動いていますが、通話を処理する部分が止まっています。",
@@ -29,6 +31,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "ClockWrong",
         severity: Warning,
+        per_engine: true,
         expr: "abs(toritsugi_snapshot_timestamp_seconds - timestamp(toritsugi_snapshot_timestamp_seconds)) > 30 and changes(toritsugi_snapshot_timestamp_seconds[{2m}]) > 0",
         hold: "5m",
         ja: "エンジンの時計が30秒以上ずれています。受付時間の判断と記録の時刻が狂います。",
@@ -40,17 +43,19 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "RestartsOften",
         severity: Critical,
+        per_engine: true,
         expr: r#"changes(process_start_time_seconds{job="toritsugi"}[{15m}]) >= 2"#,
         hold: "0s",
         ja: "エンジンが15分間に2回以上再起動しました。そのたびに通話中の電話が切れています。",
         en: "The engine has restarted twice and more in a quarter of an hour; each time the calls in progress were lost.",
-        fires: Case { series: &[(r#"process_start_time_seconds{job="toritsugi"}"#, "100x10 400x10 700x60")], at: "15m" },
-        as_labels: &[&[("job", "toritsugi")]],
-        quiet: Case { series: &[(r#"process_start_time_seconds{job="toritsugi"}"#, "100x10 400x60")], at: "15m" },
+        fires: Case { series: &[("process_start_time_seconds", "100x10 400x10 700x60")], at: "15m" },
+        as_labels: &[&[]],
+        quiet: Case { series: &[("process_start_time_seconds", "100x10 400x60")], at: "15m" },
     },
     Alert {
         name: "ChangeRefused",
         severity: Warning,
+        per_engine: true,
         expr: "toritsugi_city_files_refused == 1",
         hold: "15m",
         ja: "変更したファイルに間違いがあり、反映されていません。以前の案内のまま応答しています。",
@@ -62,6 +67,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "RolledBackForLong",
         severity: Warning,
+        per_engine: true,
         expr: "toritsugi_city_rolled_back == 1",
         hold: "1d",
         ja: "丸1日、以前の版に戻したままです。ファイルの内容と、実際の案内が違っています。",
@@ -73,17 +79,19 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "JournalLate",
         severity: Critical,
+        per_engine: true,
         expr: "increase(toritsugi_not_durable_total[{5m}]) > 0",
-        hold: "0s",
-        ja: "記録の書き込みが間に合わないことがありました。いま停止すると、待っている人の順番が失われるおそれがあります。",
-        en: "The journal was too slow. After a crash in such a moment callers' places may be lost: look at the disk.",
-        fires: Case { series: &[("toritsugi_not_durable_total", "0x20 4x60")], at: "12m" },
+        hold: "6m",
+        ja: "記録の書き込みが、5分以上続けて間に合っていません。いま停止すると、待っている人の順番が失われるおそれがあります。",
+        en: "The journal has been too slow for more than five minutes. After a crash in such a moment callers' places may be lost: look at the disk.",
+        fires: Case { series: &[("toritsugi_not_durable_total", "0x10 0+1x60")], at: "18m" },
         as_labels: &[&[]],
-        quiet: Case { series: &[("toritsugi_not_durable_total", "4x60")], at: "12m" },
+        quiet: Case { series: &[("toritsugi_not_durable_total", "0x20 4x60")], at: "18m" },
     },
     Alert {
         name: "CallsEvicted",
         severity: Warning,
+        per_engine: true,
         expr: "increase(toritsugi_calls_evicted_total[{1h}]) > 0",
         hold: "0s",
         ja: "プログラムの誤りで、切れた通話がありました。ほかの通話は続いています。",
@@ -95,6 +103,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "SentencesMissing",
         severity: Warning,
+        per_engine: false,
         expr: "sum (toritsugi_prompts_missing_total) - (sum (toritsugi_prompts_missing_total offset {15m}) or vector(0)) > 0",
         hold: "0s",
         ja: "音声のない案内文があり、流れずに飛ばされています。",
@@ -106,6 +115,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "LookupsFail",
         severity: Warning,
+        per_engine: false,
         expr: r#"sum by (lookup) (increase(toritsugi_lookups_total{result!~"answered|caller_gone"}[{15m}])) / sum by (lookup) (increase(toritsugi_lookups_total[{15m}])) > 0.5 and on (lookup) sum by (lookup) (increase(toritsugi_lookups_total[{15m}])) >= 5"#,
         hold: "0s",
         ja: "照会先 {lookup} が半分以上答えません。かけた人は担当者につながっています。",
@@ -123,6 +133,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "CertificateExpires",
         severity: Warning,
+        per_engine: true,
         expr: "(toritsugi_tls_certificate_expires_timestamp_seconds - time()) / 86400 < 14",
         hold: "10m",
         ja: "TLSの証明書が2週間以内に切れます。切れると、電話機がつながらなくなります。",
@@ -134,6 +145,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "CertificateRefused",
         severity: Warning,
+        per_engine: true,
         expr: "increase(toritsugi_tls_certificate_refused_total[{1h}]) > 0",
         hold: "0s",
         ja: "新しいTLSの証明書が使えないため、古いものを使い続けています。",
@@ -145,6 +157,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "HolidaysRunOut",
         severity: Warning,
+        per_engine: true,
         expr: "(toritsugi_holidays_known_until_timestamp_seconds - time()) / 86400 < 60",
         hold: "1h",
         ja: "祝日の表が、あと60日以内に終わります。その後の祝日は平日として扱われます。",
@@ -156,18 +169,13 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "FilesNearlyOut",
         severity: Warning,
+        per_engine: true,
         expr: r#"process_open_fds{job="toritsugi"} / process_max_fds{job="toritsugi"} > 0.8"#,
         hold: "5m",
         ja: "エンジンが開けるファイルとソケットの数が、上限の80%を超えました。上限に達すると、新しい通話の音声を開けません。",
         en: "The engine has opened 80 percent of the files and sockets that it may; at the limit new calls have no sound.",
-        fires: Case {
-            series: &[(r#"process_open_fds{job="toritsugi"}"#, "900x60"), (r#"process_max_fds{job="toritsugi"}"#, "1024x60")],
-            at: "20m",
-        },
-        as_labels: &[&[("job", "toritsugi")]],
-        quiet: Case {
-            series: &[(r#"process_open_fds{job="toritsugi"}"#, "300x60"), (r#"process_max_fds{job="toritsugi"}"#, "1024x60")],
-            at: "20m",
-        },
+        fires: Case { series: &[("process_open_fds", "900x60"), ("process_max_fds", "1024x60")], at: "20m" },
+        as_labels: &[&[]],
+        quiet: Case { series: &[("process_open_fds", "300x60"), ("process_max_fds", "1024x60")], at: "20m" },
     },
 ];

@@ -40,6 +40,8 @@ pub(crate) struct Case {
 pub(crate) struct Alert {
     pub(crate) name: &'static str,
     pub(crate) severity: Severity,
+    /// It names the engine that it is about; else it is about the city, whatever engines it has.
+    pub(crate) per_engine: bool,
     /// With times as `rules` writes them.
     pub(crate) expr: &'static str,
     /// How long it must hold.

@@ -7,6 +7,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "NobodyForQueue",
         severity: Critical,
+        per_engine: true,
         expr: r#"toritsugi_queue_staff == 0 and on (queue) (toritsugi_queue_depth_callers > 0 or on (queue) sum by (queue) (increase(toritsugi_queue_left_in_time_total{outcome="nobody_logged_in"}[{10m}])) > 0)"#,
         hold: "1m",
         ja: "待ち行列 {queue} に電話が来ていますが、応答できる担当者が1人もいません。",
@@ -37,6 +38,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "NoNurse",
         severity: Critical,
+        per_engine: false,
         expr: r#"sum (toritsugi_agents_by_skill{skill="nurse",state=~"idle|offered|talking|wrap_up"}) == 0"#,
         hold: "2m",
         ja: "看護師が1人も受付に入っていません。体調の相談を受けられる人がいません。",
@@ -62,6 +64,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "PhonesVanish",
         severity: Critical,
+        per_engine: false,
         expr: r#"sum (increase(toritsugi_agent_phones_lost_total{expired="true"}[{10m}])) + sum (increase(toritsugi_offers_ended_total{result="unreachable"}[{10m}])) >= 3"#,
         hold: "0s",
         ja: "担当者の電話機が、切断の操作なしに3台以上消えました。電源かネットワークの障害が疑われます。",
@@ -86,6 +89,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "RingsUnanswered",
         severity: Warning,
+        per_engine: false,
         expr: r#"sum (increase(toritsugi_offers_ended_total{result="no_answer"}[{10m}])) / sum (increase(toritsugi_offers_ended_total[{10m}])) > 0.3 and on () sum (increase(toritsugi_offers_ended_total{result="no_answer"}[{10m}])) >= 5"#,
         hold: "0s",
         ja: "担当者の電話機を鳴らしても、10回に3回以上は誰も出ません。受付中のまま席を離れている人がいるかもしれません。",
@@ -109,6 +113,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "LineOftenFull",
         severity: Warning,
+        per_engine: false,
         expr: "sum by (line) (increase(toritsugi_line_full_total[{15m}])) >= 5",
         hold: "0s",
         ja: "{line} の回線がふさがっていて、15分間に5回以上つなげませんでした。",
@@ -120,6 +125,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "AgentsPutRight",
         severity: Warning,
+        per_engine: true,
         expr: "increase(toritsugi_agent_repairs_total[{1h}]) > 0",
         hold: "0s",
         ja: "担当者の状態が実際と食い違い、自動で直されました。プログラムの誤りです。",

@@ -7,6 +7,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "TrunkNotRegistered",
         severity: Critical,
+        per_engine: true,
         expr: "toritsugi_trunk_registered == 0",
         hold: "2m",
         ja: "回線 {line} が通信事業者に登録されていません。この回線では着信できません。",
@@ -18,6 +19,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "TrunkSilent",
         severity: Critical,
+        per_engine: true,
         expr: "toritsugi_trunk_up == 0",
         hold: "2m",
         ja: "回線 {line} が確認の問い合わせに答えません。外への発信は別の回線を使います。",
@@ -29,6 +31,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "TrunkFailing",
         severity: Warning,
+        per_engine: false,
         expr: r#"sum by (line) (increase(toritsugi_sip_session_attempts_total{direction="out",line!="phones",result="ineffective"}[{15m}])) / sum by (line) (increase(toritsugi_sip_session_attempts_total{direction="out",line!="phones"}[{15m}])) > 0.3 and on (line) sum by (line) (increase(toritsugi_sip_session_attempts_total{direction="out",line!="phones"}[{15m}])) >= 5"#,
         hold: "0s",
         ja: "回線 {line} で外へかけた電話の3割以上が、網かサーバーの障害で失敗しています。",
@@ -53,6 +56,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "SoundOneWay",
         severity: Critical,
+        per_engine: true,
         expr: "increase(toritsugi_legs_one_way_total[{10m}]) >= 3",
         hold: "0s",
         ja: "相手の声がまったく届かない通話が、10分間に3件以上ありました。",
@@ -64,6 +68,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "SoundLost",
         severity: Warning,
+        per_engine: false,
         expr: "toritsugi:sound_bad:ratio_15m > 0.2 and on () sum (increase(toritsugi_legs_total[{15m}])) >= 10",
         hold: "0s",
         ja: "通話の2割以上で、音声の5%以上が失われています。声が途切れて聞こえています。",
@@ -81,6 +86,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "SoundLate",
         severity: Warning,
+        per_engine: false,
         expr: "toritsugi:send_lateness:p99_5m > 0.02",
         hold: "5m",
         ja: "音声の送り出しが20ミリ秒以上遅れています。この機械が忙しすぎます。",
@@ -106,6 +112,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "SoundNotOpened",
         severity: Critical,
+        per_engine: true,
         expr: "increase(toritsugi_media_failures_total[{5m}]) > 0",
         hold: "0s",
         ja: "音声の口を開けなかった通話がありました。かけた人か担当者には何も聞こえません。",
@@ -117,6 +124,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "SipScan",
         severity: Warning,
+        per_engine: true,
         expr: "rate(toritsugi_sip_strangers_total[{5m}]) > 1",
         hold: "5m",
         ja: "許可していないアドレスからのSIPが、毎秒1件以上届いています。応答はしていません。",
@@ -128,6 +136,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "PasswordsGuessed",
         severity: Warning,
+        per_engine: true,
         expr: "increase(toritsugi_sip_bans_total[{15m}]) > 0",
         hold: "0s",
         ja: "担当者の電話機のパスワードを試している相手がいたので、そのアドレスをしばらく無視しています。",
@@ -139,6 +148,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "CallsOutAtLimit",
         severity: Critical,
+        per_engine: true,
         expr: "increase(toritsugi_calls_out_limited_total[{15m}]) > 0",
         hold: "0s",
         ja: "外への発信が1時間の上限に達しました。心当たりがなければ、不正利用のおそれがあります。",
@@ -150,6 +160,7 @@ pub(super) const ALERTS: &[Alert] = &[
     Alert {
         name: "TurnedAwayTooFast",
         severity: Warning,
+        per_engine: false,
         expr: r#"sum (increase(toritsugi_calls_refused_total{reason="too_fast"}[{5m}])) > 0"#,
         hold: "0s",
         ja: "1秒あたりの着信の上限を超えたため、断った電話があります。",

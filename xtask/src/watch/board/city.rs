@@ -14,7 +14,7 @@ pub(super) fn dashboard() -> Dashboard {
                 title: "いま Now",
                 height: 4,
                 panels: vec![
-                    panel("エンジン Engine up", Stat(1.0, 0.5), 3, "none", &[(r#"min(up{job="toritsugi"})"#, "")]),
+                    panel("エンジン Engine", Stat(1.0, 0.5), 3, "none", &[(r#"min(up{job="toritsugi"})"#, "")]),
                     panel(
                         "警報 Alarms",
                         Stat(1.0, 1.0),
@@ -22,9 +22,9 @@ pub(super) fn dashboard() -> Dashboard {
                         "none",
                         &[(r#"count(ALERTS{alertstate="firing",severity="critical"}) or vector(0)"#, "")],
                     ),
-                    panel("回線の使用率 Channels in use", Stat(0.8, 0.95), 3, "percentunit", &[("toritsugi:channels:ratio", "")]),
+                    panel("回線 Channels used", Stat(0.8, 0.95), 3, "percentunit", &[("toritsugi:channels:ratio", "")]),
                     panel(
-                        "話中で断った 5分 Refused in 5 min",
+                        "話中 5分 Refused, 5 m",
                         Stat(1.0, 1.0),
                         3,
                         "none",
@@ -51,19 +51,14 @@ pub(super) fn dashboard() -> Dashboard {
                         "none",
                         &[(r#"sum(toritsugi_agents_by_skill{skill="nurse",state=~"idle|offered|talking|wrap_up"})"#, "")],
                     ),
-                    panel(
-                        "音が片方だけ 1時間 One-way sound in 1 h",
-                        Stat(1.0, 3.0),
-                        3,
-                        "none",
-                        &[("sum(increase(toritsugi_legs_one_way_total[1h]))", "")],
-                    ),
+                    panel("片方の音 One-way, 1 h", Stat(1.0, 3.0), 3, "none", &[("sum(increase(toritsugi_legs_one_way_total[1h]))", "")]),
                 ],
             },
             Row {
-                title: "1 電話は来て、つながっているか Do calls arrive, and are they answered",
+                title: "警報 1 着信 Alarms; do calls arrive, and how do they end",
                 height: 7,
                 panels: vec![
+                    panel("鳴っている警報 Alarms that fire", Table, 8, "none", &[(r#"ALERTS{alertstate="firing"}"#, "{{alertname}}")]),
                     panel(
                         "毎分の着信 Calls a minute",
                         Lines,
@@ -83,16 +78,6 @@ pub(super) fn dashboard() -> Dashboard {
                         8,
                         "none",
                         &[(r#"sum by (outcome) (increase(toritsugi_calls_ended_total{number=~"$number"}[5m])) > 0"#, "{{outcome}}")],
-                    ),
-                    panel(
-                        "応答率 1時間 / 短い電話 10分 Answered in 1 h, short calls in 10 min",
-                        Lines,
-                        8,
-                        "percentunit",
-                        &[
-                            (r#"toritsugi:answered:ratio_1h{queue=~"$queue"}"#, "{{queue}}"),
-                            (r#"toritsugi:short_calls:ratio_10m{number=~"$number"}"#, "5秒未満 under 5 s {{number}}"),
-                        ],
                     ),
                 ],
             },
@@ -118,10 +103,10 @@ pub(super) fn dashboard() -> Dashboard {
                 ],
             },
             Row {
-                title: "4 担当者 5 音 Agents and sound",
+                title: "4 担当者 5 音 6 応答 Agents, sound, answers",
                 height: 7,
                 panels: vec![
-                    panel("担当者の状態 Agents by state", Stack, 8, "none", &[("toritsugi_agents", "{{state}}")]),
+                    panel("担当者の状態 Agents by state", Stack, 8, "none", &[(r#"toritsugi_agents{state!="signed_out"}"#, "{{state}}")]),
                     panel(
                         "音の失われた通話 15分 / 送り出しの遅れ Bad sound, late sending",
                         Lines,
@@ -132,7 +117,16 @@ pub(super) fn dashboard() -> Dashboard {
                             ("toritsugi:send_lateness:p99_5m", "遅れ p99 秒 late, s"),
                         ],
                     ),
-                    panel("鳴っている警報 Alarms that fire", Table, 8, "none", &[(r#"ALERTS{alertstate="firing"}"#, "{{alertname}}")]),
+                    panel(
+                        "応答率 1時間 / 短い電話 10分 Answered in 1 h, short calls in 10 min",
+                        Lines,
+                        8,
+                        "percentunit",
+                        &[
+                            (r#"toritsugi:answered:ratio_1h{queue=~"$queue"}"#, "{{queue}}"),
+                            (r#"toritsugi:short_calls:ratio_10m{number=~"$number"}"#, "5秒未満 under 5 s {{number}}"),
+                        ],
+                    ),
                 ],
             },
         ],

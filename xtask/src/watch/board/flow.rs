@@ -15,34 +15,28 @@ pub(super) fn dashboard() -> Dashboard {
                 height: 4,
                 panels: vec![
                     panel(
-                        "5秒以内に切れた 10分 Under 5 s",
+                        "5秒未満 Under 5 s",
                         Stat(0.15, 0.3),
                         4,
                         "percentunit",
                         &[(r#"toritsugi:short_calls:ratio_10m{number=~"$number"}"#, "{{number}}")],
                     ),
                     panel(
-                        "案内中にあきらめた 1時間 Gave up in menus",
+                        "案内で放棄 Gave up, 1 h",
                         Stat(0.2, 0.4),
                         4,
                         "percentunit",
                         &[(r#"sum(toritsugi:given_up:ratio_1h{stage=~"greeting|menu"})"#, "")],
                     ),
-                    panel(
-                        "何も押さなかった 15分 Pressed nothing",
-                        Stat(0.6, 0.9),
-                        4,
-                        "percentunit",
-                        &[("toritsugi:menu_silent:ratio_15m", "")],
-                    ),
-                    panel("間違いのあるファイル Files with mistakes", Stat(1.0, 1.0), 4, "none", &[("toritsugi_city_files_refused", "")]),
+                    panel("無操作 No key, 15 min", Stat(0.6, 0.9), 4, "percentunit", &[("toritsugi:menu_silent:ratio_15m", "")]),
+                    panel("間違い Mistakes", Stat(1.0, 1.0), 4, "none", &[("toritsugi_city_files_refused", "")]),
                     panel("以前の版 Rolled back", Stat(1.0, 2.0), 4, "none", &[("toritsugi_city_rolled_back", "")]),
                     panel("臨時の指定 Set by hand", Plain, 4, "none", &[("sum(toritsugi_overrides)", "")]),
                 ],
             },
             Row {
                 title: "どこへ Where they go",
-                height: 9,
+                height: 8,
                 panels: vec![
                     panel(
                         "通ったステップ 1時間 Steps in 1 h",
@@ -79,7 +73,7 @@ pub(super) fn dashboard() -> Dashboard {
                         &[("toritsugi:given_up:ratio_1h", "{{stage}}")],
                     ),
                     panel(
-                        "何も押さなかった 毎時 Menus without a key, by step in 1 h",
+                        "何も押さなかった 1時間 Menus without a key, by step in 1 h",
                         Bars,
                         8,
                         "none",

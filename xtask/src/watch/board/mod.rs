@@ -193,10 +193,11 @@ impl Panel {
             ),
             Shape::Table => ("table", json!({"showHeader": true, "cellHeight": "sm", "footer": {"show": false}}), json!({})),
         };
-        let title = self.title;
+        // Counts that Prometheus extrapolates are still counts of people.
+        let decimals = if self.unit == "none" && now { json!(0) } else { Value::Null };
         json!({
-            "id": id, "type": kind, "title": title, "datasource": source(), "gridPos": grid, "targets": targets, "options": options,
-            "fieldConfig": {"defaults": {"unit": self.unit, "min": 0, "thresholds": thresholds, "custom": custom, "noValue": "-"}, "overrides": []},
+            "id": id, "type": kind, "title": self.title, "datasource": source(), "gridPos": grid, "targets": targets, "options": options,
+            "fieldConfig": {"defaults": {"unit": self.unit, "min": 0, "thresholds": thresholds, "custom": custom, "noValue": "-", "decimals": decimals}, "overrides": []},
         })
     }
 }

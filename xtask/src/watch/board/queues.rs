@@ -128,7 +128,7 @@ pub(super) fn dashboard() -> Dashboard {
                         Stack,
                         8,
                         "none",
-                        &[(r#"sum by (outcome) (increase(toritsugi_queue_wait_seconds_count{queue=~"$queue"}[5m])) > 0"#, "{{outcome}}")],
+                        &[(r#"sum by (outcome) (increase(toritsugi_queue_left_total{queue=~"$queue"}[5m])) > 0"#, "{{outcome}}")],
                     ),
                 ],
             },
@@ -136,7 +136,7 @@ pub(super) fn dashboard() -> Dashboard {
                 title: "担当者 Agents",
                 height: 7,
                 panels: vec![
-                    panel("担当者の状態 Agents by state", Stack, 8, "none", &[("toritsugi_agents", "{{state}}")]),
+                    panel("担当者の状態 Agents by state", Stack, 8, "none", &[(r#"toritsugi_agents{state!="signed_out"}"#, "{{state}}")]),
                     panel("稼働率(技能別) Occupancy by skill", Lines, 8, "percentunit", &[("toritsugi:occupancy:ratio", "{{skill}}")]),
                     panel(
                         "鳴らした結果 5分 Offers by result in 5 min",

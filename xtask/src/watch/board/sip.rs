@@ -30,9 +30,9 @@ pub(super) fn dashboard() -> Dashboard {
                         "percentunit",
                         &[(r#"toritsugi:isa:ratio_5m{line=~"$trunk",direction="out"}"#, "{{line}}")],
                     ),
-                    panel("きちんと終わった 1時間 Completion (SCR)", Stat(0.95, 0.8), 4, "percentunit", &[("toritsugi:scr:ratio_1h", "")]),
+                    panel("完了 1時間 SCR", Stat(0.95, 0.8), 4, "percentunit", &[("toritsugi:scr:ratio_1h", "")]),
                     panel(
-                        "証明書の残り日数 Certificate, days left",
+                        "証明書 Certificate, days",
                         Stat(14.0, 3.0),
                         4,
                         "none",
@@ -41,25 +41,25 @@ pub(super) fn dashboard() -> Dashboard {
                 ],
             },
             Row {
-                title: "RFC 6076",
+                title: "呼の成立 RFC 6076",
                 height: 7,
                 panels: vec![
                     panel(
-                        "呼の成立 SER 1時間",
+                        "呼の成立 1時間 Establishment (SER) in 1 h",
                         Lines,
                         8,
                         "percentunit",
                         &[(r#"toritsugi:ser:ratio_1h{line=~"$trunk"}"#, "{{line}} {{direction}}")],
                     ),
                     panel(
-                        "相手の都合も成功とする SEER 1時間",
+                        "相手の都合を除く成立 1時間 Effectiveness (SEER) in 1 h",
                         Lines,
                         8,
                         "percentunit",
                         &[(r#"toritsugi:seer:ratio_1h{line=~"$trunk"}"#, "{{line}} {{direction}}")],
                     ),
                     panel(
-                        "網の失敗 ISA 5分",
+                        "網の失敗 5分 Ineffective (ISA) in 5 min",
                         Lines,
                         8,
                         "percentunit",
@@ -101,18 +101,18 @@ pub(super) fn dashboard() -> Dashboard {
                 ],
             },
             Row {
-                title: "ASR, NER 1時間",
+                title: "ITU-T 1時間 in 1 h",
                 height: 6,
                 panels: vec![
                     panel(
-                        "ASR (E.411)",
+                        "応答率 ASR (E.411)",
                         Lines,
                         8,
                         "percentunit",
                         &[(r#"toritsugi:asr:ratio_1h{line=~"$trunk"}"#, "{{line}} {{direction}}")],
                     ),
                     panel(
-                        "NER (E.425)",
+                        "網の有効率 NER (E.425)",
                         Lines,
                         8,
                         "percentunit",
