@@ -232,7 +232,14 @@ const HOUSE: &[Room] = &[
         ],
         tests_with: &[],
     },
-    Room { storey: 5, name: "xtask", core: false, may: &["sim"], home_of: &[], tests_with: &[] },
+    Room {
+        storey: 5,
+        name: "xtask",
+        core: false,
+        may: &["sim", "telemetry"],
+        home_of: &[("serde_json", "dashboards, which Grafana keeps as JSON")],
+        tests_with: &[],
+    },
 ];
 
 /// Words without effects and without types of their own in our interfaces.

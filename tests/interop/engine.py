@@ -28,10 +28,11 @@ schedules:
 
 
 class Engine:
-    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings="", lines=None):
+    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings="", lines=None, own_flows=False):
         """`agents` maps a name to its skills, as one writes them in config/agents.yaml; None for an agent of the city that ships.
-        `settings` are added to config/engine.yaml; `lines` take the place of config/lines.yaml."""
-        self.stage, self.binary, self.sip, self.admin = stage, binary, sip, admin
+        `settings` are lines of config/engine.yaml, instead of those that ship; `lines` take the place of config/lines.yaml; `own_flows` are a
+        copy that may be spoiled."""
+        self.stage, self.binary, self.tree, self.sip, self.admin = stage, binary, tree, sip, admin
         self.server = f"{HOST}:{sip}"
         self.state, self.config = stage.folder / "state", stage.folder / "config"
         self.state.mkdir(exist_ok=True)
@@ -39,7 +40,11 @@ class Engine:
         self._overlay(agents, settings)
         if lines:
             (self.config / "lines.yaml").write_text(lines)
-        self.files = ["--config", self.config, "--flows", tree / "flows", "--state", self.state]
+        self.flows = tree / "flows"
+        if own_flows:
+            self.flows = stage.folder / "flows"
+            shutil.copytree(tree / "flows", self.flows)
+        self.files = ["--config", self.config, "--flows", self.flows, "--state", self.state]
         self.passwords = {name: secrets.token_hex(8) for name in agents}
         for name, password in self.passwords.items():
             status, said = stage.run(f"password-{name}", [binary, "agent", "password", name] + self.files, 30, text=password + "\n")
@@ -59,8 +64,12 @@ class Engine:
         queues = self.config / "queues.yaml"
         queues.write_text(re.sub(r"wrap_up: \w+", f"wrap_up: {WRAP_UP:.0f}s", queues.read_text()))
         settings = self.config / "engine.yaml"
-        text, changed = re.subn(r"(?m)^digest:.*$", "digest: [md5]", settings.read_text())
-        settings.write_text((text if changed else text + "\ndigest: [md5]\n") + more)
+        text = settings.read_text()
+        for line in ["digest: [md5]"] + more.splitlines():
+            word = line.split(":")[0]
+            text, changed = re.subn(rf"(?m)^{word}:.*$", line, text)
+            text += "" if changed else f"\n{line}\n"
+        settings.write_text(text)
 
     def _healthy(self):
         if self.process.poll() is not None:

@@ -1,7 +1,7 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
     prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, carrier, torture, manager, wards,
-                                        killed, callback, crowd
+                                        killed, callback, crowd, watch
 """
 
 import pathlib
@@ -17,6 +17,7 @@ import outside
 import secure
 import sound
 import torture
+import watch
 import wire
 from engine import NUMBER, WRAP_UP, Engine
 from manager import managed
@@ -404,6 +405,10 @@ def over_wss(stage, city):
     return secure.wss(stage, city, FIRST_KEY, SECOND_KEY, check_quiet, NUMBER)
 
 
+def watched(stage, city):
+    return watch.watch(stage, city, city.tree, FIRST_KEY, SECOND_KEY, NUMBER)
+
+
 PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN), "hold": (hold, KEN | {"yuki": None}), "tcp": (tcp, KEN), "torture": (tortured, {})}
 PROOFS["tls"] = (over_tls, KEN)
 PROOFS["wss"] = (over_wss, KEN)
@@ -415,6 +420,7 @@ PROOFS["manager"] = (managed, {})
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})
+PROOFS["watch"] = (watched, watch.AGENTS)
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
 
 # They measure a machine that does nothing else, and are run by their names.
@@ -428,14 +434,14 @@ def main(binary, tree, wanted):
         prove, agents = (PROOFS | MEASURES)[name]
         stage = Stage(top.folder / name)
         try:
-            settings = secure.SETTINGS if name in SECURE else cost.SETTINGS if name == "storm" else ""
-            if settings:
+            settings = (dict.fromkeys(SECURE, secure.SETTINGS) | {"storm": cost.SETTINGS, "watch": watch.SETTINGS}).get(name, "")
+            if name in SECURE:
                 secure.certificate(stage, stage.folder / "state", 30)
             lines = None
             if name == "carrier":
                 carrier.prepare(stage, stage.folder / "state")
                 settings, lines = carrier.SETTINGS, carrier.LINES
-            city = Engine(stage, binary, tree, agents, settings=settings, lines=lines)
+            city = Engine(stage, binary, tree, agents, settings=settings, lines=lines, own_flows=name == "watch")
             passed += prove(stage, city)
             status = city.end()
             if status != 0:

@@ -18,8 +18,8 @@ use crate::trunks::Trunks;
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
-    ActId, AgentId, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, JobId, LegId, Now, Number, OfferId,
-    Party, Person, Random, RecordId, Refusal, Seq, Snapshot, TicketId, Transport,
+    ActId, AgentId, AgentState, CallEnd, CallId, Census, Channels, ControlId, DialogId, Event, FlowId, Instant, JobId, LegId, Millis, Now,
+    Number, OfferId, Party, Person, Random, RecordId, Refusal, Seq, Snapshot, TicketId, Transport,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -310,6 +310,15 @@ impl Engine {
             breaks: self.city.book.breaks.values().cloned().collect(),
             overrides: self.overrides.in_force.values().cloned().collect(),
             trunks: self.trunks_now(),
+            channels: Channels { in_use: self.calls.len() as u64, max: u64::from(self.city.book.settings.calls_max) },
+            oldest_call_millis: self
+                .calls
+                .values()
+                .map(|call| now.mono.since(call.arrived.mono))
+                .max()
+                .map_or(0, |age| Millis::from(age).0),
+            skills: self.skills_now(),
+            holidays_until: self.city.book.calendar.holidays_until(),
         }
     }
 
@@ -841,7 +850,14 @@ impl Engine {
             Refusal::Full | Refusal::NoPort | Refusal::TooFast => (503, Some(5)),
             Refusal::Draining => (503, Some(30)),
         };
+        self.invite_done(dialog, status);
         self.sip.handle_command(now, sip::Command::Reject { dialog, status, retry_after_secs });
+    }
+
+    /// Somebody's INVITE has our final answer, or was given up.
+    pub(crate) fn invite_done(&mut self, dialog: DialogId, status: u16) {
+        let line = self.sip.dialog(dialog).and_then(|state| self.line_of(state.peer.ip()).map(|line| line.id.clone()));
+        self.note(Event::InviteDone { line, direction: model::Direction::In, status });
     }
 
     pub(crate) fn draining(&self) -> bool {

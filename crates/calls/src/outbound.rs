@@ -14,8 +14,8 @@ use crate::terms::Terms;
 use crate::trunks::{Direction, Way};
 use media::Command as Media;
 use model::{
-    AgentId, CallId, Codec, DialogId, Event, FlowId, Instant, LegId, LineId, Machine, Now, Number, Redacted, Seq, TransferEnd, Transport,
-    UnixMillis, WhyPassed,
+    AgentId, CallId, Codec, DialogId, Event, FlowId, Instant, LegId, LineId, Machine, Millis, Now, Number, Redacted, Seq, TransferEnd,
+    Transport, UnixMillis, WhyPassed,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -85,6 +85,8 @@ pub(crate) struct Outside {
     silent: Vec<Way>,
     /// A phone rings there: from here on the trunk is as good as any.
     rang: bool,
+    /// When the INVITE left, until the other side says that it works on it.
+    unheard_since: Option<Instant>,
 }
 
 /// How far it has come.
@@ -206,7 +208,18 @@ impl Engine {
         let Some((ways, dials)) = self.ways_to(now, &whom) else { return Err(TransferEnd::Failed) };
         let wish = Wish { call, owner, whom, shown, by, dials };
         let (leg, way, ways, after) = self.set_out(now, &wish, index, ways)?;
-        Ok(Outside { leg, wish, stage: Stage::Opening, until: Some(until), after, way, ways, silent: Vec::new(), rang: false })
+        Ok(Outside {
+            leg,
+            wish,
+            stage: Stage::Opening,
+            until: Some(until),
+            after,
+            way,
+            ways,
+            silent: Vec::new(),
+            rang: false,
+            unheard_since: None,
+        })
     }
 
     /// Takes the first of these ways that has room, with everything that a call out needs: nothing of it stays taken if there is none.
@@ -359,6 +372,7 @@ impl Engine {
         let from = sip::Identity { display: String::new(), user: outside.wish.shown.as_str().to_owned() };
         let sdp = sdp::offer(&self.capabilities(&outside.leg, self.codecs_over(&outside.way)));
         outside.stage = Stage::Invited { deaf: Some(now.mono + outside.deaf_after()) };
+        outside.unheard_since = Some(now.mono);
         self.sip.handle_command(now, sip::Command::Invite { dialog: outside.leg.dialog, to, from, sdp });
         self.write_will(outside);
     }
@@ -397,8 +411,28 @@ impl Engine {
         }
     }
 
+    /// What RFC 6076 counts of a call of ours: that somebody works on it, and its end.
+    pub(crate) fn note_invite(&mut self, now: Now, trunk: Option<&LineId>, event: &sip::Event, unheard_since: &mut Option<Instant>) {
+        let status = match event {
+            sip::Event::Ringing { .. } => None,
+            sip::Event::Answered { .. } => Some(200),
+            sip::Event::Failed { status, .. } => Some(*status),
+            _ => return,
+        };
+        // Silence and our own cancel are nobody's sign of life.
+        if let Some(since) = unheard_since.take()
+            && !matches!(status, Some(408 | 487))
+        {
+            self.note(Event::InviteHeard { line: trunk.cloned(), took: Millis::from(now.mono.since(since)) });
+        }
+        if let Some(status) = status {
+            self.note(Event::InviteDone { line: trunk.cloned(), direction: model::Direction::Out, status });
+        }
+    }
+
     /// The dialog of a call to the outside says something. An answer is connected here: the other side can be heard after it.
     pub(crate) fn outside_sip(&mut self, now: Now, outside: &mut Outside, event: &sip::Event) -> Came {
+        self.note_invite(now, Some(&outside.way.trunk), event, &mut outside.unheard_since);
         match event {
             sip::Event::Trying { .. } | sip::Event::Ringing { .. } => {
                 if let Stage::Invited { deaf } = &mut outside.stage {

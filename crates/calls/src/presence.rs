@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::face::NotSet;
 use crate::record::{OnBreak, Record};
-use model::{AgentId, AgentNow, AgentState, BreakNow, Event, Instant, Now, UnixMillis};
+use model::{AgentId, AgentNow, AgentState, BreakNow, Event, Instant, Now, Skill, SkillNow, UnixMillis};
 use routing::{Change, Decision, Presence};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -211,6 +211,17 @@ impl Engine {
             AgentNow { agent: agent.clone(), state, on_break }
         };
         self.acd.agents().map(shown).collect()
+    }
+
+    /// The skills that agents have, and what those who have them are doing.
+    pub(crate) fn skills_now(&self) -> Vec<SkillNow> {
+        let mut skills: BTreeMap<&Skill, BTreeMap<AgentState, u64>> = BTreeMap::new();
+        for (agent, state) in self.acd.agents() {
+            for skill in self.city.book.agents.get(agent).into_iter().flat_map(|agent| agent.skills.keys()) {
+                *skills.entry(skill).or_default().entry(state).or_default() += 1;
+            }
+        }
+        skills.into_iter().map(|(skill, agents)| SkillNow { skill: skill.clone(), agents }).collect()
     }
 
     /// Whether the books of breaks and the desks agree: whoever has a time of day for a break is on one.

@@ -178,7 +178,10 @@ impl Engine {
                     self.tell(now, call, Heard::Started);
                 }
             }
-            sip::Event::Cancelled { .. } => self.end_call(now, call, CallEnd::CancelledEarly, Party::Caller),
+            sip::Event::Cancelled { .. } => {
+                self.invite_done(call.leg.dialog, 487);
+                self.end_call(now, call, CallEnd::CancelledEarly, Party::Caller);
+            }
             sip::Event::Bye { .. } => {
                 let end = call.end_if_caller_leaves();
                 self.end_call(now, call, end, Party::Caller);
@@ -246,6 +249,7 @@ impl Engine {
         if let Some(agreed) = agreed {
             self.connect(call.after, &mut call.leg, agreed);
         }
+        self.invite_done(dialog, 200);
         self.note(Event::Answered { call: call.id });
     }
 
@@ -473,7 +477,10 @@ impl Engine {
             let (low, high, waited) = (estimate.low, estimate.high, Millis::from(now.mono.since(at)));
             self.note(Event::WaitJudged { call: call.id, queue: ticket.queue.clone(), low, high, waited });
         }
-        self.note(Event::LeftQueue { call: call.id, ticket: ticket.id, queue: ticket.queue.clone(), waited: Millis::from(waited), how });
+        let promised =
+            call.city.book.queues.get(&ticket.queue).map_or(Millis(0), |queue| Millis::from(queue.service_level.answered_within));
+        let queue = ticket.queue.clone();
+        self.note(Event::LeftQueue { call: call.id, ticket: ticket.id, queue, waited: Millis::from(waited), how, promised });
     }
 
     // ---- the end -------------------------------------------------------------------------------------------------------------

@@ -213,7 +213,10 @@ impl Session {
     }
 
     pub(crate) fn stats(&self) -> MediaStats {
+        let (keys_rtp, keys_sip) = self.detector.presses();
         MediaStats {
+            keys_rtp,
+            keys_sip,
             sent: self.sender.packets(),
             received: self.receiver.received(),
             lost: self.receiver.lost(),

@@ -153,6 +153,8 @@ pub enum Event {
         waited: Millis,
         /// How it ended.
         how: QueueEnd,
+        /// The wait that the queue promises at most (`service_level` in `queues.yaml`).
+        promised: Millis,
     },
     /// A caller waits on after a decision: nobody could be offered, and why.
     Waits {
@@ -394,6 +396,22 @@ pub enum Event {
         class: u8,
         /// Which way.
         direction: Direction,
+    },
+    /// An INVITE that opens a call has its final answer, ours or theirs: what RFC 6076 counts. One over a limit of the door is not among them.
+    InviteDone {
+        /// The line, or the trunk; `None` for the phone of an agent.
+        line: Option<LineId>,
+        /// Who called.
+        direction: Direction,
+        /// The final status: 200, 487 after a cancel, 408 after silence.
+        status: u16,
+    },
+    /// The other side of a call of ours says for the first time that it works on it (RFC 6076 section 4.3).
+    InviteHeard {
+        /// The trunk; `None` for the phone of an agent.
+        line: Option<LineId>,
+        /// Since our INVITE left.
+        took: Millis,
     },
     /// A datagram that is no SIP message.
     SipMalformed {
@@ -1012,6 +1030,12 @@ pub struct MediaStats {
     pub foreign: u64,
     /// Interarrival jitter in RTP timestamp units (RFC 3550 section 6.4.1).
     pub jitter: u32,
+    /// Keys that came beside the sound (RFC 4733).
+    #[serde(default)]
+    pub keys_rtp: u32,
+    /// Keys that came as SIP messages (INFO, RFC 6086).
+    #[serde(default)]
+    pub keys_sip: u32,
 }
 
 /// What one call leaves behind.

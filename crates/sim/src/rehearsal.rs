@@ -512,6 +512,8 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::AuthenticationFailed { .. }
         | Event::SipRequest { .. }
         | Event::SipResponse { .. }
+        | Event::InviteDone { .. }
+        | Event::InviteHeard { .. }
         | Event::SipMalformed { .. }
         | Event::Stranger
         | Event::StrangerNamed { .. }

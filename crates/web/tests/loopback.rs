@@ -30,7 +30,14 @@ struct City {
 impl Desk for City {
     fn look(&self) -> Later<'_, Option<Arc<Snapshot>>> {
         let snapshot = Snapshot {
-            queues: vec![QueueNow { queue: QueueId::from("nurse"), depth: 2, longest_wait_millis: 31_500 }],
+            queues: vec![QueueNow {
+                queue: QueueId::from("nurse"),
+                depth: 2,
+                longest_wait_millis: 31_500,
+                staff: 1,
+                promised_millis: 60_000,
+                promised_percent: 80,
+            }],
             agents: vec![
                 AgentNow { agent: AgentId::from("yuki"), state: AgentState::Talking, on_break: None },
                 AgentNow { agent: AgentId::from("mio"), state: AgentState::NotReady, on_break: at_lunch() },
