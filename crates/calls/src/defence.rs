@@ -4,9 +4,10 @@
 //! progress are never touched by it: what is turned away is what is new.
 
 use crate::bucket::Bucket;
+use crate::call::{Call, Stage};
 use crate::engine::Engine;
 use crate::trunks::Direction;
-use model::{Event, Instant, Line, Millis, Net, Now, Number, NumberKind, Withheld};
+use model::{CallEnd, Event, Instant, Line, Millis, Net, Now, Number, NumberKind, Party, Withheld};
 use sip::header::{Name, NameAddr};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -24,6 +25,13 @@ const GUESSING: Duration = Duration::from_secs(300);
 const BANNED: Duration = Duration::from_secs(600);
 /// Sources of wrong passwords that are remembered; of more, the one that failed longest ago is forgotten.
 const GUESSERS_MAX: usize = 1_024;
+
+/// Calls of one source that may wait for their ACK at once: this share of all calls, and not fewer than so many. A telephone acknowledges within
+/// a tenth of a second; who sends INVITEs from a borrowed address never does.
+const UNHEARD_SHARE: usize = 4;
+const UNHEARD_MIN: usize = 32;
+/// Who has not acknowledged for so long makes room, where room is wanted.
+const UNHEARD_FOR: Duration = Duration::from_secs(1);
 
 /// What is remembered of sources.
 #[derive(Debug, Default)]
@@ -136,6 +144,28 @@ impl Engine {
         if let Some(lasts) = self.defence.guessed(now.mono, from) {
             self.note(Event::SourceBanned { from, lasts: Millis::from(lasts) });
         }
+    }
+
+    /// Whether there is room for one more call of this source. Where there is none, the call that has waited longest for its ACK makes room: of this
+    /// source, if too many of its calls wait, or of anybody, if the city is full.
+    pub(crate) fn finds_room(&mut self, now: Now, from: IpAddr) -> bool {
+        let max = self.city.book.settings.calls_max as usize;
+        let share = (max / UNHEARD_SHARE).max(UNHEARD_MIN);
+        if self.calls.len() < share.min(max) {
+            return true;
+        }
+        let full = self.calls.len() >= max;
+        let unheard = |call: &&Box<Call>| matches!(call.stage, Stage::Answering);
+        let of_source = self.calls.values().filter(unheard).filter(|call| call.leg.peer == Some(from)).count();
+        if !full && of_source < share {
+            return true;
+        }
+        let waits = self.calls.values().filter(unheard).filter(|call| full || call.leg.peer == Some(from));
+        let eldest = waits.min_by_key(|call| call.arrived.mono).filter(|call| now.mono.since(call.arrived.mono) >= UNHEARD_FOR);
+        let Some(mut eldest) = eldest.map(|call| call.id).and_then(|id| self.take(id)) else { return false };
+        self.end_call(now, &mut eldest, CallEnd::CallerVanished, Party::Engine);
+        self.put_back(eldest);
+        self.calls.len() < max
     }
 
     /// Before a message is handed on: SIP turns new calls away by itself while there are more than are taken in a second.

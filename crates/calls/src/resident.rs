@@ -46,7 +46,7 @@ impl Engine {
         let turned_away = match () {
             () if self.is_same_caller_again(&from_user, withheld) => Some(Refusal::SameNumber),
             () if self.draining() => Some(Refusal::Draining),
-            () if self.calls.len() >= city.book.settings.calls_max as usize => Some(Refusal::Full),
+            () if !self.finds_room(now, invite.source.ip()) => Some(Refusal::Full),
             () => None,
         };
         let (flow, number) = match (dialled, turned_away) {

@@ -147,6 +147,30 @@ fn guesses(world: &mut World, from: SocketAddr, begin: u64, times: u64) {
     }
 }
 
+/// INVITEs that nobody acknowledges, from addresses that somebody borrows: the city has places for all others.
+#[test]
+fn who_never_acknowledges_does_not_fill_the_city() {
+    const MAX: u32 = 100;
+    let mut world = World::new(city(|book| book.settings.calls_max = MAX), 7);
+    let thief: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    // 100 in the first second, then 20 each second for a minute; the 200 would be repeated for 32 s.
+    for n in 0..100u64 {
+        world.inject(secs(5) + millis(10 * n), thief, request("INVITE", thief, n, &format!("044{n:07}"), "").as_bytes());
+    }
+    for n in 0..1_200u64 {
+        world.inject(secs(6) + millis(50 * n), thief, request("INVITE", thief, 1_000 + n, &format!("044{:07}", 1_000 + n), "").as_bytes());
+    }
+    for n in 0..30 {
+        world.add_resident(secs(7 + 2 * n), Resident { patience: secs(20), ..Resident::default() });
+    }
+    world.run_until(secs(200));
+    let refused = count(&world, |e| matches!(e, Event::Refused { why: Refusal::Full, .. }));
+    assert!(refused >= 60, "most of the first hundred find no room: {refused}");
+    let named = world.records().iter().filter(|record| record.end != CallEnd::CallerVanished).count();
+    assert_eq!(named, 30, "every caller who is there is answered");
+    assert!(world.records().iter().all(|record| record.end != CallEnd::InternalError));
+}
+
 #[test]
 fn who_guesses_passwords_gets_no_answer_for_a_while() {
     let mut world = World::new(city(|_| {}), 4);

@@ -301,7 +301,8 @@ impl Endpoint {
             (_, Some(our_tag)) => self.handle_in_dialog(&asked, our_tag),
             ("INVITE", None) => self.handle_invite(&asked),
             ("OPTIONS", None) => self.handle_options(&asked),
-            ("BYE", None) => self.refuse(&asked, 481),
+            // These speak of a call; without our tag they name none (RFC 3261 section 12.2.2).
+            ("BYE" | "UPDATE" | "PRACK" | "INFO", None) => self.refuse(&asked, 481),
             // Nobody outside a call may have us call somebody.
             ("REFER", None) => self.refuse(&asked, 403),
             (_, None) => self.refuse_method(&asked),
