@@ -6,6 +6,7 @@ agents whom the proofs can play. Digest offers MD5 alone, because baresip 1.0 gi
 """
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -70,6 +71,14 @@ class Engine:
         except (urllib.error.URLError, OSError):
             return False
 
+    def probe(self, path):
+        """(status, text) of /livez, /readyz or /healthz."""
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{self.admin}/{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
+
     def metrics(self):
         """{name{labels}: value} of /metrics."""
         with urllib.request.urlopen(f"http://{HOST}:{self.admin}/metrics", timeout=5) as answer:
@@ -106,9 +115,9 @@ class Engine:
         self.process.kill()
         self.process.wait()
 
-    def again(self):
-        """A new process on the same state."""
-        self.process = self.stage.start("engine-again", self._serve)
+    def again(self, env=None):
+        """A new process on the same state, with these environment variables beside those that there are."""
+        self.process = self.stage.start("engine-again", self._serve, env=os.environ | env if env else None)
         self.stage.wait("the engine is healthy again", 60, self._healthy)
 
     def end(self):

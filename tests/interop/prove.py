@@ -1,6 +1,7 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
-    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, carrier, torture, wards, killed, callback, crowd
+    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, carrier, torture, manager, wards, killed,
+                                        callback, crowd
 """
 
 import pathlib
@@ -18,6 +19,7 @@ import sound
 import torture
 import wire
 from engine import NUMBER, WRAP_UP, Engine
+from manager import managed
 from outside import WARD_CALLERS
 from phones import HOST, Baresip, sipp
 from stage import Failed, Proof, Stage
@@ -409,6 +411,7 @@ PROOFS["wss"] = (over_wss, KEN)
 SECURE = ("tls", "wss")
 PROOFS["carrier"] = (over_carrier, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["edge"] = (behind_edge, KEN)
+PROOFS["manager"] = (managed, {})
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})

@@ -5,7 +5,7 @@
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use model::{CallId, Number, Person, Random, TicketId};
+use model::{CallId, Number, Person, Random, TicketId, hex, unhex};
 use sha2::{Digest, Sha256};
 
 /// Bytes that SHA-256 works on at once.
@@ -136,17 +136,6 @@ fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let mut inner = Sha256::new_with_prefix(pad(0x36));
     parts.iter().for_each(|part| inner.update(part));
     Sha256::new_with_prefix(pad(0x5c)).chain_update(inner.finalize()).finalize().into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|b| [b >> 4, b & 15]).filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() || !text.len().is_multiple_of(2) {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).ok()).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod city;
 mod digit;
 mod event;
+mod hex;
 mod ids;
 mod number;
 mod overrides;
@@ -21,6 +22,7 @@ mod wait;
 pub use city::*;
 pub use digit::Digit;
 pub use event::*;
+pub use hex::{hex, hex_digits, unhex};
 pub use ids::*;
 pub use number::{Number, NumberFault, NumberKind, Redacted};
 pub use overrides::*;

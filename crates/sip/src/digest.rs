@@ -8,7 +8,7 @@ use crate::header::Name;
 use crate::lexis::{Cursor, list, unquote};
 use crate::message::Message;
 use md5::Md5;
-use model::{DigestAlgorithm, Ha1, Instant, Random};
+use model::{DigestAlgorithm, Ha1, Instant, Random, hex};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,10 +37,6 @@ pub(crate) fn name(algorithm: DigestAlgorithm) -> &'static str {
         DigestAlgorithm::Sha256 => "SHA-256",
         DigestAlgorithm::Md5 => "MD5",
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|b| [b >> 4, b & 15]).filter_map(|d| char::from_digit(u32::from(d), 16)).collect()
 }
 
 /// HMAC with SHA-256 (RFC 2104) under a key of 32 bytes.

@@ -115,6 +115,6 @@ impl World {
 
     /// SHA-256 over every output of the engine and every event of the phones, with their times, in order, lower-case hex.
     pub fn digest(&self) -> String {
-        self.digest.clone().finalize().iter().map(|b| format!("{b:02x}")).collect()
+        model::hex(&self.digest.clone().finalize())
     }
 }
