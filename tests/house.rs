@@ -121,7 +121,7 @@ const HOUSE: &[Room] = &[
         may: &["model", "calls", "media", "sip", "phone"],
         home_of: &[
             ("hound", "writes callers' messages as WAV, frame by frame, on the writer's thread"),
-            ("rustix", "how much room a disk has left, without unsafe code of ours"),
+            ("rustix", "how much room a disk has left, and how long a silent connection is believed, without unsafe code of ours"),
             ("serde_json", "the note beside a message; what is sent to another house, and its answer"),
             ("hyper", "asks other houses over HTTP; it serves the web already"),
             ("hyper-util", "lets hyper use tokio's sockets"),

@@ -135,6 +135,7 @@ impl Engine {
             sip.hears(transport, SocketAddr::new(local.ip(), at.port()));
         }
         sip.set_users(city.users.clone());
+        sip.set_phone_check(settings.phone_check.map(|check| sip::trunk::Check { every: check.every, failures: check.failures }));
         let acd = routing::Acd::new(rules(&city));
         let ports = Ports::new(settings.rtp_first, settings.rtp_last);
         let mut engine = Engine {

@@ -41,6 +41,8 @@ pub struct Settings {
     pub calls_per_second: Option<u32>,
     /// Calls at once from one number that is shown.
     pub calls_per_number: u32,
+    /// How every phone that is registered by UDP is asked whether it is there; `None`: only those behind a router are.
+    pub phone_check: Option<TrunkCheck>,
 }
 
 impl Default for Settings {
@@ -63,6 +65,7 @@ impl Default for Settings {
             calls_out_per_hour: 120,
             calls_per_second: None,
             calls_per_number: 2,
+            phone_check: None,
         }
     }
 }
@@ -295,7 +298,7 @@ pub struct Register {
     pub digest: Vec<DigestAlgorithm>,
 }
 
-/// Asking a trunk whether it works, by OPTIONS.
+/// Asking a trunk, or a phone, whether it works, by OPTIONS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrunkCheck {
     /// How often.

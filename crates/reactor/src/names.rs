@@ -478,6 +478,27 @@ mod tests {
         assert_eq!(of("gone.example", None), Err("gone.example leads to no machine".to_owned()));
     }
 
+    /// RFC 3263 sections 4.1 and 4.2.
+    #[test]
+    fn who_wants_tls_is_led_to_tls_and_a_carrier_may_want_it_by_its_records() {
+        let server = Server::open(
+            "127.0.0.1:0",
+            vec![
+                ("_sips._tcp.plain.example.", 60, srv(1, 1, 5071, "two.example.")),
+                ("_sip._udp.plain.example.", 60, srv(1, 1, 5062, "two.example.")),
+                ("two.example.", 60, a("192.0.2.2")),
+                ("bare.example.", 60, a("192.0.2.9")),
+                ("secure.example.", 60, naptr(20, 10, "SIP+D2U", "_sip._udp.plain.example.")),
+                ("secure.example.", 60, naptr(10, 10, "SIPS+D2T", "_sips._tcp.plain.example.")),
+            ],
+        );
+        let tls = |host: &str, port| leads(&server, &HostName { transport: Some(Transport::Tls), ..wanted(host, port) }).unwrap().0;
+        assert_eq!(tls("plain.example", None), "tls 192.0.2.2:5071");
+        assert_eq!(tls("bare.example", None), "tls 192.0.2.9:5061", "the port of SIP over TLS");
+        assert_eq!(tls("bare.example", Some(5099)), "tls 192.0.2.9:5099");
+        assert_eq!(leads(&server, &wanted("secure.example", None)).unwrap().0, "tls 192.0.2.2:5071, udp 192.0.2.2:5062");
+    }
+
     #[test]
     fn when_the_name_server_dies_what_was_known_stays_until_it_is_back() {
         let zone = || vec![("carrier.example.", 600, a("192.0.2.1"))];

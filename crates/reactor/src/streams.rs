@@ -9,6 +9,7 @@ use crate::tls::{self, Certificate, Look, Met};
 use crate::websocket::{self, Browser, Heard};
 use bytes::Bytes;
 use model::{ConnectionEnd, Event, FlowId, Instant, Transport};
+use rustix::net::sockopt;
 use sip::framer::{PING, PONG};
 use sip::{Frame, Framer};
 use std::collections::BTreeMap;
@@ -42,6 +43,13 @@ const CONNECT_PATIENCE: Duration = Duration::from_millis(1400);
 /// How long nothing may go over a connection that we made before a ping does, so that routers on the way keep it (RFC 5626 section 4.4.1: 95 to 120
 /// seconds). Whoever does not know pings passes over it.
 const PING_AFTER: Duration = if cfg!(test) { Duration::from_secs(1) } else { Duration::from_secs(100) };
+/// A connection over which nothing goes is asked by the system whether its other end is there: first after so long, then so often, so many times. A
+/// phone that lost its power or its network is missed within a minute and its calls go elsewhere; who is there need not do anything.
+const ASK_AFTER: Duration = Duration::from_secs(30);
+const ASK_EVERY: Duration = Duration::from_secs(10);
+const ASKS: u32 = 3;
+/// How long a peer may leave what we sent unacknowledged, in milliseconds.
+const UNACKNOWLEDGED_MILLIS: u32 = 20_000;
 /// How long a peer may take to read one message of ours.
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a connection that is lost stays open for the last answer.
@@ -348,7 +356,7 @@ impl Talk {
         let peer = self.peer;
         let connect = async {
             let stream = TcpStream::connect(peer).await.map_err(|_| ConnectionEnd::Unreachable)?;
-            let _ = stream.set_nodelay(true);
+            mind(&stream);
             Ok::<TcpStream, ConnectionEnd>(stream)
         };
         let Some(met) = met else {
@@ -372,7 +380,7 @@ impl Talk {
 
     /// Agrees with a newcomer on what is spoken, then talks.
     async fn meet(mut self, stream: TcpStream, manners: Manners) -> (FlowId, ConnectionEnd) {
-        let _ = stream.set_nodelay(true);
+        mind(&stream);
         match manners.tls {
             None => self.settle(stream, manners.web).await,
             Some(config) => match self.agree(TlsAcceptor::from(config).accept(stream)).await {
@@ -550,6 +558,19 @@ impl Talk {
         let gone = async { while matches!(stream.read(&mut rest).await, Ok(length) if length > 0) {} };
         let _ = timeout(LINGER, gone).await;
         self.end(None, why).await
+    }
+}
+
+/// Nothing waits for more to go with it, and an end that is gone is missed. A system that cannot do so loses no call by it.
+fn mind(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let asked = sockopt::set_socket_keepalive(stream, true)
+        .and_then(|()| sockopt::set_tcp_keepidle(stream, ASK_AFTER))
+        .and_then(|()| sockopt::set_tcp_keepintvl(stream, ASK_EVERY))
+        .and_then(|()| sockopt::set_tcp_keepcnt(stream, ASKS))
+        .and_then(|()| sockopt::set_tcp_user_timeout(stream, UNACKNOWLEDGED_MILLIS));
+    if let Err(fault) = asked {
+        tracing::debug!(%fault, "a connection whose end is gone will be missed late");
     }
 }
 

@@ -215,7 +215,7 @@ impl Met {
             // A certificate that an authority of the same name has signed has a bad signature.
             let next = if what.contains("UnknownIssuer") || what.contains("BadSignature") {
                 ". Name the authority's file with `ca` in config/lines.yaml"
-            } else if what.contains("NotValidForName") {
+            } else if what.contains("not valid for name") {
                 ". Their certificate is for another name: `host` in config/lines.yaml must be the one that it says"
             } else {
                 ""

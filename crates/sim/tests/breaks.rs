@@ -516,3 +516,22 @@ fn a_call_back_that_fails_leaves_the_agent_busy_until_the_tone_is_over() {
     let answered = offers(&world).iter().filter(|how| **how == model::OfferEnd::Answered).count();
     assert_eq!((answered, offers(&world).len()), (41, 41), "{:?}", offers(&world));
 }
+
+#[test]
+fn a_phone_that_is_back_soon_finds_its_break_and_one_that_is_back_late_begins_ready() {
+    for (away, on_break) in [(250, true), (900, false)] {
+        let mut world = world();
+        let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+        asks(&mut world, 20, "yuki", Change::Break(reason("lunch")));
+        world.cut_off(secs(30), yuki, secs(away));
+        let (state, lunch) = stands(&mut world, 200, "yuki");
+        assert_eq!((state, lunch), (AgentState::SignedOut, None), "nobody calls a phone that is not there");
+        let (state, lunch) = stands(&mut world, 1200, "yuki");
+        if on_break {
+            assert_eq!((state, lunch), (AgentState::NotReady, Some((reason("lunch"), Some(1180)))));
+        } else {
+            assert_eq!((state, lunch), (AgentState::Idle, None));
+        }
+        agrees(&world);
+    }
+}

@@ -31,8 +31,22 @@ pub(crate) fn read(state: &Path) -> Result<BTreeMap<String, Ha1>, Stop> {
 /// The passwords of the trunks that register, from the files in `secrets/` that `lines.yaml` names. They are read with each publication.
 ///
 /// # Errors
-/// When a file is not there, cannot be read, or holds nothing: that trunk would be refused by its carrier, and nobody could call.
+/// When a file is not there, cannot be read, or holds nothing: that trunk would be refused by its carrier, and nobody could call. The same for
+/// the file of authorities by which a trunk's certificate is judged.
 pub(crate) fn of_trunks(state: &Path, book: &flow::Book) -> Result<BTreeMap<LineId, Secret>, Stop> {
+    for (id, file) in book.lines.iter().filter_map(|line| Some((&line.id, line.trunk.as_ref()?.ca.as_ref()?))) {
+        let path = state.join("secrets").join(file);
+        let fault = match fs::read_to_string(&path) {
+            Ok(text) if text.contains("-----BEGIN CERTIFICATE-----") => continue,
+            Ok(_) => "it holds no certificate in PEM".to_owned(),
+            Err(fault) => fault.to_string(),
+        };
+        let path = path.display();
+        return Err(Stop::new(format!(
+            "config/lines.yaml: the authorities of {id}'s certificate should stand in {path}: {fault}. Write them there, or leave `ca` out to \
+             trust those of this machine"
+        )));
+    }
     let named = book.lines.iter().filter_map(|line| Some((&line.id, line.trunk.as_ref()?.register.as_ref()?.password_file.as_ref()?)));
     named
         .map(|(id, file)| {

@@ -48,6 +48,12 @@ pub(crate) const SHAPE: Shape = Shape {
             "Calls at once from one number that is shown; 2.",
             "同じ番号から同時にかけられる電話の上限。書かなければ 2。",
         ),
+        may(
+            "phone_check",
+            Value::Map(&super::lines::CHECK),
+            "How every phone that is registered by UDP is asked whether it is there; else only those behind a router are, every 30 s.",
+            "UDP で登録した電話機がいるかどうかの確認。書かなければ、ルーターの内側の電話機だけを 30 秒ごとに確認します。",
+        ),
         may("voicemail", Value::Map(&VOICEMAIL), "How much each voicemail box takes.", "伝言箱ひとつに入る量。"),
         may("realm", Value::Text, "The name that phones' passwords belong to.", "電話機の認証に使う名前。"),
         may(
@@ -205,6 +211,7 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Settings 
     if let Some(calls) = fields.take("calls_per_number").and_then(|n| n.whole(1, 100_000, problems)) {
         settings.calls_per_number = calls;
     }
+    settings.phone_check = fields.entry("phone_check").and_then(|(key, node)| super::lines::read_check(key, node, problems));
     if let Some((key, node)) = fields.entry("voicemail")
         && let Some(mut each) = Fields::of(node, key.at, problems)
     {

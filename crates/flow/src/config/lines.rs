@@ -152,16 +152,16 @@ const REGISTER: Shape = Shape {
     rest: None,
 };
 
-const CHECK: Shape = Shape {
+pub(crate) const CHECK: Shape = Shape {
     name: "lines/check",
-    en: "Asking a trunk whether it works.",
-    ja: "経路が使えるかどうかの確認。",
+    en: "Asking a trunk or a phone whether it works.",
+    ja: "経路や電話機が使えるかどうかの確認。",
     words: &[
         must("every", Value::Time, "How often.", "間隔。"),
         may(
             "failures",
             Value::Whole(1, FAILURES_MAX),
-            "After so many in a row it is down; 3.",
+            "After so many failures in a row it is down; 3.",
             "続けて何回失敗したら使えないとみなすか。書かなければ 3。",
         ),
     ],
@@ -309,7 +309,7 @@ fn read_register(key: &Key, node: &Node, problems: &mut Problems) -> Option<Regi
 }
 
 /// `check: { every: 30s, failures: 3 }`.
-fn read_check(key: &Key, node: &Node, problems: &mut Problems) -> Option<TrunkCheck> {
+pub(crate) fn read_check(key: &Key, node: &Node, problems: &mut Problems) -> Option<TrunkCheck> {
     let mut fields = Fields::of(node, key.at, problems)?;
     let every = fields.take("every");
     if every.is_none() {
