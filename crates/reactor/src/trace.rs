@@ -11,7 +11,7 @@ use calls::Vault;
 use model::{FlowId, LegId, Random, UnixMillis};
 use serde::{Deserialize, Serialize};
 use sip::message::Message;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -25,6 +25,8 @@ use std::time::Duration;
 const WAITING_MAX: usize = 4096;
 /// Between two writes: messages come in bursts.
 const GATHER: Duration = Duration::from_millis(50);
+/// Calls of people who want to stay unnamed that are remembered: more than are ever in progress at once.
+const UNNAMED_MAX: usize = 8192;
 /// One file.
 pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// So many files; the eldest goes for the next one.
@@ -92,7 +94,7 @@ impl Tracer {
     /// When there is no thread to be had.
     pub fn start(folder: PathBuf, vault: Vault, seed: [u8; 32]) -> io::Result<(Tracer, JoinHandle<()>)> {
         let (seen, inbox) = sync_channel(WAITING_MAX);
-        let desk = Desk { folder, vault, random: Random::new(seed), file: None, told: false };
+        let desk = Desk { folder, vault, random: Random::new(seed), file: None, told: false, unnamed: VecDeque::new() };
         let thread = std::thread::Builder::new().name("trace".to_owned()).spawn(move || desk.run(&inbox))?;
         Ok((Tracer(seen), thread))
     }
@@ -110,6 +112,8 @@ struct Desk {
     file: Option<(File, u64, i64)>,
     /// Whether it was told that nothing can be written.
     told: bool,
+    /// The Call-IDs of those who want to stay unnamed, newest last: at most [`UNNAMED_MAX`].
+    unnamed: VecDeque<String>,
 }
 
 impl Desk {
@@ -151,6 +155,13 @@ impl Desk {
             Some(method) => method.to_owned(),
             None => masked(start.strip_prefix("SIP/2.0 ").unwrap_or_default()),
         };
+        if sip::is_unnamed(&seen.bytes) && !self.is_unnamed(essentials.call_id) {
+            self.unnamed.push_back(essentials.call_id.to_owned());
+            if self.unnamed.len() > UNNAMED_MAX {
+                self.unnamed.pop_front();
+            }
+        }
+        let unnamed = self.is_unnamed(essentials.call_id);
         Some(Traced {
             at: seen.at.0,
             sent: seen.sent,
@@ -162,8 +173,12 @@ impl Desk {
             cseq,
             sound: sound(message.body()),
             reason: message.other("Reason").map(|value| masked(&String::from_utf8_lossy(value))),
-            sealed: self.vault.seal_trace(&mut self.random, seen.at.0, &sip::as_kept(&seen.bytes)),
+            sealed: self.vault.seal_trace(&mut self.random, seen.at.0, &sip::as_kept(&seen.bytes, unnamed)),
         })
+    }
+
+    fn is_unnamed(&self, call_id: &str) -> bool {
+        self.unnamed.iter().any(|known| known == call_id)
     }
 
     fn write(&mut self, at: UnixMillis, lines: &[u8]) -> io::Result<()> {
@@ -314,7 +329,14 @@ mod tests {
 
     #[test]
     fn registrations_and_pings_are_not_written_and_neither_is_what_nobody_can_read() {
-        let mut desk = Desk { folder: PathBuf::new(), vault: Vault::new([1; 32]), random: Random::from_number(1), file: None, told: false };
+        let mut desk = Desk {
+            folder: PathBuf::new(),
+            vault: Vault::new([1; 32]),
+            random: Random::from_number(1),
+            file: None,
+            told: false,
+            unnamed: VecDeque::new(),
+        };
         let seen = |text: String| Seen { bytes: Bytes::from(text), ..invite(None, 1) };
         let invite = String::from_utf8(invite(None, 1).bytes.to_vec()).unwrap();
         assert!(desk.read(&seen(invite.clone())).is_some());
@@ -322,5 +344,25 @@ mod tests {
             assert_eq!(desk.read(&seen(invite.replace("INVITE", method))), None);
         }
         assert_eq!(desk.read(&seen("nonsense".to_owned())), None);
+    }
+
+    #[test]
+    fn a_number_that_is_withheld_is_in_nothing_that_was_said_in_its_call() {
+        let vault = Vault::new([1; 32]);
+        let random = Random::from_number(1);
+        let mut desk = Desk { folder: PathBuf::new(), vault: vault.clone(), random, file: None, told: false, unnamed: VecDeque::new() };
+        let text = String::from_utf8(invite(None, 1).bytes.to_vec()).unwrap();
+        let private = text.replacen("CSeq:", "Privacy: id\r\nCSeq:", 1);
+        let answer = text.replacen("INVITE sip:0440000000@127.0.0.1 SIP/2.0", "SIP/2.0 180 Ringing", 1);
+        let other = answer.replacen("Call-ID: abc", "Call-ID: other", 1);
+        let mut kept = |text: &str| {
+            let traced = desk.read(&Seen { bytes: Bytes::from(text.to_owned()), ..invite(Some(1), 1) }).unwrap();
+            traced.open(&vault).unwrap()
+        };
+        assert!(kept(&answer).contains("From: <sip:0901112222"), "nobody has said Privacy yet");
+        for text in [&private, &answer, &text] {
+            assert!(!kept(text).contains("<sip:0901112222"), "{text}");
+        }
+        assert!(kept(&other).contains("From: <sip:0901112222"));
     }
 }

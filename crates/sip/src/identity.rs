@@ -94,29 +94,38 @@ fn entry(value: &[u8]) -> Option<(Vec<u32>, String)> {
     Some((index, user))
 }
 
-/// A message as it may be kept: where the caller wants to stay unnamed, without the header lines that name them. A network may tell us a number
-/// that it asks us to tell nobody.
-pub fn as_kept(message: &[u8]) -> String {
+/// Whether whoever sends this message wants to stay unnamed. A network may tell us a number that it asks us to tell nobody.
+pub fn is_unnamed(message: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(message);
+    let (head, _) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    wants_privacy(head) || head.split("\r\n").any(unnamed_from)
+}
+
+/// A message as it may be kept: where the caller wants to stay unnamed, without what names them. `of_unnamed`: it belongs to a call whose INVITE said
+/// so. Answers and later requests do not say it again, and repeat the caller's address in From, To and the Request-URI.
+pub fn as_kept(message: &[u8], of_unnamed: bool) -> String {
     let text = String::from_utf8_lossy(message);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let named = |line: &str, names: &[&str]| {
-        let name = line.split(':').next().unwrap_or_default().trim_end();
-        names.iter().any(|of| name.eq_ignore_ascii_case(of))
-    };
-    let wishes =
-        |line: &str| line.to_ascii_lowercase().split([':', ';', ',', ' ', '\t']).any(|word| ["id", "user", "header"].contains(&word));
-    let private = head.split("\r\n").any(|line| named(line, &["Privacy"]) && wishes(line));
-    let unnamed = |line: &str| named(line, &["From", "f"]) && line.to_ascii_lowercase().contains("@anonymous.invalid");
-    if !private && !head.split("\r\n").any(unnamed) {
+    let private = wants_privacy(head);
+    if !private && !of_unnamed && !head.split("\r\n").any(unnamed_from) {
         return text.into_owned();
     }
     let mut naming = vec!["P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Contact", "m"];
-    if private {
+    if private || of_unnamed {
         naming.extend(["From", "f"]);
+    }
+    if of_unnamed {
+        naming.extend(["To", "t"]);
     }
     let mut kept = String::with_capacity(text.len());
     let mut hides = false;
-    for line in head.split("\r\n") {
+    for (at, line) in head.split("\r\n").enumerate() {
+        // A request of ours goes to the caller's Contact.
+        if at == 0 && of_unnamed && !line.starts_with("SIP/") {
+            let method = line.split(' ').next().unwrap_or_default();
+            kept.push_str(&format!("{method} (withheld) SIP/2.0\r\n"));
+            continue;
+        }
         // A folded line belongs to the one before it.
         if !line.starts_with([' ', '\t']) {
             hides = named(line, &naming);
@@ -131,6 +140,27 @@ pub fn as_kept(message: &[u8]) -> String {
         }
     }
     kept.push_str("\r\n");
-    kept.push_str(body);
+    // Of a session description, the lines that may say whose it is (RFC 8866 sections 5.2 to 5.6).
+    for line in body.split_inclusive('\n') {
+        match line.get(..2) {
+            Some(kind @ ("o=" | "s=" | "i=" | "u=" | "e=" | "p=")) => kept.push_str(&format!("{kind}(withheld)\r\n")),
+            _ => kept.push_str(line),
+        }
+    }
     kept
+}
+
+fn named(line: &str, names: &[&str]) -> bool {
+    let name = line.split(':').next().unwrap_or_default().trim_end();
+    names.iter().any(|of| name.eq_ignore_ascii_case(of))
+}
+
+fn wants_privacy(head: &str) -> bool {
+    let wishes =
+        |line: &str| line.to_ascii_lowercase().split([':', ';', ',', ' ', '\t']).any(|word| ["id", "user", "header"].contains(&word));
+    head.split("\r\n").any(|line| named(line, &["Privacy"]) && wishes(line))
+}
+
+fn unnamed_from(line: &str) -> bool {
+    named(line, &["From", "f"]) && line.to_ascii_lowercase().contains("@anonymous.invalid")
 }

@@ -37,6 +37,6 @@ pub use credentials::Account;
 pub use dialog::{DialogStage, DialogState, Role, Will};
 pub use endpoint::{DIALOGS_MAX, Endpoint, TRANSACTIONS_MAX};
 pub use framer::{Frame, Framer};
-pub use identity::{Claims, as_kept};
+pub use identity::{Claims, as_kept, is_unnamed};
 pub use message::Message;
 pub use registrar::{Binding, PHONES_MAX};
