@@ -522,7 +522,7 @@ impl Engine {
 
     fn person_came(&mut self, now: Now, id: CallId, attempt: &mut Attempt, came: Came) -> bool {
         match came {
-            Came::Nothing | Came::Ringing => true,
+            Came::Nothing | Came::Ringing | Came::Early => true,
             Came::Answered => {
                 match std::mem::replace(&mut attempt.step, Step::Between) {
                     Step::Calling(outside) => {

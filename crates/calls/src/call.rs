@@ -109,6 +109,8 @@ pub(crate) struct Called {
     /// What they hear before they accept with 1; `None` when nothing is asked of them.
     pub(crate) brief: Option<Vec<Spoken>>,
     pub(crate) reached: Reached,
+    /// Whoever waits for them hears them already: their house has something to say before they answer.
+    pub(crate) early: bool,
     /// The ringing tone in the agent's ear.
     pub(crate) ringback: Option<PlayId>,
 }

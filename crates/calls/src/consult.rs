@@ -39,7 +39,7 @@ enum Step {
 
 impl Consult {
     /// The mix of the agent and the ward.
-    fn mix(&self) -> MixId {
+    pub(crate) fn mix(&self) -> MixId {
         MixId(MIXES | self.leg.id.0)
     }
 }

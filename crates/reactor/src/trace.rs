@@ -11,7 +11,7 @@ use calls::Vault;
 use model::{FlowId, LegId, Random, UnixMillis};
 use serde::{Deserialize, Serialize};
 use sip::message::Message;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -94,7 +94,7 @@ impl Tracer {
     /// When there is no thread to be had.
     pub fn start(folder: PathBuf, vault: Vault, seed: [u8; 32]) -> io::Result<(Tracer, JoinHandle<()>)> {
         let (seen, inbox) = sync_channel(WAITING_MAX);
-        let desk = Desk { folder, vault, random: Random::new(seed), file: None, told: false, unnamed: VecDeque::new() };
+        let desk = Desk { folder, vault, random: Random::new(seed), file: None, told: false, unnamed: Default::default() };
         let thread = std::thread::Builder::new().name("trace".to_owned()).spawn(move || desk.run(&inbox))?;
         Ok((Tracer(seen), thread))
     }
@@ -113,7 +113,7 @@ struct Desk {
     /// Whether it was told that nothing can be written.
     told: bool,
     /// The Call-IDs of those who want to stay unnamed, newest last: at most [`UNNAMED_MAX`].
-    unnamed: VecDeque<String>,
+    unnamed: (BTreeSet<String>, VecDeque<String>),
 }
 
 impl Desk {
@@ -156,9 +156,13 @@ impl Desk {
             None => masked(start.strip_prefix("SIP/2.0 ").unwrap_or_default()),
         };
         if sip::is_unnamed(&seen.bytes) && !self.is_unnamed(essentials.call_id) {
-            self.unnamed.push_back(essentials.call_id.to_owned());
-            if self.unnamed.len() > UNNAMED_MAX {
-                self.unnamed.pop_front();
+            let (known, order) = &mut self.unnamed;
+            known.insert(essentials.call_id.to_owned());
+            order.push_back(essentials.call_id.to_owned());
+            if order.len() > UNNAMED_MAX
+                && let Some(eldest) = order.pop_front()
+            {
+                known.remove(&eldest);
             }
         }
         let unnamed = self.is_unnamed(essentials.call_id);
@@ -178,7 +182,7 @@ impl Desk {
     }
 
     fn is_unnamed(&self, call_id: &str) -> bool {
-        self.unnamed.iter().any(|known| known == call_id)
+        self.unnamed.0.contains(call_id)
     }
 
     fn write(&mut self, at: UnixMillis, lines: &[u8]) -> io::Result<()> {
@@ -350,7 +354,7 @@ mod tests {
     fn a_number_that_is_withheld_is_in_nothing_that_was_said_in_its_call() {
         let vault = Vault::new([1; 32]);
         let random = Random::from_number(1);
-        let mut desk = Desk { folder: PathBuf::new(), vault: vault.clone(), random, file: None, told: false, unnamed: VecDeque::new() };
+        let mut desk = Desk { folder: PathBuf::new(), vault: vault.clone(), random, file: None, told: false, unnamed: Default::default() };
         let text = String::from_utf8(invite(None, 1).bytes.to_vec()).unwrap();
         let private = text.replacen("CSeq:", "Privacy: id\r\nCSeq:", 1);
         let answer = text.replacen("INVITE sip:0440000000@127.0.0.1 SIP/2.0", "SIP/2.0 180 Ringing", 1);
