@@ -208,6 +208,7 @@ const HOUSE: &[Room] = &[
             ("serde_json", "what `--json` prints, and the list of the city's versions"),
             ("sha2", "the kept versions of the city's files are addressed by content"),
             ("similar", "what changed between two versions, line by line"),
+            ("sd-notify", "tells systemd that we are ready, that we live, and how it goes"),
             ("ureq", "commands ask the running engine over its own HTTP interface"),
         ],
         tests_with: &[],
@@ -231,7 +232,14 @@ const HOUSE: &[Room] = &[
         ],
         tests_with: &[],
     },
-    Room { storey: 5, name: "xtask", core: false, may: &["sim"], home_of: &[], tests_with: &[] },
+    Room {
+        storey: 5,
+        name: "xtask",
+        core: false,
+        may: &["sim", "telemetry"],
+        home_of: &[("serde_json", "dashboards, which Grafana keeps as JSON")],
+        tests_with: &[],
+    },
 ];
 
 /// Words without effects and without types of their own in our interfaces.

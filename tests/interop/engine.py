@@ -6,6 +6,7 @@ agents whom the proofs can play. Digest offers MD5 alone, because baresip 1.0 gi
 """
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -27,16 +28,23 @@ schedules:
 
 
 class Engine:
-    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings=""):
+    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings="", lines=None, own_flows=False):
         """`agents` maps a name to its skills, as one writes them in config/agents.yaml; None for an agent of the city that ships.
-        `settings` are added to config/engine.yaml."""
-        self.stage, self.binary, self.sip, self.admin = stage, binary, sip, admin
+        `settings` are lines of config/engine.yaml, instead of those that ship; `lines` take the place of config/lines.yaml; `own_flows` are a
+        copy that may be spoiled."""
+        self.stage, self.binary, self.tree, self.sip, self.admin = stage, binary, tree, sip, admin
         self.server = f"{HOST}:{sip}"
         self.state, self.config = stage.folder / "state", stage.folder / "config"
         self.state.mkdir(exist_ok=True)
         shutil.copytree(tree / "config", self.config)
         self._overlay(agents, settings)
-        self.files = ["--config", self.config, "--flows", tree / "flows", "--state", self.state]
+        if lines:
+            (self.config / "lines.yaml").write_text(lines)
+        self.flows = tree / "flows"
+        if own_flows:
+            self.flows = stage.folder / "flows"
+            shutil.copytree(tree / "flows", self.flows)
+        self.files = ["--config", self.config, "--flows", self.flows, "--state", self.state]
         self.passwords = {name: secrets.token_hex(8) for name in agents}
         for name, password in self.passwords.items():
             status, said = stage.run(f"password-{name}", [binary, "agent", "password", name] + self.files, 30, text=password + "\n")
@@ -56,8 +64,12 @@ class Engine:
         queues = self.config / "queues.yaml"
         queues.write_text(re.sub(r"wrap_up: \w+", f"wrap_up: {WRAP_UP:.0f}s", queues.read_text()))
         settings = self.config / "engine.yaml"
-        text, changed = re.subn(r"(?m)^digest:.*$", "digest: [md5]", settings.read_text())
-        settings.write_text((text if changed else text + "\ndigest: [md5]\n") + more)
+        text = settings.read_text()
+        for line in ["digest: [md5]"] + more.splitlines():
+            word = line.split(":")[0]
+            text, changed = re.subn(rf"(?m)^{word}:.*$", line, text)
+            text += "" if changed else f"\n{line}\n"
+        settings.write_text(text)
 
     def _healthy(self):
         if self.process.poll() is not None:
@@ -67,6 +79,14 @@ class Engine:
                 return answer.status == 200
         except (urllib.error.URLError, OSError):
             return False
+
+    def probe(self, path):
+        """(status, text) of /livez, /readyz or /healthz."""
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{self.admin}/{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
 
     def metrics(self):
         """{name{labels}: value} of /metrics."""
@@ -104,9 +124,9 @@ class Engine:
         self.process.kill()
         self.process.wait()
 
-    def again(self):
-        """A new process on the same state."""
-        self.process = self.stage.start("engine-again", self._serve)
+    def again(self, env=None):
+        """A new process on the same state, with these environment variables beside those that there are."""
+        self.process = self.stage.start("engine-again", self._serve, env=os.environ | env if env else None)
         self.stage.wait("the engine is healthy again", 60, self._healthy)
 
     def end(self):

@@ -1,6 +1,7 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
-    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, torture, wards, killed, callback, crowd
+    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, carrier, torture, manager, wards,
+                                        killed, callback, crowd, watch
 """
 
 import pathlib
@@ -9,14 +10,17 @@ import sys
 import time
 from collections import Counter
 
+import carrier
 import cost
 import edge
 import outside
 import secure
 import sound
 import torture
+import watch
 import wire
 from engine import NUMBER, WRAP_UP, Engine
+from manager import managed
 from outside import WARD_CALLERS
 from phones import HOST, Baresip, sipp
 from stage import Failed, Proof, Stage
@@ -393,8 +397,16 @@ def over_tls(stage, city):
     return secure.tls(stage, city, FIRST_KEY, SECOND_KEY, check_tone, check_quiet, check_path, NUMBER)
 
 
+def over_carrier(stage, city):
+    return carrier.carrier(stage, city, FIRST_KEY, SECOND_KEY, check_quiet, NUMBER)
+
+
 def over_wss(stage, city):
     return secure.wss(stage, city, FIRST_KEY, SECOND_KEY, check_quiet, NUMBER)
+
+
+def watched(stage, city):
+    return watch.watch(stage, city, city.tree, FIRST_KEY, SECOND_KEY, NUMBER)
 
 
 PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN), "hold": (hold, KEN | {"yuki": None}), "tcp": (tcp, KEN), "torture": (tortured, {})}
@@ -402,10 +414,13 @@ PROOFS["tls"] = (over_tls, KEN)
 PROOFS["wss"] = (over_wss, KEN)
 # Those whose engine has a certificate.
 SECURE = ("tls", "wss")
+PROOFS["carrier"] = (over_carrier, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["edge"] = (behind_edge, KEN)
+PROOFS["manager"] = (managed, {})
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})
+PROOFS["watch"] = (watched, watch.AGENTS)
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
 
 # They measure a machine that does nothing else, and are run by their names.
@@ -419,10 +434,14 @@ def main(binary, tree, wanted):
         prove, agents = (PROOFS | MEASURES)[name]
         stage = Stage(top.folder / name)
         try:
-            settings = secure.SETTINGS if name in SECURE else cost.SETTINGS if name == "storm" else ""
-            if settings:
+            settings = (dict.fromkeys(SECURE, secure.SETTINGS) | {"storm": cost.SETTINGS, "watch": watch.SETTINGS}).get(name, "")
+            if name in SECURE:
                 secure.certificate(stage, stage.folder / "state", 30)
-            city = Engine(stage, binary, tree, agents, settings=settings)
+            lines = None
+            if name == "carrier":
+                carrier.prepare(stage, stage.folder / "state")
+                settings, lines = carrier.SETTINGS, carrier.LINES
+            city = Engine(stage, binary, tree, agents, settings=settings, lines=lines, own_flows=name == "watch")
             passed += prove(stage, city)
             status = city.end()
             if status != 0:

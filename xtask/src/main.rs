@@ -1,10 +1,11 @@
-//! `cargo xtask`: errands of the house that take longer than a test may.
+//! `cargo xtask`: errands of the house that take longer than a test may, and what is written from one source.
 //!
 //! Deliberately absent: anything that the product does. These commands prove it, and nobody ships them.
 
 mod fuzz;
 mod soak;
 mod theory;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -12,7 +13,8 @@ const USAGE: &str = "cargo xtask ERRAND
 
   theory [--row ID]..      the ACD against queueing theory, every row (or these), at least 600,000 calls each; minutes
   soak [--days N]          days under virtual time, N of them [default: 2000], beyond those of the test command; long
-  fuzz [--seconds N]       each fuzz target for N seconds [default: 60], where there is a nightly compiler and cargo-fuzz";
+  fuzz [--seconds N]       each fuzz target for N seconds [default: 60], where there is a nightly compiler and cargo-fuzz
+  watch [--check]          writes rules, dashboards and the catalogue of metrics into deploy/ (or says which are old)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
         Some((&"theory", rest)) => theory::run(rest),
         Some((&"soak", rest)) => soak::run(rest),
         Some((&"fuzz", rest)) => fuzz::run(rest),
+        Some((&"watch", rest)) => watch::run(rest),
         Some((&("help" | "--help" | "-h"), _)) | None => {
             println!("{USAGE}");
             Ok(true)

@@ -636,7 +636,7 @@ impl Engine {
         let leg = outside.leg;
         let mut after = attempt.after;
         if let Some(state) = self.sip.dialog(leg.dialog) {
-            after = self.commit(Record::Dialog { call: id, sip_call_id: state.call_id, local_tag: state.local_tag });
+            after = self.commit(Record::Dialog { call: id, sip_call_id: self.vault.call_name(&state.call_id), local_tag: state.local_tag });
         }
         self.legs.insert(leg.id, Owner::Caller(id));
         let mut call = Box::new(Call {

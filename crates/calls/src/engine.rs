@@ -18,8 +18,8 @@ use crate::trunks::Trunks;
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
-    ActId, AgentId, AgentState, CallEnd, CallId, Census, ControlId, DialogId, Event, FlowId, Instant, JobId, LegId, Now, Number, OfferId,
-    Party, Person, Random, RecordId, Refusal, Seq, Snapshot, TicketId, Transport,
+    ActId, AgentId, AgentState, CallEnd, CallId, Census, Channels, ControlId, DialogId, Event, FlowId, Instant, JobId, LegId, Millis, Now,
+    Number, OfferId, Party, Person, Random, RecordId, Refusal, Seq, Snapshot, TicketId, Transport,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -249,7 +249,7 @@ impl Engine {
             Input::Media(leg, event) => self.on_media(now, leg, event),
             Input::Control(id, control) => self.on_control(now, id, control),
             Input::Tape(id, says) => self.on_tape(now, id, says),
-            Input::Found(name, hosts) => self.on_found(now, name, hosts),
+            Input::Found(name, machines) => self.on_found(now, name, machines),
             Input::Done(job, done) => self.on_done(now, job, done),
             Input::Timeout => self.on_timeout(now),
         }
@@ -281,7 +281,7 @@ impl Engine {
     pub fn state(&self) -> State {
         let live = self.calls.iter().map(|(id, call)| {
             let answered = !matches!(call.stage, Stage::Opening(_));
-            let sip_call_id = if answered { self.sip.dialog(call.leg.dialog).map(|d| d.call_id) } else { None };
+            let sip_call_id = if answered { self.sip.dialog(call.leg.dialog).map(|d| self.vault.call_name(&d.call_id)) } else { None };
             (*id, call.open_call(sip_call_id))
         });
         State {
@@ -310,6 +310,15 @@ impl Engine {
             breaks: self.city.book.breaks.values().cloned().collect(),
             overrides: self.overrides.in_force.values().cloned().collect(),
             trunks: self.trunks_now(),
+            channels: Channels { in_use: self.calls.len() as u64, max: u64::from(self.city.book.settings.calls_max) },
+            oldest_call_millis: self
+                .calls
+                .values()
+                .map(|call| now.mono.since(call.arrived.mono))
+                .max()
+                .map_or(0, |age| Millis::from(age).0),
+            skills: self.skills_now(),
+            holidays_until: self.city.book.calendar.holidays_until(),
         }
     }
 
@@ -563,7 +572,7 @@ impl Engine {
                     }
                     sip::Output::Event(event) => self.on_sip(now, event),
                     sip::Output::Note(event) => {
-                        if event == Event::AuthenticationFailed {
+                        if event == (Event::AuthenticationFailed { challenged: true }) {
                             self.on_wrong_password(now);
                         }
                         self.note(event);
@@ -599,7 +608,7 @@ impl Engine {
             E::Unregistered { user, expired } => {
                 let agent = AgentId::from(user);
                 self.note(Event::Unregistered { agent: agent.clone(), expired });
-                self.sign_out(now, &agent);
+                self.sign_out(now, &agent, expired);
             }
             // Whoever's leg it is: the sound's side hears keys by all ways, and counts each press once.
             E::Digit { dialog, digit, held } => {
@@ -622,6 +631,7 @@ impl Engine {
             | E::Ringing { dialog, .. }
             | E::Trying { dialog }
             | E::AskedAgain { dialog }
+            | E::Asked { dialog, .. }
             | E::Answered { dialog, .. }
             | E::Failed { dialog, .. }
             | E::Bye { dialog }
@@ -841,7 +851,14 @@ impl Engine {
             Refusal::Full | Refusal::NoPort | Refusal::TooFast => (503, Some(5)),
             Refusal::Draining => (503, Some(30)),
         };
+        self.invite_done(dialog, status);
         self.sip.handle_command(now, sip::Command::Reject { dialog, status, retry_after_secs });
+    }
+
+    /// Somebody's INVITE has our final answer, or was given up.
+    pub(crate) fn invite_done(&mut self, dialog: DialogId, status: u16) {
+        let line = self.sip.dialog(dialog).and_then(|state| self.line_of(state.peer.ip()).map(|line| line.id.clone()));
+        self.note(Event::InviteDone { line, direction: model::Direction::In, status });
     }
 
     pub(crate) fn draining(&self) -> bool {
@@ -916,6 +933,7 @@ pub(crate) fn far(agreed: sdp::Agreed, leg: &Leg) -> media::Far {
     media::Far {
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,
+        also: agreed.also,
         codec: agreed.codec,
         payload_type: agreed.payload_type,
         events: agreed.events,

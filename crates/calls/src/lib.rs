@@ -39,7 +39,7 @@ mod will;
 
 pub use city::City;
 pub use engine::Engine;
-pub use face::{Act, Answer, Control, Input, Job, NotSet, Output, Question, Reply, Slip, Tape, TapeSays, Wake};
+pub use face::{Act, Answer, Control, Input, Job, NotSet, Output, Question, Reply, Slip, Tape, TapeSays, Trusted, Wake};
 pub use gate::Gate;
 pub use outbound::WentOut;
 pub use overrides::{NotAllowed, acts_on};

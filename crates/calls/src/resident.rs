@@ -46,7 +46,7 @@ impl Engine {
         let turned_away = match () {
             () if self.is_same_caller_again(&from_user, withheld) => Some(Refusal::SameNumber),
             () if self.draining() => Some(Refusal::Draining),
-            () if self.calls.len() >= city.book.settings.calls_max as usize => Some(Refusal::Full),
+            () if !self.finds_room(now, invite.source.ip()) => Some(Refusal::Full),
             () => None,
         };
         let (flow, number) = match (dialled, turned_away) {
@@ -180,7 +180,10 @@ impl Engine {
                 }
             }
             sip::Event::Cause { cause, .. } => call.cause = Some(cause),
-            sip::Event::Cancelled { .. } => self.end_call(now, call, CallEnd::CancelledEarly, Party::Caller),
+            sip::Event::Cancelled { .. } => {
+                self.invite_done(call.leg.dialog, 487);
+                self.end_call(now, call, CallEnd::CancelledEarly, Party::Caller);
+            }
             sip::Event::Bye { .. } => {
                 let end = call.end_if_caller_leaves();
                 self.end_call(now, call, end, Party::Caller);
@@ -238,12 +241,17 @@ impl Engine {
         call.stage = Stage::Answering;
         if let Some(state) = self.sip.dialog(dialog) {
             // Law 8: of the dialog only what names no person, until personal fields can be encrypted.
-            call.after = self.commit(Record::Dialog { call: call.id, sip_call_id: state.call_id, local_tag: state.local_tag });
+            call.after = self.commit(Record::Dialog {
+                call: call.id,
+                sip_call_id: self.vault.call_name(&state.call_id),
+                local_tag: state.local_tag,
+            });
         }
         self.sip.handle_command(now, sip::Command::Accept { dialog, sdp });
         if let Some(agreed) = agreed {
             self.connect(call.after, &mut call.leg, agreed);
         }
+        self.invite_done(dialog, 200);
         self.note(Event::Answered { call: call.id });
     }
 
@@ -471,7 +479,10 @@ impl Engine {
             let (low, high, waited) = (estimate.low, estimate.high, Millis::from(now.mono.since(at)));
             self.note(Event::WaitJudged { call: call.id, queue: ticket.queue.clone(), low, high, waited });
         }
-        self.note(Event::LeftQueue { call: call.id, ticket: ticket.id, queue: ticket.queue.clone(), waited: Millis::from(waited), how });
+        let promised =
+            call.city.book.queues.get(&ticket.queue).map_or(Millis(0), |queue| Millis::from(queue.service_level.answered_within));
+        let queue = ticket.queue.clone();
+        self.note(Event::LeftQueue { call: call.id, ticket: ticket.id, queue, waited: Millis::from(waited), how, promised });
     }
 
     // ---- the end -------------------------------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ struct Phone {
     leg: Leg,
     to: sip::Target,
     dialling: Dialling,
+    /// When the INVITE left, until the phone says that it rings.
+    unheard_since: Option<Instant>,
 }
 
 /// How far the call to one phone has come.
@@ -114,7 +116,7 @@ impl Engine {
             let dialog = self.sip.new_dialog();
             // Where there is no port for one phone more, those that have one ring.
             let Some(leg) = self.make_leg(call, index, dialog, to.addr.ip(), owner) else { break };
-            ringing.push(Phone { leg, to, dialling: Dialling::Held });
+            ringing.push(Phone { leg, to, dialling: Dialling::Held, unheard_since: None });
         }
         let phones = Phones { agent: agent.clone(), offer, ringing, said: OfferEnd::Unreachable };
         (!phones.ringing.is_empty()).then_some(phones)
@@ -136,6 +138,7 @@ impl Engine {
     pub(crate) fn phone_opened(&mut self, now: Now, phones: &mut Phones, leg: LegId, caller: Caller) {
         let Some(phone) = phones.with(|phone| phone.leg.id == leg && phone.dialling == Dialling::Opening) else { return };
         phone.dialling = Dialling::Invited { at: now.mono };
+        phone.unheard_since = Some(now.mono);
         let (dialog, to) = (phone.leg.dialog, phone.to.clone());
         let sdp = sdp::offer(&self.capabilities(&phone.leg, caller.codecs));
         self.sip.handle_command(now, sip::Command::Invite { dialog, to, from: caller.from, sdp });
@@ -156,6 +159,11 @@ impl Engine {
 
     /// The dialog of one of them says something.
     pub(crate) fn phone_says(&mut self, now: Now, after: Seq, phones: &mut Phones, event: &sip::Event) -> Rang {
+        if let sip::Event::Ringing { dialog, .. } | sip::Event::Answered { dialog, .. } | sip::Event::Failed { dialog, .. } = event
+            && let Some(phone) = phones.with(|phone| phone.leg.dialog == *dialog)
+        {
+            self.note_invite(now, None, event, &mut phone.unheard_since);
+        }
         match event {
             // That the phone is there is all that these say: the offer's time runs from the INVITE.
             sip::Event::Trying { dialog } | sip::Event::Ringing { dialog, .. } => {
@@ -199,6 +207,7 @@ impl Engine {
             | sip::Event::ProbeFailed { .. }
             | sip::Event::Ended { .. }
             | sip::Event::AskedAgain { .. }
+            | sip::Event::Asked { .. }
             | sip::Event::TrunkRegistration { .. }
             | sip::Event::TrunkReachable { .. }
             | sip::Event::Registered { .. }
@@ -265,7 +274,7 @@ impl Engine {
     /// One of an agent's phones is not called any more, and the agent has others: an offer goes on at those.
     pub(crate) fn on_phone_gone(&mut self, now: Now, agent: AgentId, contact: &str, why: PhoneGone) {
         match why {
-            PhoneGone::Left | PhoneGone::Expired => {
+            PhoneGone::Left | PhoneGone::Expired | PhoneGone::Lost => {
                 if let Some(call) = self.offers_to(&agent) {
                     self.with_call(now, call, |engine, call| engine.agents_phone_gone(now, call, contact));
                     self.attempts_phone_gone(now, call, contact);

@@ -63,6 +63,10 @@ impl Engine {
 
     /// The phone wants other terms, or answers ours: [`sip::Event::Reoffer`] and [`sip::Event::AnswerCame`].
     pub(crate) fn handle_terms(&mut self, now: Now, after: Seq, leg: &mut Leg, event: &sip::Event) -> Terms {
+        // A phone that has moved speaks from where it is now.
+        if let (Some(peer), Some(state)) = (&mut leg.peer, self.sip.dialog(leg.dialog)) {
+            *peer = state.peer.ip();
+        }
         match event {
             sip::Event::Reoffer { offer, .. } => {
                 self.reoffer(now, after, leg, offer.as_deref());

@@ -93,6 +93,11 @@ impl Calendar {
         let figures = i32::from(date.year()) * 10_000 + i32::from(date.month()) * 100 + i32::from(date.day());
         u32::try_from(figures).unwrap_or(0)
     }
+    /// The beginning of the last holiday that is known, of the table and by law; `None` where none is.
+    pub fn holidays_until(&self) -> Option<UnixMillis> {
+        let begins = self.holidays.last()?.to_zoned(self.zone.clone()).ok()?;
+        Some(UnixMillis(begins.timestamp().as_millisecond()))
+    }
     /// Whether a schedule is open at any moment of the next days; false if there is no such schedule.
     pub(crate) fn opens_within(&self, schedule: &ScheduleId, wall: UnixMillis, days: u32) -> bool {
         let Some(schedule) = self.schedules.get(schedule) else { return false };

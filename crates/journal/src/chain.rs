@@ -1,7 +1,7 @@
 //! One line of the journal, and how it hangs on the line before.
 
 use crate::fault::Damage;
-use model::{Seq, UnixMillis};
+use model::{Seq, UnixMillis, hex, hex_digits};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -18,14 +18,20 @@ impl Hash {
     fn next(self, json: &[u8]) -> Hash {
         let mut hash = Sha256::new();
         // As it is written in the line before, so that an auditor can join the texts and call sha256sum.
-        hash.update(self.to_string());
+        hash.update(self.digits());
         hash.update(json);
         Hash(hash.finalize().into())
+    }
+    /// As it stands in a line.
+    fn digits(self) -> [u8; DIGITS] {
+        let mut digits = [0; DIGITS];
+        digits.chunks_exact_mut(2).zip(self.0).for_each(|(two, byte)| two.copy_from_slice(&hex_digits(byte)));
+        digits
     }
 }
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 impl fmt::Debug for Hash {
@@ -43,20 +49,26 @@ pub(crate) struct Json<B> {
 }
 
 /// Eight hex digits, a space, 64 hex digits, a space.
-pub(crate) const HEAD: usize = 8 + 1 + 64 + 1;
+pub(crate) const HEAD: usize = 8 + 1 + DIGITS + 1;
+/// Of a hash.
+const DIGITS: usize = 64;
 
 /// The line for a JSON text that hangs on `before`, with its line end, and its hash.
 pub(crate) fn write(before: Hash, json: &[u8]) -> (Vec<u8>, Hash) {
     let hash = before.next(json);
     let mut line = Vec::with_capacity(HEAD + json.len() + 1);
     line.extend_from_slice(b"........ ");
-    line.extend_from_slice(hash.to_string().as_bytes());
+    line.extend_from_slice(&hash.digits());
     line.push(b' ');
     line.extend_from_slice(json);
-    let crc = format!("{:08x}", crc32fast::hash(&line[9..]));
+    let crc = checksum(&line[9..]);
     line[..8].copy_from_slice(crc.as_bytes());
     line.push(b'\n');
     (line, hash)
+}
+
+fn checksum(text: &[u8]) -> String {
+    hex(&crc32fast::hash(text).to_be_bytes())
 }
 
 /// A line (without its end) whose checksum holds.
@@ -71,7 +83,7 @@ pub(crate) fn read(line: &[u8]) -> Result<Link<'_>, Damage> {
     if head[8] != b' ' || head[HEAD - 1] != b' ' {
         return Err(Damage::Form);
     }
-    let crc = format!("{:08x}", crc32fast::hash(&line[9..]));
+    let crc = checksum(&line[9..]);
     if head[..8] != *crc.as_bytes() {
         return Err(Damage::Checksum);
     }
@@ -107,7 +119,7 @@ impl Link<'_> {
     /// Its hash, if it hangs on `before`.
     pub(crate) fn follows(&self, before: Hash) -> Result<Hash, Damage> {
         let hash = before.next(self.json);
-        if self.hash == hash.to_string().as_bytes() { Ok(hash) } else { Err(Damage::Chain) }
+        if self.hash == hash.digits() { Ok(hash) } else { Err(Damage::Chain) }
     }
 
     /// Its hash as it stands there.

@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 pub const QUEUE_RECORDS_MAX: usize = 16_384;
 /// Records synced together at most, so that the first of them is confirmed in time.
 const GROUP_RECORDS_MAX: usize = 1_024;
-/// A record that comes so soon after the last sync is one of many: its group gathers for as long. Small beside the gate's patience of 50 ms.
-const GATHER: Duration = Duration::from_millis(3);
+/// A record that comes so soon after the last sync is one of many: its group gathers for as long. Small beside the gate's patience of 50 ms, and
+/// less than a third of a frame of sound to whoever is answered.
+const GATHER: Duration = Duration::from_millis(6);
 /// How long to wait before a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 

@@ -94,6 +94,9 @@ pub struct Detector {
     told: Option<Told>,
     over: [Option<Id>; REMEMBERED],
     over_next: usize,
+    /// Presses that were told, by the way in which they came first.
+    events: u32,
+    messages: u32,
 }
 
 impl Detector {
@@ -117,6 +120,11 @@ impl Detector {
             }
             told => *told = Some(Told { digit, way, times: 1, last: now }),
         }
+        let count = match way {
+            Way::Event => &mut self.events,
+            Way::Message => &mut self.messages,
+        };
+        *count = count.saturating_add(1);
         false
     }
 
@@ -184,6 +192,11 @@ impl Detector {
     /// Time passed.
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Key> {
         if now.since(self.holding.as_ref()?.last) >= END_LOST { self.finish() } else { None }
+    }
+
+    /// Presses so far: those that came first as events, and those that came first as messages.
+    pub fn presses(&self) -> (u32, u32) {
+        (self.events, self.messages)
     }
 
     fn finish(&mut self) -> Option<Key> {

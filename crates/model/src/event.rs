@@ -153,6 +153,8 @@ pub enum Event {
         waited: Millis,
         /// How it ended.
         how: QueueEnd,
+        /// The wait that the queue promises at most (`service_level` in `queues.yaml`).
+        promised: Millis,
     },
     /// A caller waits on after a decision: nobody could be offered, and why.
     Waits {
@@ -363,7 +365,7 @@ pub enum Event {
     Unregistered {
         /// Whose.
         agent: AgentId,
-        /// Whether it went by itself, or its registration ran out.
+        /// Whether it went without a word, or by itself.
         expired: bool,
     },
     /// One phone of an agent is gone, and the agent has others.
@@ -374,7 +376,10 @@ pub enum Event {
         why: PhoneGone,
     },
     /// A REGISTER or call with a wrong name or password.
-    AuthenticationFailed,
+    AuthenticationFailed {
+        /// Whether it answered a challenge of ours: a guess, or a clumsy finger. Else the address may be borrowed.
+        challenged: bool,
+    },
 
     /// A SIP request, in or out.
     SipRequest {
@@ -391,6 +396,22 @@ pub enum Event {
         class: u8,
         /// Which way.
         direction: Direction,
+    },
+    /// An INVITE that opens a call has its final answer, ours or theirs: what RFC 6076 counts. One over a limit of the door is not among them.
+    InviteDone {
+        /// The line, or the trunk; `None` for the phone of an agent.
+        line: Option<LineId>,
+        /// Who called.
+        direction: Direction,
+        /// The final status: 200, 487 after a cancel, 408 after silence.
+        status: u16,
+    },
+    /// The other side of a call of ours says for the first time that it works on it (RFC 6076 section 4.3).
+    InviteHeard {
+        /// The trunk; `None` for the phone of an agent.
+        line: Option<LineId>,
+        /// Since our INVITE left.
+        took: Millis,
     },
     /// A datagram that is no SIP message.
     SipMalformed {
@@ -638,8 +659,10 @@ pub enum PhoneGone {
     Left,
     /// It did not say in time that it is still there.
     Expired,
-    /// It was called, and nothing at all came back.
+    /// It was called or asked, and nothing at all came back.
     Silent,
+    /// The connection is gone by which alone it was reached.
+    Lost,
     /// There was no room for one more phone, and it had been silent longest.
     Full,
 }
@@ -1007,6 +1030,12 @@ pub struct MediaStats {
     pub foreign: u64,
     /// Interarrival jitter in RTP timestamp units (RFC 3550 section 6.4.1).
     pub jitter: u32,
+    /// Keys that came beside the sound (RFC 4733).
+    #[serde(default)]
+    pub keys_rtp: u32,
+    /// Keys that came as SIP messages (INFO, RFC 6086).
+    #[serde(default)]
+    pub keys_sip: u32,
 }
 
 /// What one call leaves behind.

@@ -1,7 +1,8 @@
 //! What the boards show: the state of the whole engine at one moment.
 
-use crate::{AgentId, AgentState, Break, BreakReason, LineId, Override, QueueId, TrunkRegistration, UnixMillis, Version};
+use crate::{AgentId, AgentState, Break, BreakReason, LineId, Override, QueueId, Skill, TrunkRegistration, UnixMillis, Version};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How many of each thing are alive. All zero when all is quiet, but for registrations and their timers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,33 @@ pub struct QueueNow {
     pub depth: u64,
     /// Age of the oldest ticket, in milliseconds.
     pub longest_wait_millis: u64,
+    /// Agents who serve it, whatever the caller's language, and are there: signed in, on no break, and no phone of theirs rings in vain.
+    #[serde(default)]
+    pub staff: u64,
+    /// The promise that the queue is measured by: answered within this time, in milliseconds ..
+    #[serde(default)]
+    pub promised_millis: u64,
+    /// .. is this share of the callers, in percent.
+    #[serde(default)]
+    pub promised_percent: u8,
+}
+
+/// The agents who have a skill, by what they are doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkillNow {
+    /// Which skill.
+    pub skill: Skill,
+    /// How many agents are in each state; one that is not there has nobody.
+    pub agents: BTreeMap<AgentState, u64>,
+}
+
+/// The ways in: how many calls there are at once, and how many there may be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channels {
+    /// Calls that take one.
+    pub in_use: u64,
+    /// `calls_max` of the city.
+    pub max: u64,
 }
 
 /// One agent as it stands.
@@ -94,6 +122,18 @@ pub struct Snapshot {
     /// The trunks that register or are asked whether they work, in the order of the file.
     #[serde(default)]
     pub trunks: Vec<TrunkNow>,
+    /// The ways in.
+    #[serde(default)]
+    pub channels: Channels,
+    /// How long the oldest call in progress has lasted, in milliseconds; 0 without calls.
+    #[serde(default)]
+    pub oldest_call_millis: u64,
+    /// The skills that agents have, in the order of their names.
+    #[serde(default)]
+    pub skills: Vec<SkillNow>,
+    /// The last holiday that the calendar knows; `None` where it knows none.
+    #[serde(default)]
+    pub holidays_until: Option<UnixMillis>,
 }
 
 /// Upper bounds of the send-lateness buckets, in microseconds; the last bucket is everything above.

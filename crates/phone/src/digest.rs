@@ -4,8 +4,7 @@
 //! offers no qop. rsip 0.4 cannot read `algorithm=SHA-256` nor write a hexadecimal nc, so both headers are text here.
 
 use md5::{Digest as _, Md5};
-use model::DigestAlgorithm;
-use model::Random;
+use model::{DigestAlgorithm, Random, hex};
 use sha2::Sha256;
 
 /// A server's challenge, and how often we have answered it.
@@ -114,10 +113,6 @@ fn parameters(mut rest: &str) -> Vec<(String, String)> {
         }
     }
     found
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -360,6 +360,8 @@ impl Talk {
 
     pub(crate) fn stats(&self) -> MediaStats {
         MediaStats {
+            keys_rtp: 0,
+            keys_sip: 0,
             sent: self.sender.packets(),
             received: self.receiver.received(),
             lost: self.receiver.lost(),

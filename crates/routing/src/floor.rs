@@ -136,6 +136,11 @@ impl Floor {
     pub(crate) fn employed(&self, seat: u32) -> bool {
         self.profile[seat as usize] != REMOVED
     }
+    /// How many serve a queue, whatever the caller's language, and are there: signed in, not on a break, and responding.
+    pub(crate) fn staff(&self, at: u32, queue: &Queue) -> u64 {
+        let serves = |profile: &Profile| profile.order.get(at as usize).copied().flatten().is_some() && profile.meets(&queue.needs);
+        self.profiles.iter().zip(&self.counts).filter(|(profile, _)| serves(profile)).map(|(_, count)| u64::from(count.staffed)).sum()
+    }
     /// Signed in, not on a break, and responding.
     pub(crate) fn is_staffed(&self, seat: u32) -> bool {
         staffed(self.desk(seat)) && self.employed(seat)

@@ -509,9 +509,11 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::Registered { .. }
         | Event::Unregistered { .. }
         | Event::PhoneGone { .. }
-        | Event::AuthenticationFailed
+        | Event::AuthenticationFailed { .. }
         | Event::SipRequest { .. }
         | Event::SipResponse { .. }
+        | Event::InviteDone { .. }
+        | Event::InviteHeard { .. }
         | Event::SipMalformed { .. }
         | Event::Stranger
         | Event::StrangerNamed { .. }

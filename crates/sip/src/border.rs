@@ -2,7 +2,7 @@
 
 use crate::identity::Claims;
 use bytes::Bytes;
-use model::{Cause, DialogId, DigestAlgorithm, Digit, FlowId, Instant, LineId, Net, PhoneGone, TrunkRegistration};
+use model::{Cause, DialogId, DigestAlgorithm, Digit, FlowId, Instant, LineId, Machine, Net, PhoneGone, TrunkRegistration};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -144,6 +144,20 @@ pub enum Command {
     },
     /// Ask the peer whether it is alive, by an OPTIONS inside the dialog. One at a time.
     Probe {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// Ask a machine, before it is called, whether it is there: OPTIONS, for which no telephone rings. [`Event::Asked`] follows.
+    Ask {
+        /// An id from [`Endpoint::new_dialog`](crate::Endpoint::new_dialog), for the call that is to come.
+        dialog: DialogId,
+        /// Whom.
+        to: Machine,
+        /// By then it has answered, or it is not there.
+        patience: Duration,
+    },
+    /// Nobody wants to know any more what [`Command::Ask`] asked.
+    Forget {
         /// Which dialog.
         dialog: DialogId,
     },
@@ -360,6 +374,13 @@ pub enum Event {
         /// Which dialog.
         dialog: DialogId,
     },
+    /// What came of [`Command::Ask`].
+    Asked {
+        /// For which call.
+        dialog: DialogId,
+        /// Whether somebody is there who does not say that they cannot.
+        works: bool,
+    },
     /// Something came of registering with a carrier.
     TrunkRegistration {
         /// Which trunk.
@@ -394,7 +415,8 @@ pub enum Event {
     Unregistered {
         /// Whose.
         user: String,
-        /// Whether its time ran out; else it went by itself, or the user is no more.
+        /// Whether it went without a word: its time ran out, its connection is lost, or it does not answer any more; else it went by itself, or the
+        /// user is no more.
         expired: bool,
     },
 }

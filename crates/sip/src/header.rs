@@ -2,7 +2,7 @@
 //!
 //! RFC 3261 section 20: Via, From, To, Contact, Route and CSeq as typed values; section 7.3.3: the compact names.
 
-use crate::lexis::{Cursor, Params, is_token, number, same_name, trim, unquote, visible};
+use crate::lexis::{Cursor, Params, is_token, is_visible, number, same_name, trim, unquote, visible};
 use crate::uri::{self, Uri};
 use std::net::IpAddr;
 
@@ -91,7 +91,9 @@ impl Name {
         let mut as_long = OF_LENGTH.get(text.len()).copied().unwrap_or_default();
         while as_long != 0 {
             let (name, long, _) = NAMES[as_long.trailing_zeros() as usize];
-            if same_name(text, long.as_bytes()) {
+            // All but a few are told apart by their first letter.
+            let alike = |(a, b): (&u8, &u8)| a | 0x20 == b | 0x20;
+            if text.first().zip(long.as_bytes().first()).is_some_and(alike) && same_name(text, long.as_bytes()) {
                 return name;
             }
             as_long &= as_long - 1;
@@ -146,7 +148,8 @@ impl<'a> Via<'a> {
             return None;
         }
         let sent_by = visible(cursor.take_while(|b| b.is_ascii_graphic() && b != b';'))?;
-        let (host, mut port) = uri::host_port(sent_by.as_bytes())?;
+        let (length, mut port) = uri::host_port(sent_by.as_bytes())?;
+        let host = sent_by.get(..length)?;
         // Blanks may stand around the colon of the port (section 25.1, COLON).
         if port.is_none() && cursor.separator(b':') {
             port = Some(std::str::from_utf8(cursor.take_while(|b| b.is_ascii_digit())).ok()?.parse().ok()?);
@@ -274,7 +277,7 @@ impl<'a> NameAddr<'a> {
     }
     /// Whether the tag, if any, can be repeated as it is: section 25.1 wants a token, some peers write more.
     pub(crate) fn tag_sound(&self) -> bool {
-        let repeatable = |tag: &[u8]| visible(tag).is_some() && !tag.iter().any(|b| matches!(b, b';' | b',' | b'"' | b'<' | b'>' | b'\\'));
+        let repeatable = |tag: &[u8]| is_visible(tag) && !tag.iter().any(|b| matches!(b, b';' | b',' | b'"' | b'<' | b'>' | b'\\'));
         self.tag.is_none_or(|tag| tag.is_some_and(repeatable))
     }
     /// The header parameter of that name, quotes and escapes resolved: empty if it has no value.

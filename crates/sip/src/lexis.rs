@@ -5,6 +5,8 @@
 /// What a byte may be part of; several at once.
 const TOKEN: u8 = 1;
 const VALUE: u8 = 2;
+const HOST: u8 = 4;
+const URI: u8 = 8;
 
 /// The kinds of every byte: each byte of a message is asked for, most of them twice.
 const KINDS: [u8; 256] = {
@@ -14,7 +16,12 @@ const KINDS: [u8; 256] = {
         let visible = byte.is_ascii_graphic();
         let angled = matches!(byte, b'<' | b'>' | b'"');
         let token = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
-        kinds[byte as usize] = if token { TOKEN } else { 0 } | if visible && !angled && byte != b';' && byte != b',' { VALUE } else { 0 };
+        let host = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        let marks = matches!(byte, b':' | b'@' | b';' | b'?');
+        kinds[byte as usize] = if token { TOKEN } else { 0 }
+            | if visible && !angled && byte != b';' && byte != b',' { VALUE } else { 0 }
+            | if host { HOST } else { 0 }
+            | if visible && !angled && !marks { URI } else { 0 };
         if byte == u8::MAX {
             break kinds;
         }
@@ -36,9 +43,14 @@ fn all_visible(bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |all, b| all & (b.wrapping_sub(b'!') <= b'~' - b'!'))
 }
 
-/// Whether all bytes may stand in a URI: visible ASCII, and none of `<>"`.
-pub(crate) fn are_uri_bytes(bytes: &[u8]) -> bool {
-    bytes.iter().fold(true, |all, b| all & (b.wrapping_sub(b'!') <= b'~' - b'!') & (*b != b'<') & (*b != b'>') & (*b != b'"'))
+/// Whether `byte` may stand in a URI (visible ASCII, and none of `<>"`) and is none of the marks that divide one, `:@;?`.
+pub(crate) fn is_uri_byte(byte: u8) -> bool {
+    is(byte, URI)
+}
+
+/// Whether `byte` may stand in the name of a host, or in an IPv4 address.
+pub(crate) fn is_host_byte(byte: u8) -> bool {
+    is(byte, HOST)
 }
 
 /// Whether `bytes` are one token.
@@ -58,6 +70,12 @@ pub(crate) fn same_name(a: &[u8], b: &[u8]) -> bool {
 
 /// `bytes` without blanks at either end.
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    if let ([first, ..], [.., last]) = (bytes, bytes)
+        && !is_blank(*first)
+        && !is_blank(*last)
+    {
+        return bytes;
+    }
     let start = bytes.iter().position(|b| !is_blank(*b)).unwrap_or(bytes.len());
     let end = bytes.iter().rposition(|b| !is_blank(*b)).map_or(start, |last| last + 1);
     bytes.get(start..end).unwrap_or_default()
@@ -65,8 +83,12 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
 
 /// `bytes` as text if every one of them is a visible ASCII character, and there is at least one.
 pub(crate) fn visible(bytes: &[u8]) -> Option<&str> {
-    let seen = !bytes.is_empty() && all_visible(bytes);
-    if seen { std::str::from_utf8(bytes).ok() } else { None }
+    if is_visible(bytes) { std::str::from_utf8(bytes).ok() } else { None }
+}
+
+/// Whether [`visible`] takes it.
+pub(crate) fn is_visible(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && all_visible(bytes)
 }
 
 /// A decimal number of any length; `None` if there is anything but digits, `u64::MAX` if it is larger than that.
@@ -172,6 +194,10 @@ pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(value);
     std::iter::from_fn(move || {
         let text = rest?;
+        if memchr::memchr(b',', text).is_none() {
+            rest = None;
+            return Some(trim(text));
+        }
         let (mut quoted, mut escaped, mut bracketed) = (false, false, false);
         for (at, byte) in text.iter().enumerate() {
             match byte {

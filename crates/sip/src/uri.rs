@@ -3,7 +3,7 @@
 //! SIP and SIPS URIs (RFC 3261 section 19.1), telephone URIs (RFC 3966), and any other scheme as an opaque text.
 
 use crate::bounds::URI_MAX;
-use crate::lexis::{self, are_uri_bytes};
+use crate::lexis::{self, is_host_byte, is_uri_byte};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -52,6 +52,7 @@ impl Span {
 
 /// Where the marks of a SIP URI stand. A user part may hold `;` and `?` (RFC 3261 section 25.1, user-unreserved), so those count only behind
 /// the `@`.
+#[derive(Default)]
 struct Marks {
     /// The first `:`, which ends the scheme.
     colon: Option<usize>,
@@ -69,22 +70,25 @@ struct Marks {
 impl Marks {
     /// `None` if a byte may not stand in a URI.
     fn of(bytes: &[u8]) -> Option<Marks> {
-        if !are_uri_bytes(bytes) {
-            return None;
+        let mut marks = Marks::default();
+        for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| !is_uri_byte(**byte)) {
+            match byte {
+                b':' if marks.colon.is_none() => marks.colon = Some(at),
+                b':' if marks.at.is_none() && marks.password.is_none() => marks.password = Some(at),
+                b':' => {}
+                b'@' if marks.at.is_none() => {
+                    marks = Marks { at: Some(at), ats: 1, params: None, headers: None, ..marks };
+                }
+                b'@' => marks.ats = 2,
+                b';' => marks.params = marks.params.or(Some(at)),
+                b'?' => marks.headers = marks.headers.or(Some(at)),
+                _ => return None,
+            }
         }
-        let find = |byte: u8, from: usize| memchr::memchr(byte, bytes.get(from..)?).map(|at| from + at);
-        let colon = find(b':', 0);
-        let at = find(b'@', 0);
-        let place = at.map_or(0, |at| at + 1);
-        let second = at.and_then(|at| find(b'@', at + 1));
-        Some(Marks {
-            colon,
-            password: colon.and_then(|colon| find(b':', colon + 1)).filter(|password| at.is_some_and(|at| *password < at)),
-            at,
-            ats: usize::from(at.is_some()) + usize::from(second.is_some()),
-            params: find(b';', place),
-            headers: find(b'?', place),
-        })
+        if marks.at.is_none() {
+            marks.password = None;
+        }
+        Some(marks)
     }
 }
 
@@ -136,8 +140,8 @@ impl<'a> Uri<'a> {
         self.headers = marks.headers.map(|from| Span::new(from + 1, whole));
         let hostport = marks.params.filter(|from| *from < end).unwrap_or(end);
         self.params = Span::new((hostport + 1).min(end), end);
-        let (host, port) = host_port(self.text.get(place..hostport)?)?;
-        self.host = Span::new(place, place + host.len());
+        let (length, port) = host_port(self.text.get(place..hostport)?)?;
+        self.host = Span::new(place, place + length);
         self.port = port;
         Some(self)
     }
@@ -224,23 +228,22 @@ fn text(ascii: &[u8]) -> &str {
     std::str::from_utf8(ascii).unwrap_or_default()
 }
 
-/// Splits `host[:port]`; the host may be an IPv6 address in brackets. `None` if either is broken.
-pub(crate) fn host_port(place: &[u8]) -> Option<(&str, Option<u16>)> {
+/// Splits `host[:port]`: how long the host is, which may be an IPv6 address in brackets, and the port. `None` if either is broken.
+pub(crate) fn host_port(place: &[u8]) -> Option<(usize, Option<u16>)> {
     let end = match place.first()? {
         b'[' => {
             let end = place.iter().position(|b| *b == b']')?;
             text(place.get(1..end)?).parse::<std::net::Ipv6Addr>().ok()?;
             end + 1
         }
-        _ => place.iter().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))).unwrap_or(place.len()),
+        _ => place.iter().position(|b| !is_host_byte(*b)).unwrap_or(place.len()),
     };
-    let (host, port) = (place.get(..end)?, place.get(end..)?);
-    let port = match port.split_first() {
+    let port = match place.get(end..)?.split_first() {
         None => None,
         Some((b':', digits)) => Some(lexis::number(digits).and_then(|n| u16::try_from(n).ok())?),
         Some(_) => return None,
     };
-    (!host.is_empty()).then_some((text(host), port))
+    (end > 0).then_some((end, port))
 }
 
 /// A host as an address, if it is one.

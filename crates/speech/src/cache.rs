@@ -33,7 +33,7 @@ impl Key {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part.as_bytes());
         }
-        Key(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+        Key(model::hex(&hash.finalize()))
     }
 }
 

@@ -14,7 +14,7 @@ const RULES: u8 = 2;
 
 /// Changes with the list and the rules, so that prompts rendered with older ones are rendered anew.
 pub(crate) fn version() -> String {
-    Sha256::new().chain_update(WORDS).chain_update([RULES]).finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
+    model::hex(&Sha256::new().chain_update(WORDS).chain_update([RULES]).finalize()[..8])
 }
 
 /// The list as a user dictionary.

@@ -9,10 +9,12 @@
 //! Deliberately absent: counting anywhere else in the product (the core notes events), averages and rates (Prometheus makes them),
 //! files and rotation (the service manager's), and traces sent over the network.
 
+mod catalogue;
 pub mod log;
 mod metrics;
 mod series;
 mod table;
 
+pub use catalogue::{Described, Kind, PLANNED, Planned, catalogue};
 pub use metrics::Metrics;
 pub use series::Files;

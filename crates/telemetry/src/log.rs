@@ -71,7 +71,7 @@ pub fn note(event: &Event) {
         Event::NoInput { call, step } => debug!(call = call.0, %step, "no key was pressed"),
 
         Event::Enqueued { call, ticket, queue, position } => info!(call = call.0, ticket = ticket.0, %queue, position, "waits"),
-        Event::LeftQueue { call, ticket, queue, waited, how } => {
+        Event::LeftQueue { call, ticket, queue, waited, how, .. } => {
             let waited_ms = waited.0;
             match how {
                 QueueEnd::Answered | QueueEnd::Abandoned | QueueEnd::Moved => {
@@ -159,14 +159,20 @@ pub fn note(event: &Event) {
         Event::Unregistered { agent, expired: true } => warn!(%agent, "the agent's phone is gone without signing out"),
         Event::PhoneGone { agent, why } => match why {
             PhoneGone::Left | PhoneGone::Full => info!(%agent, %why, "one of the agent's phones is not called any more"),
-            PhoneGone::Expired | PhoneGone::Silent => {
+            PhoneGone::Expired | PhoneGone::Silent | PhoneGone::Lost => {
                 warn!(%agent, %why, "one of the agent's phones is gone without signing out; the others ring");
             }
         },
-        Event::AuthenticationFailed => debug!("wrong name or password"),
+        Event::AuthenticationFailed { .. } => debug!("wrong name or password"),
 
         Event::SipRequest { method, direction, again } => trace!(method = method.name(), %direction, again, "SIP request"),
         Event::SipResponse { class, direction } => trace!(class, %direction, "SIP response"),
+        Event::InviteDone { line, direction, status } => {
+            debug!(line = line.as_ref().map_or("none", model::LineId::as_str), %direction, status, "a call has its answer");
+        }
+        Event::InviteHeard { line, took } => {
+            trace!(line = line.as_ref().map_or("none", model::LineId::as_str), took_ms = took.0, "the other side works on a call");
+        }
         Event::SipMalformed { answered } => debug!(answered, "a datagram was no SIP message"),
         Event::Stranger => debug!("somebody came from an address that no line lists"),
         Event::StrangerNamed { from } => warn!(

@@ -12,10 +12,15 @@ use std::sync::{Arc, Mutex};
 /// What an entry reads from an event.
 type Read = fn(&Event, Tell<'_>);
 
+/// The rows that an entry has in a city.
+type Rows = fn(&Snapshot, Tell<'_>);
+
 /// Counts events, keeps the latest state, and renders both. May be shared between threads: one notes, another renders.
 pub struct Metrics {
     registry: Registry,
     counters: Vec<(Read, Family<CounterVec>)>,
+    /// What shows the rows of a city, and of which counter.
+    of_city: Vec<(Rows, usize)>,
     spreads: Vec<(Read, Family<HistogramVec>)>,
     latest: Arc<Mutex<Latest>>,
 }
@@ -33,15 +38,22 @@ impl Metrics {
     fn from_table() -> Result<Self, Error> {
         let registry = Registry::new();
         let latest = Arc::new(Mutex::new(Latest::default()));
-        let (mut counters, mut spreads) = (Vec::new(), Vec::new());
+        let (mut counters, mut of_city, mut spreads) = (Vec::new(), Vec::new(), Vec::new());
+        let counter = |entry: &Entry| -> Result<Family<CounterVec>, Error> {
+            let rows = CounterVec::new(Opts::new(full_name(entry), entry.help), entry.labels)?;
+            registry.register(Box::new(rows.clone()))?;
+            Ok(Family::new(rows))
+        };
         for entry in table() {
             match &entry.of {
                 Of::Events { from_start, count } => {
-                    let rows = CounterVec::new(Opts::new(full_name(entry), entry.help), entry.labels)?;
-                    registry.register(Box::new(rows.clone()))?;
-                    let family = Family::new(rows);
+                    let family = counter(entry)?;
                     from_start.iter().for_each(|labels| drop(family.row(labels)));
                     counters.push((*count, family));
+                }
+                Of::EventsOfCity { rows, count } => {
+                    of_city.push((*rows, counters.len()));
+                    counters.push((*count, counter(entry)?));
                 }
                 Of::Spread { bounds, observe } => {
                     let options = HistogramOpts::new(full_name(entry), entry.help).buckets(bounds.to_vec());
@@ -50,12 +62,12 @@ impl Metrics {
                     spreads.push((*observe, Family::new(rows)));
                 }
                 // Read by `Reader` when somebody looks.
-                Of::Board(_) | Of::WorkerCount(_) | Of::WorkerGauge(_) | Of::WorkerSpread { .. } => {}
+                Of::Board(_) | Of::Grown(_) | Of::WorkerCount(_) | Of::WorkerGauge(_) | Of::WorkerSpread { .. } => {}
             }
         }
         registry.register(Box::new(Reader::new(Arc::clone(&latest))?))?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        Ok(Metrics { registry, counters, spreads, latest })
+        Ok(Metrics { registry, counters, of_city, spreads, latest })
     }
 
     /// Counts an event.
@@ -90,11 +102,11 @@ impl Metrics {
 
     /// Takes the state of the engine; it replaces the one before.
     pub fn snapshot(&self, snapshot: &Snapshot) {
-        let mut latest = hold(&self.latest);
-        if snapshot.version.is_some() {
-            latest.version.clone_from(&snapshot.version);
+        hold(&self.latest).follow(snapshot);
+        for (rows, counter) in &self.of_city {
+            let Some((_, family)) = self.counters.get(*counter) else { continue };
+            rows(snapshot, &mut |labels, _| drop(family.row(labels)));
         }
-        latest.snapshot = Some(snapshot.clone());
     }
 
     /// Takes how the city's files stand; it replaces what was told before.
@@ -120,11 +132,6 @@ impl Metrics {
             tracing::error!(%fault, "the metrics could not be rendered");
             format!("# the metrics could not be rendered: {fault}\n")
         })
-    }
-
-    /// Name and help of every metric of ours, for whoever writes the handbook.
-    pub fn catalogue() -> impl Iterator<Item = (String, &'static str)> {
-        table().map(|entry: &Entry| (full_name(entry), entry.help))
     }
 }
 

@@ -67,9 +67,29 @@ pub(crate) struct Latest {
     pub(crate) lines: BTreeMap<LineId, (u32, u32)>,
     /// Messages in each box.
     pub(crate) boxes: BTreeMap<MailboxId, u64>,
+    /// How long all channels have been in use so far.
+    pub(crate) busy_millis: u64,
 }
 
+/// Between two states so far apart nobody knows what was: the machine slept, or its clock was set.
+const LOOKS_MILLIS: i64 = 10_000;
+
 impl Latest {
+    /// Takes the next state. What was busy in both was busy between them.
+    pub(crate) fn follow(&mut self, next: &Snapshot) {
+        let full = |snapshot: &Snapshot| snapshot.channels.max > 0 && snapshot.channels.in_use >= snapshot.channels.max;
+        if let Some(before) = self.snapshot.as_ref().filter(|before| full(before) && full(next)) {
+            let between = next.wall.0 - before.wall.0;
+            if (0..=LOOKS_MILLIS).contains(&between) {
+                self.busy_millis += between as u64;
+            }
+        }
+        if next.version.is_some() {
+            self.version.clone_from(&next.version);
+        }
+        self.snapshot = Some(next.clone());
+    }
+
     /// One figure of the census, once there is one.
     pub(crate) fn census(&self, tell: crate::table::Tell<'_>, figure: fn(&Census) -> u64) {
         if let Some(snapshot) = &self.snapshot {
@@ -92,8 +112,8 @@ impl Reader {
         };
         let entries = table()
             .filter(|entry| match entry.of {
-                Of::Board(_) | Of::WorkerCount(_) | Of::WorkerGauge(_) | Of::WorkerSpread { .. } => true,
-                Of::Events { .. } | Of::Spread { .. } => false,
+                Of::Board(_) | Of::Grown(_) | Of::WorkerCount(_) | Of::WorkerGauge(_) | Of::WorkerSpread { .. } => true,
+                Of::Events { .. } | Of::EventsOfCity { .. } | Of::Spread { .. } => false,
             })
             .map(describe)
             .collect::<Result<_, prometheus::Error>>()?;
@@ -134,6 +154,10 @@ fn family(entry: &Entry, latest: &Latest) -> MetricFamily {
             });
             MetricType::GAUGE
         }
+        Of::Grown(read) => {
+            rows = vec![counter(read(latest))];
+            MetricType::COUNTER
+        }
         Of::WorkerGauge(read) => {
             rows = per_worker(&|stats| gauge(read(stats) as f64));
             MetricType::GAUGE
@@ -147,7 +171,7 @@ fn family(entry: &Entry, latest: &Latest) -> MetricFamily {
             MetricType::HISTOGRAM
         }
         // These are families of their own and never come here.
-        Of::Events { .. } | Of::Spread { .. } => MetricType::UNTYPED,
+        Of::Events { .. } | Of::EventsOfCity { .. } | Of::Spread { .. } => MetricType::UNTYPED,
     };
     let mut family = MetricFamily::default();
     family.set_name(full_name(entry));

@@ -17,7 +17,7 @@ mod sip;
 mod sound;
 
 use crate::series::Latest;
-use model::{Event, Millis, WorkerStats};
+use model::{Event, Millis, Snapshot, WorkerStats};
 
 /// Takes one figure with its labels' values, in the order of the entry's labels.
 pub(crate) type Tell<'a> = &'a mut dyn FnMut(&[&str], f64);
@@ -36,10 +36,14 @@ pub(crate) enum Of {
     /// A counter: what each event adds. The rows of `from_start` are shown as 0 before anything happened, so that an alarm on their
     /// growth sees the first time too.
     Events { from_start: &'static [&'static [&'static str]], count: fn(&Event, Tell<'_>) },
+    /// A counter whose rows are known from the state of the city: they are shown as 0 from the first look at it on.
+    EventsOfCity { rows: fn(&Snapshot, Tell<'_>), count: fn(&Event, Tell<'_>) },
     /// A histogram: what is observed at an event, in seconds.
     Spread { bounds: &'static [f64], observe: fn(&Event, Tell<'_>) },
     /// A gauge: read from the latest snapshot when somebody looks.
     Board(fn(&Latest, Tell<'_>)),
+    /// A counter without labels, kept beside the latest state.
+    Grown(fn(&Latest) -> f64),
     /// A counter of each media worker.
     WorkerCount(fn(&WorkerStats) -> u64),
     /// A gauge of each media worker.
@@ -52,23 +56,23 @@ pub(crate) enum Of {
 const WAITS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
 
 /// The families, in the order in which they are shown.
-const FAMILIES: [&[Entry]; 11] = [
-    callers::TABLE,
-    menus::TABLE,
-    messages::TABLE,
-    queues::TABLE,
-    callbacks::TABLE,
-    lines::TABLE,
-    agents::TABLE,
-    sip::TABLE,
-    sound::TABLE,
-    alive::TABLE,
-    house::TABLE,
+pub(crate) const FAMILIES: [(&str, &[Entry]); 11] = [
+    ("Callers", callers::TABLE),
+    ("Menus", menus::TABLE),
+    ("Messages and lookups", messages::TABLE),
+    ("Queues", queues::TABLE),
+    ("Callbacks", callbacks::TABLE),
+    ("Lines out", lines::TABLE),
+    ("Agents", agents::TABLE),
+    ("SIP", sip::TABLE),
+    ("Sound", sound::TABLE),
+    ("What is alive", alive::TABLE),
+    ("The house", house::TABLE),
 ];
 
 /// Every metric.
 pub(crate) fn table() -> impl Iterator<Item = &'static Entry> {
-    FAMILIES.into_iter().flatten()
+    FAMILIES.into_iter().flat_map(|(_, entries)| entries)
 }
 
 fn yes_or_no(yes: bool) -> &'static str {

@@ -41,7 +41,8 @@ fn day() -> Vec<Event> {
     let ward = LineId::from("ward_kawasaki");
     let held = Why { counts: BTreeMap::from([(Reason::Reserved, 1), (Reason::State(AgentState::Talking), 2)]), ..Why::default() };
     let eased = Why { relax_step: 1, overtook: vec![TicketId(1), TicketId(2)], overtook_count: 2, ..Why::default() };
-    let stats = MediaStats { sent: 900, received: 880, lost: 2, late: 1, foreign: 0, jitter: 40 };
+    let stats = MediaStats { sent: 900, received: 880, lost: 2, late: 1, foreign: 0, jitter: 40, keys_rtp: 3, keys_sip: 1 };
+    let deaf = MediaStats { sent: 250, ..MediaStats::default() };
     vec![
         Event::Published { version: Version::from("4f2a9c") },
         Event::PublicationRefused { problems: 2 },
@@ -59,7 +60,7 @@ fn day() -> Vec<Event> {
         Event::NoInput { call, step: StepId::from("main") },
         Event::HandedToPeople { call, flow: FlowName::from("city"), manner: Manner::Silent, took: Millis(61_500) },
         Event::Enqueued { call, ticket, queue: queue.clone(), position: 1 },
-        Event::LeftQueue { call, ticket, queue: queue.clone(), waited: Millis(25_000), how: QueueEnd::Answered },
+        Event::LeftQueue { call, ticket, queue: queue.clone(), waited: Millis(25_000), how: QueueEnd::Answered, promised: Millis(25_000) },
         Event::Waits { call: Some(call), ticket, queue: queue.clone(), why: held },
         Event::Offered { call, ticket, offer, queue: queue.clone(), agent: agent.clone(), why: eased },
         Event::OfferEnded { offer, agent: agent.clone(), how: OfferEnd::Answered },
@@ -105,9 +106,12 @@ fn day() -> Vec<Event> {
         Event::Registered { agent: agent.clone() },
         Event::Unregistered { agent: agent.clone(), expired: true },
         Event::PhoneGone { agent, why: PhoneGone::Silent },
-        Event::AuthenticationFailed,
+        Event::AuthenticationFailed { challenged: true },
         Event::SipRequest { method: Method::Invite, direction: Direction::In, again: true },
         Event::SipResponse { class: 2, direction: Direction::Out },
+        Event::InviteDone { line: Some(LineId::from("ntt")), direction: Direction::In, status: 200 },
+        Event::InviteDone { line: None, direction: Direction::Out, status: 503 },
+        Event::InviteHeard { line: None, took: Millis(40) },
         Event::SipMalformed { answered: false },
         Event::Stranger,
         Event::StrangerNamed { from: "203.0.113.9".parse().unwrap() },
@@ -119,6 +123,7 @@ fn day() -> Vec<Event> {
         Event::Certificate { expires: UnixMillis(1_590_000_000_000) },
         Event::CertificateRefused,
         Event::Media { leg, stats },
+        Event::Media { leg, stats: deaf },
         Event::MediaFailed { leg },
         Event::NotDurable { seq: Seq(9) },
         Event::CallEvicted { call },
@@ -139,7 +144,14 @@ fn board() -> Snapshot {
         wall: UnixMillis(1_582_845_700_500),
         version: Some(Version::from("4f2a9c")),
         census: Census { calls: 3, legs: 4, dialogs: 5, transactions: 6, tickets: 2, ports: 8, timers: 9, callbacks: 10 },
-        queues: vec![QueueNow { queue: QueueId::from("nurse"), depth: 2, longest_wait_millis: 31_500 }],
+        queues: vec![QueueNow {
+            queue: QueueId::from("nurse"),
+            depth: 2,
+            longest_wait_millis: 31_500,
+            staff: 4,
+            promised_millis: 60_000,
+            promised_percent: 80,
+        }],
         agents: vec![
             AgentNow { agent: AgentId::from("ken"), state: AgentState::Idle, on_break: None },
             // Asked for during the call: not yet a break.
@@ -157,6 +169,10 @@ fn board() -> Snapshot {
             registered: true,
             reachable: Some(false),
         }],
+        channels: Channels { in_use: 3, max: 3 },
+        oldest_call_millis: 61_500,
+        skills: vec![SkillNow { skill: Skill::from("nurse"), agents: BTreeMap::from([(AgentState::Talking, 1)]) }],
+        holidays_until: Some(UnixMillis(1_600_000_000_000)),
     }
 }
 fn worker() -> WorkerStats {
@@ -175,6 +191,7 @@ fn worker() -> WorkerStats {
 fn busy() -> Metrics {
     let metrics = Metrics::new();
     day().iter().for_each(|event| metrics.note(event));
+    metrics.snapshot(&Snapshot { wall: UnixMillis(board().wall.0 - 1_500), ..board() });
     metrics.snapshot(&board());
     metrics.files(telemetry::Files { refused: true, rolled_back: false });
     metrics.boxes(&[(MailboxId::from("general"), 3)].into());
@@ -244,7 +261,7 @@ fn the_page_parses_and_every_metric_says_what_it_means() {
         assert_eq!(kind == "counter", metric.ends_with("_total"), "{metric} is a {kind}");
         assert!(kind != "histogram" || metric.ends_with("_seconds"), "{metric}");
     }
-    for (name, help) in Metrics::catalogue() {
+    for telemetry::Described { name, help, .. } in telemetry::catalogue() {
         assert_eq!(page.help.get(&name).map(String::as_str), Some(help), "{name} is on the page once everything has happened");
         assert!(help.ends_with('.') && !help.contains("  "), "{name}: {help:?}");
     }
@@ -275,11 +292,13 @@ fn a_callers_number_is_nowhere_not_even_masked() {
         "expired",
         "flow",
         "how",
+        "key",
         "kind",
         "lang",
         "le",
         "line",
         "lookup",
+        "loss",
         "meaning",
         "method",
         "number",
@@ -289,6 +308,7 @@ fn a_callers_number_is_nowhere_not_even_masked() {
         "reason",
         "result",
         "retransmission",
+        "skill",
         "stage",
         "state",
         "step",
@@ -389,6 +409,37 @@ fn the_day_is_counted_where_it_belongs() {
         ("toritsugi_agent_calls_out_total", &[("answered", "false")], 1.0),
         ("toritsugi_agent_repairs_total", &[], 1.0),
         ("toritsugi_calls_given_up_total", &[("stage", "ringing")], 1.0),
+        ("toritsugi_calls_given_up_at_total", &[("step", "greeting"), ("stage", "ringing")], 1.0),
+        ("toritsugi_call_duration_seconds_sum", &[("number", CITY)], 400.0),
+        ("toritsugi_call_duration_seconds_bucket", &[("number", CITY), ("le", "300")], 0.0),
+        ("toritsugi_menu_choices_total", &[("step", "main"), ("key", "2")], 1.0),
+        ("toritsugi_menu_timeouts_total", &[("step", "main")], 1.0),
+        ("toritsugi_flow_steps_total", &[("flow", "city"), ("step", "greeting")], 1.0),
+        ("toritsugi_queue_left_in_time_total", &[("queue", "nurse"), ("outcome", "answered")], 1.0),
+        ("toritsugi_queue_left_in_time_total", &[("queue", "nurse"), ("outcome", "abandoned")], 0.0),
+        ("toritsugi_queue_left_total", &[("queue", "nurse"), ("outcome", "answered")], 1.0),
+        ("toritsugi_queue_left_total", &[("queue", "nurse"), ("outcome", "nobody_logged_in")], 0.0),
+        ("toritsugi_queue_promise_seconds", &[("queue", "nurse")], 60.0),
+        ("toritsugi_queue_promise_ratio", &[("queue", "nurse")], 0.8),
+        ("toritsugi_queue_staff", &[("queue", "nurse")], 4.0),
+        ("toritsugi_agents_by_skill", &[("skill", "nurse"), ("state", "talking")], 1.0),
+        ("toritsugi_agents_by_skill", &[("skill", "nurse"), ("state", "idle")], 0.0),
+        ("toritsugi_sip_session_attempts_total", &[("line", "ntt"), ("direction", "in"), ("result", "established")], 1.0),
+        ("toritsugi_sip_session_attempts_total", &[("line", "ntt"), ("direction", "in"), ("result", "ineffective")], 0.0),
+        ("toritsugi_sip_session_attempts_total", &[("line", "phones"), ("direction", "out"), ("result", "ineffective")], 1.0),
+        ("toritsugi_sip_request_delay_seconds_bucket", &[("line", "phones"), ("le", "0.05")], 1.0),
+        ("toritsugi_sip_request_delay_seconds_bucket", &[("line", "phones"), ("le", "0.025")], 0.0),
+        ("toritsugi_legs_one_way_total", &[], 1.0),
+        ("toritsugi_legs_total", &[("loss", "under_1_percent")], 1.0),
+        ("toritsugi_legs_total", &[("loss", "none")], 0.0),
+        ("toritsugi_digits_total", &[("method", "rfc4733")], 3.0),
+        ("toritsugi_digits_total", &[("method", "info")], 1.0),
+        ("toritsugi_channels_in_use", &[], 3.0),
+        ("toritsugi_channels", &[], 3.0),
+        ("toritsugi_all_channels_busy_seconds_total", &[], 1.5),
+        ("toritsugi_call_oldest_seconds", &[], 61.5),
+        ("toritsugi_callbacks_booked", &[], 10.0),
+        ("toritsugi_holidays_known_until_timestamp_seconds", &[], 1_600_000_000.0),
         ("toritsugi_snapshot_timestamp_seconds", &[], 1_582_845_700.5),
     ];
     for (name, labels, value) in expected {
@@ -431,13 +482,13 @@ fn before_the_first_call_alarms_have_something_to_grow_from() {
     for how in [Answered, NoAnswer, Declined, Unreachable, Withdrawn] {
         metrics.note(&Event::OfferEnded { offer: OfferId(1), agent: AgentId::from("yuki"), how });
     }
-    for why in [PhoneGone::Left, PhoneGone::Expired, PhoneGone::Silent, PhoneGone::Full] {
+    for why in [PhoneGone::Left, PhoneGone::Expired, PhoneGone::Silent, PhoneGone::Lost, PhoneGone::Full] {
         metrics.note(&Event::PhoneGone { agent: AgentId::from("yuki"), why });
     }
     let page = read(&metrics.render());
     let count = |metric: &str| page.rows.iter().filter(|((name, _), value)| name == metric && **value == 1.0).count();
     assert_eq!((before, count("toritsugi_calls_refused_total"), count("toritsugi_offers_ended_total")), (8, 8, 5));
-    assert_eq!(count("toritsugi_agent_spare_phones_gone_total"), 4);
+    assert_eq!(count("toritsugi_agent_spare_phones_gone_total"), 5);
     assert_eq!(page.rows.keys().filter(|(name, _)| name == "toritsugi_calls_refused_total").count(), 8);
 }
 

@@ -189,7 +189,7 @@ pub(crate) fn vault(state: &Path) -> Result<Vault, Stop> {
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {
-            let key: String = seed()?.iter().map(|byte| format!("{byte:02x}")).collect();
+            let key = model::hex(&seed()?);
             let failed = |fault: std::io::Error| Stop::new(format!("{} cannot be written: {fault}", path.display()));
             // Whole or not at all, as above; and never over one that is there.
             let beside = path.with_extension("key.new");

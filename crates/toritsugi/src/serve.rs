@@ -1,25 +1,24 @@
 //! `toritsugi serve`: answer calls until told to stop.
 
 use crate::files::Files;
+use crate::health::{Beat, Board, Pulse, SILENCE_MAX};
+use crate::manager::Manager;
 use crate::office::DutyOffice;
 use crate::publish::{self, Before, Published, Refused, Wait};
 use crate::publisher::{self, Front, Job, Publisher};
-use crate::status::{Stand, minute, no_effect};
 use crate::versions::{self, Versions};
 use crate::words::{Stop, say};
 use crate::{ServeArgs, accounts, client, desk, hub};
 use calls::{City, Control, Reply};
 use flow::Source;
-use model::{AgentState, Settings, Snapshot};
+use model::{Settings, WorkerStats};
 use reactor::Clock;
-use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
-use telemetry::Metrics;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long the last words to those who were not served may take.
@@ -230,8 +229,7 @@ async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListen
     let listener = tokio::net::TcpListener::from_std(admin).map_err(failed)?;
 
     let (ask, jobs) = std::sync::mpsc::sync_channel::<Job>(4);
-    let health = RwLock::new(Health::default());
-    let board = Arc::new(Board { metrics: Arc::clone(&running.metrics), health, front: Arc::clone(&front) });
+    let board = Arc::new(Board::new(Arc::clone(&running.metrics), Arc::clone(&front)));
     let office = DutyOffice { front, desk: counter.clone(), jobs: ask.clone(), state: state.to_owned() };
     let api = web::Api { desk: Arc::new(counter), office: Arc::new(office), token };
     let house = web::House { board: Arc::<Board>::clone(&board), api: Some(api) };
@@ -252,10 +250,13 @@ async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListen
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut ended = running.handle.ended.clone();
     let mut until: Option<tokio::time::Instant> = None;
+    let mut pulse = Pulse::default();
+    let mut manager = Manager::of_this_process();
     loop {
         tokio::select! {
             _ = beat.tick() => {
-                let calls = watch(running, &board).await;
+                let calls = watch(running, &board, &mut pulse, until.is_some()).await;
+                manager.beat(&board);
                 if until.is_some() && calls == 0 {
                     break;
                 }
@@ -268,8 +269,8 @@ async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListen
                     say("Some reloads are under way already: ask again when they are done.")?;
                 }
             }
-            _ = term.recv() => if drain(running, &mut until).await? { break },
-            _ = int.recv() => if drain(running, &mut until).await? { break },
+            _ = term.recv() => if drain(running, &mut until, &manager).await? { break },
+            _ = int.recv() => if drain(running, &mut until, &manager).await? { break },
             _ = ended.changed() => return Err(Stop::new("the signalling thread ended by itself; the log above says why")),
             () = async { match until { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => break,
         }
@@ -277,9 +278,9 @@ async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListen
     running.handle.ask(Control::EndAll).await;
     // Whoever waits hears that we close; it takes a few seconds, unless somebody is in a hurry.
     let patience = tokio::time::Instant::now() + CLOSING;
-    while watch(running, &board).await > 0 && tokio::time::Instant::now() < patience {
+    while watch(running, &board, &mut pulse, true).await > 0 && tokio::time::Instant::now() < patience {
         tokio::select! {
-            _ = beat.tick() => {}
+            _ = beat.tick() => manager.beat(&board),
             _ = term.recv() => break,
             _ = int.recv() => break,
         }
@@ -293,77 +294,32 @@ async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListen
 }
 
 /// The first request drains, the second stops at once. True: stop at once.
-async fn drain(running: &hub::Running, until: &mut Option<tokio::time::Instant>) -> Result<bool, Stop> {
+async fn drain(running: &hub::Running, until: &mut Option<tokio::time::Instant>, manager: &Manager) -> Result<bool, Stop> {
     if until.is_some() {
         return Ok(true);
     }
+    manager.stopping(DRAIN + CLOSING);
     running.handle.ask(Control::Drain).await;
     *until = Some(tokio::time::Instant::now() + DRAIN);
     say("No new calls from here on; calls in progress may finish for 30 s. Once more stops at once.")?;
     Ok(false)
 }
 
-/// Brings the boards up to date; the number of calls in progress.
-async fn watch(running: &hub::Running, board: &Board) -> u64 {
-    let Some(Reply::Snapshot(snapshot)) = running.handle.ask(Control::Snapshot).await else { return 0 };
+/// Brings the boards up to date; the number of calls in progress. An engine that does not answer leaves the board as it is, which then says so.
+async fn watch(running: &hub::Running, board: &Board, pulse: &mut Pulse, draining: bool) -> u64 {
+    let asked = tokio::time::timeout(SILENCE_MAX, running.handle.ask(Control::Snapshot)).await;
+    let Ok(Some(Reply::Snapshot(snapshot))) = asked else { return 0 };
     running.metrics.snapshot(&snapshot);
     running.metrics.boxes(&running.handle.unheard.borrow());
-    for (index, worker) in running.handle.workers.iter().enumerate() {
-        running.metrics.worker(index, &worker.borrow());
+    // The sender of a thread that has ended is gone.
+    let workers: Vec<Option<WorkerStats>> =
+        running.handle.workers.iter().map(|worker| worker.has_changed().is_ok().then(|| worker.borrow().clone())).collect();
+    for (index, worker) in workers.iter().enumerate() {
+        running.metrics.worker(index, worker.as_ref().unwrap_or(&WorkerStats::default()));
     }
     let stand = board.front.stand();
     running.metrics.files(telemetry::Files { refused: stand.refused.is_some(), rolled_back: stand.rolled_back });
-    let health = Health::of(&snapshot, running.journal_sound.load(Ordering::Relaxed), &stand, &board.front);
-    if let Ok(mut seat) = board.health.write() {
-        *seat = health;
-    }
+    let journal = running.journal_sound.load(Ordering::Relaxed);
+    board.beat(pulse, &Beat { snapshot: &snapshot, journal, workers: &workers, draining, stand: &stand });
     snapshot.census.calls
-}
-
-/// What the HTTP side shows.
-struct Board {
-    metrics: Arc<Metrics>,
-    health: RwLock<Health>,
-    front: Arc<Front>,
-}
-
-#[derive(Clone, Default)]
-struct Health {
-    ok: bool,
-    text: String,
-}
-
-impl Health {
-    fn of(snapshot: &Snapshot, journal_sound: bool, stand: &Stand, front: &Front) -> Health {
-        let on = snapshot.agents.iter().filter(|a| a.state != AgentState::SignedOut).count();
-        let mut text = format!("calls in progress: {}\nagents logged in: {on}\n", snapshot.census.calls);
-        // A refused file is nobody's outage: callers are served by the city in force.
-        text.push_str(&stand.lines());
-        let (zone, city) = (front.zone(), front.city());
-        for set in &snapshot.overrides {
-            let effect = no_effect(&city, &set.setting).map_or_else(String::new, |why| format!("; WITHOUT EFFECT: {}", why.en));
-            let _ = writeln!(text, "by hand: {}, until {}{effect}", set.setting, minute(&zone, set.until));
-        }
-        for trunk in &snapshot.trunks {
-            let state = match (trunk.registers, trunk.registered, trunk.reachable) {
-                (true, false, _) => "NOT REGISTERED with its carrier: nobody can call over it, see the log",
-                (_, _, Some(false)) => "DOES NOT ANSWER: calls out take another trunk",
-                (true, true, _) => "registered",
-                (false, _, _) => "answers",
-            };
-            let _ = writeln!(text, "trunk {}: {state}", trunk.line);
-        }
-        text.push_str(if journal_sound { "journal: written\n" } else { "journal: CANNOT BE WRITTEN, see the log\n" });
-        Health { ok: journal_sound, text }
-    }
-}
-
-impl web::Board for Board {
-    fn metrics(&self) -> String {
-        self.metrics.render()
-    }
-    fn health(&self) -> web::Health {
-        let health = self.health.read().map(|h| h.clone()).unwrap_or_default();
-        web::Health { ok: health.ok, text: health.text }
-    }
 }

@@ -223,7 +223,7 @@ fn hashes(sources: &[Source]) -> BTreeMap<String, String> {
 }
 
 fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    model::hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// Whole or not at all: written beside, then renamed.

@@ -1,6 +1,7 @@
 //! The engine's HTTP face: what a monitoring system reads, and the agents' desk for programs that carry the engine's token.
 //!
-//! `GET /metrics` is the Prometheus text exposition format 0.0.4, `GET /healthz` is 200 or 503 with plain sentences; both are open. Under
+//! `GET /metrics` is the Prometheus text exposition format 0.0.4. `GET /healthz` (what should somebody know?), `/livez` (must the process be
+//! started again?) and `/readyz` (can a call be taken?) are 200 or 503 with plain sentences. All of these are open. Under
 //! `/api/`, with the token only: `GET agents`, `queues`, `breaks` and `status` (JSON), `POST agents/NAME/ready` and `/break`, and `POST orders`, what a duty
 //! officer sets by hand. Everything else is a plain 404.
 //! HTTP/1.1 (RFC 9110, RFC 9112). What is shown comes from a [`Board`] and a [`Desk`], plain traits that the roof plugs in.
@@ -33,8 +34,12 @@ pub use office::{Office, Order, Ordered};
 pub trait Board: Send + Sync + 'static {
     /// All figures, in the text exposition format.
     fn metrics(&self) -> String;
-    /// Whether callers are served.
+    /// Whether callers are served, and what somebody should know.
     fn health(&self) -> Health;
+    /// Whether the engine behind the board still answers; if not, only a restart helps.
+    fn live(&self) -> Health;
+    /// Whether a call can be taken at this moment, with the reason of each doubt.
+    fn ready(&self) -> Health;
 }
 
 /// Whether callers are served, and if not, why.
@@ -75,7 +80,9 @@ pub async fn serve_within(
 ) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/metrics", get(metrics))
-        .route("/healthz", get(health))
+        .route("/healthz", get(|State(house): State<House>| async move { said(house.board.health()) }))
+        .route("/livez", get(|State(house): State<House>| async move { said(house.board.live()) }))
+        .route("/readyz", get(|State(house): State<House>| async move { said(house.board.ready()) }))
         .route("/api/{*path}", any(api::answer))
         .method_not_allowed_fallback(nothing)
         .fallback(nothing)
@@ -87,14 +94,13 @@ async fn metrics(State(house): State<House>) -> Response {
     plain(StatusCode::OK, "text/plain; version=0.0.4", house.board.metrics())
 }
 
-async fn health(State(house): State<House>) -> Response {
-    let Health { ok, text } = house.board.health();
+fn said(Health { ok, text }: Health) -> Response {
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     plain(status, "text/plain; charset=utf-8", format!("{}\n", text.trim_end()))
 }
 
 async fn nothing() -> Response {
-    plain(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "There is nothing here. Try /metrics or /healthz.\n".to_owned())
+    plain(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "There is nothing here. Try /metrics, /healthz or /readyz.\n".to_owned())
 }
 
 /// One answer per connection: each connection has one time and one size, and none lies idle.

@@ -30,7 +30,14 @@ struct City {
 impl Desk for City {
     fn look(&self) -> Later<'_, Option<Arc<Snapshot>>> {
         let snapshot = Snapshot {
-            queues: vec![QueueNow { queue: QueueId::from("nurse"), depth: 2, longest_wait_millis: 31_500 }],
+            queues: vec![QueueNow {
+                queue: QueueId::from("nurse"),
+                depth: 2,
+                longest_wait_millis: 31_500,
+                staff: 1,
+                promised_millis: 60_000,
+                promised_percent: 80,
+            }],
             agents: vec![
                 AgentNow { agent: AgentId::from("yuki"), state: AgentState::Talking, on_break: None },
                 AgentNow { agent: AgentId::from("mio"), state: AgentState::NotReady, on_break: at_lunch() },
@@ -93,6 +100,13 @@ impl Board for City {
             false => Health { ok: true, text: "Callers are served.".to_owned() },
         }
     }
+    fn live(&self) -> Health {
+        Health { ok: true, text: "alive".to_owned() }
+    }
+    fn ready(&self) -> Health {
+        let ill = self.ill.load(Ordering::Relaxed);
+        Health { ok: !ill, text: if ill { "NOT READY" } else { "ready" }.to_owned() }
+    }
 }
 
 struct Server {
@@ -144,6 +158,10 @@ async fn health_is_a_status_for_machines_and_a_sentence_for_people() {
     server.city.ill.store(true, Ordering::Relaxed);
     let ill = gets(server.at, "/healthz").await;
     assert!(ill.starts_with("HTTP/1.1 503 Service Unavailable\r\n") && ill.contains("disk is full"), "{ill}");
+    let not_ready = gets(server.at, "/readyz").await;
+    assert!(not_ready.starts_with("HTTP/1.1 503 Service Unavailable\r\n") && not_ready.ends_with("\r\n\r\nNOT READY\n"), "{not_ready}");
+    let alive = gets(server.at, "/livez").await;
+    assert!(alive.starts_with("HTTP/1.1 200 OK\r\n"), "an ill engine is not started again for it: {alive}");
 }
 
 #[tokio::test]
@@ -151,7 +169,10 @@ async fn everything_else_is_nothing() {
     let server = server(Limits::default()).await;
     for path in ["/", "/metrics/", "/admin.php", "/..%2f..%2fetc/passwd"] {
         let answer = gets(server.at, path).await;
-        assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.ends_with("Try /metrics or /healthz.\n"), "{path}: {answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.ends_with("Try /metrics, /healthz or /readyz.\n"),
+            "{path}: {answer}"
+        );
     }
     let post = asks(server.at, "POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").await;
     assert!(post.starts_with("HTTP/1.1 404 Not Found\r\n"), "{post}");

@@ -142,6 +142,9 @@ fn a_press_that_comes_as_a_message_too_is_one_key_whichever_comes_first() {
             heard += &after(&mut desk, &caller, &press);
         }
         assert_eq!(heard, "7".repeat(script.len() / 2), "{script}");
+        // Counted by the way in which each came first.
+        let (stats, times) = (desk.rack.stats(caller.leg).unwrap(), script.len() as u32 / 2);
+        assert_eq!((stats.keys_rtp, stats.keys_sip), if script.starts_with('e') { (times, 0) } else { (0, times) }, "{script}");
     }
 }
 

@@ -16,7 +16,10 @@ impl Told {
     /// Said at every call and about nothing in particular.
     fn is_noise(&self) -> bool {
         match &self.what {
-            Voice::Engine(event) => matches!(event, Event::SipRequest { .. } | Event::SipResponse { .. } | Event::Media { .. }),
+            Voice::Engine(event) => {
+                use Event::{InviteDone, InviteHeard, Media, SipRequest, SipResponse};
+                matches!(event, SipRequest { .. } | SipResponse { .. } | InviteDone { .. } | InviteHeard { .. } | Media { .. })
+            }
             Voice::Phone(..) | Voice::Reply(_) | Voice::Crashed | Voice::Restored => false,
         }
     }
@@ -115,6 +118,6 @@ impl World {
 
     /// SHA-256 over every output of the engine and every event of the phones, with their times, in order, lower-case hex.
     pub fn digest(&self) -> String {
-        self.digest.clone().finalize().iter().map(|b| format!("{b:02x}")).collect()
+        model::hex(&self.digest.clone().finalize())
     }
 }

@@ -4,8 +4,9 @@
 //! from what they send. We say it to whoever says one, and in each call of ours.
 
 use super::Endpoint;
-use crate::digest::{hex, hmac};
+use crate::digest::hmac;
 use crate::message::Message;
+use model::hex;
 
 /// Whoever has not said theirs yet (RFC 7989 section 5).
 const NIL: &str = "00000000000000000000000000000000";

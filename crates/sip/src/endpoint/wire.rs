@@ -6,10 +6,11 @@ use super::streams::Written;
 use super::{Asked, Endpoint, TRANSACTIONS_MAX};
 use crate::border::{Event, Output, Reason};
 use crate::dialog::DialogState;
-use crate::digest::{hex, hmac};
+use crate::digest::hmac;
 use crate::transaction::{ClientOther, Key, ServerInvite, ServerOther};
 use crate::writer::{ALLOW, Writer};
 use bytes::Bytes;
+use model::hex;
 use model::{DialogId, Direction, Instant, Method};
 
 /// Requests of one dialog that are remembered at once; further ones are answered and forgotten, further INVITEs refused.

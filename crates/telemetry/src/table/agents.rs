@@ -26,6 +26,19 @@ pub(super) const TABLE: &[Entry] = &[
         }),
     },
     Entry {
+        name: "agents_by_skill",
+        help: "Agents who have a skill (config/agents.yaml), by what they are doing. Whoever has several is counted with each.",
+        labels: &["skill", "state"],
+        of: Of::Board(|latest, tell| {
+            for skill in latest.snapshot.iter().flat_map(|snapshot| &snapshot.skills) {
+                for state in AgentState::ALL {
+                    let count = skill.agents.get(&state).copied().unwrap_or(0);
+                    tell(&[skill.skill.as_str(), &state.to_string()], count as f64);
+                }
+            }
+        }),
+    },
+    Entry {
         name: "agents_not_ready",
         help: "Agents on a break by its reason, as config/breaks.yaml names it; none: no reason was given.",
         labels: &["reason"],
@@ -98,7 +111,7 @@ pub(super) const TABLE: &[Entry] = &[
         help: "Phones of agents who have another. silent: it was called and nothing came back; expired: it did not register in time. Many: look at phones or network, agents may hear no bell.",
         labels: &["reason"],
         of: Of::Events {
-            from_start: &[&["left"], &["expired"], &["silent"], &["full"]],
+            from_start: &[&["left"], &["expired"], &["silent"], &["lost"], &["full"]],
             count: |event, tell| {
                 if let Event::PhoneGone { why, .. } = event {
                     tell(&[&why.to_string()], 1.0);

@@ -1,6 +1,7 @@
 //! What is alive: nearly all of it is 0 when nobody calls, and anything else at night is a leak.
 
-use super::{Entry, Of};
+use super::{Entry, Of, seconds};
+use model::Millis;
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
@@ -8,6 +9,36 @@ pub(super) const TABLE: &[Entry] = &[
         help: "Calls in progress.",
         labels: &[],
         of: Of::Board(|latest, tell| latest.census(tell, |c| c.calls)),
+    },
+    Entry {
+        name: "channels_in_use",
+        help: "Callers who take a channel at this moment.",
+        labels: &[],
+        of: Of::Board(|latest, tell| latest.snapshot.iter().for_each(|s| tell(&[], s.channels.in_use as f64))),
+    },
+    Entry {
+        name: "channels",
+        help: "Channels in all (calls_max in config/engine.yaml): whoever calls while all are in use hears a busy tone.",
+        labels: &[],
+        of: Of::Board(|latest, tell| latest.snapshot.iter().for_each(|s| tell(&[], s.channels.max as f64))),
+    },
+    Entry {
+        name: "all_channels_busy_seconds_total",
+        help: "Time during which every channel was in use, looked at once a second: the city's number was engaged.",
+        labels: &[],
+        of: Of::Grown(|latest| latest.busy_millis as f64 / 1000.0),
+    },
+    Entry {
+        name: "call_oldest_seconds",
+        help: "How long the oldest call in progress has lasted; 0 without calls. Above 7200: it hangs, and keeps a channel.",
+        labels: &[],
+        of: Of::Board(|latest, tell| latest.snapshot.iter().for_each(|s| tell(&[], seconds(Millis(s.oldest_call_millis))))),
+    },
+    Entry {
+        name: "callbacks_booked",
+        help: "Callbacks that are promised and not yet over. They may wait for their hours.",
+        labels: &[],
+        of: Of::Board(|latest, tell| latest.census(tell, |c| c.callbacks)),
     },
     Entry {
         name: "call_legs",

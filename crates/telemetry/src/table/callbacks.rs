@@ -1,7 +1,10 @@
 //! Callbacks: who asked to be called back, and what came of it.
 
 use super::{Entry, Of};
-use model::Event;
+use model::{CallbackEnd, Event};
+
+const ENDS: [CallbackEnd; 5] =
+    [CallbackEnd::Served, CallbackEnd::Exhausted, CallbackEnd::Expired, CallbackEnd::CalledAgain, CallbackEnd::Closed];
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
@@ -36,10 +39,11 @@ pub(super) const TABLE: &[Entry] = &[
         labels: &["queue", "result"],
         of: Of::Events {
             from_start: &[],
-            count: |event, tell| {
-                if let Event::CallbackEnded { queue, how, .. } = event {
-                    tell(&[queue.as_str(), &how.to_string()], 1.0);
-                }
+            count: |event, tell| match event {
+                // From a queue's first booking on all of them are shown, so that the first broken promise is seen as growth.
+                Event::CallbackBooked { queue, .. } => ENDS.iter().for_each(|how| tell(&[queue.as_str(), &how.to_string()], 0.0)),
+                Event::CallbackEnded { queue, how, .. } => tell(&[queue.as_str(), &how.to_string()], 1.0),
+                _ => {}
             },
         },
     },

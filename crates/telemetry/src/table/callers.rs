@@ -6,6 +6,9 @@ use model::{CallEnd, Event};
 /// Talking in seconds.
 const TALKS: &[f64] = &[5.0, 15.0, 30.0, 60.0, 120.0, 180.0, 300.0, 600.0, 900.0, 1800.0, 3600.0];
 
+/// A whole call in seconds: from what a broken line cuts off to what nobody talks.
+const LASTS: &[f64] = &[1.0, 3.0, 5.0, 10.0, 30.0, 60.0, 180.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0];
+
 pub(super) const TABLE: &[Entry] = &[
     Entry {
         name: "calls_arrived_total",
@@ -82,6 +85,38 @@ pub(super) const TABLE: &[Entry] = &[
                 Event::Arrived { number, .. } => CallEnd::ALL.iter().for_each(|end| tell(&[number.as_str(), &end.to_string()], 0.0)),
                 Event::Ended { record } => tell(&[record.number.as_str(), &record.end.to_string()], 1.0),
                 _ => {}
+            },
+        },
+    },
+    Entry {
+        name: "call_duration_seconds",
+        help: "How long whole calls lasted, from the INVITE to the end, by the number dialled. Many under 5 s: a line hangs up on callers, or they hear \
+               nothing. One city's exchange did that to 55,000 callers, and nobody noticed for seven weeks.",
+        labels: &["number"],
+        of: Of::Spread {
+            bounds: LASTS,
+            observe: |event, tell| {
+                if let Event::Ended { record } = event {
+                    tell(&[record.number.as_str()], (record.ended.0 - record.arrived.0).max(0) as f64 / 1000.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "calls_given_up_at_total",
+        help: "Callers who gave up, by the last step of the flow that they had come to, and by stage. A step that stands out is too long, \
+               unclear, or silent: listen to it.",
+        labels: &["step", "stage"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::Ended { record } = event
+                    && let (Some(stage), Some(last)) = (record.gave_up, record.path.last())
+                {
+                    // `main=2`: what was pressed there is told by menu_choices_total.
+                    let step = last.split_once('=').map_or(last.as_str(), |(step, _)| step);
+                    tell(&[step, &stage.to_string()], 1.0);
+                }
             },
         },
     },

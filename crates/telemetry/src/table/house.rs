@@ -64,6 +64,15 @@ pub(super) const TABLE: &[Entry] = &[
         }),
     },
     Entry {
+        name: "holidays_known_until_timestamp_seconds",
+        help: "The last holiday that the calendar knows, of the table (config/holidays) and by law. Soon: from then on holidays count as working days.",
+        labels: &[],
+        of: Of::Board(|latest, tell| {
+            let until = latest.snapshot.iter().filter_map(|snapshot| snapshot.holidays_until);
+            until.for_each(|until| tell(&[], (until.0 / 1000) as f64));
+        }),
+    },
+    Entry {
         name: "build_info",
         help: "The version of this program.",
         labels: &["version"],

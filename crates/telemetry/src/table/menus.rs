@@ -1,7 +1,7 @@
 //! Menus: what callers press, where they press nothing, and sentences that were missing.
 
 use super::{Entry, Of, seconds};
-use model::Event;
+use model::{Event, KeyMeaning};
 
 /// Ways to people in seconds: fine where budgets end (30 s, 75 s).
 const WAYS: &[f64] = &[5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 50.0, 60.0, 75.0, 90.0, 120.0, 180.0, 300.0];
@@ -22,13 +22,40 @@ pub(super) const TABLE: &[Entry] = &[
     },
     Entry {
         name: "menu_timeouts_total",
-        help: "Menus that ended without a key.",
-        labels: &[],
+        help: "Menus that ended without a key, by step. Many everywhere at once: keys do not come through any more (RFC 4733), look at digits_total.",
+        labels: &["step"],
         of: Of::Events {
-            from_start: &[&[]],
+            from_start: &[],
+            count: |event, tell| match event {
+                // From a menu's first key on it is shown, so that the first silence is seen as growth.
+                Event::Pressed { step, .. } => tell(&[step.as_str()], 0.0),
+                Event::NoInput { step, .. } => tell(&[step.as_str()], 1.0),
+                _ => {}
+            },
+        },
+    },
+    Entry {
+        name: "menu_choices_total",
+        help: "Choices that callers made, by step and key.",
+        labels: &["step", "key"],
+        of: Of::Events {
+            from_start: &[],
             count: |event, tell| {
-                if let Event::NoInput { .. } = event {
-                    tell(&[], 1.0);
+                if let Event::Pressed { step, digit, meaning: KeyMeaning::Choice, .. } = event {
+                    tell(&[step.as_str(), &digit.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "flow_steps_total",
+        help: "Times that a caller came to a step of a flow.",
+        labels: &["flow", "step"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::StepEntered { flow, step, .. } = event {
+                    tell(&[flow.as_str(), step.as_str()], 1.0);
                 }
             },
         },

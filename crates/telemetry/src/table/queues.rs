@@ -1,10 +1,20 @@
 //! Queues: who waits, for how long, and what they were told of it.
 
-use super::{Entry, Of, WAITS, seconds};
-use model::{Event, Millis, Reason};
+use super::{Entry, Of, Tell, WAITS, seconds};
+use model::{Event, Millis, QueueEnd, Reason, Snapshot};
 
 /// How far a wait that was told was off, in seconds; 0 is the longest that was told.
 const ERRORS: &[f64] = &[-600.0, -300.0, -120.0, -60.0, -30.0, -10.0, 0.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+
+const ENDS: [QueueEnd; 6] =
+    [QueueEnd::Answered, QueueEnd::Abandoned, QueueEnd::Moved, QueueEnd::Full, QueueEnd::NobodyLoggedIn, QueueEnd::Closed];
+
+/// The first caller for whom nobody was there is to be seen as growth.
+fn every_end(snapshot: &Snapshot, tell: Tell<'_>) {
+    for queue in &snapshot.queues {
+        ENDS.iter().for_each(|how| tell(&[queue.queue.as_str(), &how.to_string()], 0.0));
+    }
+}
 
 pub(super) const TABLE: &[Entry] = &[
     Entry {
@@ -32,6 +42,62 @@ pub(super) const TABLE: &[Entry] = &[
                 }
             },
         },
+    },
+    Entry {
+        name: "queue_left_total",
+        help: "Callers who left a queue, by how: the denominators of answer rate and service level. full, nobody_logged_in: they were not taken.",
+        labels: &["queue", "outcome"],
+        of: Of::EventsOfCity {
+            rows: every_end,
+            count: |event, tell| {
+                if let Event::LeftQueue { queue, how, .. } = event {
+                    tell(&[queue.as_str(), &how.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "queue_left_in_time_total",
+        help: "Callers who left a queue within the time that it promises (service_level in config/queues.yaml), by how: answered is the numerator of \
+               the service level, abandoned are those whom some definitions leave out of it.",
+        labels: &["queue", "outcome"],
+        of: Of::EventsOfCity {
+            rows: every_end,
+            count: |event, tell| {
+                if let Event::LeftQueue { queue, waited, how, promised, .. } = event
+                    && waited <= promised
+                {
+                    tell(&[queue.as_str(), &how.to_string()], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "queue_promise_seconds",
+        help: "The wait that each queue promises at most (service_level in config/queues.yaml).",
+        labels: &["queue"],
+        of: Of::Board(|latest, tell| {
+            let queues = latest.snapshot.iter().flat_map(|s| &s.queues);
+            queues.for_each(|q| tell(&[q.queue.as_str()], seconds(Millis(q.promised_millis))));
+        }),
+    },
+    Entry {
+        name: "queue_promise_ratio",
+        help: "The share of callers, 0 to 1, that each queue promises to answer within queue_promise_seconds.",
+        labels: &["queue"],
+        of: Of::Board(|latest, tell| {
+            let queues = latest.snapshot.iter().flat_map(|s| &s.queues);
+            queues.for_each(|q| tell(&[q.queue.as_str()], f64::from(q.promised_percent) / 100.0));
+        }),
+    },
+    Entry {
+        name: "queue_staff",
+        help: "Agents who serve a queue, whatever the caller's language, and are there: signed in, on no break, and no phone of theirs rings in vain. 0 \
+               while people wait: nobody will come.",
+        labels: &["queue"],
+        of: Of::Board(|latest, tell| {
+            latest.snapshot.iter().flat_map(|s| &s.queues).for_each(|q| tell(&[q.queue.as_str()], q.staff as f64));
+        }),
     },
     Entry {
         name: "queue_depth_callers",

@@ -1,11 +1,50 @@
 //! SIP: the signalling with phones and carriers.
 
-use super::{Entry, Of, yes_or_no};
-use model::{Direction, Event};
+use super::{Entry, Of, seconds, yes_or_no};
+use model::{Direction, Event, LineId};
 
 const CLASSES: [&str; 7] = ["other", "1xx", "2xx", "3xx", "4xx", "5xx", "6xx"];
 
+/// Request delay in seconds: a repeated INVITE is 0.5 s, a deaf trunk 2 s.
+const DELAYS: &[f64] = &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
+
 pub(super) const TABLE: &[Entry] = &[
+    Entry {
+        name: "sip_session_attempts_total",
+        help: "Calls by line (phones: those of agents), by who called, and by the final answer, in the words of RFC 6076: established (200), \
+               user (480, 486, 600, 603: the person did not want to or was busy), ineffective (408, 500, 503, 504: a network or server failed), \
+               redirected (3xx), cancelled (487), refused (all others). SER = established / (all - redirected); SEER = (established + user) / (all - \
+               redirected); ISA = ineffective / all; NER (ITU-T E.425) = (established + user + cancelled) / all; ASR (E.411) = established / all. We \
+               answer nearly every caller, so that inwards only ISA says much. Callers over a limit of the door (too_fast) are in \
+               calls_refused_total only.",
+        labels: &["line", "direction", "result"],
+        of: Of::Events {
+            from_start: &[],
+            count: |event, tell| {
+                if let Event::InviteDone { line, direction, status } = event {
+                    // From a line's first call on all its results are shown, so that the first bad one is seen as growth.
+                    let result = result(*status);
+                    RESULTS
+                        .iter()
+                        .for_each(|r| tell(&[over(line.as_ref(), *direction), way(*direction), r], f64::from(u8::from(*r == result))));
+                }
+            },
+        },
+    },
+    Entry {
+        name: "sip_request_delay_seconds",
+        help: "From an INVITE of ours to the first answer that says something of the call, 100 apart (SRD, RFC 6076 section 4.3), by trunk; phones: those \
+               of agents. Above 0.5 INVITEs are lost on the way, above 2 the trunk is taken to be deaf.",
+        labels: &["line"],
+        of: Of::Spread {
+            bounds: DELAYS,
+            observe: |event, tell| {
+                if let Event::InviteHeard { line, took } = event {
+                    tell(&[over(line.as_ref(), Direction::Out)], seconds(*took));
+                }
+            },
+        },
+    },
     Entry {
         name: "sip_requests_total",
         help: "SIP requests. A rising share of retransmissions: packets are lost on the way, or we answer too slowly.",
@@ -152,13 +191,36 @@ pub(super) const TABLE: &[Entry] = &[
         of: Of::Events {
             from_start: &[&[]],
             count: |event, tell| {
-                if let Event::AuthenticationFailed = event {
+                if let Event::AuthenticationFailed { .. } = event {
                     tell(&[], 1.0);
                 }
             },
         },
     },
 ];
+
+/// The results that RFC 6076 tells apart.
+const RESULTS: [&str; 6] = ["established", "user", "ineffective", "redirected", "cancelled", "refused"];
+
+fn result(status: u16) -> &'static str {
+    match status {
+        200..=299 => "established",
+        300..=399 => "redirected",
+        480 | 486 | 600 | 603 => "user",
+        408 | 500 | 503 | 504 => "ineffective",
+        487 => "cancelled",
+        _ => "refused",
+    }
+}
+
+/// Calls out that take no trunk go to the phones of agents; a caller's line may have gone from the files meanwhile.
+fn over(line: Option<&LineId>, direction: Direction) -> &str {
+    match (line, direction) {
+        (Some(line), _) => line.as_str(),
+        (None, Direction::Out) => "phones",
+        (None, Direction::In) => "unlisted",
+    }
+}
 
 fn way(direction: Direction) -> &'static str {
     match direction {

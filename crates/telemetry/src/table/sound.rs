@@ -3,6 +3,8 @@
 use super::{Entry, Of};
 use model::{Event, LATENESS_BOUNDS_MICROS};
 
+/// Packets in five seconds, at 20 ms each.
+const ONE_WAY: u64 = 250;
 /// Jitter in seconds.
 const JITTERS: &[f64] = &[0.001, 0.002, 0.005, 0.010, 0.020, 0.040, 0.080, 0.160];
 
@@ -16,6 +18,62 @@ pub(super) const TABLE: &[Entry] = &[
             count: |event, tell| {
                 if let Event::MediaFailed { .. } = event {
                     tell(&[], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "legs_one_way_total",
+        help: "Legs to which we sent sound for five seconds and more, and from which none came at all: a firewall, or an address that is not reached. \
+               Told when the leg closes.",
+        labels: &[],
+        of: Of::Events {
+            from_start: &[&[]],
+            count: |event, tell| {
+                if let Event::Media { stats, .. } = event
+                    && stats.received == 0
+                    && stats.sent >= ONE_WAY
+                {
+                    tell(&[], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "legs_total",
+        help: "Legs that had sound, by the share of packets that never came or came too late. 1 percent is heard, 5 percent hurts. Told when the leg \
+               closes.",
+        labels: &["loss"],
+        of: Of::Events {
+            from_start: &[&["none"], &["under_1_percent"], &["under_5_percent"], &["5_percent_and_more"]],
+            count: |event, tell| {
+                if let Event::Media { stats, .. } = event
+                    && stats.received > 0
+                {
+                    let bad = stats.lost.saturating_add(stats.late);
+                    let of = stats.received.saturating_add(stats.lost);
+                    let loss = match bad.saturating_mul(100) {
+                        0 => "none",
+                        bad if bad < of => "under_1_percent",
+                        bad if bad < of.saturating_mul(5) => "under_5_percent",
+                        _ => "5_percent_and_more",
+                    };
+                    tell(&[loss], 1.0);
+                }
+            },
+        },
+    },
+    Entry {
+        name: "digits_total",
+        help: "Keys that came from callers and agents, by way: rfc4733 beside the sound, info as SIP messages. A key that comes by both counts as the \
+               first. None while callers run into menu_timeouts_total: keys do not come through. Told when the leg closes.",
+        labels: &["method"],
+        of: Of::Events {
+            from_start: &[&["rfc4733"], &["info"]],
+            count: |event, tell| {
+                if let Event::Media { stats, .. } = event {
+                    tell(&["rfc4733"], f64::from(stats.keys_rtp));
+                    tell(&["info"], f64::from(stats.keys_sip));
                 }
             },
         },
