@@ -522,7 +522,7 @@ impl Engine {
 
     fn person_came(&mut self, now: Now, id: CallId, attempt: &mut Attempt, came: Came) -> bool {
         match came {
-            Came::Nothing | Came::Ringing => true,
+            Came::Nothing | Came::Ringing | Came::Early => true,
             Came::Answered => {
                 match std::mem::replace(&mut attempt.step, Step::Between) {
                     Step::Calling(outside) => {
@@ -592,6 +592,8 @@ impl Engine {
                 gave_up: None,
                 transferred_to: None,
                 called_back: true,
+                called_first: None,
+                cause: None,
             };
             attempt.after = self.close_record(record);
             self.let_outside_go(now, attempt.after, &outside);
@@ -678,6 +680,7 @@ impl Engine {
             music: None,
             hold_music: Vec::new(),
             consult: None,
+            cause: None,
             takeover: None,
         });
         let ticket = Ticket { id: attempt.ticket, queue: place.queue.clone() };

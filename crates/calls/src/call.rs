@@ -8,8 +8,8 @@ use crate::terms::HoldMusic;
 use crate::{City, OpenCall, Place};
 use flow::Spoken;
 use model::{
-    AbandonStage, AgentId, CallEnd, CallId, CallRecord, DialogId, Estimate, Instant, JobId, LegId, LineId, Millis, Now, Number, OfferId,
-    Party, Person, PlayId, QueueId, Redacted, Seq, TicketId, TransferKind, UnixMillis, Withheld,
+    AbandonStage, AgentId, CallEnd, CallId, CallRecord, Cause, DialogId, Estimate, Instant, JobId, LegId, LineId, Millis, Now, Number,
+    OfferId, Party, Person, PlayId, QueueId, Redacted, Seq, TicketId, TransferKind, UnixMillis, Withheld,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,6 +109,8 @@ pub(crate) struct Called {
     /// What they hear before they accept with 1; `None` when nothing is asked of them.
     pub(crate) brief: Option<Vec<Spoken>>,
     pub(crate) reached: Reached,
+    /// Whoever waits for them hears them already: their house has something to say before they answer.
+    pub(crate) early: bool,
     /// The ringing tone in the agent's ear.
     pub(crate) ringback: Option<PlayId>,
 }
@@ -188,6 +190,8 @@ pub(crate) struct Call {
     pub(crate) withheld: Option<Withheld>,
     /// The line of the city that they had called, and that sent them on to us.
     pub(crate) called_first: Option<LineId>,
+    /// Why the caller's network ended it.
+    pub(crate) cause: Option<Cause>,
     /// The caller as statistics know them.
     pub(crate) person: Option<Person>,
     /// Age zero of the caller's claim: the first time they took a place, in whatever queue. It is never reset.
@@ -445,6 +449,8 @@ impl Call {
             gave_up,
             transferred_to: self.put_through.clone(),
             called_back: self.called_back,
+            called_first: self.called_first.clone(),
+            cause: self.cause,
         }
     }
 

@@ -117,7 +117,8 @@ impl Engine {
     fn call_return_came(&mut self, now: Now, errand: &mut Errand, came: Came) {
         let Stage::Returning(back) = &mut errand.stage else { return };
         match came {
-            Came::Nothing | Came::Ringing => {}
+            // The agent hears our ringing tone until somebody answers.
+            Came::Nothing | Came::Ringing | Came::Early => {}
             Came::Answered => {
                 back.outside.until = None;
                 let (leg, ringback, mix) = (back.outside.leg.id, back.ringback.take(), MixId(errand.leg.id.0 >> 16));

@@ -39,7 +39,7 @@ enum Step {
 
 impl Consult {
     /// The mix of the agent and the ward.
-    fn mix(&self) -> MixId {
+    pub(crate) fn mix(&self) -> MixId {
         MixId(MIXES | self.leg.id.0)
     }
 }
@@ -128,7 +128,8 @@ impl Engine {
             | sip::Event::ProbeFailed { .. }
             | sip::Event::PeerLost { .. } => self.end_consult(now, call, None),
             sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
-                if self.handle_terms(now, call.after, &mut consult.leg, event) == Terms::Broken {
+                let terms = self.handle_terms(now, call.after, &mut consult.leg, event);
+                if terms == Terms::Broken {
                     self.end_consult(now, call, None);
                 }
             }

@@ -155,12 +155,12 @@ impl Engine {
             return true;
         }
         let full = self.calls.len() >= max;
-        let unheard = |call: &&Box<Call>| matches!(call.stage, Stage::Answering);
-        let of_source = self.calls.values().filter(unheard).filter(|call| call.leg.peer == Some(from)).count();
+        let unheard = |call: &&Call| matches!(call.stage, Stage::Answering);
+        let of_source = self.calls.values().map(Box::as_ref).filter(unheard).filter(|call| call.leg.peer == Some(from)).count();
         if !full && of_source < share {
             return true;
         }
-        let waits = self.calls.values().filter(unheard).filter(|call| full || call.leg.peer == Some(from));
+        let waits = self.calls.values().map(Box::as_ref).filter(unheard).filter(|call| full || call.leg.peer == Some(from));
         let eldest = waits.min_by_key(|call| call.arrived.mono).filter(|call| now.mono.since(call.arrived.mono) >= UNHEARD_FOR);
         let Some(mut eldest) = eldest.map(|call| call.id).and_then(|id| self.take(id)) else { return false };
         self.end_call(now, &mut eldest, CallEnd::CallerVanished, Party::Engine);

@@ -627,6 +627,7 @@ impl Engine {
             | E::AckMissing { dialog }
             | E::OfferRefused { dialog, .. }
             | E::PeerLost { dialog }
+            | E::Cause { dialog, .. }
             | E::Refer { dialog, .. }
             | E::Ringing { dialog, .. }
             | E::Trying { dialog }

@@ -114,6 +114,8 @@ pub(crate) enum Came {
     Nothing,
     /// It rings there.
     Ringing,
+    /// It rings there, and something is to be heard before the answer: their own ringing tone, or an announcement.
+    Early,
     /// Somebody answered and can be heard.
     Answered,
     /// It was not answered, and why.
@@ -439,7 +441,11 @@ impl Engine {
                     *deaf = None;
                 }
                 outside.rang |= matches!(event, sip::Event::Ringing { .. });
-                if matches!(event, sip::Event::Ringing { .. }) { Came::Ringing } else { Came::Nothing }
+                match event {
+                    sip::Event::Ringing { early: Some(sdp), .. } if self.hear_early(outside, sdp) => Came::Early,
+                    sip::Event::Ringing { .. } => Came::Ringing,
+                    _ => Came::Nothing,
+                }
             }
             sip::Event::Asked { works, .. } if outside.stage == Stage::Asking => {
                 if *works {
@@ -504,6 +510,15 @@ impl Engine {
             // These belong to dialogs that others opened.
             _ => Came::Nothing,
         }
+    }
+
+    /// Whether what comes before the answer can be heard (RFC 3960 section 3.1). It is connected then.
+    fn hear_early(&mut self, outside: &mut Outside, sdp: &[u8]) -> bool {
+        let ours = self.capabilities(&outside.leg, self.codecs_over(&outside.way));
+        let agreed = sdp::parse(sdp).and_then(|answer| sdp::accept(&answer, &ours)).ok();
+        let Some(agreed) = agreed.filter(|agreed| self.may_be_heard_there(&outside.leg, agreed)) else { return false };
+        self.connect(outside.after, &mut outside.leg, agreed);
+        true
     }
 
     /// The codecs that a trunk takes.

@@ -445,6 +445,8 @@ pub(crate) fn lost(call: CallId, open: &OpenCall, ended: UnixMillis) -> CallReco
         gave_up: None,
         transferred_to: None,
         called_back: open.called_back,
+        called_first: open.called_first,
+        cause: None,
     }
 }
 

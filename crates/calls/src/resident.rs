@@ -112,6 +112,7 @@ impl Engine {
             music: None,
             hold_music: Vec::new(),
             consult: None,
+            cause: None,
             takeover: None,
             after: Seq(0),
             wake: None,
@@ -178,6 +179,7 @@ impl Engine {
                     self.tell(now, call, Heard::Started);
                 }
             }
+            sip::Event::Cause { cause, .. } => call.cause = Some(cause),
             sip::Event::Cancelled { .. } => {
                 self.invite_done(call.leg.dialog, 487);
                 self.end_call(now, call, CallEnd::CancelledEarly, Party::Caller);

@@ -198,6 +198,7 @@ impl Engine {
             | sip::Event::AnswerCame { .. }
             | sip::Event::OfferRefused { .. }
             | sip::Event::PeerLost { .. }
+            | sip::Event::Cause { .. }
             | sip::Event::Refer { .. }
             | sip::Event::Digit { .. }
             | sip::Event::AckMissing { .. }

@@ -234,7 +234,7 @@ impl Engine {
         let whom = Whom::Line(line.clone());
         let outside = self.call_out(now, call.id, index, Owner::Outside(call.id), whom, call.number.clone(), until, by.clone())?;
         call.after = call.after.max(outside.after);
-        Ok(Called { outside, kind, by, brief, reached: Reached::Calling, ringback: None })
+        Ok(Called { outside, kind, by, brief, reached: Reached::Calling, early: false, ringback: None })
     }
 
     /// What a line hears before it accepts, when an agent asks; nothing is asked of it where the house has no words for that.
@@ -312,9 +312,55 @@ impl Engine {
     fn outside_came(&mut self, now: Now, call: &mut Call, came: Came) {
         match came {
             Came::Nothing | Came::Ringing => {}
+            Came::Early => self.hear_outside_early(call),
             Came::Answered => self.brief(now, call),
             Came::Failed(how) => self.not_reached(now, call, how),
             Came::Left => self.outside_left(now, call),
+        }
+    }
+
+    /// What the other house says before anybody answers (a ringing tone of its own, "this number is not in use") is for whoever waits for them: the
+    /// caller, in the place of music, or the agent who asked. Two who talk meanwhile are not disturbed.
+    fn hear_outside_early(&mut self, call: &mut Call) {
+        let main = MixId(call.id.0);
+        let (ear, mix) = call.consult.as_ref().map_or((None, main), |consult| (Some(consult.leg.id), consult.mix()));
+        let (after, through) = (call.after, matches!(call.stage, Stage::Through(..)));
+        let side = call.agent_side().map(|side| side.leg.id);
+        let Some(called) = call.called_mut().filter(|called| called.reached == Reached::Calling && !called.early) else { return };
+        if called.kind == TransferKind::ThreeWay && !through {
+            return;
+        }
+        called.early = true;
+        let (leg, ringback) = (called.outside.leg.id, called.ringback.take());
+        if through {
+            self.join_caller(call);
+            return self.media(after, leg, Media::Join(main));
+        }
+        if let Some(agent) = ear.or(side) {
+            self.stop_ringback(after, agent, ringback);
+            self.media(after, agent, Media::Join(mix));
+            self.media(after, leg, Media::Join(mix));
+        }
+    }
+
+    /// Somebody has answered and is told something first: whoever heard them ring waits on as before.
+    fn end_early(&mut self, call: &mut Call) {
+        let ear = call.consult.as_ref().map(|consult| consult.leg.id).or(call.agent_side().map(|side| side.leg.id));
+        let through = matches!(call.stage, Stage::Through(..));
+        let Some(called) = call.called_mut().filter(|called| called.early) else { return };
+        called.early = false;
+        let leg = called.outside.leg.id;
+        self.media(call.after, leg, Media::Leave);
+        match ear {
+            _ if through => self.part_caller(call),
+            Some(ear) => {
+                let tone = Arc::clone(&self.tones.ringback);
+                let ringback = self.play_on(call.after, ear, vec![tone], true);
+                if let Some(called) = call.called_mut() {
+                    called.ringback = Some(ringback);
+                }
+            }
+            None => {}
         }
     }
 
@@ -328,6 +374,7 @@ impl Engine {
         }
         called.reached = Reached::Briefed;
         let leg = called.outside.leg.id;
+        self.end_early(call);
         // Over and over, until somebody has listened or the time is up.
         self.play_on(call.after, leg, clips, true);
     }
@@ -408,6 +455,9 @@ impl Engine {
         match std::mem::replace(&mut call.stage, Stage::Over) {
             Stage::Through(called, back) => {
                 self.let_outside_go(now, call.after, &called.outside);
+                if called.early {
+                    self.media(call.after, call.leg.id, Media::Leave);
+                }
                 self.note_transfer(call, called.name(), called.kind, called.by.clone(), how);
                 match back {
                     Back::Flow => {

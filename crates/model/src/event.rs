@@ -1089,6 +1089,48 @@ pub struct CallRecord {
     /// Whether we called them: a callback.
     #[serde(default)]
     pub called_back: bool,
+    /// The line of the city that was called first, where it sent the call on to us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_first: Option<LineId>,
+    /// Why the caller's network ended it, where it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+}
+
+/// Why a network ends a call, in its own numbers (RFC 3326 section 2). What it says in words is not kept: it may name somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A status of SIP: 487.
+    Sip(u16),
+    /// A cause of ISDN (ITU-T Q.850): 16 for a normal end.
+    Q850(u16),
+}
+
+impl Cause {
+    /// A cause as it is displayed: `SIP 487` or `Q.850 16`. `None` for anything else, and for numbers that neither has.
+    pub fn parse(text: &str) -> Option<Cause> {
+        let (protocol, code) = text.split_once(' ')?;
+        Cause::of(protocol, code.parse().ok()?)
+    }
+
+    /// The cause of this protocol with this number.
+    pub fn of(protocol: &str, code: u16) -> Option<Cause> {
+        match protocol {
+            _ if protocol.eq_ignore_ascii_case("SIP") => Some(Cause::Sip(code)).filter(|_| (100..700).contains(&code)),
+            _ if protocol.eq_ignore_ascii_case("Q.850") => Some(Cause::Q850(code)).filter(|_| (1..128).contains(&code)),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Cause::Sip(code) => write!(f, "SIP {code}"),
+            Cause::Q850(code) => write!(f, "Q.850 {code}"),
+        }
+    }
 }
 
 /// Where a call ended.

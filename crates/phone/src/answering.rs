@@ -65,7 +65,7 @@ impl Phone {
             target,
         };
         let answer_at = match self.config.answer {
-            AnswerPolicy::After(delay) => Some(now + delay),
+            AnswerPolicy::After(delay) | AnswerPolicy::Early(delay) => Some(now + delay),
             AnswerPolicy::Never | AnswerPolicy::Decline(_) => None,
         };
         let stage = Stage::Alerting { branch: branch.clone(), sent_by: envelope.via.sent_by.clone(), invite: Box::new(request), answer_at };
@@ -75,11 +75,26 @@ impl Phone {
         self.post.event(Event::Incoming { from: envelope.from.name.clone() });
         match self.config.answer {
             AnswerPolicy::Decline(status) => self.decline(now, status.clamp(300, 699)),
+            AnswerPolicy::Early(_) => self.speak_early(now, &branch, &local_tag),
             AnswerPolicy::After(_) | AnswerPolicy::Never => {
                 let contact = vec![Header::Contact(self.contact().into())];
                 self.answer(now, &branch, Method::Invite, Reply::new(180, &local_tag).with(contact));
                 self.handle_call_timeout(now);
             }
+        }
+    }
+
+    /// 183 with our answer, and what we say, before anybody picks up (RFC 3960 section 3.1).
+    fn speak_early(&mut self, now: Instant, branch: &str, tag: &str) {
+        let Some(Call { stage: Stage::Alerting { invite, .. }, session, .. }) = &self.call else { return };
+        let (invite, session) = (invite.clone(), *session);
+        match self.settle_session(&invite, session) {
+            Ok((sdp, agreed)) => {
+                let contact = vec![Header::Contact(self.contact().into())];
+                self.answer(now, branch, Method::Invite, Reply::new(183, tag).with(contact).session(&sdp));
+                self.start_talk(now, agreed);
+            }
+            Err(()) => self.decline(now, 488),
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Config {
 pub enum AnswerPolicy {
     /// Rings, and answers after this time.
     After(Duration),
+    /// Says how it sounds before it answers (183 with a session), speaks at once, and answers after this time.
+    Early(Duration),
     /// Rings until the caller gives up.
     Never,
     /// Refuses at once with this status (300 to 699).

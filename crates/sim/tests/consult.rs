@@ -328,3 +328,50 @@ fn a_star_code_on_the_first_call_hands_over_as_the_transfer_key_does() {
         }
     }
 }
+
+// ---- what is to be heard before the answer ---------------------------------------------------------------------------------------
+
+#[test]
+fn who_waits_for_a_ward_hears_what_its_house_says_before_it_answers() {
+    // The nurse who asks by her second call, and a caller who is sent on at once.
+    let mut asked = scene(AnswerPolicy::Early(secs(10)));
+    asked.asks();
+    asked.refers(52, asked.first, asked.second);
+    asked.rest();
+    assert_eq!(asked.hears(asked.second, 34, 41), [WARD], "no ringing tone of ours");
+    assert_eq!(asked.hears(asked.caller, 32, 50), [MUSIC]);
+    assert_eq!(asked.hears(asked.caller, 54, 80), [WARD]);
+
+    let mut sent = scene(AnswerPolicy::Early(secs(20)));
+    sent.world.at(secs(30), sent.first, Command::Press(phone::Key::parse_script("*671").unwrap()));
+    sent.rest();
+    assert_eq!(sent.hears(sent.caller, 35, 48), [WARD], "in the place of music");
+    assert_eq!(sent.hears(sent.caller, 60, 90), [WARD]);
+    assert_eq!(sent.transfers(), [(TransferKind::Blind, TransferEnd::Connected)]);
+}
+
+#[test]
+fn a_ward_that_only_ever_speaks_and_never_answers_gives_the_caller_back() {
+    let mut scene = scene(AnswerPolicy::Early(secs(3_000)));
+    scene.world.at(secs(30), scene.first, Command::Press(phone::Key::parse_script("*671").unwrap()));
+    scene.world.run_until(secs(75));
+    assert!(scene.is_on(scene.caller) && !scene.world.phone(scene.ward).unwrap().is_in_call());
+    assert_eq!(scene.hears(scene.caller, 35, 55), [WARD]);
+    assert_eq!(scene.hears(scene.caller, 60, 75).last(), Some(&MUSIC), "back in the queue");
+    assert_eq!(scene.transfers(), [(TransferKind::Blind, TransferEnd::NoAnswer)]);
+}
+
+#[test]
+fn nobody_hears_what_an_agents_phone_says_before_the_agent_answers() {
+    let mut world = World::with_sound(Arc::new(city()), 1);
+    world.add_clerk(secs(0), "yuki", Clerk { answer: AnswerPolicy::Early(secs(10)), says: Sound::Tone(NURSE), ..Clerk::default() });
+    let caller = Resident { keys: "WWWW1".to_owned(), says: Sound::Tone(RESIDENT), talk: Some(secs(20)), ..Resident::default() };
+    let caller = world.add_resident(secs(5), caller);
+    world.run_until_quiet(secs(600));
+    assert_eq!(world.violations(), [""; 0]);
+    let bridged = world.notes().find_map(|(at, e)| matches!(e, Event::Bridged { .. }).then_some(at)).unwrap().since(Instant::ZERO);
+    let connected = world.told(caller).find(|(_, e)| matches!(e, phone::Event::Connected)).unwrap().0.since(Instant::ZERO);
+    let nurse = |s: &&phone::Stretch| matches!(s.what, Sounding::Tone(hz) if hz.abs_diff(NURSE) < 5);
+    let first = world.phone(caller).unwrap().timeline().iter().find(nurse).unwrap().from + connected;
+    assert!(first + Duration::from_millis(100) >= bridged, "{first:?} is before {bridged:?}");
+}

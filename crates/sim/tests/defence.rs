@@ -220,6 +220,31 @@ fn an_agents_phone_does_not_aim_our_sound_at_this_machine_unless_its_line_may() 
 }
 
 #[test]
+fn what_a_network_says_when_it_gives_up_and_which_line_was_called_first_are_in_the_record() {
+    let ward =
+        town::with_outside(&Town::default().build()).book.lines.iter().find_map(|line| Some((line.clone(), line.target.clone()?))).unwrap();
+    let number = ward.1.number.as_str().to_owned();
+    let city = city(|book| {
+        book.lines.last_mut().unwrap().trusted = true;
+        book.lines.push(ward.0.clone());
+    });
+    let mut world = World::new(city, 7);
+    let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    let invite = request("INVITE", office, 1, "0449999999", &format!("Diversion: <sip:{number}@c>\r\n"));
+    let cancel = request("CANCEL", office, 1, "0449999999", "Reason: Q.850;cause=16;text=\"for 0449999999\"\r\n")
+        .replacen("branch=z9hG4bKCANCEL1", "branch=z9hG4bKINVITE1", 1)
+        .replacen(" sip:0449999999@127", &format!(" sip:{}@127", town::NUMBER), 1);
+    world.inject(secs(5), office, invite.as_bytes());
+    world.inject(secs(5) + Duration::from_micros(10), office, cancel.as_bytes());
+    world.run_until_quiet(secs(600));
+    let records = world.records();
+    assert_eq!(records.len(), 1);
+    assert_eq!((records[0].end, records[0].cause), (CallEnd::CancelledEarly, Some(model::Cause::Q850(16))));
+    assert_eq!(records[0].called_first.as_ref(), Some(&ward.0.id));
+    assert!(!serde_json::to_string(&records[0]).unwrap().contains("9999999"));
+}
+
+#[test]
 fn an_address_that_somebody_borrows_is_not_banned_for_it() {
     let mut world = World::new(city(|_| {}), 5);
     let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();

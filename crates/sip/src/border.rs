@@ -2,7 +2,7 @@
 
 use crate::identity::Claims;
 use bytes::Bytes;
-use model::{DialogId, DigestAlgorithm, Digit, FlowId, Instant, LineId, Machine, Net, PhoneGone, TrunkRegistration};
+use model::{Cause, DialogId, DigestAlgorithm, Digit, FlowId, Instant, LineId, Machine, Net, PhoneGone, TrunkRegistration};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -316,6 +316,13 @@ pub enum Event {
         dialog: DialogId,
         /// The status.
         status: u16,
+    },
+    /// Why the peer's network ends the call (RFC 3326), told before [`Event::Bye`] or [`Event::Cancelled`].
+    Cause {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The first that it says in numbers.
+        cause: Cause,
     },
     /// The peer hung up; 200 has been sent.
     Bye {

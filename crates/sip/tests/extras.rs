@@ -263,3 +263,27 @@ fn a_session_has_one_name_on_its_whole_way() {
     desk.command(Command::Bye { dialog });
     assert_eq!(desk.one().header("Session-ID"), format!("{ours};remote={THEIRS}"));
 }
+
+// ---- Reason, RFC 3326 --------------------------------------------------------------------------------------------------------------
+
+#[test]
+fn why_the_peers_network_ends_a_call_is_told_in_numbers_and_never_in_words() {
+    use model::Cause;
+    for (reason, cause) in [
+        ("Reason: Q.850;cause=16;text=\"09012345678\"\r\n", Some(Cause::Q850(16))),
+        ("Reason: SIP ;cause=487 ;text=\"x\"\r\n", Some(Cause::Sip(487))),
+        ("reason: FOO;cause=1, q.850;cause=31\r\n", Some(Cause::Q850(31))),
+        ("Reason: Q.850;cause=999\r\n", None),
+        ("Reason: Q.850;cause=99999999999999999999\r\n", None),
+        ("Reason: Q.850;text=\"16\"\r\n", None),
+        ("Reason: ;;;=\r\n", None),
+        ("", None),
+    ] {
+        let mut desk = Desk::new();
+        let (dialog, tag) = desk.talking();
+        desk.receive(&inside("BYE", "b", 2, &tag).replacen("CSeq:", &format!("{reason}CSeq:"), 1));
+        let told: Vec<Event> =
+            cause.map(|cause| Event::Cause { dialog, cause }).into_iter().chain([Event::Bye { dialog }, Event::Ended { dialog }]).collect();
+        assert_eq!(desk.events(), told, "{reason}");
+    }
+}

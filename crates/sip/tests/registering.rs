@@ -5,7 +5,7 @@ mod common;
 use bytes::Bytes;
 use common::phone::Phone;
 use common::*;
-use model::DigestAlgorithm::{self, Md5, Sha256};
+use model::DigestAlgorithm::{Md5, Sha256};
 use model::{FlowId, PhoneGone, Transport};
 use sip::{Census, Command, Event, Identity, Target};
 

@@ -1,6 +1,6 @@
 //! One call record as one row, and back.
 
-use model::{AgentId, CallId, CallRecord, Lang, Millis, Number, Person, QueueId, TicketId, UnixMillis, Version};
+use model::{AgentId, CallId, CallRecord, Cause, Lang, LineId, Millis, Number, Person, QueueId, TicketId, UnixMillis, Version};
 use rusqlite::types::Type;
 use rusqlite::{Row, Statement, params};
 use serde::de::DeserializeOwned;
@@ -29,6 +29,8 @@ pub(crate) fn insert(statement: &mut Statement<'_>, record: &CallRecord) -> rusq
         record.gave_up.map(|stage| stage.to_string()),
         record.transferred_to,
         record.called_back,
+        record.called_first.as_ref().map(LineId::as_str),
+        record.cause.map(|cause| cause.to_string()),
     ])?;
     Ok(())
 }
@@ -58,6 +60,8 @@ pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {
         gave_up: row.get::<_, Option<String>>(18)?.map(|stage| word(18, stage)).transpose()?,
         transferred_to: row.get(19)?,
         called_back: row.get(20)?,
+        called_first: row.get::<_, Option<String>>(21)?.map(LineId::from),
+        cause: row.get::<_, Option<String>>(22)?.as_deref().and_then(Cause::parse),
     })
 }
 

@@ -1,7 +1,7 @@
 //! The layout of the file. Its number is SQLite's `user_version`; the mark that it is ours is `application_id`.
 
 /// The layout that this program reads and writes. Raise it with each change of [`CREATE`].
-pub(crate) const LAYOUT: i64 = 2;
+pub(crate) const LAYOUT: i64 = 3;
 
 /// `Tori` in ASCII.
 pub(crate) const OURS: i64 = 0x546f_7269;
@@ -32,6 +32,8 @@ CREATE TABLE calls (
     gave_up      TEXT,                       -- short, greeting, menu, queue, ringing; NULL for whoever did not
     transferred_to TEXT,                     -- the last line or queue
     called_back  INTEGER NOT NULL,           -- 1: we called them
+    called_first TEXT,                       -- the city's line that sent the call on to us
+    cause        TEXT,                       -- why the caller's network ended it: SIP 487, Q.850 16
     PRIMARY KEY (arrived_ms, call)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX calls_by_queue ON calls (queue, arrived_ms);
@@ -43,11 +45,11 @@ CREATE INDEX calls_by_person ON calls (person, arrived_ms);
 pub(crate) const INSERT: &str = "
 INSERT OR REPLACE INTO calls
     (arrived_ms, call, number, caller, lang, path, queue, waited_ms, to_human_ms, agent, talked_ms, ended_ms, outcome, hung_up_by, version,
-     person, ticket, class, gave_up, transferred_to, called_back)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
+     person, ticket, class, gave_up, transferred_to, called_back, called_first, cause)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
 
 /// Newest first.
 pub(crate) const SELECT: &str = "
 SELECT arrived_ms, call, number, caller, lang, path, queue, waited_ms, to_human_ms, agent, talked_ms, ended_ms, outcome, hung_up_by, version,
-    person, ticket, class, gave_up, transferred_to, called_back
+    person, ticket, class, gave_up, transferred_to, called_back, called_first, cause
 FROM calls ORDER BY arrived_ms DESC, call DESC LIMIT ?1";

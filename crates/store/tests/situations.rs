@@ -51,6 +51,8 @@ fn served(call: u64) -> CallRecord {
         gave_up: None,
         transferred_to: Some("hoken_kawasaki".to_owned()),
         called_back: true,
+        called_first: Some("ward".into()),
+        cause: Some(model::Cause::Q850(16)),
     }
 }
 fn abandoned(call: u64, arrived: i64) -> CallRecord {
@@ -69,6 +71,8 @@ fn abandoned(call: u64, arrived: i64) -> CallRecord {
         gave_up: Some(AbandonStage::Menu),
         transferred_to: None,
         called_back: false,
+        called_first: None,
+        cause: Some(model::Cause::Sip(487)),
         ..served(call)
     }
 }

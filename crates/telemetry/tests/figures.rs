@@ -35,6 +35,8 @@ fn day() -> Vec<Event> {
         gave_up: Some(AbandonStage::Ringing),
         transferred_to: None,
         called_back: false,
+        called_first: None,
+        cause: None,
     };
     let ward = LineId::from("ward_kawasaki");
     let held = Why { counts: BTreeMap::from([(Reason::Reserved, 1), (Reason::State(AgentState::Talking), 2)]), ..Why::default() };

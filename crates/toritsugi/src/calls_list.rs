@@ -268,6 +268,8 @@ mod tests {
                 gave_up: None,
                 transferred_to: None,
                 called_back: false,
+                called_first: None,
+                cause: None,
             };
             Store::open(database(&state)).unwrap().insert(std::slice::from_ref(&call)).unwrap();
             let (mut journal, _) = Journal::<Record>::open(&journal_dir(&state)).unwrap();

@@ -7,10 +7,14 @@ use super::request::{capabilities, session_description};
 use super::store::Stage;
 use super::{Asked, Endpoint};
 use crate::border::Event;
+use crate::lexis::{Cursor, Params, list, number, visible};
 use crate::message::{Essentials, Message};
 use crate::writer::{ALLOW, Writer};
-use model::{DialogId, Instant};
+use model::{Cause, DialogId, Instant};
 use std::net::IpAddr;
+
+/// Reasons of one message that are looked at: a gateway writes one for each of its two networks.
+const REASONS_MAX: usize = 4;
 
 impl Endpoint {
     /// The dialog that Call-ID and tags name.
@@ -60,6 +64,7 @@ impl Endpoint {
     /// The peer hangs up.
     fn handle_bye(&mut self, asked: &Asked<'_>, dialog: DialogId) {
         self.reply_in_dialog(asked, dialog, 200, Writer::empty);
+        self.tell_cause(asked, dialog);
         match self.legs.get(&dialog).map(|leg| &leg.stage) {
             // Before our answer it is as good as a CANCEL; `end` gives the INVITE its 487.
             Some(Stage::Incoming { .. }) => {
@@ -74,6 +79,18 @@ impl Endpoint {
             }
             // The two BYEs crossed: ours decides.
             Some(Stage::Ending) | None => {}
+        }
+    }
+
+    /// Why the call ends, where the peer says so in numbers (RFC 3326 section 2). The words beside them are left unread.
+    pub(super) fn tell_cause(&mut self, asked: &Asked<'_>, dialog: DialogId) {
+        let live = matches!(
+            self.legs.get(&dialog).map(|leg| &leg.stage),
+            Some(Stage::Incoming { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. })
+        );
+        let cause = asked.message.others("Reason").flat_map(list).take(REASONS_MAX).find_map(cause);
+        if let Some(cause) = cause.filter(|_| live) {
+            self.event(Event::Cause { dialog, cause });
         }
     }
 
@@ -104,4 +121,13 @@ impl Endpoint {
     pub(super) fn answer_of(message: &Message) -> Option<bytes::Bytes> {
         session_description(message).ok().flatten()
     }
+}
+
+/// One value of Reason: `Q.850;cause=16;text="Terminated"`.
+fn cause(value: &[u8]) -> Option<Cause> {
+    let mut cursor = Cursor::new(value);
+    let protocol = visible(cursor.take_while(|b| b.is_ascii_graphic() && b != b';'))?;
+    let (params, code) = Params::parse_with(cursor, "cause")?;
+    let _ = params;
+    Cause::of(protocol, number(code??.trim_ascii()).and_then(|code| u16::try_from(code).ok())?)
 }

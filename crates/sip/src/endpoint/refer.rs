@@ -38,7 +38,7 @@ impl Endpoint {
         let (Some(value), None) = (values.next(), values.next()) else { return self.refuse_header(asked, Name::ReferTo) };
         let Some(to) = NameAddr::parse(value) else { return self.refuse_header(asked, Name::ReferTo) };
         let uri = to.uri();
-        let (to_user, with) = (uri.user(), self.refers_to(&uri));
+        let (to_user, with) = (uri.user(), self.refers_to(uri));
         let Some(request) = self.keep_waiting(asked, dialog) else { return };
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.referred = Some(Referred::Asked { request, cseq: asked.essentials.cseq.number });

@@ -152,6 +152,7 @@ impl Endpoint {
         self.reply_invite(asked.now, key, 487, Writer::empty);
         match self.legs.get(&dialog).map(|leg| &leg.stage) {
             Some(Stage::Incoming { .. }) => {
+                self.tell_cause(asked, dialog);
                 self.event(Event::Cancelled { dialog });
                 self.end(asked.now, dialog);
             }

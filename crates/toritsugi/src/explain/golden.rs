@@ -84,6 +84,8 @@ impl Book {
             gave_up: None,
             transferred_to: None,
             called_back: false,
+            called_first: None,
+            cause: None,
         };
         change(&mut record);
         self.at(second, Record::Ended(Box::new(record)));

@@ -51,6 +51,8 @@ fn call(id: u64, second: i64, person: &str, end: CallEnd, change: impl FnOnce(&m
         gave_up: None,
         transferred_to: None,
         called_back: false,
+        called_first: None,
+        cause: None,
     };
     change(&mut record);
     let open = OpenCall {
