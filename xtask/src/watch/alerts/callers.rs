@@ -276,7 +276,7 @@ pub(super) const ALERTS: &[Alert] = &[
             Case {
                 series: &[
                     (r#"toritsugi_queue_promise_ratio{queue="general"}"#, "0.8x800"),
-                    (r#"toritsugi_queue_left_in_time_total{queue="general",outcome="answered"}"#, "0+0.9x680 612+0.2x100"),
+                    (r#"toritsugi_queue_left_in_time_total{queue="general",outcome="answered"}"#, "0+0.9x680 613+0.2x100"),
                     (r#"toritsugi_queue_left_total{queue="general",outcome="answered"}"#, "0+1x800"),
                 ],
                 at: "375m",
@@ -285,7 +285,7 @@ pub(super) const ALERTS: &[Alert] = &[
             Case {
                 series: &[
                     (r#"toritsugi_queue_promise_ratio{queue="general"}"#, "0.8x800"),
-                    (r#"toritsugi_queue_left_in_time_total{queue="general",outcome="answered"}"#, "0+0.3x680 204+0.9x100"),
+                    (r#"toritsugi_queue_left_in_time_total{queue="general",outcome="answered"}"#, "0+0.3x680 205+0.9x100"),
                     (r#"toritsugi_queue_left_total{queue="general",outcome="answered"}"#, "0+1x800"),
                 ],
                 at: "375m",
