@@ -42,6 +42,7 @@ impl Stage {
             let far = Far {
                 remote: at,
                 remote_rtcp: at,
+                also: None,
                 codec,
                 payload_type: codec.payload_type(),
                 events: Some(101),

@@ -28,15 +28,18 @@ schedules:
 
 
 class Engine:
-    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings="", own_flows=False):
+    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings="", lines=None, own_flows=False):
         """`agents` maps a name to its skills, as one writes them in config/agents.yaml; None for an agent of the city that ships.
-        `settings` are lines of config/engine.yaml, instead of those that ship; `own_flows` are a copy that may be spoiled."""
+        `settings` are lines of config/engine.yaml, instead of those that ship; `lines` take the place of config/lines.yaml; `own_flows` are a
+        copy that may be spoiled."""
         self.stage, self.binary, self.tree, self.sip, self.admin = stage, binary, tree, sip, admin
         self.server = f"{HOST}:{sip}"
         self.state, self.config = stage.folder / "state", stage.folder / "config"
         self.state.mkdir(exist_ok=True)
         shutil.copytree(tree / "config", self.config)
         self._overlay(agents, settings)
+        if lines:
+            (self.config / "lines.yaml").write_text(lines)
         self.flows = tree / "flows"
         if own_flows:
             self.flows = stage.folder / "flows"

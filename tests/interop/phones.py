@@ -52,14 +52,14 @@ module_app ctrl_tcp.so
 class Baresip:
     """A baresip that says one tone and records what it hears. Takes the ports `sip`, `sip + 1` (its TLS), and `control`."""
 
-    def __init__(self, stage, name, sip, rtp, control, says_hz, server=None, password=None, register=True, auto_answer=True, seconds=150, transport="udp", trusts=None, outbound=None):
+    def __init__(self, stage, name, sip, rtp, control, says_hz, server=None, password=None, register=True, auto_answer=True, seconds=150, transport="udp", trusts=None, outbound=None, certificate=None):
         self.stage, self.name, self.control = stage, name, control
         self.folder = stage.folder / f"baresip-{name}"
         self.folder.mkdir()
         says = self.folder / f"{says_hz}.wav"
         sound.write_wav(says, sound.tone(says_hz, seconds))
         config = BARESIP_CONFIG.format(host=HOST, sip=sip, rtp=rtp, rtp_last=rtp + 20, control=control, says=says, folder=self.folder)
-        (self.folder / "config").write_text(config + (f"sip_cafile {trusts}\n" if trusts else ""))
+        (self.folder / "config").write_text(config + (f"sip_cafile {trusts}\n" if trusts else "") + (f"sip_certificate {certificate}\n" if certificate else ""))
         at = server or f"{HOST}:{sip}"
         account = f"<sip:{name}@{at};transport={transport}>;audio_codecs=PCMU/8000/1,PCMA/8000/1;regint={3600 if register and server else 0}"
         if password:

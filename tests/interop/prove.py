@@ -1,7 +1,7 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
-    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, torture, manager, wards, killed, callback,
-                                        crowd, watch
+    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, carrier, torture, manager, wards,
+                                        killed, callback, crowd, watch
 """
 
 import pathlib
@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 
+import carrier
 import cost
 import edge
 import outside
@@ -396,6 +397,10 @@ def over_tls(stage, city):
     return secure.tls(stage, city, FIRST_KEY, SECOND_KEY, check_tone, check_quiet, check_path, NUMBER)
 
 
+def over_carrier(stage, city):
+    return carrier.carrier(stage, city, FIRST_KEY, SECOND_KEY, check_quiet, NUMBER)
+
+
 def over_wss(stage, city):
     return secure.wss(stage, city, FIRST_KEY, SECOND_KEY, check_quiet, NUMBER)
 
@@ -409,6 +414,7 @@ PROOFS["tls"] = (over_tls, KEN)
 PROOFS["wss"] = (over_wss, KEN)
 # Those whose engine has a certificate.
 SECURE = ("tls", "wss")
+PROOFS["carrier"] = (over_carrier, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["edge"] = (behind_edge, KEN)
 PROOFS["manager"] = (managed, {})
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
@@ -431,7 +437,11 @@ def main(binary, tree, wanted):
             settings = (dict.fromkeys(SECURE, secure.SETTINGS) | {"storm": cost.SETTINGS, "watch": watch.SETTINGS}).get(name, "")
             if name in SECURE:
                 secure.certificate(stage, stage.folder / "state", 30)
-            city = Engine(stage, binary, tree, agents, settings=settings, own_flows=name == "watch")
+            lines = None
+            if name == "carrier":
+                carrier.prepare(stage, stage.folder / "state")
+                settings, lines = carrier.SETTINGS, carrier.LINES
+            city = Engine(stage, binary, tree, agents, settings=settings, lines=lines, own_flows=name == "watch")
             passed += prove(stage, city)
             status = city.end()
             if status != 0:

@@ -634,7 +634,7 @@ impl Engine {
         let leg = outside.leg;
         let mut after = attempt.after;
         if let Some(state) = self.sip.dialog(leg.dialog) {
-            after = self.commit(Record::Dialog { call: id, sip_call_id: state.call_id, local_tag: state.local_tag });
+            after = self.commit(Record::Dialog { call: id, sip_call_id: self.vault.call_name(&state.call_id), local_tag: state.local_tag });
         }
         self.legs.insert(leg.id, Owner::Caller(id));
         let mut call = Box::new(Call {
@@ -676,7 +676,8 @@ impl Engine {
             claim: Some(booked.claim(attempt.ticket, since)),
             put_through: None,
             music: None,
-            hold_music: None,
+            hold_music: Vec::new(),
+            consult: None,
             takeover: None,
         });
         let ticket = Ticket { id: attempt.ticket, queue: place.queue.clone() };
@@ -711,7 +712,7 @@ impl Engine {
             waited: Millis::from(waited),
             to_human: Millis::from(to_human),
         });
-        let side = AgentSide { agent: attempt.agent.clone(), offer: attempt.offer, leg, keys: None, refers: false };
+        let side = AgentSide { agent: attempt.agent.clone(), offer: attempt.offer, leg, keys: None, refers: None };
         call.stage = CallStage::Talking(ticket, side, now.mono);
         // The run stands at the queue, as if the caller had waited there: that is where they are if the agent's phone vanishes.
         call.run.handle(now, Heard::Connected);

@@ -1,5 +1,6 @@
 //! One call: a caller's leg, the way through the flow, and the agent's leg when there is one.
 
+use crate::consult::Consult;
 use crate::outbound::Outside;
 use crate::ringing::Phones;
 use crate::takeover::Takeover;
@@ -76,8 +77,8 @@ pub(crate) struct AgentSide {
     pub(crate) leg: Leg,
     /// The star code that the agent is pressing.
     pub(crate) keys: Option<Keys>,
-    /// The agent's phone has asked by its transfer key, and waits to hear what becomes of it.
-    pub(crate) refers: bool,
+    /// In which call the agent's phone has asked by its transfer key, and waits to hear what becomes of it.
+    pub(crate) refers: Option<DialogId>,
 }
 
 /// What an agent is told of the caller. The caller hears music still.
@@ -223,7 +224,9 @@ pub(crate) struct Call {
     /// The music that the flow asked for last.
     pub(crate) music: Option<Spoken>,
     /// What somebody hears whom the agent holds.
-    pub(crate) hold_music: Option<HoldMusic>,
+    pub(crate) hold_music: Vec<HoldMusic>,
+    /// The second call of the agent's phone.
+    pub(crate) consult: Option<Box<Consult>>,
     /// Another phone of the agent's, about to take over.
     pub(crate) takeover: Option<Box<Takeover>>,
     /// The newest record that acts for this call depend on.

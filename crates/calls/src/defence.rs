@@ -4,9 +4,11 @@
 //! progress are never touched by it: what is turned away is what is new.
 
 use crate::bucket::Bucket;
+use crate::call::{Call, Stage};
 use crate::engine::Engine;
 use crate::trunks::Direction;
-use model::{Event, Instant, Line, Millis, Net, Now, Number, NumberKind, Withheld};
+use model::{CallEnd, Event, Instant, Line, Millis, Net, Now, Number, NumberKind, Party, Withheld};
+use sip::header::{Name, NameAddr};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -23,6 +25,13 @@ const GUESSING: Duration = Duration::from_secs(300);
 const BANNED: Duration = Duration::from_secs(600);
 /// Sources of wrong passwords that are remembered; of more, the one that failed longest ago is forgotten.
 const GUESSERS_MAX: usize = 1_024;
+
+/// Calls of one source that may wait for their ACK at once: this share of all calls, and not fewer than so many. A telephone acknowledges within
+/// a tenth of a second; who sends INVITEs from a borrowed address never does.
+const UNHEARD_SHARE: usize = 4;
+const UNHEARD_MIN: usize = 32;
+/// Who has not acknowledged for so long makes room, where room is wanted.
+const UNHEARD_FOR: Duration = Duration::from_secs(1);
 
 /// What is remembered of sources.
 #[derive(Debug, Default)]
@@ -105,7 +114,9 @@ impl Engine {
             return false;
         }
         // Who guesses passwords asks anew each time. Calls in progress go on, and so does a phone that is registered at this very socket.
-        let asks = [b"REGISTER ".as_slice(), b"INVITE ", b"OPTIONS "].iter().any(|method| bytes.starts_with(method));
+        // Section 7.5: empty lines before the start line are ignored.
+        let begins = bytes.trim_ascii_start();
+        let asks = [b"REGISTER ".as_slice(), b"INVITE ", b"OPTIONS "].iter().any(|method| begins.starts_with(method));
         if asks && self.defence.is_banned(now.mono, ip) && !self.sip.is_registered_at(from) && !is_in_dialog(bytes) {
             self.note(Event::Banned);
             return false;
@@ -124,11 +135,37 @@ impl Engine {
 
     /// SIP found a wrong name or password in the message in hand.
     pub(crate) fn on_wrong_password(&mut self, now: Now) {
-        // Whoever is on this machine can read the passwords' file as well.
+        // Whoever is on this machine can read the passwords' file as well. And nobody behind a trusted line, a carrier or an edge, makes us deaf
+        // to all of it: there a name is locked that is guessed at, by `sip::digest`.
         let Some(from) = self.defence.speaker.filter(|ip| !ip.is_loopback()) else { return };
+        if self.line_of(from).is_some_and(|line| line.trusted) {
+            return;
+        }
         if let Some(lasts) = self.defence.guessed(now.mono, from) {
             self.note(Event::SourceBanned { from, lasts: Millis::from(lasts) });
         }
+    }
+
+    /// Whether there is room for one more call of this source. Where there is none, the call that has waited longest for its ACK makes room: of this
+    /// source, if too many of its calls wait, or of anybody, if the city is full.
+    pub(crate) fn finds_room(&mut self, now: Now, from: IpAddr) -> bool {
+        let max = self.city.book.settings.calls_max as usize;
+        let share = (max / UNHEARD_SHARE).max(UNHEARD_MIN);
+        if self.calls.len() < share.min(max) {
+            return true;
+        }
+        let full = self.calls.len() >= max;
+        let unheard = |call: &&Box<Call>| matches!(call.stage, Stage::Answering);
+        let of_source = self.calls.values().filter(unheard).filter(|call| call.leg.peer == Some(from)).count();
+        if !full && of_source < share {
+            return true;
+        }
+        let waits = self.calls.values().filter(unheard).filter(|call| full || call.leg.peer == Some(from));
+        let eldest = waits.min_by_key(|call| call.arrived.mono).filter(|call| now.mono.since(call.arrived.mono) >= UNHEARD_FOR);
+        let Some(mut eldest) = eldest.map(|call| call.id).and_then(|id| self.take(id)) else { return false };
+        self.end_call(now, &mut eldest, CallEnd::CallerVanished, Party::Engine);
+        self.put_back(eldest);
+        self.calls.len() < max
     }
 
     /// Before a message is handed on: SIP turns new calls away by itself while there are more than are taken in a second.
@@ -163,7 +200,9 @@ impl Engine {
     /// Who speaks as one, and who may name this machine.
     pub(crate) fn follow_sources(&mut self) {
         let lines = &self.city.book.lines;
-        let hosts = |line: &Line| line.trunk.iter().flat_map(|trunk| trunk.hosts().map(|host| alone(host.ip()))).collect::<Vec<Net>>();
+        let hosts = |line: &Line| {
+            line.trunk.iter().flat_map(|trunk| trunk.machines.iter().map(|machine| alone(machine.addr.ip()))).collect::<Vec<Net>>()
+        };
         let nets = |line: &Line| line.from.iter().copied().chain(hosts(line)).collect::<Vec<Net>>();
         let kin = lines.iter().filter(|line| line.trusted).map(nets).collect();
         let here = lines.iter().filter(|line| line.loopback).flat_map(nets).collect();
@@ -187,14 +226,11 @@ fn alone(addr: IpAddr) -> Net {
     Net { addr, prefix: if addr.is_ipv4() { 32 } else { 128 } }
 }
 
-/// Whether a request names a dialog: its To has a tag. Only for what a banned source may still say, so a rough look is enough.
+/// Whether a request names a dialog: its To has a tag, as whoever answers it reads it.
 fn is_in_dialog(bytes: &[u8]) -> bool {
-    let head = String::from_utf8_lossy(bytes.get(..bytes.len().min(4096)).unwrap_or_default());
-    let is_to = |line: &&str| {
-        let name = line.split(':').next().unwrap_or_default().trim();
-        name.eq_ignore_ascii_case("to") || name.eq_ignore_ascii_case("t")
-    };
-    head.lines().find(is_to).is_some_and(|to| to.to_ascii_lowercase().contains(";tag="))
+    let message = sip::Message::parse(&bytes::Bytes::copy_from_slice(bytes)).ok();
+    let to = message.as_ref().and_then(|message| message.first(Name::To)).and_then(NameAddr::parse);
+    to.is_some_and(|to| to.tag().is_some())
 }
 
 #[cfg(test)]
@@ -248,6 +284,7 @@ mod tests {
     fn a_request_inside_a_dialog_is_known_by_the_tag_of_its_to() {
         assert!(is_in_dialog(b"INVITE sip:a SIP/2.0\r\nFrom: <sip:b>;tag=1\r\nT : <sip:a>;TAG=2\r\n\r\n"));
         assert!(!is_in_dialog(b"INVITE sip:a SIP/2.0\r\nFrom: <sip:b>;tag=1\r\nTo: <sip:a>\r\n\r\n"));
+        assert!(!is_in_dialog(b"INVITE sip:a SIP/2.0\r\nFrom: <sip:b>;tag=1\r\nTo: <sip:a;tag=2>\r\n\r\n"), "a tag of the address is none");
         assert!(!is_in_dialog(b""));
     }
 }

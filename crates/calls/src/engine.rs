@@ -99,6 +99,8 @@ pub(crate) enum Owner {
     Agent(CallId),
     /// Somebody outside, called for this call.
     Outside(CallId),
+    /// The second call of the agent's phone.
+    Consult(CallId),
     /// Another phone of the agent's, before it has taken this call over.
     Takeover(CallId),
     Errand(CallId),
@@ -247,7 +249,7 @@ impl Engine {
             Input::Media(leg, event) => self.on_media(now, leg, event),
             Input::Control(id, control) => self.on_control(now, id, control),
             Input::Tape(id, says) => self.on_tape(now, id, says),
-            Input::Found(name, hosts) => self.on_found(now, name, hosts),
+            Input::Found(name, machines) => self.on_found(now, name, machines),
             Input::Done(job, done) => self.on_done(now, job, done),
             Input::Timeout => self.on_timeout(now),
         }
@@ -279,7 +281,7 @@ impl Engine {
     pub fn state(&self) -> State {
         let live = self.calls.iter().map(|(id, call)| {
             let answered = !matches!(call.stage, Stage::Opening(_));
-            let sip_call_id = if answered { self.sip.dialog(call.leg.dialog).map(|d| d.call_id) } else { None };
+            let sip_call_id = if answered { self.sip.dialog(call.leg.dialog).map(|d| self.vault.call_name(&d.call_id)) } else { None };
             (*id, call.open_call(sip_call_id))
         });
         State {
@@ -357,7 +359,9 @@ impl Engine {
     pub fn audit(&self) -> Result<(), String> {
         for (leg, owner) in &self.legs {
             let known = match owner {
-                Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Takeover(call) => self.calls.contains_key(call),
+                Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Consult(call) | Owner::Takeover(call) => {
+                    self.calls.contains_key(call)
+                }
                 Owner::Errand(call) => self.errands.contains_key(call),
                 Owner::Callback(call) => self.callbacks.attempts.contains_key(call),
                 Owner::Closing(_) => true,
@@ -436,6 +440,7 @@ impl Engine {
             Owner::Agent(call) => self.with_call(now, call, |engine, call| engine.on_agent_media(now, call, leg, event)),
             Owner::Callback(call) => self.on_attempt_media(now, call, leg, &event),
             Owner::Outside(call) => self.with_call(now, call, |engine, call| engine.on_outside_media(now, call, leg, &event)),
+            Owner::Consult(call) => self.with_call(now, call, |engine, call| engine.on_consult_media(now, call, &event)),
             Owner::Takeover(call) => self.with_call(now, call, |engine, call| engine.on_takeover_media(now, call, &event)),
             Owner::Errand(call) => self.on_errand_media(now, call, leg, event),
             Owner::Closing(port) => {
@@ -567,7 +572,7 @@ impl Engine {
                     }
                     sip::Output::Event(event) => self.on_sip(now, event),
                     sip::Output::Note(event) => {
-                        if event == Event::AuthenticationFailed {
+                        if event == (Event::AuthenticationFailed { challenged: true }) {
                             self.on_wrong_password(now);
                         }
                         self.note(event);
@@ -603,7 +608,7 @@ impl Engine {
             E::Unregistered { user, expired } => {
                 let agent = AgentId::from(user);
                 self.note(Event::Unregistered { agent: agent.clone(), expired });
-                self.sign_out(now, &agent);
+                self.sign_out(now, &agent, expired);
             }
             // Whoever's leg it is: the sound's side hears keys by all ways, and counts each press once.
             E::Digit { dialog, digit, held } => {
@@ -625,6 +630,7 @@ impl Engine {
             | E::Ringing { dialog, .. }
             | E::Trying { dialog }
             | E::AskedAgain { dialog }
+            | E::Asked { dialog, .. }
             | E::Answered { dialog, .. }
             | E::Failed { dialog, .. }
             | E::Bye { dialog }
@@ -634,14 +640,18 @@ impl Engine {
             | E::ProbeFailed { dialog } => {
                 let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
                 let owner = leg.and_then(|leg| self.legs.get(&leg)).copied();
-                // Agents only may put somebody through, and only the caller whom they talk with (RFC 3515 section 2.4.2: "a UA SHOULD ... 603").
-                if matches!(event, E::Refer { .. }) && !matches!(owner, Some(Owner::Agent(_) | Owner::Closing(_)) | None) {
+                // Agents only may put somebody through, and only the caller whom they talk with (RFC 3515 section 2.4.2: "a UA SHOULD ... 603"). Callers and
+                // wards would have us call numbers of their choice: that is what toll fraud is.
+                if matches!(event, E::Refer { .. })
+                    && !matches!(owner, Some(Owner::Agent(_) | Owner::Consult(_) | Owner::Closing(_)) | None)
+                {
                     return self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status: 603 });
                 }
                 match owner {
                     Some(Owner::Callback(call)) => self.on_attempt_sip(now, call, leg.unwrap_or_default(), event),
                     Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
                     Some(Owner::Agent(call)) => self.with_call(now, call, |engine, call| engine.on_agent_sip(now, call, event)),
+                    Some(Owner::Consult(call)) => self.with_call(now, call, |engine, call| engine.on_consult_sip(now, call, &event)),
                     Some(Owner::Takeover(call)) => self.with_call(now, call, |engine, call| engine.on_takeover_sip(now, call, &event)),
                     Some(Owner::Outside(call)) => {
                         self.with_call(now, call, |engine, call| engine.on_outside_sip(now, call, dialog, &event))
@@ -867,7 +877,7 @@ impl Engine {
     fn after(&self, dialog: DialogId) -> Seq {
         let Some(thread) = self.dialogs.get(&dialog) else { return Seq(0) };
         let live = match self.legs.get(&thread.leg) {
-            Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Takeover(call)) => {
+            Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Consult(call) | Owner::Takeover(call)) => {
                 self.calls.get(call).map_or(Seq(0), |call| call.after)
             }
             Some(Owner::Errand(call)) => self.errands.get(call).map_or(Seq(0), |errand| errand.after),
@@ -922,6 +932,7 @@ pub(crate) fn far(agreed: sdp::Agreed, leg: &Leg) -> media::Far {
     media::Far {
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,
+        also: agreed.also,
         codec: agreed.codec,
         payload_type: agreed.payload_type,
         events: agreed.events,

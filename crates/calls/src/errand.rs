@@ -99,12 +99,12 @@ impl Errand {
 impl Engine {
     pub(crate) fn on_star_code(&mut self, now: Now, agent: &str, invite: Invite) {
         let dialog = invite.dialog;
-        // Agents dial star codes only.
-        let Some(wish) = Wish::of(&invite.to_user) else { return self.refuse(now, dialog, Refusal::UnknownNumber) };
         let agent = AgentId::from(agent);
         if !self.city.book.agents.contains_key(&agent) {
             return self.refuse(now, dialog, Refusal::Forbidden);
         }
+        // Agents dial star codes, and in the middle of a call whom they want to ask.
+        let Some(wish) = Wish::of(&invite.to_user) else { return self.on_consult(now, &agent, &invite) };
         let Ok(offer) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)).transpose() else {
             return self.refuse(now, dialog, Refusal::NoCodec);
         };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use media::Clip;
 use model::{
     ActId, AgentId, BreakReason, CallId, ConnectionEnd, ControlId, Event, FlowId, HostName, Instant, JobId, Lang, LegId, Lookup, LookupEnd,
-    MailboxId, NotKept, Override, OverrideId, RecordId, Redacted, Seq, Snapshot, UnixMillis,
+    Machine, MailboxId, NotKept, Override, OverrideId, RecordId, Redacted, Seq, Snapshot, UnixMillis,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -55,8 +55,8 @@ pub enum Input {
     Tape(RecordId, TapeSays),
     /// A job that [`Act::Start`] gave to the edge is done; exactly once for each that was not cancelled.
     Done(JobId, Result<Answer, LookupEnd>),
-    /// A name of [`Act::Find`] leads there: the machines, the one to be tried first at the front, never none. Again whenever that has changed.
-    Found(HostName, Vec<SocketAddr>),
+    /// A name of [`Act::Find`] leads there: its machines, the one to be tried first at the front, never none. Again whenever that has changed.
+    Found(HostName, Vec<Machine>),
     /// The time that [`crate::Engine::poll_timeout`] named has come.
     Timeout,
 }
@@ -100,6 +100,8 @@ pub enum Act {
     Close(FlowId),
     /// Find out where these names lead, and no others from here on; [`Input::Found`] follows for each that leads somewhere, as often as it changes.
     Find(BTreeSet<HostName>),
+    /// By TLS connect to these addresses only, and talk there to nobody but to whom the address belongs; of those before, connections stay.
+    Trust(BTreeMap<SocketAddr, Trusted>),
     /// Tell a media session. Legs of one call share `leg.0 >> 16`: they belong on one worker.
     Media(LegId, media::Command),
     /// Tell the room where messages are kept.
@@ -117,6 +119,15 @@ pub enum Act {
     Cancel(JobId),
     /// Answer a [`Control`].
     Reply(ControlId, Reply),
+}
+
+/// Who must be met at an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trusted {
+    /// The name or the address in their certificate (RFC 5922 section 7.2).
+    pub name: String,
+    /// The file in the state folder's `secrets/` with the authorities that count; `None`: those of this machine.
+    pub ca: Option<String>,
 }
 
 /// Something slow.

@@ -12,6 +12,7 @@ mod call;
 mod call_return;
 mod callback;
 mod city;
+mod consult;
 mod defence;
 mod engine;
 mod errand;
@@ -38,7 +39,7 @@ mod will;
 
 pub use city::City;
 pub use engine::Engine;
-pub use face::{Act, Answer, Control, Input, Job, NotSet, Output, Question, Reply, Slip, Tape, TapeSays, Wake};
+pub use face::{Act, Answer, Control, Input, Job, NotSet, Output, Question, Reply, Slip, Tape, TapeSays, Trusted, Wake};
 pub use gate::Gate;
 pub use outbound::WentOut;
 pub use overrides::{NotAllowed, acts_on};

@@ -194,7 +194,7 @@ impl Engine {
         match event {
             sip::Event::Bye { .. } => self.agent_left(now, call, Party::Agent),
             sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. } => self.agent_left(now, call, Party::Engine),
-            sip::Event::Refer { to_user, replaces, .. } => self.on_refer(now, call, &to_user, replaces),
+            sip::Event::Refer { dialog, to_user, with } => self.on_refer(now, call, dialog, &to_user, with),
             sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
                 let terms = call.agent_side_mut().map(|side| self.handle_terms(now, after, &mut side.leg, &event));
                 if terms == Some(Terms::Broken) {
@@ -226,7 +226,7 @@ impl Engine {
         }
         let (agent, offer) = (phones.agent.clone(), phones.offer);
         self.take_phone(now, call.after, phones, &leg, agreed);
-        let side = AgentSide { agent, offer, leg, keys: None, refers: false };
+        let side = AgentSide { agent, offer, leg, keys: None, refers: None };
         let clips = self.whisper(now, call, &ticket.queue);
         if clips.is_empty() {
             return self.join_agent(now, call, ticket, side);

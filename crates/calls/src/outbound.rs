@@ -14,8 +14,8 @@ use crate::terms::Terms;
 use crate::trunks::{Direction, Way};
 use media::Command as Media;
 use model::{
-    AgentId, CallId, Codec, DialogId, Event, FlowId, Instant, LegId, LineId, Millis, Now, Number, Redacted, Seq, TransferEnd, UnixMillis,
-    WhyPassed,
+    AgentId, CallId, Codec, DialogId, Event, FlowId, Instant, LegId, LineId, Machine, Millis, Now, Number, Redacted, Seq, TransferEnd,
+    Transport, UnixMillis, WhyPassed,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -26,9 +26,9 @@ use std::time::Duration;
 const HOUR: Duration = Duration::from_secs(3600);
 /// Calls of one hour that are remembered over a restart; as many as an hour may have.
 const WENT_OUT_MAX: usize = 10_000;
-/// A trunk that has not said anything at all to an INVITE by then is passed over for the next one: by then it was asked three times (RFC 3261
-/// section 17.1.1.2, timer A).
-const TRUNK_DEAF: Duration = Duration::from_secs(2);
+/// A machine that has not said anything at all to an INVITE by then is passed over for the next one, whose INVITE leaves within two seconds of the
+/// first. By then it was asked twice (RFC 3261 section 17.1.1.2, timer A).
+const TRUNK_DEAF: Duration = Duration::from_millis(1500);
 /// The last one is given more: by then it was asked four times.
 const TRUNK_DEAF_LAST: Duration = Duration::from_secs(4);
 /// Ways that one call out may try.
@@ -77,10 +77,12 @@ pub(crate) struct Outside {
     pub(crate) until: Option<Instant>,
     /// The record of it, before which nothing leaves.
     pub(crate) after: Seq,
-    /// The trunk that it takes.
+    /// The way that it takes.
     way: Way,
-    /// The trunks that are left.
+    /// Those that are left.
     ways: VecDeque<Way>,
+    /// Machines that were asked before they were called, and said nothing. They are called all the same if all others fail.
+    silent: Vec<Way>,
     /// A phone rings there: from here on the trunk is as good as any.
     rang: bool,
     /// When the INVITE left, until the other side says that it works on it.
@@ -92,6 +94,8 @@ pub(crate) struct Outside {
 pub(crate) enum Stage {
     /// The media session opens.
     Opening,
+    /// The machine is asked whether it is there, before it is called.
+    Asking,
     /// The INVITE is out; by `deaf` something must have come back.
     Invited {
         /// `None` once it has.
@@ -175,7 +179,7 @@ impl Outside {
     pub(crate) fn due(&self) -> Option<Instant> {
         let deaf = match self.stage {
             Stage::Invited { deaf } => deaf,
-            Stage::Opening | Stage::Answered => None,
+            Stage::Opening | Stage::Asking | Stage::Answered => None,
             Stage::Over => return None,
         };
         deaf.into_iter().chain(self.until).min()
@@ -204,7 +208,18 @@ impl Engine {
         let Some((ways, dials)) = self.ways_to(now, &whom) else { return Err(TransferEnd::Failed) };
         let wish = Wish { call, owner, whom, shown, by, dials };
         let (leg, way, ways, after) = self.set_out(now, &wish, index, ways)?;
-        Ok(Outside { leg, wish, stage: Stage::Opening, until: Some(until), after, way, ways, rang: false, unheard_since: None })
+        Ok(Outside {
+            leg,
+            wish,
+            stage: Stage::Opening,
+            until: Some(until),
+            after,
+            way,
+            ways,
+            silent: Vec::new(),
+            rang: false,
+            unheard_since: None,
+        })
     }
 
     /// Takes the first of these ways that has room, with everything that a call out needs: nothing of it stays taken if there is none.
@@ -279,22 +294,26 @@ impl Engine {
 
     /// The trunk failed before any phone rang: the call goes out over the next one, as a leg of its own. False: there is none, or no room.
     ///
-    /// Where the trunk has refused, its call is over, and its place at a hotline is free. A trunk that is deaf may have heard us all the same:
-    /// that call is given up, and holds its place until SIP is done with it. So a hotline with two lines never gets a third call, and one with
-    /// a single line is not called by another way before it is sure that nobody rings there.
+    /// Where it has refused, or was only asked, nobody rings, and its place at a hotline is free. A trunk that is deaf to a call may have heard it all
+    /// the same: that call is given up, and holds its place until SIP is done with it. So a hotline with two lines never gets a third call; and
+    /// where the last place is taken, the machine is asked before it is called (see [`Engine::asks_first`]).
     fn take_next_way(&mut self, now: Now, outside: &mut Outside, why: WhyPassed) -> bool {
-        self.rest_trunk(now, &outside.way.trunk);
+        let called = !matches!(outside.stage, Stage::Asking);
+        // Without a check nobody knows whether it answers questions at all.
+        if called || self.trunk(&outside.way.trunk).is_some_and(|trunk| trunk.check.is_some()) {
+            self.rest_way(now, &outside.way);
+        }
         let next = (outside.leg.id.0 & 0xffff) + WAY_STEP;
         let free = |engine: &Engine| !engine.legs.contains_key(&LegId(outside.wish.call.0 << 16 | next));
         let Some(index) = u16::try_from(next).ok().filter(|_| !outside.ways.is_empty() && free(self)) else { return false };
         let before = outside.leg.dialog;
-        if why == WhyPassed::Refused {
+        if why == WhyPassed::Refused || !called {
             self.dialog_over(before);
         }
         let ways = std::mem::take(&mut outside.ways);
         let Ok((leg, way, ways, after)) = self.set_out(now, &outside.wish, index, ways) else { return false };
         self.note(Event::TrunkPassedOver { line: outside.way.trunk.clone(), why });
-        if why == WhyPassed::Deaf {
+        if why == WhyPassed::Deaf && called {
             self.sip.handle_command(now, sip::Command::Cancel { dialog: before, reason: None });
         }
         self.close_leg(after, &outside.leg);
@@ -309,7 +328,7 @@ impl Engine {
                 let goes_on = outside.until.is_none_or(|until| until > now.mono) && self.take_next_way(now, outside, WhyPassed::Deaf);
                 (!goes_on).then_some(TransferEnd::Failed)
             }
-            Stage::Opening | Stage::Invited { .. } | Stage::Answered => {
+            Stage::Opening | Stage::Asking | Stage::Invited { .. } | Stage::Answered => {
                 outside.until.filter(|until| *until <= now.mono).map(|_| TransferEnd::NoAnswer)
             }
             Stage::Over => None,
@@ -326,28 +345,49 @@ impl Engine {
         hour.min(channels as usize) > asked
     }
 
+    /// Whether a machine is asked (OPTIONS) before it is called, where there is another way: if the hotline has no place left for a second call beside
+    /// this one, and wherever the city says that the trunk answers questions. Silence then is as good as a refusal, for nobody rings for a
+    /// question; silence to an INVITE would keep the hotline's place, and might be a telephone that rings.
+    fn asks_first(&self, outside: &Outside) -> bool {
+        let full = |line: &LineId| self.acd.lines().any(|(id, used, lines)| id == line && used >= lines);
+        let again = outside.silent.contains(&outside.way);
+        let checked = self.trunk(&outside.way.trunk).is_some_and(|trunk| trunk.check.is_some());
+        !again && !outside.ways.is_empty() && (checked || outside.wish.line().is_some_and(full))
+    }
+
+    /// The INVITE leaves.
+    fn invite_outside(&mut self, now: Now, outside: &mut Outside) {
+        let Machine { transport, addr } = outside.way.machine;
+        let trunk = self.trunk(&outside.way.trunk);
+        // RFC 3263 section 4: a name stays in the URI; it is the way there that is found.
+        let name = trunk.and_then(|trunk| trunk.name.as_ref()).map_or_else(|| addr.to_string(), ToString::to_string);
+        // Who wants UDP and nothing else says so there, for what is too large for a datagram, too (section 4.1).
+        let only = if trunk.is_some_and(|trunk| trunk.transport == Some(Transport::Udp)) { ";transport=udp" } else { "" };
+        let to = sip::Target {
+            uri: format!("sip:{}@{name}{only}", outside.wish.dials.reveal()),
+            flow: FlowId::any(transport),
+            addr,
+            routes: Vec::new(),
+        };
+        let from = sip::Identity { display: String::new(), user: outside.wish.shown.as_str().to_owned() };
+        let sdp = sdp::offer(&self.capabilities(&outside.leg, self.codecs_over(&outside.way)));
+        outside.stage = Stage::Invited { deaf: Some(now.mono + outside.deaf_after()) };
+        outside.unheard_since = Some(now.mono);
+        self.sip.handle_command(now, sip::Command::Invite { dialog: outside.leg.dialog, to, from, sdp });
+        self.write_will(outside);
+    }
+
     /// The media session of a call to the outside says something: once it is open, the INVITE goes out.
     pub(crate) fn outside_media(&mut self, now: Now, outside: &mut Outside, event: &media::Event) -> Came {
         match event {
             media::Event::Opened(_) if outside.stage == Stage::Opening => {
-                let host = outside.way.host;
-                // RFC 3263 section 4: a name stays in the URI; it is the way there that is found.
-                let name = self
-                    .trunk(&outside.way.trunk)
-                    .and_then(|trunk| trunk.name.as_ref())
-                    .map_or_else(|| host.to_string(), ToString::to_string);
-                let to = sip::Target {
-                    uri: format!("sip:{}@{name}", outside.wish.dials.reveal()),
-                    flow: FlowId::UDP,
-                    addr: host,
-                    routes: Vec::new(),
-                };
-                let from = sip::Identity { display: String::new(), user: outside.wish.shown.as_str().to_owned() };
-                let sdp = sdp::offer(&self.capabilities(&outside.leg, self.codecs_over(&outside.way)));
-                outside.stage = Stage::Invited { deaf: Some(now.mono + outside.deaf_after()) };
-                outside.unheard_since = Some(now.mono);
-                self.sip.handle_command(now, sip::Command::Invite { dialog: outside.leg.dialog, to, from, sdp });
-                self.write_will(outside);
+                if self.asks_first(outside) {
+                    outside.stage = Stage::Asking;
+                    let (dialog, to) = (outside.leg.dialog, outside.way.machine);
+                    self.sip.handle_command(now, sip::Command::Ask { dialog, to, patience: TRUNK_DEAF });
+                } else {
+                    self.invite_outside(now, outside);
+                }
                 Came::Nothing
             }
             media::Event::OpenFailed(_) => {
@@ -401,6 +441,21 @@ impl Engine {
                 outside.rang |= matches!(event, sip::Event::Ringing { .. });
                 if matches!(event, sip::Event::Ringing { .. }) { Came::Ringing } else { Came::Nothing }
             }
+            sip::Event::Asked { works, .. } if outside.stage == Stage::Asking => {
+                if *works {
+                    self.invite_outside(now, outside);
+                    return Came::Nothing;
+                }
+                // Some machines answer calls only: it is called if nobody else takes it.
+                outside.silent.push(outside.way.clone());
+                outside.ways.push_back(outside.way.clone());
+                if self.take_next_way(now, outside, WhyPassed::Deaf) {
+                    return Came::Nothing;
+                }
+                self.dialog_over(outside.leg.dialog);
+                outside.stage = Stage::Over;
+                Came::Failed(TransferEnd::Failed)
+            }
             sip::Event::AskedAgain { .. } => {
                 // The trunk is there; what would end this call is another thing from here on.
                 if let Stage::Invited { deaf } = &mut outside.stage {
@@ -413,7 +468,7 @@ impl Engine {
                 self.write_will(outside);
                 let ours = self.capabilities(&outside.leg, self.codecs_over(&outside.way));
                 let answer = sdp.as_deref().and_then(|sdp| sdp::parse(sdp).ok());
-                let host = outside.way.host.ip();
+                let host = outside.way.machine.addr.ip();
                 let aims = |agreed: &sdp::Agreed| self.may_send_sound(host, agreed.remote.ip());
                 let Some(agreed) = answer.and_then(|answer| sdp::accept(&answer, &ours).ok()).filter(aims) else {
                     self.sip.handle_command(now, sip::Command::Bye { dialog: outside.leg.dialog });
@@ -462,6 +517,10 @@ impl Engine {
         match outside.stage {
             // No INVITE was ever sent: there is no dialog that could end.
             Stage::Opening => self.dialog_over(dialog),
+            Stage::Asking => {
+                self.sip.handle_command(now, sip::Command::Forget { dialog });
+                self.dialog_over(dialog);
+            }
             Stage::Invited { .. } => self.sip.handle_command(now, sip::Command::Cancel { dialog, reason: None }),
             Stage::Answered => self.sip.handle_command(now, sip::Command::Bye { dialog }),
             Stage::Over => {}

@@ -3,9 +3,10 @@
 use crate::engine::Engine;
 use crate::face::NotSet;
 use crate::record::{OnBreak, Record};
-use model::{AgentId, AgentNow, AgentState, BreakNow, Event, Now, Skill, SkillNow, UnixMillis};
+use model::{AgentId, AgentNow, AgentState, BreakNow, Event, Instant, Now, Skill, SkillNow, UnixMillis};
 use routing::{Change, Decision, Presence};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Breaks beyond what routing knows of them: its clock begins anew with each start of the engine, and people ask for the time of day.
 #[derive(Debug, Default)]
@@ -14,9 +15,14 @@ pub(crate) struct Breaks {
     pub(crate) to_restore: BTreeMap<AgentId, OnBreak>,
     /// Since when, of those who are on one or have asked for one.
     since: BTreeMap<AgentId, UnixMillis>,
+    /// When the last phone of somebody was lost without a word: if it is back soon, a break goes on.
+    lost: BTreeMap<AgentId, Instant>,
     /// Who becomes available when their phone has said its code, and how.
     later: BTreeMap<AgentId, Later>,
 }
+
+/// Whose phone is back within this time after it was lost is still on the break: who loads a page anew, or walks through a dead spot, has not gone home.
+const BACK_SOON: Duration = Duration::from_secs(300);
 
 /// What makes an agent available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,15 +140,23 @@ impl Engine {
             self.breaks.since.extend(since.map(|since| (agent.clone(), since)));
             return self.acd.set_agent(now.mono, agent, Change::Resume(reason));
         }
-        let was_on_break = self.break_of(agent).is_some();
+        let on_break = self.break_of(agent);
+        let soon = self.breaks.lost.remove(agent).is_some_and(|at| now.mono.since(at) < BACK_SOON);
+        if let Some(OnBreak { reason, .. }) = on_break.clone().filter(|_| soon) {
+            return self.acd.set_agent(now.mono, agent, Change::Resume(reason));
+        }
+        let was_on_break = on_break.is_some();
         self.acd.set_agent(now.mono, agent, Change::SignIn);
         if was_on_break && self.break_of(agent).is_none() {
             self.commit_presence(now, agent, None);
         }
     }
 
-    /// The last phone of an agent is gone.
-    pub(crate) fn sign_out(&mut self, now: Now, agent: &AgentId) {
+    /// The last phone of an agent is gone, by itself or without a word.
+    pub(crate) fn sign_out(&mut self, now: Now, agent: &AgentId, lost: bool) {
+        if lost {
+            self.breaks.lost.insert(agent.clone(), now.mono);
+        }
         self.breaks.later.remove(agent);
         self.acd.set_agent(now.mono, agent, Change::SignOut);
     }
@@ -222,6 +236,7 @@ impl Engine {
     /// Whoever the city does not name any more is on no break, and is on none when they are named again.
     pub(crate) fn forget_breaks(&mut self, at: Option<UnixMillis>) {
         self.breaks.later.retain(|agent, _| self.city.book.agents.contains_key(agent));
+        self.breaks.lost.retain(|agent, _| self.city.book.agents.contains_key(agent));
         let all = self.breaks.since.keys().chain(self.breaks.to_restore.keys());
         let gone: BTreeSet<AgentId> = all.filter(|agent| !self.city.book.agents.contains_key(*agent)).cloned().collect();
         for agent in gone {

@@ -32,8 +32,7 @@ impl Engine {
         match (invite.authenticated.clone(), invite.replaces) {
             (Some(agent), Some(replaced)) => return self.on_replaces(now, &agent, &invite, replaced),
             (Some(agent), None) => return self.on_star_code(now, &agent, invite),
-            // Nobody but an agent has two phones with us.
-            (None, Some(_)) => return self.refuse(now, dialog, Refusal::Forbidden),
+            (None, Some(replaced)) => return self.on_replaces_caller(now, &invite, replaced),
             (None, None) => {}
         }
         let city = Arc::clone(&self.city);
@@ -47,7 +46,7 @@ impl Engine {
         let turned_away = match () {
             () if self.is_same_caller_again(&from_user, withheld) => Some(Refusal::SameNumber),
             () if self.draining() => Some(Refusal::Draining),
-            () if self.calls.len() >= city.book.settings.calls_max as usize => Some(Refusal::Full),
+            () if !self.finds_room(now, invite.source.ip()) => Some(Refusal::Full),
             () => None,
         };
         let (flow, number) = match (dialled, turned_away) {
@@ -111,7 +110,8 @@ impl Engine {
             talked: None,
             put_through: None,
             music: None,
-            hold_music: None,
+            hold_music: Vec::new(),
+            consult: None,
             takeover: None,
             after: Seq(0),
             wake: None,
@@ -239,7 +239,11 @@ impl Engine {
         call.stage = Stage::Answering;
         if let Some(state) = self.sip.dialog(dialog) {
             // Law 8: of the dialog only what names no person, until personal fields can be encrypted.
-            call.after = self.commit(Record::Dialog { call: call.id, sip_call_id: state.call_id, local_tag: state.local_tag });
+            call.after = self.commit(Record::Dialog {
+                call: call.id,
+                sip_call_id: self.vault.call_name(&state.call_id),
+                local_tag: state.local_tag,
+            });
         }
         self.sip.handle_command(now, sip::Command::Accept { dialog, sdp });
         if let Some(agreed) = agreed {
@@ -514,6 +518,7 @@ impl Engine {
         }
         self.give_up_lookup(now, call);
         self.drop_takeover(now, call);
+        self.drop_consult(now, call);
         let message = self.end_message(now, call);
         let end = match end {
             CallEnd::AbandonedInMenu | CallEnd::FlowEnded | CallEnd::CallerVanished if message => CallEnd::MessageLeft,

@@ -206,6 +206,7 @@ impl Engine {
             | sip::Event::ProbeFailed { .. }
             | sip::Event::Ended { .. }
             | sip::Event::AskedAgain { .. }
+            | sip::Event::Asked { .. }
             | sip::Event::TrunkRegistration { .. }
             | sip::Event::TrunkReachable { .. }
             | sip::Event::Registered { .. }
@@ -218,8 +219,8 @@ impl Engine {
         let Some(Phone { mut leg, .. }) = phones.take(|phone| phone.leg.dialog == dialog) else { return Rang::On };
         let ours = self.capabilities(&leg, Codec::ALL.to_vec());
         let agreed = sdp.and_then(|sdp| sdp::parse(sdp).ok()).and_then(|answer| sdp::accept(&answer, &ours).ok());
-        let Some(agreed) = agreed else {
-            // The phone answered with something we cannot hear: it is a phone that refuses.
+        let Some(agreed) = agreed.filter(|agreed| self.may_be_heard_there(&leg, agreed)) else {
+            // The phone answered with something we cannot hear, or wants our sound where it may not go: it is a phone that refuses.
             self.sip.handle_command(now, sip::Command::Bye { dialog });
             self.close_leg(after, &leg);
             return phones.stopped(OfferEnd::Declined);
@@ -272,7 +273,7 @@ impl Engine {
     /// One of an agent's phones is not called any more, and the agent has others: an offer goes on at those.
     pub(crate) fn on_phone_gone(&mut self, now: Now, agent: AgentId, contact: &str, why: PhoneGone) {
         match why {
-            PhoneGone::Left | PhoneGone::Expired => {
+            PhoneGone::Left | PhoneGone::Expired | PhoneGone::Lost => {
                 if let Some(call) = self.offers_to(&agent) {
                     self.with_call(now, call, |engine, call| engine.agents_phone_gone(now, call, contact));
                     self.attempts_phone_gone(now, call, contact);

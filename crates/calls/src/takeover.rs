@@ -1,12 +1,16 @@
-//! A conversation moves to another phone of the same agent: from the desk to the pocket, in the middle of a call.
+//! A conversation moves to another telephone: from an agent's desk to the pocket, or from a caller to a colleague in the caller's own house.
 //!
-//! The other phone calls us with Replaces (RFC 3891), under the agent's own password. The caller hears nothing of it. Only while agent and caller
-//! talk: what an agent is told, or asks of somebody outside, stays with the phone that began it.
+//! The other telephone calls us with Replaces (RFC 3891). An agent's does so under the agent's own password, while agent and caller talk: what
+//! an agent is told, or asks of somebody outside, stays with the phone that began it. A caller's comes over the line of the call itself: the
+//! secretary has asked to be put through, and puts the head of the house in their place (RFC 5589 section 7). Nobody is called by us for that, so
+//! it costs nobody anything. The other way, a REFER by which we would have to call somebody for a caller, is refused (603): whoever may have a city's
+//! lines call numbers of their choice lives on it. Whoever is on the other end hears nothing of either.
 
-use crate::call::{Call, Leg, Stage};
+use crate::call::{Call, Leg, Reached, Sound, Stage};
 use crate::engine::{Engine, Invite, Owner};
-use crate::terms::Terms;
-use media::Command as Media;
+use crate::record::Record;
+use crate::terms::{Terms, music_of};
+use media::{Command as Media, OnKey};
 use model::{DialogId, MixId, Now, Refusal};
 
 /// The phone that takes over, until it has said that it is there.
@@ -14,6 +18,14 @@ use model::{DialogId, MixId, Now, Refusal};
 pub(crate) struct Takeover {
     leg: Leg,
     offer: Option<Box<sdp::Description>>,
+    of: Of,
+}
+
+/// Whose place it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Agent,
+    Caller,
 }
 
 impl Engine {
@@ -22,13 +34,9 @@ impl Engine {
         let dialog = invite.dialog;
         let owner = self.dialogs.get(&replaced).and_then(|thread| self.legs.get(&thread.leg)).copied();
         let Some(Owner::Agent(id)) = owner else { return self.refuse(now, dialog, Refusal::Forbidden) };
-        let Ok(offer) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)).transpose() else {
-            return self.refuse(now, dialog, Refusal::NoCodec);
-        };
-        let source = invite.source.ip();
         self.with_call(now, id, |engine, call| {
             let theirs = match &call.stage {
-                Stage::Talking(_, side, _) => side.agent.as_str() == agent && side.leg.dialog == replaced && call.takeover.is_none(),
+                Stage::Talking(_, side, _) => side.agent.as_str() == agent && side.leg.dialog == replaced && call.consult.is_none(),
                 Stage::Opening(_)
                 | Stage::Answering
                 | Stage::Menu
@@ -39,21 +47,42 @@ impl Engine {
                 | Stage::Through(..)
                 | Stage::Over => false,
             };
-            if !theirs {
-                return engine.refuse(now, dialog, Refusal::Forbidden);
-            }
-            let Some(leg) = engine.make_leg(id, call.legs_made, dialog, source, Owner::Takeover(id)) else {
-                return engine.refuse(now, dialog, Refusal::NoPort);
-            };
-            if engine.first_terms(&leg, offer.as_ref()).is_err() {
-                engine.forget_leg(&leg);
-                return engine.refuse(now, dialog, Refusal::NoCodec);
-            }
-            call.legs_made = call.legs_made.saturating_add(1);
-            let local = engine.bind_addr(&leg);
-            engine.media(call.after, leg.id, Media::Open { local });
-            call.takeover = Some(Box::new(Takeover { leg, offer: offer.map(Box::new) }));
+            engine.begin_takeover(now, call, invite, theirs.then_some(Of::Agent));
         });
+    }
+
+    /// A telephone of the caller's house wants the caller's place.
+    pub(crate) fn on_replaces_caller(&mut self, now: Now, invite: &Invite, replaced: DialogId) {
+        let dialog = invite.dialog;
+        let owner = self.dialogs.get(&replaced).and_then(|thread| self.legs.get(&thread.leg)).copied();
+        let Some(Owner::Caller(id)) = owner else { return self.refuse(now, dialog, Refusal::Forbidden) };
+        let line = |engine: &Engine, ip| engine.line_of(ip).map(|line| line.id.clone());
+        let theirs = line(self, invite.source.ip());
+        self.with_call(now, id, |engine, call| {
+            let same = call.leg.peer.is_some_and(|peer| line(engine, peer) == theirs);
+            let may = same && call.leg.dialog == replaced && may_move(call);
+            engine.begin_takeover(now, call, invite, may.then_some(Of::Caller));
+        });
+    }
+
+    /// A session is opened for a telephone that may take over.
+    fn begin_takeover(&mut self, now: Now, call: &mut Call, invite: &Invite, of: Option<Of>) {
+        let (id, dialog) = (call.id, invite.dialog);
+        let Some(of) = of.filter(|_| call.takeover.is_none()) else { return self.refuse(now, dialog, Refusal::Forbidden) };
+        let Ok(offer) = invite.offer.as_ref().map(|sdp| sdp::parse(sdp)).transpose() else {
+            return self.refuse(now, dialog, Refusal::NoCodec);
+        };
+        let next = call.legs_made.checked_add(1);
+        let leg = next.and_then(|_| self.make_leg(id, call.legs_made, dialog, invite.source.ip(), Owner::Takeover(id)));
+        let Some(leg) = leg else { return self.refuse(now, dialog, Refusal::NoPort) };
+        if self.first_terms(&leg, offer.as_ref()).is_err() {
+            self.forget_leg(&leg);
+            return self.refuse(now, dialog, Refusal::NoCodec);
+        }
+        call.legs_made = call.legs_made.saturating_add(1);
+        let local = self.bind_addr(&leg);
+        self.media(call.after, leg.id, Media::Open { local });
+        call.takeover = Some(Box::new(Takeover { leg, offer: offer.map(Box::new), of }));
     }
 
     /// The media session of the phone that takes over says something.
@@ -108,15 +137,59 @@ impl Engine {
 
     /// It is there: the conversation is its own, and the other phone is let go.
     fn take_over_leg(&mut self, now: Now, call: &mut Call) {
+        match call.takeover.as_ref().map(|takeover| takeover.of) {
+            Some(Of::Agent) => self.take_over_agent(now, call),
+            Some(Of::Caller) => self.take_over_caller(now, call),
+            None => {}
+        }
+    }
+
+    fn take_over_agent(&mut self, now: Now, call: &mut Call) {
         let Stage::Talking(_, side, _) = &mut call.stage else { return self.drop_takeover(now, call) };
         let Some(takeover) = call.takeover.take() else { return };
         let before = std::mem::replace(&mut side.leg, takeover.leg);
-        (side.keys, side.refers) = (None, false);
+        (side.keys, side.refers) = (None, None);
         let leg = side.leg.id;
         self.legs.insert(leg, Owner::Agent(call.id));
         self.sip.handle_command(now, sip::Command::Bye { dialog: before.dialog });
         self.close_leg(call.after, &before);
         self.media(call.after, leg, Media::Join(MixId(call.id.0)));
+    }
+
+    /// Whoever has taken the caller's place hears what the caller heard.
+    fn take_over_caller(&mut self, now: Now, call: &mut Call) {
+        // A menu that began to speak meanwhile is not for somebody who has not heard its beginning.
+        if !may_move(call) {
+            return self.drop_takeover(now, call);
+        }
+        let Some(takeover) = call.takeover.take() else { return };
+        let before = std::mem::replace(&mut call.leg, takeover.leg);
+        let leg = call.leg.id;
+        self.legs.insert(leg, Owner::Caller(call.id));
+        if let Some(state) = self.sip.dialog(call.leg.dialog) {
+            call.after = self.commit(Record::Dialog { call: call.id, sip_call_id: state.call_id, local_tag: state.local_tag });
+        }
+        self.sip.handle_command(now, sip::Command::Bye { dialog: before.dialog });
+        self.close_leg(call.after, &before);
+        match &call.stage {
+            Stage::Talking(..) => self.media(call.after, leg, Media::Join(MixId(call.id.0))),
+            Stage::Through(..) => {
+                self.media(call.after, leg, Media::Join(MixId(call.id.0)));
+                self.media(call.after, leg, Media::PassKeys);
+            }
+            Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Ringing(..)
+            | Stage::Whispering(..)
+            | Stage::Consulting(..)
+            | Stage::Over => {
+                if let (Sound::Music(_), Some(music)) = (call.sound, music_of(call)) {
+                    self.play(call, &[music], OnKey::Ignore, true);
+                }
+            }
+        }
     }
 
     /// Nobody takes over: the call is over, or the phone gave up.
@@ -125,5 +198,15 @@ impl Engine {
             self.sip.handle_command(now, sip::Command::Bye { dialog: takeover.leg.dialog });
             self.close_leg(call.after, &takeover.leg);
         }
+    }
+}
+
+/// Whether somebody else may go on in the caller's place: in a conversation, and where music is all that the caller hears.
+fn may_move(call: &Call) -> bool {
+    match &call.stage {
+        Stage::Talking(..) => call.consult.is_none(),
+        Stage::Through(called, _) => matches!(called.reached, Reached::Joined(_)),
+        Stage::Waiting(_) | Stage::Ringing(..) => matches!(call.sound, Sound::Music(_)),
+        Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Whispering(..) | Stage::Consulting(..) | Stage::Over => false,
     }
 }

@@ -63,6 +63,10 @@ impl Engine {
 
     /// The phone wants other terms, or answers ours: [`sip::Event::Reoffer`] and [`sip::Event::AnswerCame`].
     pub(crate) fn handle_terms(&mut self, now: Now, after: Seq, leg: &mut Leg, event: &sip::Event) -> Terms {
+        // A phone that has moved speaks from where it is now.
+        if let (Some(peer), Some(state)) = (&mut leg.peer, self.sip.dialog(leg.dialog)) {
+            *peer = state.peer.ip();
+        }
         match event {
             sip::Event::Reoffer { offer, .. } => {
                 self.reoffer(now, after, leg, offer.as_deref());
@@ -105,29 +109,29 @@ impl Engine {
 
     /// Hold music begins and ends as the agent's hold does, whatever else has happened in between. Asked after everything that happens to a call.
     pub(crate) fn mind_hold(&mut self, call: &mut Call) {
-        let wanted = hears_hold(call);
-        let plays = |music: &HoldMusic| music.leg != call.leg.id || call.sound.play() == Some(music.play);
-        let current = call.hold_music.filter(plays);
-        if current.map(|music| music.leg) == wanted {
-            call.hold_music = current;
-            return;
-        }
-        if let Some(music) = current {
-            if music.leg == call.leg.id {
+        let mut wanted = hears_hold(call);
+        // What plays still; the caller's may have given way to something else.
+        let (caller, playing) = (call.leg.id, call.sound.play());
+        let before = std::mem::take(&mut call.hold_music);
+        for music in before.into_iter().filter(|music| music.leg != caller || playing == Some(music.play)) {
+            if wanted.contains(&music.leg) {
+                wanted.retain(|leg| *leg != music.leg);
+                call.hold_music.push(music);
+            } else if music.leg == call.leg.id {
                 self.hush(call);
             } else {
                 self.media(call.after, music.leg, Media::Stop(music.play));
             }
         }
-        call.hold_music = wanted.map(|leg| {
+        for leg in wanted {
             let music = music_of(call).and_then(|music| call.city.clips.get(&music));
             let clip = Arc::clone(music.unwrap_or(&self.tones.hold));
             let play = self.play_hold(call.after, leg, clip);
             if leg == call.leg.id {
                 call.sound = Sound::Music(play);
             }
-            HoldMusic { leg, play }
-        });
+            call.hold_music.push(HoldMusic { leg, play });
+        }
     }
 
     /// Plays what somebody hears who is held.
@@ -142,7 +146,8 @@ impl Engine {
         let sides = self.calls.values().flat_map(|call| {
             let agent = call.agent_side().map(|side| &side.leg);
             let outside = call.called().map(|called| &called.outside.leg);
-            [Some(&call.leg), agent, outside]
+            let second = call.consult.as_ref().map(|consult| &consult.leg);
+            [Some(&call.leg), agent, outside, second]
         });
         let held: Vec<DialogId> = sides.flatten().filter(|leg| leg.held).map(|leg| leg.dialog).collect();
         for dialog in held {
@@ -163,25 +168,33 @@ pub(crate) fn music_of(call: &Call) -> Option<Spoken> {
 }
 
 /// Who is alone with an agent who holds.
-fn hears_hold(call: &Call) -> Option<LegId> {
-    match &call.stage {
-        Stage::Talking(_, side, _) if side.leg.held => Some(call.leg.id),
-        Stage::Consulting(_, side, _, called) if side.leg.held => match (called.reached, called.kind) {
-            (Reached::Private, _) => Some(called.outside.leg.id),
+fn hears_hold(call: &Call) -> Vec<LegId> {
+    let caller = |holds: bool| holds.then_some(call.leg.id);
+    match (&call.stage, &call.consult) {
+        (Stage::Talking(_, side, _), _) => caller(side.leg.held).into_iter().collect(),
+        // Two calls of one phone: the agent holds the one or the other, or both.
+        (Stage::Consulting(_, side, _, called), Some(consult)) => {
+            let ward = (consult.leg.held && called.reached == Reached::Private).then_some(called.outside.leg.id);
+            caller(side.leg.held).into_iter().chain(ward).collect()
+        }
+        (Stage::Consulting(_, side, _, called), None) if side.leg.held => match (called.reached, called.kind) {
+            (Reached::Private, _) => vec![called.outside.leg.id],
             // Caller and agent talk still.
-            (Reached::Calling | Reached::Briefed, TransferKind::ThreeWay) => Some(call.leg.id),
+            (Reached::Calling | Reached::Briefed, TransferKind::ThreeWay) => vec![call.leg.id],
             // The caller has music of their own, or whoever was asked in.
-            (Reached::Calling | Reached::Briefed | Reached::Joined(_), _) => None,
+            (Reached::Calling | Reached::Briefed | Reached::Joined(_), _) => Vec::new(),
         },
-        Stage::Opening(_)
-        | Stage::Answering
-        | Stage::Menu
-        | Stage::Waiting(_)
-        | Stage::Ringing(..)
-        | Stage::Whispering(..)
-        | Stage::Talking(..)
-        | Stage::Consulting(..)
-        | Stage::Through(..)
-        | Stage::Over => None,
+        (
+            Stage::Opening(_)
+            | Stage::Answering
+            | Stage::Menu
+            | Stage::Waiting(_)
+            | Stage::Ringing(..)
+            | Stage::Whispering(..)
+            | Stage::Consulting(..)
+            | Stage::Through(..)
+            | Stage::Over,
+            _,
+        ) => Vec::new(),
     }
 }

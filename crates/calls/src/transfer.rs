@@ -74,39 +74,26 @@ impl Engine {
         }
     }
 
-    /// The agent's phone has a transfer key of its own: it does what `*6` and the code do, and reaches nobody else. A second call that could be
-    /// joined (RFC 3891) no agent's phone has: whoever wants to ask first presses `*2`.
-    pub(crate) fn on_refer(&mut self, now: Now, call: &mut Call, code: &str, replaces: bool) {
-        let talking = matches!(call.stage, Stage::Talking(..));
-        let known = self.codes().any(|ours| ours == code);
-        let Some(side) = call.agent_side_mut() else { return };
-        let dialog = side.leg.dialog;
-        let status = match (known, talking) {
-            (true, true) if !replaces => 202,
-            (true, _) => 603,
-            (false, _) => 403,
-        };
-        side.refers = status == 202;
-        self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status });
-        if status != 202 {
-            return;
-        }
-        self.transfer_to(now, call, TransferKind::Blind, code);
-        // The agent is let go by what succeeds, and hears of it before that.
-        if let Stage::Talking(_, side, _) = &mut call.stage {
-            side.refers = false;
-            self.sip.handle_command(now, sip::Command::Notify { dialog, status: 503, over: true });
-        }
-    }
-
     fn codes(&self) -> impl Iterator<Item = &str> {
         let book = &self.city.book;
         let lines = book.lines.iter().filter_map(|line| line.target.as_ref()?.code.as_ref());
         lines.chain(book.queues.values().filter_map(|queue| queue.code.as_ref())).map(|code| code.as_str())
     }
 
+    /// Whether this is a code of a line or of a queue.
+    pub(crate) fn is_code(&self, code: &str) -> bool {
+        self.codes().any(|ours| ours == code)
+    }
+
+    /// The line that has this code.
+    pub(crate) fn line_of_code(&self, code: &str) -> Option<LineId> {
+        let has =
+            |line: &&model::Line| line.target.as_ref().and_then(|target| target.code.as_ref()).is_some_and(|ours| ours.as_str() == code);
+        self.city.book.lines.iter().find(has).map(|line| line.id.clone())
+    }
+
     fn star_code(&mut self, now: Now, call: &mut Call, typed: &str) {
-        let talking = matches!(call.stage, Stage::Talking(..));
+        let talking = matches!(call.stage, Stage::Talking(..)) && call.consult.is_none();
         match split(typed) {
             // Broken off before it said anything.
             None | Some(('2' | '3' | '6', "")) => {}
@@ -120,13 +107,11 @@ impl Engine {
         }
     }
 
-    fn transfer_to(&mut self, now: Now, call: &mut Call, kind: TransferKind, code: &str) {
+    pub(crate) fn transfer_to(&mut self, now: Now, call: &mut Call, kind: TransferKind, code: &str) {
         let book = Arc::clone(&self.city.book);
-        let named = |written: Option<&model::Number>| written.is_some_and(|written| written.as_str() == code);
-        let line = book.lines.iter().find(|line| named(line.target.as_ref().and_then(|target| target.code.as_ref())));
-        let queue = book.queues.values().find(|queue| named(queue.code.as_ref()));
-        match (line, queue) {
-            (Some(line), _) => self.call_line(now, call, kind, line.id.clone()),
+        let queue = book.queues.values().find(|queue| queue.code.as_ref().is_some_and(|ours| ours.as_str() == code));
+        match (self.line_of_code(code), queue) {
+            (Some(line), _) => self.call_line(now, call, kind, line),
             // Nobody in a queue can be asked beforehand, or asked in.
             (None, Some(queue)) if kind != TransferKind::ThreeWay => self.send_to_queue(now, call, queue),
             (None, _) => self.tell_agent(call, None),
@@ -163,6 +148,16 @@ impl Engine {
                 call.stage = Stage::Through(called, Back::Agent(ticket));
             }
         }
+    }
+
+    /// The agent asks a line by a second call of their phone.
+    ///
+    /// # Errors
+    /// When nobody was called, and why.
+    pub(crate) fn call_ward(&mut self, now: Now, call: &mut Call, line: &LineId) -> Result<Called, TransferEnd> {
+        let by = call.agent_side().map(|side| side.agent.clone());
+        let brief = self.brief_of_house(call);
+        self.call_for(now, call, TransferKind::Warm, by, line, brief, now.mono + RING)
     }
 
     /// The flow wants somebody outside for the caller, who hears what the flow last asked for.
@@ -342,6 +337,9 @@ impl Engine {
         let Some(called) = call.called_mut() else { return };
         called.outside.until = None;
         let (leg, kind) = (called.outside.leg.id, called.kind);
+        if call.consult.is_some() && matches!(call.stage, Stage::Consulting(..)) {
+            return self.consulted(call);
+        }
         match (&mut call.stage, kind) {
             (Stage::Consulting(_, side, _, called), TransferKind::ThreeWay) => {
                 let by = Some(side.agent.clone());
@@ -476,8 +474,12 @@ impl Engine {
             Stage::Consulting(_, side, _, called) if called.reached == Reached::Private => {
                 called.reached = Reached::Joined(now.mono);
                 let (name, kind, by) = (called.name(), called.kind, Some(side.agent.clone()));
+                let leg = called.outside.leg.id;
                 self.connected(call, name, kind, by);
                 self.join_caller(call);
+                // Whom the agent asked by a second call comes into the first one.
+                self.drop_consult(now, call);
+                self.media(call.after, leg, Media::Join(MixId(call.id.0)));
             }
             Stage::Consulting(..)
             | Stage::Opening(_)
@@ -493,7 +495,7 @@ impl Engine {
     }
 
     /// The agent is free; caller and the other side talk on, or wait for each other.
-    fn hand_over(&mut self, now: Now, call: &mut Call) {
+    pub(crate) fn hand_over(&mut self, now: Now, call: &mut Call) {
         let (ticket, side, since, called) = match std::mem::replace(&mut call.stage, Stage::Over) {
             Stage::Consulting(ticket, side, since, called) => (ticket, side, since, called),
             other => {
@@ -502,14 +504,15 @@ impl Engine {
             }
         };
         self.let_agent_go(now, call, &side, since);
-        let (reached, kind) = (called.reached, called.kind);
+        let (reached, kind, apart) = (called.reached, called.kind, call.consult.is_some());
+        self.drop_consult(now, call);
         let back = Back::Agent(ticket);
         match reached {
             Reached::Joined(_) => {
                 self.leave_place(now, call, &back);
                 self.pass_keys(call);
             }
-            Reached::Calling | Reached::Briefed if kind == TransferKind::ThreeWay => self.part_caller(call),
+            Reached::Calling | Reached::Briefed if apart || kind == TransferKind::ThreeWay => self.part_caller(call),
             Reached::Calling | Reached::Briefed | Reached::Private => {}
         }
         call.stage = Stage::Through(called, back);
@@ -520,6 +523,9 @@ impl Engine {
 
     /// The other side is let go, and agent and caller talk as before. With `why` the agent is told: it was not the agent's wish.
     fn back_to_agent(&mut self, now: Now, call: &mut Call, why: Option<TransferEnd>) {
+        if call.consult.is_some() {
+            return self.end_consult(now, call, why);
+        }
         let (ticket, side, since, called) = match std::mem::replace(&mut call.stage, Stage::Over) {
             Stage::Consulting(ticket, side, since, called) => (ticket, side, since, called),
             other => {
@@ -548,7 +554,7 @@ impl Engine {
     pub(crate) fn agent_left_consulting(&mut self, now: Now, call: &mut Call, by: Party) {
         let Some(called) = call.called() else { return };
         let joined = matches!(called.reached, Reached::Joined(_));
-        if called.kind != TransferKind::ThreeWay && (by == Party::Agent || joined) {
+        if called.kind != TransferKind::ThreeWay && call.consult.is_none() && (by == Party::Agent || joined) {
             return self.hand_over(now, call);
         }
         self.back_to_agent(now, call, None);
@@ -571,7 +577,7 @@ impl Engine {
         self.note_transfer(call, name, kind, by, TransferEnd::Connected);
     }
 
-    fn note_transfer(&mut self, call: &mut Call, to: String, kind: TransferKind, by: Option<AgentId>, how: TransferEnd) {
+    pub(crate) fn note_transfer(&mut self, call: &mut Call, to: String, kind: TransferKind, by: Option<AgentId>, how: TransferEnd) {
         let seq: Seq = self.commit(Record::Transferred { call: call.id, to: to.clone(), kind, by: by.clone(), how });
         call.after = call.after.max(seq);
         self.note(Event::Transferred { call: call.id, to, kind, by, how });
@@ -583,8 +589,8 @@ impl Engine {
         self.offers.remove(&side.offer);
         self.commit_unassigned(call, side.offer, OfferEnd::Answered);
         // The caller is in our hands: should the other side not answer, they come back to the queue, and not to this phone.
-        if side.refers {
-            self.sip.handle_command(now, sip::Command::Notify { dialog: side.leg.dialog, status: 200, over: true });
+        if let Some(dialog) = side.refers {
+            self.sip.handle_command(now, sip::Command::Notify { dialog, status: 200, over: true });
         }
         self.sip.handle_command(now, sip::Command::Bye { dialog: side.leg.dialog });
         self.close_leg(call.after, &side.leg);
@@ -609,7 +615,7 @@ impl Engine {
         self.media(call.after, call.leg.id, Media::PassKeys);
     }
 
-    fn play_on(&mut self, after: Seq, leg: LegId, clips: Vec<Arc<Clip>>, repeat: bool) -> PlayId {
+    pub(crate) fn play_on(&mut self, after: Seq, leg: LegId, clips: Vec<Arc<Clip>>, repeat: bool) -> PlayId {
         let id = self.next_play();
         self.media(after, leg, Media::Play { id, clips, on_key: OnKey::Ignore, repeat });
         id
@@ -621,11 +627,15 @@ impl Engine {
         }
     }
 
-    /// What could not be is told to the agent: by a sentence, where the house has one for it, else by a tone.
-    fn tell_agent(&mut self, call: &mut Call, how: Option<TransferEnd>) {
+    /// How that something could not be is told: by a sentence, where the house has one for it, else by a tone.
+    pub(crate) fn sorry(&self, call: &Call, how: Option<TransferEnd>) -> Arc<Clip> {
         let spoken = how.map(|how| sentence(call, &format!("transfer_{how}")));
-        let clip = spoken.and_then(|spoken| call.city.clips.get(&spoken)).unwrap_or(&self.tones.busy);
-        let clips = vec![Arc::clone(clip)];
+        Arc::clone(spoken.and_then(|spoken| call.city.clips.get(&spoken)).unwrap_or(&self.tones.busy))
+    }
+
+    /// What could not be is told to the agent.
+    fn tell_agent(&mut self, call: &mut Call, how: Option<TransferEnd>) {
+        let clips = vec![self.sorry(call, how)];
         if let Some(leg) = call.agent_side().map(|side| side.leg.id) {
             self.play_on(call.after, leg, clips, false);
         }

@@ -1,29 +1,30 @@
 //! The trunks of a city: which of them a call out takes, in what order, and which of them are passed over.
 //!
-//! Those with the lowest `order` first, among equals by `weight` at random (RFC 2782). A trunk that is marked down, not registered, or that has
-//! just failed comes last: it is better than no way at all, and costs those two seconds only when there is no other.
+//! Those with the lowest `order` first, among equals by `weight` at random (RFC 2782). A trunk that is marked down or not registered comes last, and
+//! so does a machine that has just failed, though its trunk has others: it is better than no way at all, and costs its seconds only when there is no
+//! other.
 
 use crate::bucket::Bucket;
 use crate::engine::Engine;
-use crate::face::Act;
-use model::{Event, HostName, Instant, Line, LineId, Now, Secret, Seq, Trunk, TrunkNow};
+use crate::face::{Act, Trusted};
+use model::{Event, HostName, Instant, Line, LineId, Machine, Now, Secret, Seq, Transport, Trunk, TrunkNow};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a trunk comes last that was deaf to a call or refused it in trouble: longer than a call that it may have heard holds its place.
+/// How long a machine comes last that was deaf to a call or refused it in trouble: longer than a call that it may have heard holds its place.
 const REST: Duration = Duration::from_secs(60);
 
-/// One way out: a trunk, and where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One way out: a trunk, and one of its machines.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Way {
     pub(crate) trunk: LineId,
-    pub(crate) host: SocketAddr,
+    pub(crate) machine: Machine,
 }
 
 /// A trunk and its machines, the one to be tried first at the front.
-type Machines = (LineId, Vec<SocketAddr>);
+type Machines = (LineId, Vec<Machine>);
 
 /// What is known of trunks beside what SIP knows.
 #[derive(Debug, Default)]
@@ -32,9 +33,11 @@ pub(crate) struct Trunks {
     told: bool,
     /// The names that the edge was told to ask for, and where they lead.
     asked: BTreeSet<HostName>,
-    found: BTreeMap<HostName, Vec<SocketAddr>>,
+    found: BTreeMap<HostName, Vec<Machine>>,
+    /// Who must be met where we connect by TLS, as the edge was told.
+    trusted: BTreeMap<SocketAddr, Trusted>,
     /// Until when those that have failed a call are passed over.
-    resting: BTreeMap<LineId, Instant>,
+    resting: BTreeMap<Way, Instant>,
     /// Calls of this second, by line and direction: only of lines with a limit.
     rates: BTreeMap<(LineId, Direction), Bucket>,
 }
@@ -48,8 +51,8 @@ pub(crate) enum Direction {
 
 impl Engine {
     /// Where the names of trunks lead: the machines, the one to be tried first at the front.
-    pub(crate) fn on_found(&mut self, now: Now, name: HostName, hosts: Vec<SocketAddr>) {
-        self.trunks.found.insert(name, hosts);
+    pub(crate) fn on_found(&mut self, now: Now, name: HostName, machines: Vec<Machine>) {
+        self.trunks.found.insert(name, machines);
         self.follow_trunks(now);
     }
 
@@ -63,9 +66,8 @@ impl Engine {
         let found = &self.trunks.found;
         for line in &mut Arc::make_mut(&mut Arc::make_mut(&mut self.city).book).lines {
             let Some(trunk) = line.trunk.as_mut() else { continue };
-            let hosts = trunk.name.as_ref().and_then(|name| found.get(name));
-            if let Some((first, others)) = hosts.and_then(|hosts| hosts.split_first()) {
-                (trunk.host, trunk.others) = (*first, others.to_vec());
+            if let Some(machines) = trunk.name.as_ref().and_then(|name| found.get(name)) {
+                trunk.machines.clone_from(machines);
             }
         }
         if self.trunks.asked != named {
@@ -74,15 +76,30 @@ impl Engine {
         }
     }
 
+    /// Tells the edge whom it must meet where it connects by TLS. Of two trunks at one address the first says it.
+    fn trust_trunks(&mut self) {
+        let mut trusted = BTreeMap::new();
+        for trunk in self.city.book.lines.iter().filter_map(|line| line.trunk.as_ref()) {
+            for machine in trunk.machines.iter().filter(|machine| machine.transport == Transport::Tls) {
+                trusted.entry(machine.addr).or_insert_with(|| Trusted { name: trunk.certified(*machine), ca: trunk.ca.clone() });
+            }
+        }
+        if self.trunks.trusted != trusted {
+            self.trunks.trusted.clone_from(&trusted);
+            self.act(Seq(0), Act::Trust(trusted));
+        }
+    }
+
     /// With the first input, and whenever the city changes: SIP is told which trunks register and which are to be asked.
     pub(crate) fn follow_trunks(&mut self, now: Now) {
         self.trunks.told = true;
         self.name_trunks();
+        self.trust_trunks();
         let book = &self.city.book;
-        self.trunks.resting.retain(|id, _| book.lines.iter().any(|line| line.id == *id));
+        self.trunks.resting.retain(|way, _| book.lines.iter().any(|line| line.id == way.trunk));
         self.trunks.rates.retain(|(id, _), _| book.lines.iter().any(|line| line.id == *id));
         let wanted = book.lines.iter().filter_map(|line| Some((line, line.trunk.as_ref()?)));
-        let wanted = wanted.filter(|(_, trunk)| trunk.host != Trunk::NOWHERE && (trunk.register.is_some() || trunk.check.is_some()));
+        let wanted = wanted.filter(|(_, trunk)| !trunk.machines.is_empty() && (trunk.register.is_some() || trunk.check.is_some()));
         let trunks = wanted.map(|(line, trunk)| to_sip(&line.id, trunk, self.city.passwords.get(&line.id))).collect();
         self.sip.set_trunks(now, trunks);
         self.follow_sources();
@@ -111,6 +128,11 @@ impl Engine {
         self.city.book.lines.iter().find(|line| line.id == *id)?.trunk.as_ref()
     }
 
+    /// Whether a machine is passed over for now: it has just failed a call, or does not answer when it is asked.
+    fn rests(&self, way: &Way) -> bool {
+        self.trunks.resting.contains_key(way) || self.sip.works(&way.trunk, way.machine) == Some(false)
+    }
+
     /// The ways over these trunks, the one to be tried first at the front.
     pub(crate) fn ways_over(&mut self, now: Now, trunks: Vec<LineId>) -> Vec<Way> {
         self.trunks.resting.retain(|_, until| *until > now.mono);
@@ -119,12 +141,11 @@ impl Engine {
         let mut ways: Vec<(bool, u32, u32, Machines)> = Vec::new();
         for id in trunks {
             let Some(trunk) = self.trunk(&id) else { continue };
-            let (order, weight) = (trunk.order, trunk.weight);
-            let hosts: Vec<SocketAddr> = trunk.hosts().collect();
-            let last = ailing.contains(&id) || self.trunks.resting.contains_key(&id);
+            let (order, weight, machines) = (trunk.order, trunk.weight, trunk.machines.clone());
+            let rest = machines.iter().all(|machine| self.rests(&Way { trunk: id.clone(), machine: *machine }));
             // Nobody knows yet where a name leads that has no machine.
-            if !hosts.is_empty() {
-                ways.push((last, order, weight, (id, hosts)));
+            if !machines.is_empty() {
+                ways.push((rest || ailing.contains(&id), order, weight, (id, machines)));
             }
         }
         ways.sort_by_key(|(last, order, ..)| (*last, *order));
@@ -141,15 +162,16 @@ impl Engine {
                     at += 1;
                 }
             }
-            let (trunk, hosts) = ways.remove(at.min(equals - 1)).3;
-            sorted.extend(hosts.into_iter().map(|host| Way { trunk: trunk.clone(), host }));
+            let (trunk, machines) = ways.remove(at.min(equals - 1)).3;
+            sorted.extend(machines.into_iter().map(|machine| Way { trunk: trunk.clone(), machine }));
         }
+        sorted.sort_by_cached_key(|way| self.rests(way));
         sorted
     }
 
-    /// A trunk has failed a call: for a while it comes last.
-    pub(crate) fn rest_trunk(&mut self, now: Now, trunk: &LineId) {
-        self.trunks.resting.insert(trunk.clone(), now.mono + REST);
+    /// A machine has failed a call: for a while it comes last.
+    pub(crate) fn rest_way(&mut self, now: Now, way: &Way) {
+        self.trunks.resting.insert(way.clone(), now.mono + REST);
     }
 
     /// Whether one more call of this second fits the limit of a line; counted if so.
@@ -171,15 +193,16 @@ impl Engine {
     /// SIP has news of a trunk.
     pub(crate) fn on_trunk(&mut self, event: Event) {
         if let Event::TrunkReachable { line, reachable: true } = &event {
-            self.trunks.resting.remove(line);
+            self.trunks.resting.retain(|way, _| way.trunk != *line);
         }
         self.note(event);
     }
 }
 
 fn to_sip(id: &LineId, trunk: &Trunk, password: Option<&Secret>) -> sip::trunk::Trunk {
+    let address = trunk.machines.first().map(|machine| machine.addr.to_string()).unwrap_or_default();
     let account = trunk.register.as_ref().map(|register| {
-        let domain = register.domain.clone().or_else(|| Some(trunk.name.as_ref()?.host.clone())).unwrap_or_else(|| trunk.host.to_string());
+        let domain = register.domain.clone().or_else(|| Some(trunk.name.as_ref()?.host.clone())).unwrap_or(address);
         sip::Account {
             user: register.user.clone(),
             login: register.login.clone().unwrap_or_else(|| register.user.clone()),
@@ -191,5 +214,5 @@ fn to_sip(id: &LineId, trunk: &Trunk, password: Option<&Secret>) -> sip::trunk::
         }
     });
     let check = trunk.check.map(|check| sip::trunk::Check { every: check.every, failures: check.failures });
-    sip::trunk::Trunk { id: id.clone(), addr: trunk.host, account, check }
+    sip::trunk::Trunk { id: id.clone(), machines: trunk.machines.clone(), account, check }
 }

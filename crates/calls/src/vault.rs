@@ -14,6 +14,8 @@ const BLOCK: usize = 64;
 const NONCE: usize = 24;
 /// Hexadecimal figures of a [`Person`]: 64 bits, so that a million persons of a day do not meet by chance.
 const FIGURES: usize = 16;
+/// Letters of a Call-ID that is kept as it is.
+const CALL_NAME_MAX: usize = 256;
 
 /// What only this city's engine can do with a number. Made of 32 secret bytes, which the roof keeps in the state folder.
 #[derive(Clone)]
@@ -34,6 +36,17 @@ impl Vault {
         let of_the_day = hmac(&self.key, &[b"person of ", day.to_string().as_bytes()]);
         let hash = hmac(&of_the_day, &[national(&number).as_bytes()]);
         Some(Person::from(hex(&hash)[..FIGURES].to_owned()))
+    }
+
+    /// A SIP Call-ID as it may be kept in clear: itself, unless it could hold somebody's number; then what only this city makes of it, the same each
+    /// time.
+    pub fn call_name(&self, call_id: &str) -> String {
+        let local = call_id.split('@').next().unwrap_or_default();
+        if holds_number(local) || call_id.len() > CALL_NAME_MAX || call_id.bytes().any(|b| !b.is_ascii_graphic()) {
+            format!("hidden-{}", &hex(&hmac(&self.key, &[b"name of a call", call_id.as_bytes()]))[..FIGURES])
+        } else {
+            call_id.to_owned()
+        }
     }
 
     /// Seals a number for the claim that it belongs to, as hexadecimal text: nonce, then ciphertext with its tag.
@@ -126,6 +139,19 @@ pub(crate) fn national(number: &Number) -> String {
     number.as_str().strip_prefix("+81").map_or_else(|| number.as_str().to_owned(), |rest| format!("0{rest}"))
 }
 
+/// Whether a text holds what could be a telephone number: figures by themselves, seven and more, or in the midst of letters, as a random text
+/// has them too, nine and more that begin as our numbers do.
+fn holds_number(text: &str) -> bool {
+    let told: String = text.chars().filter(|letter| !matches!(letter, '-' | '.' | ' ' | '(' | ')' | '+')).collect();
+    told.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| {
+        let alone = word.len() >= 7 && word.bytes().all(|b| b.is_ascii_digit());
+        let within = || {
+            word.split(|letter: char| !letter.is_ascii_digit()).any(|run| run.len() >= 9 && (run.starts_with('0') || run.starts_with("81")))
+        };
+        alone || within()
+    })
+}
+
 /// HMAC-SHA-256 (RFC 2104) of the parts, one after the other, under a key of at most one block.
 fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let pad = |byte: u8| {
@@ -147,6 +173,18 @@ mod tests {
     }
     fn number(text: &str) -> Number {
         Number::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_call_id_that_could_be_a_number_is_hidden_and_stays_the_same() {
+        let city = vault(7);
+        assert_eq!(city.call_name("a84b4c76e66710@pc33"), "a84b4c76e66710@pc33");
+        assert_eq!(city.call_name("4c2d1b7a3f5e6091782456ab@192.168.100.150"), "4c2d1b7a3f5e6091782456ab@192.168.100.150");
+        for id in ["09012345678-1@pbx", "x044.999.9999@pbx", "1 044 999 9999", "+819012345678~call"] {
+            let name = city.call_name(id);
+            assert!(name.starts_with("hidden-") && name == city.call_name(id) && name != vault(8).call_name(id), "{name}");
+        }
+        assert_ne!(city.call_name("09012345678-1@pbx"), city.call_name("09012345678-2@pbx"));
     }
 
     #[test]

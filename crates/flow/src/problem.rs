@@ -177,9 +177,10 @@ impl Problems {
 /// Shows problems as a compiler does: the sentence, the line of the file, and the offending text underlined.
 pub fn render(problems: &[Problem], sources: &[Source], lang: Tongue, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() }.decor_style(DecorStyle::Ascii);
+    let sources: Vec<Source> = sources.iter().map(|source| Source { text: without_passwords(&source.text), ..source.clone() }).collect();
     let mut out = String::new();
     for problem in problems {
-        out.push_str(&renderer.render(&[group(problem, sources, lang)]));
+        out.push_str(&renderer.render(&[group(problem, &sources, lang)]));
         out.push_str("\n\n");
     }
     out
@@ -252,6 +253,64 @@ fn group<'a>(problem: &'a Problem, sources: &'a [Source], lang: Tongue) -> annot
     }
 }
 
+/// The text with every password that somebody wrote into it hidden, sign for sign: what is shown of a file ends up in terminals, mails and logs.
+/// A password may be anything, also the lines that follow its key.
+fn without_passwords(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut deeper_than = None;
+    for line in text.split_inclusive('\n') {
+        let indent = line.len() - line.trim_start().len();
+        if deeper_than.is_some_and(|key| indent > key || line.trim().is_empty()) {
+            shown.extend(line.chars().map(|c| if c.is_whitespace() { c } else { '*' }));
+            continue;
+        }
+        deeper_than = None;
+        let mut rest = line;
+        while let Some((before, value)) = behind_password(rest) {
+            let value_end = value.find(['\n', '\r']).unwrap_or(value.len());
+            let (mut written, mut quote) = (value_end, None);
+            for (at, c) in value[..value_end].char_indices() {
+                match quote {
+                    Some(open) if c == open => quote = None,
+                    Some(_) => {}
+                    None if matches!(c, '"' | '\'') => quote = Some(c),
+                    // Only between braces do these end a value.
+                    None if matches!(c, ',' | '}') && line.contains('{') => {
+                        written = at;
+                        break;
+                    }
+                    None => {}
+                }
+            }
+            let value_text = value[..written].trim();
+            if value_text.is_empty() || value_text.starts_with(['|', '>']) {
+                deeper_than = Some(indent);
+            }
+            shown.push_str(before);
+            shown.extend(value[..written].chars().map(|c| if c.is_whitespace() { c } else { '*' }));
+            rest = &value[written..];
+        }
+        shown.push_str(rest);
+    }
+    shown
+}
+
+/// The text up to and with the first key that names a password, and what follows it.
+fn behind_password(text: &str) -> Option<(&str, &str)> {
+    let mut from = 0;
+    while let Some(at) = text[from..].find("pass").map(|at| from + at) {
+        let word = text[at..].find(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').map_or(text.len(), |end| at + end);
+        let behind = text[word..].trim_start_matches(['"', '\'', ' ', '\t']);
+        let colon = text.len() - behind.len();
+        let begins = !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        if begins && behind.starts_with(':') && !text[at..word].ends_with("_file") {
+            return Some(text.split_at(colon + 1));
+        }
+        from = word;
+    }
+    None
+}
+
 /// The byte range of a problem's text; kept inside its line, whatever the file has become since.
 fn bytes_of(text: &str, problem: &Problem) -> std::ops::Range<usize> {
     let mut start_of_line = 0;
@@ -266,4 +325,26 @@ fn bytes_of(text: &str, problem: &Problem) -> std::ops::Range<usize> {
         start_of_line += line.len();
     }
     text.len()..text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_a_file_is_shown_to_nobody_and_its_neighbours_are() {
+        let shown = |text: &str| without_passwords(text);
+        assert_eq!(
+            shown("a: { user: x, password: himitsu, expires: 1h }\nb: 1\n"),
+            "a: { user: x, password: *******, expires: 1h }\nb: 1\n"
+        );
+        assert_eq!(shown("\"password\" : \"a, }b\" # me\n"), "\"password\" : *** *** * **\n");
+        assert_eq!(shown("  password: |\n    秘密\n    x y\n\n  user: z\n"), "  password: *\n    **\n    * *\n\n  user: z\n");
+        assert_eq!(shown("passwort:\n  himitsu\nuser: z"), "passwort:\n  *******\nuser: z");
+        let plain = "password_file: carrier\nbypass: 1\npass the salt\n";
+        assert_eq!(shown(plain), plain);
+        assert_eq!(shown("password: a}b, c\n"), "password: **** *\n");
+        let two = shown("one: { password: abc }\ntwo: { register: { user: \"1\", password: def, passwd: g } }\n");
+        assert_eq!(two, "one: { password: *** }\ntwo: { register: { user: \"1\", password: ***, passwd: * } }\n");
+    }
 }

@@ -1,10 +1,10 @@
 //! Where a leg's packets may come from, and where ours go: decided early in a call, then never again.
 //!
-//! A phone behind a NAT sends from another port than it described. So the signalled IP address may show another port in its
-//! first packets, and we answer there (symmetric RTP, RFC 4961). After five packets the choice is final until the next
+//! A phone behind a NAT sends from another port than it described, or from the address that its SIP comes from. So the signalled IP address may
+//! show another port in its first packets, and that other host itself, and we answer there (symmetric RTP, RFC 4961). After five packets the choice is final until the next
 //! agreement: whoever learns the port of a call in progress can neither take its sound away nor speak into it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Packets within which the signalled address may still win over another port of the same host.
 const WINDOW: u8 = 5;
@@ -13,6 +13,8 @@ const WINDOW: u8 = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latch {
     signalled: SocketAddr,
+    /// Another host that may show itself.
+    also: Option<IpAddr>,
     target: SocketAddr,
     stage: Stage,
 }
@@ -21,22 +23,22 @@ pub struct Latch {
 enum Stage {
     /// Nothing has come yet.
     Armed,
-    /// Another port of the same host has sent this many packets.
+    /// Another port of the same host, or the other host, has sent this many packets.
     Trying(u8),
     /// Final.
     Closed,
 }
 
 impl Latch {
-    /// Armed for the address that the exchange of descriptions gave.
-    pub fn new(signalled: SocketAddr) -> Latch {
-        Latch { signalled, target: signalled, stage: Stage::Armed }
+    /// Armed for the address that the exchange of descriptions gave, and for another host beside it.
+    pub fn new(signalled: SocketAddr, also: Option<IpAddr>) -> Latch {
+        Latch { signalled, also, target: signalled, stage: Stage::Armed }
     }
 
     /// Armed again by a new agreement. If that gives the same address, our packets keep going where they went until one comes in.
-    pub fn rearm(&mut self, signalled: SocketAddr) {
+    pub fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
         let target = if signalled == self.signalled { self.target } else { signalled };
-        *self = Latch { signalled, target, stage: Stage::Armed };
+        *self = Latch { signalled, also, target, stage: Stage::Armed };
     }
 
     /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
@@ -48,7 +50,7 @@ impl Latch {
                 self.stage = Stage::Closed;
                 true
             }
-            Stage::Armed if from.ip() == self.signalled.ip() => {
+            Stage::Armed if from.ip() == self.signalled.ip() || Some(from.ip()) == self.also => {
                 self.target = from;
                 self.stage = Stage::Trying(1);
                 true
@@ -77,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_phone_that_sends_from_where_it_said_is_final_at_once() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"));
+        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
         assert!(latch.admit(at("192.0.2.1:4000")));
         assert!(!latch.admit(at("192.0.2.1:4002")));
         assert_eq!(latch.target(), at("192.0.2.1:4000"));
@@ -85,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_phone_behind_a_nat_is_answered_where_it_sends_from() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"));
+        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
         for _ in 0..10 {
             assert!(latch.admit(at("192.0.2.1:61000")));
         }
@@ -95,8 +97,22 @@ mod tests {
     }
 
     #[test]
+    fn where_sip_comes_from_may_show_itself_and_the_signalled_address_still_wins() {
+        let house = Some(at("10.0.0.1:5060").ip());
+        let mut behind = Latch::new(at("192.168.1.5:4000"), house);
+        assert_eq!(behind.target(), at("192.168.1.5:4000"));
+        (0..10).for_each(|_| assert!(behind.admit(at("10.0.0.1:61000"))));
+        assert_eq!(behind.target(), at("10.0.0.1:61000"));
+        assert!(!behind.admit(at("10.0.0.1:61002")) && !behind.admit(at("192.168.1.5:4000")), "final after five");
+        let mut gateway = Latch::new(at("10.0.0.7:4000"), house);
+        assert!(!gateway.admit(at("10.0.0.8:4000")) && gateway.admit(at("10.0.0.1:61000")) && gateway.admit(at("10.0.0.7:4000")));
+        assert!(!gateway.admit(at("10.0.0.1:61000")));
+        assert_eq!(gateway.target(), at("10.0.0.7:4000"));
+    }
+
+    #[test]
     fn the_signalled_port_wins_while_the_window_is_open() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"));
+        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
         assert!(latch.admit(at("192.0.2.1:61000")));
         assert!(latch.admit(at("192.0.2.1:4000")));
         assert!(!latch.admit(at("192.0.2.1:61000")));
@@ -105,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_strangers_neither_latches_nor_uses_up_the_window() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"));
+        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
         for port in 1..1000 {
             assert!(!latch.admit(SocketAddr::new(at("203.0.113.66:1").ip(), port)));
         }
@@ -114,14 +130,14 @@ mod tests {
 
     #[test]
     fn a_new_agreement_arms_it_again_and_keeps_talking_to_the_same_phone() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"));
+        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
         for _ in 0..6 {
             latch.admit(at("192.0.2.1:61000"));
         }
-        latch.rearm(at("192.0.2.1:4000"));
+        latch.rearm(at("192.0.2.1:4000"), None);
         assert_eq!(latch.target(), at("192.0.2.1:61000"));
         assert!(latch.admit(at("192.0.2.1:61002")), "its NAT gave it a new port");
-        latch.rearm(at("192.0.2.2:4000"));
+        latch.rearm(at("192.0.2.2:4000"), None);
         assert_eq!(latch.target(), at("192.0.2.2:4000"));
         assert!(!latch.admit(at("192.0.2.1:61002")));
     }

@@ -7,7 +7,7 @@ use crate::session::{Content, Hears, Scratch, Session};
 use crate::{Clip, FRAME, g711, rtcp};
 use model::{Codec, Digit, Instant, LegId, MediaStats, MixId, PlayId, Random, RecordId};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,6 +112,8 @@ pub struct Far {
     pub remote: SocketAddr,
     /// Where RTCP goes.
     pub remote_rtcp: SocketAddr,
+    /// Another host that either may come from instead, if it shows itself at once: the one that the SIP came from.
+    pub also: Option<IpAddr>,
     /// The codec, both ways.
     pub codec: Codec,
     /// Its payload type.

@@ -117,15 +117,16 @@ impl Session {
         self.sender.pause();
         match &mut self.talk {
             Some(talk) => {
-                talk.rtp.rearm(far.remote);
-                talk.rtcp.rearm(far.remote_rtcp);
+                talk.rtp.rearm(far.remote, far.also);
+                talk.rtcp.rearm(far.remote_rtcp, far.also);
                 talk.far = far;
                 talk.heard = now;
             }
             None => {
                 // RFC 3550 section 6.2: half the interval before the first report.
                 self.reporter.due = now + random_share(REPORT_EVERY / 2, random);
-                self.talk = Some(Talk { rtp: Latch::new(far.remote), rtcp: Latch::new(far.remote_rtcp), far, heard: now });
+                self.talk =
+                    Some(Talk { rtp: Latch::new(far.remote, far.also), rtcp: Latch::new(far.remote_rtcp, far.also), far, heard: now });
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The plain types of a city: who may call in, who answers, which queues there are.
 
-use crate::{AgentId, BreakReason, Codec, FlowName, Lang, Level, LineId, LookupId, Need, Number, PromptId, QueueId, Skill};
+use crate::{AgentId, BreakReason, Codec, FlowName, Lang, Level, LineId, LookupId, Need, Number, PromptId, QueueId, Skill, Transport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -188,12 +188,15 @@ pub struct Line {
 /// A way to the outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trunk {
-    /// The carrier's address; that of the first machine where it has a name, and [`Trunk::NOWHERE`] until that has been found.
-    pub host: SocketAddr,
+    /// The carrier's machines, the one to be tried first at the front; none until its name has been found.
+    pub machines: Vec<Machine>,
     /// Its name, if that is what the city wrote.
     pub name: Option<HostName>,
-    /// The further machines of its name, in the order in which they are to be tried.
-    pub others: Vec<SocketAddr>,
+    /// By what it is reached, if the city says so. Else a name's records say it, and an address is reached by UDP, with what is too large for
+    /// that by TCP (RFC 3263 section 4.1, RFC 3261 section 18.1.1).
+    pub transport: Option<Transport>,
+    /// The file in the state folder's `secrets/` with the authorities of its certificate; `None`: those of this machine.
+    pub ca: Option<String>,
     /// Calls at once.
     pub channels: u32,
     /// Of several trunks those with the lowest order are taken, as long as they work.
@@ -209,23 +212,30 @@ pub struct Trunk {
 }
 
 impl Trunk {
-    /// A trunk like any other: no registration, no check.
+    /// A trunk like any other: by UDP, no registration, no check.
     pub fn plain(host: SocketAddr, channels: u32) -> Trunk {
-        let (name, others) = (None, Vec::new());
-        Trunk { host, name, others, channels, order: 1, weight: 1, profile: Profile::Plain, register: None, check: None }
+        let machines = vec![Machine { transport: Transport::Udp, addr: host }];
+        let (name, transport, ca) = (None, None, None);
+        Trunk { machines, name, transport, ca, channels, order: 1, weight: 1, profile: Profile::Plain, register: None, check: None }
     }
 
-    /// What stands for the address of a name that has not been found.
-    pub const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-
-    /// Its machines, the one to be tried first at the front; none until its name has been found.
-    pub fn hosts(&self) -> impl Iterator<Item = SocketAddr> + use<'_> {
-        std::iter::once(&self.host).chain(&self.others).copied().filter(|host| *host != Self::NOWHERE)
-    }
     /// Whether one of its machines has that address.
     pub fn is_at(&self, ip: IpAddr) -> bool {
-        self.hosts().any(|host| host.ip() == ip)
+        self.machines.iter().any(|machine| machine.addr.ip() == ip)
     }
+    /// Who must be met where it is called over TLS: its name, as the city wrote it (RFC 5922 section 4), or the address.
+    pub fn certified(&self, machine: Machine) -> String {
+        self.name.as_ref().map_or_else(|| machine.addr.ip().to_string(), |name| name.host.clone())
+    }
+}
+
+/// A machine of a carrier, and by what it is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Machine {
+    /// By UDP, TCP or TLS.
+    pub transport: Transport,
+    /// Where.
+    pub addr: SocketAddr,
 }
 
 /// The name of a carrier's machines: `sip.example.ne.jp`, with a port or without. The edge finds where it leads (RFC 3263).
@@ -235,6 +245,8 @@ pub struct HostName {
     pub host: String,
     /// With a port, no SRV record is asked for.
     pub port: Option<u16>,
+    /// With a transport, no NAPTR record is.
+    pub transport: Option<Transport>,
 }
 
 impl std::fmt::Display for HostName {

@@ -365,7 +365,7 @@ pub enum Event {
     Unregistered {
         /// Whose.
         agent: AgentId,
-        /// Whether it went by itself, or its registration ran out.
+        /// Whether it went without a word, or by itself.
         expired: bool,
     },
     /// One phone of an agent is gone, and the agent has others.
@@ -376,7 +376,10 @@ pub enum Event {
         why: PhoneGone,
     },
     /// A REGISTER or call with a wrong name or password.
-    AuthenticationFailed,
+    AuthenticationFailed {
+        /// Whether it answered a challenge of ours: a guess, or a clumsy finger. Else the address may be borrowed.
+        challenged: bool,
+    },
 
     /// A SIP request, in or out.
     SipRequest {
@@ -656,8 +659,10 @@ pub enum PhoneGone {
     Left,
     /// It did not say in time that it is still there.
     Expired,
-    /// It was called, and nothing at all came back.
+    /// It was called or asked, and nothing at all came back.
     Silent,
+    /// The connection is gone by which alone it was reached.
+    Lost,
     /// There was no room for one more phone, and it had been silent longest.
     Full,
 }

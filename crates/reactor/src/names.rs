@@ -10,7 +10,7 @@ use hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, RecordType};
-use model::{HostName, Random, Transport};
+use model::{HostName, Machine, Random, Transport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -30,22 +30,13 @@ const AGAIN: Duration = Duration::from_secs(15);
 const WISHES_MAX: usize = 16;
 /// How long one question may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The default port of SIP (RFC 3261 section 19.1.2).
-const SIP_PORT: u16 = 5060;
-
-/// A name, and by what it is to be reached.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Wanted {
-    /// The name.
-    pub(crate) host: String,
-    /// With a port, no SRV is asked for (section 4.2).
-    pub(crate) port: Option<u16>,
-    /// With a transport, no NAPTR is (section 4.1).
-    pub(crate) transport: Option<Transport>,
+/// The default ports of SIP (RFC 3261 section 19.1.2).
+fn default_port(transport: Transport) -> u16 {
+    if transport.is_secure() { 5061 } else { 5060 }
 }
 
 /// A name and its machines, the one to be tried first at the front.
-pub(crate) type Leads = (HostName, Vec<SocketAddr>);
+pub(crate) type Leads = (HostName, Vec<Machine>);
 
 /// Starts the thread that asks. It takes the names that are wanted, each time all of them, and tells where they lead.
 ///
@@ -68,22 +59,16 @@ pub(crate) fn start(mut random: Random) -> io::Result<(mpsc::Sender<BTreeSet<Hos
                         if names.is_none() {
                             names = Names::of_this_machine(random.fork()).inspect_err(|why| tracing::error!(why, "names of trunks cannot be found")).ok();
                         }
-                        let plain = |name: HostName| Wanted { host: name.host, port: name.port, transport: None };
                         if let Some(names) = &mut names {
-                            names.want(Instant::now(), wish.into_iter().map(plain).collect());
+                            names.want(Instant::now(), wish);
                         }
                     }
                     () = async { match due { Some(due) => tokio::time::sleep_until(due.into()).await, None => std::future::pending().await } } => {
                         let Some(names) = &mut names else { continue };
                         for change in names.ask(Instant::now()).await {
                             match change {
-                                Change::Leads(name, places) => {
-                                    // Trunks are called by UDP.
-                                    let hosts: Vec<SocketAddr> =
-                                        places.into_iter().filter(|place| place.transport == Transport::Udp).map(|place| place.addr).collect();
-                                    if hosts.is_empty() {
-                                        tracing::error!(name = name.host, "a trunk's name leads to TCP only, by which trunks are not called yet");
-                                    } else if tell.send((HostName { host: name.host, port: name.port }, hosts)).await.is_err() {
+                                Change::Leads(name, machines) => {
+                                    if tell.send((name, machines)).await.is_err() {
                                         return;
                                     }
                                 }
@@ -100,20 +85,11 @@ pub(crate) fn start(mut random: Random) -> io::Result<(mpsc::Sender<BTreeSet<Hos
     Ok((want, found))
 }
 
-/// A machine, and by what it is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// By UDP or TCP.
-    pub(crate) transport: Transport,
-    /// Where.
-    pub(crate) addr: SocketAddr,
-}
-
 /// What a name leads to: the best first, never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
     /// Each place once, in the order in which they are to be tried.
-    pub(crate) places: Vec<Place>,
+    pub(crate) places: Vec<Machine>,
     /// For how long.
     pub(crate) holds: Duration,
 }
@@ -122,7 +98,7 @@ pub(crate) struct Found {
 pub(crate) struct Names {
     resolver: TokioResolver,
     random: Random,
-    known: BTreeMap<Wanted, Known>,
+    known: BTreeMap<HostName, Known>,
 }
 
 struct Known {
@@ -137,9 +113,9 @@ struct Known {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     /// It leads elsewhere.
-    Leads(Wanted, Vec<Place>),
+    Leads(HostName, Vec<Machine>),
     /// Nobody answered; what was known stays, if anything was.
-    Unanswered(Wanted, String),
+    Unanswered(HostName, String),
 }
 
 impl Names {
@@ -176,7 +152,7 @@ impl Names {
     }
 
     /// These names, and no others, are asked for from here on.
-    pub(crate) fn want(&mut self, now: Instant, wanted: BTreeSet<Wanted>) {
+    pub(crate) fn want(&mut self, now: Instant, wanted: BTreeSet<HostName>) {
         self.known.retain(|name, _| wanted.contains(name));
         for name in wanted {
             self.known.entry(name).or_insert(Known { found: None, due: now, stale: false });
@@ -190,7 +166,7 @@ impl Names {
 
     /// Asks for whatever is due at `now`; what has changed by the answers.
     pub(crate) async fn ask(&mut self, now: Instant) -> Vec<Change> {
-        let due: Vec<Wanted> = self.known.iter().filter(|(_, known)| known.due <= now).map(|(name, _)| name.clone()).collect();
+        let due: Vec<HostName> = self.known.iter().filter(|(_, known)| known.due <= now).map(|(name, _)| name.clone()).collect();
         let mut changes = Vec::new();
         for wanted in due {
             let answer = find(&self.resolver, &wanted, &mut self.random).await;
@@ -218,17 +194,17 @@ impl Names {
 }
 
 /// Whether two answers lead to the same places: the order among equals is drawn anew each time.
-fn same(a: &[Place], b: &[Place]) -> bool {
+fn same(a: &[Machine], b: &[Machine]) -> bool {
     a.len() == b.len() && a.iter().all(|place| b.contains(place))
 }
 
 /// Where a name leads (section 4).
-async fn find(resolver: &TokioResolver, wanted: &Wanted, random: &mut Random) -> Result<Found, String> {
+async fn find(resolver: &TokioResolver, wanted: &HostName, random: &mut Random) -> Result<Found, String> {
     let host = wanted.host.trim_end_matches('.');
     if let Ok(ip) = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
         let transport = wanted.transport.unwrap_or(Transport::Udp);
-        let addr = SocketAddr::new(ip, wanted.port.unwrap_or(SIP_PORT));
-        return Ok(Found { places: vec![Place { transport, addr }], holds: LONGEST });
+        let addr = SocketAddr::new(ip, wanted.port.unwrap_or(default_port(transport)));
+        return Ok(Found { places: vec![Machine { transport, addr }], holds: LONGEST });
     }
     let mut holds = LONGEST;
     let mut places = Vec::new();
@@ -244,7 +220,7 @@ async fn find(resolver: &TokioResolver, wanted: &Wanted, random: &mut Random) ->
         }
         if places.is_empty() {
             let transport = wanted.transport.unwrap_or(Transport::Udp);
-            machines(resolver, host, SIP_PORT, transport, &mut places, &mut holds).await?;
+            machines(resolver, host, default_port(transport), transport, &mut places, &mut holds).await?;
         }
     }
     if places.is_empty() {
@@ -254,17 +230,30 @@ async fn find(resolver: &TokioResolver, wanted: &Wanted, random: &mut Random) ->
 }
 
 /// By what a name is reached, and the names of its SRV records: as its NAPTR records say, or, where there are none, each that we speak.
-async fn services(resolver: &TokioResolver, wanted: &Wanted, host: &str, holds: &mut Duration) -> Result<Vec<(Transport, String)>, String> {
-    let usual = [(Transport::Udp, format!("_sip._udp.{host}")), (Transport::Tcp, format!("_sip._tcp.{host}"))];
-    if let Some(transport) = wanted.transport {
-        return Ok(usual.into_iter().filter(|(each, _)| *each == transport).collect());
+async fn services(
+    resolver: &TokioResolver,
+    wanted: &HostName,
+    host: &str,
+    holds: &mut Duration,
+) -> Result<Vec<(Transport, String)>, String> {
+    let [udp, tcp, tls] = ["_sip._udp", "_sip._tcp", "_sips._tcp"].map(|service| format!("{service}.{host}"));
+    match wanted.transport {
+        Some(Transport::Udp) => return Ok(vec![(Transport::Udp, udp)]),
+        Some(Transport::Tcp) => return Ok(vec![(Transport::Tcp, tcp)]),
+        Some(Transport::Tls) => return Ok(vec![(Transport::Tls, tls)]),
+        // No carrier is called by WebSocket.
+        Some(Transport::Ws | Transport::Wss) => return Ok(Vec::new()),
+        None => {}
     }
+    // Who wants TLS says so, in `lines.yaml` or in a NAPTR record.
+    let usual = [(Transport::Udp, udp), (Transport::Tcp, tcp)];
     let mut found = Vec::new();
     for (data, ttl) in records(resolver, host, RecordType::NAPTR).await? {
         let RData::NAPTR(naptr) = data else { continue };
         let transport = match naptr.services.to_ascii_uppercase().as_slice() {
             b"SIP+D2U" => Transport::Udp,
             b"SIP+D2T" => Transport::Tcp,
+            b"SIPS+D2T" => Transport::Tls,
             _ => continue,
         };
         if naptr.flags.eq_ignore_ascii_case(b"s") {
@@ -324,7 +313,7 @@ async fn machines(
     name: &str,
     port: u16,
     transport: Transport,
-    places: &mut Vec<Place>,
+    places: &mut Vec<Machine>,
     holds: &mut Duration,
 ) -> Result<(), String> {
     for kind in [RecordType::A, RecordType::AAAA] {
@@ -335,7 +324,7 @@ async fn machines(
                 _ => continue,
             };
             *holds = (*holds).min(ttl);
-            let place = Place { transport, addr: SocketAddr::new(ip, port) };
+            let place = Machine { transport, addr: SocketAddr::new(ip, port) };
             if places.len() < TARGETS_MAX && !places.contains(&place) {
                 places.push(place);
             }
@@ -427,17 +416,17 @@ mod tests {
         let [flags, services, regexp] = words;
         RData::NAPTR(NAPTR::new(order, preference, flags, services, regexp, Name::from_str(replacement).unwrap()))
     }
-    fn wanted(host: &str, port: Option<u16>) -> Wanted {
-        Wanted { host: host.to_owned(), port, transport: None }
+    fn wanted(host: &str, port: Option<u16>) -> HostName {
+        HostName { host: host.to_owned(), port, transport: None }
     }
     fn alone<T>(work: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
     }
     /// What a name leads to: `udp 192.0.2.1:5060, ..`, and for how many seconds.
-    fn leads(server: &Server, wanted: &Wanted) -> Result<(String, u64), String> {
+    fn leads(server: &Server, wanted: &HostName) -> Result<(String, u64), String> {
         let names = Names::of(server.at, Random::from_number(1)).unwrap();
         let found = alone(find(&names.resolver, wanted, &mut Random::from_number(1)))?;
-        let told = |place: &Place| format!("{} {}", place.transport.via().to_ascii_lowercase(), place.addr);
+        let told = |place: &Machine| format!("{} {}", place.transport.via().to_ascii_lowercase(), place.addr);
         Ok((found.places.iter().map(told).collect::<Vec<_>>().join(", "), found.holds.as_secs()))
     }
 
@@ -484,7 +473,7 @@ mod tests {
         assert_eq!(of("closed.example", None), ok("udp 192.0.2.3:5060", 60));
         assert_eq!(of("192.0.2.7", None), ok("udp 192.0.2.7:5060", 3600));
         assert_eq!(of("[2001:db8::7]", Some(5070)), ok("udp [2001:db8::7]:5070", 3600));
-        let tcp = Wanted { transport: Some(Transport::Tcp), ..wanted("plain.example", None) };
+        let tcp = HostName { transport: Some(Transport::Tcp), ..wanted("plain.example", None) };
         assert_eq!(leads(&server, &tcp), ok("tcp 192.0.2.2:5064", 60));
         assert_eq!(of("gone.example", None), Err("gone.example leads to no machine".to_owned()));
     }
@@ -496,7 +485,7 @@ mod tests {
         let (mut now, name) = (Instant::now(), wanted("carrier.example", None));
         let mut names = Names::of(server.at, Random::from_number(1)).unwrap();
         names.want(now, BTreeSet::from([name.clone()]));
-        let place = |ip: &str| Place { transport: Transport::Udp, addr: format!("{ip}:5060").parse().unwrap() };
+        let place = |ip: &str| Machine { transport: Transport::Udp, addr: format!("{ip}:5060").parse().unwrap() };
         alone(async {
             assert_eq!(names.poll_timeout(), Some(now));
             assert_eq!(names.ask(now).await, [Change::Leads(name.clone(), vec![place("192.0.2.1")])]);

@@ -6,12 +6,14 @@ use crate::lookup::{self, Done, Order};
 use crate::names;
 use crate::streams::{self, News};
 use crate::tape;
+use crate::tls::Met;
 use crate::trace::{Seen, Tracer};
 use crate::worker::Worker;
 use bytes::Bytes;
 use calls::{Act, Control, Engine, Gate, Input, Output, Record, Reply, TapeSays};
 use model::{
-    ControlId, Event, FlowId, HostName, Instant, JobId, LegId, LookupEnd, MailboxId, Random, RecordId, Seq, UnixMillis, WorkerStats,
+    ControlId, Event, FlowId, HostName, Instant, JobId, LegId, LookupEnd, Machine, MailboxId, Random, RecordId, Seq, UnixMillis,
+    WorkerStats,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -52,7 +54,7 @@ pub struct Parts {
     pub notes: Box<dyn FnMut(Event) + Send>,
     /// Where callers leave messages.
     pub boxes: Boxes,
-    /// The folder of the secrets that lookups name.
+    /// The folder of the secrets that lookups and trunks name.
     pub secrets: PathBuf,
     /// Where messages are written down, if they are.
     pub tracer: Option<Tracer>,
@@ -116,7 +118,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
     let (count, unheard) = watch::channel(BTreeMap::new());
     let (desk, feed, writer) = tape::start(parts.boxes, says_in, count)?;
     let (done_in, done) = mpsc::channel(ANSWERS_MAX);
-    let lookups = lookup::start(parts.clock, parts.secrets, done_in)?;
+    let lookups = lookup::start(parts.clock, parts.secrets.clone(), done_in)?;
     let streams::Ends { orders: streams, news, reread } = streams::start(parts.clock, parts.doors)?;
     let (names, found) = names::start(Random::new(parts.seed))?;
     let workers = (0..parts.workers.max(1))
@@ -146,6 +148,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
                         desk,
                         tracer: parts.tracer,
                         lookups,
+                        secrets: parts.secrets,
                         streams,
                         names,
                         unasked: Vec::new(),
@@ -175,6 +178,8 @@ struct Seat {
     desk: tape::Desk,
     tracer: Option<Tracer>,
     lookups: mpsc::Sender<Order>,
+    /// Where the files are that `lines.yaml` names.
+    secrets: PathBuf,
     streams: mpsc::Sender<streams::Order>,
     names: mpsc::Sender<BTreeSet<HostName>>,
     /// What could not even be asked of the other threads, and so is answered here.
@@ -200,7 +205,7 @@ enum Turn {
     Confirmed(Seq),
     Tape(RecordId, TapeSays),
     Done(JobId, Result<calls::Answer, LookupEnd>),
-    Found(HostName, Vec<SocketAddr>),
+    Found(HostName, Vec<Machine>),
     Time,
     Over,
 }
@@ -226,7 +231,7 @@ impl Seat {
                 control = hears.asked.recv() => control.map_or(Turn::Over, |(control, reply)| Turn::Asked(control, reply)),
                 Some((message, says)) = hears.says.recv() => Turn::Tape(message, says),
                 Some((job, done)) = hears.done.recv() => Turn::Done(job, done),
-                Some((name, hosts)) = hears.found.recv() => Turn::Found(name, hosts),
+                Some((name, machines)) = hears.found.recv() => Turn::Found(name, machines),
                 () = tokio::time::sleep_until(wake.into()) => Turn::Time,
                 // Neither way in keeps the other waiting.
                 way = either(&mut hears.news, &self.socket) => way,
@@ -242,7 +247,7 @@ impl Seat {
                     self.feed(Input::Control(id, control));
                 }
                 Turn::Tape(message, says) => self.feed(Input::Tape(message, says)),
-                Turn::Found(name, hosts) => self.feed(Input::Found(name, hosts)),
+                Turn::Found(name, machines) => self.feed(Input::Found(name, machines)),
                 Turn::Done(job, done) => self.feed(Input::Done(job, done)),
                 Turn::Confirmed(seq) => self.gate.handle_confirmed(seq),
                 Turn::Time => {
@@ -363,6 +368,13 @@ impl Seat {
             Act::Find(names) => {
                 if self.names.try_send(names).is_err() {
                     tracing::error!("names of trunks cannot be asked for");
+                }
+            }
+            Act::Trust(trusted) => {
+                let authorities = |ca: String| self.secrets.join(ca);
+                let met = |(at, of): (SocketAddr, calls::Trusted)| (at, Met { name: of.name, authorities: of.ca.map(authorities) });
+                if self.streams.try_send(streams::Order::Trust(trusted.into_iter().map(met).collect())).is_err() {
+                    tracing::error!("trunks cannot be called by TLS until the city is published again");
                 }
             }
             Act::Close(flow) => {

@@ -5,7 +5,7 @@
 //! peer may take to read; what waits to be written. Who may speak at all the engine says, before it reads a word of theirs.
 
 use crate::clock::Clock;
-use crate::tls::{self, Certificate, Look};
+use crate::tls::{self, Certificate, Look, Met};
 use crate::websocket::{self, Browser, Heard};
 use bytes::Bytes;
 use model::{ConnectionEnd, Event, FlowId, Instant, Transport};
@@ -36,8 +36,9 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(30);
 const AGREE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a connection may be silent. Phones that want to be reached through it say something every two minutes.
 const IDLE_PATIENCE: Duration = Duration::from_secs(1800);
-/// How long a connection may take to come about: a dead target fails over within two seconds.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a connection may take to come about, with TLS agreed on: so that who waits for the first answer to a call, a second and a half, learns
+/// before that that it has reached nobody.
+const CONNECT_PATIENCE: Duration = Duration::from_millis(1400);
 /// How long nothing may go over a connection that we made before a ping does, so that routers on the way keep it (RFC 5626 section 4.4.1: 95 to 120
 /// seconds). Whoever does not know pings passes over it.
 const PING_AFTER: Duration = if cfg!(test) { Duration::from_secs(1) } else { Duration::from_secs(100) };
@@ -65,6 +66,8 @@ pub(crate) enum Order {
     Send { flow: FlowId, to: SocketAddr, bytes: Bytes },
     /// Close that connection.
     Close(FlowId),
+    /// Connect by TLS to these only, and to no others from here on.
+    Trust(BTreeMap<SocketAddr, Met>),
 }
 
 /// What a connection brought.
@@ -138,6 +141,7 @@ pub(crate) fn start(clock: Clock, doors: Doors) -> io::Result<Ends> {
                 news,
                 lines: BTreeMap::new(),
                 ways: BTreeMap::new(),
+                trusted: BTreeMap::new(),
                 tasks: JoinSet::new(),
                 made: FIRST,
                 certificate,
@@ -171,8 +175,10 @@ struct Hall {
     clock: Clock,
     news: mpsc::Sender<News>,
     lines: BTreeMap<FlowId, Line>,
-    /// The newest connection to each address.
+    /// The newest connection to each address. By TLS to a carrier, it is one that we made: whoever comes from its address has shown us nothing.
     ways: BTreeMap<(Transport, SocketAddr), FlowId>,
+    /// Who must be met where we connect by TLS.
+    trusted: BTreeMap<SocketAddr, Met>,
     tasks: JoinSet<(FlowId, ConnectionEnd)>,
     /// The number of the next one.
     made: u64,
@@ -213,6 +219,7 @@ impl Hall {
                 order = inbox.recv() => match order {
                     Some(Order::Send { flow, to, bytes }) => self.send(flow, to, bytes).await,
                     Some(Order::Close(flow)) => self.forget(flow),
+                    Some(Order::Trust(trusted)) => self.trusted = trusted,
                     // The signalling thread is gone.
                     None => return,
                 },
@@ -249,7 +256,8 @@ impl Hall {
             let silent = theirs().min_by_key(|(_, line)| line.heard.load(Ordering::Relaxed)).map(|(flow, _)| *flow);
             silent.into_iter().for_each(|flow| self.forget(flow));
         }
-        let (flow, talk) = self.open(transport, peer);
+        let answers_us = transport != Transport::Tls || !self.trusted.contains_key(&peer);
+        let (flow, talk) = self.open(transport, peer, answers_us);
         if self.lines.len() > CONNECTIONS_MAX {
             self.forget(flow);
             let _ = self.news.send(News::Closed(flow, ConnectionEnd::Crowded)).await;
@@ -267,14 +275,16 @@ impl Hall {
         });
     }
 
-    /// Notes a connection that is to be made or was made.
-    fn open(&mut self, transport: Transport, peer: SocketAddr) -> (FlowId, Talk) {
+    /// Notes a connection that is to be made or was made; whether others than those who name it may speak to the peer by it.
+    fn open(&mut self, transport: Transport, peer: SocketAddr, is_way: bool) -> (FlowId, Talk) {
         let flow = FlowId::connection(transport, self.made);
         self.made += 1;
         let (out, waiting) = mpsc::channel(WAITING_MAX);
         let heard = Arc::new(AtomicU64::new(millis(self.clock.mono())));
         self.lines.insert(flow, Line { peer, out, heard: Arc::clone(&heard) });
-        self.ways.insert((transport, peer), flow);
+        if is_way {
+            self.ways.insert((transport, peer), flow);
+        }
         (flow, Talk { flow, peer, clock: self.clock, waiting, news: self.news.clone(), heard })
     }
 
@@ -288,13 +298,17 @@ impl Hall {
 
     async fn send(&mut self, flow: FlowId, to: SocketAddr, bytes: Bytes) {
         let transport = flow.transport();
+        // By TLS only who is known is called; a Contact may name another port of theirs, or another machine's.
+        let met = if transport == Transport::Tls { self.met_at(to) } else { None };
+        let to = met.as_ref().map_or(to, |(at, _)| *at);
         let known = if self.lines.contains_key(&flow) { Some(flow) } else { self.ways.get(&(transport, to)).copied() };
+        let may_dial = transport.can_dial() || met.is_some();
         let flow = match known {
             Some(flow) => flow,
-            None if !transport.can_dial() || self.lines.len() >= CONNECTIONS_MAX => return self.unsent(bytes).await,
+            None if !may_dial || self.lines.len() >= CONNECTIONS_MAX => return self.unsent(bytes).await,
             None => {
-                let (flow, talk) = self.open(transport, to);
-                self.tasks.spawn(talk.dial());
+                let (flow, talk) = self.open(transport, to, true);
+                self.tasks.spawn(talk.dial(met.map(|(_, met)| met)));
                 flow
             }
         };
@@ -304,6 +318,13 @@ impl Hall {
             self.forget(flow);
             self.unsent(bytes).await;
         }
+    }
+
+    /// Whom we must meet when we connect there by TLS, and where: at another port of the same host, if that is where they are known.
+    fn met_at(&self, to: SocketAddr) -> Option<(SocketAddr, Met)> {
+        let exact = self.trusted.get_key_value(&to);
+        let (at, met) = exact.or_else(|| self.trusted.iter().find(|(at, _)| at.ip() == to.ip()))?;
+        Some((*at, met.clone()))
     }
 
     async fn unsent(&self, bytes: Bytes) {
@@ -322,14 +343,30 @@ struct Talk {
 }
 
 impl Talk {
-    /// Connects, then talks.
-    async fn dial(self) -> (FlowId, ConnectionEnd) {
-        match timeout(CONNECT_PATIENCE, TcpStream::connect(self.peer)).await {
-            Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
-                self.run(stream, Some(PING_AFTER)).await
-            }
-            Ok(Err(_)) | Err(_) => self.end(None, ConnectionEnd::Unreachable).await,
+    /// Connects, meets whom it must by TLS, then talks.
+    async fn dial(self, met: Option<Met>) -> (FlowId, ConnectionEnd) {
+        let peer = self.peer;
+        let connect = async {
+            let stream = TcpStream::connect(peer).await.map_err(|_| ConnectionEnd::Unreachable)?;
+            let _ = stream.set_nodelay(true);
+            Ok::<TcpStream, ConnectionEnd>(stream)
+        };
+        let Some(met) = met else {
+            return match timeout(CONNECT_PATIENCE, connect).await.unwrap_or(Err(ConnectionEnd::Unreachable)) {
+                Ok(stream) => self.run(stream, Some(PING_AFTER)).await,
+                Err(why) => self.end(None, why).await,
+            };
+        };
+        let secure = async {
+            let stream = connect.await?;
+            met.meet(stream).await.map_err(|why| {
+                tracing::error!(%peer, name = met.name, why, "a carrier cannot be called: the TLS connection to it was not agreed on");
+                ConnectionEnd::NotAgreed
+            })
+        };
+        match timeout(CONNECT_PATIENCE, secure).await.unwrap_or(Err(ConnectionEnd::Unreachable)) {
+            Ok(stream) => self.run(stream, Some(PING_AFTER)).await,
+            Err(why) => self.end(None, why).await,
         }
     }
 

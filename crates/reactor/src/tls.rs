@@ -9,14 +9,17 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use x509_cert::der::Decode;
 
 /// The largest file that can be a chain, a key or a list of authorities.
@@ -187,6 +190,39 @@ pub(crate) async fn client(authorities: Option<PathBuf>) -> Result<Arc<ClientCon
         Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
     });
     read.await.unwrap_or_else(|_| Err("the authorities could not be read".to_owned()))
+}
+
+/// Whom we must meet when we connect by TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Met {
+    /// The name or the address that must stand in their certificate.
+    pub(crate) name: String,
+    /// The authorities that count; `None`: those of this machine.
+    pub(crate) authorities: Option<PathBuf>,
+}
+
+impl Met {
+    /// Agrees with them on TLS. The authorities are read each time: a file that is renewed counts at once.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with whom.
+    pub(crate) async fn meet(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, String> {
+        let name =
+            ServerName::try_from(self.name.clone()).map_err(|_| format!("\"{}\" is no name that a certificate can have", self.name))?;
+        let config = client(self.authorities.clone()).await?;
+        TlsConnector::from(config).connect(name, stream).await.map_err(|fault| {
+            let what = fault.to_string();
+            // A certificate that an authority of the same name has signed has a bad signature.
+            let next = if what.contains("UnknownIssuer") || what.contains("BadSignature") {
+                ". Name the authority's file with `ca` in config/lines.yaml"
+            } else if what.contains("NotValidForName") {
+                ". Their certificate is for another name: `host` in config/lines.yaml must be the one that it says"
+            } else {
+                ""
+            };
+            format!("{what}{next}")
+        })
+    }
 }
 
 /// What a second look at the files brought.
@@ -441,6 +477,119 @@ pub(crate) mod tests {
         let mut known = phone(house.at, config);
         let flow = house.opened();
         house.talks(flow, &mut known);
+    }
+
+    /// A carrier's door with that certificate, for as many connections as are made; what each of them said first comes out.
+    fn carrier(folder: &Folder) -> (SocketAddr, std::sync::mpsc::Receiver<String>, Arc<AtomicU32>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (at, config) = (listener.local_addr().unwrap(), folder.certificate().phones);
+        let (tell, said) = std::sync::mpsc::channel();
+        let came = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&came);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                count.fetch_add(1, Ordering::Relaxed);
+                let (config, tell) = (Arc::clone(&config), tell.clone());
+                std::thread::spawn(move || {
+                    let mut stream = StreamOwned::new(rustls::ServerConnection::new(config).unwrap(), stream.unwrap());
+                    let mut buffer = [0; 1024];
+                    while let Ok(length) = stream.read(&mut buffer) {
+                        if length == 0 || tell.send(String::from_utf8_lossy(&buffer[..length]).into_owned()).is_err() {
+                            return;
+                        }
+                        stream.write_all(OPTIONS.as_bytes()).unwrap();
+                        stream.flush().unwrap();
+                    }
+                });
+            }
+        });
+        (at, said, came)
+    }
+
+    impl House {
+        fn trusts(&self, at: SocketAddr, name: &str, authorities: &Path) {
+            let met = Met { name: name.to_owned(), authorities: Some(authorities.to_owned()) };
+            assert!(self.ends.orders.try_send(Order::Trust([(at, met)].into())).is_ok());
+        }
+        fn calls(&self, flow: FlowId, to: SocketAddr, text: &'static str) {
+            assert!(self.ends.orders.try_send(Order::Send { flow, to, bytes: Bytes::from(text) }).is_ok());
+        }
+    }
+
+    const ANY: FlowId = FlowId(1 << 48 | 1);
+
+    #[test]
+    fn a_carrier_is_called_by_tls_when_its_certificate_is_the_right_one_and_the_connection_is_used_again() {
+        assert_eq!(ANY, FlowId::any(Transport::Tls));
+        let (ours, theirs) = (Folder::new(), Folder::new());
+        let mut house = House::open(ours.certificate());
+        let (at, said, came) = carrier(&theirs);
+        house.trusts(at, "localhost", &theirs.files.certificate);
+        house.calls(ANY, at, "one");
+        assert_eq!(said.recv().unwrap(), "one");
+        let News::Message(flow, from, bytes) = house.news() else { panic!("no answer") };
+        assert_eq!((flow.transport(), from, bytes), (Transport::Tls, at, Bytes::from(OPTIONS)));
+        // By its id, by its address, and at another port of the same host, where nobody else is known.
+        house.calls(flow, at, "two");
+        assert_eq!(said.recv().unwrap(), "two");
+        house.calls(ANY, at, "three");
+        assert_eq!(said.recv().unwrap(), "three");
+        house.calls(FlowId::connection(Transport::Tls, 99), SocketAddr::new(at.ip(), 1), "four");
+        assert_eq!(said.recv().unwrap(), "four");
+        assert_eq!(came.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_carrier_with_another_name_or_another_authority_hears_nothing() {
+        let (ours, theirs) = (Folder::new(), Folder::new());
+        let mut house = House::open(ours.certificate());
+        let (at, said, _) = carrier(&theirs);
+        for (name, authorities) in [("sip.carrier.example", &theirs), ("127.0.0.1", &theirs), ("localhost", &ours)] {
+            house.trusts(at, name, &authorities.files.certificate);
+            house.calls(ANY, at, "secret");
+            assert!(matches!(house.news(), News::Unsent(bytes) if bytes == "secret"), "{name}");
+            assert_eq!(house.closed(), ConnectionEnd::NotAgreed);
+        }
+        let met = Met { name: "localhost".to_owned(), authorities: Some(ours.files.certificate.clone()) };
+        let stream = async { tokio::net::TcpStream::connect(at).await.unwrap() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let why = runtime.block_on(async { met.meet(stream.await).await }).unwrap_err();
+        assert!(why.contains("Name the authority's file with `ca`"), "{why}");
+        let met = Met { name: "sip.carrier.example".to_owned(), authorities: Some(theirs.files.certificate.clone()) };
+        let stream = async { tokio::net::TcpStream::connect(at).await.unwrap() };
+        let why = runtime.block_on(async { met.meet(stream.await).await }).unwrap_err();
+        assert!(why.contains("must be the one that it says"), "{why}");
+        assert!(said.try_recv().is_err());
+        // Nobody is called of whom nothing is known.
+        assert!(house.ends.orders.try_send(Order::Trust([].into())).is_ok());
+        house.calls(ANY, at, "secret");
+        assert!(matches!(house.news(), News::Unsent(_)));
+    }
+
+    #[test]
+    fn who_comes_from_a_carrier_s_address_is_not_the_carrier() {
+        let (ours, theirs) = (Folder::new(), Folder::new());
+        let mut house = House::open(ours.certificate());
+        let at = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        house.trusts(at, "localhost", &theirs.files.certificate);
+        // The order has been taken once an answer to the next one is there.
+        house.calls(FlowId::any(Transport::Ws), at, "x");
+        assert!(matches!(house.news(), News::Unsent(_)));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let stream = runtime.block_on(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_reuseaddr(true).unwrap();
+            socket.bind(at).unwrap();
+            socket.connect(house.at).await.unwrap().into_std().unwrap()
+        });
+        stream.set_nonblocking(false).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let config = Arc::new(trusting(ours.roots(), &BOTH));
+        let mut intruder = StreamOwned::new(ClientConnection::new(config, name).unwrap(), stream);
+        let flow = house.opened();
+        house.talks(flow, &mut intruder);
+        house.calls(ANY, at, "secret");
+        assert!(matches!(house.news(), News::Unsent(bytes) if bytes == "secret"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use calls::Vault;
 use model::{FlowId, LegId, Random, UnixMillis};
 use serde::{Deserialize, Serialize};
 use sip::message::Message;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -23,6 +23,8 @@ use std::time::Duration;
 
 /// Messages that wait to be written.
 const WAITING_MAX: usize = 4096;
+/// Calls of unnamed callers that are remembered: more than there are at once.
+const UNNAMED_MAX: usize = 4096;
 /// Between two writes: messages come in bursts.
 const GATHER: Duration = Duration::from_millis(50);
 /// One file.
@@ -92,7 +94,7 @@ impl Tracer {
     /// When there is no thread to be had.
     pub fn start(folder: PathBuf, vault: Vault, seed: [u8; 32]) -> io::Result<(Tracer, JoinHandle<()>)> {
         let (seen, inbox) = sync_channel(WAITING_MAX);
-        let desk = Desk { folder, vault, random: Random::new(seed), file: None, told: false };
+        let desk = Desk { folder, vault, random: Random::new(seed), unnamed: VecDeque::new(), file: None, told: false };
         let thread = std::thread::Builder::new().name("trace".to_owned()).spawn(move || desk.run(&inbox))?;
         Ok((Tracer(seen), thread))
     }
@@ -106,6 +108,8 @@ struct Desk {
     folder: PathBuf,
     vault: Vault,
     random: Random,
+    /// The calls whose callers are unnamed, by what their Call-ID is kept as; the eldest is forgotten for one too many.
+    unnamed: VecDeque<String>,
     /// The file that is written, its bytes, and the day that it began.
     file: Option<(File, u64, i64)>,
     /// Whether it was told that nothing can be written.
@@ -148,21 +152,29 @@ impl Desk {
         let start = seen.bytes.split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default();
         let start = String::from_utf8_lossy(start);
         let what = match message.method() {
-            Some(method) => method.to_owned(),
+            Some(method) => masked(method),
             None => masked(start.strip_prefix("SIP/2.0 ").unwrap_or_default()),
         };
+        let call_id = self.vault.call_name(essentials.call_id);
+        // Only the first message of a call says that its caller is unnamed; the others name them all the same.
+        if sip::is_unnamed(&seen.bytes) && !self.unnamed.contains(&call_id) {
+            self.unnamed.truncate(UNNAMED_MAX - 1);
+            self.unnamed.push_front(call_id.clone());
+        }
+        let text =
+            if self.unnamed.contains(&call_id) { sip::as_kept(&seen.bytes) } else { String::from_utf8_lossy(&seen.bytes).into_owned() };
         Some(Traced {
             at: seen.at.0,
             sent: seen.sent,
             over: seen.flow.transport().via().to_owned(),
             peer: seen.peer,
-            call_id: essentials.call_id.to_owned(),
+            call_id,
             leg: seen.leg.map(|leg| leg.0),
             what,
             cseq,
             sound: sound(message.body()),
             reason: message.other("Reason").map(|value| masked(&String::from_utf8_lossy(value))),
-            sealed: self.vault.seal_trace(&mut self.random, seen.at.0, &sip::as_kept(&seen.bytes)),
+            sealed: self.vault.seal_trace(&mut self.random, seen.at.0, &text),
         })
     }
 
@@ -228,14 +240,17 @@ pub fn read(folder: &Path, mut wanted: impl FnMut(&Traced) -> bool) -> io::Resul
     Ok(found)
 }
 
-/// What a peer wrote, without what could be somebody's number: runs of five figures and more.
+/// What a peer wrote, without what could be somebody's number: five figures and more, whatever stands between them.
 fn masked(text: &str) -> String {
     let letters: Vec<char> = text.chars().filter(|c| !c.is_control()).take(80).collect();
+    let of_number = |letter: &char| letter.is_ascii_digit() || matches!(letter, '-' | '.' | ' ' | '(' | ')' | '+');
     let mut out = String::new();
-    for run in letters.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
-        match run.first() {
-            Some(first) if first.is_ascii_digit() && run.len() > 4 => out.push_str("***"),
-            _ => out.extend(run),
+    for run in letters.chunk_by(|a, b| of_number(a) == of_number(b)) {
+        let figures = run.iter().filter(|letter| letter.is_ascii_digit()).count();
+        if figures > 4 {
+            out.push_str("***");
+        } else {
+            out.extend(run);
         }
     }
     out
@@ -298,6 +313,37 @@ mod tests {
     }
 
     #[test]
+    fn whoever_withholds_their_number_is_in_no_message_of_the_call() {
+        let mut desk = Desk {
+            folder: PathBuf::new(),
+            vault: Vault::new([1; 32]),
+            random: Random::from_number(1),
+            unnamed: VecDeque::new(),
+            file: None,
+            told: false,
+        };
+        let first = String::from_utf8(invite(None, 1).bytes.to_vec()).unwrap();
+        let mut kept = |text: String| {
+            let traced = desk.read(&Seen { bytes: Bytes::from(text), ..invite(None, 1) }).unwrap();
+            (traced.open(&Vault::new([1; 32])).unwrap(), format!("{traced:?}"))
+        };
+        let answer = first.replace("INVITE sip:0440000000@127.0.0.1 SIP/2.0", "SIP/2.0 200 OK").replace("32030 INVITE", "1 INVITE");
+        let named = kept(answer.clone()).0;
+        assert!(named.contains("0901112222"), "{named}");
+        kept(first.replace("Max-Forwards: 70", "Max-Forwards: 70\r\nPrivacy:\r\n id"));
+        let (later, shown) = kept(answer);
+        assert!(!later.contains("0901112222") && later.contains("From: (withheld)"), "{later}");
+        assert!(!shown.contains("0901112222"), "{shown}");
+    }
+
+    #[test]
+    fn a_number_is_masked_however_it_is_written() {
+        assert_eq!(masked("SIP;cause=16;text=\"for 090-1111-0006, (044) 999 9999\""), "SIP;cause=16;text=\"for***,***\"");
+        assert_eq!(masked("X09011110013"), "X***");
+        assert_eq!(masked("Q.850;cause=16"), "Q.850;cause=16");
+    }
+
+    #[test]
     fn old_files_and_too_many_go() {
         let folder = std::env::temp_dir().join(format!("toritsugi-trace-old-{}", std::process::id()));
         let begun = |at: i64| begin(&folder, UnixMillis(at)).map(drop).unwrap();
@@ -314,7 +360,14 @@ mod tests {
 
     #[test]
     fn registrations_and_pings_are_not_written_and_neither_is_what_nobody_can_read() {
-        let mut desk = Desk { folder: PathBuf::new(), vault: Vault::new([1; 32]), random: Random::from_number(1), file: None, told: false };
+        let mut desk = Desk {
+            folder: PathBuf::new(),
+            vault: Vault::new([1; 32]),
+            random: Random::from_number(1),
+            unnamed: VecDeque::new(),
+            file: None,
+            told: false,
+        };
         let seen = |text: String| Seen { bytes: Bytes::from(text), ..invite(None, 1) };
         let invite = String::from_utf8(invite(None, 1).bytes.to_vec()).unwrap();
         assert!(desk.read(&seen(invite.clone())).is_some());

@@ -43,6 +43,8 @@ pub struct Agreed {
     pub events: Option<u8>,
     /// Milliseconds of sound that they like in a packet (20 if not said). We send 20 all the same, which every phone takes.
     pub ptime_ms: u16,
+    /// Another host that the sound may come from, if it shows itself ([`Agreed::seen_from`]).
+    pub also: Option<IpAddr>,
     /// Whether we may send; false while they hold us.
     pub we_send: bool,
     /// Whether they will send.
@@ -51,13 +53,19 @@ pub struct Agreed {
 
 impl Agreed {
     /// The same for a phone behind a NAT: it wrote an address that only its own house can reach, so the one that its SIP
-    /// came from takes its place. Anything else is left as it is.
+    /// came from takes its place. If that is such an address too, both may be of one house, where sound and SIP have machines of their own: what
+    /// was written is believed, and the other one may show itself. Anything else is left as it is.
     #[must_use]
     pub fn seen_from(mut self, sip: IpAddr) -> Agreed {
         let sip = sip.to_canonical();
         for described in [&mut self.remote, &mut self.remote_rtcp] {
             let ip = described.ip();
-            if ip != sip && ip.is_ipv4() == sip.is_ipv4() && private(ip) && !ip.is_unspecified() {
+            if ip == sip || ip.is_ipv4() != sip.is_ipv4() || !private(ip) || ip.is_unspecified() {
+                continue;
+            }
+            if private(sip) && ip.is_loopback() == sip.is_loopback() {
+                self.also = Some(sip);
+            } else {
                 described.set_ip(sip);
             }
         }
@@ -168,6 +176,7 @@ fn agree(theirs: &Description, media: &Media, ours: &Capabilities) -> Result<Agr
         payload_type,
         events: media.formats.iter().find_map(|f| events(f).filter(|pt| *pt != payload_type)),
         ptime_ms: media.ptime_ms.or(theirs.ptime_ms).unwrap_or(PTIME_MS),
+        also: None,
         we_send: direction.receives() && !old_hold,
         we_receive: direction.sends(),
     })

@@ -509,7 +509,7 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::Registered { .. }
         | Event::Unregistered { .. }
         | Event::PhoneGone { .. }
-        | Event::AuthenticationFailed
+        | Event::AuthenticationFailed { .. }
         | Event::SipRequest { .. }
         | Event::SipResponse { .. }
         | Event::InviteDone { .. }

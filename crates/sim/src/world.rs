@@ -19,7 +19,7 @@ use crate::watch::Watch;
 use crate::{Datagram, Ledger, Link, Pace, PersonId, Weather, town};
 use calls::{City, Control, Engine, Gate, Input, Output, Vault};
 use media::{Channel, Rack};
-use model::{CallId, Census, ControlId, Digit, Event, Instant, LegId, Now, Random, Seq, UnixMillis};
+use model::{CallId, Census, ControlId, Digit, Event, FlowId, Instant, LegId, Now, Random, Seq, UnixMillis};
 use phone::{Command, Key};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,6 +98,12 @@ pub enum Ailment {
     Deaf,
     /// It says nothing, and all the same what it is sent arrives: its answers are lost.
     Mute,
+    /// The same for calls only: what it is asked else it answers.
+    MuteToCalls,
+    /// It takes calls, and answers nothing else.
+    AnswersCallsOnly,
+    /// Nothing gets through it, and it takes no connection: that is known at once.
+    Closed,
     /// It refuses every call with this status.
     Refuses(u16),
 }
@@ -156,10 +162,14 @@ pub struct World {
     callers: BTreeMap<CallId, PersonId>,
     /// What the network between a person and us makes of their INVITE, where it changes anything.
     carriers: BTreeMap<PersonId, fn(&str) -> String>,
+    /// What came for addresses where nobody lives: the answers to what was injected.
+    mail: Vec<Datagram>,
     /// Trunks that do not do what they should.
     ailing: BTreeMap<SocketAddr, Ailment>,
     /// Which telephone a call of the trunk went to, by its SIP Call-ID.
     carried: BTreeMap<String, PersonId>,
+    /// The connection and the trunk of what is said over connections, by its SIP Call-ID.
+    connected: BTreeMap<String, (FlowId, SocketAddr)>,
     /// Between which hours of the wall clock people may be called, if anybody looks.
     hours: Option<(i64, i64)>,
     /// Calls to numbers without a telephone.
@@ -228,8 +238,10 @@ impl World {
             by_name: BTreeMap::new(),
             callers: BTreeMap::new(),
             carriers: BTreeMap::new(),
+            mail: Vec::new(),
             ailing: BTreeMap::new(),
             carried: BTreeMap::new(),
+            connected: BTreeMap::new(),
             hours: None,
             unanswered: BTreeSet::new(),
             calls_out: Vec::new(),

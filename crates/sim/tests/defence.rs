@@ -1,7 +1,7 @@
 //! Who is heard at all, and how many calls are taken: strangers, crowds, one caller who fills the lines, guessers of passwords.
 
 use calls::City;
-use model::{CallEnd, Event, LineId, Net, Refusal};
+use model::{CallEnd, Event, LineId, Net, OfferEnd, Refusal};
 use sim::{Clerk, Resident, Town, World, town};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -119,31 +119,136 @@ fn a_crowd_at_the_door_is_turned_away_and_who_is_inside_is_served() {
     world.run_until_quiet(secs(3600));
 }
 
+/// A REGISTER with a wrong password, in answer to this challenge.
+fn guess(from: SocketAddr, n: u64, user: &str, nonce: &str) -> String {
+    let realm = &Town::default().build().book.settings.realm;
+    let extra = format!(
+        "Authorization: Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"sip:x\", response=\"{n:064x}\", algorithm=SHA-256, \
+         cnonce=\"c\", qop=auth, nc=00000001\r\n"
+    );
+    request("REGISTER", from, n, user, &extra)
+}
+
+/// The nonce of the last challenge that came there.
+fn challenged(world: &World, at: SocketAddr) -> Option<String> {
+    let last = world.mail(at).rev().find(|text| text.starts_with("SIP/2.0 401 "))?;
+    Some(last.split("nonce=\"").nth(1)?.split('"').next()?.to_owned())
+}
+
+/// Asks for a challenge and answers it wrongly, `times` times, one each second.
+fn guesses(world: &mut World, from: SocketAddr, begin: u64, times: u64) {
+    for n in 0..times {
+        let at = begin + 2 * n;
+        world.inject(secs(at), from, request("REGISTER", from, 10_000 + at, "yuki", "").as_bytes());
+        world.run_until(secs(at) + millis(900));
+        let nonce = challenged(world, from).unwrap_or_default();
+        world.inject(secs(at + 1), from, guess(from, 20_000 + at, "yuki", &nonce).as_bytes());
+        world.run_until(secs(at + 1) + millis(900));
+    }
+}
+
+/// INVITEs that nobody acknowledges, from addresses that somebody borrows: the city has places for all others.
+#[test]
+fn who_never_acknowledges_does_not_fill_the_city() {
+    const MAX: u32 = 100;
+    let mut world = World::new(city(|book| book.settings.calls_max = MAX), 7);
+    let thief: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    // 100 in the first second, then 20 each second for a minute; the 200 would be repeated for 32 s.
+    for n in 0..100u64 {
+        world.inject(secs(5) + millis(10 * n), thief, request("INVITE", thief, n, &format!("044{n:07}"), "").as_bytes());
+    }
+    for n in 0..1_200u64 {
+        world.inject(secs(6) + millis(50 * n), thief, request("INVITE", thief, 1_000 + n, &format!("044{:07}", 1_000 + n), "").as_bytes());
+    }
+    for n in 0..30 {
+        world.add_resident(secs(7 + 2 * n), Resident { patience: secs(20), ..Resident::default() });
+    }
+    world.run_until(secs(200));
+    let refused = count(&world, |e| matches!(e, Event::Refused { why: Refusal::Full, .. }));
+    assert!(refused >= 60, "most of the first hundred find no room: {refused}");
+    let named = world.records().iter().filter(|record| record.end != CallEnd::CallerVanished).count();
+    assert_eq!(named, 30, "every caller who is there is answered");
+    assert!(world.records().iter().all(|record| record.end != CallEnd::InternalError));
+}
+
 #[test]
 fn who_guesses_passwords_gets_no_answer_for_a_while() {
     let mut world = World::new(city(|_| {}), 4);
     let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();
-    let guess = |n: u64| {
-        let realm = &Town::default().build().book.settings.realm;
-        let extra = format!(
-            "Authorization: Digest username=\"yuki\", realm=\"{realm}\", nonce=\"{n}\", uri=\"sip:x\", response=\"{n:064x}\", algorithm=SHA-256, \
-             cnonce=\"c\", qop=auth, nc=00000001\r\n"
-        );
-        request("REGISTER", office, n, "yuki", &extra)
-    };
-    for n in 0..60 {
-        world.inject(secs(10 + n), office, guess(n).as_bytes());
-    }
-    world.run_until(secs(100));
+    guesses(&mut world, office, 10, 15);
     assert_eq!(count(&world, |e| matches!(e, Event::SourceBanned { .. })), 1);
-    assert_eq!(count(&world, |e| matches!(e, Event::AuthenticationFailed)), 10);
-    assert_eq!(count(&world, |e| matches!(e, Event::Banned)), 50);
+    assert_eq!(count(&world, |e| matches!(e, Event::AuthenticationFailed { challenged: true })), 10);
+    assert_eq!(count(&world, |e| matches!(e, Event::Banned)), 10);
+    // Neither empty lines in front nor a tag in the wrong place open the door.
+    let sly = request("OPTIONS", office, 902, "x", "");
+    world.inject(secs(50), office, format!("\r\n\r\n{sly}").as_bytes());
+    let to = format!("To: <sip:{}@127.0.0.1:5060", town::NUMBER);
+    world.inject(secs(51), office, request("INVITE", office, 903, "x", "").replace(&to, &format!("{to};tag=x")).as_bytes());
+    world.run_until(secs(60));
+    assert_eq!(count(&world, |e| matches!(e, Event::Banned)), 12);
     // Nobody else suffers, and it ends.
     let other: SocketAddr = "203.0.113.6:5060".parse().unwrap();
     world.inject(secs(101), other, request("OPTIONS", other, 900, "x", "").as_bytes());
     world.inject(secs(640), office, request("OPTIONS", office, 901, "x", "").as_bytes());
     world.run_until(secs(700));
     assert_eq!(count(&world, |e| matches!(e, Event::SipResponse { class: 2, .. })), 2);
+}
+
+/// The sim's persons live in 127.1.0.0/16, the first of them at its first address.
+#[test]
+fn an_agents_phone_does_not_aim_our_sound_at_this_machine_unless_its_line_may() {
+    for (loopback, how) in [(true, OfferEnd::Answered), (false, OfferEnd::Declined)] {
+        let nets = |all: &[&str]| all.iter().map(|net| Net::parse(net).unwrap()).collect::<Vec<Net>>();
+        let mut world = World::new(
+            city(|book| {
+                book.lines.retain(|line| line.id.as_str() == "office");
+                let desk = model::Line { id: LineId::from("desk"), from: nets(&["127.1.0.1/32"]), loopback, ..model::Line::default() };
+                let hall =
+                    model::Line { id: LineId::from("hall"), from: nets(&["127.1.0.2/32"]), loopback: true, ..model::Line::default() };
+                book.lines.extend([desk, hall]);
+            }),
+            6,
+        );
+        world.add_clerk(secs(0), "yuki", Clerk::default());
+        let caller = Resident { keys: "WWWW1".to_owned(), talk: Some(secs(20)), patience: secs(40), ..Resident::default() };
+        world.add_resident(secs(5), caller);
+        world.run_until(secs(24));
+        let first = world.notes().find_map(|(_, e)| if let Event::OfferEnded { how, .. } = e { Some(*how) } else { None });
+        assert_eq!(first, Some(how), "loopback: {loopback}");
+        world.run_until_quiet(secs(3600));
+    }
+}
+
+#[test]
+fn an_address_that_somebody_borrows_is_not_banned_for_it() {
+    let mut world = World::new(city(|_| {}), 5);
+    let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    // They never see our challenges; one that was sent elsewhere is worth nothing here.
+    let elsewhere: SocketAddr = "203.0.113.9:5060".parse().unwrap();
+    world.inject(secs(1), elsewhere, request("REGISTER", elsewhere, 1, "yuki", "").as_bytes());
+    world.run_until(secs(2));
+    let nonce = challenged(&world, elsewhere).expect("the other address was asked for a password");
+    for n in 0..60 {
+        let nonce = if n % 2 == 0 { &nonce } else { "00" };
+        world.inject(secs(3) + millis(100 * n), office, guess(office, 100 + n, "yuki", nonce).as_bytes());
+    }
+    world.inject(secs(20), office, request("OPTIONS", office, 901, "x", "").as_bytes());
+    world.run_until(secs(30));
+    assert_eq!(count(&world, |e| matches!(e, Event::AuthenticationFailed { challenged: false })), 60);
+    assert_eq!(count(&world, |e| matches!(e, Event::SourceBanned { .. } | Event::Banned)), 0);
+    assert!(world.mail(office).any(|text| text.starts_with("SIP/2.0 200 ")), "OPTIONS is answered");
+}
+
+#[test]
+fn guesses_through_a_trusted_line_lock_the_name_and_not_the_line() {
+    let mut world = World::new(city(|book| book.lines.last_mut().expect("the office is the last").trusted = true), 6);
+    let edge: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    guesses(&mut world, edge, 10, 15);
+    assert_eq!(count(&world, |e| matches!(e, Event::AuthenticationFailed { challenged: true })), 15);
+    assert_eq!(count(&world, |e| matches!(e, Event::SourceBanned { .. } | Event::Banned)), 0);
+    world.inject(secs(60), edge, request("OPTIONS", edge, 901, "x", "").as_bytes());
+    world.run_until(secs(70));
+    assert!(world.mail(edge).any(|text| text.starts_with("SIP/2.0 200 ")), "calls through it go on");
 }
 
 #[test]

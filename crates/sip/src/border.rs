@@ -2,7 +2,7 @@
 
 use crate::identity::Claims;
 use bytes::Bytes;
-use model::{DialogId, DigestAlgorithm, Digit, FlowId, Instant, LineId, Net, PhoneGone, TrunkRegistration};
+use model::{DialogId, DigestAlgorithm, Digit, FlowId, Instant, LineId, Machine, Net, PhoneGone, TrunkRegistration};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -147,6 +147,20 @@ pub enum Command {
         /// Which dialog.
         dialog: DialogId,
     },
+    /// Ask a machine, before it is called, whether it is there: OPTIONS, for which no telephone rings. [`Event::Asked`] follows.
+    Ask {
+        /// An id from [`Endpoint::new_dialog`](crate::Endpoint::new_dialog), for the call that is to come.
+        dialog: DialogId,
+        /// Whom.
+        to: Machine,
+        /// By then it has answered, or it is not there.
+        patience: Duration,
+    },
+    /// Nobody wants to know any more what [`Command::Ask`] asked.
+    Forget {
+        /// Which dialog.
+        dialog: DialogId,
+    },
     /// One of a user's phones was called and has said nothing at all: call it no more until it registers again. Unless it is the only one.
     PutOut {
         /// Whose.
@@ -202,6 +216,17 @@ pub struct Identity {
     pub display: String,
     /// The user part of our address; any text.
     pub user: String,
+}
+
+/// With whom a peer wants somebody put through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferTo {
+    /// Somebody who is still to be called.
+    Fresh,
+    /// Whoever talks in this other dialog of ours, which Refer-To names by Replaces (RFC 3891, RFC 5589 section 7).
+    Joins(DialogId),
+    /// Headers that name no dialog of ours: a call of the peer's elsewhere, or none at all.
+    Unknown,
 }
 
 /// Something that happened.
@@ -310,8 +335,8 @@ pub enum Event {
         dialog: DialogId,
         /// The user of Refer-To, unescaped once; the number of a `tel:` URI.
         to_user: String,
-        /// Whether it is to take the place of another call of the peer's (RFC 3891).
-        replaces: bool,
+        /// With whom that is.
+        with: ReferTo,
     },
     /// A key that came by INFO. The same press may come as RFC 4733, too.
     Digit {
@@ -341,6 +366,13 @@ pub enum Event {
     AskedAgain {
         /// Which dialog.
         dialog: DialogId,
+    },
+    /// What came of [`Command::Ask`].
+    Asked {
+        /// For which call.
+        dialog: DialogId,
+        /// Whether somebody is there who does not say that they cannot.
+        works: bool,
     },
     /// Something came of registering with a carrier.
     TrunkRegistration {
@@ -376,7 +408,8 @@ pub enum Event {
     Unregistered {
         /// Whose.
         user: String,
-        /// Whether its time ran out; else it went by itself, or the user is no more.
+        /// Whether it went without a word: its time ran out, its connection is lost, or it does not answer any more; else it went by itself, or the
+        /// user is no more.
         expired: bool,
     },
 }

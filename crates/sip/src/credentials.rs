@@ -158,15 +158,18 @@ pub(crate) fn proof_in(request: &Bytes) -> Option<(&'static str, Vec<u8>)> {
     ["Authorization", "Proxy-Authorization"].into_iter().find_map(|name| Some((name, message.other(name)?.to_vec())))
 }
 
-/// The same request once more, with credentials: another branch and the next number, all else as it was (RFC 3261 section 22.2).
-pub(crate) fn again(request: &Bytes, branch: &str, cseq: u32, (name, value): (&str, &str)) -> Bytes {
+/// A header line of a request that goes out once more, and what it says there; `None`: nothing.
+pub(crate) type Instead = (&'static str, Option<String>);
+
+/// The same request once more with other lines: another branch and the next number, all else as it was (RFC 3261 section 22.2).
+pub(crate) fn again(request: &Bytes, branch: &str, cseq: u32, instead: &[Instead]) -> Bytes {
     let end = request.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(request.len());
     let (head, rest) = request.split_at(end);
-    let mut out = Vec::with_capacity(request.len() + value.len() + 64);
+    let mut out = Vec::with_capacity(request.len() + 512);
     let mut topmost = true;
     for line in head.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line)) {
         let is = |header: &str| line.get(..header.len() + 1).is_some_and(|l| l.eq_ignore_ascii_case(format!("{header}:").as_bytes()));
-        if is(name) {
+        if instead.iter().any(|(name, _)| is(name)) {
             continue;
         }
         if !out.is_empty() {
@@ -182,7 +185,10 @@ pub(crate) fn again(request: &Bytes, branch: &str, cseq: u32, (name, value): (&s
             out.extend_from_slice(parts.join(";").as_bytes());
         } else if is("CSeq") {
             let method = text.rsplit(' ').next().unwrap_or_default();
-            out.extend_from_slice(format!("CSeq: {cseq} {method}\r\n{name}: {value}").as_bytes());
+            out.extend_from_slice(format!("CSeq: {cseq} {method}").as_bytes());
+            for (name, value) in instead.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+                out.extend_from_slice(format!("\r\n{name}: {value}").as_bytes());
+            }
         } else {
             out.extend_from_slice(line);
         }
@@ -269,7 +275,7 @@ mod tests {
     #[test]
     fn a_refused_password_is_not_sent_again_and_an_old_nonce_is_no_refusal() {
         let line = answered(&BOTH, 401, MD5).unwrap().1;
-        let second = again(&Bytes::from_static(REQUEST), "z9hG4bKb", 2, ("Authorization", &line));
+        let second = again(&Bytes::from_static(REQUEST), "z9hG4bKb", 2, &[("Authorization", Some(line))]);
         let text = String::from_utf8(second.to_vec()).unwrap();
         assert!(text.contains("192.0.2.1:5060;branch=z9hG4bKb;rport\r\nCSeq: 2 REGISTER\r\nAuthorization: Digest "), "{text}");
         assert!(text.ends_with("\r\n\r\nx\ry") && text.starts_with("REGISTER sip:carrier.example SIP/2.0\r\n"), "{text}");
@@ -277,7 +283,7 @@ mod tests {
         assert_eq!(account(&BOTH).answer(&second, &challenge(401, MD5), &mut random), Err(Unanswered::Wrong));
         let stale = MD5.replace("qop=", "stale=TRUE, qop=");
         let (name, line) = account(&BOTH).answer(&second, &challenge(401, &stale), &mut random).unwrap();
-        let third = again(&second, "z9hG4bKc", 3, (name, &line));
+        let third = again(&second, "z9hG4bKc", 3, &[(name, Some(line))]);
         assert_eq!(String::from_utf8_lossy(&third).matches("Authorization:").count(), 1);
         assert_eq!(proof_in(&third).unwrap().0, "Authorization");
     }

@@ -11,12 +11,19 @@ use md5::Md5;
 use model::{DigestAlgorithm, Ha1, Instant, Random, hex};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How long a nonce may be used.
 pub const NONCE_AGE: Duration = Duration::from_secs(60);
 /// How many nonces in use are counted; beyond that the oldest ones count as stale.
 const NONCES_MAX: usize = 4096;
+/// So many wrong passwords for one name from one address within [`GUESSING`], and nothing opens that name from there for as long as [`LOCKED`].
+const GUESSES: u32 = 10;
+const GUESSING: Duration = Duration::from_secs(300);
+const LOCKED: Duration = Duration::from_secs(600);
+/// Names that are guessed at; of more, the one that was tried longest ago is forgotten.
+const GUESSED_MAX: usize = 1024;
 
 /// `H(user:realm:password)` with each algorithm, as kept in place of the password (RFC 7616 section 3.4.2).
 pub fn ha1(user: &str, realm: &str, password: &str) -> Ha1 {
@@ -72,7 +79,19 @@ pub(crate) enum Verdict {
     /// The password is right, but the nonce is too old, not ours, or was used before: a fresh one will do, no need to ask the person.
     Stale,
     /// The password is wrong, or there is no such user: the same to whoever looks from outside.
-    Wrong,
+    Wrong {
+        /// Whether it answers a challenge that we sent there of late: whoever only writes another's address on their packets never saw one.
+        challenged: bool,
+    },
+}
+
+/// Wrong passwords for one name from one address.
+#[derive(Clone, Copy, Debug)]
+struct Guessed {
+    since: Instant,
+    last: Instant,
+    wrong: u32,
+    locked: Option<Instant>,
 }
 
 /// Challenges and judges.
@@ -87,6 +106,8 @@ pub(crate) struct Gate {
     counts: BTreeMap<(u64, [u8; 8]), u32>,
     /// Nonces not later than this may have been forgotten: if they are not in `counts`, they are stale.
     floor: Option<(u64, [u8; 8])>,
+    /// By address, and the hash of the name.
+    guessed: BTreeMap<(IpAddr, [u8; 8]), Guessed>,
 }
 
 impl Gate {
@@ -99,32 +120,33 @@ impl Gate {
             nobody,
             counts: BTreeMap::new(),
             floor: None,
+            guessed: BTreeMap::new(),
         }
     }
 
-    /// The values of the WWW-Authenticate headers, one for each algorithm, best first (RFC 8760 section 2.3). The nonce depends on
-    /// `salt` and the second only, so a repeated request gets the same challenge.
-    pub(crate) fn challenge(&self, now: Instant, salt: &[u8], stale: bool) -> Vec<String> {
+    /// The values of the WWW-Authenticate headers, one for each algorithm, best first (RFC 8760 section 2.3). The nonce depends on the second
+    /// and on `salts` only, so that a repeated request gets the same challenge and another one does not; it is good from the address `from` alone.
+    pub(crate) fn challenge(&self, now: Instant, from: IpAddr, salts: &[&[u8]], stale: bool) -> Vec<String> {
         let second = seconds(now);
-        let salt = first8(&hmac(&self.secret, &[b"salt", salt]));
+        let salt = first8(&hmac(&self.secret, &[&[b"salt".as_slice()], salts].concat()));
         let mut nonce = [0; 32];
         nonce[..8].copy_from_slice(&second.to_be_bytes());
         nonce[8..16].copy_from_slice(&salt);
-        nonce[16..].copy_from_slice(&self.signature(second, salt));
+        nonce[16..].copy_from_slice(&self.signature(second, salt, from));
         let (realm, nonce, stale) = (crate::writer::quoted(&self.realm), hex(&nonce), if stale { ", stale=true" } else { "" });
         let line = |a: &DigestAlgorithm| format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={}, qop=\"auth\"{stale}", name(*a));
         self.algorithms.iter().map(line).collect()
     }
 
-    fn signature(&self, second: u64, salt: [u8; 8]) -> [u8; 16] {
-        let mac = hmac(&self.secret, &[b"nonce", &second.to_be_bytes(), &salt]);
+    fn signature(&self, second: u64, salt: [u8; 8], from: IpAddr) -> [u8; 16] {
+        let mac = hmac(&self.secret, &[b"nonce", &second.to_be_bytes(), &salt, from.to_canonical().to_string().as_bytes()]);
         let mut out = [0; 16];
         out.copy_from_slice(&mac[..16]);
         out
     }
 
-    /// Judges the Authorization headers of a request.
-    pub(crate) fn judge(&mut self, now: Instant, request: &Message, users: &BTreeMap<String, Ha1>) -> Verdict {
+    /// Judges the Authorization headers of a request from this address.
+    pub(crate) fn judge(&mut self, now: Instant, from: IpAddr, request: &Message, users: &BTreeMap<String, Ha1>) -> Verdict {
         let all = request.all(Name::Authorization).take(CREDENTIALS_MAX);
         let Some((credentials, algorithm)) =
             all.filter_map(Credentials::parse).find_map(|c| Some((self.algorithm(&c)?, c))).map(|(a, c)| (c, a))
@@ -139,10 +161,17 @@ impl Gate {
         };
         let right =
             equal(credentials.expected(algorithm, ha1, request.method().unwrap_or_default()).as_bytes(), credentials.response.as_bytes());
-        if !right || known.is_none() {
-            return Verdict::Wrong;
+        let from = from.to_canonical();
+        let challenged = self.nonce_is_ours(now, from, &credentials);
+        let name = (from, first8(&hmac(&self.secret, &[b"name", credentials.username.as_bytes()])));
+        // The same work, locked or not.
+        if !right || known.is_none() || self.is_locked(now, name) {
+            if challenged {
+                self.guess(now, name);
+            }
+            return Verdict::Wrong { challenged };
         }
-        match self.nonce_is_fresh(now, &credentials) {
+        match challenged && self.counts_on(now, &credentials) {
             true => Verdict::Right { user: credentials.username },
             false => Verdict::Stale,
         }
@@ -156,12 +185,39 @@ impl Gate {
         (credentials.realm == self.realm && credentials.qop.eq_ignore_ascii_case("auth")).then_some(known)
     }
 
-    fn nonce_is_fresh(&mut self, now: Instant, credentials: &Credentials) -> bool {
+    /// Whether we sent this nonce to this address, and not long ago.
+    fn nonce_is_ours(&self, now: Instant, from: IpAddr, credentials: &Credentials) -> bool {
         let Some((second, salt, signature)) = unhex(&credentials.nonce) else { return false };
         let age = seconds(now).checked_sub(second);
-        if !equal(&signature, &self.signature(second, salt)) || age.is_none_or(|a| a > NONCE_AGE.as_secs()) {
-            return false;
+        equal(&signature, &self.signature(second, salt, from)) && age.is_some_and(|a| a <= NONCE_AGE.as_secs())
+    }
+
+    fn is_locked(&self, now: Instant, name: (IpAddr, [u8; 8])) -> bool {
+        self.guessed.get(&name).is_some_and(|guessed| guessed.locked.is_some_and(|until| until > now))
+    }
+
+    /// A wrong password for this name from this address. What comes while it is locked does not make that longer.
+    fn guess(&mut self, now: Instant, name: (IpAddr, [u8; 8])) {
+        if self.is_locked(now, name) {
+            return;
         }
+        if self.guessed.len() >= GUESSED_MAX && !self.guessed.contains_key(&name) {
+            let idlest = self.guessed.iter().min_by_key(|(_, guessed)| guessed.last).map(|(name, _)| *name);
+            idlest.and_then(|name| self.guessed.remove(&name));
+        }
+        let guessed = self.guessed.entry(name).or_insert(Guessed { since: now, last: now, wrong: 0, locked: None });
+        if now.since(guessed.since) >= GUESSING {
+            (guessed.since, guessed.wrong) = (now, 0);
+        }
+        (guessed.wrong, guessed.last, guessed.locked) = (guessed.wrong + 1, now, None);
+        if guessed.wrong >= GUESSES {
+            (guessed.wrong, guessed.locked) = (0, Some(now + LOCKED));
+        }
+    }
+
+    /// Whether a nonce of ours was not used with this count or a higher one.
+    fn counts_on(&mut self, now: Instant, credentials: &Credentials) -> bool {
+        let Some((second, salt, _)) = unhex(&credentials.nonce) else { return false };
         let Some(count) = u32::from_str_radix(&credentials.nc, 16).ok().filter(|n| *n > 0 && credentials.nc.len() == 8) else {
             return false;
         };
@@ -279,6 +335,8 @@ mod tests {
     use bytes::Bytes;
 
     const REALM: &str = "ward";
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 9));
+    const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 10));
 
     fn gate() -> Gate {
         Gate::new(REALM, &[DigestAlgorithm::Sha256, DigestAlgorithm::Md5], &mut Random::from_number(1))
@@ -287,7 +345,7 @@ mod tests {
         BTreeMap::from([("sato".to_owned(), ha1("sato", REALM, "himitsu"))])
     }
     fn nonce(gate: &Gate, now: Instant) -> String {
-        gate.challenge(now, b"call", false)[0].split('"').nth(3).unwrap().to_owned()
+        gate.challenge(now, HERE, &[b"call"], false)[0].split('"').nth(3).unwrap().to_owned()
     }
     fn request(algorithm: DigestAlgorithm, user: &str, password: &str, nonce: &str, nc: &str) -> Message {
         let mine = ha1(user, REALM, password);
@@ -335,8 +393,8 @@ mod tests {
         for algorithm in [DigestAlgorithm::Sha256, DigestAlgorithm::Md5] {
             let nc = if algorithm == DigestAlgorithm::Sha256 { "00000001" } else { "0000000a" };
             let request = request(algorithm, "sato", "himitsu", &nonce, nc);
-            assert_eq!(gate.judge(now, &request, &users), Verdict::Right { user: "sato".to_owned() });
-            assert_eq!(gate.judge(now, &request, &users), Verdict::Stale);
+            assert_eq!(gate.judge(now, HERE, &request, &users), Verdict::Right { user: "sato".to_owned() });
+            assert_eq!(gate.judge(now, HERE, &request, &users), Verdict::Stale);
         }
     }
 
@@ -345,9 +403,41 @@ mod tests {
         let (mut gate, users, now) = (gate(), users(), Instant::ZERO);
         let nonce = nonce(&gate, now);
         for (user, password) in [("sato", "wrong"), ("suzuki", "himitsu"), ("", "")] {
-            assert_eq!(gate.judge(now, &request(DigestAlgorithm::Sha256, user, password, &nonce, "00000001"), &users), Verdict::Wrong);
+            let asks = request(DigestAlgorithm::Sha256, user, password, &nonce, "00000001");
+            assert_eq!(gate.judge(now, HERE, &asks, &users), Verdict::Wrong { challenged: true });
+            assert_eq!(gate.judge(now, THERE, &asks, &users), Verdict::Wrong { challenged: false }, "it was not sent there");
         }
         assert!(gate.counts.is_empty());
+    }
+
+    #[test]
+    fn a_name_that_is_guessed_at_is_locked_there_and_nowhere_else() {
+        let (mut gate, users, now) = (gate(), users(), Instant::ZERO);
+        let say = |gate: &mut Gate, secs: u64, from: IpAddr, password: &str, asked: bool| {
+            let now = now + Duration::from_secs(secs);
+            let nonce =
+                if asked { gate.challenge(now, from, &[b"call"], false)[0].split('"').nth(3).unwrap().to_owned() } else { "00".into() };
+            gate.judge(now, from, &request(DigestAlgorithm::Sha256, "sato", password, &nonce, "00000001"), &users)
+        };
+        let right = Verdict::Right { user: "sato".to_owned() };
+        // Whoever borrows the address sees no challenge: a hundred packets lock nothing.
+        (0..100).for_each(|_| assert_eq!(say(&mut gate, 0, HERE, "wrong", false), Verdict::Wrong { challenged: false }));
+        (0..9).for_each(|n| drop(say(&mut gate, n, HERE, "wrong", true)));
+        assert_eq!(say(&mut gate, 10, HERE, "himitsu", true), right);
+        drop(say(&mut gate, 11, HERE, "wrong", true));
+        assert_eq!(say(&mut gate, 12, HERE, "himitsu", true), Verdict::Wrong { challenged: true });
+        assert_eq!(say(&mut gate, 13, THERE, "himitsu", true), right);
+        assert_eq!(say(&mut gate, 610, HERE, "himitsu", true), Verdict::Wrong { challenged: true });
+        assert_eq!(say(&mut gate, 612, HERE, "himitsu", true), right);
+    }
+
+    #[test]
+    fn the_table_of_guesses_is_bounded() {
+        let mut gate = gate();
+        for n in 0..2 * GUESSED_MAX as u64 {
+            gate.guess(Instant::from_millis(n), (HERE, n.to_be_bytes()));
+        }
+        assert_eq!(gate.guessed.len(), GUESSED_MAX);
     }
 
     #[test]
@@ -355,31 +445,32 @@ mod tests {
         let (mut gate, users) = (gate(), users());
         let old = nonce(&gate, Instant::ZERO);
         let request_with = |nonce: &str| request(DigestAlgorithm::Md5, "sato", "himitsu", nonce, "00000001");
-        assert_eq!(gate.judge(Instant::from_millis(61_000), &request_with(&old), &users), Verdict::Stale);
-        assert_eq!(gate.judge(Instant::ZERO, &request_with("from another day"), &users), Verdict::Stale);
-        assert_eq!(gate.judge(Instant::from_millis(60_000), &request_with(&old), &users), Verdict::Right { user: "sato".to_owned() });
-        assert!(gate.challenge(Instant::ZERO, b"", true).iter().all(|c| c.ends_with("stale=true")));
+        assert_eq!(gate.judge(Instant::from_millis(61_000), HERE, &request_with(&old), &users), Verdict::Stale);
+        assert_eq!(gate.judge(Instant::ZERO, HERE, &request_with("from another day"), &users), Verdict::Stale);
+        assert_eq!(gate.judge(Instant::from_millis(60_000), HERE, &request_with(&old), &users), Verdict::Right { user: "sato".to_owned() });
+        assert!(gate.challenge(Instant::ZERO, HERE, &[b""], true).iter().all(|c| c.ends_with("stale=true")));
     }
 
     #[test]
     fn the_table_of_nonces_is_bounded_and_forgets_no_replay() {
         let (mut gate, users, now) = (gate(), users(), Instant::ZERO);
         let first = request(DigestAlgorithm::Md5, "sato", "himitsu", &nonce(&gate, now), "00000001");
-        assert_eq!(gate.judge(now, &first, &users), Verdict::Right { user: "sato".to_owned() });
+        assert_eq!(gate.judge(now, HERE, &first, &users), Verdict::Right { user: "sato".to_owned() });
         for i in 0..NONCES_MAX as u64 + 8 {
             gate.counts.insert((1, i.to_be_bytes()), 1);
         }
-        let other = gate.challenge(Instant::from_millis(2_000), b"other", false)[0].split('"').nth(3).unwrap().to_owned();
+        let other = gate.challenge(Instant::from_millis(2_000), HERE, &[b"other"], false)[0].split('"').nth(3).unwrap().to_owned();
         let later = request(DigestAlgorithm::Md5, "sato", "himitsu", &other, "00000001");
-        assert_eq!(gate.judge(Instant::from_millis(2_000), &later, &users), Verdict::Right { user: "sato".to_owned() });
+        assert_eq!(gate.judge(Instant::from_millis(2_000), HERE, &later, &users), Verdict::Right { user: "sato".to_owned() });
         assert_eq!(gate.counts.len(), NONCES_MAX);
-        assert_eq!(gate.judge(Instant::from_millis(2_000), &first, &users), Verdict::Stale);
+        assert_eq!(gate.judge(Instant::from_millis(2_000), HERE, &first, &users), Verdict::Stale);
     }
 
     #[test]
     fn algorithms_are_offered_in_the_order_of_the_configuration() {
-        let lines = gate().challenge(Instant::ZERO, b"x", false);
+        let lines = gate().challenge(Instant::ZERO, HERE, &[b"x", b"1"], false);
         assert!(lines[0].contains("algorithm=SHA-256") && lines[1].contains("algorithm=MD5"));
-        assert_eq!(lines, gate().challenge(Instant::from_millis(999), b"x", false));
+        assert_eq!(lines, gate().challenge(Instant::from_millis(999), HERE, &[b"x", b"1"], false));
+        assert_ne!(lines, gate().challenge(Instant::from_millis(999), HERE, &[b"x", b"2"], false), "another request");
     }
 }

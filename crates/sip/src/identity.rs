@@ -94,43 +94,144 @@ fn entry(value: &[u8]) -> Option<(Vec<u32>, String)> {
     Some((index, user))
 }
 
-/// A message as it may be kept: where the caller wants to stay unnamed, without the header lines that name them. A network may tell us a number
-/// that it asks us to tell nobody.
-pub fn as_kept(message: &[u8]) -> String {
-    let text = String::from_utf8_lossy(message);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let named = |line: &str, names: &[&str]| {
-        let name = line.split(':').next().unwrap_or_default().trim_end();
-        names.iter().any(|of| name.eq_ignore_ascii_case(of))
+/// Whether a message says that its caller wants to stay unnamed, or that the network does not name them (RFC 3323 section 4.2, RFC 3325
+/// section 9.3, and From as networks write it).
+pub fn is_unnamed(message: &[u8]) -> bool {
+    let text = unfolded(message);
+    let private = |line: &str| words(line).any(|word| ["id", "user", "header"].contains(&word.as_str()));
+    let nobody = |line: &str| {
+        let from = line.to_lowercase();
+        NOBODY.iter().any(|word| from.contains(word))
     };
-    let wishes =
-        |line: &str| line.to_ascii_lowercase().split([':', ';', ',', ' ', '\t']).any(|word| ["id", "user", "header"].contains(&word));
-    let private = head.split("\r\n").any(|line| named(line, &["Privacy"]) && wishes(line));
-    let unnamed = |line: &str| named(line, &["From", "f"]) && line.to_ascii_lowercase().contains("@anonymous.invalid");
-    if !private && !head.split("\r\n").any(unnamed) {
-        return text.into_owned();
-    }
-    let mut naming = vec!["P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Contact", "m"];
-    if private {
-        naming.extend(["From", "f"]);
-    }
+    text.lines().take_while(|line| !line.is_empty()).any(|line| match label(line) {
+        Some("privacy") => private(line),
+        Some("from" | "f") => nobody(line),
+        _ => false,
+    })
+}
+
+/// What From holds instead of a number, in small letters: the four words of Japanese networks among them.
+const NOBODY: [&str; 9] = [
+    "anonymous",
+    "unavailable",
+    "interaction with other service",
+    "payphone",
+    "restricted",
+    "非通知",
+    "表示圏外",
+    "サービス競合",
+    "公衆電話",
+];
+
+/// Header fields that name nobody, in small letters, long and compact. All others could: a network tells us numbers, in fields of its own too,
+/// that it asks us to tell nobody.
+const NAMELESS: [&str; 34] = [
+    "via",
+    "v",
+    "max-forwards",
+    "cseq",
+    "content-length",
+    "l",
+    "content-type",
+    "c",
+    "content-encoding",
+    "e",
+    "allow",
+    "supported",
+    "k",
+    "require",
+    "unsupported",
+    "session-expires",
+    "x",
+    "min-se",
+    "rseq",
+    "rack",
+    "retry-after",
+    "privacy",
+    "date",
+    "expires",
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "event",
+    "o",
+    "subscription-state",
+    "user-agent",
+    "server",
+    "mime-version",
+    "session-id",
+];
+
+/// A message of a call whose caller is unnamed, as it may be kept: what was dialled, where it came through and what was agreed, but no header
+/// field that could name somebody, and of a session description neither its origin nor its title.
+pub fn as_kept(message: &[u8]) -> String {
+    let text = unfolded(message);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let mut lines = head.split("\r\n");
     let mut kept = String::with_capacity(text.len());
-    let mut hides = false;
-    for line in head.split("\r\n") {
-        // A folded line belongs to the one before it.
-        if !line.starts_with([' ', '\t']) {
-            hides = named(line, &naming);
-            if hides {
+    let start = lines.next().unwrap_or_default();
+    // What is dialled is ours; in any other request the address is a person's.
+    match start.split_once(' ') {
+        Some((method, rest)) if method != "INVITE" && !start.starts_with("SIP/") => {
+            let version = rest.rsplit(' ').next().unwrap_or_default();
+            kept.push_str(&format!("{method} (withheld) {version}"));
+        }
+        _ => kept.push_str(start),
+    }
+    for line in lines {
+        kept.push_str("\r\n");
+        match label(line) {
+            Some(name) if !NAMELESS.contains(&name) || has_number(line) && !matches!(name, "via" | "v" | "cseq" | "session-id") => {
                 kept.push_str(line.split(':').next().unwrap_or_default());
-                kept.push_str(": (withheld)\r\n");
+                kept.push_str(": (withheld)");
+            }
+            _ => kept.push_str(line),
+        }
+    }
+    kept.push_str("\r\n\r\n");
+    if body.starts_with("v=0") {
+        for line in body.split_inclusive('\n') {
+            match line.as_bytes() {
+                [kind @ (b'o' | b's' | b'i' | b'u' | b'e' | b'p'), b'=', ..] => {
+                    kept.push_str(&format!("{}=(withheld)\r\n", char::from(*kind)));
+                }
+                _ => kept.push_str(line),
             }
         }
-        if !hides {
-            kept.push_str(line);
-            kept.push_str("\r\n");
-        }
+    } else if !body.is_empty() {
+        kept.push_str("(withheld)");
     }
-    kept.push_str("\r\n");
-    kept.push_str(body);
     kept
+}
+
+/// Whether a text holds what could be a telephone number: seven figures and more, signs between them not counted.
+pub fn has_number(text: &str) -> bool {
+    let mut figures = 0;
+    text.chars().any(|letter| {
+        figures = match letter {
+            '0'..='9' => figures + 1,
+            '-' | '.' | ' ' | '(' | ')' if figures > 0 => figures,
+            _ => 0,
+        };
+        figures >= 7
+    })
+}
+
+/// A header line's name in small letters; one of a hundred letters names nothing that we know.
+fn label(line: &str) -> Option<&str> {
+    let (name, _) = line.split_once(':')?;
+    let name = name.trim_end();
+    NAMELESS.iter().chain(&["from", "f", "privacy"]).find(|known| name.eq_ignore_ascii_case(known)).copied().or(Some(name))
+}
+
+/// The words of a line in small letters.
+fn words(line: &str) -> impl Iterator<Item = String> {
+    line.to_ascii_lowercase().split([':', ';', ',', ' ', '\t']).map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+/// The text of a message with its folded header lines (RFC 3261 section 7.3.1) made whole; what is no UTF-8 becomes U+FFFD.
+fn unfolded(message: &[u8]) -> String {
+    let text = String::from_utf8_lossy(message);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    format!("{}\r\n\r\n{body}", head.replace("\r\n ", " ").replace("\r\n\t", " "))
 }

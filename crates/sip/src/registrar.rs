@@ -44,6 +44,8 @@ pub struct Binding {
     pub addr: SocketAddr,
     /// The proxies between us and it, nearest first, as URIs (RFC 3327): where a call to it goes.
     pub path: Vec<String>,
+    /// When it registered last.
+    pub heard: Instant,
     /// When the registration runs out.
     pub expires: Instant,
 }
@@ -94,8 +96,6 @@ struct Entry {
     cseq: u32,
     instance: Option<String>,
     reg_id: Option<u32>,
-    /// When it registered last.
-    heard: Instant,
 }
 
 /// The answer to a REGISTER.
@@ -210,8 +210,8 @@ impl Registrar {
                 for Wish { uri, seconds, instance, reg_id } in contacts {
                     if seconds > 0 {
                         let expires = now + Duration::from_secs(seconds);
-                        let binding = Binding { user: user.to_owned(), contact: uri, flow, addr, path: path.clone(), expires };
-                        let entry = Entry { binding, call_id: call_id.clone(), cseq, instance, reg_id, heard: now };
+                        let binding = Binding { user: user.to_owned(), contact: uri, flow, addr, path: path.clone(), heard: now, expires };
+                        let entry = Entry { binding, call_id: call_id.clone(), cseq, instance, reg_id };
                         gone.extend(self.insert(entry, &named).map(|contact| Change::Gone { contact, why: PhoneGone::Full }));
                     } else {
                         let left = self.remove(user, |entry| same_uri(&entry.binding.contact, &uri));
@@ -231,7 +231,7 @@ impl Registrar {
     /// user, who would be signed out by it. Whether it was.
     pub(crate) fn put_out(&mut self, user: &str, contact: &str, silent_since: Instant) -> bool {
         let several = self.of(user).len() > 1;
-        several && !self.remove(user, |entry| entry.binding.contact == contact && entry.heard <= silent_since).is_empty()
+        several && !self.remove(user, |entry| entry.binding.contact == contact && entry.binding.heard <= silent_since).is_empty()
     }
 
     fn of(&self, user: &str) -> &[Entry] {
@@ -297,10 +297,10 @@ impl Registrar {
         self.expiries.first().map(|(at, ..)| *at)
     }
 
-    /// A connection is gone: phones that registered on it are called where their Contact says, if that can be reached. A phone that was reached by its own
-    /// connection only (TLS, WebSocket) cannot be called until it registers again, and is not signed out before its time has run out: who loads a
-    /// page anew is back in a moment.
-    pub(crate) fn handle_closed(&mut self, flow: FlowId) {
+    /// A connection is gone. A phone with another way is called on that; one that can be connected to is called where its Contact says. Whoever was
+    /// reached by this connection only (TLS, WebSocket, from behind a router, or by its own wish: RFC 5626) cannot be called any more, and is to
+    /// be lost: whose, and which Contact.
+    pub(crate) fn handle_closed(&mut self, flow: FlowId) -> Vec<(String, String)> {
         // RFC 5626 section 5.3: a way that has failed is forgotten, where the phone has another one.
         let other_way = |entry: &Entry, all: &[Entry]| {
             entry.instance.is_some() && all.iter().any(|other| other.instance == entry.instance && other.binding.flow != flow)
@@ -312,12 +312,24 @@ impl Registrar {
         for (user, contact) in failed.collect::<Vec<_>>() {
             self.remove(&user, |entry| entry.binding.flow == flow && entry.binding.contact == contact);
         }
-        let direct = |binding: &&mut Binding| binding.flow == flow && binding.path.is_empty();
-        for binding in self.entries.values_mut().flatten().map(|entry| &mut entry.binding).filter(direct) {
+        let direct = |entry: &&mut Entry| entry.binding.flow == flow && entry.binding.path.is_empty();
+        let mut lost = Vec::new();
+        for Entry { binding, reg_id, .. } in self.entries.values_mut().flatten().filter(direct) {
             let named = Uri::parse(binding.contact.as_bytes()).and_then(|uri| uri.socket_addr());
-            binding.addr = named.filter(|named| reachable(*named, binding.addr)).unwrap_or(binding.addr);
-            binding.flow = FlowId::any(flow.transport());
+            match named.filter(|named| named.ip() == binding.addr.ip() && reachable(*named, binding.addr)) {
+                Some(named) if flow.transport().can_dial() && reg_id.is_none() => {
+                    (binding.addr, binding.flow) = (named, FlowId::any(flow.transport()));
+                }
+                Some(_) | None => lost.push((binding.user.clone(), binding.contact.clone())),
+            }
         }
+        lost
+    }
+
+    /// A phone is not there any more, though it has not said so. What that is for its user.
+    pub(crate) fn lose(&mut self, user: &str, contact: &str, why: PhoneGone) -> Option<Change> {
+        let contact = self.remove(user, |entry| entry.binding.contact == contact).pop()?;
+        Some(if self.of(user).is_empty() { Change::Unregistered } else { Change::Gone { contact, why } })
     }
 
     /// The answer that a copy of one of a user's last REGISTERs gets.

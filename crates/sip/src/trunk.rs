@@ -1,44 +1,36 @@
 //! Ways to the outside: telling a carrier where we are, and asking whether it works.
 //!
-//! Registration as a client (RFC 3261 section 10.2, RFC 5626 section 4.5 for the pauses) and OPTIONS outside any dialog (section 11). A machine
-//! of its own: told what came and what time it is, it says what to send and what has changed. Nobody is called by it.
+//! A machine of its own beside the endpoint's calls: told what came and what time it is, it says what to send and what has changed. Nobody is
+//! called by it.
+
+pub(crate) mod health;
+pub(crate) mod question;
+mod registration;
 
 use crate::border::{Event, Output};
-use crate::credentials::{Account, Unanswered, again};
-use crate::header::{Name, NameAddr};
-use crate::lexis::number;
+use crate::credentials::Account;
+use crate::doors::Doors;
 use crate::message::Message;
-use crate::transaction::{Due, GIVE_UP, Key, Repeat, T2};
-use crate::uri::{Uri, escape_user};
-use crate::writer::Writer;
-use bytes::Bytes;
-use model::{Direction, FlowId, Instant, LineId, Method, Random, TrunkRegistration};
+use crate::transaction::{Due, Key};
+use crate::uri::Uri;
+use health::Health;
+use model::{DialogId, FlowId, Instant, LineId, Machine, Random, TrunkRegistration};
+use question::Question;
+use registration::Registration;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Trunks of one city; further ones are neither registered nor asked.
 pub const TRUNKS_MAX: usize = 64;
-/// The pause after the first failure to register; it doubles with each further one.
-const PAUSE: Duration = Duration::from_secs(5);
-/// The longest pause. So long waits, too, who had the password refused: a carrier bans whoever tries on and on.
-const PAUSE_MAX: Duration = Duration::from_secs(300);
-/// The longest registration that we agree to, in seconds (423 Min-Expires): a week.
-const EXPIRES_MAX: u32 = 7 * 24 * 3600;
-/// Challenges that one registration answers: the first, and nonces that are too old by the time.
-const CHALLENGES_MAX: u32 = 3;
-/// By when an OPTIONS is answered, or counts as not answered.
-const CHECK_ANSWER: Duration = Duration::from_secs(4);
-/// How soon a check is repeated that failed.
-const CHECK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A trunk that registers, or is asked whether it works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trunk {
     /// Which one.
     pub id: LineId,
-    /// Where it is.
-    pub addr: SocketAddr,
+    /// Its machines, the one to be tried first at the front.
+    pub machines: Vec<Machine>,
     /// How to register.
     pub account: Option<Account>,
     /// How to ask whether it works.
@@ -50,7 +42,7 @@ pub struct Trunk {
 pub struct Check {
     /// How often.
     pub every: Duration,
-    /// After so many failures in a row it is down.
+    /// After so many failures in a row a machine is down; the trunk is, when all of them are.
     pub failures: u32,
 }
 
@@ -65,10 +57,20 @@ pub struct TrunkState {
     pub reachable: Option<bool>,
 }
 
+/// A response, and where it was heard.
+#[derive(Clone, Copy)]
+pub(crate) struct Heard<'a> {
+    pub(crate) flow: FlowId,
+    pub(crate) message: &'a Message,
+    pub(crate) status: u16,
+}
+
 /// All of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trunks {
     peers: Vec<Peer>,
+    /// Questions before a call, by the dialog that it will be.
+    before_calls: Vec<(DialogId, Question)>,
     random: Option<Random>,
     outputs: VecDeque<Output>,
     /// We are leaving: nothing is registered any more.
@@ -78,88 +80,78 @@ pub(crate) struct Trunks {
 #[derive(Clone, Debug)]
 struct Peer {
     trunk: Trunk,
-    state: TrunkState,
-    /// Of the registration: the same for all its REGISTERs (section 10.2).
-    call_id: String,
-    tag: String,
-    cseq: u32,
-    /// How long it shall last, in seconds.
-    expires_secs: u32,
-    /// Until when the carrier keeps it.
-    until: Option<Instant>,
-    /// When the next REGISTER is due.
-    register_at: Option<Instant>,
-    failures: u32,
-    register: Option<Asked>,
-    /// When the next OPTIONS is due.
-    check_at: Option<Instant>,
-    check_failures: u32,
-    check: Option<Asked>,
-}
-
-/// A request that is out.
-#[derive(Clone, Debug)]
-struct Asked {
-    key: Key,
-    request: Bytes,
-    repeat: Repeat,
-    give_up: Instant,
-    /// Challenges answered by now.
-    challenges: u32,
-    /// Whether it takes the registration back.
-    leaves: bool,
-}
-
-impl Asked {
-    fn due(&self) -> Instant {
-        self.repeat.at.min(self.give_up)
-    }
+    registration: Option<Registration>,
+    /// One for each machine, where it is asked at all.
+    health: Vec<Health>,
+    /// What was said last.
+    reachable: Option<bool>,
 }
 
 impl Trunks {
     /// These are the trunks from here on. What has not changed goes on; what is no more signs off. `random` is asked for once there are any.
-    pub(crate) fn set(&mut self, now: Instant, local: SocketAddr, trunks: Vec<Trunk>, random: &mut Random) {
+    pub(crate) fn set(&mut self, now: Instant, doors: &Doors, trunks: Vec<Trunk>, random: &mut Random) {
         if self.random.is_none() && !trunks.is_empty() {
             self.random = Some(random.fork());
         }
         let Some(random) = &mut self.random else { return };
         let mut before = std::mem::take(&mut self.peers);
         for trunk in trunks.into_iter().take(TRUNKS_MAX) {
-            match before.iter().position(|peer| peer.trunk == trunk) {
-                Some(at) => self.peers.push(before.remove(at)),
+            let same = |peer: &Peer| {
+                let was = &peer.trunk;
+                (&was.id, &was.account, was.check) == (&trunk.id, &trunk.account, trunk.check)
+            };
+            match before.iter().position(same) {
+                Some(at) => {
+                    let mut peer = before.remove(at);
+                    peer.moved(now, trunk.machines);
+                    self.peers.push(peer);
+                }
                 None => self.peers.push(Peer::new(now, trunk, random)),
             }
         }
-        for mut gone in before.into_iter().filter(|gone| gone.state.registered) {
-            // Nobody waits for the answer: it runs out by itself if this is lost.
-            let asked = gone.write_register(now, local, random, true);
-            self.outputs.extend(asked.into_iter().flat_map(|asked| transmit(&gone, Method::Register, false, asked.request)));
+        for mut gone in before.into_iter().filter_map(|peer| peer.registration).filter(|gone| gone.registered) {
+            gone.leave(now, doors, random, &mut self.outputs);
         }
     }
 
     /// Takes all registrations back, once and for all.
-    pub(crate) fn leave(&mut self, now: Instant, local: SocketAddr) {
+    pub(crate) fn leave(&mut self, now: Instant, doors: &Doors) {
         let Some(random) = &mut self.random else { return };
         if std::mem::replace(&mut self.leaving, true) {
             return;
         }
-        for peer in &mut self.peers {
-            peer.register_at = None;
-            peer.register =
-                if peer.state.registered || peer.register.is_some() { peer.write_register(now, local, random, true) } else { None };
-            let sent = peer.register.iter().flat_map(|asked| transmit(peer, Method::Register, false, asked.request.clone()));
-            self.outputs.extend(sent);
+        for registration in self.peers.iter_mut().filter_map(|peer| peer.registration.as_mut()) {
+            registration.leave(now, doors, random, &mut self.outputs);
         }
     }
 
     /// How each stands.
     pub(crate) fn states(&self) -> impl Iterator<Item = (&LineId, TrunkState)> {
-        self.peers.iter().map(|peer| (&peer.trunk.id, peer.state))
+        self.peers.iter().map(|peer| (&peer.trunk.id, peer.state()))
+    }
+
+    /// Whether a machine of a trunk answers; `None` where nobody asks.
+    pub(crate) fn works(&self, trunk: &LineId, machine: Machine) -> Option<bool> {
+        let peer = self.peers.iter().find(|peer| peer.trunk.id == *trunk)?;
+        peer.health.iter().find(|health| health.machine == machine).map(|health| health.works)
     }
 
     /// The account with which requests to this address prove our password.
     pub(crate) fn account_at(&self, addr: SocketAddr) -> Option<&Account> {
-        self.peers.iter().filter(|peer| peer.trunk.addr == addr).find_map(|peer| peer.trunk.account.as_ref())
+        let at = |peer: &&Peer| peer.trunk.machines.iter().any(|machine| machine.addr == addr);
+        self.peers.iter().filter(at).find_map(|peer| peer.trunk.account.as_ref())
+    }
+
+    /// Asks a machine whether it is there, before it is called; [`Event::Asked`] follows, by `patience`.
+    pub(crate) fn ask(&mut self, now: Instant, doors: &Doors, dialog: DialogId, to: Machine, patience: Duration, random: &mut Random) {
+        let question = health::options(now, to, &format!("sip:{}", to.addr), patience, doors, random);
+        self.outputs.extend(question.transmit(false));
+        self.before_calls.push((dialog, question));
+    }
+
+    /// Nobody wants to know any more.
+    pub(crate) fn forget(&mut self, dialog: DialogId) {
+        self.before_calls.retain(|(asked, _)| *asked != dialog);
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
@@ -167,270 +159,156 @@ impl Trunks {
     }
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.peers.iter().filter_map(Peer::due).min()
+        let peers = self.peers.iter().filter_map(Peer::due);
+        peers.chain(self.before_calls.iter().map(|(_, question)| question.due())).min()
     }
 
-    pub(crate) fn handle_timeout(&mut self, now: Instant, local: SocketAddr) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, doors: &Doors) {
+        let outputs = &mut self.outputs;
+        self.before_calls.retain_mut(|(dialog, question)| {
+            let mut asked = Some(question.clone());
+            let due = question::due(&mut asked, now);
+            if let Some(asked) = asked {
+                *question = asked;
+            }
+            match due {
+                Due::Resend => outputs.extend(question.transmit(true)),
+                Due::TimedOut => outputs.push_back(Output::Event(Event::Asked { dialog: *dialog, works: false })),
+                Due::Nothing | Due::Over => {}
+            }
+            due != Due::TimedOut
+        });
         let Some(random) = &mut self.random else { return };
         for peer in &mut self.peers {
-            peer.handle_timeout(now, local, random, &mut self.outputs);
+            peer.handle_timeout(now, doors, random, &mut self.outputs);
         }
     }
 
     /// A response of this key: true if the request was one of ours.
-    pub(crate) fn handle_response(&mut self, now: Instant, local: SocketAddr, key: Key, response: &Message, status: u16) -> bool {
-        let Some(random) = &mut self.random else { return false };
-        for peer in &mut self.peers {
-            if peer.check.as_ref().is_some_and(|asked| asked.key == key) {
-                // Whatever it says, it is there; but for one that says that it cannot (RFC 3261 section 21.5.4).
-                if status >= 200 {
-                    peer.checked(now, status != 503 && status != 408, &mut self.outputs);
-                }
-                return true;
-            }
-            if peer.register.as_ref().is_some_and(|asked| asked.key == key) {
-                peer.registrar_says(now, local, response, status, random, &mut self.outputs);
-                return true;
-            }
+    pub(crate) fn handle_response(&mut self, now: Instant, doors: &Doors, key: Key, heard: Heard<'_>) -> bool {
+        if self.answered_before_call(key, Some(heard.status)) {
+            return true;
         }
-        false
+        let Some(random) = &mut self.random else { return false };
+        self.peers.iter_mut().any(|peer| {
+            if let Some(registration) = peer.registration.as_mut().filter(|registration| registration.asks(key)) {
+                registration.handle_response(now, doors, heard, random, &mut self.outputs);
+                return true;
+            }
+            peer.answered(now, key, Some(heard.status), &mut self.outputs)
+        })
+    }
+
+    /// A request of this key could not be sent: true if it was one of ours.
+    pub(crate) fn handle_unsent(&mut self, now: Instant, key: Key) -> bool {
+        if self.answered_before_call(key, None) {
+            return true;
+        }
+        let Some(random) = &mut self.random else { return false };
+        self.peers.iter_mut().any(|peer| {
+            if let Some(registration) = peer.registration.as_mut().filter(|registration| registration.asks(key)) {
+                registration.unanswered(now, random, &mut self.outputs);
+                return true;
+            }
+            peer.answered(now, key, None, &mut self.outputs)
+        })
+    }
+
+    /// A connection is gone.
+    pub(crate) fn handle_closed(&mut self, now: Instant, flow: FlowId) {
+        let Some(random) = self.random.as_mut().filter(|_| !self.leaving) else { return };
+        for registration in self.peers.iter_mut().filter_map(|peer| peer.registration.as_mut()) {
+            registration.handle_closed(now, flow, random);
+        }
+    }
+
+    fn answered_before_call(&mut self, key: Key, status: Option<u16>) -> bool {
+        let Some(at) = self.before_calls.iter().position(|(_, question)| question.key == key) else { return false };
+        if status.is_none_or(|status| status >= 200) {
+            let (dialog, _) = self.before_calls.remove(at);
+            let works = status.is_some_and(health::is_there);
+            self.outputs.push_back(Output::Event(Event::Asked { dialog, works }));
+        }
+        true
     }
 }
 
 impl Peer {
     fn new(now: Instant, trunk: Trunk, random: &mut Random) -> Peer {
-        let reachable = trunk.check.map(|_| true);
-        Peer {
-            state: TrunkState { reachable, ..TrunkState::default() },
-            call_id: random.token(26),
-            tag: random.token(16),
-            cseq: 0,
-            expires_secs: trunk.account.as_ref().map_or(0, |account| account.expires_secs),
-            until: None,
-            register_at: trunk.account.is_some().then_some(now),
-            failures: 0,
-            register: None,
-            check_at: trunk.check.is_some().then_some(now),
-            check_failures: 0,
-            check: None,
-            trunk,
+        let account = trunk.account.clone();
+        let registration = account.map(|account| Registration::new(now, trunk.id.clone(), account, trunk.machines.clone(), random));
+        let mut peer = Peer { trunk, registration, health: Vec::new(), reachable: None };
+        peer.follow_machines(now);
+        peer.reachable = peer.works();
+        peer
+    }
+
+    /// The carrier's name leads elsewhere.
+    fn moved(&mut self, now: Instant, machines: Vec<Machine>) {
+        if self.trunk.machines == machines {
+            return;
         }
+        self.trunk.machines = machines;
+        if let Some(registration) = &mut self.registration {
+            registration.moved(now, &self.trunk.machines);
+        }
+        self.follow_machines(now);
+    }
+
+    /// Each machine is asked; of those that stay, what is known stays.
+    fn follow_machines(&mut self, now: Instant) {
+        if self.trunk.check.is_none() {
+            return;
+        }
+        let mut before = std::mem::take(&mut self.health);
+        for machine in &self.trunk.machines {
+            let known = before.iter().position(|health| health.machine == *machine);
+            self.health.push(known.map_or_else(|| Health::new(now, *machine, format!("sip:{}", machine.addr)), |at| before.remove(at)));
+        }
+    }
+
+    fn works(&self) -> Option<bool> {
+        self.trunk.check.map(|_| self.health.iter().any(|health| health.works))
+    }
+
+    fn state(&self) -> TrunkState {
+        let (registration, registered) = self.registration.as_ref().map_or((None, false), |of| (of.how, of.registered));
+        TrunkState { registration, registered, reachable: self.reachable }
     }
 
     fn due(&self) -> Option<Instant> {
-        let asked = [&self.register, &self.check].into_iter().flatten().map(Asked::due);
-        asked.chain(self.register_at).chain(self.check_at).chain(self.until).min()
+        let health = self.health.iter().filter_map(Health::due);
+        health.chain(self.registration.as_ref().and_then(Registration::due)).min()
     }
 
-    fn handle_timeout(&mut self, now: Instant, local: SocketAddr, random: &mut Random, outputs: &mut VecDeque<Output>) {
-        if self.until.is_some_and(|until| until <= now) {
-            self.until = None;
-            if self.state.registered {
-                self.registration(TrunkRegistration::Expired, outputs);
-            }
+    fn handle_timeout(&mut self, now: Instant, doors: &Doors, random: &mut Random, outputs: &mut VecDeque<Output>) {
+        if let Some(registration) = &mut self.registration {
+            registration.handle_timeout(now, doors, random, outputs);
         }
-        match due(&mut self.register, now) {
-            Due::Resend => {
-                outputs.extend(self.register.iter().flat_map(|asked| transmit(self, Method::Register, true, asked.request.clone())))
-            }
-            Due::TimedOut => {
-                let leaves = self.register.take().is_some_and(|asked| asked.leaves);
-                let how = if leaves { TrunkRegistration::SignedOff } else { TrunkRegistration::NoAnswer };
-                self.failed(now, how, None, random, outputs);
-            }
-            Due::Nothing | Due::Over => {}
-        }
-        if self.register_at.is_some_and(|at| at <= now) && self.register.is_none() {
-            self.register_at = None;
-            self.register = self.write_register(now, local, random, false);
-            outputs.extend(self.register.iter().flat_map(|asked| transmit(self, Method::Register, false, asked.request.clone())));
-        }
-        match due(&mut self.check, now) {
-            Due::Resend => outputs.extend(self.check.iter().flat_map(|asked| transmit(self, Method::Options, true, asked.request.clone()))),
-            Due::TimedOut => self.checked(now, false, outputs),
-            Due::Nothing | Due::Over => {}
-        }
-        if self.check_at.is_some_and(|at| at <= now) && self.check.is_none() {
-            self.check_at = None;
-            self.check = Some(self.write_options(now, local, random));
-            outputs.extend(self.check.iter().flat_map(|asked| transmit(self, Method::Options, false, asked.request.clone())));
+        if let Some(check) = self.trunk.check {
+            self.health.iter_mut().for_each(|health| health.handle_timeout(now, check, doors, random, outputs));
+            self.tell(outputs);
         }
     }
 
-    fn write_register(&mut self, now: Instant, local: SocketAddr, random: &mut Random, leaves: bool) -> Option<Asked> {
-        let account = self.trunk.account.as_ref()?;
-        self.cseq = self.cseq.saturating_add(1);
-        let branch = branch(random);
-        let user = escape_user(&account.user);
-        let (us, expires) = (format!("<sip:{user}@{}>", account.domain), if leaves { 0 } else { self.expires_secs });
-        let request = Writer::request("REGISTER", &format!("sip:{}", account.domain))
-            .header("Via", format!("SIP/2.0/UDP {local};branch={branch};rport"))
-            .header("Max-Forwards", "70")
-            .header("From", format!("{us};tag={}", self.tag))
-            .header("To", us)
-            .header("Call-ID", &self.call_id)
-            .header("CSeq", format!("{} REGISTER", self.cseq))
-            .header("Contact", format!("<sip:{user}@{local}>;expires={expires}"))
-            .header("Expires", expires.to_string())
-            .empty();
-        Some(asked(now, &branch, "REGISTER", request, GIVE_UP, leaves))
+    /// An answer to one of our checks, or `None`: it could not be sent.
+    fn answered(&mut self, now: Instant, key: Key, status: Option<u16>, outputs: &mut VecDeque<Output>) -> bool {
+        let Some(check) = self.trunk.check else { return false };
+        let ours = self.health.iter_mut().any(|health| health.handle_answer(now, check, key, status));
+        self.tell(outputs);
+        ours
     }
 
-    fn write_options(&mut self, now: Instant, local: SocketAddr, random: &mut Random) -> Asked {
-        let branch = branch(random);
-        let to = format!("sip:{}", self.trunk.addr);
-        let request = Writer::request("OPTIONS", &to)
-            .header("Via", format!("SIP/2.0/UDP {local};branch={branch};rport"))
-            .header("Max-Forwards", "70")
-            .header("From", format!("<sip:{local}>;tag={}", random.token(16)))
-            .header("To", format!("<{to}>"))
-            .header("Call-ID", random.token(26))
-            .header("CSeq", "1 OPTIONS")
-            .header("Contact", format!("<sip:{local}>"))
-            .header("Accept", "application/sdp")
-            .empty();
-        asked(now, &branch, "OPTIONS", request, CHECK_ANSWER, false)
-    }
-
-    /// The trunk has answered our question, or has not.
-    fn checked(&mut self, now: Instant, works: bool, outputs: &mut VecDeque<Output>) {
-        let Some(check) = self.trunk.check else { return };
-        self.check = None;
-        self.check_failures = if works { 0 } else { self.check_failures.saturating_add(1) };
-        self.check_at = Some(now + if works { check.every } else { check.every.min(CHECK_AGAIN) });
-        let reachable = works || self.check_failures < check.failures && self.state.reachable == Some(true);
-        if self.state.reachable.replace(reachable) != Some(reachable) {
+    /// Whether the trunk works as a whole, where that has changed.
+    fn tell(&mut self, outputs: &mut VecDeque<Output>) {
+        let works = self.works();
+        if self.reachable != works
+            && let Some(reachable) = works
+        {
             outputs.push_back(Output::Event(Event::TrunkReachable { trunk: self.trunk.id.clone(), reachable }));
         }
+        self.reachable = works;
     }
-
-    /// A response to our REGISTER.
-    fn registrar_says(
-        &mut self,
-        now: Instant,
-        local: SocketAddr,
-        response: &Message,
-        status: u16,
-        random: &mut Random,
-        outputs: &mut VecDeque<Output>,
-    ) {
-        use TrunkRegistration as How;
-        if status < 200 {
-            if let Some(asked) = &mut self.register {
-                asked.repeat.slow_down();
-            }
-            return;
-        }
-        let Some(asked) = self.register.take() else { return };
-        let after = response.first(Name::RetryAfter).and_then(number).map(|secs| Duration::from_secs(secs.min(3600)));
-        match status {
-            200..=299 if asked.leaves => {
-                self.until = None;
-                self.registration(How::SignedOff, outputs);
-            }
-            200..=299 => {
-                let secs = self.granted(response, local);
-                self.failures = 0;
-                self.until = Some(now + Duration::from_secs(secs));
-                // Section 10.2.4 leaves it to us: between 70 and 90 % of the time, so that many who began together do not stay together.
-                let share = 700 + random.below(201);
-                self.register_at = Some(now + Duration::from_millis(secs.saturating_mul(share).max(1000)));
-                self.registration(How::Registered, outputs);
-            }
-            401 | 407 => match self.trunk.account.as_ref().map(|account| account.answer(&asked.request, response, random)) {
-                Some(Ok((name, value))) if asked.challenges < CHALLENGES_MAX => {
-                    self.cseq = self.cseq.saturating_add(1);
-                    let branch = branch(random);
-                    let request = again(&asked.request, &branch, self.cseq, (name, &value));
-                    outputs.extend(transmit(self, Method::Register, false, request.clone()));
-                    let next = self::asked(now, &branch, "REGISTER", request, GIVE_UP, asked.leaves);
-                    self.register = Some(Asked { challenges: asked.challenges + 1, ..next });
-                }
-                Some(Err(Unanswered::OtherRealm)) => self.failed(now, How::OtherRealm, Some(PAUSE_MAX), random, outputs),
-                Some(Err(Unanswered::OtherDigest)) => self.failed(now, How::OtherDigest, Some(PAUSE_MAX), random, outputs),
-                Some(Err(Unanswered::NoPassword)) => self.failed(now, How::NoPassword, Some(PAUSE_MAX), random, outputs),
-                Some(Ok(_) | Err(Unanswered::Wrong)) | None => self.failed(now, How::WrongPassword, Some(PAUSE_MAX), random, outputs),
-            },
-            // Section 10.3: "Interval Too Brief": the carrier says how long at least.
-            423 => {
-                let least = response.other("Min-Expires").and_then(number).and_then(|secs| u32::try_from(secs).ok());
-                match least.filter(|least| *least > self.expires_secs && *least <= EXPIRES_MAX && !asked.leaves) {
-                    Some(least) => {
-                        self.expires_secs = least;
-                        self.register_at = Some(now);
-                    }
-                    None => self.failed(now, How::Refused, after, random, outputs),
-                }
-            }
-            403 => self.failed(now, How::Refused, Some(PAUSE_MAX), random, outputs),
-            _ => self.failed(now, How::Refused, after, random, outputs),
-        }
-    }
-
-    /// How long the carrier keeps us, in seconds: by our Contact, or by Expires, or as we wished (section 10.2.1.1).
-    fn granted(&self, response: &Message, local: SocketAddr) -> u64 {
-        let contacts = response.values(Name::Contact).filter_map(NameAddr::parse);
-        let ours = contacts.filter(|contact| contact.uri().socket_addr() == Some(local)).find_map(|contact| contact.expires());
-        let granted = ours.or_else(|| response.first(Name::Expires).and_then(number)).unwrap_or(u64::from(self.expires_secs));
-        granted.clamp(1, u64::from(EXPIRES_MAX))
-    }
-
-    /// Registering has failed: again after a pause, with jitter, so that a carrier that comes back is not met by all at once.
-    fn failed(
-        &mut self,
-        now: Instant,
-        how: TrunkRegistration,
-        pause: Option<Duration>,
-        random: &mut Random,
-        outputs: &mut VecDeque<Output>,
-    ) {
-        self.failures = self.failures.saturating_add(1);
-        let millis = |pause: Duration| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        let millis = match pause {
-            Some(least) => millis(least) + random.below(millis(least) / 4 + 1),
-            None => {
-                let most = millis(PAUSE.saturating_mul(1 << (self.failures - 1).min(10)).min(PAUSE_MAX));
-                // RFC 5626 section 4.5: "a uniform random time between 50% and 100% of the upper-bound".
-                most / 2 + random.below(most / 2 + 1)
-            }
-        };
-        if how != TrunkRegistration::SignedOff {
-            self.register_at = Some(now + Duration::from_millis(millis));
-        }
-        self.registration(how, outputs);
-    }
-
-    fn registration(&mut self, how: TrunkRegistration, outputs: &mut VecDeque<Output>) {
-        // What the carrier keeps it keeps, whatever a renewal meets.
-        self.state.registered = how == TrunkRegistration::Registered || self.until.is_some() && how != TrunkRegistration::SignedOff;
-        // That it goes on is no news.
-        if self.state.registration.replace(how) != Some(how) {
-            outputs.push_back(Output::Event(Event::TrunkRegistration { trunk: self.trunk.id.clone(), how }));
-        }
-    }
-}
-
-fn branch(random: &mut Random) -> String {
-    format!("z9hG4bK{}", random.token(20))
-}
-
-fn asked(now: Instant, branch: &str, method: &str, request: Bytes, patience: Duration, leaves: bool) -> Asked {
-    Asked { key: Key::client(branch, method), request, repeat: Repeat::new(now, T2), give_up: now + patience, challenges: 0, leaves }
-}
-
-/// What is due of a request that is out.
-fn due(asked: &mut Option<Asked>, now: Instant) -> Due {
-    match asked {
-        Some(asked) if asked.give_up <= now => Due::TimedOut,
-        Some(asked) => asked.repeat.due(now),
-        None => Due::Nothing,
-    }
-}
-
-/// A request leaves, and is counted.
-fn transmit(peer: &Peer, method: Method, again: bool, bytes: Bytes) -> [Output; 2] {
-    let note = Output::Note(model::Event::SipRequest { method, direction: Direction::Out, again });
-    [note, Output::Transmit { dialog: None, flow: FlowId::UDP, to: peer.trunk.addr, bytes }]
 }
 
 /// Whether this text can be a domain in an address of ours.

@@ -33,6 +33,20 @@ fn who_has_overheard_a_call_cannot_end_it() {
     assert_eq!(desk.events(), [Event::Bye { dialog }, Event::Ended { dialog }]);
 }
 
+/// RFC 3261 section 9.1: a CANCEL repeats the Via and the Call-ID of its INVITE, and whoever saw that can write them too.
+#[test]
+fn who_has_overheard_an_invite_cannot_cancel_it() {
+    let mut desk = Desk::new();
+    let dialog = desk.called();
+    desk.command(Command::Provisional { dialog, status: 180 });
+    desk.sent();
+    let cancel = request("CANCEL", "sip:0440000001@192.0.2.1", "1", "sip:0440000001@192.0.2.1", 1, "", "");
+    desk.receive_from(THIEF, &cancel);
+    assert_eq!((desk.words(), desk.events()), (vec!["481".to_owned()], vec![]));
+    desk.receive_from("192.0.2.50:61000", &cancel);
+    assert_eq!(desk.events(), [Event::Cancelled { dialog }, Event::Ended { dialog }]);
+}
+
 #[test]
 fn another_machine_of_the_same_carrier_goes_on_with_a_call() {
     let mut desk = Desk::new();

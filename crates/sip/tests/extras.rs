@@ -5,7 +5,7 @@ mod common;
 use bytes::Bytes;
 use common::*;
 use model::Digit;
-use sip::{Command, Event};
+use sip::{Command, Event, ReferTo};
 use std::time::Duration;
 
 /// An INFO of the caller.
@@ -79,7 +79,7 @@ fn whoever_asks_to_be_put_through_hears_what_becomes_of_it() {
     let mut desk = Desk::new();
     let (dialog, tag) = desk.talking();
     desk.receive(&refer("r", 2, &tag, "Refer-To: <sip:71@192.0.2.1>\r\n"));
-    assert_eq!(desk.events(), [Event::Refer { dialog, to_user: "71".to_owned(), replaces: false }]);
+    assert_eq!(desk.events(), [Event::Refer { dialog, to_user: "71".to_owned(), with: ReferTo::Fresh }]);
     desk.receive(&refer("r", 2, &tag, "Refer-To: <sip:71@192.0.2.1>\r\n"));
     assert!(desk.sent().is_empty() && desk.events().is_empty(), "a copy waits with the first");
     desk.command(Command::AnswerRefer { dialog, status: 202 });
@@ -127,15 +127,40 @@ fn a_refer_that_cannot_be_is_refused() {
         assert_eq!(desk.one().text.lines().next().unwrap(), "SIP/2.0 400 Bad Request: broken Refer-To", "{to}");
     }
     desk.receive(&refer("s", 20, &tag, "r: tel:0440000071\r\n"));
-    assert_eq!(desk.events(), [Event::Refer { dialog, to_user: "0440000071".to_owned(), replaces: false }]);
+    assert_eq!(desk.events(), [Event::Refer { dialog, to_user: "0440000071".to_owned(), with: ReferTo::Fresh }]);
     desk.command(Command::AnswerRefer { dialog, status: 403 });
     assert_eq!(desk.words(), ["403"]);
     desk.command(Command::Notify { dialog, status: 200, over: true });
     assert!(desk.sent().is_empty(), "nobody hears of what was refused");
     desk.receive(&refer("t", 21, &tag, "Refer-To: <sip:yuki@h?Replaces=a%3Bto-tag%3Db%3Bfrom-tag%3Dc>\r\n"));
-    assert_eq!(desk.events(), [Event::Refer { dialog, to_user: "yuki".to_owned(), replaces: true }]);
+    assert_eq!(desk.events(), [Event::Refer { dialog, to_user: "yuki".to_owned(), with: ReferTo::Unknown }]);
     desk.receive(&inside("BYE", "b", 22, &tag));
     assert_eq!(desk.words(), ["200", "487"], "what is open is closed (RFC 3261 section 15.1.2)");
+}
+
+/// RFC 3891 section 3: the dialog is named as we know it, with our tag first; RFC 3515 section 2.1: its `;` and `=` are escaped.
+#[test]
+fn a_refer_names_another_dialog_by_call_id_and_both_tags() {
+    let mut desk = Desk::new();
+    let (dialog, tag) = desk.talking();
+    let state = desk.endpoint.dialog(dialog).unwrap();
+    let (id, theirs) = (state.call_id.replace('@', "%40"), state.remote_tag.unwrap());
+    let right = format!("Replaces={id}%3Bto-tag%3D{tag}%3Bfrom-tag%3D{theirs}");
+    let headers = [
+        (right.clone(), ReferTo::Joins(dialog)),
+        (format!("Subject=x&{}", right.replace("Replaces", "rEPLACES")), ReferTo::Joins(dialog)),
+        (format!("Replaces={id}%3Bto-tag%3D{theirs}%3Bfrom-tag%3D{tag}"), ReferTo::Unknown),
+        (format!("Replaces=x%3Bto-tag%3D{tag}%3Bfrom-tag%3D{theirs}"), ReferTo::Unknown),
+        (format!("{right}&{right}"), ReferTo::Unknown),
+        ("Replaces=".to_owned(), ReferTo::Unknown),
+        ("Subject=x".to_owned(), ReferTo::Unknown),
+    ];
+    for (n, (headers, with)) in headers.into_iter().enumerate() {
+        desk.receive(&refer(&format!("r{n}"), 2 + n as u32, &tag, &format!("Refer-To: <sip:71@h?{headers}>\r\n")));
+        assert_eq!(desk.events(), [Event::Refer { dialog, to_user: "71".to_owned(), with }], "{headers}");
+        desk.command(Command::AnswerRefer { dialog, status: 603 });
+        assert_eq!(desk.words(), ["603"]);
+    }
 }
 
 #[test]

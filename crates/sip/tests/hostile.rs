@@ -122,7 +122,7 @@ fn a_request_that_would_cost_too_much_to_answer_is_refused() {
 
 #[test]
 fn nobody_can_aim_us_at_a_whole_network() {
-    for contact in ["224.0.0.1", "127.0.0.1", "[ff02::1]"] {
+    for contact in ["224.0.0.1", "127.0.0.1", "[ff02::1]", "192.0.2.1", "192.0.2.1:7777"] {
         let mut desk = Desk::new();
         desk.receive(&invite("1").replace("caller@192.0.2.50>", &format!("caller@{contact}>")));
         assert_eq!((desk.words(), desk.events()), (vec!["403".to_owned()], vec![]), "{contact}");

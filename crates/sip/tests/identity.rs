@@ -79,16 +79,31 @@ fn what_was_dialled_may_stand_elsewhere_than_in_the_request_uri() {
 
 #[test]
 fn what_is_kept_of_a_message_does_not_name_who_wants_to_stay_unnamed() {
-    let message = |lines: &str| format!("INVITE sip:0440000000@x SIP/2.0\r\n{lines}Call-ID: c1\r\n\r\nv=0\r\n");
-    let named = message("From: <sip:0449999999@c>;tag=1\r\nP-Asserted-Identity: <tel:0449999999>\r\n");
-    assert_eq!(as_kept(named.as_bytes()), named);
+    let message = |lines: &str| {
+        format!(
+            "INVITE sip:0440000000@x SIP/2.0\r\n{lines}CSeq: 1 INVITE\r\n\r\nv=0\r\no=0449999999 1 1 IN IP4 c\r\nm=audio 4000 RTP/AVP 0\r\n"
+        )
+    };
+    let named = message("From: <sip:0449999999@c>;tag=1\r\nP-Asserted-Identity: <tel:0449999999>\r\nPrivacy: none\r\n");
+    assert!(!sip::is_unnamed(named.as_bytes()));
     for unnamed in [
         "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=1\r\nP-Asserted-Identity: \"Sato\"\r\n <tel:0449999999>\r\n",
-        "f: <sip:anonymous@Anonymous.Invalid>;tag=1\r\nm: <sip:0449999999@c>\r\nremote-party-id: <sip:0449999999@c>\r\n",
-        "Privacy: user;id\r\nFrom: <sip:0449999999@c>;tag=1\r\nContact: <sip:0449999999@c>\r\n",
+        "f: <sip:anonymous@carrier.example>;tag=1\r\nm: <sip:0449999999@c>\r\nremote-party-id: <sip:0449999999@c>\r\n",
+        "From: \"公衆電話\" <sip:x@c>;tag=1\r\nP-Charge-Info: <sip:+81449999999@c>\r\nX-Line: 044-999-9999\r\n",
+        "Privacy: user;id\r\nFrom: <sip:0449999999@c>;tag=1\r\nContact: <sip:0449999999@c>\r\nHistory-Info: <sip:0449999999@c>;index=1\r\n",
+        "Privacy:\r\n id\r\nFrom: \"0449999999\" <sip:0449999999@c>;tag=1\r\nUser-Agent: PBX of 044 999 9999\r\nCall-ID: 0449999999-1@c\r\n",
+        "PRIVACY: header\r\nFrom: <sip:0449999999@c>\r\nIdentity: c2lwOjA0NDk5OTk5OTlAYw==\r\nReferred-By: <sip:0449999999@c>\r\nTo: <sip:0449999999@c>\r\n",
     ] {
+        assert!(sip::is_unnamed(message(unnamed).as_bytes()), "{unnamed}");
         let kept = as_kept(message(unnamed).as_bytes());
-        assert!(!kept.contains("9999999") && kept.contains("(withheld)"), "{kept}");
-        assert!(kept.starts_with("INVITE sip:0440000000@x") && kept.ends_with("Call-ID: c1\r\n\r\nv=0\r\n"), "{kept}");
+        assert!(!kept.contains("9999") && !kept.contains("999 9") && !kept.contains("OTk5") && kept.contains(": (withheld)"), "{kept}");
+        assert!(kept.starts_with("INVITE sip:0440000000@x SIP/2.0\r\n"), "{kept}");
+        assert!(kept.ends_with("CSeq: 1 INVITE\r\n\r\nv=0\r\no=(withheld)\r\nm=audio 4000 RTP/AVP 0\r\n"), "{kept}");
     }
+    // What follows in that call names them too: in To where we speak, and in the address that we speak to.
+    let bye = "BYE sip:0449999999@c SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:0440000000@x>;tag=2\r\nTo: <sip:0449999999@c>;tag=1\r\n\r\n";
+    assert_eq!(
+        as_kept(bye.as_bytes()),
+        "BYE (withheld) SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: (withheld)\r\nTo: (withheld)\r\n\r\n"
+    );
 }

@@ -3,94 +3,16 @@
 mod common;
 
 use bytes::Bytes;
+use common::phone::Phone;
 use common::*;
 use model::DigestAlgorithm::{self, Md5, Sha256};
 use model::{FlowId, PhoneGone, Transport};
 use sip::{Census, Command, Event, Identity, Target};
 
-/// A phone that registers: its own count of requests, and the challenge it was given last.
-struct Phone {
-    user: &'static str,
-    password: String,
-    /// What makes its Call-ID another phone's.
-    make: &'static str,
-    /// Where its packets come from.
-    from: &'static str,
-    cseq: u32,
-    nc: u32,
-    challenge: Option<(DigestAlgorithm, String)>,
-}
-
-impl Phone {
-    fn new(user: &'static str) -> Phone {
-        Phone { user, password: format!("{user}-himitsu"), make: "", from: PHONE, cseq: 0, nc: 0, challenge: None }
-    }
-    /// Another phone of the same user's, as far as Call-ID and address tell.
-    fn another(user: &'static str, make: &'static str, from: &'static str) -> Phone {
-        Phone { make, from, ..Phone::new(user) }
-    }
-    fn hear(&mut self, answer: &Sent, algorithm: DigestAlgorithm) {
-        let name = if algorithm == Sha256 { "SHA-256" } else { "MD5" };
-        let line = answer.text.lines().find(|l| l.starts_with("WWW-Authenticate") && l.contains(&format!("algorithm={name}"))).unwrap();
-        let nonce = line.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap();
-        (self.challenge, self.nc) = (Some((algorithm, nonce.to_owned())), 0);
-    }
-    fn credentials(&self, method: &str, user: &str) -> String {
-        let Some((algorithm, nonce)) = &self.challenge else { return String::new() };
-        let (nc, cnonce, uri) = (format!("{:08x}", self.nc), "0a4f113b", "sip:192.0.2.1");
-        let hash = |text: String| {
-            // H(user:realm:password) of one text: H(text) is the HA1 of its own three parts.
-            let mut parts = text.splitn(3, ':').map(str::to_owned);
-            let mut next = || parts.next().unwrap_or_default();
-            let ha1 = sip::digest::ha1(&next(), &next(), &next());
-            if *algorithm == Sha256 { ha1.sha256 } else { ha1.md5 }
-        };
-        let ha1 = hash(format!("{user}:{REALM}:{}", self.password));
-        // HA2 has two parts only; rsip's own digest checks that form in `rsip_agrees_with_us.rs`.
-        let ha2 = two_parts(*algorithm, method, uri);
-        let response = hash(format!("{ha1}:{nonce}:{nc}:{cnonce}:auth:{ha2}"));
-        let name = if *algorithm == Sha256 { "SHA-256" } else { "MD5" };
-        format!(
-            "Authorization: Digest username=\"{user}\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\", \
-             algorithm={name}, cnonce=\"{cnonce}\", qop=auth, nc={nc}\r\n"
-        )
-    }
-    fn register(&mut self, extra: &str) -> String {
-        (self.cseq, self.nc) = (self.cseq + 1, self.nc + 1);
-        let (user, cseq, make) = (self.user, self.cseq, self.make);
-        format!(
-            "REGISTER sip:192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.60:5062;branch=z9hG4bKr{user}{make}{cseq}{}\r\nFrom: <sip:{user}@192.0.2.1>;tag=t\r\n\
-             To: <sip:{user}@192.0.2.1>\r\nCall-ID: reg-{user}{make}\r\nCSeq: {cseq} REGISTER\r\n{}{extra}Content-Length: 0\r\n\r\n",
-            self.nc,
-            self.credentials("REGISTER", user)
-        )
-    }
-    /// Registers until it is through, and returns the last answer.
-    fn through(&mut self, desk: &mut Desk, algorithm: DigestAlgorithm, extra: &str) -> Sent {
-        let request = self.register(extra);
-        desk.receive_from(self.from, &request);
-        let answer = desk.one();
-        if answer.word() != "401" {
-            return answer;
-        }
-        self.hear(&answer, algorithm);
-        let request = self.register(extra);
-        desk.receive_from(self.from, &request);
-        desk.one()
-    }
-}
-
-/// `H(a:b)`: HA1 of user `a`, with realm and password taken from what follows, is `H(a:realm:password)`; so split `b` at its colon.
-fn two_parts(algorithm: DigestAlgorithm, a: &str, b: &str) -> String {
-    let (realm, password) = b.split_once(':').unwrap();
-    let ha1 = sip::digest::ha1(a, realm, password);
-    if algorithm == Sha256 { ha1.sha256 } else { ha1.md5 }
-}
-
 const CONTACT: &str = "Contact: <sip:sato@192.0.2.60:5062;line=1>\r\n";
 
 fn failures(desk: &Desk) -> usize {
-    desk.notes.iter().filter(|n| **n == model::Event::AuthenticationFailed).count()
+    desk.notes.iter().filter(|n| matches!(n, model::Event::AuthenticationFailed { .. })).count()
 }
 
 #[test]
@@ -539,9 +461,12 @@ fn a_browser_is_called_on_the_connection_that_it_registered_by_and_on_no_other()
     let invite = desk.one();
     assert!(invite.text.starts_with(&format!("INVITE {nowhere} SIP/2.0\r\nVia: SIP/2.0/WSS 192.0.2.1:8443;")), "{}", invite.text);
     assert_eq!(invite.header("Contact"), "<sip:192.0.2.1:8443;transport=ws>");
+    desk.events();
+    // RFC 5626 section 5.3: nobody can be called there any more, by that connection or another.
     desk.endpoint.handle_closed(desk.both(), flow);
-    let binding = desk.endpoint.bindings("sato").next().unwrap().clone();
-    assert_eq!(binding.flow, FlowId::any(Transport::Wss), "not TCP, by which nobody takes a call there");
+    desk.drain();
+    assert_eq!(desk.endpoint.bindings("sato").count(), 0);
+    assert!(desk.events().contains(&Event::Unregistered { user: "sato".to_owned(), expired: true }));
 }
 
 /// Contact of a phone that keeps two connections (RFC 5626 section 9.2).

@@ -26,7 +26,7 @@ impl Desk {
         while let Some(output) = self.endpoint.poll_output() {
             match output {
                 Output::Transmit { flow, to, bytes, .. } => {
-                    out.push((flow, Sent { millis: self.millis(), to, text: String::from_utf8_lossy(&bytes).into_owned() }));
+                    out.push((flow, Sent { millis: self.millis(), flow, to, text: String::from_utf8_lossy(&bytes).into_owned() }));
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Note(note) => self.notes.push(note),

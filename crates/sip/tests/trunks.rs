@@ -4,12 +4,16 @@ mod common;
 
 use bytes::Bytes;
 use common::*;
-use model::{DigestAlgorithm, FlowId, LineId, Secret, TrunkRegistration as How};
+use model::{DigestAlgorithm, FlowId, LineId, Machine, Secret, Transport, TrunkRegistration as How};
 use sip::trunk::{Check, Trunk};
 use sip::{Account, Command, Event, Identity, Target};
 use std::time::Duration;
 
 const CARRIER: &str = "192.0.2.80:5060";
+
+fn udp(addr: &str) -> Machine {
+    Machine { transport: Transport::Udp, addr: addr.parse().unwrap() }
+}
 
 fn trunk() -> Trunk {
     let account = Account {
@@ -21,7 +25,7 @@ fn trunk() -> Trunk {
         digest: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
         expires_secs: 600,
     };
-    Trunk { id: LineId::from("ntt"), addr: CARRIER.parse().unwrap(), account: Some(account), check: None }
+    Trunk { id: LineId::from("ntt"), machines: vec![udp(CARRIER)], account: Some(account), check: None }
 }
 
 fn asked_for_health() -> Trunk {

@@ -194,7 +194,7 @@ fn when_the_disk_refuses_the_room_fills_and_admission_stops() {
         taken += 1;
     }
     assert!(usize::try_from(taken).unwrap() >= ROOM - 1, "{taken}");
-    assert!(!writer.note(&Event::AuthenticationFailed), "still no room");
+    assert!(!writer.note(&Event::AuthenticationFailed { challenged: true }), "still no room");
     other.execute_batch("ROLLBACK").unwrap();
     writer.finish().unwrap();
     let filed = Store::open(folder.file()).unwrap().calls(u32::MAX).unwrap();

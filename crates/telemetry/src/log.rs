@@ -159,11 +159,11 @@ pub fn note(event: &Event) {
         Event::Unregistered { agent, expired: true } => warn!(%agent, "the agent's phone is gone without signing out"),
         Event::PhoneGone { agent, why } => match why {
             PhoneGone::Left | PhoneGone::Full => info!(%agent, %why, "one of the agent's phones is not called any more"),
-            PhoneGone::Expired | PhoneGone::Silent => {
+            PhoneGone::Expired | PhoneGone::Silent | PhoneGone::Lost => {
                 warn!(%agent, %why, "one of the agent's phones is gone without signing out; the others ring");
             }
         },
-        Event::AuthenticationFailed => debug!("wrong name or password"),
+        Event::AuthenticationFailed { .. } => debug!("wrong name or password"),
 
         Event::SipRequest { method, direction, again } => trace!(method = method.name(), %direction, again, "SIP request"),
         Event::SipResponse { class, direction } => trace!(class, %direction, "SIP response"),

@@ -104,7 +104,7 @@ fn day() -> Vec<Event> {
         Event::Registered { agent: agent.clone() },
         Event::Unregistered { agent: agent.clone(), expired: true },
         Event::PhoneGone { agent, why: PhoneGone::Silent },
-        Event::AuthenticationFailed,
+        Event::AuthenticationFailed { challenged: true },
         Event::SipRequest { method: Method::Invite, direction: Direction::In, again: true },
         Event::SipResponse { class: 2, direction: Direction::Out },
         Event::InviteDone { line: Some(LineId::from("ntt")), direction: Direction::In, status: 200 },
@@ -480,13 +480,13 @@ fn before_the_first_call_alarms_have_something_to_grow_from() {
     for how in [Answered, NoAnswer, Declined, Unreachable, Withdrawn] {
         metrics.note(&Event::OfferEnded { offer: OfferId(1), agent: AgentId::from("yuki"), how });
     }
-    for why in [PhoneGone::Left, PhoneGone::Expired, PhoneGone::Silent, PhoneGone::Full] {
+    for why in [PhoneGone::Left, PhoneGone::Expired, PhoneGone::Silent, PhoneGone::Lost, PhoneGone::Full] {
         metrics.note(&Event::PhoneGone { agent: AgentId::from("yuki"), why });
     }
     let page = read(&metrics.render());
     let count = |metric: &str| page.rows.iter().filter(|((name, _), value)| name == metric && **value == 1.0).count();
     assert_eq!((before, count("toritsugi_calls_refused_total"), count("toritsugi_offers_ended_total")), (8, 8, 5));
-    assert_eq!(count("toritsugi_agent_spare_phones_gone_total"), 4);
+    assert_eq!(count("toritsugi_agent_spare_phones_gone_total"), 5);
     assert_eq!(page.rows.keys().filter(|(name, _)| name == "toritsugi_calls_refused_total").count(), 8);
 }
 

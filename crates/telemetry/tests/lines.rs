@@ -106,7 +106,7 @@ fn strangers_cannot_fill_the_disk() {
         Event::Stranger,
         Event::ConnectionClosed { why: model::ConnectionEnd::Slow },
         Event::SipMalformed { answered: true },
-        Event::AuthenticationFailed,
+        Event::AuthenticationFailed { challenged: true },
         Event::Refused { why: Refusal::UnknownNumber, person: None },
         Event::SipRequest { method: Method::Invite, direction: Direction::In, again: false },
     ];

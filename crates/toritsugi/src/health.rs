@@ -149,7 +149,7 @@ fn trunks(trunks: &[TrunkNow]) -> impl Iterator<Item = Check> {
 
 /// A queue is open to who monitors it when somebody waits in it.
 fn agents(snapshot: &Snapshot) -> Vec<Check> {
-    let deserted = snapshot.queues.iter().filter(|queue| queue.depth > 0 && logged_in(snapshot) == 0);
+    let deserted = snapshot.queues.iter().filter(|queue| queue.depth > 0 && queue.staff == 0);
     let mut checks: Vec<Check> = deserted
         .map(|queue| check(Grade::Warning, format!("queue {}", queue.queue), format!("NOBODY IS THERE, and {} wait", queue.depth)))
         .collect();
@@ -283,7 +283,7 @@ fn alive(silence: Duration) -> web::Health {
 mod tests {
     use super::*;
     use crate::status::InForce;
-    use model::UnixMillis;
+    use model::{QueueNow, UnixMillis};
 
     fn stand() -> Stand {
         let city = InForce {
@@ -347,6 +347,18 @@ mod tests {
         let one = with(&[good, lost.clone()]);
         assert!(one.ok && one.text.contains("WARNING    trunk b: NOT REGISTERED") && one.text.contains("ok         trunk a: registered"));
         assert!(!with(&[lost, deaf]).ok);
+    }
+
+    #[test]
+    fn a_queue_with_callers_and_nobody_there_is_a_warning() {
+        let with = |depth: u64, staff: u64| {
+            let queue =
+                QueueNow { queue: "nurse".into(), depth, longest_wait_millis: 0, staff, promised_millis: 20_000, promised_percent: 80 };
+            ready(&Snapshot { queues: vec![queue], ..Snapshot::default() }, true, false)
+        };
+        let deserted = with(2, 0);
+        assert!(deserted.ok && deserted.text.contains("WARNING    queue nurse: NOBODY IS THERE, and 2 wait"), "{}", deserted.text);
+        assert!(!with(2, 1).text.contains("NOBODY") && !with(0, 0).text.contains("NOBODY"));
     }
 
     #[test]

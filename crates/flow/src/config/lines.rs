@@ -6,7 +6,9 @@ use crate::decode::{Fields, UpTo, is_name, lost_zero, missing, noun};
 use crate::problem::{At, Problems, Severity, Spot};
 use crate::schema::{NAME, Shape, Value, may, must};
 use crate::tree::{Key, Node, What, shown};
-use model::{DigestAlgorithm, HostName, Line, LineId, Net, Number, NumberKind, Profile, Register, Target, Trunk, TrunkCheck};
+use model::{
+    DigestAlgorithm, HostName, Line, LineId, Machine, Net, Number, NumberKind, Profile, Register, Target, Transport, Trunk, TrunkCheck,
+};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -82,6 +84,18 @@ const TRUNK: Shape = Shape {
     ja: "外への経路。",
     words: &[
         must("host", Value::Text, "The carrier's address with its port, or its name.", "通信事業者のアドレスとポート、または名前。"),
+        may(
+            "transport",
+            Value::OneOf(&["udp", "tcp", "tls"]),
+            "By what it is reached; else what its name's records say, and UDP for an address.",
+            "つなぎ方。書かなければ、名前なら DNS のとおり、アドレスなら UDP。",
+        ),
+        may(
+            "ca",
+            Value::Text,
+            "For tls: the file in secrets/ of the state folder with the authorities of its certificate; else those of this machine.",
+            "tls のとき、相手の証明書の認証局のファイル。状態フォルダーの secrets/ に置きます。書かなければこのコンピューターの認証局。",
+        ),
         must("channels", Value::Whole(1, PLACES_MAX), "Calls at once.", "同時通話数の上限。"),
         may(
             "order",
@@ -240,14 +254,32 @@ fn read_trunk(key: &Key, node: &Node, problems: &mut Problems) -> Option<Trunk> 
     };
     let host = needed("host", problems).and_then(|n| host(n, problems));
     let channels = needed("channels", problems).and_then(|n| n.whole(1, PLACES_MAX, problems));
+    let words = [("udp", Transport::Udp), ("tcp", Transport::Tcp), ("tls", Transport::Tls)];
+    let transport = fields.take("transport").and_then(|n| n.one_of(&words, problems));
+    let ca = fields.take("ca").and_then(|node| Some((node, file_name(node, "ca: carrier-ca.pem", problems)?)));
+    // A name's records may lead to TLS by themselves.
+    let never_secure = match (transport, &host) {
+        (Some(transport), _) => !transport.is_secure(),
+        (None, Some(Host::At(_))) => true,
+        (None, _) => false,
+    };
+    if let Some((node, _)) = ca.as_ref().filter(|_| never_secure) {
+        let en = "this trunk is not reached by TLS, so nobody shows a certificate; say so, or leave `ca` out";
+        let ja = "この経路は TLS でつながないので、証明書は使われません。transport: tls を書くか、ca を消してください。";
+        problems.error(node.at, "ca_without_tls", en, ja).help("transport: tls");
+    }
     let order = fields.take("order").and_then(|n| n.whole(1, ORDER_MAX, problems)).unwrap_or(1);
     let weight = fields.take("weight").and_then(|n| n.whole(1, ORDER_MAX, problems)).unwrap_or(1);
     let profile = fields.take("profile").and_then(|n| n.one_of(&[("ntt-hikari", Profile::NttHikari)], problems)).unwrap_or_default();
     let register = fields.entry("register").and_then(|(key, node)| read_register(key, node, problems));
     let check = fields.entry("check").and_then(|(key, node)| read_check(key, node, problems));
     fields.finish(problems);
-    let (host, name) = host?;
-    Some(Trunk { host, name, others: Vec::new(), channels: channels?, order, weight, profile, register, check })
+    let (machines, name) = match host? {
+        Host::At(addr) => (vec![Machine { transport: transport.unwrap_or(Transport::Udp), addr }], None),
+        Host::Named(name) => (Vec::new(), Some(HostName { transport, ..name })),
+    };
+    let ca = ca.map(|(_, file)| file);
+    Some(Trunk { machines, name, transport, ca, channels: channels?, order, weight, profile, register, check })
 }
 
 /// `register: { user: "0440000000", domain: carrier.example, password_file: carrier }`.
@@ -267,7 +299,7 @@ fn read_register(key: &Key, node: &Node, problems: &mut Problems) -> Option<Regi
     let domain = fields.take("domain").and_then(|n| word(n, "not_a_domain", "domain: carrier.example", problems));
     let login = fields.take("login").and_then(|n| word(n, "not_a_user", "login: city", problems));
     let realm = fields.take("realm").and_then(|n| n.text(problems)).map(|text| text.value.to_owned());
-    let password_file = fields.take("password_file").and_then(|n| file_name(n, problems));
+    let password_file = fields.take("password_file").and_then(|n| file_name(n, "password_file: carrier", problems));
     let expires = fields.take("expires").and_then(|n| within(n, EXPIRES, "expires: 1h", problems)).unwrap_or(Duration::from_secs(3600));
     let algorithms = [("sha-256", DigestAlgorithm::Sha256), ("md5", DigestAlgorithm::Md5)];
     let digest = fields.take("digest").map(|n| n.items().iter().filter_map(|item| item.one_of(&algorithms, problems)).collect());
@@ -303,7 +335,7 @@ fn word(node: &Node, code: &'static str, help: &str, problems: &mut Problems) ->
 }
 
 /// The name of a file in `secrets/`, and not the way to another one.
-fn file_name(node: &Node, problems: &mut Problems) -> Option<String> {
+fn file_name(node: &Node, help: &str, problems: &mut Problems) -> Option<String> {
     let text = node.text(problems)?;
     let fine = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     if text.value.len() <= 64 && text.value.chars().all(fine) && !text.value.starts_with('.') {
@@ -311,7 +343,7 @@ fn file_name(node: &Node, problems: &mut Problems) -> Option<String> {
     }
     let en = format!("\"{}\" is no name of a file in secrets/", shown(text.value));
     let ja = format!("「{}」は secrets/ のファイル名として使えません。", shown(text.value));
-    problems.error(text.at, "not_a_file_name", en, ja).help("password_file: carrier");
+    problems.error(text.at, "not_a_file_name", en, ja).help(help);
     None
 }
 
@@ -328,11 +360,17 @@ fn within(node: &Node, (least, most): (Duration, Duration), help: &str, problems
     None
 }
 
+/// Where a carrier is.
+enum Host {
+    At(SocketAddr),
+    Named(HostName),
+}
+
 /// `192.0.2.1:5060`, `sip.carrier.example` or `sip.carrier.example:5060`.
-fn host(node: &Node, problems: &mut Problems) -> Option<(SocketAddr, Option<HostName>)> {
+fn host(node: &Node, problems: &mut Problems) -> Option<Host> {
     let text = node.text(problems)?;
     if let Ok(addr) = text.value.parse() {
-        return Some((addr, None));
+        return Some(Host::At(addr));
     }
     let named = host_name(text.value);
     if named.is_none() {
@@ -340,7 +378,7 @@ fn host(node: &Node, problems: &mut Problems) -> Option<(SocketAddr, Option<Host
         let ja = format!("「{}」はアドレスとポート、または名前として読めません。", shown(text.value));
         problems.error(text.at, "not_an_address", en, ja).help("host: 127.0.0.1:5090");
     }
-    named.map(|name| (Trunk::NOWHERE, Some(name)))
+    named.map(Host::Named)
 }
 
 /// A name with a dot in it whose last part is no number (RFC 1123 section 2.1), so that no broken address passes for one.
@@ -353,7 +391,7 @@ fn host_name(text: &str) -> Option<HostName> {
     let part =
         |part: &&str| !part.is_empty() && part.len() <= 63 && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     let named = parts.len() > 1 && host.len() <= 253 && parts.iter().all(part) && parts.last()?.bytes().any(|b| b.is_ascii_alphabetic());
-    named.then(|| HostName { host: host.to_owned(), port })
+    named.then(|| HostName { host: host.to_owned(), port, transport: None })
 }
 
 /// `number`, `lines`, `code`: whom a line reaches, and how many calls at once.

@@ -11,14 +11,18 @@ use model::{FlowId, LegId, RecordId};
 use phone::Socket;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long the edge waits for a connection to come about, and how long one byte of it is on its way.
+const CONNECT_PATIENCE: Duration = Duration::from_millis(1400);
+const WIRE: Duration = Duration::from_millis(5);
 
 impl World {
     pub(super) fn act(&mut self, act: Act) {
         match act {
-            // Nobody in this town takes connections.
-            Act::Transmit { flow, bytes, .. } if flow.is_stream() => self.input(Input::Unsent { bytes }),
+            Act::Transmit { flow, to, bytes, .. } if flow.is_stream() => self.by_connection(flow, to, bytes),
             // Nor have names of carriers a server here: whoever plays with them says where they lead.
-            Act::Close(_) | Act::Find(_) => {}
+            Act::Close(_) | Act::Find(_) | Act::Trust(_) => {}
             Act::Transmit { flow: _, to, bytes, .. } => {
                 let datagram = Datagram { from: self.engine_addr, to, bytes };
                 self.link.handle_datagram(self.now, datagram);
@@ -116,8 +120,13 @@ impl World {
         let Datagram { from, to, bytes } = datagram;
         let now = self.now;
         if to == self.engine_addr {
-            if self.ailing.get(&from) == Some(&Ailment::Mute) {
-                return;
+            match self.ailing.get(&from) {
+                Some(Ailment::Mute) => return,
+                Some(Ailment::MuteToCalls) if memchr::memmem::find(&bytes, b" OPTIONS\r\n").is_none() => return,
+                Some(Ailment::Deaf | Ailment::Closed | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_)) | None => {}
+            }
+            if let Some((flow, from)) = call_id(&bytes).and_then(|id| self.connected.get(id).copied()) {
+                return self.input(Input::Message { flow, from, bytes });
             }
             if let Some(id) = self.by_ip.get(&from.ip()).copied() {
                 self.note_call_id(id, &bytes);
@@ -130,14 +139,19 @@ impl World {
         }
         if to == town::TRUNK || to == town::SPARE {
             return match self.ailing.get(&to) {
-                Some(Ailment::Deaf) => {}
+                Some(Ailment::Deaf | Ailment::Closed) => {}
+                Some(Ailment::AnswersCallsOnly) if bytes.starts_with(b"OPTIONS ") => {}
                 Some(Ailment::Refuses(status)) if bytes.starts_with(b"INVITE ") => self.trunk_says(to, *status, &bytes),
-                Some(Ailment::Mute | Ailment::Refuses(_)) | None if bytes.starts_with(b"OPTIONS ") || bytes.starts_with(b"REGISTER ") => {
+                Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_)) | None
+                    if bytes.starts_with(b"OPTIONS ") || bytes.starts_with(b"REGISTER ") =>
+                {
                     if self.ailing.get(&to) != Some(&Ailment::Mute) {
                         self.trunk_says(to, 200, &bytes);
                     }
                 }
-                Some(Ailment::Mute | Ailment::Refuses(_)) | None => self.carry(from, &bytes),
+                Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_)) | None => {
+                    self.carry(from, &bytes)
+                }
             };
         }
         if let Some(id) = self.by_ip.get(&to.ip()).copied() {
@@ -162,12 +176,37 @@ impl World {
             racked.rack.handle_packet(now, leg, channel, from, &bytes, &mut wire);
             let sent = wire.sent;
             self.fly(sent);
-            self.hear_sounds();
+            return self.hear_sounds();
         }
+        self.mail.push(Datagram { from, to, bytes });
     }
 }
 
 impl World {
+    /// A message over a connection: the trunks take them, and nobody else in this town. What belongs to one call comes back by the same.
+    fn by_connection(&mut self, flow: FlowId, to: SocketAddr, bytes: Bytes) {
+        if to != town::TRUNK && to != town::SPARE {
+            return self.input(Input::Unsent { bytes });
+        }
+        match self.ailing.get(&to) {
+            Some(Ailment::Closed) => self.plan(self.now + HOP, Due::Input(Box::new(Input::Unsent { bytes }))),
+            Some(Ailment::Deaf) => self.plan(self.now + CONNECT_PATIENCE, Due::Input(Box::new(Input::Unsent { bytes }))),
+            Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_)) | None => {
+                let line = FlowId::connection(flow.transport(), if to == town::TRUNK { 2 } else { 3 });
+                if let Some(id) = call_id(&bytes) {
+                    self.connected.insert(id.to_owned(), (line, to));
+                }
+                // Their telephones speak UDP; the carrier translates.
+                let bytes = Bytes::from(String::from_utf8_lossy(&bytes).replacen(
+                    &format!("SIP/2.0/{} ", flow.transport().via()),
+                    "SIP/2.0/UDP ",
+                    1,
+                ));
+                self.plan(self.now + WIRE, Due::Datagram(Datagram { from: self.engine_addr, to, bytes }));
+            }
+        }
+    }
+
     /// The trunk: a call for a number goes to one of its telephones that is free. A number without telephones is a trunk that says nothing.
     fn carry(&mut self, from: SocketAddr, bytes: &Bytes) {
         let text = String::from_utf8_lossy(bytes);

@@ -53,6 +53,11 @@ impl World {
         self.plan(Instant::ZERO + at, Due::Datagram(datagram));
     }
 
+    /// What the engine sent to somebody who lives nowhere and whose datagrams were injected, in the order of its arrival.
+    pub fn mail(&self, to: SocketAddr) -> impl DoubleEndedIterator<Item = String> + '_ {
+        self.mail.iter().filter(move |datagram| datagram.to == to).map(|datagram| String::from_utf8_lossy(&datagram.bytes).into_owned())
+    }
+
     /// The network between a person and us changes what they send to call: it gets their INVITE and gives what arrives.
     pub fn carrier(&mut self, person: PersonId, writes: fn(&str) -> String) {
         self.carriers.insert(person, writes);
@@ -67,8 +72,8 @@ impl World {
     }
 
     /// From a time on a carrier's name leads there.
-    pub fn name_leads(&mut self, at: Duration, name: HostName, hosts: Vec<SocketAddr>) {
-        self.plan(Instant::ZERO + at, Due::Input(Box::new(Input::Found(name, hosts))));
+    pub fn name_leads(&mut self, at: Duration, name: HostName, machines: Vec<model::Machine>) {
+        self.plan(Instant::ZERO + at, Due::Input(Box::new(Input::Found(name, machines))));
     }
 
     /// Somebody at the edge asks for something at a time.

@@ -1,49 +1,61 @@
-//! A request of ours is asked for a password: it goes out once more with it.
+//! A request of ours is asked for a password, or for a longer session timer: it goes out once more with it.
 //!
-//! RFC 3261 section 22.2: the same Call-ID, From and To, the next CSeq number, another branch. Inside a dialog as for the INVITE that opens it.
+//! RFC 3261 section 22.2 and RFC 4028 section 7.3: the same Call-ID, From and To, the next CSeq number, another branch. Inside a dialog as for the INVITE that opens it.
 
 use super::Endpoint;
 use super::change::Change;
+use super::session_timer::least_of;
 use super::store::{ByUdp, Cancel, Client, ClientMachine, OurInvite, Purpose, Stage};
 use crate::border::Event;
-use crate::credentials::again;
+use crate::credentials::{Instead, again};
+use crate::header::{Name, Timed};
 use crate::message::Message;
 use crate::transaction::{ClientInvite, ClientOther, Key};
+use bytes::Bytes;
 use model::{DialogId, Instant, Method};
 
 /// The highest number up to which one dialog answers challenges before it is confirmed: a carrier whose nonces are always too old ends there.
 const ROUNDS_MAX: u32 = 4;
 
 impl Endpoint {
-    /// Answers a 401 or 407 to a request of this key. False: it stands as the refusal that it is.
+    /// Answers a 401, 407 or 422 to a request of this key. False: it stands as the refusal that it is.
     pub(super) fn ask_again(&mut self, now: Instant, dialog: DialogId, key: Key, response: &Message) -> bool {
-        if !matches!(response.status(), Some(401 | 407)) {
-            return false;
-        }
         let Some(client) = self.clients.get(&key) else { return false };
         let Some(leg) = self.legs.get(&dialog) else { return false };
-        // Inside a dialog a carrier may want its requests at another of its addresses.
-        let account = self.trunks.account_at(client.path.addr).or_else(|| self.trunks.account_at(leg.state.peer));
-        let Some(account) = account.cloned() else { return false };
+        let longer = response.status() == Some(422);
         let wanted = match (&client.machine, &leg.stage) {
             (ClientMachine::Invite(_), Stage::Outgoing { invite, cancel: Cancel::No, .. }) => {
                 *invite == key && leg.state.local_cseq < ROUNDS_MAX
             }
+            // Of a session that runs the timer is another matter.
+            _ if longer => false,
             (ClientMachine::Other { purpose, .. }, _) => !matches!(purpose, Purpose::Cancel | Purpose::StrayBye),
-            // A change of a session that runs.
             (ClientMachine::Invite(_), _) => matches!(&leg.change, Some(Change::Asked { key: asked, .. }) if *asked == key),
         };
         let request = client.request.clone();
         if !wanted {
             return false;
         }
-        let Ok((name, value)) = account.answer(&request, response, &mut self.random) else { return false };
+        let instead = match response.status() {
+            Some(401 | 407) => {
+                // Inside a dialog a carrier may want its requests at another of its addresses.
+                let account = self.trunks.account_at(client.path.addr).or_else(|| self.trunks.account_at(leg.state.peer));
+                let Some(account) = account.cloned() else { return false };
+                let Ok((name, value)) = account.answer(&request, response, &mut self.random) else { return false };
+                vec![(name, Some(value))]
+            }
+            Some(422) => match longer_timer(&request, response) {
+                Some(instead) => instead,
+                None => return false,
+            },
+            Some(_) | None => return false,
+        };
         let branch = self.branch();
         let Some((client, leg)) = self.clients.get(&key).zip(self.legs.get_mut(&dialog)) else { return false };
         leg.state.local_cseq = leg.state.local_cseq.saturating_add(1);
         let cseq = leg.state.local_cseq;
         let (path, method) = (client.path, client.method);
-        let by_udp = client.by_udp.as_ref().map(|ByUdp { request, .. }| again(request, &branch, cseq, (name, &value)));
+        let by_udp = client.by_udp.as_ref().map(|ByUdp { request, .. }| again(request, &branch, cseq, &instead));
         let machine = match &client.machine {
             ClientMachine::Invite(ours) => {
                 let mut base = ours.base.clone();
@@ -79,8 +91,16 @@ impl Endpoint {
             // Told before it leaves: what would end this call must be written down first.
             self.event(Event::AskedAgain { dialog });
         }
-        let request = again(&request, &branch, cseq, (name, &value));
+        let request = again(&request, &branch, cseq, &instead);
         self.begin_client(next, Client { machine, request, method, path, dialog, by_udp });
         true
     }
+}
+
+/// RFC 4028 section 7.3: the timer that they want at least, if that is longer than what we asked for. A proof of our password counted once, and
+/// is asked for again.
+fn longer_timer(request: &Bytes, response: &Message) -> Option<Vec<Instead>> {
+    let asked = Message::parse(request).ok()?.first(Name::SessionExpires).and_then(Timed::parse)?.secs;
+    let least = least_of(response).filter(|least| *least > asked)?.to_string();
+    Some(vec![("Session-Expires", Some(least.clone())), ("Min-SE", Some(least)), ("Authorization", None), ("Proxy-Authorization", None)])
 }

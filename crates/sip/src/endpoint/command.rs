@@ -52,8 +52,13 @@ impl Endpoint {
             Command::AnswerRefer { dialog, status } => self.answer_refer(now, dialog, status),
             Command::Notify { dialog, status, over } => self.tell_referrer(now, dialog, status, over),
             Command::Probe { dialog } => self.probe(now, dialog),
+            Command::Ask { dialog, to, patience } => {
+                self.trunks.ask(now, &self.doors, dialog, to, patience, &mut self.random);
+            }
+            Command::Forget { dialog } => self.trunks.forget(dialog),
             Command::PutOut { user, contact, since } => {
                 if self.registrar.put_out(&user, &contact, since) {
+                    self.follow_phones(now, &user);
                     self.event(Event::PhoneGone { user, contact, why: PhoneGone::Silent });
                 }
             }

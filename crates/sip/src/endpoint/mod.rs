@@ -25,12 +25,14 @@ use crate::border::{Admission, Census, Command, Config, Event, Output};
 use crate::bounds::ECHO_MAX;
 use crate::dialog::{DialogState, Will};
 use crate::digest::Gate;
+use crate::doors::Doors;
+use crate::keeper::Keeper;
 use crate::message::{Essentials, Fault, Message};
 use crate::registrar::{Binding, Registrar};
 use crate::transaction::Key;
-use crate::trunk::{Trunk, TrunkState, Trunks};
+use crate::trunk::{Check, Trunk, TrunkState, Trunks};
 use bytes::Bytes;
-use model::{DialogId, FlowId, Ha1, Instant, LineId, Now, Random, Transport};
+use model::{DialogId, FlowId, Ha1, Instant, LineId, Machine, Now, PhoneGone, Random, Transport};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use store::{Alarm, Alarms, Client, ClientMachine, Echo, Leg, Path, Server, Stage};
@@ -47,14 +49,15 @@ const RETRY_AFTER_SECS: u32 = 10;
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     config: Config,
-    /// Where we hear transports that have a port of their own.
-    doors: BTreeMap<Transport, SocketAddr>,
+    /// Where we are heard.
+    doors: Doors,
     random: Random,
     /// Tags of responses without a transaction are signed with it.
     secret: [u8; 32],
     gate: Gate,
     users: BTreeMap<String, Ha1>,
     registrar: Registrar,
+    keeper: Keeper,
     trunks: Trunks,
     admission: Admission,
     door_closed: bool,
@@ -89,11 +92,12 @@ impl Endpoint {
         Endpoint {
             secret: random.seed(),
             gate,
+            doors: Doors::new(config.local),
             config,
-            doors: BTreeMap::new(),
             random,
             users: BTreeMap::new(),
             registrar: Registrar::default(),
+            keeper: Keeper::default(),
             trunks: Trunks::default(),
             admission: Admission::default(),
             door_closed: false,
@@ -113,7 +117,13 @@ impl Endpoint {
         for user in self.registrar.retain(&users) {
             self.event(Event::Unregistered { user, expired: false });
         }
+        self.keeper.retain(&users);
         self.users = users;
+    }
+
+    /// How every phone that is registered by UDP is asked whether it is there; `None`: only those behind a router are, now and then.
+    pub fn set_phone_check(&mut self, check: Option<Check>) {
+        self.keeper.set(check);
     }
 
     /// Whose messages count for whose dialogs, and who may name this machine.
@@ -133,7 +143,7 @@ impl Endpoint {
 
     /// Which trunks register, or are asked whether they work. Those that are no more sign off.
     pub fn set_trunks(&mut self, now: Now, trunks: Vec<Trunk>) {
-        self.trunks.set(now.mono, self.config.local, trunks, &mut self.random);
+        self.trunks.set(now.mono, &self.doors, trunks, &mut self.random);
     }
 
     /// How each of them stands.
@@ -141,9 +151,14 @@ impl Endpoint {
         self.trunks.states()
     }
 
+    /// Whether a machine of a trunk answers our checks; `None` where nobody asks it.
+    pub fn works(&self, trunk: &LineId, machine: Machine) -> Option<bool> {
+        self.trunks.works(trunk, machine)
+    }
+
     /// No more calls are to come: every registration with a carrier is taken back.
     pub fn sign_off(&mut self, now: Now) {
-        self.trunks.leave(now.mono, self.config.local);
+        self.trunks.leave(now.mono, &self.doors);
     }
 
     /// An id for an outgoing INVITE.
@@ -175,8 +190,13 @@ impl Endpoint {
     pub fn handle_timeout(&mut self, now: Now) {
         while let Some((user, change)) = self.registrar.handle_timeout(now.mono) {
             self.registration_changed(&user, change, true);
+            self.follow_phones(now.mono, &user);
         }
-        self.trunks.handle_timeout(now.mono, self.config.local);
+        for (user, contact) in self.keeper.handle_timeout(now.mono, &self.doors) {
+            let change = self.registrar.lose(&user, &contact, PhoneGone::Silent);
+            change.into_iter().for_each(|change| self.registration_changed(&user, change, true));
+        }
+        self.trunks.handle_timeout(now.mono, &self.doors);
         while let Some(alarm) = self.alarms.pop(now.mono) {
             match alarm {
                 Alarm::Server(key) => self.server_timeout(now.mono, key),
@@ -188,12 +208,13 @@ impl Endpoint {
 
     /// The next thing to do, until there is none.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front().or_else(|| self.trunks.poll_output())
+        self.outputs.pop_front().or_else(|| self.trunks.poll_output()).or_else(|| self.keeper.poll_output())
     }
 
     /// When [`Endpoint::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.alarms.next(), self.registrar.poll_timeout(), self.trunks.poll_timeout()].into_iter().flatten().min()
+        let beside = [self.registrar.poll_timeout(), self.keeper.poll_timeout(), self.trunks.poll_timeout()];
+        beside.into_iter().chain([self.alarms.next()]).flatten().min()
     }
 
     /// Where a user's phones are: at most [`PHONES_MAX`](crate::PHONES_MAX), the one that was heard longest ago first.
@@ -235,6 +256,7 @@ impl Endpoint {
 
     /// Drops all state of a dialog at once, without a word to anybody.
     pub fn forget(&mut self, dialog: DialogId) {
+        self.trunks.forget(dialog);
         if let Some(leg) = self.legs.remove(&dialog) {
             self.tags.remove(&leg.state.local_tag);
         }
@@ -279,7 +301,8 @@ impl Endpoint {
             (_, Some(our_tag)) => self.handle_in_dialog(&asked, our_tag),
             ("INVITE", None) => self.handle_invite(&asked),
             ("OPTIONS", None) => self.handle_options(&asked),
-            ("BYE", None) => self.refuse(&asked, 481),
+            // These speak of a call; without our tag they name none (RFC 3261 section 12.2.2).
+            ("BYE" | "UPDATE" | "PRACK" | "INFO", None) => self.refuse(&asked, 481),
             // Nobody outside a call may have us call somebody.
             ("REFER", None) => self.refuse(&asked, 403),
             (_, None) => self.refuse_method(&asked),

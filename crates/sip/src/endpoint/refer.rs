@@ -1,12 +1,13 @@
 //! The peer asks us to call somebody for it: the transfer key of a telephone.
 //!
 //! RFC 3515. The calls decide whether that may be; where it may, the peer hears by NOTIFY what becomes of it. Only inside a dialog: whoever asks
-//! from outside gets 403. A REFER with Replaces is told as such (RFC 3891); which dialog it means is the calls' business.
+//! from outside gets 403. A REFER with Replaces (RFC 3891) names another call of the peer's; whether that may be joined is the calls' business.
 
 use super::store::{Purpose, Stage, Waiting};
 use super::{Asked, Endpoint};
-use crate::border::Event;
+use crate::border::{Event, ReferTo};
 use crate::header::{Name, NameAddr};
+use crate::uri::{Uri, unescape};
 use crate::writer::{Writer, reason};
 use model::{DialogId, Instant, Method};
 
@@ -37,12 +38,24 @@ impl Endpoint {
         let (Some(value), None) = (values.next(), values.next()) else { return self.refuse_header(asked, Name::ReferTo) };
         let Some(to) = NameAddr::parse(value) else { return self.refuse_header(asked, Name::ReferTo) };
         let uri = to.uri();
-        let (to_user, replaces) = (uri.user(), uri.has_headers());
+        let (to_user, with) = (uri.user(), self.refers_to(&uri));
         let Some(request) = self.keep_waiting(asked, dialog) else { return };
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.referred = Some(Referred::Asked { request, cseq: asked.essentials.cseq.number });
         }
-        self.event(Event::Refer { dialog, to_user, replaces });
+        self.event(Event::Refer { dialog, to_user, with });
+    }
+
+    /// What the headers in the URI of Refer-To name (RFC 3515 section 2.1).
+    fn refers_to(&self, uri: &Uri<'_>) -> ReferTo {
+        if !uri.has_headers() {
+            return ReferTo::Fresh;
+        }
+        let headers = uri.text().split_once('?').map_or("", |(_, headers)| headers).split('&');
+        let mut replaces =
+            headers.filter_map(|header| header.split_once('=')).filter(|(name, _)| unescape(name).eq_ignore_ascii_case("Replaces"));
+        let (Some((_, value)), None) = (replaces.next(), replaces.next()) else { return ReferTo::Unknown };
+        self.dialog_named(unescape(value).as_bytes()).map_or(ReferTo::Unknown, ReferTo::Joins)
     }
 
     /// The calls have decided: 202, or a refusal. RFC 3515 section 2.4.4: who agrees "MUST ... immediately send an initial NOTIFY".

@@ -29,6 +29,14 @@ impl<'a> Named<'a> {
 }
 
 impl Endpoint {
+    /// The dialog, answered and not ended, that the value of a Replaces names.
+    pub(super) fn dialog_named(&self, value: &[u8]) -> Option<DialogId> {
+        let named = Named::parse(value)?;
+        let id = self.tags.get(named.to_tag)?;
+        let leg = self.legs.get(id).filter(|leg| leg.state.is_with(named.call_id, Some(named.from_tag)))?;
+        matches!(leg.stage, Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. }).then_some(*id)
+    }
+
     /// The dialog that an INVITE wants to take the place of: `Some(None)` if it wants none. `None` if it cannot be, and it has been refused
     /// (section 3).
     pub(super) fn replaced(&mut self, asked: &Asked<'_>) -> Option<Option<DialogId>> {

@@ -138,9 +138,13 @@ impl Endpoint {
         let key = Key::cancelled(asked.message, &asked.essentials);
         let Some(server) = self.servers.get(&key) else { return self.refuse(asked, 481) };
         let ServerMachine::Invite { machine, tag, .. } = &server.machine else { return self.refuse(asked, 481) };
-        let (dialog, pending) = (server.dialog, machine.is_pending());
+        let (dialog, pending, tag) = (server.dialog, machine.is_pending(), tag.clone());
+        // Section 9.1: it is sent to where the INVITE was sent, by whoever sent that.
+        if self.legs.get(&dialog).is_some_and(|leg| !self.is_peer(&leg.state, asked.path.addr.ip())) {
+            return self.refuse(asked, 481);
+        }
         // Section 9.2: the tag is the one of our answers to the INVITE.
-        let bytes = asked.echo.response(200, tag).empty();
+        let bytes = asked.echo.response(200, &tag).empty();
         self.transmit_response(Some(dialog), asked.back, 200, bytes);
         if !pending {
             return;
@@ -181,7 +185,7 @@ impl Endpoint {
         let Some(user) = self.authenticate(asked) else { return };
         // Section 10.3 item 3: nobody registers for somebody else.
         if user != asked.essentials.to.uri().user() {
-            self.note(model::Event::AuthenticationFailed);
+            self.note(model::Event::AuthenticationFailed { challenged: true });
             return self.refuse(asked, 403);
         }
         let Path { flow, addr } = asked.path;
@@ -211,6 +215,12 @@ impl Endpoint {
         for change in outcome.unwrap_or_default() {
             self.registration_changed(&user, change, false);
         }
+        self.follow_phones(asked.now, &user);
+    }
+
+    /// Who of a user's phones is asked whether it is there.
+    pub(super) fn follow_phones(&mut self, now: Instant, user: &str) {
+        self.keeper.follow(now, user, self.registrar.bindings(user), &mut self.random);
     }
 
     pub(super) fn registration_changed(&mut self, user: &str, change: Change, expired: bool) {
@@ -224,16 +234,18 @@ impl Endpoint {
 
     /// Who has proved a password; if nobody has, 401 has been sent.
     fn authenticate(&mut self, asked: &Asked<'_>) -> Option<String> {
-        let stale = match self.gate.judge(asked.now, asked.message, &self.users) {
+        let from = asked.path.addr.ip();
+        let stale = match self.gate.judge(asked.now, from, asked.message, &self.users) {
             Verdict::Right { user } => return Some(user),
             Verdict::Stale => true,
             Verdict::Absent => false,
-            Verdict::Wrong => {
-                self.note(model::Event::AuthenticationFailed);
+            Verdict::Wrong { challenged } => {
+                self.note(model::Event::AuthenticationFailed { challenged });
                 false
             }
         };
-        let lines = self.gate.challenge(asked.now, asked.essentials.call_id.as_bytes(), stale);
+        let (call, number) = (asked.essentials.call_id.as_bytes(), asked.essentials.cseq.number.to_be_bytes());
+        let lines = self.gate.challenge(asked.now, from, &[call, &number], stale);
         self.reply(asked, 401, |w| lines.iter().fold(w, |w, line| w.header("WWW-Authenticate", line)).empty());
         None
     }

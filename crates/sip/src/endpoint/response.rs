@@ -12,7 +12,8 @@ use crate::credentials::proof_in;
 use crate::dialog::DialogState;
 use crate::header::Name;
 use crate::message::{Essentials, Message};
-use crate::transaction::{Heard, Key};
+use crate::transaction::{Heard as Says, Key};
+use crate::trunk::Heard;
 use model::{DialogId, Direction, Instant, Method};
 
 /// How many branches of a fork are acknowledged; the others give up by themselves.
@@ -28,7 +29,10 @@ impl Endpoint {
         let (via, ours) = (&essentials.via, self.is_our_via(&essentials.via));
         let Some(branch) = via.branch().filter(|_| ours && message.values(Name::Via).nth(1).is_none()) else { return };
         let key = Key::ours(branch, essentials.cseq.method);
-        if self.trunks.handle_response(now, self.config.local, key, message, status) {
+        if self.trunks.handle_response(now, &self.doors, key, Heard { flow: path.flow, message, status }) {
+            return;
+        }
+        if self.keeper.handle_response(now, key) {
             return;
         }
         let Some(client) = self.clients.get_mut(&key) else { return };
@@ -40,20 +44,20 @@ impl Endpoint {
         let wake = client.poll_timeout();
         self.alarms.set(Alarm::Client(key), wake);
         match (heard, purpose) {
-            (Heard::Provisional, None) => self.heard(now, path, dialog, key, message, &essentials),
-            (Heard::Success, _) if self.repeats_ack(dialog, key, &essentials) => {}
-            (Heard::Success, _) if self.is_reinvite(key) => self.reinvite_answered(now, path, dialog, key, message, &essentials),
-            (Heard::Success, _) => self.answered(now, path, dialog, key, message, &essentials),
-            (Heard::Final, None) => {
+            (Says::Provisional, None) => self.heard(now, path, dialog, key, message, &essentials),
+            (Says::Success, _) if self.repeats_ack(dialog, key, &essentials) => {}
+            (Says::Success, _) if self.is_reinvite(key) => self.reinvite_answered(now, path, dialog, key, message, &essentials),
+            (Says::Success, _) => self.answered(now, path, dialog, key, message, &essentials),
+            (Says::Final, None) => {
                 self.acknowledge_refusal(key, &essentials, false);
                 if !self.ask_again(now, dialog, key, message) {
                     self.failed(now, dialog, key, status, Some(message));
                 }
             }
-            (Heard::Final, Some(_)) if self.ask_again(now, dialog, key, message) => {}
-            (Heard::AckAgain, _) => self.acknowledge_refusal(key, &essentials, true),
-            (Heard::Final, Some(purpose)) => self.asked_and_answered(now, dialog, key, purpose, status, Some(message)),
-            (Heard::Provisional, Some(_)) | (Heard::Nothing, _) => {}
+            (Says::Final, Some(_)) if self.ask_again(now, dialog, key, message) => {}
+            (Says::AckAgain, _) => self.acknowledge_refusal(key, &essentials, true),
+            (Says::Final, Some(purpose)) => self.asked_and_answered(now, dialog, key, purpose, status, Some(message)),
+            (Says::Provisional, Some(_)) | (Says::Nothing, _) => {}
         }
     }
 
@@ -129,6 +133,10 @@ impl Endpoint {
         let tag = essentials.to.tag();
         let mut state = invite.base.clone();
         state.answered(message, essentials, path.addr);
+        if path.flow.transport().is_secure() {
+            // Whom we have met there is known; who stands at the address of their Contact is not (RFC 5923 section 4).
+            state.flow = path.flow;
+        }
         if self.aims_at_us(&state) {
             // The call can still be ended at the address that we called.
             (state.remote_target, state.route_set) = (invite.base.remote_target.clone(), Vec::new());

@@ -7,9 +7,9 @@ use super::store::{Alarm, ByUdp, Client, ClientMachine};
 use crate::header::Via;
 use crate::message::Message;
 use crate::transaction::{ClientInvite, ClientOther, Key};
-use crate::uri::{DEFAULT_PORT, Scheme, Uri};
+use crate::uri::Uri;
 use bytes::Bytes;
-use model::{FlowId, Instant, Now, Transport};
+use model::{FlowId, Instant, Now, PhoneGone, Transport};
 use std::net::SocketAddr;
 
 /// The most bytes of a request that goes by UDP: section 18.1.1 "if it is larger than 1300 bytes and the path MTU is unknown, the request
@@ -27,34 +27,22 @@ pub(super) struct Written {
 impl Endpoint {
     /// Where we hear that transport, where it is not [`Config::local`](crate::Config::local).
     pub fn hears(&mut self, transport: Transport, at: SocketAddr) {
-        self.doors.insert(transport, at);
+        self.doors.open(transport, at);
     }
 
-    fn door(&self, transport: Transport) -> SocketAddr {
-        self.doors.get(&transport).copied().unwrap_or(self.config.local)
-    }
-
-    /// Whether a Via is one that [`Endpoint::via`] wrote.
+    /// Whether a Via is one of ours.
     pub(super) fn is_our_via(&self, via: &Via<'_>) -> bool {
-        let Some(ip) = via.ip() else { return false };
-        let at = SocketAddr::new(ip, via.port().unwrap_or(DEFAULT_PORT));
-        at == self.config.local || self.doors.values().any(|door| *door == at)
+        self.doors.is_our_via(via)
     }
 
     /// Our Contact, as it stands in messages on `flow` to a peer who is reached at `uri`.
     pub(super) fn contact(&self, flow: FlowId, uri: &str) -> String {
-        let transport = flow.transport();
-        // RFC 3261 sections 8.1.1.8 and 12.1.1: who is called by a SIPS URI is told one. Everybody else gets the parameter, which old phones know.
-        let is_sips = transport.is_secure() && Uri::parse(uri.as_bytes()).is_some_and(|uri| uri.scheme() == Scheme::Sips);
-        let scheme = if is_sips { "sips" } else { "sip" };
-        let param = transport.param().map(|name| format!(";transport={name}")).unwrap_or_default();
-        format!("<{scheme}:{}{param}>", self.door(transport))
+        self.doors.contact(flow, uri)
     }
 
     /// Our Via, as it stands in requests on `flow`.
     pub(super) fn via(&self, flow: FlowId, branch: &str) -> String {
-        let transport = flow.transport();
-        format!("SIP/2.0/{} {};branch={branch};rport", transport.via(), self.door(transport))
+        self.doors.via(flow, branch)
     }
 
     /// Writes a request to `uri` for `flow`, given Via and Contact; one that is too large for a datagram for TCP, unless the URI forbids it.
@@ -79,13 +67,20 @@ impl Endpoint {
         let Ok(essentials) = message.essentials() else { return };
         // A response that reaches nobody is asked for again, or not wanted any more.
         if let Some(branch) = essentials.via.branch().filter(|_| message.method().is_some()) {
-            self.unsent(now.mono, Key::ours(branch, essentials.cseq.method));
+            let key = Key::ours(branch, essentials.cseq.method);
+            if !self.trunks.handle_unsent(now.mono, key) {
+                self.unsent(now.mono, key);
+            }
         }
     }
 
     /// A connection is gone. What waits for a first answer on it will not get one there.
     pub fn handle_closed(&mut self, now: Now, flow: FlowId) {
-        self.registrar.handle_closed(flow);
+        for (user, contact) in self.registrar.handle_closed(flow) {
+            let change = self.registrar.lose(&user, &contact, PhoneGone::Lost);
+            change.into_iter().for_each(|change| self.registration_changed(&user, change, true));
+        }
+        self.trunks.handle_closed(now.mono, flow);
         let unheard = |client: &Client| match &client.machine {
             ClientMachine::Invite(ours) => ours.machine.is_unheard(),
             ClientMachine::Other { machine, .. } => machine.is_pending(),

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file includes it and uses a part")]
 
+pub mod phone;
+
 use bytes::Bytes;
 use model::{DialogId, DigestAlgorithm, FlowId, Instant, Now, Random, UnixMillis};
 use sip::{Census, Command, Config, Endpoint, Event, Identity, Message, Output, Target};
@@ -19,6 +21,7 @@ pub const ANSWER: &str = "v=0\r\no=- 2 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub millis: u64,
+    pub flow: FlowId,
     pub to: SocketAddr,
     pub text: String,
 }
@@ -85,9 +88,9 @@ impl Desk {
     pub fn drain(&mut self) {
         while let Some(output) = self.endpoint.poll_output() {
             match output {
-                Output::Transmit { to, bytes, .. } => {
+                Output::Transmit { flow, to, bytes, .. } => {
                     let text = String::from_utf8_lossy(&bytes).into_owned();
-                    self.sent.push(Sent { millis: self.millis(), to, text });
+                    self.sent.push(Sent { millis: self.millis(), flow, to, text });
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Note(note) => self.notes.push(note),

@@ -111,7 +111,7 @@ pub(super) const TABLE: &[Entry] = &[
         help: "Phones of agents who have another. silent: it was called and nothing came back; expired: it did not register in time. Many: look at phones or network, agents may hear no bell.",
         labels: &["reason"],
         of: Of::Events {
-            from_start: &[&["left"], &["expired"], &["silent"], &["full"]],
+            from_start: &[&["left"], &["expired"], &["silent"], &["lost"], &["full"]],
             count: |event, tell| {
                 if let Event::PhoneGone { why, .. } = event {
                     tell(&[&why.to_string()], 1.0);

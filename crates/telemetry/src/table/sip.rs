@@ -191,7 +191,7 @@ pub(super) const TABLE: &[Entry] = &[
         of: Of::Events {
             from_start: &[&[]],
             count: |event, tell| {
-                if let Event::AuthenticationFailed = event {
+                if let Event::AuthenticationFailed { .. } = event {
                     tell(&[], 1.0);
                 }
             },

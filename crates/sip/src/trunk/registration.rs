@@ -1,0 +1,304 @@
+//! Telling a carrier where we are, and again before it forgets.
+//!
+//! Registration as a client: RFC 3261 section 10.2, RFC 5626 section 4.5 for the pauses, RFC 3263 section 4.3 for the next machine.
+
+use super::Heard;
+use super::question::{Question, branch, due, flow};
+use crate::border::{Event, Output};
+use crate::credentials::{Account, Unanswered, again};
+use crate::doors::Doors;
+use crate::header::{Name, NameAddr};
+use crate::lexis::number;
+use crate::message::Message;
+use crate::transaction::{Due, GIVE_UP, Key};
+use crate::uri::escape_user;
+use crate::writer::Writer;
+use model::{FlowId, Instant, LineId, Machine, Method, Random, TrunkRegistration};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The pause after the first failure to register; it doubles with each further one.
+const PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause. So long waits, too, who had the password refused: a carrier bans whoever tries on and on.
+const PAUSE_MAX: Duration = Duration::from_secs(300);
+/// The longest registration that we agree to, in seconds (423 Min-Expires): a week.
+const EXPIRES_MAX: u32 = 7 * 24 * 3600;
+/// Challenges that one registration answers: the first, and nonces that are too old by the time.
+const CHALLENGES_MAX: u32 = 3;
+/// How long a machine may take to answer where there is another one.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// After a connection is lost that the carrier reaches us by, we are back within this time, and not all at once.
+const BACK: Duration = Duration::from_secs(1);
+
+/// The registration with one carrier.
+#[derive(Clone, Debug)]
+pub(super) struct Registration {
+    trunk: LineId,
+    account: Account,
+    /// The same for all its REGISTERs (section 10.2).
+    call_id: String,
+    tag: String,
+    cseq: u32,
+    /// How long it shall last, in seconds.
+    expires_secs: u32,
+    /// The carrier's machines.
+    machines: Vec<Machine>,
+    /// Which of them is asked.
+    at: usize,
+    /// How many of them have failed in a row.
+    tried: usize,
+    /// Until when the carrier keeps it.
+    until: Option<Instant>,
+    /// The connection that it was agreed to on.
+    flow: Option<FlowId>,
+    /// When the next REGISTER is due.
+    next: Option<Instant>,
+    failures: u32,
+    asked: Option<Asked>,
+    /// What came of it last.
+    pub(super) how: Option<TrunkRegistration>,
+    /// Whether the carrier knows where we are.
+    pub(super) registered: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    question: Question,
+    /// Challenges answered by now.
+    challenges: u32,
+    /// Whether it takes the registration back.
+    leaves: bool,
+}
+
+impl Registration {
+    pub(super) fn new(now: Instant, trunk: LineId, account: Account, machines: Vec<Machine>, random: &mut Random) -> Registration {
+        Registration {
+            trunk,
+            call_id: random.token(26),
+            tag: random.token(16),
+            cseq: 0,
+            expires_secs: account.expires_secs,
+            account,
+            machines,
+            at: 0,
+            tried: 0,
+            until: None,
+            flow: None,
+            next: Some(now),
+            failures: 0,
+            asked: None,
+            how: None,
+            registered: false,
+        }
+    }
+
+    /// The carrier's name leads elsewhere.
+    pub(super) fn moved(&mut self, now: Instant, machines: &[Machine]) {
+        let stays = self.machines.get(self.at).and_then(|before| machines.iter().position(|machine| machine == before));
+        self.machines = machines.to_vec();
+        (self.at, self.tried) = (stays.unwrap_or(0), 0);
+        if stays.is_none() {
+            (self.next, self.asked) = (Some(now), None);
+        }
+    }
+
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.asked.as_ref().map(|asked| asked.question.due()).into_iter().chain(self.next).chain(self.until).min()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, doors: &Doors, random: &mut Random, out: &mut VecDeque<Output>) {
+        if self.until.is_some_and(|until| until <= now) {
+            self.until = None;
+            if self.registered {
+                self.news(TrunkRegistration::Expired, out);
+            }
+        }
+        let mut question = self.asked.as_ref().map(|asked| asked.question.clone());
+        let happens = due(&mut question, now);
+        if let Some((asked, question)) = self.asked.as_mut().zip(question) {
+            asked.question = question;
+        }
+        match happens {
+            Due::Resend => out.extend(self.asked.iter().flat_map(|asked| asked.question.transmit(true))),
+            Due::TimedOut => self.unanswered(now, random, out),
+            Due::Nothing | Due::Over => {}
+        }
+        if self.next.is_some_and(|at| at <= now) && self.asked.is_none() {
+            self.next = None;
+            self.ask(now, doors, random, false, out);
+        }
+    }
+
+    /// A connection is gone: the carrier may have no other way to us.
+    pub(super) fn handle_closed(&mut self, now: Instant, flow: FlowId, random: &mut Random) {
+        if self.registered && self.flow == Some(flow) {
+            self.flow = None;
+            let soon = now + Duration::from_millis(random.below(BACK.as_millis() as u64));
+            self.next = Some(self.next.map_or(soon, |next| next.min(soon)));
+        }
+    }
+
+    /// It is taken back, once and for all. Nobody need wait for the answer: it runs out by itself if this is lost.
+    pub(super) fn leave(&mut self, now: Instant, doors: &Doors, random: &mut Random, out: &mut VecDeque<Output>) {
+        self.next = None;
+        if self.registered || self.asked.take().is_some() {
+            self.ask(now, doors, random, true, out);
+        }
+    }
+
+    fn ask(&mut self, now: Instant, doors: &Doors, random: &mut Random, leaves: bool, out: &mut VecDeque<Output>) {
+        let Some(machine) = self.machines.get(self.at).copied() else { return };
+        self.cseq = self.cseq.saturating_add(1);
+        let branch = branch(random);
+        let Account { user, domain, .. } = &self.account;
+        let user = escape_user(user);
+        let (us, expires) = (format!("<sip:{user}@{domain}>"), if leaves { 0 } else { self.expires_secs });
+        let request = Writer::request("REGISTER", &format!("sip:{domain}"))
+            .header("Via", doors.via(flow(machine), &branch))
+            .header("Max-Forwards", "70")
+            .header("From", format!("{us};tag={}", self.tag))
+            .header("To", us)
+            .header("Call-ID", &self.call_id)
+            .header("CSeq", format!("{} REGISTER", self.cseq))
+            .header("Contact", format!("{};expires={expires}", doors.contact_of(&user, machine.transport)))
+            .header("Expires", expires.to_string())
+            .empty();
+        let patience = if self.machines.len() > 1 { PATIENCE } else { GIVE_UP };
+        let question = Question::new(now, machine, &branch, Method::Register, request, patience);
+        out.extend(question.transmit(false));
+        self.asked = Some(Asked { question, challenges: 0, leaves });
+    }
+
+    /// Whether a request of this key is ours.
+    pub(super) fn asks(&self, key: Key) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.question.key == key)
+    }
+
+    /// Our REGISTER reached nobody, or nobody said anything: the next machine is asked at once, unless all have been.
+    pub(super) fn unanswered(&mut self, now: Instant, random: &mut Random, out: &mut VecDeque<Output>) {
+        let leaves = self.asked.take().is_some_and(|asked| asked.leaves);
+        if leaves {
+            return self.failed(now, TrunkRegistration::SignedOff, None, random, out);
+        }
+        if !self.next_machine(now) {
+            self.failed(now, TrunkRegistration::NoAnswer, None, random, out);
+        }
+    }
+
+    /// RFC 3263 section 4.3: false when all of them have been asked.
+    fn next_machine(&mut self, now: Instant) -> bool {
+        self.tried += 1;
+        self.at = if self.machines.is_empty() { 0 } else { (self.at + 1) % self.machines.len() };
+        let more = self.tried < self.machines.len();
+        if more {
+            self.next = Some(now);
+        } else {
+            self.tried = 0;
+        }
+        more
+    }
+
+    /// A response to our REGISTER.
+    pub(super) fn handle_response(
+        &mut self,
+        now: Instant,
+        doors: &Doors,
+        heard: Heard<'_>,
+        random: &mut Random,
+        out: &mut VecDeque<Output>,
+    ) {
+        use TrunkRegistration as How;
+        let Heard { flow, message, status } = heard;
+        if status < 200 {
+            if let Some(asked) = &mut self.asked {
+                asked.question.slow_down();
+            }
+            return;
+        }
+        let Some(asked) = self.asked.take() else { return };
+        let after = message.first(Name::RetryAfter).and_then(number).map(|secs| Duration::from_secs(secs.min(3600)));
+        match status {
+            200..=299 if asked.leaves => {
+                self.until = None;
+                self.news(How::SignedOff, out);
+            }
+            200..=299 => {
+                let secs = self.granted(message, doors);
+                (self.failures, self.tried) = (0, 0);
+                self.flow = Some(flow).filter(|flow| flow.is_stream());
+                self.until = Some(now + Duration::from_secs(secs));
+                // Section 10.2.4 leaves it to us: between 70 and 90 % of the time, so that many who began together do not stay together.
+                let share = 700 + random.below(201);
+                self.next = Some(now + Duration::from_millis(secs.saturating_mul(share).max(1000)));
+                self.news(How::Registered, out);
+            }
+            401 | 407 => match self.account.answer(&asked.question.request, message, random) {
+                Ok((name, value)) if asked.challenges < CHALLENGES_MAX => {
+                    self.cseq = self.cseq.saturating_add(1);
+                    let branch = branch(random);
+                    let request = again(&asked.question.request, &branch, self.cseq, &[(name, Some(value))]);
+                    let Some(machine) = self.machines.get(self.at).copied() else { return };
+                    let question = Question::new(now, machine, &branch, Method::Register, request, GIVE_UP);
+                    out.extend(question.transmit(false));
+                    self.asked = Some(Asked { question, challenges: asked.challenges + 1, leaves: asked.leaves });
+                }
+                Err(Unanswered::OtherRealm) => self.failed(now, How::OtherRealm, Some(PAUSE_MAX), random, out),
+                Err(Unanswered::OtherDigest) => self.failed(now, How::OtherDigest, Some(PAUSE_MAX), random, out),
+                Err(Unanswered::NoPassword) => self.failed(now, How::NoPassword, Some(PAUSE_MAX), random, out),
+                Ok(_) | Err(Unanswered::Wrong) => self.failed(now, How::WrongPassword, Some(PAUSE_MAX), random, out),
+            },
+            // Section 10.3: "Interval Too Brief": the carrier says how long at least.
+            423 => {
+                let least = message.other("Min-Expires").and_then(number).and_then(|secs| u32::try_from(secs).ok());
+                match least.filter(|least| *least > self.expires_secs && *least <= EXPIRES_MAX && !asked.leaves) {
+                    Some(least) => {
+                        self.expires_secs = least;
+                        self.next = Some(now);
+                    }
+                    None => self.failed(now, How::Refused, after, random, out),
+                }
+            }
+            403 => self.failed(now, How::Refused, Some(PAUSE_MAX), random, out),
+            // RFC 3263 section 4.3: a 503 is of this machine.
+            503 if !asked.leaves && self.next_machine(now) => {}
+            _ => self.failed(now, How::Refused, after, random, out),
+        }
+    }
+
+    /// How long the carrier keeps us, in seconds: by our Contact, or by Expires, or as we wished (section 10.2.1.1).
+    fn granted(&self, response: &Message, doors: &Doors) -> u64 {
+        let Some(machine) = self.machines.get(self.at) else { return u64::from(self.expires_secs) };
+        let contacts = response.values(Name::Contact).filter_map(NameAddr::parse);
+        let here = doors.at(machine.transport);
+        let ours = contacts.filter(|contact| contact.uri().socket_addr() == Some(here)).find_map(|contact| contact.expires());
+        let granted = ours.or_else(|| response.first(Name::Expires).and_then(number)).unwrap_or(u64::from(self.expires_secs));
+        granted.clamp(1, u64::from(EXPIRES_MAX))
+    }
+
+    /// Registering has failed: again after a pause, with jitter, so that a carrier that comes back is not met by all at once.
+    fn failed(&mut self, now: Instant, how: TrunkRegistration, pause: Option<Duration>, random: &mut Random, out: &mut VecDeque<Output>) {
+        self.failures = self.failures.saturating_add(1);
+        let millis = |pause: Duration| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        let millis = match pause {
+            Some(least) => millis(least) + random.below(millis(least) / 4 + 1),
+            None => {
+                let most = millis(PAUSE.saturating_mul(1 << (self.failures - 1).min(10)).min(PAUSE_MAX));
+                // RFC 5626 section 4.5: "a uniform random time between 50% and 100% of the upper-bound".
+                most / 2 + random.below(most / 2 + 1)
+            }
+        };
+        if how != TrunkRegistration::SignedOff {
+            self.next = Some(now + Duration::from_millis(millis));
+        }
+        self.news(how, out);
+    }
+
+    fn news(&mut self, how: TrunkRegistration, out: &mut VecDeque<Output>) {
+        // What the carrier keeps it keeps, whatever a renewal meets.
+        self.registered = how == TrunkRegistration::Registered || self.until.is_some() && how != TrunkRegistration::SignedOff;
+        // That it goes on is no news.
+        if self.how.replace(how) != Some(how) {
+            out.push_back(Output::Event(Event::TrunkRegistration { trunk: self.trunk.clone(), how }));
+        }
+    }
+}
