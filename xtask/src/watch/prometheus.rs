@@ -58,7 +58,12 @@ fn tests_of(every: &str, long: bool) -> String {
     for alert in alerts::all().filter(|alert| alert.takes_days() == long) {
         let fires: Vec<String> = alert.as_labels.iter().map(|labels| expected(alert, labels)).collect();
         case(&mut text, every, alert.name, "fires", &alert.fires, &format!("\n{}", fires.concat()));
-        case(&mut text, every, alert.name, "is quiet", &alert.quiet, " []\n");
+        if let Some(at) = alert.early {
+            case(&mut text, every, alert.name, "waits", &Case { series: alert.fires.series, at }, " []\n");
+        }
+        for quiet in alert.quiet {
+            case(&mut text, every, alert.name, "is quiet", quiet, " []\n");
+        }
     }
     text
 }

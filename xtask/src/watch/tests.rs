@@ -43,12 +43,9 @@ fn every_rule_names_what_there_is() {
         known(alert.expr);
         assert!(seconds(alert.hold).is_some(), "{}: {}", alert.name, alert.hold);
         assert!(alert.ja.ends_with('。') && alert.en.ends_with('.'), "{}: whole sentences", alert.name);
-        assert!(
-            !alert.as_labels.is_empty() && !alert.fires.series.is_empty() && !alert.quiet.series.is_empty(),
-            "{}: both hours",
-            alert.name
-        );
-        for (series, _) in alert.fires.series.iter().chain(alert.quiet.series) {
+        assert!(!alert.as_labels.is_empty() && !alert.fires.series.is_empty() && !alert.quiet.is_empty(), "{}: both hours", alert.name);
+        assert_eq!(alert.early.is_some(), seconds(alert.hold) != Some(0), "{}: a moment at which it waits", alert.name);
+        for (series, _) in alert.fires.series.iter().chain(alert.quiet.iter().flat_map(|quiet| quiet.series)) {
             known(series);
         }
     }

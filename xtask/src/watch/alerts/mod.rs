@@ -46,13 +46,16 @@ pub(crate) struct Alert {
     pub(crate) expr: &'static str,
     /// How long it must hold.
     pub(crate) hold: &'static str,
+    /// A moment of what makes it fire at which it does not, because it has not held for so long.
+    pub(crate) early: Option<&'static str>,
     /// `{queue}` stands for the label.
     pub(crate) ja: &'static str,
     pub(crate) en: &'static str,
     pub(crate) fires: Case,
     /// Which of them fire then.
     pub(crate) as_labels: &'static [Labels],
-    pub(crate) quiet: Case,
+    /// The same, and each of these is near.
+    pub(crate) quiet: &'static [Case],
 }
 
 impl Alert {

@@ -10,6 +10,7 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: true,
         expr: r#"toritsugi_queue_staff == 0 and on (queue) (toritsugi_queue_depth_callers > 0 or on (queue) sum by (queue) (increase(toritsugi_queue_left_in_time_total{outcome="nobody_logged_in"}[{10m}])) > 0)"#,
         hold: "1m",
+        early: Some("0m30s"),
         ja: "待ち行列 {queue} に電話が来ていますが、応答できる担当者が1人もいません。",
         en: "People call for the queue {queue}, and nobody is there who could answer.",
         fires: Case {
@@ -23,7 +24,7 @@ pub(super) const ALERTS: &[Alert] = &[
             at: "15m",
         },
         as_labels: &[&[("queue", "general")], &[("queue", "nurse")]],
-        quiet: Case {
+        quiet: &[Case {
             series: &[
                 // Nobody there, and nobody calls.
                 (r#"toritsugi_queue_staff{queue="disaster"}"#, "0x60"),
@@ -33,7 +34,7 @@ pub(super) const ALERTS: &[Alert] = &[
                 (r#"toritsugi_queue_depth_callers{queue="general"}"#, "9x60"),
             ],
             at: "15m",
-        },
+        }],
     },
     Alert {
         name: "NoNurse",
@@ -41,6 +42,7 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: false,
         expr: r#"sum (toritsugi_agents_by_skill{skill="nurse",state=~"idle|offered|talking|wrap_up"}) == 0"#,
         hold: "2m",
+        early: Some("7m"),
         ja: "看護師が1人も受付に入っていません。体調の相談を受けられる人がいません。",
         en: "No nurse is there: nobody can take a caller who is worried about their body.",
         fires: Case {
@@ -52,14 +54,14 @@ pub(super) const ALERTS: &[Alert] = &[
             at: "15m",
         },
         as_labels: &[&[]],
-        quiet: Case {
+        quiet: &[Case {
             series: &[
                 (r#"toritsugi_agents_by_skill{skill="nurse",state="idle"}"#, "0x70"),
                 (r#"toritsugi_agents_by_skill{skill="nurse",state="talking"}"#, "1x70"),
                 (r#"toritsugi_agents_by_skill{skill="general",state="idle"}"#, "0x70"),
             ],
             at: "15m",
-        },
+        }],
     },
     Alert {
         name: "PhonesVanish",
@@ -67,6 +69,7 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: false,
         expr: r#"sum (increase(toritsugi_agent_phones_lost_total{expired="true"}[{10m}])) + sum (increase(toritsugi_offers_ended_total{result="unreachable"}[{10m}])) >= 3"#,
         hold: "0s",
+        early: None,
         ja: "担当者の電話機が、切断の操作なしに3台以上消えました。電源かネットワークの障害が疑われます。",
         en: "Three and more phones of agents are gone without signing out: look at their power or their network.",
         fires: Case {
@@ -77,14 +80,14 @@ pub(super) const ALERTS: &[Alert] = &[
             at: "10m",
         },
         as_labels: &[&[]],
-        quiet: Case {
+        quiet: &[Case {
             series: &[
                 (r#"toritsugi_agent_phones_lost_total{expired="true"}"#, "0x10 1x60"),
                 (r#"toritsugi_agent_phones_lost_total{expired="false"}"#, "0+1x60"),
                 (r#"toritsugi_offers_ended_total{result="unreachable"}"#, "7x60"),
             ],
             at: "10m",
-        },
+        }],
     },
     Alert {
         name: "RingsUnanswered",
@@ -92,6 +95,7 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: false,
         expr: r#"sum (increase(toritsugi_offers_ended_total{result="no_answer"}[{10m}])) / sum (increase(toritsugi_offers_ended_total[{10m}])) > 0.3 and on () sum (increase(toritsugi_offers_ended_total{result="no_answer"}[{10m}])) >= 5"#,
         hold: "0s",
+        early: None,
         ja: "担当者の電話機を鳴らしても、10回に3回以上は誰も出ません。受付中のまま席を離れている人がいるかもしれません。",
         en: "More than three of ten rings are answered by nobody: people may have left their desks without going on a break.",
         fires: Case {
@@ -102,13 +106,23 @@ pub(super) const ALERTS: &[Alert] = &[
             at: "15m",
         },
         as_labels: &[&[]],
-        quiet: Case {
-            series: &[
-                (r#"toritsugi_offers_ended_total{result="no_answer"}"#, "0+1x60"),
-                (r#"toritsugi_offers_ended_total{result="answered"}"#, "0+9x60"),
-            ],
-            at: "15m",
-        },
+        quiet: &[
+            Case {
+                series: &[
+                    (r#"toritsugi_offers_ended_total{result="no_answer"}"#, "0+1x60"),
+                    (r#"toritsugi_offers_ended_total{result="answered"}"#, "0+9x60"),
+                ],
+                at: "15m",
+            },
+            // One of two.
+            Case {
+                series: &[
+                    (r#"toritsugi_offers_ended_total{result="no_answer"}"#, "0+0.1x60"),
+                    (r#"toritsugi_offers_ended_total{result="answered"}"#, "0+0.1x60"),
+                ],
+                at: "15m",
+            },
+        ],
     },
     Alert {
         name: "LineOftenFull",
@@ -116,11 +130,12 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: false,
         expr: "sum by (line) (increase(toritsugi_line_full_total[{15m}])) >= 5",
         hold: "0s",
+        early: None,
         ja: "{line} の回線がふさがっていて、15分間に5回以上つなげませんでした。",
         en: "All places of {line} were taken for five callers and more in a quarter of an hour.",
         fires: Case { series: &[(r#"toritsugi_line_full_total{line="ward/tama"}"#, "0+1x60")], at: "20m" },
         as_labels: &[&[("line", "ward/tama")]],
-        quiet: Case { series: &[(r#"toritsugi_line_full_total{line="ward/tama"}"#, "0+0.1x60")], at: "20m" },
+        quiet: &[Case { series: &[(r#"toritsugi_line_full_total{line="ward/tama"}"#, "0+0.1x60")], at: "20m" }],
     },
     Alert {
         name: "AgentsPutRight",
@@ -128,10 +143,11 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: true,
         expr: "increase(toritsugi_agent_repairs_total[{1h}]) > 0",
         hold: "0s",
+        early: None,
         ja: "担当者の状態が実際と食い違い、自動で直されました。プログラムの誤りです。",
         en: "An agent was held to be doing something else than they were, and was put right. That is a mistake of the program.",
         fires: Case { series: &[("toritsugi_agent_repairs_total", "0x10 1x60")], at: "20m" },
         as_labels: &[&[]],
-        quiet: Case { series: &[("toritsugi_agent_repairs_total", "1x60")], at: "20m" },
+        quiet: &[Case { series: &[("toritsugi_agent_repairs_total", "1x60")], at: "20m" }],
     },
 ];

@@ -10,11 +10,12 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: true,
         expr: "toritsugi_trunk_registered == 0",
         hold: "2m",
+        early: Some("7m"),
         ja: "回線 {line} が通信事業者に登録されていません。この回線では着信できません。",
         en: "The trunk {line} is not registered with its carrier: nobody can call over it.",
         fires: Case { series: &[(r#"toritsugi_trunk_registered{line="ntt"}"#, "1x10 0x60")], at: "10m" },
         as_labels: &[&[("line", "ntt")]],
-        quiet: Case { series: &[(r#"toritsugi_trunk_registered{line="ntt"}"#, "1x10 0x2 1x60")], at: "10m" },
+        quiet: &[Case { series: &[(r#"toritsugi_trunk_registered{line="ntt"}"#, "1x10 0x2 1x60")], at: "10m" }],
     },
     Alert {
         name: "TrunkSilent",
@@ -22,11 +23,12 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: true,
         expr: "toritsugi_trunk_up == 0",
         hold: "2m",
+        early: Some("7m"),
         ja: "回線 {line} が確認の問い合わせに答えません。外への発信は別の回線を使います。",
         en: "The trunk {line} does not answer when it is asked whether it works; calls out take another one.",
         fires: Case { series: &[(r#"toritsugi_trunk_up{line="ntt"}"#, "1x10 0x60")], at: "10m" },
         as_labels: &[&[("line", "ntt")]],
-        quiet: Case { series: &[(r#"toritsugi_trunk_up{line="ntt"}"#, "1x10 0x2 1x60")], at: "10m" },
+        quiet: &[Case { series: &[(r#"toritsugi_trunk_up{line="ntt"}"#, "1x10 0x2 1x60")], at: "10m" }],
     },
     Alert {
         name: "TrunkFailing",
@@ -34,6 +36,7 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: false,
         expr: r#"sum by (line) (increase(toritsugi_sip_session_attempts_total{direction="out",line!="phones",result="ineffective"}[{15m}])) / sum by (line) (increase(toritsugi_sip_session_attempts_total{direction="out",line!="phones"}[{15m}])) > 0.3 and on (line) sum by (line) (increase(toritsugi_sip_session_attempts_total{direction="out",line!="phones"}[{15m}])) >= 5"#,
         hold: "0s",
+        early: None,
         ja: "回線 {line} で外へかけた電話の3割以上が、網かサーバーの障害で失敗しています。",
         en: "More than three of ten calls out over {line} fail because a network or server does.",
         fires: Case {
@@ -44,14 +47,21 @@ pub(super) const ALERTS: &[Alert] = &[
             at: "20m",
         },
         as_labels: &[&[("line", "ntt")]],
-        quiet: Case {
-            series: &[
-                (r#"toritsugi_sip_session_attempts_total{line="ntt",direction="out",result="user"}"#, "0+5x60"),
-                (r#"toritsugi_sip_session_attempts_total{line="ntt",direction="out",result="ineffective"}"#, "0+1x60"),
-                (r#"toritsugi_sip_session_attempts_total{line="phones",direction="out",result="ineffective"}"#, "0+1x60"),
-            ],
-            at: "20m",
-        },
+        quiet: &[
+            Case {
+                series: &[
+                    (r#"toritsugi_sip_session_attempts_total{line="ntt",direction="out",result="user"}"#, "0+5x60"),
+                    (r#"toritsugi_sip_session_attempts_total{line="ntt",direction="out",result="ineffective"}"#, "0+1x60"),
+                    (r#"toritsugi_sip_session_attempts_total{line="phones",direction="out",result="ineffective"}"#, "0+1x60"),
+                ],
+                at: "20m",
+            },
+            // All of a few.
+            Case {
+                series: &[(r#"toritsugi_sip_session_attempts_total{line="ntt",direction="out",result="ineffective"}"#, "0+0.1x60")],
+                at: "20m",
+            },
+        ],
     },
     Alert {
         name: "SoundOneWay",
@@ -59,11 +69,12 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: true,
         expr: "increase(toritsugi_legs_one_way_total[{10m}]) >= 3",
         hold: "0s",
+        early: None,
         ja: "相手の声がまったく届かない通話が、10分間に3件以上ありました。",
         en: "From three and more legs of calls no sound came at all within ten minutes.",
         fires: Case { series: &[("toritsugi_legs_one_way_total", "0x10 0+1x60")], at: "12m" },
         as_labels: &[&[]],
-        quiet: Case { series: &[("toritsugi_legs_one_way_total", "0x10 1x60")], at: "12m" },
+        quiet: &[Case { series: &[("toritsugi_legs_one_way_total", "0x10 1x60")], at: "12m" }],
     },
     Alert {
         name: "SoundLost",
@@ -71,6 +82,7 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: false,
         expr: "toritsugi:sound_bad:ratio_15m > 0.2 and on () sum (increase(toritsugi_legs_total[{15m}])) >= 10",
         hold: "0s",
+        early: None,
         ja: "通話の2割以上で、音声の5%以上が失われています。声が途切れて聞こえています。",
         en: "More than two of ten legs lose 5 percent of their sound: people sound chopped.",
         fires: Case {
@@ -78,10 +90,17 @@ pub(super) const ALERTS: &[Alert] = &[
             at: "20m",
         },
         as_labels: &[&[]],
-        quiet: Case {
-            series: &[(r#"toritsugi_legs_total{loss="5_percent_and_more"}"#, "0+1x60"), (r#"toritsugi_legs_total{loss="none"}"#, "0+9x60")],
-            at: "20m",
-        },
+        quiet: &[
+            Case {
+                series: &[
+                    (r#"toritsugi_legs_total{loss="5_percent_and_more"}"#, "0+1x60"),
+                    (r#"toritsugi_legs_total{loss="none"}"#, "0+9x60"),
+                ],
+                at: "20m",
+            },
+            // All of a few.
+            Case { series: &[(r#"toritsugi_legs_total{loss="5_percent_and_more"}"#, "0+0.2x60")], at: "20m" },
+        ],
     },
     Alert {
         name: "SoundLate",
@@ -89,6 +108,7 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: false,
         expr: "toritsugi:send_lateness:p99_5m > 0.02",
         hold: "5m",
+        early: Some("5m"),
         ja: "音声の送り出しが20ミリ秒以上遅れています。この機械が忙しすぎます。",
         en: "Sound leaves more than 20 ms late: this machine is too busy.",
         fires: Case {
@@ -100,14 +120,14 @@ pub(super) const ALERTS: &[Alert] = &[
             at: "20m",
         },
         as_labels: &[&[]],
-        quiet: Case {
+        quiet: &[Case {
             series: &[
                 (r#"toritsugi_rtp_send_lateness_seconds_bucket{worker="0",le="0.0005"}"#, "0+1000x60"),
                 (r#"toritsugi_rtp_send_lateness_seconds_bucket{worker="0",le="0.05"}"#, "0+1000x60"),
                 (r#"toritsugi_rtp_send_lateness_seconds_bucket{worker="0",le="+Inf"}"#, "0+1000x60"),
             ],
             at: "20m",
-        },
+        }],
     },
     Alert {
         name: "SoundNotOpened",
@@ -115,11 +135,12 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: true,
         expr: "increase(toritsugi_media_failures_total[{5m}]) > 0",
         hold: "0s",
+        early: None,
         ja: "音声の口を開けなかった通話がありました。かけた人か担当者には何も聞こえません。",
         en: "The sound of a call could not be opened: a caller or an agent hears nothing.",
         fires: Case { series: &[("toritsugi_media_failures_total", "0x20 1x60")], at: "12m" },
         as_labels: &[&[]],
-        quiet: Case { series: &[("toritsugi_media_failures_total", "5x60")], at: "12m" },
+        quiet: &[Case { series: &[("toritsugi_media_failures_total", "5x60")], at: "12m" }],
     },
     Alert {
         name: "SipScan",
@@ -127,11 +148,12 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: true,
         expr: "rate(toritsugi_sip_strangers_total[{5m}]) > 1",
         hold: "5m",
+        early: Some("7m30s"),
         ja: "許可していないアドレスからのSIPが、毎秒1件以上届いています。応答はしていません。",
         en: "More than one SIP message a second comes from addresses that no line lists. They get no answer.",
         fires: Case { series: &[("toritsugi_sip_strangers_total", "0+60x60")], at: "20m" },
         as_labels: &[&[]],
-        quiet: Case { series: &[("toritsugi_sip_strangers_total", "0+1x60")], at: "20m" },
+        quiet: &[Case { series: &[("toritsugi_sip_strangers_total", "0+1x60")], at: "20m" }],
     },
     Alert {
         name: "PasswordsGuessed",
@@ -139,11 +161,12 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: true,
         expr: "increase(toritsugi_sip_bans_total[{15m}]) > 0",
         hold: "0s",
+        early: None,
         ja: "担当者の電話機のパスワードを試している相手がいたので、そのアドレスをしばらく無視しています。",
         en: "Somebody guesses the passwords of agents' phones; their address gets no answer for a while.",
         fires: Case { series: &[("toritsugi_sip_bans_total", "0x20 1x60")], at: "15m" },
         as_labels: &[&[]],
-        quiet: Case { series: &[("toritsugi_sip_bans_total", "2x60")], at: "15m" },
+        quiet: &[Case { series: &[("toritsugi_sip_bans_total", "2x60")], at: "15m" }],
     },
     Alert {
         name: "CallsOutAtLimit",
@@ -151,11 +174,12 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: true,
         expr: "increase(toritsugi_calls_out_limited_total[{15m}]) > 0",
         hold: "0s",
+        early: None,
         ja: "外への発信が1時間の上限に達しました。心当たりがなければ、不正利用のおそれがあります。",
         en: "Calls out have reached the limit of the hour. If nobody expects that, somebody misuses us.",
         fires: Case { series: &[("toritsugi_calls_out_limited_total", "0x20 1x60")], at: "15m" },
         as_labels: &[&[]],
-        quiet: Case { series: &[("toritsugi_calls_out_limited_total", "3x60")], at: "15m" },
+        quiet: &[Case { series: &[("toritsugi_calls_out_limited_total", "3x60")], at: "15m" }],
     },
     Alert {
         name: "TurnedAwayTooFast",
@@ -163,16 +187,17 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: false,
         expr: r#"sum (increase(toritsugi_calls_refused_total{reason="too_fast"}[{5m}])) > 0"#,
         hold: "0s",
+        early: None,
         ja: "1秒あたりの着信の上限を超えたため、断った電話があります。",
         en: "More calls came in a second than are taken: some were turned away.",
         fires: Case { series: &[(r#"toritsugi_calls_refused_total{reason="too_fast"}"#, "0x20 9x60")], at: "12m" },
         as_labels: &[&[]],
-        quiet: Case {
+        quiet: &[Case {
             series: &[
                 (r#"toritsugi_calls_refused_total{reason="too_fast"}"#, "9x60"),
                 (r#"toritsugi_calls_refused_total{reason="full"}"#, "0+1x60"),
             ],
             at: "12m",
-        },
+        }],
     },
 ];
