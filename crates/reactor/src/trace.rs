@@ -11,7 +11,7 @@ use calls::Vault;
 use model::{FlowId, LegId, Random, UnixMillis};
 use serde::{Deserialize, Serialize};
 use sip::message::Message;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -94,7 +94,7 @@ impl Tracer {
     /// When there is no thread to be had.
     pub fn start(folder: PathBuf, vault: Vault, seed: [u8; 32]) -> io::Result<(Tracer, JoinHandle<()>)> {
         let (seen, inbox) = sync_channel(WAITING_MAX);
-        let desk = Desk { folder, vault, random: Random::new(seed), unnamed: VecDeque::new(), file: None, told: false };
+        let desk = Desk { folder, vault, random: Random::new(seed), unnamed: Unnamed::default(), file: None, told: false };
         let thread = std::thread::Builder::new().name("trace".to_owned()).spawn(move || desk.run(&inbox))?;
         Ok((Tracer(seen), thread))
     }
@@ -108,12 +108,29 @@ struct Desk {
     folder: PathBuf,
     vault: Vault,
     random: Random,
-    /// The calls whose callers are unnamed, by what their Call-ID is kept as; the eldest is forgotten for one too many.
-    unnamed: VecDeque<String>,
+    unnamed: Unnamed,
     /// The file that is written, its bytes, and the day that it began.
     file: Option<(File, u64, i64)>,
     /// Whether it was told that nothing can be written.
     told: bool,
+}
+
+/// The calls whose callers are unnamed, by what their Call-ID is kept as; the eldest is forgotten for one too many.
+#[derive(Default)]
+struct Unnamed {
+    calls: BTreeSet<String>,
+    in_turn: VecDeque<String>,
+}
+
+impl Unnamed {
+    fn note(&mut self, call_id: &str) {
+        if self.calls.insert(call_id.to_owned()) {
+            self.in_turn.push_back(call_id.to_owned());
+            if self.in_turn.len() > UNNAMED_MAX {
+                self.in_turn.pop_front().map(|eldest| self.calls.remove(&eldest));
+            }
+        }
+    }
 }
 
 impl Desk {
@@ -157,12 +174,11 @@ impl Desk {
         };
         let call_id = self.vault.call_name(essentials.call_id);
         // Only the first message of a call says that its caller is unnamed; the others name them all the same.
-        if sip::is_unnamed(&seen.bytes) && !self.unnamed.contains(&call_id) {
-            self.unnamed.truncate(UNNAMED_MAX - 1);
-            self.unnamed.push_front(call_id.clone());
+        if sip::is_unnamed(&seen.bytes) {
+            self.unnamed.note(&call_id);
         }
-        let text =
-            if self.unnamed.contains(&call_id) { sip::as_kept(&seen.bytes) } else { String::from_utf8_lossy(&seen.bytes).into_owned() };
+        let unnamed = self.unnamed.calls.contains(&call_id);
+        let text = if unnamed { sip::as_kept(&seen.bytes) } else { String::from_utf8_lossy(&seen.bytes).into_owned() };
         Some(Traced {
             at: seen.at.0,
             sent: seen.sent,
@@ -318,7 +334,7 @@ mod tests {
             folder: PathBuf::new(),
             vault: Vault::new([1; 32]),
             random: Random::from_number(1),
-            unnamed: VecDeque::new(),
+            unnamed: Unnamed::default(),
             file: None,
             told: false,
         };
@@ -364,7 +380,7 @@ mod tests {
             folder: PathBuf::new(),
             vault: Vault::new([1; 32]),
             random: Random::from_number(1),
-            unnamed: VecDeque::new(),
+            unnamed: Unnamed::default(),
             file: None,
             told: false,
         };
