@@ -1,7 +1,7 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
-    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, carrier, torture, manager, wards,
-                                        killed, callback, crowd, watch
+    prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, carrier, linphone, torture, manager,
+                                        wards, killed, callback, crowd, watch
 """
 
 import pathlib
@@ -13,6 +13,7 @@ from collections import Counter
 import carrier
 import cost
 import edge
+import linphone
 import outside
 import secure
 import sound
@@ -409,6 +410,11 @@ def watched(stage, city):
     return watch.watch(stage, city, city.tree, FIRST_KEY, SECOND_KEY, NUMBER)
 
 
+def linphoned(stage, city):
+    ken = ken_registers(stage, city, Proof("linphone: an agent's baresip"))
+    return linphone.resident(stage, city, ken, FIRST_KEY, SECOND_KEY, check_tone, check_quiet)
+
+
 PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN), "hold": (hold, KEN | {"yuki": None}), "tcp": (tcp, KEN), "torture": (tortured, {})}
 PROOFS["tls"] = (over_tls, KEN)
 PROOFS["wss"] = (over_wss, KEN)
@@ -416,6 +422,7 @@ PROOFS["wss"] = (over_wss, KEN)
 SECURE = ("tls", "wss")
 PROOFS["carrier"] = (over_carrier, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["edge"] = (behind_edge, KEN)
+PROOFS["linphone"] = (linphoned, KEN)
 PROOFS["manager"] = (managed, {})
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})

@@ -20,11 +20,11 @@ class Stage:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._running = []
 
-    def start(self, name, argv, cwd=None, env=None):
+    def start(self, name, argv, cwd=None, env=None, stdin=subprocess.DEVNULL):
         """Starts a program with its output in `NAME.log`."""
         log = open(self.folder / f"{name}.log", "wb")
         process = subprocess.Popen(
-            [str(a) for a in argv], cwd=cwd or self.folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            [str(a) for a in argv], cwd=cwd or self.folder, env=env, stdin=stdin, stdout=log, stderr=subprocess.STDOUT
         )
         log.close()
         self._running.append((name, process))
