@@ -87,7 +87,9 @@ impl Keeper {
         let check = self.check();
         let Some(random) = &mut self.random else { return Vec::new() };
         self.phones.values_mut().for_each(|phone| phone.handle_timeout(now, check, doors, random, &mut self.outputs));
-        self.phones.extract_if(.., |_, phone| !phone.works).map(|(key, _)| key).collect()
+        let gone: Vec<(String, String)> = self.phones.iter().filter(|(_, phone)| !phone.works).map(|(key, _)| key.clone()).collect();
+        self.phones.retain(|_, phone| phone.works);
+        gone
     }
 
     /// A response of this key: true if the question was ours.
