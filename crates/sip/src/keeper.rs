@@ -88,7 +88,7 @@ impl Keeper {
         let Some(random) = &mut self.random else { return Vec::new() };
         self.phones.values_mut().for_each(|phone| phone.handle_timeout(now, check, doors, random, &mut self.outputs));
         let gone: Vec<(String, String)> = self.phones.iter().filter(|(_, phone)| !phone.works).map(|(key, _)| key.clone()).collect();
-        gone.iter().for_each(|key| drop(self.phones.remove(key)));
+        self.phones.retain(|_, phone| phone.works);
         gone
     }
 
