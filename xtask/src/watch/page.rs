@@ -50,7 +50,7 @@ pub(super) fn runbooks() -> String {
          `toritsugi X` は、上のように `--state` などを添えて、サービスの利用者で実行します。大文字の語は置き換えてください。\n\n| alarm | | what it means |\n|---|---|---|\n",
     );
     for Alert { name, severity, ja, en, .. } in alerts::all() {
-        let plain = |sentence: &str| sentence.replace('{', "*").replace('}', "*");
+        let plain = |sentence: &str| sentence.replace(['{', '}'], "*");
         let _ = writeln!(text, "| [{name}]({name}.md) | {} | {}<br>{} |", severity.word(), plain(en), plain(ja));
     }
     text.push_str("\n## Planned 予定\n\n| alarm | what it waits for |\n|---|---|\n");
