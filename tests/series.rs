@@ -134,6 +134,8 @@ fn everything() -> Metrics {
 
 fn record(number: &Number, queue: &QueueId, path: Vec<String>, gave_up: Option<AbandonStage>) -> CallRecord {
     CallRecord {
+        called_first: None,
+        cause: None,
         call: CallId(1),
         arrived: UnixMillis(0),
         number: number.clone(),

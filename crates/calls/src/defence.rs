@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::trunks::Direction;
 use model::{CallEnd, Event, Instant, Line, Millis, Net, Now, Number, NumberKind, Party, Withheld};
 use sip::header::{Name, NameAddr};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub(crate) struct Defence {
     calls: Option<Bucket>,
     /// Whose message is in hand.
     speaker: Option<IpAddr>,
+    /// Who has a call in progress and is listed no more: of them, what belongs to a call is heard until it is over.
+    former: BTreeSet<IpAddr>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +107,7 @@ impl Engine {
     pub(crate) fn is_heard(&mut self, now: Now, from: SocketAddr, bytes: &[u8]) -> bool {
         let ip = from.ip().to_canonical();
         self.defence.speaker = Some(ip);
-        if self.is_stranger(ip) {
+        if self.is_stranger(ip) && !(self.defence.former.contains(&ip) && belongs_to_a_call(bytes)) {
             self.note_stranger(now, ip);
             return false;
         }
@@ -207,6 +209,8 @@ impl Engine {
         let kin = lines.iter().filter(|line| line.trusted).map(nets).collect();
         let here = lines.iter().filter(|line| line.loopback).flat_map(nets).collect();
         self.sip.set_admission(sip::Admission { kin, here });
+        let peers: BTreeSet<IpAddr> = self.sip.peers().map(|ip| ip.to_canonical()).collect();
+        self.defence.former = peers.into_iter().filter(|ip| self.is_stranger(*ip)).collect();
     }
 
     /// Whether sound may be sent where a peer says: to this machine, or to our own address, only for a line that is allowed to name it.
@@ -224,6 +228,12 @@ impl Engine {
 /// A network of one address.
 fn alone(addr: IpAddr) -> Net {
     Net { addr, prefix: if addr.is_ipv4() { 32 } else { 128 } }
+}
+
+/// Whether a message answers one of ours, acknowledges or cancels, or names a dialog.
+fn belongs_to_a_call(bytes: &[u8]) -> bool {
+    let begins = bytes.trim_ascii_start();
+    [b"SIP/2.0 ".as_slice(), b"CANCEL "].iter().any(|word| begins.starts_with(word)) || is_in_dialog(bytes)
 }
 
 /// Whether a request names a dialog: its To has a tag, as whoever answers it reads it.

@@ -867,7 +867,11 @@ impl Engine {
     }
 
     pub(crate) fn line_of(&self, ip: IpAddr) -> Option<&model::Line> {
-        self.city.book.lines.iter().find(|line| line.from.iter().any(|net| net.contains(ip)))
+        // Where we registered ourselves, calls come from.
+        let registered =
+            |line: &model::Line| line.trunk.as_ref().is_some_and(|trunk| trunk.register.is_some() && trunk.is_at(ip.to_canonical()));
+        let lines = &self.city.book.lines;
+        lines.iter().find(|line| line.from.iter().any(|net| net.contains(ip))).or_else(|| lines.iter().find(|line| registered(line)))
     }
 
     /// The state of one agent, if there is such a one.

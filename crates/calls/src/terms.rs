@@ -38,7 +38,10 @@ impl Engine {
     /// # Errors
     /// When the offer is of no use.
     pub(crate) fn first_terms(&self, leg: &Leg, offer: Option<&sdp::Description>) -> Result<(Bytes, Option<sdp::Agreed>), sdp::Refusal> {
-        let ours = self.capabilities(leg, Codec::ALL.to_vec());
+        // A carrier that takes one codec only does so whoever calls.
+        let trunk = leg.peer.and_then(|peer| self.line_of(peer)).and_then(|line| line.trunk.as_ref());
+        let codecs = trunk.map_or_else(|| Codec::ALL.to_vec(), |trunk| trunk.profile.codecs());
+        let ours = self.capabilities(leg, codecs);
         match offer {
             Some(offer) => match sdp::answer(offer, &ours)? {
                 answer if !self.may_be_heard_there(leg, &answer.agreed) => Err(sdp::Refusal::Unusable("its address is this machine's")),

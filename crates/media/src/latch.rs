@@ -8,6 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Packets within which the signalled address may still win over another port of the same host.
 const WINDOW: u8 = 5;
+/// Packets of the port before that may be under way: a second of them. A router that gives the new port the way of the old one is found out then.
+const UNDER_WAY: u8 = 50;
 
 /// The far end of one channel of one leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Latch {
     also: Option<IpAddr>,
     target: SocketAddr,
     stage: Stage,
+    /// Where it sent from under the agreement before, and how many packets may still come from there: they were under way, and decide nothing.
+    before: Option<(SocketAddr, u8)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,17 +36,23 @@ enum Stage {
 impl Latch {
     /// Armed for the address that the exchange of descriptions gave, and for another host beside it.
     pub fn new(signalled: SocketAddr, also: Option<IpAddr>) -> Latch {
-        Latch { signalled, also, target: signalled, stage: Stage::Armed }
+        Latch { signalled, also, target: signalled, stage: Stage::Armed, before: None }
     }
 
     /// Armed again by a new agreement. If that gives the same address, our packets keep going where they went until one comes in.
     pub fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
-        let target = if signalled == self.signalled { self.target } else { signalled };
-        *self = Latch { signalled, also, target, stage: Stage::Armed };
+        let moved = signalled != self.signalled;
+        let target = if moved { signalled } else { self.target };
+        let before = moved.then_some((self.target, UNDER_WAY));
+        *self = Latch { signalled, also, target, stage: Stage::Armed, before };
     }
 
     /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
     pub fn admit(&mut self, from: SocketAddr) -> bool {
+        // RFC 3264 section 8.3.1: after the answer sound goes to the new port, and comes from the old one for as long as the way takes.
+        if from != self.signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
+            return true;
+        }
         match self.stage {
             Stage::Closed => from == self.target,
             Stage::Armed | Stage::Trying(_) if from == self.signalled => {
@@ -60,6 +70,16 @@ impl Latch {
                 true
             }
             Stage::Armed | Stage::Trying(_) => false,
+        }
+    }
+
+    fn is_under_way(&mut self, from: SocketAddr) -> bool {
+        match &mut self.before {
+            Some((before, left)) if *before == from && *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
         }
     }
 
@@ -108,6 +128,26 @@ mod tests {
         assert!(!gateway.admit(at("10.0.0.8:4000")) && gateway.admit(at("10.0.0.1:61000")) && gateway.admit(at("10.0.0.7:4000")));
         assert!(!gateway.admit(at("10.0.0.1:61000")));
         assert_eq!(gateway.target(), at("10.0.0.7:4000"));
+    }
+
+    #[test]
+    fn late_packets_of_the_port_before_are_heard_and_decide_nothing() {
+        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
+        assert!(latch.admit(at("192.0.2.1:4000")));
+        latch.rearm(at("192.0.2.1:4002"), None);
+        (0..20).for_each(|_| assert!(latch.admit(at("192.0.2.1:4000"))));
+        assert_eq!(latch.target(), at("192.0.2.1:4002"));
+        assert!(latch.admit(at("192.0.2.1:4002")) && latch.admit(at("192.0.2.1:4000")) && latch.admit(at("192.0.2.1:4002")));
+        assert_eq!(latch.target(), at("192.0.2.1:4002"));
+        // A second later nothing of it is under way any more.
+        (0..29).for_each(|_| assert!(latch.admit(at("192.0.2.1:4000"))));
+        assert!(!latch.admit(at("192.0.2.1:4000")) && latch.admit(at("192.0.2.1:4002")));
+        // A phone behind a router whose new port has the way of the old one is heard all the time, and answered after that second.
+        let mut behind = Latch::new(at("192.0.2.1:4000"), None);
+        (0..6).for_each(|_| assert!(behind.admit(at("192.0.2.1:61000"))));
+        behind.rearm(at("192.0.2.1:4002"), None);
+        (0..51).for_each(|_| assert!(behind.admit(at("192.0.2.1:61000"))));
+        assert_eq!(behind.target(), at("192.0.2.1:61000"));
     }
 
     #[test]

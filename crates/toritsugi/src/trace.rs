@@ -184,7 +184,9 @@ fn ladder(call: u64, messages: &[(Traced, u64)], opened: Option<&[String]>, zone
         let time = zone.time(UnixMillis(message.at));
         let _ = writeln!(page, "{time}.{millis:03}  {}  {}", rung(columns, from, to, &message.what), notes.join("; "));
         for line in opened.and_then(|opened| opened.get(at)).into_iter().flat_map(|text| text.trim_end().lines()) {
-            let _ = writeln!(page, "              > {line}");
+            // What a peer wrote must not speak to the terminal.
+            let shown: String = line.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect();
+            let _ = writeln!(page, "              > {shown}");
         }
     }
     let _ = match (opened.is_some(), tongue) {

@@ -25,6 +25,11 @@ impl Endpoint {
             || self.registrar.is_at(|there| same(there.ip()))
     }
 
+    /// Where the peers of all dialogs speak from.
+    pub fn peers(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.legs.values().map(|leg| leg.state.peer.ip())
+    }
+
     /// Whether the peer of a dialog has us send to this machine, or to ourselves, and is not allowed to.
     pub(super) fn aims_at_us(&self, state: &DialogState) -> bool {
         let next = state.route_set.first().unwrap_or(&state.remote_target);

@@ -100,9 +100,10 @@ impl Endpoint {
             Stage::Ending => return self.refuse(asked, 481),
             Stage::Incoming { .. } | Stage::Outgoing { .. } | Stage::Reoffered { .. } | Stage::Confirmed => {}
         }
-        // A peer that keeps changing its mind would have us repeat a refusal for each.
+        // A peer that keeps changing its mind would have us repeat a refusal for each. Not 503, which would say that all of us is busy (section
+        // 14.2, RFC 3311 section 5.2).
         if leg.open >= OPEN_MAX || self.servers.len() >= TRANSACTIONS_MAX {
-            return self.reply(asked, 503, |w| w.header("Retry-After", RETRY_AFTER_SECS.to_string()).empty());
+            return self.reply(asked, 500, |w| w.header("Retry-After", RETRY_AFTER_SECS.to_string()).empty());
         }
         let Some(timer) = self.timer_asked(asked) else { return };
         let Some(offer) = self.offer(asked) else { return };

@@ -67,11 +67,16 @@ impl Echo {
             Some(value) => writer.header(name.text(), value),
             None => writer,
         };
+        let timestamp = |writer: Writer| match request.other("Timestamp") {
+            Some(value) => writer.header("Timestamp", value),
+            None => writer,
+        };
         let untagged = |value| NameAddr::parse(value).is_some_and(|to| to.tag().is_none());
         Echo {
             head: line(head, Name::From).into_lines(),
             to: request.first(Name::To).map(|value| (value.to_vec(), untagged(value))),
-            tail: line(line(Writer::fragment(), Name::CallId), Name::CSeq).into_lines(),
+            // Section 8.2.6.1: 100 repeats Timestamp; so do all others, which hurts nobody.
+            tail: timestamp(line(line(Writer::fragment(), Name::CallId), Name::CSeq)).into_lines(),
             routes: request.all(Name::RecordRoute).fold(Writer::fragment(), |w, v| w.header("Record-Route", v)).into_lines(),
         }
     }

@@ -14,7 +14,7 @@ use model::hex;
 use model::{DialogId, Direction, Instant, Method};
 
 /// Requests of one dialog that are remembered at once; further ones are answered and forgotten, further INVITEs refused.
-pub(super) const OPEN_MAX: usize = 16;
+pub(super) const OPEN_MAX: usize = 64;
 
 impl Endpoint {
     pub(super) fn event(&mut self, event: Event) {
@@ -112,7 +112,7 @@ impl Endpoint {
     pub(super) fn keep_waiting(&mut self, asked: &Asked<'_>, dialog: DialogId) -> Option<Waiting> {
         let leg = self.legs.get_mut(&dialog)?;
         if leg.open >= OPEN_MAX || self.servers.len() >= TRANSACTIONS_MAX {
-            self.reply(asked, 503, |w| w.header("Retry-After", super::RETRY_AFTER_SECS.to_string()).empty());
+            self.reply(asked, 500, |w| w.header("Retry-After", super::RETRY_AFTER_SECS.to_string()).empty());
             return None;
         }
         leg.open += 1;
