@@ -43,7 +43,8 @@ impl Latch {
     pub fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
         let moved = signalled != self.signalled;
         let target = if moved { signalled } else { self.target };
-        let before = moved.then_some((self.target, UNDER_WAY));
+        // Those of another host cannot be taken for the new one's.
+        let before = (moved && self.target.ip() == signalled.ip()).then_some((self.target, UNDER_WAY));
         *self = Latch { signalled, also, target, stage: Stage::Armed, before };
     }
 

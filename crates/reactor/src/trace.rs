@@ -264,7 +264,10 @@ fn masked(text: &str) -> String {
     for run in letters.chunk_by(|a, b| of_number(a) == of_number(b)) {
         let figures = run.iter().filter(|letter| letter.is_ascii_digit()).count();
         if figures > 4 {
+            // A blank before or behind it is not its own.
+            out.extend(run.first().filter(|letter| **letter == ' '));
             out.push_str("***");
+            out.extend(run.last().filter(|letter| **letter == ' '));
         } else {
             out.extend(run);
         }
@@ -354,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_number_is_masked_however_it_is_written() {
-        assert_eq!(masked("SIP;cause=16;text=\"for 090-1111-0006, (044) 999 9999\""), "SIP;cause=16;text=\"for***,***\"");
+        assert_eq!(masked("SIP;cause=16;text=\"for 090-1111-0006, (044) 999 9999\""), "SIP;cause=16;text=\"for ***, ***\"");
         assert_eq!(masked("X09011110013"), "X***");
         assert_eq!(masked("Q.850;cause=16"), "Q.850;cause=16");
     }

@@ -153,7 +153,7 @@ fn faults_are_sentences_that_name_the_file_and_the_next_thing_to_do() {
 
     Connection::open(folder.file()).unwrap().pragma_update(None, "user_version", 1).unwrap();
     let fault = Store::open(folder.file()).unwrap_err();
-    assert_eq!(fault, Fault::Layout { path: folder.file(), found: 1, ours: 2 }, "a file from before is not read as if it were of today");
+    assert_eq!(fault, Fault::Layout { path: folder.file(), found: 1, ours: 3 }, "a file from before is not read as if it were of today");
 
     let nowhere = Store::open(folder.0.join("no/such/folder.sqlite")).unwrap_err().to_string();
     assert!(nowhere.contains("no/such/folder.sqlite") && nowhere.contains("check that the folder exists"), "{nowhere}");

@@ -199,7 +199,8 @@ async fn a_program_with_the_token_sees_agents_and_queues() {
     let breaks = enters(server.at, "GET", "/api/breaks").await;
     assert!(breaks.ends_with("\r\n\r\n[{\"reason\":\"lunch\",\"code\":1,\"label\":{\"en\":\"Lunch\",\"ja\":\"昼休み\"}}]\n"), "{breaks}");
     let queues = enters(server.at, "GET", "/api/queues").await;
-    assert!(queues.ends_with("\r\n\r\n[{\"queue\":\"nurse\",\"depth\":2,\"longest_wait_millis\":31500}]\n"), "{queues}");
+    let nurse = r#"{"queue":"nurse","depth":2,"longest_wait_millis":31500,"staff":1,"promised_millis":60000,"promised_percent":80}"#;
+    assert!(queues.ends_with(&format!("\r\n\r\n[{nurse}]\n")), "{queues}");
 }
 
 #[tokio::test]
