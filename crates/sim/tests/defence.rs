@@ -119,6 +119,106 @@ fn a_crowd_at_the_door_is_turned_away_and_who_is_inside_is_served() {
     world.run_until_quiet(secs(3600));
 }
 
+/// The tag of To in the last answer that came there.
+fn their_tag(world: &World, at: SocketAddr) -> String {
+    let answer = world.mail(at).rev().find(|text| text.starts_with("SIP/2.0 200 ")).unwrap_or_default();
+    let to = answer.lines().find(|line| line.starts_with("To:")).unwrap_or_default();
+    to.split(";tag=").nth(1).unwrap_or_default().to_owned()
+}
+
+/// The same dialog, a later request.
+fn later(request: &str, method: &str, cseq: u64, tag: &str) -> String {
+    let head = request.split("\r\n\r\n").next().unwrap_or_default();
+    let lines = head.lines().map(|line| match line.split(':').next().unwrap_or_default() {
+        "To" => format!("{line};tag={tag}"),
+        "CSeq" => format!("CSeq: {cseq} {method}"),
+        "Via" => format!("{}{cseq}", line.replace(";rport", "")),
+        "Content-Length" => "Content-Length: 0".to_owned(),
+        "Content-Type" => "X: y".to_owned(),
+        _ if line.starts_with("INVITE ") => line.replacen("INVITE", method, 1),
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\r\n") + "\r\n\r\n"
+}
+
+#[test]
+fn a_call_outlives_its_line_in_the_file_and_nothing_else_of_it_does() {
+    let with = city(|_| {});
+    let mut world = World::new(Arc::clone(&with), 8);
+    let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    let invite = request("INVITE", office, 1, "0449990001", "");
+    world.inject(secs(1), office, invite.as_bytes());
+    world.run_until(secs(2));
+    let tag = their_tag(&world, office);
+    world.inject(secs(2), office, later(&invite, "ACK", 1, &tag).as_bytes());
+    let mut book = (*with.book).clone();
+    book.lines.retain(|line| line.id != LineId::from("office"));
+    world.control(secs(3), calls::Control::Publish(Arc::new(City { book: Arc::new(book), ..(*with).clone() })));
+    world.inject(secs(5), office, request("OPTIONS", office, 2, "x", "").as_bytes());
+    world.inject(secs(6), office, request("INVITE", office, 3, "0449990002", "").as_bytes());
+    world.inject(secs(7), office, later(&invite, "BYE", 2, &tag).as_bytes());
+    world.run_until(secs(8));
+    assert!(world.mail(office).any(|text| text.starts_with("SIP/2.0 200 ") && text.contains("CSeq: 2 BYE")), "the BYE is answered");
+    assert_eq!(world.records().len(), 1, "and the call is over");
+    assert_eq!(count(&world, |e| matches!(e, Event::Stranger)), 2);
+    assert_eq!(count(&world, |e| matches!(e, Event::Arrived { .. })), 1);
+}
+
+#[test]
+fn the_ngn_is_answered_with_the_one_codec_that_it_takes() {
+    let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    let answered = |profile: model::Profile, offer: &str| {
+        let mut world = World::new(
+            city(|book| {
+                let line = book.lines.last_mut().expect("the office is the last");
+                line.trunk = Some(model::Trunk { profile, ..model::Trunk::plain(office, 5) });
+            }),
+            9,
+        );
+        let invite = request("INVITE", office, 1, "0449990001", "").replace("RTP/AVP 0", &format!("RTP/AVP {offer}"));
+        let length = invite.split("\r\n\r\n").nth(1).map_or(0, str::len);
+        let invite = invite
+            .lines()
+            .map(|l| if l.starts_with("Content-Length") { format!("Content-Length: {length}\r\n") } else { format!("{l}\r\n") });
+        world.inject(secs(1), office, invite.collect::<String>().as_bytes());
+        world.run_until(secs(2));
+        let last = world.mail(office).rev().find(|text| !text.starts_with("SIP/2.0 1")).unwrap_or_default();
+        let codec = last.split("RTP/AVP ").nth(1).and_then(|formats| formats.split_whitespace().next()).unwrap_or("none").to_owned();
+        (last.get(8..11).unwrap_or_default().to_owned(), codec)
+    };
+    let both = |status: &str, codec: &str| (status.to_owned(), codec.to_owned());
+    assert_eq!(answered(model::Profile::Plain, "8 0"), both("200", "8"));
+    assert_eq!(answered(model::Profile::NttHikari, "8 0"), both("200", "0"));
+    assert_eq!(answered(model::Profile::NttHikari, "8"), both("488", "none"));
+}
+
+#[test]
+fn a_carrier_with_which_we_registered_may_call_us() {
+    let carrier: SocketAddr = "203.0.113.77:5060".parse().unwrap();
+    let came = |registers: bool| {
+        let register = registers.then(|| model::Register {
+            user: town::NUMBER.to_owned(),
+            domain: None,
+            login: None,
+            realm: None,
+            password_file: None,
+            expires: secs(3600),
+            digest: Vec::new(),
+        });
+        let mut world = World::new(
+            city(|book| {
+                let line = book.lines.last_mut().expect("the office is the last");
+                (line.from, line.trunk) = (Vec::new(), Some(model::Trunk { register, ..model::Trunk::plain(carrier, 5) }));
+            }),
+            10,
+        );
+        world.inject(secs(1), carrier, request("INVITE", carrier, 1, "0449990001", "").as_bytes());
+        world.run_until(secs(2));
+        count(&world, |e| matches!(e, Event::Arrived { .. }))
+    };
+    assert_eq!((came(true), came(false)), (1, 0));
+}
+
 /// A REGISTER with a wrong password, in answer to this challenge.
 fn guess(from: SocketAddr, n: u64, user: &str, nonce: &str) -> String {
     let realm = &Town::default().build().book.settings.realm;

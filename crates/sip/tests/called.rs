@@ -540,3 +540,12 @@ fn a_request_inside_the_early_dialog_does_not_hide_the_ack() {
     desk.receive(&inside("ACK", "a", 1, &tag));
     assert_eq!(desk.events(), [Event::Acked { dialog }]);
 }
+
+/// RFC 3261 section 8.2.6.1: "any Timestamp header field present in the request MUST be copied into this 100 (Trying) response".
+#[test]
+fn whoever_measures_the_way_gets_their_timestamp_back() {
+    let mut desk = Desk::new();
+    desk.receive(&invite("1").replacen("CSeq:", "Timestamp: 54.5\r\nCSeq:", 1));
+    let trying = desk.one();
+    assert_eq!((trying.word(), trying.header("Timestamp")), ("100", "54.5"));
+}

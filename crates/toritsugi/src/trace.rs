@@ -184,9 +184,7 @@ fn ladder(call: u64, messages: &[(Traced, u64)], opened: Option<&[String]>, zone
         let time = zone.time(UnixMillis(message.at));
         let _ = writeln!(page, "{time}.{millis:03}  {}  {}", rung(columns, from, to, &message.what), notes.join("; "));
         for line in opened.and_then(|opened| opened.get(at)).into_iter().flat_map(|text| text.trim_end().lines()) {
-            // What a peer wrote must not speak to the terminal.
-            let shown: String = line.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect();
-            let _ = writeln!(page, "              > {shown}");
+            let _ = writeln!(page, "              > {}", harmless(line));
         }
     }
     let _ = match (opened.is_some(), tongue) {
@@ -218,6 +216,11 @@ fn rung(columns: usize, from: usize, to: usize, what: &str) -> String {
     line.into_iter().collect()
 }
 
+/// What a peer wrote must not speak to the terminal.
+fn harmless(line: &str) -> String {
+    line.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
+}
+
 /// A text in a column; letters of Japanese are two wide.
 fn padded(text: &str, width: usize) -> String {
     let wide = crate::words::width(text);
@@ -243,6 +246,11 @@ mod tests {
             sealed: String::new(),
         };
         (traced, leg)
+    }
+
+    #[test]
+    fn no_message_speaks_to_the_terminal() {
+        assert_eq!(harmless("s=\u{1b}]0;pwned\u{7}\u{9b}2J ward"), "s=\u{fffd}]0;pwned\u{fffd}\u{fffd}2J ward");
     }
 
     #[test]
