@@ -28,7 +28,7 @@ LINES = f"""\
 local: {{ from: [127.0.0.0/8], targets: loopback }}
 plain: {{ trunk: {{ host: {HOST}:{PLAIN}, transport: tcp, channels: 30 }}, targets: loopback }}
 secure:
-  trunk: {{ host: {HOST}:{SECURE}, transport: tls, ca: carrier-ca.pem, channels: 30, check: {{ every: 5s }} }}
+  trunk: {{ host: {HOST}:{SECURE}, transport: tls, ca: carrier-ca.pem, channels: 30, order: 2, check: {{ every: 5s }} }}
   targets: loopback
 registered:
   trunk:
