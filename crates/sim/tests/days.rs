@@ -118,9 +118,10 @@ fn days(from: u64, to: u64) {
     );
 }
 
+/// As many as CI has time for; [`many_days`] goes on where these end.
 #[test]
-fn two_hundred_days_of_a_thousand_calls() {
-    days(0, 200);
+fn sixty_days_of_a_thousand_calls() {
+    days(0, 60);
 }
 
 #[test]
