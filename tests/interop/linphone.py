@@ -1,4 +1,4 @@
-"""Linphone as a resident's phone: it presses keys, talks, pauses the call and goes on, and records what it hears.
+"""Linphone as a resident's phone, which presses keys, talks, pauses the call and goes on; and as an agent's, which puts two of its calls together.
 
 Debian's linphonec, which does nothing unless its database can be opened (a folder below HOME), wants an address that is not loopback with a
 default route, and reads its orders line by line.
@@ -9,8 +9,10 @@ import subprocess
 import time
 
 import sound
+import wire
 from engine import NUMBER
-from phones import HOST
+from outside import AGENT_HZ, CALLER_HZ, TRUNK, WARD, WARD_HZ, say
+from phones import HOST, Baresip, sipp
 from stage import Proof
 
 ADDRESS = "10.77.0.7"  # on the loopback of the proof's own namespace
@@ -104,4 +106,53 @@ def resident(stage, city, ken, first_key, second_key, check_tone, check_quiet):
     check_tone(proof, "Linphone (its recording)", sound.read_wav(phone.hears), 440, 5)
     voices = sound.runs(sound.read_wav(phone.hears), 440, 2.0)
     proof.check(len(voices) >= 2, f"Linphone heard ken before the pause and after it: {len(voices)} stretches of 440 Hz")
+    return proof.close()
+
+
+def agent(stage, city, first_key, second_key, check_tone, check_quiet):
+    """Three phones of three makers: an agent's Linphone holds a resident's baresip, asks a ward's SIPp, and puts the two together by REFER with Replaces."""
+    proof = Proof("consult: an agent's Linphone talks with a baresip, calls a ward (SIPp) beside it, and puts the two together")
+    phone = Linphone(stage, 7560, 7600, AGENT_HZ)
+    phone.order(f"register sip:w1@{city.server} sip:{city.server} {city.passwords['w1']}")
+    stage.wait("w1's Linphone registers", 20, lambda: city.metrics().get('toritsugi_agents{state="idle"}') == 1)
+    ward = sipp(stage, "ward", "person.xml", TRUNK, 6900, city.server, "-set", "key", 3000, "-aa", "-m", 1, folder=say(stage, "ward", WARD_HZ))
+    seen = wire.Wire(rtp_ports=[6900], sip_port=city.sip)
+    caller = Baresip(stage, "resident", sip=7160, rtp=7200, control=7170, says_hz=CALLER_HZ, auto_answer=False)
+    caller.command("dial", f"sip:{NUMBER}@{city.server}")
+    stage.wait("the engine answers", 10, lambda: "Call established" in caller.log())
+    time.sleep(first_key)
+    caller.command("sndcode", "1")
+    time.sleep(second_key)
+    caller.command("sndcode", "0")
+    stage.wait("Linphone rings", 25, lambda: "incoming" in phone.log().lower())
+    phone.order("answer")
+    talking = 'toritsugi_agents{state="talking"}'
+    stage.wait("agent and resident talk", 15, lambda: city.metrics().get(talking) == 1)
+    time.sleep(9)
+    phone.order("pause")  # one call at a time is what its user hears
+    time.sleep(PAUSE)
+    phone.order(f"call sip:{WARD[1]}@{city.server}")
+    stage.wait("the ward answers", 20, lambda: any(target == TRUNK and text.startswith("ACK ") for _, _, target, text in seen.sip))
+    time.sleep(10)  # the ward has been told who calls and has pressed 1 by then
+    phone.order("transfer 1 --to-call 2")
+    stage.wait("the agent has nothing to do with it any more", 20, lambda: city.metrics().get(talking, 0) == 0)
+    time.sleep(9)
+    caller.command("hangup")
+    proof.check(ward.wait(15) == 0, f"the ward was hung up when the resident went (SIPp's exit {ward.returncode})")
+    check_quiet(stage, city, proof)
+    seen.stop()
+    for one in (phone, caller):
+        one.end()
+    refers = [text for _, _, _, text in seen.sip if text.startswith("REFER ")]
+    proof.check(len(refers) == 1 and "Replaces" in refers[0], f"{len(refers)} REFER came, and it names the other call by Replaces")
+    invited = {wire.header(text, "call-id") for _, _, target, text in seen.sip if target == TRUNK and text.startswith("INVITE ")}
+    proof.check(len(invited) == 1, f"the ward's telephone was called {len(invited)} time")
+    check_tone(proof, "the resident (baresip's recording), the agent", caller.heard(), AGENT_HZ, 5)
+    check_tone(proof, "the resident (baresip's recording), then the ward", caller.heard(), WARD_HZ, 5)
+    at_ward = sound.Heard(seen.audio(6900))
+    for who, hz in (("the agent", AGENT_HZ), ("the resident", CALLER_HZ)):
+        longest = at_ward.longest(hz)
+        proof.check(longest >= 5, f"the ward heard {who}'s {hz} Hz for {longest:.1f} s unbroken")
+    record = city.calls()[-1]
+    proof.check((record["end"], record["transferred_to"]) == ("served", WARD[0]), f"`toritsugi calls`: {record['end']}, put through to {record['transferred_to']}")
     return proof.close()

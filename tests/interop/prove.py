@@ -415,6 +415,10 @@ def linphoned(stage, city):
     return linphone.resident(stage, city, ken, FIRST_KEY, SECOND_KEY, check_tone, check_quiet)
 
 
+def consulted(stage, city):
+    return linphone.agent(stage, city, FIRST_KEY, SECOND_KEY, check_tone, check_quiet)
+
+
 PROOFS = {"keys": (keys, KEN), "phones": (phones, KEN), "silence": (silence, KEN), "hold": (hold, KEN | {"yuki": None}), "tcp": (tcp, KEN), "torture": (tortured, {})}
 PROOFS["tls"] = (over_tls, KEN)
 PROOFS["wss"] = (over_wss, KEN)
@@ -423,6 +427,7 @@ SECURE = ("tls", "wss")
 PROOFS["carrier"] = (over_carrier, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["edge"] = (behind_edge, KEN)
 PROOFS["linphone"] = (linphoned, KEN)
+PROOFS["consult"] = (consulted, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["manager"] = (managed, {})
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
