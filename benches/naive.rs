@@ -1,7 +1,7 @@
 //! The same decision without any cleverness: every waiting ticket, every idle agent, looked at one by one.
 //!
 //! Of the rules it knows what the bench's city declares: levels with one easing, rings, an order of queues, a reserve, exclusions, the
-//! agent who knows the caller, classes, bonus, the bound on being overtaken. `crates/routing/tests/reference.rs` knows all of them.
+//! agent who knows the caller, classes, bonus, the bound on being overtaken. `crates/routing/tests/suite/reference.rs` knows all of them.
 
 use model::{Agent, AgentId, Instant, KeptFor, Level, Queue, TicketId};
 use routing::{Claim, Presence, Rules, Stage, State};

@@ -4,6 +4,7 @@ still answers OPTIONS after each, and takes a call at the end.
 
 import json
 import pathlib
+import select
 import socket
 import time
 
@@ -29,6 +30,10 @@ def final(data):
     return None
 
 
+PHONE = "127.0.0.2"
+PORTS = (5060, 5050, 5070)
+
+
 def options(number):
     return (
         f"OPTIONS sip:{HOST} SIP/2.0\r\nVia: SIP/2.0/UDP {HOST}:9;branch=z9hG4bKalive{number};rport\r\nMax-Forwards: 70\r\n"
@@ -37,18 +42,23 @@ def options(number):
 
 
 def over_udp(city, message):
-    """The final status of the answer, or `drop`."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
-        phone.bind((HOST, 0))
-        phone.settimeout(SILENCE)
-        phone.sendto(message, (HOST, city.sip))
-        try:
-            while True:
-                status = final(phone.recv(65536))
-                if status:
-                    return status
-        except TimeoutError:
-            return "drop"
+    """The final status of the answer, or `drop`. It comes to the port that the message's Via says (RFC 3261 section 18.2.2), at a host of its own."""
+    ears = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in PORTS]
+    try:
+        for ear, port in zip(ears, PORTS):
+            ear.bind((PHONE, port))
+        ears[0].sendto(message, (HOST, city.sip))
+        until = time.monotonic() + SILENCE
+        while True:
+            heard, _, _ = select.select(ears, [], [], max(until - time.monotonic(), 0))
+            if not heard:
+                return "drop"
+            status = final(heard[0].recv(65536))
+            if status:
+                return status
+    finally:
+        for ear in ears:
+            ear.close()
 
 
 def over_tcp(city, message, until):

@@ -42,6 +42,8 @@ pub(crate) struct Defence {
     guessers: BTreeMap<IpAddr, Guesser>,
     /// Calls of this second, from everybody together.
     calls: Option<Bucket>,
+    /// Those of them that did not come from a carrier.
+    others: Option<Bucket>,
     /// Whose message is in hand.
     speaker: Option<IpAddr>,
     /// Who has a call in progress and is listed no more: of them, what belongs to a call is heard until it is over.
@@ -176,12 +178,26 @@ impl Engine {
         let full =
             limit.is_some_and(|limit| !self.defence.calls.get_or_insert_with(|| Bucket::full(now.mono, limit)).has(now.mono, limit, limit));
         let line = self.line_of(from).filter(|line| line.calls_per_second.is_some()).map(|line| line.id.clone());
+        let full = full || !self.has_share(now, from, Bucket::has);
         let closed = full || line.is_some_and(|line| !self.has_time(now, &line, Direction::In));
         self.sip.close_door(closed);
     }
 
+    /// Half of a second's calls is kept for carriers, where there are any: no telephone of the house, and nobody who borrows its address, can have the
+    /// door closed to the residents.
+    fn has_share(&mut self, now: Now, from: IpAddr, ask: impl Fn(&mut Bucket, Instant, u32, u32) -> bool) -> bool {
+        let Some(limit) = self.city.book.settings.calls_per_second else { return true };
+        let lines = &self.city.book.lines;
+        if !lines.iter().any(|line| line.trusted) || self.line_of(from).is_some_and(|line| line.trusted) {
+            return true;
+        }
+        let half = (limit / 2).max(1);
+        ask(self.defence.others.get_or_insert_with(|| Bucket::full(now.mono, half)), now.mono, half, half)
+    }
+
     /// A call came in: it is one of this second's.
-    pub(crate) fn count_call(&mut self, now: Now, line: &model::LineId) {
+    pub(crate) fn count_call(&mut self, now: Now, from: IpAddr, line: &model::LineId) {
+        self.has_share(now, from, Bucket::take);
         if let Some(limit) = self.city.book.settings.calls_per_second {
             self.defence.calls.get_or_insert_with(|| Bucket::full(now.mono, limit)).take(now.mono, limit, limit);
         }

@@ -11,7 +11,7 @@ use crate::engine::{Engine, Owner};
 use crate::persons::instant_of;
 use crate::record::{Abroad, Record};
 use crate::terms::Terms;
-use crate::trunks::{Direction, Way};
+use crate::trunks::{Direction, REST, Way};
 use media::Command as Media;
 use model::{
     AgentId, CallId, Codec, DialogId, Event, FlowId, Instant, LegId, LineId, Machine, Millis, Now, Number, Redacted, Seq, TransferEnd,
@@ -303,7 +303,7 @@ impl Engine {
         let called = !matches!(outside.stage, Stage::Asking);
         // Without a check nobody knows whether it answers questions at all.
         if called || self.trunk(&outside.way.trunk).is_some_and(|trunk| trunk.check.is_some()) {
-            self.rest_way(now, &outside.way);
+            self.rest_way(now, &outside.way, REST);
         }
         let next = (outside.leg.id.0 & 0xffff) + WAY_STEP;
         let free = |engine: &Engine| !engine.legs.contains_key(&LegId(outside.wish.call.0 << 16 | next));
@@ -485,11 +485,17 @@ impl Engine {
                 self.connect(outside.after, &mut outside.leg, agreed);
                 Came::Answered
             }
-            sip::Event::Failed { status, .. } => {
+            sip::Event::Failed { status, retry_after, .. } => {
                 let trouble = matches!(status, 401 | 407 | 408 | 500 | 502 | 503 | 504);
                 if trouble && !outside.rang && matches!(outside.stage, Stage::Invited { .. }) {
                     outside.stage = Stage::Over;
-                    if self.take_next_way(now, outside, WhyPassed::Refused) {
+                    let way = outside.way.clone();
+                    let goes_on = self.take_next_way(now, outside, WhyPassed::Refused);
+                    // It knows best itself how long it is in trouble (RFC 3261 section 21.5.4).
+                    if let Some(wait) = retry_after {
+                        self.rest_way(now, &way, *wait);
+                    }
+                    if goes_on {
                         return Came::Nothing;
                     }
                 }

@@ -42,7 +42,7 @@ impl Engine {
         let called_first = identity::called_first(&city.book, &invite, trusted);
         let Who { caller: from_user, withheld } = identity::who(&invite, trusted);
         let person = self.vault.person(city.book.calendar.day(now.wall), &from_user);
-        self.count_call(now, &line);
+        self.count_call(now, invite.source.ip(), &line);
         let turned_away = match () {
             () if self.is_same_caller_again(&from_user, withheld) => Some(Refusal::SameNumber),
             () if self.draining() => Some(Refusal::Draining),

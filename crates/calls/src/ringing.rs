@@ -173,7 +173,7 @@ impl Engine {
                 Rang::On
             }
             sip::Event::Answered { dialog, sdp } => self.phone_answered(now, after, phones, *dialog, sdp.as_deref()),
-            sip::Event::Failed { dialog, status } => {
+            sip::Event::Failed { dialog, status, .. } => {
                 let Some(phone) = phones.take(|phone| phone.leg.dialog == *dialog) else { return Rang::On };
                 self.close_leg(after, &phone.leg);
                 match status {

@@ -13,8 +13,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a machine comes last that was deaf to a call or refused it in trouble: longer than a call that it may have heard holds its place.
-const REST: Duration = Duration::from_secs(60);
+/// How long a machine comes last that was deaf to a call, or refused it in trouble and did not say for how long: longer than a call that it may have
+/// heard holds its place.
+pub(crate) const REST: Duration = Duration::from_secs(60);
 
 /// One way out: a trunk, and one of its machines.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,9 +170,9 @@ impl Engine {
         sorted
     }
 
-    /// A machine has failed a call: for a while it comes last.
-    pub(crate) fn rest_way(&mut self, now: Now, way: &Way) {
-        self.trunks.resting.insert(way.clone(), now.mono + REST);
+    /// A machine has failed a call: for so long it comes last.
+    pub(crate) fn rest_way(&mut self, now: Now, way: &Way, rest: Duration) {
+        self.trunks.resting.insert(way.clone(), now.mono + rest);
     }
 
     /// Whether one more call of this second fits the limit of a line; counted if so.

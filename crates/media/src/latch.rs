@@ -2,11 +2,11 @@
 //!
 //! A phone behind a NAT sends from another port than it described, or from the address that its SIP comes from. So the signalled IP address may
 //! show another port in its first packets, and that other host itself, and we answer there (symmetric RTP, RFC 4961). After five packets the choice is final until the next
-//! agreement: whoever learns the port of a call in progress can neither take its sound away nor speak into it.
+//! agreement, unless the very port that was signalled speaks after all: whoever learns the port of a call in progress can neither take its sound away nor speak into it.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Packets within which the signalled address may still win over another port of the same host.
+/// Packets after which no third port is listened to.
 const WINDOW: u8 = 5;
 /// Packets of the port before that may be under way: a second of them. A router that gives the new port the way of the old one is found out then.
 const UNDER_WAY: u8 = 50;
@@ -44,7 +44,8 @@ impl Latch {
         let moved = signalled != self.signalled;
         let target = if moved { signalled } else { self.target };
         // Those of another host cannot be taken for the new one's.
-        let before = (moved && self.target.ip() == signalled.ip()).then_some((self.target, UNDER_WAY));
+        let same_house = self.target.ip() == signalled.ip() || Some(self.target.ip()) == also;
+        let before = (moved && same_house).then_some((self.target, UNDER_WAY));
         *self = Latch { signalled, also, target, stage: Stage::Armed, before };
     }
 
@@ -55,12 +56,13 @@ impl Latch {
             return true;
         }
         match self.stage {
-            Stage::Closed => from == self.target,
-            Stage::Armed | Stage::Trying(_) if from == self.signalled => {
+            // It stands in the description: nobody else can be meant, whoever was quicker.
+            _ if from == self.signalled => {
                 self.target = from;
                 self.stage = Stage::Closed;
                 true
             }
+            Stage::Closed => from == self.target,
             Stage::Armed if from.ip() == self.signalled.ip() || Some(from.ip()) == self.also => {
                 self.target = from;
                 self.stage = Stage::Trying(1);
@@ -113,8 +115,10 @@ mod tests {
             assert!(latch.admit(at("192.0.2.1:61000")));
         }
         assert_eq!(latch.target(), at("192.0.2.1:61000"));
-        assert!(!latch.admit(at("192.0.2.1:4000")), "final after five");
-        assert!(!latch.admit(at("192.0.2.1:61001")));
+        assert!(!latch.admit(at("192.0.2.1:61001")), "final after five");
+        assert!(latch.admit(at("192.0.2.1:4000")), "but for the port that was signalled");
+        assert!(!latch.admit(at("192.0.2.1:61000")));
+        assert_eq!(latch.target(), at("192.0.2.1:4000"));
     }
 
     #[test]
@@ -124,7 +128,7 @@ mod tests {
         assert_eq!(behind.target(), at("192.168.1.5:4000"));
         (0..10).for_each(|_| assert!(behind.admit(at("10.0.0.1:61000"))));
         assert_eq!(behind.target(), at("10.0.0.1:61000"));
-        assert!(!behind.admit(at("10.0.0.1:61002")) && !behind.admit(at("192.168.1.5:4000")), "final after five");
+        assert!(!behind.admit(at("10.0.0.1:61002")) && !behind.admit(at("192.168.1.6:4000")), "final after five");
         let mut gateway = Latch::new(at("10.0.0.7:4000"), house);
         assert!(!gateway.admit(at("10.0.0.8:4000")) && gateway.admit(at("10.0.0.1:61000")) && gateway.admit(at("10.0.0.7:4000")));
         assert!(!gateway.admit(at("10.0.0.1:61000")));
@@ -149,6 +153,16 @@ mod tests {
         behind.rearm(at("192.0.2.1:4002"), None);
         (0..51).for_each(|_| assert!(behind.admit(at("192.0.2.1:61000"))));
         assert_eq!(behind.target(), at("192.0.2.1:61000"));
+    }
+
+    #[test]
+    fn late_packets_from_behind_a_router_decide_nothing_either() {
+        let router = Some(at("10.0.0.1:5060").ip());
+        let mut latch = Latch::new(at("192.168.50.50:4000"), router);
+        (0..6).for_each(|_| assert!(latch.admit(at("10.0.0.1:61000"))));
+        latch.rearm(at("192.168.50.50:4002"), router);
+        assert!(latch.admit(at("10.0.0.1:61000")) && latch.admit(at("10.0.0.1:61002")) && latch.admit(at("10.0.0.1:61002")));
+        assert_eq!(latch.target(), at("10.0.0.1:61002"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use sip::framer::{PING, PONG};
 use sip::{Frame, Framer};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,13 +26,13 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-/// Connections at once; the next one is closed at the door. Each takes one of the process's files, beside two for each leg's sound.
+/// Connections at once. For the next one that address gives way which has most, unless the newcomer's has as many; then it is closed at the door. Each takes one of the process's files, beside two for each leg's sound.
 const CONNECTIONS_MAX: usize = 512;
 /// Connections of one address: a building of phones behind one router. One more closes the one of them that has been silent longest,
 /// because a phone that lost its network leaves a connection behind that nobody will ever close.
 const OF_ONE_SOURCE_MAX: usize = 256;
-/// How long a new connection may say nothing at all.
-const FIRST_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a new connection may bring no message. Line breaks, which keep the way through a router open, are none.
+const FIRST_PATIENCE: Duration = if cfg!(test) { Duration::from_secs(11) } else { Duration::from_secs(30) };
 /// How long TLS and WebSocket may take to agree, each.
 const AGREE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a connection may be silent. Phones that want to be reached through it say something every two minutes.
@@ -259,10 +259,14 @@ impl Hall {
 
     /// Somebody is at a door.
     async fn welcome(&mut self, transport: Transport, stream: TcpStream, peer: SocketAddr) {
-        let theirs = || self.lines.iter().filter(|(_, line)| line.peer.ip() == peer.ip());
-        if theirs().count() >= OF_ONE_SOURCE_MAX {
-            let silent = theirs().min_by_key(|(_, line)| line.heard.load(Ordering::Relaxed)).map(|(flow, _)| *flow);
-            silent.into_iter().for_each(|flow| self.forget(flow));
+        let count = self.lines.values().filter(|line| line.peer.ip() == peer.ip()).count();
+        if count >= OF_ONE_SOURCE_MAX {
+            self.forget_silent(peer.ip());
+        } else if self.lines.len() >= CONNECTIONS_MAX
+            && let Some((greediest, most)) = self.greediest()
+            && most > count + 1
+        {
+            self.forget_silent(greediest);
         }
         let answers_us = transport != Transport::Tls || !self.trusted.contains_key(&peer);
         let (flow, talk) = self.open(transport, peer, answers_us);
@@ -281,6 +285,20 @@ impl Hall {
             let _ = talk.news.send(News::Opened(flow, peer)).await;
             talk.meet(stream, manners).await
         });
+    }
+
+    /// The address that has most connections, and how many.
+    fn greediest(&self) -> Option<(IpAddr, usize)> {
+        let mut counts: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        self.lines.values().for_each(|line| *counts.entry(line.peer.ip()).or_default() += 1);
+        counts.into_iter().max_by_key(|(_, count)| *count)
+    }
+
+    /// Closes the connection of that address which has been silent longest.
+    fn forget_silent(&mut self, of: IpAddr) {
+        let theirs = self.lines.iter().filter(|(_, line)| line.peer.ip() == of);
+        let silent = theirs.min_by_key(|(_, line)| line.heard.load(Ordering::Relaxed)).map(|(flow, _)| *flow);
+        silent.into_iter().for_each(|flow| self.forget(flow));
     }
 
     /// Notes a connection that is to be made or was made; whether others than those who name it may speak to the peer by it.
@@ -433,11 +451,13 @@ impl Talk {
     /// Talks until it is over. A connection that we made is kept open by pings, once it has been silent for so long.
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut stream: S, ping_after: Option<Duration>) -> (FlowId, ConnectionEnd) {
         let (mut framer, mut buffer) = (Framer::new(), vec![0; READ_MAX]);
-        let (mut latest, mut patience) = (self.clock.mono(), if ping_after.is_some() { IDLE_PATIENCE } else { FIRST_PATIENCE });
+        let mut latest = self.clock.mono();
         let mut used = latest;
+        // Line breaks alone are nothing to stay for.
+        let mut first = ping_after.is_none().then(|| latest + FIRST_PATIENCE);
         loop {
             let ping = ping_after.map(|after| used + after);
-            let until = [framer.poll_timeout(), ping].into_iter().flatten().fold(latest + patience, Instant::min);
+            let until = [framer.poll_timeout(), ping, first].into_iter().flatten().fold(latest + IDLE_PATIENCE, Instant::min);
             let read = tokio::select! {
                 bytes = self.waiting.recv() => {
                     // The hall has closed us.
@@ -459,7 +479,9 @@ impl Talk {
                     self.heard.store(millis(now), Ordering::Relaxed);
                     framer.handle_bytes(now, buffer.get(..length).unwrap_or_default());
                 }
-                None if latest + patience <= now => return self.end(None, ConnectionEnd::Silent).await,
+                None if latest + IDLE_PATIENCE <= now || first.is_some_and(|at| at <= now) => {
+                    return self.end(None, ConnectionEnd::Silent).await;
+                }
                 None if ping.is_some_and(|at| at <= now) => {
                     used = now;
                     if !write(&mut stream, PING).await {
@@ -471,7 +493,7 @@ impl Talk {
             while let Some(frame) = framer.poll_frame() {
                 match frame {
                     Frame::Message(bytes) => {
-                        patience = IDLE_PATIENCE;
+                        first = None;
                         if self.news.send(News::Message(self.flow, self.peer, bytes)).await.is_err() {
                             return self.end(None, ConnectionEnd::Refused).await;
                         }
@@ -483,7 +505,7 @@ impl Talk {
                     }
                     Frame::Lost { head, fault } => {
                         let why = if fault == sip::message::Fault::TooSlow { ConnectionEnd::Slow } else { ConnectionEnd::Unreadable };
-                        let spoke = patience == IDLE_PATIENCE;
+                        let spoke = first.is_none();
                         return self.linger(stream, head, spoke, why).await;
                     }
                 }
@@ -493,9 +515,10 @@ impl Talk {
 
     /// As [`Talk::run`], with a browser, whose messages come whole.
     async fn chat<S: AsyncRead + AsyncWrite + Unpin>(mut self, mut browser: Browser<S>) -> (FlowId, ConnectionEnd) {
-        let (mut latest, mut patience) = (self.clock.mono(), FIRST_PATIENCE);
+        let mut latest = self.clock.mono();
+        let mut first = Some(latest + FIRST_PATIENCE);
         loop {
-            let until = browser.poll_timeout().map_or(latest + patience, |at| at.min(latest + patience));
+            let until = [browser.poll_timeout(), first].into_iter().flatten().fold(latest + IDLE_PATIENCE, Instant::min);
             let heard = tokio::select! {
                 bytes = self.waiting.recv() => {
                     let Some(bytes) = bytes else {
@@ -512,7 +535,8 @@ impl Talk {
             };
             let now = self.clock.mono();
             let Some(heard) = heard else {
-                let why = if latest + patience <= now { ConnectionEnd::Silent } else { ConnectionEnd::Slow };
+                let silent = latest + IDLE_PATIENCE <= now || first.is_some_and(|at| at <= now);
+                let why = if silent { ConnectionEnd::Silent } else { ConnectionEnd::Slow };
                 return self.end(None, why).await;
             };
             latest = now;
@@ -526,7 +550,7 @@ impl Talk {
                     }
                 }
                 Heard::Message(bytes) => {
-                    patience = IDLE_PATIENCE;
+                    first = None;
                     if self.news.send(News::Message(self.flow, self.peer, bytes)).await.is_err() {
                         return self.end(None, ConnectionEnd::Refused).await;
                     }
@@ -721,6 +745,56 @@ mod tests {
         assert!(matches!(door.news.blocking_recv(), Some(News::Unreadable)));
         assert_eq!(door.closed(), (flow, ConnectionEnd::Unreadable));
         assert_eq!(stranger.read(&mut heard).unwrap_or(0), 0);
+    }
+
+    #[test]
+    fn line_breaks_are_nothing_to_stay_for() {
+        let mut door = Door::open();
+        let (mut phone, flow) = door.phone();
+        let began = std::time::Instant::now();
+        let mut pong = [0; 2];
+        while phone.write_all(PING).is_ok() && phone.read_exact(&mut pong).is_ok() {
+            assert!(began.elapsed() < Duration::from_secs(30), "it is kept");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert_eq!(door.closed(), (flow, ConnectionEnd::Silent));
+    }
+
+    #[test]
+    fn whoever_has_said_something_may_be_silent_and_keep_its_way_open() {
+        let mut door = Door::open();
+        let (mut phone, flow) = door.phone();
+        phone.write_all(OPTIONS.as_bytes()).unwrap();
+        assert_eq!(door.message().0, flow);
+        std::thread::sleep(FIRST_PATIENCE + Duration::from_millis(500));
+        phone.write_all(PING).unwrap();
+        let mut pong = [0; 2];
+        phone.read_exact(&mut pong).unwrap();
+    }
+
+    #[test]
+    fn a_crowd_of_few_addresses_gives_way_to_others() {
+        let mut door = Door::open();
+        let from = |host: u8| {
+            let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None).unwrap();
+            rustix::net::bind_v4(&socket, &std::net::SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, host), 0)).unwrap();
+            rustix::net::connect(&socket, &door.at).unwrap();
+            Plain::from(socket)
+        };
+        let crowd: Vec<_> = (0..CONNECTIONS_MAX).map(|n| from(if n % 2 == 0 { 2 } else { 3 })).collect();
+        let newcomer = from(4);
+        let (mut opened, mut gone) = (Vec::new(), Vec::new());
+        while opened.len() <= CONNECTIONS_MAX || gone.is_empty() {
+            match door.news.blocking_recv() {
+                Some(News::Opened(flow, from)) => opened.push((flow, from)),
+                Some(News::Closed(flow, why)) => gone.push((flow, why)),
+                _ => panic!("something else came"),
+            }
+        }
+        assert!(opened.iter().any(|(_, from)| *from == newcomer.local_addr().unwrap()), "the newcomer is let in");
+        let [(flow, why)] = gone[..] else { panic!("{gone:?}") };
+        let whose = opened.iter().find(|(of, _)| *of == flow).unwrap().1.ip();
+        assert!(crowd.iter().any(|phone| phone.local_addr().unwrap().ip() == whose) && why == ConnectionEnd::Refused);
     }
 
     #[test]

@@ -106,6 +106,8 @@ pub enum Ailment {
     Closed,
     /// It refuses every call with this status.
     Refuses(u16),
+    /// It refuses every call, and does not want to be asked again for so many seconds.
+    BusyFor(u32),
 }
 
 /// Who does what the engine asks of the media plane.

@@ -316,6 +316,8 @@ pub enum Event {
         dialog: DialogId,
         /// The status.
         status: u16,
+        /// How long they do not want to be asked again (RFC 3261 section 20.33), an hour at most.
+        retry_after: Option<Duration>,
     },
     /// Why the peer's network ends the call (RFC 3326), told before [`Event::Bye`] or [`Event::Cancelled`].
     Cause {

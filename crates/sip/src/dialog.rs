@@ -163,11 +163,15 @@ impl DialogState {
         writer
     }
 
+    /// The URI that the next request goes to: the first route, or the target.
+    pub(crate) fn next(&self) -> &str {
+        self.route_set.first().unwrap_or(&self.remote_target)
+    }
+
     /// Where the next request goes: the first route or the target if it is an address that can be reached from where the peer is,
     /// else where the peer's messages came from.
     pub(crate) fn next_hop(&self) -> SocketAddr {
-        let next = self.route_set.first().unwrap_or(&self.remote_target);
-        let named = Uri::parse(next.as_bytes()).and_then(|uri| uri.socket_addr());
+        let named = Uri::parse(self.next().as_bytes()).and_then(|uri| uri.socket_addr());
         named.filter(|addr| reachable(*addr, self.peer)).unwrap_or(self.peer)
     }
 }

@@ -94,19 +94,26 @@ fn entry(value: &[u8]) -> Option<(Vec<u32>, String)> {
     Some((index, user))
 }
 
-/// Whether a message says that its caller wants to stay unnamed, or that the network does not name them (RFC 3323 section 4.2, RFC 3325
-/// section 9.3, and From as networks write it).
+/// Whether a message says that somebody wants to stay unnamed, or that the network does not name them (RFC 3323 section 4.2, RFC 3325
+/// section 9.3, and From as networks write it). A wish that we do not know, or for one entry of one field only (RFC 5806, RFC 7044), is such a wish.
 pub fn is_unnamed(message: &[u8]) -> bool {
     let text = unfolded(message);
-    let private = |line: &str| words(line).any(|word| ["id", "user", "header"].contains(&word.as_str()));
+    let private = |line: &str| words(line).skip(1).any(|word| !["", "none", "critical"].contains(&word.trim_matches('"')));
+    let guarded = |line: &str| {
+        let line = line.to_ascii_lowercase();
+        line.split("privacy=")
+            .skip(1)
+            .map(|value| value.trim_start_matches('"'))
+            .any(|value| !value.starts_with("off") && !value.starts_with("none"))
+    };
     let nobody = |line: &str| {
         let from = line.to_lowercase();
         NOBODY.iter().any(|word| from.contains(word))
     };
     text.lines().take_while(|line| !line.is_empty()).any(|line| match label(line) {
         Some("privacy") => private(line),
-        Some("from" | "f") => nobody(line),
-        _ => false,
+        Some("from" | "f") => nobody(line) || guarded(line),
+        _ => guarded(line),
     })
 }
 
@@ -162,8 +169,12 @@ const NAMELESS: [&str; 34] = [
     "session-id",
 ];
 
+/// Attributes of a session description that name nobody.
+const NAMELESS_ATTRIBUTES: [&str; 12] =
+    ["rtpmap", "fmtp", "ptime", "maxptime", "sendrecv", "sendonly", "recvonly", "inactive", "rtcp", "rtcp-mux", "setup", "mid"];
+
 /// A message of a call whose caller is unnamed, as it may be kept: what was dialled, where it came through and what was agreed, but no header
-/// field that could name somebody, and of a session description neither its origin nor its title.
+/// field that could name somebody, and of a session description neither its origin nor its title nor attributes that we do not know.
 pub fn as_kept(message: &[u8]) -> String {
     let text = unfolded(message);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
@@ -195,6 +206,7 @@ pub fn as_kept(message: &[u8]) -> String {
                 [kind @ (b'o' | b's' | b'i' | b'u' | b'e' | b'p'), b'=', ..] => {
                     kept.push_str(&format!("{}=(withheld)\r\n", char::from(*kind)));
                 }
+                [b'a', b'=', rest @ ..] if !names_nobody(rest) => kept.push_str("a=(withheld)\r\n"),
                 _ => kept.push_str(line),
             }
         }
@@ -202,6 +214,12 @@ pub fn as_kept(message: &[u8]) -> String {
         kept.push_str("(withheld)");
     }
     kept
+}
+
+/// Whether an attribute, `rtpmap:0 PCMU/8000`, is one of [`NAMELESS_ATTRIBUTES`].
+fn names_nobody(attribute: &[u8]) -> bool {
+    let name = attribute.split(|b| b":\r\n".contains(b)).next().unwrap_or_default();
+    NAMELESS_ATTRIBUTES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// Whether a text holds what could be a telephone number: seven figures and more, signs between them not counted.

@@ -8,6 +8,7 @@ use crate::lexis::{is_blank, is_token, list, number, trim, visible};
 use crate::uri::Uri;
 use bytes::Bytes;
 use std::ops::Range;
+use std::time::Duration;
 use thiserror::Error;
 
 /// What is wrong with a message. The text is what the sender is told.
@@ -96,6 +97,9 @@ struct Field {
     label: (u16, u16),
     value: (u16, u16),
 }
+
+/// The longest that anybody is believed who does not want to be asked again.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
 
 /// How many header lines lie in the message itself; further ones are put on the heap. Carriers and phones send ten to twenty-five.
 const FIELDS_INLINE: usize = 32;
@@ -277,6 +281,13 @@ impl Message {
     pub(crate) fn others(&self, label: &'static str) -> impl Iterator<Item = &[u8]> {
         let named = move |f: &&Field| self.part(f.label).eq_ignore_ascii_case(label.as_bytes());
         self.fields.iter().filter(named).map(|f| self.part(f.value))
+    }
+    /// How long whoever answers does not want to be asked again (RFC 3261 section 20.33): an hour at most, whatever they say.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let value = self.first(Name::RetryAfter)?;
+        // A comment or parameters may follow the number.
+        let digits = value.iter().take_while(|b| b.is_ascii_digit()).count();
+        number(value.get(..digits)?).map(|secs| Duration::from_secs(secs).min(RETRY_AFTER_MAX))
     }
     /// The body, cut to Content-Length.
     pub fn body(&self) -> &Bytes {

@@ -23,8 +23,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// The shortest registration, in seconds; a wish for less is raised to it.
-const EXPIRES_MIN: u64 = 30;
+/// The shortest registration, in seconds. A wish for less is refused, for nobody may be kept longer than they want (section 10.3 item 7).
+pub(crate) const EXPIRES_MIN: u64 = 30;
 /// The longest registration, in seconds; a wish for more is cut to it. Also what no wish gets (section 10.3 item 6).
 const EXPIRES_MAX: u64 = 120;
 /// Phones of one user. One more puts out the one that has been silent longest. A desk phone, a softphone and one to carry are three; who
@@ -157,7 +157,10 @@ impl Wishes {
                 return Err(400);
             }
             let wish = contact.expires().or(general).unwrap_or(EXPIRES_MAX);
-            let granted = if wish == 0 { 0 } else { wish.clamp(EXPIRES_MIN, EXPIRES_MAX) };
+            if (1..EXPIRES_MIN).contains(&wish) {
+                return Err(423);
+            }
+            let granted = wish.min(EXPIRES_MAX);
             // RFC 5626 section 6: a reg-id without an instance is ignored.
             let instance = contact.instance();
             let reg_id = contact.reg_id().filter(|_| instance.is_some());

@@ -1,6 +1,7 @@
 //! What the reading of a message may cost: no memory but what came from the network. In a file of its own, because the whole process's
 //! allocations are counted.
 
+#[path = "suite/common/mod.rs"]
 mod common;
 
 use bytes::Bytes;

@@ -13,8 +13,10 @@ use calls::{City, Control, Reply};
 use flow::Source;
 use model::{Settings, WorkerStats};
 use reactor::Clock;
+use std::fs::DirBuilder;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -84,10 +86,14 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     say("Stopped. Goodbye.")
 }
 
-/// The state folder is there and takes what is written to it: better said once here than by every room below.
+/// The state folder is there and takes what is written to it: better said once here than by every room below. Where it is made, it is its owner's
+/// alone; one that was there keeps the rights that somebody gave it.
 fn writable(state: &Path) -> Result<(), Stop> {
     let probe = state.join(".probe");
-    std::fs::create_dir_all(state)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state)
         .and_then(|()| std::fs::write(&probe, [0; 4096]))
         .and_then(|()| std::fs::remove_file(&probe))
         .map_err(|fault| Stop::new(format!("the state folder {} cannot be written: {fault}. Choose another with --state", state.display())))

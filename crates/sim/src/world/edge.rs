@@ -123,7 +123,15 @@ impl World {
             match self.ailing.get(&from) {
                 Some(Ailment::Mute) => return,
                 Some(Ailment::MuteToCalls) if memchr::memmem::find(&bytes, b" OPTIONS\r\n").is_none() => return,
-                Some(Ailment::Deaf | Ailment::Closed | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_)) | None => {}
+                Some(
+                    Ailment::Deaf
+                    | Ailment::Closed
+                    | Ailment::MuteToCalls
+                    | Ailment::AnswersCallsOnly
+                    | Ailment::Refuses(_)
+                    | Ailment::BusyFor(_),
+                )
+                | None => {}
             }
             if let Some((flow, from)) = call_id(&bytes).and_then(|id| self.connected.get(id).copied()) {
                 return self.input(Input::Message { flow, from, bytes });
@@ -141,17 +149,20 @@ impl World {
             return match self.ailing.get(&to) {
                 Some(Ailment::Deaf | Ailment::Closed) => {}
                 Some(Ailment::AnswersCallsOnly) if bytes.starts_with(b"OPTIONS ") => {}
-                Some(Ailment::Refuses(status)) if bytes.starts_with(b"INVITE ") => self.trunk_says(to, *status, &bytes),
-                Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_)) | None
+                Some(Ailment::Refuses(status)) if bytes.starts_with(b"INVITE ") => self.trunk_says(to, *status, "", &bytes),
+                Some(Ailment::BusyFor(secs)) if bytes.starts_with(b"INVITE ") => {
+                    self.trunk_says(to, 503, &format!("Retry-After: {secs} (maintenance)\r\n"), &bytes);
+                }
+                Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_) | Ailment::BusyFor(_))
+                | None
                     if bytes.starts_with(b"OPTIONS ") || bytes.starts_with(b"REGISTER ") =>
                 {
                     if self.ailing.get(&to) != Some(&Ailment::Mute) {
-                        self.trunk_says(to, 200, &bytes);
+                        self.trunk_says(to, 200, "", &bytes);
                     }
                 }
-                Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_)) | None => {
-                    self.carry(from, &bytes)
-                }
+                Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_) | Ailment::BusyFor(_))
+                | None => self.carry(from, &bytes),
             };
         }
         if let Some(id) = self.by_ip.get(&to.ip()).copied() {
@@ -191,7 +202,7 @@ impl World {
         match self.ailing.get(&to) {
             Some(Ailment::Closed) => self.plan(self.now + HOP, Due::Input(Box::new(Input::Unsent { bytes }))),
             Some(Ailment::Deaf) => self.plan(self.now + CONNECT_PATIENCE, Due::Input(Box::new(Input::Unsent { bytes }))),
-            Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_)) | None => {
+            Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_) | Ailment::BusyFor(_)) | None => {
                 let line = FlowId::connection(flow.transport(), if to == town::TRUNK { 2 } else { 3 });
                 if let Some(id) = call_id(&bytes) {
                     self.connected.insert(id.to_owned(), (line, to));
@@ -258,14 +269,14 @@ impl World {
     }
 
     /// A trunk answers by itself.
-    fn trunk_says(&mut self, trunk: SocketAddr, status: u16, request: &Bytes) {
+    fn trunk_says(&mut self, trunk: SocketAddr, status: u16, more: &str, request: &Bytes) {
         let text = String::from_utf8_lossy(request);
         let mut answer = format!("SIP/2.0 {status} trunk\r\n");
         for line in text.lines().filter(|line| ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name))) {
             let tag = if line.starts_with("To:") && !line.contains(";tag=") { ";tag=trunk" } else { "" };
             answer.push_str(&format!("{line}{tag}\r\n"));
         }
-        answer.push_str("Content-Length: 0\r\n\r\n");
+        answer.push_str(&format!("{more}Content-Length: 0\r\n\r\n"));
         let datagram = Datagram { from: trunk, to: self.engine_addr, bytes: Bytes::from(answer) };
         self.link.handle_datagram(self.now, datagram);
     }

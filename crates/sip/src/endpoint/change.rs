@@ -254,7 +254,7 @@ impl Endpoint {
             let writer = headers.write(writer);
             if body.is_empty() { writer.empty() } else { writer.body("application/sdp", &body) }
         };
-        let Written { flow, via, request, by_udp } = self.write(state.next_flow(), &branch, &state.remote_target, write);
+        let Written { flow, via, request, by_udp } = self.write(state.next_flow(), &branch, &state.remote_target, state.next(), write);
         let path = Path { flow, addr: state.next_hop() };
         let key = Key::client(&branch, method.name());
         let machine = if by_update {

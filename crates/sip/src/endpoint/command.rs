@@ -28,13 +28,18 @@ pub(super) fn with_reason(writer: Writer, reason: Option<Reason>) -> Writer {
     }
 }
 
-/// The flow and the address by which a target is reached: those given, unless a URI that was learnt over UDP asks for TCP.
+/// The flow and the address by which a target is reached: those given, unless a URI that was learnt over UDP asks for TCP, or for another port of
+/// the same host. A URI of another host is what a phone behind a router writes, which is reached where it came from.
 fn way(to: &Target) -> (FlowId, SocketAddr) {
-    if to.flow.is_stream() || transport(&to.uri).as_deref() != Some("tcp") {
+    if to.flow.is_stream() {
         return (to.flow, to.addr);
     }
     let named = Uri::parse(to.uri.as_bytes()).and_then(|uri| uri.socket_addr()).filter(|named| reachable(*named, to.addr));
-    (FlowId::TCP, named.unwrap_or(to.addr))
+    if transport(&to.uri).as_deref() == Some("tcp") {
+        return (FlowId::TCP, named.unwrap_or(to.addr));
+    }
+    let same_host = |named: &SocketAddr| named.ip().to_canonical() == to.addr.ip().to_canonical();
+    (to.flow, named.filter(same_host).unwrap_or(to.addr))
 }
 
 impl Endpoint {
@@ -113,7 +118,7 @@ impl Endpoint {
             Some(_) => None,
         };
         if let Some(status) = fault {
-            self.event(Event::Failed { dialog, status });
+            self.event(Event::Failed { dialog, status, retry_after: None });
             return self.event(Event::Ended { dialog });
         }
         let (flow, addr) = if to.routes.is_empty() { way(to) } else { (to.flow, to.addr) };
@@ -142,7 +147,7 @@ impl Endpoint {
             let writer = base.request("INVITE", 1, via, contact).header("Allow", ALLOW).header("Supported", SUPPORTED);
             Lines::of_call(None).write(writer).body("application/sdp", sdp)
         };
-        let Written { flow, via, request, by_udp } = self.write(flow, &branch, &to.uri, write);
+        let Written { flow, via, request, by_udp } = self.write(flow, &branch, &to.uri, &to.uri, write);
         let key = Key::client(&branch, "INVITE");
         let machine = OurInvite { machine: ClientInvite::new(now, flow.is_stream()), base: base.clone(), via, acks: Vec::new() };
         self.add_leg(dialog, Leg::new(base, Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No }));

@@ -3,7 +3,8 @@
 //! RFC 3261 sections 12.2.2, 13.3.1.4 and 15.1.2. What changes a session is in `change.rs`, what acknowledges a provisional answer in
 //! `reliable.rs`. A request with the right Call-ID and both tags is the peer's if it comes from where the peer can be (`admission.rs`).
 
-use super::request::{capabilities, session_description};
+use super::body::session_description;
+use super::request::capabilities;
 use super::store::Stage;
 use super::{Asked, Endpoint};
 use crate::border::Event;

@@ -1,15 +1,19 @@
 //! A key that comes as a message of its own, beside the sound.
 //!
 //! INFO (RFC 6086 knows it as legacy usage) with `application/dtmf-relay` or `application/dtmf`, as gateways and old exchanges send it. Whether the
-//! same press has come as RFC 4733 too is not for us to know: the sound's side hears both and counts one.
+//! same press has come as RFC 4733 too is not for us to know: the sound's side hears both and counts one. Packages (RFC 6086) are refused, since we
+//! have asked for none; but for one called `dtmf`, which some write above the very same keys.
 
 use super::{Asked, Endpoint};
 use crate::border::Event;
 use crate::header::Name;
+use crate::lexis::trim;
 use crate::writer::{INFO_ACCEPTS, Writer};
 use model::{DialogId, Digit};
 use std::time::Duration;
 
+/// The package of keys, as some call it.
+const KEYS: &[u8] = b"dtmf";
 /// How long a key counts as held if nothing is said, in milliseconds.
 const HELD_MILLIS: u64 = 160;
 /// The longest that we believe, in milliseconds.
@@ -18,12 +22,17 @@ const HELD_MILLIS_MAX: u64 = 10_000;
 impl Endpoint {
     /// The peer tells us something in the middle of a call.
     pub(super) fn handle_info(&mut self, asked: &Asked<'_>, dialog: DialogId) {
+        let package = asked.message.other("Info-Package").map(trim);
+        // RFC 6086 section 4.2.2; an empty Recv-Info says that we want none (section 5.2.3).
+        if package.is_some_and(|package| !package.eq_ignore_ascii_case(KEYS)) {
+            return self.reply_in_dialog(asked, dialog, 469, |w| w.header("Recv-Info", "").empty());
+        }
         let body = asked.message.body();
         // RFC 2976 section 2.2: without a body it asks whether we are there.
         if body.is_empty() {
             return self.reply_in_dialog(asked, dialog, 200, Writer::empty);
         }
-        let kind = asked.message.first(Name::ContentType).map(super::request::media_type).unwrap_or_default().to_ascii_lowercase();
+        let kind = asked.message.first(Name::ContentType).map(super::body::media_type).unwrap_or_default().to_ascii_lowercase();
         let text = String::from_utf8_lossy(body);
         let key = match kind.as_str() {
             "application/dtmf-relay" => relayed(&text),

@@ -3,6 +3,7 @@
 //! RFC 3261 sections 8, 9, 11 to 15 as core over the machines of section 17. One input, then drain, then the next.
 
 mod admission;
+mod body;
 mod challenge;
 mod change;
 mod command;
@@ -278,9 +279,9 @@ impl Endpoint {
             return self.handle_ack(now, path.addr.ip(), message, &essentials, key);
         }
         if self.servers.contains_key(&key) {
-            return self.handle_again(key, method, path.back(&essentials.via));
+            return self.handle_again(key, method, path.back(&essentials.via, self.config.local));
         }
-        let back = path.back(&essentials.via);
+        let back = path.back(&essentials.via, self.config.local);
         let session = session_id::theirs(message).map(|theirs| self.session_id(essentials.call_id, Some(theirs)));
         let echo = Echo::of(message, path.addr).in_session(session);
         let asked = Asked { now, path, back, message, essentials, key, echo };

@@ -2,6 +2,7 @@
 //!
 //! RFC 3261 sections 8.2 (in its order), 9.2, 10.3, 11.2, 13.3 and 22.
 
+use super::body::{ACCEPTS, SDP, media_type, session_description};
 use super::session_id::theirs;
 use super::session_timer::lists;
 use super::store::{Leg, Path, ServerMachine, Stage};
@@ -12,9 +13,9 @@ use crate::dialog::DialogState;
 use crate::digest::Verdict;
 use crate::header::Name;
 use crate::identity::Claims;
-use crate::lexis::{is_token, list, same_name, trim};
+use crate::lexis::{is_token, list, same_name};
 use crate::message::{Essentials, Message};
-use crate::registrar::{Answer, Change, Wishes};
+use crate::registrar::{Answer, Change, EXPIRES_MIN, Wishes};
 use crate::transaction::{Ack, Key};
 use crate::uri::{Scheme, Uri};
 use crate::writer::{ALLOW, SUPPORTED, Writer};
@@ -24,8 +25,6 @@ use std::net::IpAddr;
 
 /// How often a phone should send something on its connection (RFC 5626 section 4.4.1): sooner than routers forget it.
 const FLOW_TIMER_SECS: u32 = 120;
-/// The one kind of body that we understand.
-const SDP: &str = "application/sdp";
 
 impl Endpoint {
     /// A copy of a request gets the answer of the first, where the copy came from: the same host may have lost a connection, or have gone
@@ -205,6 +204,9 @@ impl Endpoint {
                 writer = writer.header("Flow-Timer", FLOW_TIMER_SECS.to_string());
             }
         }
+        if status == 423 {
+            writer = writer.header("Min-Expires", EXPIRES_MIN.to_string());
+        }
         // Section 10.3 item 8: "Contact header field values enumerating all current bindings".
         for binding in self.registrar.bindings(&user).filter(|_| outcome.is_ok()) {
             let seconds = binding.expires.since(asked.now).as_secs();
@@ -293,7 +295,7 @@ impl Endpoint {
                 Some(offer)
             }
             Err(415) => {
-                self.reply(asked, 415, |w| w.header("Accept", SDP).header("Accept-Encoding", "identity").empty());
+                self.reply(asked, 415, |w| w.header("Accept", ACCEPTS).header("Accept-Encoding", "identity").empty());
                 None
             }
             Err(status) => {
@@ -317,26 +319,6 @@ impl Endpoint {
 /// What we can do, as the end of a 200 to OPTIONS (section 11.2).
 pub(super) fn capabilities(writer: Writer) -> Bytes {
     writer.header("Allow", ALLOW).header("Supported", SUPPORTED).header("Accept", SDP).header("Accept-Encoding", "identity").empty()
-}
-
-/// The body if it is a session description; the status to refuse with if it is anything else.
-pub(super) fn session_description(message: &Message) -> Result<Option<Bytes>, u16> {
-    if message.body().is_empty() {
-        return Ok(None);
-    }
-    let encoded = message.values(Name::ContentEncoding).any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
-    // Section 20.15: "MUST be present if the body is not empty".
-    let kind = message.first(Name::ContentType).ok_or(400u16)?;
-    if encoded || !media_type(kind).eq_ignore_ascii_case(SDP) {
-        return Err(415);
-    }
-    Ok(Some(message.body().clone()))
-}
-
-/// A media type without its parameters and blanks.
-pub(super) fn media_type(value: &[u8]) -> String {
-    let bare = value.split(|b| *b == b';').next().unwrap_or_default();
-    String::from_utf8_lossy(trim(bare)).chars().filter(|c| !c.is_ascii_whitespace()).collect()
 }
 
 fn accepts_sdp(range: &[u8]) -> bool {

@@ -204,7 +204,8 @@ impl Endpoint {
     pub(super) fn failed(&mut self, now: Instant, dialog: DialogId, key: Key, status: u16, message: Option<&Message>) {
         match self.legs.get(&dialog).map(|leg| &leg.stage) {
             Some(Stage::Outgoing { invite, .. }) if *invite == key => {
-                self.event(Event::Failed { dialog, status });
+                let retry_after = message.and_then(Message::retry_after);
+                self.event(Event::Failed { dialog, status, retry_after });
                 self.end(now, dialog);
             }
             Some(_) => self.change_refused(now, dialog, key, status, message),

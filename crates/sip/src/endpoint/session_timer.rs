@@ -93,17 +93,20 @@ impl Endpoint {
             self.refuse_header(asked, Name::SessionExpires);
             return None;
         };
-        // Whoever knows no timers cannot mend it: it is not their doing.
         if timed.secs < MIN_SE_SECS && supported {
             self.reply(asked, 422, |w| w.header("Min-SE", MIN_SE_SECS.to_string()).empty());
             return None;
+        }
+        // Whoever knows no timers cannot mend it, and nobody may make it longer (section 9): there is none.
+        if timed.secs < MIN_SE_SECS {
+            return Some(Asks { expires: None, supported });
         }
         let refresher = match timed.refresher {
             Some(word) if same_name(word, b"uac") => Some(Refresher::Them),
             Some(word) if same_name(word, b"uas") => Some(Refresher::Us),
             Some(_) | None => None,
         };
-        Some(Asks { expires: Some((timed.secs.max(MIN_SE_SECS), refresher)), supported })
+        Some(Asks { expires: Some((timed.secs, refresher)), supported })
     }
 
     /// We accept their request: the timer runs as it says, and our 2xx repeats it (section 9, table 2).
@@ -114,7 +117,8 @@ impl Endpoint {
             return Lines::default();
         };
         let refresher = if asks.supported { wanted.unwrap_or(Refresher::Them) } else { Refresher::Us };
-        leg.timer = Some(SessionTimer { secs, least: None, refresher, since: now, asked: false });
+        let least = leg.timer.and_then(|timer| timer.least);
+        leg.timer = Some(SessionTimer { secs, least, refresher, since: now, asked: false });
         self.set_leg_alarm(dialog);
         let named = match refresher {
             Refresher::Us => "uas",
@@ -137,10 +141,12 @@ impl Endpoint {
     pub(super) fn heed_timer_answer(&mut self, now: Instant, dialog: DialogId, message: &Message) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         let timed = message.first(Name::SessionExpires).and_then(Timed::parse);
+        // Section 7.4: what a 422 of this call has asked for is said in each refresh.
+        let least = leg.timer.and_then(|timer| timer.least);
         leg.timer = timed.map(|timed| {
             let them = timed.refresher.is_some_and(|word| same_name(word, b"uas"));
             let refresher = if them { Refresher::Them } else { Refresher::Us };
-            SessionTimer { secs: timed.secs.max(MIN_SE_SECS), least: None, refresher, since: now, asked: false }
+            SessionTimer { secs: timed.secs.max(MIN_SE_SECS), least, refresher, since: now, asked: false }
         });
         self.set_leg_alarm(dialog);
     }

@@ -14,9 +14,9 @@ use crate::writer::{Writer, reason};
 use bytes::Bytes;
 use model::{DialogId, FlowId, Instant, Method};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-/// Where a packet came from, and where its answer goes (RFC 3581: back to its source).
+/// Where a packet came from, or where one goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Path {
     pub(super) flow: FlowId,
@@ -24,19 +24,30 @@ pub(super) struct Path {
 }
 
 impl Path {
-    /// Where the answer to a request goes that came on this path (section 18.2.2): over a datagram socket back to its source (RFC 3581);
-    /// if its connection is gone, to the host it came from, at the port "in the sent-by value, or the default port".
-    pub(super) fn back(self, via: &Via<'_>) -> Path {
-        if !self.flow.is_stream() {
-            return self;
+    /// Where the answer to a request goes that came on this path (section 18.2.2): by UDP back to its source, if it asks for that (RFC 3581); else,
+    /// and if its connection is gone, to the host it came from, at the port "in the sent-by value, or the default port".
+    ///
+    /// A datagram from behind a router that changes addresses goes back to its source all the same: the port that its sender wrote is one of a house
+    /// that nobody outside can reach. So does whatever would otherwise come to `us`.
+    pub(super) fn back(self, via: &Via<'_>, us: SocketAddr) -> Path {
+        let default = if self.flow.transport().is_secure() { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
+        let written = Path { addr: SocketAddr::new(self.addr.ip(), via.port().unwrap_or(default)), ..self };
+        if self.flow.is_stream() {
+            return written;
         }
-        Path {
-            addr: SocketAddr::new(
-                self.addr.ip(),
-                via.port().unwrap_or(if self.flow.transport().is_secure() { DEFAULT_TLS_PORT } else { DEFAULT_PORT }),
-            ),
-            ..self
+        let translated = via.ip().is_some_and(|ip| ip != self.addr.ip().to_canonical() && is_of_a_house(ip));
+        if via.wants_rport() || translated || written.addr.port() == 0 || written.addr == us { self } else { written }
+    }
+}
+
+/// Whether an address has a meaning within one house only (RFC 1918, RFC 6598, RFC 4193, and those of one machine or one wire).
+fn is_of_a_house(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            let [first, second, ..] = v4.octets();
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || (first == 100 && second & 0xc0 == 64)
         }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 

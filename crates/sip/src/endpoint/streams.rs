@@ -45,15 +45,17 @@ impl Endpoint {
         self.doors.via(flow, branch)
     }
 
-    /// Writes a request to `uri` for `flow`, given Via and Contact; one that is too large for a datagram for TCP, unless the URI forbids it.
-    pub(super) fn write(&self, flow: FlowId, branch: &str, uri: &str, write: impl Fn(&str, &str) -> Bytes) -> Written {
+    /// Writes a request to `uri` for `flow`, given Via and Contact. One that is too large for a datagram is written for TCP, unless the URI forbids it,
+    /// and so is one whose `next` hop wants TCP (RFC 3263 section 4.1).
+    pub(super) fn write(&self, flow: FlowId, branch: &str, uri: &str, next: &str, write: impl Fn(&str, &str) -> Bytes) -> Written {
         let on = |flow| {
             let via = self.via(flow, branch);
             let request = write(&via, &self.contact(flow, uri));
             (via, request)
         };
         let (via, request) = on(flow);
-        if flow.is_stream() || request.len() <= DATAGRAM_MAX || transport(uri).as_deref() == Some("udp") {
+        let (wants_tcp, wants_udp) = (transport(next).as_deref() == Some("tcp"), transport(uri).as_deref() == Some("udp"));
+        if flow.is_stream() || !wants_tcp && (request.len() <= DATAGRAM_MAX || wants_udp) {
             return Written { flow, via, request, by_udp: None };
         }
         let by_udp = Some(ByUdp { via, request });

@@ -182,7 +182,7 @@ impl Endpoint {
         state.local_cseq = state.local_cseq.saturating_add(1);
         let key = Key::client(&branch, method.name());
         let write = |via: &str, contact: &str| finish(state.request(method.name(), state.local_cseq, via, contact));
-        let Written { flow, request, by_udp, .. } = self.write(state.next_flow(), &branch, &state.remote_target, write);
+        let Written { flow, request, by_udp, .. } = self.write(state.next_flow(), &branch, &state.remote_target, state.next(), write);
         let path = Path { flow, addr: state.next_hop() };
         let machine = ClientMachine::Other { machine: ClientOther::new(now, flow.is_stream()), purpose };
         self.begin_client(key, Client { machine, request, method, path, dialog, by_udp });

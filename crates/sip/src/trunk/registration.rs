@@ -216,7 +216,7 @@ impl Registration {
             return;
         }
         let Some(asked) = self.asked.take() else { return };
-        let after = message.first(Name::RetryAfter).and_then(number).map(|secs| Duration::from_secs(secs.min(3600)));
+        let after = message.retry_after();
         match status {
             200..=299 if asked.leaves => {
                 self.until = None;

@@ -1,0 +1,30 @@
+//! The city under virtual time. One program, so that it is linked once and its tests share the cores.
+
+mod asking;
+mod breaks;
+mod callbacks;
+mod closing;
+mod consult;
+mod coverage;
+mod day;
+mod days;
+mod defence;
+mod everything;
+mod identity;
+mod keys;
+mod live;
+mod messages;
+mod network;
+mod persons;
+mod phones;
+mod privacy;
+mod seeds;
+mod situations;
+mod sound;
+mod terms;
+mod theory;
+mod told;
+mod transfers;
+mod trunks;
+mod typing;
+mod waits;

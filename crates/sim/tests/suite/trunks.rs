@@ -1,0 +1,436 @@
+//! Two trunks of which one dies: wards and callbacks go over the other one, and no hotline ever gets a call too many.
+
+use calls::{City, Control};
+use model::{Event, HostName, LineId, Machine, TransferEnd, Transport, Trunk, TrunkCheck, WhyPassed};
+use phone::{AnswerPolicy, Command, Key};
+use sim::{Ailment, Clerk, Neighbour, PersonId, Resident, Town, World, town};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// The town with a second trunk; the ward's two telephones are reached by both.
+fn city(change: impl Fn(&mut Trunk, &mut Trunk)) -> Arc<City> {
+    let city = town::with_outside(&Town { callbacks: true, ..Town::default() }.build());
+    let mut book = (*city.book).clone();
+    let mut first = book.lines.iter().find_map(|line| line.trunk.clone()).unwrap();
+    let mut spare = Trunk { order: 2, ..Trunk::plain(town::SPARE, town::CHANNELS) };
+    change(&mut first, &mut spare);
+    for line in &mut book.lines {
+        if line.trunk.is_some() {
+            line.trunk = Some(first.clone());
+        }
+        if let Some(target) = &mut line.target {
+            target.trunks.push(LineId::from("spare"));
+        }
+    }
+    book.lines.push(model::Line { id: LineId::from("spare"), trunk: Some(spare), loopback: true, ..model::Line::default() });
+    Arc::new(City { book: Arc::new(book), ..city })
+}
+
+fn plain() -> Arc<City> {
+    city(|_, _| {})
+}
+
+/// yuki talks with a resident from second 16 on and asks the ward at second 30.
+fn asks_the_ward(city: Arc<City>, telephones: usize) -> (World, PersonId) {
+    let mut world = World::new(city, 1).audited();
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(120)), ..Resident::default() });
+    for _ in 0..telephones {
+        world.add_neighbour_behind_the_spare(Neighbour { answer: AnswerPolicy::After(secs(3)), ..Neighbour::default() });
+    }
+    world.at(secs(30), yuki, Command::Press(Key::parse_script("*271").unwrap()));
+    world.at(secs(50), yuki, Command::Press(Key::parse_script("*5").unwrap()));
+    (world, yuki)
+}
+
+fn passed_over(world: &World) -> Vec<(String, WhyPassed)> {
+    let each =
+        world.notes().filter_map(|(_, e)| if let Event::TrunkPassedOver { line, why } = e { Some((line.to_string(), *why)) } else { None });
+    each.collect()
+}
+
+fn transfers(world: &World) -> Vec<TransferEnd> {
+    world.notes().filter_map(|(_, e)| if let Event::Transferred { how, .. } = e { Some(*how) } else { None }).collect()
+}
+
+fn rest(world: &mut World) {
+    world.run_until_quiet(secs(3600));
+    assert_eq!(world.violations(), [""; 0]);
+}
+
+#[test]
+fn a_ward_is_reached_over_the_other_trunk_when_the_first_one_is_dead() {
+    let (mut world, _) = asks_the_ward(plain(), 2);
+    world.ails(town::TRUNK, Some(Ailment::Deaf));
+    rest(&mut world);
+    assert_eq!(transfers(&world), [TransferEnd::Connected]);
+    assert_eq!(passed_over(&world), [("carrier".to_owned(), WhyPassed::Deaf)]);
+    let rang = world.calls_out();
+    assert_eq!(rang.len(), 1, "the ward's telephone rang once");
+    let at = rang[0].0.since(model::Instant::ZERO);
+    assert!(at < invited(&world) + secs(2), "within two seconds of the first INVITE: {at:?}");
+    assert_eq!(world.records()[0].transferred_to.as_deref(), Some("ward"));
+}
+
+#[test]
+fn a_ward_is_reached_over_the_other_trunk_when_the_first_one_is_in_trouble() {
+    for status in [408, 500, 503] {
+        let (mut world, _) = asks_the_ward(plain(), 2);
+        world.ails(town::TRUNK, Some(Ailment::Refuses(status)));
+        rest(&mut world);
+        assert_eq!(transfers(&world), [TransferEnd::Connected], "{status}");
+        assert_eq!(passed_over(&world), [("carrier".to_owned(), WhyPassed::Refused)], "{status}");
+    }
+    // What the ward itself says is the ward's, and no other trunk is asked.
+    for status in [486, 603, 404] {
+        let (mut world, _) = asks_the_ward(plain(), 2);
+        world.ails(town::TRUNK, Some(Ailment::Refuses(status)));
+        rest(&mut world);
+        assert_eq!((passed_over(&world).len(), world.calls_out().len()), (0, 0), "{status}");
+    }
+    // Nothing works: the caller goes back to the nurse, and hears no silence.
+    let (mut world, _) = asks_the_ward(plain(), 2);
+    world.ails(town::TRUNK, Some(Ailment::Refuses(503)));
+    world.ails(town::SPARE, Some(Ailment::Deaf));
+    rest(&mut world);
+    assert_eq!(transfers(&world), [TransferEnd::Failed]);
+}
+
+#[test]
+fn a_hotline_with_one_line_is_never_called_twice_however_its_trunk_fails() {
+    // The trunk's answers are lost, and the telephone rings all the same: over the other trunk it would ring a second time.
+    let one_line = {
+        let mut city = (*plain()).clone();
+        let mut book = (*city.book).clone();
+        for target in book.lines.iter_mut().filter_map(|line| line.target.as_mut()) {
+            target.lines = 1;
+        }
+        city.book = Arc::new(book);
+        Arc::new(city)
+    };
+    let (mut world, _) = asks_the_ward(Arc::clone(&one_line), 0);
+    let ward = world.add_neighbour(Neighbour { answer: AnswerPolicy::Never, ..Neighbour::default() });
+    world.ails(town::TRUNK, Some(Ailment::Mute));
+    world.run_until(secs(60));
+    // The simulator itself fails where a number gets more calls than it has telephones.
+    assert_eq!(world.calls_out().len(), 1);
+    assert_eq!(transfers(&world), [TransferEnd::Failed]);
+    let used = |world: &World| {
+        world
+            .notes()
+            .filter_map(|(_, e)| if let Event::LineTaken { line, used, .. } = e { Some((line.to_string(), *used)) } else { None })
+            .collect::<Vec<_>>()
+    };
+    assert!(used(&world).iter().all(|(line, used)| line != "ward" || *used <= 1));
+    // When it can be heard again it is told to stop.
+    world.ails(town::TRUNK, None);
+    world.run_until_quiet(secs(3600));
+    assert!(world.told(ward).any(|(_, e)| matches!(e, phone::Event::Ended { .. })));
+    // A trunk that refuses has called nobody: then one line is enough.
+    let (mut world, _) = asks_the_ward(one_line, 1);
+    world.ails(town::TRUNK, Some(Ailment::Refuses(503)));
+    rest(&mut world);
+    assert_eq!(transfers(&world), [TransferEnd::Connected]);
+}
+
+#[test]
+fn a_hotline_with_two_lines_never_gets_a_third_call_while_a_trunk_dies() {
+    let mut world = World::new(plain(), 4).audited();
+    for (n, name) in ["yuki", "mio", "aya"].into_iter().enumerate() {
+        let n = n as u64;
+        let nurse = world.add_clerk(secs(n), name, Clerk::default());
+        world.add_resident(secs(5 + n), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(200)), ..Resident::default() });
+        world.at(secs(30 + n), nurse, Command::Press(Key::parse_script("*271").unwrap()));
+        world.at(secs(90 + n), nurse, Command::Press(Key::parse_script("*5").unwrap()));
+        world.at(secs(75 + n), nurse, Command::Press(Key::parse_script("*271").unwrap()));
+    }
+    for _ in 0..2 {
+        world.add_neighbour_behind_the_spare(Neighbour { answer: AnswerPolicy::After(secs(2)), ..Neighbour::default() });
+    }
+    world.ails(town::TRUNK, Some(Ailment::Deaf));
+    rest(&mut world);
+    let most =
+        world.notes().filter_map(|(_, e)| if let Event::LineTaken { line, used, .. } = e { Some((line.as_str(), *used)) } else { None });
+    assert_eq!(most.filter(|(line, _)| *line == "ward").map(|(_, used)| used).max(), Some(2));
+    assert!(transfers(&world).contains(&TransferEnd::Connected));
+}
+
+#[test]
+fn a_trunk_that_is_marked_down_costs_nobody_a_second() {
+    let checked = city(|first, _| first.check = Some(TrunkCheck { every: secs(10), failures: 2 }));
+    let (mut world, _) = asks_the_ward(checked, 2);
+    world.ails(town::TRUNK, Some(Ailment::Deaf));
+    world.run_until(secs(29));
+    let down =
+        |world: &World, well: bool| world.notes().any(|(_, e)| matches!(e, Event::TrunkReachable { reachable, .. } if *reachable == well));
+    assert!(down(&world, false));
+    let state = world.engine().unwrap().snapshot(model::Now { mono: world.now(), wall: model::UnixMillis(0) });
+    assert_eq!(state.trunks.iter().map(|t| (t.line.as_str(), t.reachable)).collect::<Vec<_>>(), [("carrier", Some(false))]);
+    world.run_until(secs(40));
+    let at = world.calls_out()[0].0.since(model::Instant::ZERO);
+    assert!(at < secs(32), "at once: {at:?}");
+    assert_eq!(passed_over(&world), []);
+    world.ails(town::TRUNK, None);
+    world.run_until(secs(100));
+    assert!(down(&world, true), "and it is up again");
+    rest(&mut world);
+}
+
+#[test]
+fn who_is_called_back_is_reached_over_the_other_trunk() {
+    const MINE: &str = "08011112222";
+    let mut world = World::new(plain(), 8).audited();
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    world.dials_code(secs(5), yuki, "*2");
+    let keys = "WWWW1WWWWWWWWWW9WWWWWWWWWW1".to_owned();
+    world.add_resident(secs(10), Resident { keys, number: Some(MINE.to_owned()), ..Resident::default() });
+    let keys = "WW1".to_owned();
+    world.add_neighbour_behind_the_spare(Neighbour { number: MINE.to_owned(), keys, talk: Some(secs(30)), ..Neighbour::default() });
+    world.dials_code(secs(100), yuki, "*1");
+    world.ails(town::TRUNK, Some(Ailment::Deaf));
+    world.run_until(secs(600));
+    rest(&mut world);
+    assert_eq!(world.calls_out().iter().filter(|(_, number)| number == MINE).count(), 1);
+    assert!(world.notes().any(|(_, e)| matches!(e, Event::CallbackEnded { how: model::CallbackEnd::Served, .. })));
+    assert_eq!(passed_over(&world), [("carrier".to_owned(), WhyPassed::Deaf)]);
+}
+
+#[test]
+fn the_engine_that_died_while_a_trunk_failed_leaves_nobody_ringing() {
+    for millis in [31_000, 32_500, 34_000, 36_000] {
+        let (mut world, _) = asks_the_ward(plain(), 2);
+        world.ails(town::TRUNK, Some(Ailment::Deaf));
+        world.crash(Duration::from_millis(millis), secs(2));
+        world.run_until(secs(120));
+        world.run_until_quiet(secs(3600));
+        assert_eq!(world.repairs(), 0);
+    }
+}
+
+#[test]
+fn calls_are_shared_by_weight_and_a_full_trunk_leads_to_the_next() {
+    let shared = city(|first, spare| (first.order, first.weight, spare.order, spare.weight) = (1, 1, 1, 3));
+    let mut over = std::collections::BTreeMap::new();
+    for seed in 0..60 {
+        let mut world = World::new(Arc::clone(&shared), seed);
+        let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+        world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(40)), ..Resident::default() });
+        world.add_neighbour_behind_the_spare(Neighbour::default());
+        world.at(secs(30), yuki, Command::Press(Key::parse_script("*271").unwrap()));
+        world.run_until(secs(40));
+        let taken = world.notes().filter_map(|(_, e)| if let Event::LineTaken { line, .. } = e { Some(line.to_string()) } else { None });
+        taken.filter(|line| line != "ward").for_each(|line| *over.entry(line).or_insert(0) += 1);
+    }
+    let (few, many) = (over["carrier"], over["spare"]);
+    assert!(few + many == 60 && (5..=25).contains(&few), "{over:?}");
+
+    let full = city(|first, _| first.channels = 0);
+    let (mut world, _) = asks_the_ward(full, 2);
+    rest(&mut world);
+    assert_eq!(transfers(&world), [TransferEnd::Connected]);
+    assert_eq!(passed_over(&world), [("carrier".to_owned(), WhyPassed::Full)]);
+}
+
+fn udp(addr: SocketAddr) -> Machine {
+    Machine { transport: Transport::Udp, addr }
+}
+
+/// A town whose carrier has a name, and whose second trunk is nowhere.
+fn named() -> (Arc<City>, HostName) {
+    let name = HostName { host: "sip.carrier.example".to_owned(), port: None, transport: None };
+    let town = city(|first, spare| {
+        (first.machines, first.name) = (Vec::new(), Some(name.clone()));
+        spare.machines = vec![udp("127.9.9.9:5060".parse().unwrap())];
+    });
+    (town, name)
+}
+
+#[test]
+fn a_carrier_is_called_where_its_name_leads_and_its_second_machine_takes_over_from_a_dead_one() {
+    let (town, name) = named();
+    let (mut world, _) = asks_the_ward(town, 2);
+    world.name_leads(secs(1), name, vec![udp(town::TRUNK), udp(town::SPARE)]);
+    world.ails(town::TRUNK, Some(Ailment::Deaf));
+    rest(&mut world);
+    assert_eq!(transfers(&world), [TransferEnd::Connected]);
+    assert_eq!(passed_over(&world), [("carrier".to_owned(), WhyPassed::Deaf)]);
+    let at = world.calls_out()[0].0.since(model::Instant::ZERO);
+    assert!(at < invited(&world) + secs(2), "within two seconds: {at:?}");
+}
+
+/// When the first call of all left the house.
+fn invited(world: &World) -> Duration {
+    let first = world.notes().find(|(_, e)| matches!(e, Event::LineTaken { line, .. } if line.as_str() == "ward"));
+    first.unwrap().0.since(model::Instant::ZERO)
+}
+
+/// The town with both trunks reached by connections.
+fn connected(transport: Transport) -> Arc<City> {
+    city(move |first, spare| {
+        for trunk in [first, spare] {
+            trunk.transport = Some(transport);
+            trunk.machines[0].transport = transport;
+        }
+    })
+}
+
+#[test]
+fn a_ward_is_called_over_connections_and_all_of_the_call_goes_by_them() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let (mut world, _) = asks_the_ward(connected(transport), 2);
+        rest(&mut world);
+        assert_eq!((transfers(&world), passed_over(&world)), (vec![TransferEnd::Connected], vec![]), "{transport:?}");
+        assert_eq!(world.calls_out().len(), 1);
+    }
+}
+
+#[test]
+fn a_trunk_that_takes_no_connection_costs_nobody_a_second_and_one_that_is_silent_less_than_two() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        for (lines, ailment, most) in
+            [(2, Ailment::Closed, 100), (1, Ailment::Closed, 100), (2, Ailment::Deaf, 1999), (1, Ailment::Deaf, 1999)]
+        {
+            let (mut world, _) = asks_the_ward(with_lines(&connected(transport), lines), 1);
+            world.ails(town::TRUNK, Some(ailment));
+            rest(&mut world);
+            assert_eq!(transfers(&world), [TransferEnd::Connected], "{transport:?} {lines} {ailment:?}");
+            let at = world.calls_out()[0].0.since(model::Instant::ZERO);
+            assert!(at < invited(&world) + Duration::from_millis(most), "{transport:?} {lines} {ailment:?}: {at:?}");
+            assert_eq!(world.calls_out().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_hotline_with_one_line_is_reached_over_the_other_trunk_when_the_first_one_is_silent() {
+    let (mut world, _) = asks_the_ward(with_lines(&plain(), 1), 1);
+    world.ails(town::TRUNK, Some(Ailment::Deaf));
+    rest(&mut world);
+    assert_eq!((transfers(&world), passed_over(&world)), (vec![TransferEnd::Connected], vec![("carrier".to_owned(), WhyPassed::Deaf)]));
+    let at = world.calls_out()[0].0.since(model::Instant::ZERO);
+    assert!(at < invited(&world) + secs(2), "within two seconds: {at:?}");
+    assert_eq!(most_of_the_ward(&world), 1);
+    // A trunk that answers no questions and takes calls all the same is called when nobody else takes it.
+    let (mut world, _) = asks_the_ward(with_lines(&plain(), 1), 1);
+    world.ails(town::TRUNK, Some(Ailment::Refuses(503)));
+    world.ails(town::SPARE, Some(Ailment::AnswersCallsOnly));
+    rest(&mut world);
+    assert_eq!(transfers(&world), [TransferEnd::Connected]);
+    assert_eq!(most_of_the_ward(&world), 1);
+}
+
+#[test]
+fn a_hotline_with_one_line_is_not_called_twice_by_a_trunk_that_dies_between_the_question_and_the_call() {
+    let (mut world, _) = asks_the_ward(with_lines(&plain(), 1), 0);
+    world.add_neighbour(Neighbour { answer: AnswerPolicy::Never, ..Neighbour::default() });
+    world.ails(town::TRUNK, Some(Ailment::MuteToCalls));
+    world.run_until(secs(60));
+    assert_eq!((world.calls_out().len(), transfers(&world)), (1, vec![TransferEnd::Failed]));
+    assert_eq!(most_of_the_ward(&world), 1);
+    world.ails(town::TRUNK, None);
+    rest(&mut world);
+}
+
+#[test]
+fn a_trunk_that_is_checked_is_asked_before_each_call_and_its_silence_holds_no_place() {
+    // By the time of the call nobody has found out yet.
+    let check = Some(TrunkCheck { every: secs(3600), failures: 20 });
+    let checked = || city(|first, spare| (first.check, spare.check) = (check, check));
+    let (mut world, _) = asks_the_ward(checked(), 2);
+    world.ails(town::TRUNK, Some(Ailment::Deaf));
+    rest(&mut world);
+    assert_eq!((transfers(&world), most_of_the_ward(&world)), (vec![TransferEnd::Connected], 1));
+    assert_eq!(passed_over(&world), [("carrier".to_owned(), WhyPassed::Deaf)]);
+    // One that hears us and is not heard rings no telephone in vain.
+    let (mut world, _) = asks_the_ward(checked(), 2);
+    world.ails(town::TRUNK, Some(Ailment::Mute));
+    rest(&mut world);
+    assert_eq!((transfers(&world), world.calls_out().len()), (vec![TransferEnd::Connected], 1));
+}
+
+fn most_of_the_ward(world: &World) -> u32 {
+    let taken =
+        world.notes().filter_map(|(_, e)| if let Event::LineTaken { line, used, .. } = e { Some((line.as_str(), *used)) } else { None });
+    taken.filter(|(line, _)| *line == "ward").map(|(_, used)| used).max().unwrap_or(0)
+}
+
+#[test]
+fn a_dead_machine_of_a_name_rests_and_not_the_trunk_and_is_tried_again() {
+    let (town, name) = named();
+    let mut world = World::new(town, 1).audited();
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(300)), ..Resident::default() });
+    world.add_neighbour_behind_the_spare(Neighbour { answer: AnswerPolicy::Never, ..Neighbour::default() });
+    for at in [30, 50, 150] {
+        world.at(secs(at), yuki, Command::Press(Key::parse_script("*271").unwrap()));
+        world.at(secs(at + 10), yuki, Command::Press(Key::parse_script("*0").unwrap()));
+    }
+    world.name_leads(secs(1), name, vec![udp(town::TRUNK), udp(town::SPARE)]);
+    world.ails(town::TRUNK, Some(Ailment::Deaf));
+    world.run_until(secs(320));
+    rest(&mut world);
+    let rang: Vec<Duration> = world.calls_out().iter().map(|(at, _)| at.since(model::Instant::ZERO)).collect();
+    assert_eq!(rang.len(), 3, "{rang:?}");
+    // Keys take most of a second.
+    let took: Vec<bool> = rang.iter().zip([30, 50, 150]).map(|(rang, asked)| *rang > secs(asked + 2)).collect();
+    assert_eq!(
+        took,
+        [true, false, true],
+        "the first call finds out, the second goes to the other machine at once, and later it is tried again"
+    );
+    assert_eq!(passed_over(&world).len(), 2);
+}
+
+/// The same town, whose ward has so many lines.
+fn with_lines(city: &Arc<City>, lines: u32) -> Arc<City> {
+    let mut city = (**city).clone();
+    let mut book = (*city.book).clone();
+    for target in book.lines.iter_mut().filter_map(|line| line.target.as_mut()) {
+        target.lines = lines;
+    }
+    city.book = Arc::new(book);
+    Arc::new(city)
+}
+
+#[test]
+fn a_carrier_whose_name_nobody_has_found_is_not_called_and_one_that_moved_is_called_there() {
+    let (town, name) = named();
+    let (mut world, _) = asks_the_ward(Arc::clone(&town), 1);
+    rest(&mut world);
+    assert_eq!((transfers(&world), world.calls_out().len()), (vec![TransferEnd::Failed], 0));
+
+    let (mut world, _) = asks_the_ward(Arc::clone(&town), 1);
+    world.name_leads(secs(1), name.clone(), vec![udp(town::TRUNK)]);
+    world.control(secs(2), Control::Publish(town));
+    world.ails(town::TRUNK, Some(Ailment::Deaf));
+    world.name_leads(secs(20), name, vec![udp(town::SPARE)]);
+    rest(&mut world);
+    assert_eq!((transfers(&world), passed_over(&world)), (vec![TransferEnd::Connected], vec![]));
+}
+
+/// RFC 3261 section 21.5.4: whoever says how long is left alone for so long, longer or shorter than a machine that says nothing.
+#[test]
+fn a_trunk_in_trouble_rests_for_as_long_as_it_says() {
+    let first_taken = |says: u32| {
+        let mut world = World::new(plain(), 1).audited();
+        let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+        world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(600)), ..Resident::default() });
+        world.add_neighbour_behind_the_spare(Neighbour { answer: AnswerPolicy::Never, ..Neighbour::default() });
+        for at in [30, 50, 150, 450] {
+            world.at(secs(at), yuki, Command::Press(Key::parse_script("*271").unwrap()));
+            world.at(secs(at + 10), yuki, Command::Press(Key::parse_script("*0").unwrap()));
+        }
+        world.ails(town::TRUNK, Some(Ailment::BusyFor(says)));
+        rest(&mut world);
+        let passed = world.notes().filter(|(_, e)| matches!(e, Event::TrunkPassedOver { .. }));
+        passed.map(|(at, _)| at.since(model::Instant::ZERO).as_secs()).collect::<Vec<_>>()
+    };
+    let asked = |says| first_taken(says).into_iter().map(|at| at / 10 * 10).collect::<Vec<_>>();
+    assert_eq!(asked(300), [30, 450], "after five minutes and not before");
+    assert_eq!(asked(10), [30, 50, 150, 450], "sooner than one that says nothing");
+}

@@ -1,0 +1,119 @@
+//! Whose messages count: who has no part in a call cannot end it, and nobody has us send to our own machine.
+
+use crate::common::*;
+use bytes::Bytes;
+use model::{Event as Note, Net};
+use sip::{Admission, Command, Event};
+
+const THIEF: &str = "198.51.100.7:5060";
+
+fn admission(desk: &mut Desk, kin: &[&str], here: &[&str]) {
+    let nets = |all: &[&str]| all.iter().map(|net| Net::parse(net).unwrap()).collect::<Vec<_>>();
+    desk.endpoint.set_admission(Admission { kin: vec![nets(kin)], here: nets(here) });
+}
+
+#[test]
+fn who_has_overheard_a_call_cannot_end_it() {
+    let mut desk = Desk::new();
+    let (dialog, tag) = desk.talking();
+    desk.sent();
+    for method in ["BYE", "INVITE", "OPTIONS", "INFO"] {
+        let text = if method == "INVITE" { reinvite("x", 9, &tag) } else { inside(method, "x", 9, &tag) };
+        desk.receive_from(THIEF, &text);
+        assert_eq!(desk.words(), ["481"], "{method}: as if there were no such call");
+    }
+    assert_eq!(desk.events(), []);
+    assert_eq!(desk.notes.iter().filter(|note| **note == Note::ForeignRequest).count(), 4);
+    // From another port of the same address: a router has forgotten the old one.
+    desk.receive_from("192.0.2.50:61000", &inside("OPTIONS", "y", 10, &tag));
+    assert_eq!(desk.words(), ["200"]);
+    desk.receive(&inside("BYE", "z", 11, &tag));
+    assert_eq!(desk.events(), [Event::Bye { dialog }, Event::Ended { dialog }]);
+}
+
+/// RFC 3261 section 9.1: a CANCEL repeats the Via and the Call-ID of its INVITE, and whoever saw that can write them too.
+#[test]
+fn who_has_overheard_an_invite_cannot_cancel_it() {
+    let mut desk = Desk::new();
+    let dialog = desk.called();
+    desk.command(Command::Provisional { dialog, status: 180 });
+    desk.sent();
+    let cancel = request("CANCEL", "sip:0440000001@192.0.2.1", "1", "sip:0440000001@192.0.2.1", 1, "", "");
+    desk.receive_from(THIEF, &cancel);
+    assert_eq!((desk.words(), desk.events()), (vec!["481".to_owned()], vec![]));
+    desk.receive_from("192.0.2.50:61000", &cancel);
+    assert_eq!(desk.events(), [Event::Cancelled { dialog }, Event::Ended { dialog }]);
+}
+
+#[test]
+fn another_machine_of_the_same_carrier_goes_on_with_a_call() {
+    let mut desk = Desk::new();
+    admission(&mut desk, &["192.0.2.50", "198.51.100.0/24"], &[]);
+    let (dialog, tag) = desk.talking();
+    desk.receive_from(THIEF, &inside("BYE", "x", 9, &tag));
+    assert_eq!(desk.events(), [Event::Bye { dialog }, Event::Ended { dialog }]);
+}
+
+#[test]
+fn an_ack_from_somebody_else_confirms_nothing() {
+    let mut desk = Desk::new();
+    let dialog = desk.called();
+    desk.command(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
+    let tag = desk.sent().pop().unwrap().to_tag();
+    desk.receive_from(THIEF, &inside("ACK", "a", 1, &tag));
+    assert_eq!(desk.events(), []);
+    desk.receive(&inside("ACK", "a", 1, &tag));
+    assert_eq!(desk.events(), [Event::Acked { dialog }]);
+}
+
+#[test]
+fn nobody_has_us_send_to_our_own_machine() {
+    let aimed = |contact: &str| invite("1").replacen("<sip:caller@192.0.2.50>", contact, 1);
+    for contact in ["<sip:x@127.0.0.1:8080>", "<sip:x@[::1]>", "<sip:x@192.0.2.1:5060>", "<sip:x@224.0.1.75>", "<sip:x@[::ffff:127.0.0.1]>"]
+    {
+        let mut desk = Desk::new();
+        desk.receive(&aimed(contact));
+        let sent = desk.one();
+        assert_eq!(sent.word(), "403", "{contact}");
+        assert_eq!((desk.events(), desk.census().dialogs), (vec![], 0), "{contact}");
+    }
+    let mut desk = Desk::new();
+    desk.receive(&invite("1").replacen("CSeq:", "Record-Route: <sip:127.0.0.1;lr>\r\nCSeq:", 1));
+    assert_eq!(desk.words(), ["403"]);
+    // Where the whole city runs on one machine, its line says so.
+    let mut desk = Desk::new();
+    admission(&mut desk, &[], &["192.0.2.0/24"]);
+    desk.receive(&aimed("<sip:x@127.0.0.1:8080>"));
+    assert_eq!(desk.words(), ["100"]);
+}
+
+#[test]
+fn an_answer_does_not_aim_us_at_ourselves() {
+    let mut desk = Desk::new();
+    let (dialog, sent) = desk.calling();
+    let answer = response(&sent, 200, "t", OFFER).replacen("<sip:sato@192.0.2.60:5062>", "<sip:sato@127.0.0.1:8080>", 1);
+    desk.receive_from(PHONE, &answer);
+    assert_eq!(desk.one().to.to_string(), PHONE);
+    desk.command(Command::Bye { dialog });
+    assert_eq!(desk.one().to.to_string(), PHONE);
+}
+
+#[test]
+fn a_closed_door_costs_no_memory_and_lets_calls_in_progress_go_on() {
+    let mut desk = Desk::new();
+    let (dialog, tag) = desk.talking();
+    desk.sent();
+    desk.endpoint.close_door(true);
+    for n in 0..100 {
+        desk.receive(&invite(&format!("new{n}")).replacen("Call-ID: c1", &format!("Call-ID: n{n}"), 1));
+        let refused = desk.one();
+        assert_eq!((refused.word(), refused.header("Retry-After")), ("503", "10"));
+    }
+    assert_eq!((desk.census().dialogs, desk.events()), (1, vec![]));
+    desk.receive(&inside("BYE", "z", 11, &tag));
+    assert_eq!(desk.events(), [Event::Bye { dialog }, Event::Ended { dialog }]);
+    desk.endpoint.close_door(false);
+    desk.sent();
+    desk.receive(&invite("again").replacen("Call-ID: c1", "Call-ID: c2", 1));
+    assert_eq!(desk.words(), ["100"]);
+}

@@ -1,0 +1,117 @@
+//! What the network says of who calls and whom, beside From and the Request-URI.
+
+use crate::common::*;
+use sip::{Claims, Event, as_kept};
+
+/// An INVITE with more header lines; From is replaced if one is among them.
+fn claims_of(lines: &str) -> Claims {
+    let mut desk = Desk::new();
+    let text = invite("1");
+    let text = match lines.split("\r\n").find(|line| line.starts_with("From:") || line.starts_with("f:")) {
+        Some(_) => text.split("\r\n").filter(|line| !line.starts_with("From:")).collect::<Vec<_>>().join("\r\n"),
+        None => text,
+    };
+    desk.receive(&text.replacen("CSeq:", &format!("{lines}CSeq:"), 1));
+    match desk.events().remove(0) {
+        Event::Invite { claims, .. } => *claims,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_carrier_names_the_caller_as_a_sip_or_a_tel_address() {
+    for (line, asserted) in [
+        ("P-Asserted-Identity: <tel:+81440000099>\r\n", &["+81440000099"][..]),
+        ("p-asserted-identity: \"x, y\" <sip:0440000099;cpc=payphone@carrier.example;user=phone>\r\n", &["0440000099"]),
+        ("P-Asserted-Identity: <sip:0440000099@c>, <tel:+81-44-000-0099;phone-context=x>\r\n", &["0440000099", "+81-44-000-0099"]),
+        ("P-Asserted-Identity: <sip:0440000099@c>\r\nP-Asserted-Identity: tel:0440000099\r\n", &["0440000099", "0440000099"]),
+        // More than the standard allows, and what is no telephone.
+        ("P-Asserted-Identity: <sip:1@c>, <sip:2@c>, <sip:3@c>\r\n", &["1", "2"]),
+        ("P-Asserted-Identity: <mailto:a@b>\r\nP-Asserted-Identity: <<<\r\nP-Asserted-Identity: <sip:c>\r\n", &[]),
+    ] {
+        assert_eq!(claims_of(line).asserted, asserted, "{line}");
+    }
+}
+
+#[test]
+fn a_wish_to_stay_unnamed_is_heard_however_it_is_written() {
+    for (value, private, public) in [
+        ("id", true, false),
+        ("user;id", true, false),
+        ("header", true, false),
+        ("ID ; critical", true, false),
+        ("none", false, true),
+        ("none;id", true, false),
+        ("session", false, false),
+        ("history", false, false),
+        ("idle", false, false),
+    ] {
+        let claims = claims_of(&format!("Privacy: {value}\r\n"));
+        assert_eq!((claims.private, claims.public), (private, public), "{value}");
+    }
+    let unnamed = claims_of("From: \"Anonymous\" <sip:anonymous@Anonymous.invalid>;tag=f1\r\n");
+    assert_eq!(unnamed.from_host, "anonymous.invalid");
+}
+
+#[test]
+fn the_number_that_was_called_first_comes_first() {
+    let diverted =
+        "Diversion: <tel:+81440000002>;reason=unconditional\r\nDiversion: \"ward\" <sip:0440000001@c>;reason=no-answer;counter=1\r\n";
+    assert_eq!(claims_of(diverted).called_before, ["0440000001", "+81440000002"]);
+    let history = "History-Info: <sip:0440000002@c?Reason=SIP%3Bcause%3D302>;index=1.1,<sip:0440000001@c>;index=1\r\n\
+                   History-Info: <sip:0440000003@c>;index=1.10, <sip:0440000004@c>;index=1.2\r\n";
+    assert_eq!(claims_of(history).called_before, ["0440000001", "0440000002", "0440000004", "0440000003"]);
+    // Who asks not to be told of is not told of.
+    assert_eq!(claims_of("History-Info: <sip:0440000001@c?Privacy=history>;index=1\r\n").called_before, [""; 0]);
+    assert_eq!(claims_of(&format!("Privacy: history\r\n{diverted}")).called_before, [""; 0]);
+    // A circle is not followed for ever.
+    assert_eq!(claims_of(&format!("Diversion: {}\r\n", vec!["<sip:1@c>"; 50].join(","))).called_before.len(), 8);
+}
+
+#[test]
+fn what_was_dialled_may_stand_elsewhere_than_in_the_request_uri() {
+    let claims = claims_of("P-Called-Party-ID: <sip:0440000077;npdi@c>\r\n");
+    assert_eq!((claims.called_party.as_deref(), claims.to.as_str()), (Some("0440000077"), "0440000001"));
+    assert_eq!(claims_of("P-Called-Party-ID: <>\r\n").called_party, None);
+}
+
+#[test]
+fn what_is_kept_of_a_message_does_not_name_who_wants_to_stay_unnamed() {
+    let message = |lines: &str| {
+        format!(
+            "INVITE sip:0440000000@x SIP/2.0\r\n{lines}CSeq: 1 INVITE\r\n\r\nv=0\r\no=0449999999 1 1 IN IP4 c\r\nm=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=x-line:0449999999\r\n"
+        )
+    };
+    let named = message("From: <sip:0449999999@c>;tag=1\r\nP-Asserted-Identity: <tel:0449999999>\r\nPrivacy: none\r\n");
+    assert!(!sip::is_unnamed(named.as_bytes()));
+    for unnamed in [
+        "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>;tag=1\r\nP-Asserted-Identity: \"Sato\"\r\n <tel:0449999999>\r\n",
+        "f: <sip:anonymous@carrier.example>;tag=1\r\nm: <sip:0449999999@c>\r\nremote-party-id: <sip:0449999999@c>\r\n",
+        "From: \"公衆電話\" <sip:x@c>;tag=1\r\nP-Charge-Info: <sip:+81449999999@c>\r\nX-Line: 044-999-9999\r\n",
+        "Privacy: user;id\r\nFrom: <sip:0449999999@c>;tag=1\r\nContact: <sip:0449999999@c>\r\nHistory-Info: <sip:0449999999@c>;index=1\r\n",
+        "Privacy:\r\n id\r\nFrom: \"0449999999\" <sip:0449999999@c>;tag=1\r\nUser-Agent: PBX of 044 999 9999\r\nCall-ID: 0449999999-1@c\r\n",
+        "PRIVACY: header\r\nFrom: <sip:0449999999@c>\r\nIdentity: c2lwOjA0NDk5OTk5OTlAYw==\r\nReferred-By: <sip:0449999999@c>\r\nTo: <sip:0449999999@c>\r\n",
+        "Privacy: \"id\"\r\nFrom: <sip:0449999999@c>;tag=1\r\n",
+        "Privacy: anything\r\nFrom: <sip:0449999999@c>;tag=1\r\n",
+        "From: <sip:a@c>;tag=1\r\nDiversion: <sip:0449999999@c>;reason=no-answer;privacy=full\r\n",
+        "From: <sip:a@c>;tag=1\r\nHistory-Info: <sip:0449999999@c?Privacy=history>;index=1\r\n",
+        "From: <sip:a@c>;tag=1\r\nRemote-Party-ID: <sip:0449999999@c>;Privacy=\"full\";party=calling\r\n",
+    ] {
+        assert!(sip::is_unnamed(message(unnamed).as_bytes()), "{unnamed}");
+        let kept = as_kept(message(unnamed).as_bytes());
+        assert!(!kept.contains("9999") && !kept.contains("999 9") && !kept.contains("OTk5") && kept.contains(": (withheld)"), "{kept}");
+        assert!(kept.starts_with("INVITE sip:0440000000@x SIP/2.0\r\n"), "{kept}");
+        assert!(
+            kept.ends_with(
+                "CSeq: 1 INVITE\r\n\r\nv=0\r\no=(withheld)\r\nm=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=(withheld)\r\n"
+            ),
+            "{kept}"
+        );
+    }
+    // What follows in that call names them too: in To where we speak, and in the address that we speak to.
+    let bye = "BYE sip:0449999999@c SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:0440000000@x>;tag=2\r\nTo: <sip:0449999999@c>;tag=1\r\n\r\n";
+    assert_eq!(
+        as_kept(bye.as_bytes()),
+        "BYE (withheld) SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: (withheld)\r\nTo: (withheld)\r\n\r\n"
+    );
+}

@@ -1,0 +1,198 @@
+//! Provisional answers that count (RFC 3262), in both roles.
+
+use crate::common::*;
+use bytes::Bytes;
+use model::DialogId;
+use sip::{Command, Event};
+
+/// A caller who says this of provisional answers; the dialog, and whether the calls are told.
+fn called_by(desk: &mut Desk, extra: &str) -> (DialogId, bool) {
+    let contact = "Contact: <sip:caller@192.0.2.50>\r\n";
+    desk.receive(&invite("1").replace(contact, &format!("{contact}{extra}")));
+    let [Event::Invite { dialog, reliable, .. }] = desk.events()[..] else { panic!() };
+    desk.sent();
+    (dialog, reliable)
+}
+
+/// The caller's PRACK.
+fn prack(branch: &str, cseq: u32, our_tag: &str, rack: &str) -> String {
+    let to = format!("<sip:0440000001@192.0.2.1>;tag={our_tag}");
+    request("PRACK", "sip:192.0.2.1:5060", branch, &to, cseq, &format!("RAck: {rack}\r\n"), "")
+}
+
+fn rings(desk: &mut Desk, dialog: DialogId) -> Sent {
+    desk.command(Command::Provisional { dialog, status: 180 });
+    desk.one()
+}
+
+/// Section 3: the 180 says Require and RSeq to whoever knows that, and nobody else.
+#[test]
+fn whoever_acknowledges_provisional_answers_gets_one_that_is_repeated_until_then() {
+    for (extra, reliably) in [("", false), ("Supported: timer\r\n", false), ("k: timer,100rel\r\n", true), ("Require: 100rel\r\n", true)] {
+        let mut desk = Desk::new();
+        let (dialog, told) = called_by(&mut desk, extra);
+        assert_eq!(told, reliably, "{extra}");
+        let start = desk.millis();
+        let ringing = rings(&mut desk, dialog);
+        assert_eq!((ringing.header("Require") == "100rel", !ringing.header("RSeq").is_empty()), (reliably, reliably), "{extra}");
+        desk.wait(10_000);
+        let times: Vec<u64> = desk.sent().iter().map(|s| s.millis - start).collect();
+        // Section 3: "starts at T1 seconds and doubles for each retransmission".
+        assert_eq!(times, if reliably { vec![500, 1500, 3500, 7500] } else { vec![] }, "{extra}");
+        let rseq = ringing.header("RSeq");
+        if reliably {
+            desk.receive(&prack("p", 2, &ringing.to_tag(), &format!("{rseq} 1 INVITE")));
+            assert_eq!(desk.words(), ["200"]);
+            desk.receive(&prack("p", 2, &ringing.to_tag(), &format!("{rseq} 1 INVITE")));
+            assert_eq!(desk.words(), ["200"], "a copy of it");
+            desk.wait(30_000);
+            assert!(desk.sent().is_empty());
+            let next = rings(&mut desk, dialog);
+            let (one, two): (u32, u32) = (rseq.parse().unwrap(), next.header("RSeq").parse().unwrap());
+            assert_eq!(two, one + 1, "section 3: greater by exactly one");
+        }
+    }
+}
+
+/// Section 3: "If a PRACK ... does not match ... the UAS MUST respond with a 481"; a second provisional answer waits for the first's PRACK.
+#[test]
+fn a_prack_for_something_else_gets_481() {
+    let mut desk = Desk::new();
+    let (dialog, _) = called_by(&mut desk, "Supported: 100rel\r\n");
+    let ringing = rings(&mut desk, dialog);
+    let (tag, rseq): (String, u32) = (ringing.to_tag(), ringing.header("RSeq").parse().unwrap());
+    desk.command(Command::Provisional { dialog, status: 183 });
+    assert!(desk.sent().is_empty(), "one at a time");
+    for (n, (rack, status)) in [
+        (format!("{} 1 INVITE", rseq + 1), "481"),
+        (format!("{rseq} 2 INVITE"), "481"),
+        (format!("{rseq} 1 UPDATE"), "400"),
+        ("x 1 INVITE".to_owned(), "400"),
+        (String::new(), "400"),
+        (format!("{rseq}  1\tINVITE"), "200"),
+        (format!("{rseq} 1 INVITE"), "481"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        desk.receive(&prack(&format!("p{n}"), 2 + n as u32, &tag, &rack));
+        assert_eq!(desk.words(), [status], "{rack}");
+    }
+    desk.receive(&inside("PRACK", "q", 20, &tag));
+    assert_eq!(desk.words(), ["400"], "no RAck at all");
+}
+
+/// Section 3: "If a reliable provisional response is retransmitted for 64*T1 seconds without reception of a corresponding PRACK, the UAS SHOULD
+/// reject the original request with a 5xx response."
+#[test]
+fn a_call_whose_180_nobody_acknowledges_is_refused() {
+    let mut desk = Desk::new();
+    let (dialog, _) = called_by(&mut desk, "Supported: 100rel\r\n");
+    rings(&mut desk, dialog);
+    desk.wait(31_999);
+    assert_eq!(desk.words(), vec!["180"; 6]);
+    desk.wait(1);
+    assert_eq!(desk.words(), ["504"]);
+    assert_eq!(desk.events(), [Event::Cancelled { dialog }, Event::Ended { dialog }]);
+}
+
+/// Section 3: a final answer need not wait for the PRACK of one without a session description, and ends its repetition.
+#[test]
+fn the_200_may_overtake_the_prack() {
+    let mut desk = Desk::new();
+    let (dialog, _) = called_by(&mut desk, "Supported: 100rel\r\n");
+    let ringing = rings(&mut desk, dialog);
+    desk.command(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
+    assert_eq!(desk.words(), ["200"]);
+    desk.receive(&prack("p", 2, &ringing.to_tag(), &format!("{} 1 INVITE", ringing.header("RSeq"))));
+    assert_eq!(desk.words(), ["200"]);
+    desk.receive(&inside("ACK", "a", 1, &ringing.to_tag()));
+    assert_eq!(desk.events(), [Event::Acked { dialog }], "the ACK has the number of the INVITE, not of the PRACK");
+    desk.wait(60_000);
+    assert!(desk.sent().is_empty());
+}
+
+/// RFC 3261 section 13.2.1: the first reliable message would have to carry our offer; ours goes into the 200.
+#[test]
+fn who_leaves_the_offer_to_us_gets_no_reliable_180() {
+    for (extra, sent) in [("Supported: 100rel\r\n", vec!["180"]), ("Require: 100rel\r\n", vec![])] {
+        let mut desk = Desk::new();
+        let headers = format!("Contact: <sip:caller@192.0.2.50>\r\n{extra}");
+        desk.receive(&request("INVITE", "sip:0440000001@192.0.2.1", "1", "sip:0440000001@192.0.2.1", 1, &headers, ""));
+        let [Event::Invite { dialog, .. }] = desk.events()[..] else { panic!() };
+        desk.sent();
+        desk.command(Command::Provisional { dialog, status: 180 });
+        let said = desk.sent();
+        assert_eq!(said.iter().map(Sent::word).collect::<Vec<_>>(), sent);
+        assert!(said.iter().all(|s| s.header("RSeq").is_empty()));
+    }
+}
+
+/// A provisional answer of the phone that wants to be acknowledged.
+fn reliably(invite: &Sent, status: u16, tag: &str, rseq: u32, body: &str) -> String {
+    response(invite, status, tag, body).replace("Contact:", &format!("Require: 100rel\r\nRSeq: {rseq}\r\nContact:"))
+}
+
+/// Section 4: acknowledged in their order, within their early dialog; what came again or too soon is not.
+#[test]
+fn we_acknowledge_what_the_called_side_says_in_its_order() {
+    let mut desk = Desk::new();
+    let (dialog, invite) = desk.calling();
+    assert!(invite.header("Supported").contains("100rel"));
+    desk.receive_from(PHONE, &reliably(&invite, 180, "p1", 70, ""));
+    let prack = desk.one();
+    assert_eq!((prack.word(), prack.header("RAck"), prack.header("CSeq")), ("PRACK", "70 1 INVITE", "2 PRACK"));
+    assert_eq!((prack.to_tag().as_str(), prack.tag_of_from()), ("p1", invite.tag_of_from()));
+    assert!(prack.text.starts_with("PRACK sip:sato@192.0.2.60:5062 SIP/2.0"));
+    assert_eq!(desk.events(), [Event::Ringing { dialog, early: None }]);
+    for (rseq, why) in [(70, "again"), (72, "one is missing"), (69, "older")] {
+        desk.receive_from(PHONE, &reliably(&invite, 183, "p1", rseq, OFFER));
+        assert!(desk.sent().is_empty() && desk.events().is_empty(), "{why}");
+    }
+    desk.wait(500);
+    assert_eq!(desk.one().text, prack.text, "the PRACK repeats itself until it is answered");
+    desk.receive_from(PHONE, &response(&prack, 200, "", ""));
+    desk.receive_from(PHONE, &reliably(&invite, 183, "p1", 71, OFFER));
+    let second = desk.one();
+    assert_eq!((second.header("RAck"), second.header("CSeq")), ("71 1 INVITE", "3 PRACK"));
+    assert_eq!(desk.events(), [Event::Ringing { dialog, early: Some(Bytes::from(OFFER)) }]);
+    desk.receive_from(PHONE, &response(&second, 200, "", ""));
+    // Another branch of a fork counts by itself.
+    desk.receive_from(PHONE, &reliably(&invite, 180, "p2", 5, ""));
+    assert_eq!(desk.one().to_tag(), "p2");
+
+    // Section 5: the answer came in the 183, so the 200 need not repeat it.
+    desk.receive_from(PHONE, &response(&invite, 200, "p1", ""));
+    let ack = desk.one();
+    assert_eq!((ack.word(), ack.header("CSeq")), ("ACK", "1 ACK"));
+    assert_eq!(desk.events(), [Event::Answered { dialog, sdp: Some(Bytes::from(OFFER)) }]);
+    desk.command(Command::Bye { dialog });
+    assert_eq!(desk.one().header("CSeq"), "5 BYE", "the count goes on from the PRACKs");
+}
+
+/// RFC 3311 section 5.1: once the answer has come reliably, the called side may offer anew before it answers.
+#[test]
+fn an_early_offer_by_update_clashes_with_ours_until_that_is_answered() {
+    let mut desk = Desk::new();
+    let (dialog, invite) = desk.calling();
+    desk.receive_from(PHONE, &reliably(&invite, 180, "p1", 1, ""));
+    desk.sent();
+    desk.events();
+    let update = |branch: &str, cseq: u32| {
+        let text = phone_inside(&invite, "UPDATE", branch, cseq, "p1");
+        text.replace(
+            "Content-Length: 0\r\n\r\n",
+            &format!(
+                "Contact: <sip:sato@192.0.2.60:5062>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{OFFER}",
+                OFFER.len()
+            ),
+        )
+    };
+    desk.receive_from(PHONE, &update("u", 1));
+    assert_eq!(desk.words(), ["491"]);
+    desk.receive_from(PHONE, &reliably(&invite, 183, "p1", 2, OFFER));
+    desk.sent();
+    desk.events();
+    desk.receive_from(PHONE, &update("v", 2));
+    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: Some(Bytes::from(OFFER)) }]);
+}

@@ -1,0 +1,321 @@
+//! A carrier that wants to know where we are, wants a password, and is asked whether it works.
+
+use crate::common::*;
+use bytes::Bytes;
+use model::{DigestAlgorithm, FlowId, LineId, Machine, Secret, Transport, TrunkRegistration as How};
+use sip::trunk::{Check, Trunk};
+use sip::{Account, Command, Event, Identity, Target};
+use std::time::Duration;
+
+const CARRIER: &str = "192.0.2.80:5060";
+
+fn udp(addr: &str) -> Machine {
+    Machine { transport: Transport::Udp, addr: addr.parse().unwrap() }
+}
+
+fn trunk() -> Trunk {
+    let account = Account {
+        user: "0440000000".to_owned(),
+        domain: "carrier.example".to_owned(),
+        login: "city".to_owned(),
+        realm: "carrier".to_owned(),
+        password: Some(Secret::new("himitsu".to_owned())),
+        digest: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
+        expires_secs: 600,
+    };
+    Trunk { id: LineId::from("ntt"), machines: vec![udp(CARRIER)], account: Some(account), check: None }
+}
+
+fn asked_for_health() -> Trunk {
+    let check = Some(Check { every: Duration::from_secs(30), failures: 3 });
+    Trunk { account: None, check, ..trunk() }
+}
+
+fn with(trunk: Trunk) -> Desk {
+    let mut desk = Desk::new();
+    desk.endpoint.set_trunks(desk.both(), vec![trunk]);
+    desk.wait(0);
+    desk
+}
+
+/// A carrier's answer.
+fn says(desk: &mut Desk, request: &Sent, status: u16, lines: &str) {
+    let answer = response(request, status, "carrier", "").replacen("Contact: <sip:sato@192.0.2.60:5062>\r\n", lines, 1);
+    desk.receive_from(CARRIER, &answer);
+}
+
+const ASKS: &str = "WWW-Authenticate: Digest realm=\"carrier\", nonce=\"n1\", algorithm=SHA-256, qop=\"auth\"\r\n";
+
+fn news(desk: &mut Desk) -> Vec<How> {
+    let each = desk.events().into_iter().map(|event| match event {
+        Event::TrunkRegistration { trunk, how } if trunk.as_str() == "ntt" => how,
+        other => panic!("{other:?}"),
+    });
+    each.collect()
+}
+
+fn registered() -> Desk {
+    let mut desk = with(trunk());
+    let first = desk.one();
+    says(&mut desk, &first, 200, "Contact: <sip:0440000000@192.0.2.1:5060>;expires=100, <sip:x@192.0.2.9>;expires=7\r\n");
+    assert_eq!(news(&mut desk), [How::Registered]);
+    desk
+}
+
+#[test]
+fn the_carrier_is_told_where_we_are_and_asks_for_the_password() {
+    let mut desk = with(trunk());
+    let first = desk.one();
+    assert_eq!((first.word(), first.to.to_string().as_str()), ("REGISTER", CARRIER));
+    assert!(first.text.starts_with("REGISTER sip:carrier.example SIP/2.0\r\n"), "{}", first.text);
+    assert_eq!(first.header("To"), "<sip:0440000000@carrier.example>");
+    assert_eq!(first.header("Contact"), "<sip:0440000000@192.0.2.1:5060>;expires=600");
+    says(&mut desk, &first, 401, ASKS);
+    let second = desk.one();
+    assert_eq!((second.header("Call-ID"), second.header("CSeq")), (first.header("Call-ID"), "2 REGISTER"));
+    assert_eq!(second.header("From"), first.header("From"));
+    assert_ne!(second.header("Via"), first.header("Via"));
+    assert!(second.header("Authorization").starts_with("Digest username=\"city\", realm=\"carrier\", nonce=\"n1\""), "{}", second.text);
+    // Only our nonce was too old.
+    says(&mut desk, &second, 401, &ASKS.replace("n1", "n2").replace("qop", "stale=true, qop"));
+    let third = desk.one();
+    assert!(third.header("Authorization").contains("nonce=\"n2\""), "{}", third.text);
+    says(&mut desk, &third, 200, "Expires: 100\r\n");
+    assert_eq!(news(&mut desk), [How::Registered]);
+    assert!(!format!("{first:?}{second:?}{third:?}{:?}", desk.endpoint).contains("himitsu"));
+    // It is none of our calls.
+    desk.assert_quiet();
+}
+
+#[test]
+fn a_registration_is_renewed_before_it_runs_out_and_kept_while_it_lasts() {
+    let mut desk = registered();
+    desk.wait(69_000);
+    assert_eq!(desk.words(), [""; 0]);
+    desk.wait(21_500);
+    let renewed = desk.sent().remove(0);
+    assert_eq!((renewed.word(), renewed.header("CSeq")), ("REGISTER", "2 REGISTER"));
+    // Nobody answers: the carrier keeps us until a hundred seconds are over.
+    desk.wait(5_000);
+    let state = |desk: &Desk| desk.endpoint.trunks().next().map(|(_, state)| state).unwrap();
+    assert!(state(&desk).registered);
+    assert_eq!(news(&mut desk), [How::NoAnswer; 0]);
+    desk.wait(40_000);
+    assert!(!state(&desk).registered);
+    assert_eq!(news(&mut desk), [How::Expired, How::NoAnswer]);
+    desk.sent();
+    // It is tried again, and again, with pauses that grow; then the carrier is back.
+    desk.wait(40_000);
+    let again = desk.sent();
+    assert!(!again.is_empty() && again.len() < 20, "{}", again.len());
+    says(&mut desk, again.last().unwrap(), 200, "Expires: 100\r\n");
+    assert_eq!(news(&mut desk), [How::Registered]);
+    assert!(state(&desk).registered);
+}
+
+#[test]
+fn pauses_between_failures_grow_and_differ() {
+    let mut desk = with(trunk());
+    let mut at = Vec::new();
+    for _ in 0..7 {
+        let request = desk.one();
+        at.push(request.millis);
+        says(&mut desk, &request, 500, "");
+        while desk.sent.is_empty() {
+            desk.wait(100);
+        }
+    }
+    let pauses: Vec<u64> = at.windows(2).map(|two| two[1] - two[0]).collect();
+    for (n, pause) in pauses.iter().enumerate() {
+        let most = (5_000u64 << n).min(300_000);
+        assert!((most / 2..=most + 100).contains(pause), "{pauses:?}");
+    }
+    assert_eq!(news(&mut desk), [How::Refused], "told once");
+    let mut desk = with(trunk());
+    let request = desk.one();
+    says(&mut desk, &request, 503, "Retry-After: 60\r\n");
+    desk.wait(59_000);
+    assert_eq!(desk.words(), [""; 0], "the carrier said when");
+    desk.wait(17_000);
+    assert!(desk.words().contains(&"REGISTER".to_owned()));
+}
+
+#[test]
+fn what_a_person_must_put_right_is_named() {
+    for (challenge, how) in
+        [(ASKS.replace("carrier", "elsewhere"), How::OtherRealm), (ASKS.replace("SHA-256", "SHA-512-256"), How::OtherDigest)]
+    {
+        let mut desk = with(trunk());
+        let request = desk.one();
+        says(&mut desk, &request, 401, &challenge);
+        assert_eq!(news(&mut desk), [how]);
+        // A carrier bans whoever tries on and on.
+        desk.wait(290_000);
+        assert_eq!(desk.words(), [""; 0]);
+    }
+    let mut desk = with(trunk());
+    for _ in 0..2 {
+        let request = desk.one();
+        says(&mut desk, &request, 401, ASKS);
+    }
+    assert_eq!((news(&mut desk), desk.words()), (vec![How::WrongPassword], vec![]));
+    // A carrier that only ever calls our nonces old is not followed for ever.
+    let mut desk = with(trunk());
+    for _ in 0..4 {
+        let request = desk.one();
+        says(&mut desk, &request, 401, &ASKS.replace("qop", "stale=true, qop"));
+    }
+    assert_eq!((news(&mut desk), desk.words()), (vec![How::WrongPassword], vec![]));
+}
+
+#[test]
+fn a_registration_that_is_too_short_is_made_longer() {
+    let mut desk = with(trunk());
+    let request = desk.one();
+    says(&mut desk, &request, 423, "Min-Expires: 3600\r\n");
+    desk.wait(10);
+    let longer = desk.one();
+    assert_eq!((longer.header("Expires"), longer.header("CSeq")), ("3600", "2 REGISTER"));
+    // Who asks for a year, or for nothing more, is refused.
+    says(&mut desk, &longer, 423, "Min-Expires: 3600\r\n");
+    assert_eq!(news(&mut desk), [How::Refused]);
+}
+
+#[test]
+fn who_leaves_says_so() {
+    let mut desk = registered();
+    desk.endpoint.sign_off(desk.both());
+    desk.drain();
+    let leaving = desk.one();
+    assert_eq!((leaving.header("Contact"), leaving.header("Expires")), ("<sip:0440000000@192.0.2.1:5060>;expires=0", "0"));
+    says(&mut desk, &leaving, 401, ASKS);
+    let proved = desk.one();
+    assert_eq!(proved.header("Expires"), "0");
+    says(&mut desk, &proved, 200, "");
+    assert_eq!(news(&mut desk), [How::SignedOff]);
+    desk.wait(2_000_000);
+    assert_eq!(desk.words(), [""; 0], "and does not come back");
+    // A trunk that the city has taken out.
+    let mut desk = registered();
+    desk.endpoint.set_trunks(desk.both(), Vec::new());
+    desk.drain();
+    assert_eq!(desk.one().header("Expires"), "0");
+    assert_eq!(desk.endpoint.poll_timeout(), None);
+}
+
+#[test]
+fn a_trunk_that_says_nothing_three_times_is_down_until_it_answers() {
+    let mut desk = with(asked_for_health());
+    let first = desk.one();
+    assert_eq!((first.word(), first.header("To")), ("OPTIONS", "<sip:192.0.2.80:5060>"));
+    // Anything at all is an answer.
+    says(&mut desk, &first, 404, "");
+    desk.wait(29_000);
+    assert_eq!(desk.words(), [""; 0]);
+    desk.wait(15_000);
+    assert!(desk.events().is_empty(), "two failures may be the network's");
+    desk.wait(10_000);
+    let down = desk.events();
+    assert_eq!(down, [Event::TrunkReachable { trunk: LineId::from("ntt"), reachable: false }]);
+    desk.sent();
+    desk.wait(5_000);
+    let asked = desk.sent().pop().unwrap();
+    says(&mut desk, &asked, 200, "");
+    assert_eq!(desk.events(), [Event::TrunkReachable { trunk: LineId::from("ntt"), reachable: true }]);
+    desk.assert_quiet();
+    // One that says that it cannot is as good as none.
+    for _ in 0..3 {
+        desk.wait(30_000);
+        let asked = desk.sent().pop().unwrap();
+        says(&mut desk, &asked, 503, "");
+    }
+    assert_eq!(desk.events().len(), 1);
+}
+
+/// Calls the ward over the trunk; the INVITE.
+fn calls(desk: &mut Desk) -> (model::DialogId, Sent) {
+    let dialog = desk.endpoint.new_dialog();
+    let to = Target { uri: format!("sip:0440000011@{CARRIER}"), flow: FlowId::UDP, addr: CARRIER.parse().unwrap(), routes: Vec::new() };
+    let from = Identity { display: String::new(), user: "0440000000".to_owned() };
+    desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
+    (dialog, desk.one())
+}
+
+#[test]
+fn a_call_proves_the_password_when_it_begins_and_when_it_ends() {
+    for status in [401, 407] {
+        let mut desk = registered();
+        let (dialog, first) = calls(&mut desk);
+        let (asks, proves) =
+            if status == 401 { (ASKS.to_owned(), "Authorization") } else { (ASKS.replace("WWW", "Proxy"), "Proxy-Authorization") };
+        says(&mut desk, &first, status, &asks);
+        let sent = desk.sent();
+        let [ack, second] = &sent[..] else { panic!("{sent:?}") };
+        assert_eq!((ack.word(), ack.header("CSeq")), ("ACK", "1 ACK"));
+        assert_eq!((second.word(), second.header("CSeq"), second.header("Call-ID")), ("INVITE", "2 INVITE", first.header("Call-ID")));
+        assert_eq!((second.header("From"), second.header("Contact")), (first.header("From"), first.header("Contact")));
+        assert!(second.header(proves).contains("uri=\"sip:0440000011@192.0.2.80:5060\""), "{}", second.text);
+        assert_eq!(&second.message().body()[..], ANSWER.as_bytes());
+        assert_eq!(desk.events(), [Event::AskedAgain { dialog }], "so that what would end it is written down anew");
+        // What would end it ends the second one.
+        let via = desk.endpoint.will(dialog).unwrap().via.unwrap();
+        assert_eq!(via, second.header("Via"));
+
+        says(&mut desk, second, 180, "");
+        desk.receive_from(CARRIER, &response(second, 200, "carrier", OFFER));
+        let ack = desk.sent().pop().unwrap();
+        assert_eq!((ack.word(), ack.header("CSeq"), ack.header(proves)), ("ACK", "2 ACK", second.header(proves)));
+        desk.events();
+        desk.command(Command::Bye { dialog });
+        let bye = desk.one();
+        assert_eq!(bye.header("CSeq"), "3 BYE");
+        says(&mut desk, &bye, status, &asks);
+        let again = desk.one();
+        assert_eq!((again.word(), again.header("CSeq")), ("BYE", "4 BYE"));
+        assert!(again.header(proves).starts_with("Digest "), "{}", again.text);
+        says(&mut desk, &again, 200, "");
+        assert_eq!(desk.events(), [Event::Ended { dialog }]);
+        desk.wait(40_000);
+        desk.assert_quiet();
+    }
+}
+
+#[test]
+fn a_call_whose_password_is_refused_fails_and_a_stranger_gets_none() {
+    let mut desk = registered();
+    let (dialog, first) = calls(&mut desk);
+    says(&mut desk, &first, 401, ASKS);
+    let second = desk.sent().pop().unwrap();
+    says(&mut desk, &second, 401, ASKS);
+    assert_eq!(
+        desk.events(),
+        [Event::AskedAgain { dialog }, Event::Failed { dialog, status: 401, retry_after: None }, Event::Ended { dialog }]
+    );
+    // An agent's phone that asks us for a password is none of our carriers.
+    let mut desk = registered();
+    let (dialog, first) = desk.calling();
+    desk.receive_from(PHONE, &response(&first, 401, "t", "").replacen("Contact:", &format!("{ASKS}Contact:"), 1));
+    assert_eq!(desk.events(), [Event::Failed { dialog, status: 401, retry_after: None }, Event::Ended { dialog }]);
+}
+
+#[test]
+fn a_call_that_was_given_up_is_not_begun_again() {
+    let mut desk = registered();
+    let (dialog, first) = calls(&mut desk);
+    desk.command(Command::Cancel { dialog, reason: None });
+    says(&mut desk, &first, 401, ASKS);
+    assert_eq!(desk.words(), ["ACK"]);
+    assert_eq!(desk.events(), [Event::Failed { dialog, status: 401, retry_after: None }, Event::Ended { dialog }]);
+}
+
+#[test]
+fn nothing_that_we_say_tells_what_we_are() {
+    let mut desk = registered();
+    let (_, _) = calls(&mut desk);
+    desk.receive(&invite("1"));
+    desk.receive(&request("OPTIONS", "sip:192.0.2.1", "2", "sip:192.0.2.1", 1, "", ""));
+    desk.receive(&request("FROB", "sip:192.0.2.1", "3", "sip:192.0.2.1", 1, "", ""));
+    let said = desk.sent();
+    assert!(said.len() >= 3);
+    assert!(said.iter().all(|sent| sent.header("Server").is_empty() && sent.header("User-Agent").is_empty()), "{said:?}");
+}
