@@ -8,7 +8,7 @@
 //! are not written.
 
 use calls::Vault;
-use model::{FlowId, LegId, Random, UnixMillis};
+use model::{FlowId, LegId, Random, UnixMillis, hide_numbers};
 use serde::{Deserialize, Serialize};
 use sip::message::Message;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -258,21 +258,8 @@ pub fn read(folder: &Path, mut wanted: impl FnMut(&Traced) -> bool) -> io::Resul
 
 /// What a peer wrote, without what could be somebody's number: five figures and more, whatever stands between them.
 fn masked(text: &str) -> String {
-    let letters: Vec<char> = text.chars().filter(|c| !c.is_control()).take(80).collect();
-    let of_number = |letter: &char| letter.is_ascii_digit() || matches!(letter, '-' | '.' | ' ' | '(' | ')' | '+');
-    let mut out = String::new();
-    for run in letters.chunk_by(|a, b| of_number(a) == of_number(b)) {
-        let figures = run.iter().filter(|letter| letter.is_ascii_digit()).count();
-        if figures > 4 {
-            // A blank before or behind it is not its own.
-            out.extend(run.first().filter(|letter| **letter == ' '));
-            out.push_str("***");
-            out.extend(run.last().filter(|letter| **letter == ' '));
-        } else {
-            out.extend(run);
-        }
-    }
-    out
+    let letters: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
+    hide_numbers(&letters, 5)
 }
 
 /// Of a session description (RFC 8866): the port, the payload types and the direction of its sound.

@@ -19,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+use telemetry::log::Form;
 
 /// Monday 2026-11-09, 10:00 in Tokyo: an open hour, no holiday, whatever the hour is where this runs.
 const TEN_ON_A_MONDAY: UnixMillis = UnixMillis(1_794_186_000_000);
@@ -125,7 +126,7 @@ const KEPT: usize = 0;
 
 /// Runs it.
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Stop> {
-    telemetry::log::start("error").map_err(Stop::new)?;
+    telemetry::log::start("error", Form::Human).map_err(Stop::new)?;
     let state = args.state.as_deref().unwrap_or(Path::new("./.toritsugi"));
     if args.state.is_some() {
         fresh(state)?;

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use telemetry::Metrics;
+use telemetry::{Calls, Metrics};
 use tokio::sync::watch;
 
 /// Events on their way to metrics, log and call records. The journal has the call records too, so that a full room here costs
@@ -55,9 +55,10 @@ pub(crate) fn start(city: Arc<City>, state: &Path, doors: Doors, clock: Clock, l
     let (notes, inbox) = sync_channel(EVENTS_MAX);
     let scribe = {
         let metrics = Arc::clone(&metrics);
+        let book = Calls::new(crate::accounts::seed()?, false);
         std::thread::Builder::new()
             .name("scribe".to_owned())
-            .spawn(move || scribe(&inbox, &metrics, store, listener))
+            .spawn(move || scribe(&inbox, clock, &metrics, book, store, listener))
             .map_err(|fault| Stop::new(format!("a thread cannot be started: {fault}")))?
     };
     let records = {
@@ -209,11 +210,11 @@ fn open_store(state: &Path) -> Result<store::Writer, Stop> {
     })
 }
 
-fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut listener: Option<Listener>) {
+fn scribe(inbox: &Receiver<Event>, clock: Clock, metrics: &Metrics, mut book: Calls, store: store::Writer, mut listener: Option<Listener>) {
     let mut store_full = false;
     let mut note = |event: Event| {
         metrics.note(&event);
-        telemetry::log::note(&event);
+        book.note(clock.now().wall, &event);
         if !store.note(&event) && !store_full {
             store_full = true;
             tracing::error!(

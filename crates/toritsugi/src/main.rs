@@ -149,6 +149,9 @@ struct ServeArgs {
     /// What to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
     log: String,
+    /// How the log is written: human for people, json for programs (one object a line)
+    #[arg(long, value_name = "FORM", default_value = "human", value_parser = ["human", "json"])]
+    log_format: String,
 }
 
 #[derive(Args)]
@@ -232,6 +235,7 @@ enum StoreCommand {
 }
 
 fn main() -> ExitCode {
+    telemetry::log::mind_panics();
     let cli = Cli::parse();
     let done = match cli.command {
         None => serve::run(&cli.serve),
