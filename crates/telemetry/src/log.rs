@@ -45,10 +45,18 @@ impl std::error::Error for Fault {}
 /// # Errors
 /// When the level cannot be read, or a log runs already.
 pub fn start(level: &str, form: Form) -> Result<Lines, Fault> {
-    let filter = EnvFilter::try_new(level).map_err(|_| Fault::Level(level.to_owned()))?;
     let lines = Lines::on_stderr(form);
-    tracing_subscriber::registry().with(lines.clone().with_filter(filter)).try_init().map_err(|_| Fault::Taken)?;
+    start_on(level, &[lines.clone()])?;
     Ok(lines)
+}
+
+/// Writes each line to all of these.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_on(level: &str, all: &[Lines]) -> Result<(), Fault> {
+    let filter = EnvFilter::try_new(level).map_err(|_| Fault::Level(level.to_owned()))?;
+    tracing_subscriber::registry().with(all.to_vec().with_filter(filter)).try_init().map_err(|_| Fault::Taken)
 }
 
 /// Writes an event's line.

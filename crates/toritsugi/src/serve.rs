@@ -52,7 +52,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
         Stop::new(format!("/metrics cannot be served on {}: {fault}. Choose another address with --admin", settings.admin))
     })?;
     let clock = Clock::start();
-    let running = hub::start(Arc::clone(&published.city), &shop.state, doors, clock, None)?;
+    let outlets = hub::Outlets { otlp: args.otlp.clone(), hep: args.hep };
+    let running = hub::start(Arc::clone(&published.city), &shop.state, doors, clock, None, &outlets)?;
     print!("{}", published.warnings);
     if let Some(Refused { said: failing, .. }) = &published.failing {
         // Nobody else would answer: a city that starts is heard, and whoever starts it is told. A change is refused instead.
