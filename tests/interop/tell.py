@@ -1,4 +1,4 @@
-"""What the engine tells others of a call, read by strangers: spans by OpenTelemetry's own classes, SIP messages by Wireshark.
+"""What the engine tells others of a call, read by strangers: spans by OpenTelemetry's own classes, SIP messages by sngrep and Wireshark.
 
 The collector and the capture server are sockets that keep what comes; whether it is what it should be is for the strangers to say. The caller has a
 number, and it stands in nothing that was told.
@@ -9,10 +9,10 @@ import json
 import os
 import re
 import socket
-import struct
 import subprocess
 import threading
 import time
+from collections import Counter
 
 import sound
 import wire
@@ -73,53 +73,39 @@ class Collector:
 
 
 class Capture:
-    """Keeps the datagrams of a port, and writes them as Wireshark reads them."""
+    """Keeps the datagrams of a port, and passes them on to sngrep, which takes HEP apart and writes what it read as a capture file."""
 
-    def __init__(self):
+    def __init__(self, stage):
+        self.path = stage.folder / "hep.pcap"
+        self._sngrep = stage.start("sngrep", ["sngrep", "-N", "-q", "-F", "-L", f"udp:{HOST}:{CAPTURE + 1}", "-O", self.path])
+        self._stage, self.packets = stage, []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((HOST, CAPTURE))
-        self.packets = []
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
         while True:
-            data, (_, port) = self._socket.recvfrom(65536)
-            self.packets.append((time.time(), port, data))
+            data = self._socket.recv(65536)
+            self.packets.append(data)
+            self._socket.sendto(data, (HOST, CAPTURE + 1))
 
-    def write(self, path):
-        """A capture file of raw IPv4 (link type 101)."""
-        with open(path, "wb") as file:
-            file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
-            for at, port, data in self.packets:
-                udp = struct.pack("!HHHH", port, CAPTURE, 8 + len(data), 0) + data
-                ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0, socket.inet_aton(HOST), socket.inet_aton(HOST)) + udp
-                file.write(struct.pack("<IIII", int(at), int(at % 1 * 1e6), len(ip), len(ip)) + ip)
-
-
-def tshark(path):
-    """What Wireshark reads in a capture of HEP: the layers of each packet, as JSON."""
-    said = subprocess.run(
-        ["tshark", "-r", path, "-d", f"udp.port=={CAPTURE},hep", "-T", "json", "-J", "hep sip"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=60, check=True
-    ).stdout
-    return [packet["_source"]["layers"] for packet in json.loads(said)]
-
-
-def deep(tree, name):
-    """Every value of that name in a tree of JSON."""
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            if key == name:
-                yield from value if isinstance(value, list) else [value]
-            yield from deep(value, name)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from deep(value, name)
+    def read(self):
+        """The messages that sngrep read, as Wireshark reads them in turn: one dictionary each."""
+        time.sleep(1)
+        self._stage.end(self._sngrep)
+        fields = ["frame.time_epoch", "ip.src", "udp.srcport", "ip.dst", "udp.dstport", "sip.Method", "sip.Status-Code", "sip.from.user", "sip.to.user", "sip.Call-ID", "sdp.media.port"]
+        argv = ["tshark", "-r", self.path, "-d", "udp.port==1-65535,sip", "-T", "fields", "-E", "separator=|"]
+        argv += [word for field in fields for word in ("-e", field)]
+        status, said = self._stage.run("tshark", argv, 60)
+        if status != 0:
+            raise Failed(f"tshark ended with {status}: {self._stage.log('tshark')}")
+        return [dict(zip(fields, line.split("|"))) for line in said.splitlines()]
 
 
 def told(stage, city, registers, first_key, second_key, number, check_quiet):
     """A call is told to a collector of traces and to a capture server, and strangers read it."""
     proof = Proof("spans: a call as OpenTelemetry and Wireshark read it")
-    collector, capture = Collector(), Capture()
+    collector, capture = Collector(), Capture(stage)
     city.end()
     city.again(more=["--otlp", f"http://{HOST}:{COLLECTOR}", "--hep", f"{HOST}:{CAPTURE}", "--log-format", "json", "--log", "debug"])
     ken = registers(stage, city, proof)
@@ -137,11 +123,11 @@ def told(stage, city, registers, first_key, second_key, number, check_quiet):
     seen.stop()
     stage.wait("the collector was told", 15, lambda: collector.bodies)
     check_spans(stage, proof, collector, began, ended)
-    check_packets(stage, proof, capture, seen, city, began, ended)
+    check_packets(proof, capture, seen, city, began, ended)
     lines = [json.loads(line) for line in stage.log("engine-again").splitlines() if line.startswith("{")]
     talk = [line for line in lines if line["message"] == "caller and agent talk"]
     proof.check(len(talk) == 1 and talk[0]["agent"] == "ken" and talk[0]["step"] and talk[0]["trace_id"], f"the log, line by line as JSON ({len(lines)} lines): {talk}")
-    everything = "".join(collector.bodies + collector.refused) + stage.log("engine-again") + "".join(d.decode("latin-1") for _, _, d in capture.packets)
+    everything = "".join(collector.bodies + collector.refused) + stage.log("engine-again") + "".join(data.decode("latin-1") for data in capture.packets)
     clear = [text for _, _, _, text in seen.sip if CALLER in text]
     found = [spelling for spelling in SPELLINGS if spelling in everything]
     proof.check(bool(clear) and not found, f"{CALLER} stands in {len(clear)} messages on the wire, and in nothing that was told or logged {found}")
@@ -164,21 +150,16 @@ def check_spans(stage, proof, collector, began, ended):
     proof.check(len(collector.refused) == 1 and collector.refused[0] in collector.bodies, "the first request was answered with 503, and came again")
 
 
-def check_packets(stage, proof, capture, seen, city, began, ended):
-    path = stage.folder / "hep.pcap"
-    capture.write(path)
-    packets = tshark(path)
-    sip = [layers["sip"] for layers in packets if "sip" in layers]
-    methods = [method for layer in sip for method in deep(layer, "sip.Method")]
-    proof.check(len(sip) == len(packets) > 0 and {"INVITE", "ACK", "BYE"} <= set(methods), f"Wireshark reads SIP in {len(sip)} of {len(packets)} packets: {' '.join(methods)}")
-    invite = next(layers for layers in packets if "INVITE" in list(deep(layers, "sip.Method")))
-    source, target = [list(deep(invite["hep"], f"hep.{name}")) for name in ("src_ip", "dst_ip")] if "hep" in invite else ([], [])
-    users = list(deep(invite, "sip.from.user")) + list(deep(invite, "sip.to.user"))
-    proof.check(users == ["***", "***"], f"From and To of the first INVITE: {users}")
-    hep = json.dumps(invite["hep"])
-    ports = [str(p) in hep for p in (7060, city.sip)]
-    stamps = [int(s) for s in re.findall(r'"hep\.[a-z_.]*(?:sec|time)[a-z_.]*": "(\d{9,})', hep)]
-    proof.check(all(ports) and hep.count(HOST) >= 2, f"from {HOST}:7060 to {city.server}: {source} {target} {hep[:400]}")
-    proof.measure(f"stamps {stamps}, the call lay within {began:.0f} and {ended:.0f}")
-    with_sound = list(deep(invite, "sdp.media.port")) + list(deep(invite, "sdp.media.port_string"))
-    proof.measure(f"the session description's port: {with_sound}")
+def check_packets(proof, capture, seen, city, began, ended):
+    told, sip = capture.read(), len(capture.packets)
+    said = [message["sip.Method"] or message["sip.Status-Code"] for message in told]
+    proof.check(len(told) == sip and {"INVITE", "ACK", "BYE", "200"} <= set(said), f"sngrep and Wireshark read {len(told)} of {sip} packets: {' '.join(said)}")
+    ways = Counter((int(m["udp.srcport"]), int(m["udp.dstport"])) for m in told if m["ip.src"] == m["ip.dst"] == HOST)
+    wired = Counter((source, target) for _, source, target, text in seen.sip if not re.search(r"(?mi)^CSeq: *\d+ (OPTIONS|REGISTER)", text))
+    proof.check(ways == wired and (7060, city.sip) in ways, f"each between the ports where it went on the wire: {dict(ways)}")
+    users = {(m["sip.from.user"], m["sip.to.user"]) for m in told if 7060 in (int(m["udp.srcport"]), int(m["udp.dstport"]))}
+    proof.check(users == {("***", "***")}, f"From and To between the caller and the engine: {users}")
+    times = [float(m["frame.time_epoch"]) for m in told]
+    proof.check(began <= times[0] and times == sorted(times) and times[-1] <= ended, f"within the call: the first {times[0] - began:.2f} s, the last {times[-1] - began:.2f} s after SIPp began")
+    ports = [m["sdp.media.port"] for m in told if m["sdp.media.port"]]
+    proof.check("7000" in ports, f"the ports of session descriptions: {' '.join(ports)}")
