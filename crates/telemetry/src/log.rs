@@ -46,7 +46,7 @@ impl std::error::Error for Fault {}
 /// When the level cannot be read, or a log runs already.
 pub fn start(level: &str, form: Form) -> Result<Lines, Fault> {
     let lines = Lines::on_stderr(form);
-    start_on(level, &[lines.clone()])?;
+    start_on(level, std::slice::from_ref(&lines))?;
     Ok(lines)
 }
 

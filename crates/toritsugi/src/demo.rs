@@ -158,13 +158,16 @@ fn fresh(state: &Path) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Looks at the engine when the story is over.
+pub(crate) type AtTheEnd = Box<dyn FnOnce(&hub::Running)>;
+
 /// What happens beside the story: whom the engine tells of it, and what else is done with it.
 #[derive(Default)]
 pub(crate) struct Beside {
     pub(crate) outlets: hub::Outlets,
     /// Called when the engine answers, with its address; and when the story is over.
     pub(crate) begun: Option<Box<dyn FnOnce(SocketAddr)>>,
-    pub(crate) over: Option<Box<dyn FnOnce(&hub::Running)>>,
+    pub(crate) over: Option<AtTheEnd>,
 }
 
 /// Tells the story. Voices are kept in `state`, and what the engine remembers in `kept_in`.

@@ -17,7 +17,7 @@ pub fn mind_panics() {
         let current = std::thread::current();
         let thread = current.name().unwrap_or("unnamed");
         let trace = Backtrace::capture();
-        let trace = (trace.status() == BacktraceStatus::Captured).then(|| trace.to_string()).unwrap_or_default();
+        let trace = if trace.status() == BacktraceStatus::Captured { trace.to_string() } else { String::new() };
         if tracing::dispatcher::has_been_set() {
             tracing::error!(%place, thread, backtrace = trace, "panic: {said}");
         } else {
