@@ -30,15 +30,15 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// Starts the thread. `address` is that of a collector: `http://127.0.0.1:4318`.
+    /// Starts the thread. `uri` is an [`endpoint`].
     ///
     /// # Errors
-    /// When the address is none, or there is no thread to be had.
-    pub(crate) fn start(address: &str) -> Result<Collector, Stop> {
+    /// When there is no thread to be had.
+    pub(crate) fn start(uri: &str) -> Result<Collector, Stop> {
         let (traces, inbox) = sync_channel(WAITING_MAX);
         let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).max_redirects(0).http_status_as_error(false).proxy(None);
         let desk = Desk {
-            uri: endpoint(address)?,
+            uri: uri.to_owned(),
             agent: ureq::Agent::new_with_config(config.build()),
             waiting: Vec::new(),
             tries: 0,
@@ -64,9 +64,12 @@ impl Collector {
     }
 }
 
-/// The whole address of a collector.
-fn endpoint(address: &str) -> Result<String, Stop> {
-    let wrong = |why: &str| Stop::new(format!("--otlp {address}: {why}. Write the address of a collector, as http://127.0.0.1:4318"));
+/// The whole address of a collector, from what somebody types: `http://127.0.0.1:4318`.
+///
+/// # Errors
+/// A sentence, when it is none.
+pub(crate) fn endpoint(address: &str) -> Result<String, String> {
+    let wrong = |why: &str| format!("{why}. Write the address of a collector, as http://127.0.0.1:4318");
     let rest = address.strip_prefix("http://").ok_or_else(|| match address.starts_with("https://") {
         true => wrong("https is not spoken with collectors; let one on this machine pass spans on"),
         false => wrong("it does not begin with http://"),
@@ -229,7 +232,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let house = house(listener, &["503", "200", "400", "200"]);
-        let collector = Collector::start(&address).unwrap();
+        let collector = Collector::start(&endpoint(&address).unwrap()).unwrap();
         for id in 1..=3 {
             collector.traces().send(trace(id)).unwrap();
             std::thread::sleep(Duration::from_millis(if id == 1 { 3500 } else { 1300 }));
@@ -244,7 +247,7 @@ mod tests {
     #[test]
     fn a_dead_collector_keeps_nobody_from_ending_and_no_more_than_there_is_room_for() {
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let collector = Collector::start(&format!("http://{nobody}/")).unwrap();
+        let collector = Collector::start(&endpoint(&format!("http://{nobody}/")).unwrap()).unwrap();
         let (traces, began) = (collector.traces(), Instant::now());
         (0..20_000).for_each(|id| drop(traces.try_send(trace(id + 1))));
         assert!(began.elapsed() < Duration::from_secs(2), "nobody waits for it");
@@ -261,10 +264,10 @@ mod tests {
             ("http://[::1]:4318/v1/traces", "http://[::1]:4318/v1/traces"),
             ("http://a/otlp/v1/traces", "http://a/otlp/v1/traces"),
         ] {
-            assert_eq!(endpoint(address).ok().unwrap(), whole);
+            assert_eq!(endpoint(address).unwrap(), whole);
         }
         for address in ["127.0.0.1:4318", "https://collector", "http://", "http://a b", "http://a/b c", ""] {
-            assert!(endpoint(address).err().unwrap().0.contains("http://127.0.0.1:4318"), "{address}");
+            assert!(endpoint(address).unwrap_err().contains("http://127.0.0.1:4318"), "{address}");
         }
     }
 }

@@ -48,7 +48,7 @@ pub(crate) type Listener = Box<dyn FnMut(&Event) + Send>;
 /// Whom the engine's work is told to, over the network; nobody, if they are not named.
 #[derive(Clone, Default)]
 pub(crate) struct Outlets {
-    /// A collector of traces: `http://127.0.0.1:4318`.
+    /// A collector of traces, by its whole address.
     pub(crate) otlp: Option<String>,
     /// A capture server for SIP messages.
     pub(crate) hep: Option<SocketAddr>,

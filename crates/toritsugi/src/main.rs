@@ -157,7 +157,7 @@ struct ServeArgs {
     #[arg(long, value_name = "FORM", default_value = "human", value_parser = ["human", "json"])]
     log_format: String,
     /// Tell a collector of traces of each call that is over (OTLP over HTTP, JSON), as http://127.0.0.1:4318. Nobody is named
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = collector::endpoint)]
     otlp: Option<String>,
     /// Send SIP messages to a capture server (HEP version 3 over UDP), as 127.0.0.1:9060. People's numbers are hidden in them
     #[arg(long, value_name = "ADDR:PORT")]

@@ -388,7 +388,7 @@ fn no_number_of_any_caller_stands_anywhere_after_a_whole_demo() {
     let metrics = Paper::default();
     let (known, page) = (Arc::clone(&numbers), sheet(&metrics));
     let beside = Beside {
-        outlets: hub::Outlets { otlp: Some(format!("http://{}", collector(&spans))), hep: Some(capture(&packets)) },
+        outlets: hub::Outlets { otlp: Some(format!("http://{}/v1/traces", collector(&spans))), hep: Some(capture(&packets)) },
         begun: Some(Box::new(move |server| {
             let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
             socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();

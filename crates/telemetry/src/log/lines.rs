@@ -1,7 +1,7 @@
 //! What was said, as one line: for people, or as a JSON object for programs.
 //!
 //! A JSON line has `timestamp` (RFC 3339, UTC), `level`, `target` and `message`, then the fields of the event, then those of the call's span which the
-//! event does not have itself. A line for people has the same in the same order.
+//! event does not have itself. A line for people has the same in the same order, but for `trace_id`.
 
 use super::bound::{Bound, Held};
 use model::Instant;
@@ -19,6 +19,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The longest value; a message that a stranger makes longer is cut.
 const LETTERS_MAX: usize = 4000;
+
+/// The field by which programs find a line's trace.
+const TRACE_ID: &str = "trace_id";
 
 /// For whom the lines are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -224,7 +227,8 @@ fn human(line: &mut String, colour: bool, level: Level, target: &str, fields: &F
     let _ = if colour { write!(line, " \u{1b}[{paint}m{word:>5}\u{1b}[0m ") } else { write!(line, " {word:>5} ") };
     let _ = write!(line, "{target}: ");
     tame(line, fields.message());
-    for (name, value) in fields.others() {
+    // Nobody reads the id of a trace aloud.
+    for (name, value) in fields.others().filter(|(name, _)| *name != TRACE_ID) {
         let _ = write!(line, " {name}=");
         match value {
             Value::Text(text) if text.contains([' ', '"']) => tame(line, &format!("{text:?}")),
