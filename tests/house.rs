@@ -171,7 +171,11 @@ const HOUSE: &[Room] = &[
         name: "telemetry",
         core: false,
         may: &["model"],
-        home_of: &[("prometheus", "the text that Prometheus reads"), ("tracing-subscriber", "writes the log")],
+        home_of: &[
+            ("prometheus", "the text that Prometheus reads"),
+            ("tracing-subscriber", "writes the log"),
+            ("serde_json", "lines of the log for programs, and spans as collectors read them"),
+        ],
         tests_with: &[],
     },
     Room {

@@ -124,9 +124,9 @@ class Engine:
         self.process.kill()
         self.process.wait()
 
-    def again(self, env=None):
-        """A new process on the same state, with these environment variables beside those that there are."""
-        self.process = self.stage.start("engine-again", self._serve, env=os.environ | env if env else None)
+    def again(self, env=None, more=()):
+        """A new process on the same state, with these environment variables beside those that there are, and more of a command line."""
+        self.process = self.stage.start("engine-again", [*self._serve, *more], env=os.environ | env if env else None)
         self.stage.wait("the engine is healthy again", 60, self._healthy)
 
     def end(self):

@@ -1,7 +1,7 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
     prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, carrier, linphone, torture, manager,
-                                        wards, killed, callback, crowd, watch
+                                        wards, killed, callback, crowd, watch, spans
 """
 
 import pathlib
@@ -17,6 +17,7 @@ import linphone
 import outside
 import secure
 import sound
+import tell
 import torture
 import watch
 import wire
@@ -410,6 +411,10 @@ def watched(stage, city):
     return watch.watch(stage, city, city.tree, FIRST_KEY, SECOND_KEY, NUMBER)
 
 
+def told(stage, city):
+    return tell.told(stage, city, ken_registers, FIRST_KEY, SECOND_KEY, NUMBER, check_quiet)
+
+
 def linphoned(stage, city):
     ken = ken_registers(stage, city, Proof("linphone: an agent's baresip"))
     return linphone.resident(stage, city, ken, FIRST_KEY, SECOND_KEY, check_tone, check_quiet)
@@ -433,6 +438,7 @@ PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WA
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})
 PROOFS["watch"] = (watched, watch.AGENTS)
+PROOFS["spans"] = (told, KEN)
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
 
 # They measure a machine that does nothing else, and are run by their names.

@@ -8,7 +8,9 @@
 mod boxes;
 mod clock;
 mod exchange;
+mod hep;
 mod lookup;
+mod nameless;
 mod names;
 mod signalling;
 mod streams;
@@ -21,6 +23,7 @@ mod worker;
 pub use boxes::{Beside, Boxes, Left, Limits};
 pub use clock::Clock;
 pub use exchange::{Exchange, Heard, PhoneId, bind_phone};
+pub use hep::Hep;
 pub use signalling::{Handle, Parts, start};
 pub use streams::{Door, Doors};
 pub use tls::{Certificate, Files};

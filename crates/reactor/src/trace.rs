@@ -7,8 +7,9 @@
 //! Files of at most [`FILE_BYTES_MAX`] each, [`FILES_MAX`] of them, none older than [`DAYS_MAX`] days. REGISTER and OPTIONS outside of calls
 //! are not written.
 
+use crate::hep::Hep;
 use calls::Vault;
-use model::{FlowId, LegId, Random, UnixMillis};
+use model::{FlowId, LegId, Random, UnixMillis, hide_numbers};
 use serde::{Deserialize, Serialize};
 use sip::message::Message;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -88,13 +89,13 @@ impl Traced {
 pub struct Tracer(SyncSender<Seen>);
 
 impl Tracer {
-    /// Starts the thread. It ends when the tracer is dropped.
+    /// Starts the thread. It ends when the tracer is dropped. What is written down goes over `hep` too, naming nobody.
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn start(folder: PathBuf, vault: Vault, seed: [u8; 32]) -> io::Result<(Tracer, JoinHandle<()>)> {
+    pub fn start(folder: PathBuf, vault: Vault, seed: [u8; 32], hep: Option<Hep>) -> io::Result<(Tracer, JoinHandle<()>)> {
         let (seen, inbox) = sync_channel(WAITING_MAX);
-        let desk = Desk { folder, vault, random: Random::new(seed), unnamed: Unnamed::default(), file: None, told: false };
+        let desk = Desk { folder, vault, random: Random::new(seed), unnamed: Unnamed::default(), file: None, told: false, hep };
         let thread = std::thread::Builder::new().name("trace".to_owned()).spawn(move || desk.run(&inbox))?;
         Ok((Tracer(seen), thread))
     }
@@ -113,6 +114,7 @@ struct Desk {
     file: Option<(File, u64, i64)>,
     /// Whether it was told that nothing can be written.
     told: bool,
+    hep: Option<Hep>,
 }
 
 /// The calls whose callers are unnamed, by what their Call-ID is kept as; the eldest is forgotten for one too many.
@@ -140,9 +142,11 @@ impl Desk {
             let mut at = first.at;
             for seen in std::iter::once(first).chain(inbox.try_iter().take(WAITING_MAX)) {
                 at = seen.at;
-                if let Some(traced) = self.read(&seen)
-                    && serde_json::to_writer(&mut lines, &traced).is_ok()
-                {
+                let Some(traced) = self.read(&seen) else { continue };
+                if let Some(hep) = &self.hep {
+                    hep.send(&seen, &traced.call_id, &self.vault, self.unnamed.calls.contains(&traced.call_id));
+                }
+                if serde_json::to_writer(&mut lines, &traced).is_ok() {
                     lines.push(b'\n');
                 }
             }
@@ -258,21 +262,8 @@ pub fn read(folder: &Path, mut wanted: impl FnMut(&Traced) -> bool) -> io::Resul
 
 /// What a peer wrote, without what could be somebody's number: five figures and more, whatever stands between them.
 fn masked(text: &str) -> String {
-    let letters: Vec<char> = text.chars().filter(|c| !c.is_control()).take(80).collect();
-    let of_number = |letter: &char| letter.is_ascii_digit() || matches!(letter, '-' | '.' | ' ' | '(' | ')' | '+');
-    let mut out = String::new();
-    for run in letters.chunk_by(|a, b| of_number(a) == of_number(b)) {
-        let figures = run.iter().filter(|letter| letter.is_ascii_digit()).count();
-        if figures > 4 {
-            // A blank before or behind it is not its own.
-            out.extend(run.first().filter(|letter| **letter == ' '));
-            out.push_str("***");
-            out.extend(run.last().filter(|letter| **letter == ' '));
-        } else {
-            out.extend(run);
-        }
-    }
-    out
+    let letters: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
+    hide_numbers(&letters, 5)
 }
 
 /// Of a session description (RFC 8866): the port, the payload types and the direction of its sound.
@@ -312,7 +303,7 @@ mod tests {
     fn what_lies_on_the_disk_names_nobody_and_the_message_is_there_for_who_has_the_key() {
         let folder = std::env::temp_dir().join(format!("toritsugi-trace-{}", std::process::id()));
         let vault = Vault::new([7; 32]);
-        let (tracer, thread) = Tracer::start(folder.clone(), vault.clone(), [1; 32]).unwrap();
+        let (tracer, thread) = Tracer::start(folder.clone(), vault.clone(), [1; 32], None).unwrap();
         tracer.see(invite(Some(17 << 16), 5_000));
         tracer.see(invite(None, 5_001));
         drop(tracer);
@@ -340,6 +331,7 @@ mod tests {
             unnamed: Unnamed::default(),
             file: None,
             told: false,
+            hep: None,
         };
         let first = String::from_utf8(invite(None, 1).bytes.to_vec()).unwrap();
         let mut kept = |text: String| {
@@ -386,6 +378,7 @@ mod tests {
             unnamed: Unnamed::default(),
             file: None,
             told: false,
+            hep: None,
         };
         let seen = |text: String| Seen { bytes: Bytes::from(text), ..invite(None, 1) };
         let invite = String::from_utf8(invite(None, 1).bytes.to_vec()).unwrap();

@@ -1,13 +1,23 @@
 //! Events as lines for people. INFO: what a caller or agent would notice. WARN: look tomorrow. ERROR: get up.
 //!
 //! Ids are fields, so that `call=17` finds one call's whole way. What strangers can make happen as often as they like is counted by the
-//! metrics and stays below INFO here, so that nobody outside can fill the disk.
+//! metrics and stays below INFO here, so that nobody outside can fill the disk. Whatever comes too often is held back, and counted in one line.
 
-use model::{AgentState, BreakReason, Event, LookupEnd, MessageEnd, NotKept, OfferEnd, PhoneGone, QueueEnd, Refusal, TrunkRegistration};
+use model::{
+    AgentState, BreakReason, Event, KeyMeaning, LookupEnd, MessageEnd, NotKept, OfferEnd, PhoneGone, QueueEnd, Refusal, TrunkRegistration,
+};
 use std::fmt;
-use std::io::IsTerminal;
 use tracing::{debug, error, info, trace, warn};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+mod bound;
+mod lines;
+mod panics;
+
+pub use lines::{Form, Lines};
+pub use panics::mind_panics;
 
 /// Why no log was started.
 #[derive(Debug)]
@@ -34,10 +44,19 @@ impl std::error::Error for Fault {}
 ///
 /// # Errors
 /// When the level cannot be read, or a log runs already.
-pub fn start(level: &str) -> Result<(), Fault> {
+pub fn start(level: &str, form: Form) -> Result<Lines, Fault> {
+    let lines = Lines::on_stderr(form);
+    start_on(level, std::slice::from_ref(&lines))?;
+    Ok(lines)
+}
+
+/// Writes each line to all of these.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_on(level: &str, all: &[Lines]) -> Result<(), Fault> {
     let filter = EnvFilter::try_new(level).map_err(|_| Fault::Level(level.to_owned()))?;
-    let colour = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).try_init().map_err(|_| Fault::Taken)
+    tracing_subscriber::registry().with(all.to_vec().with_filter(filter)).try_init().map_err(|_| Fault::Taken)
 }
 
 /// Writes an event's line.
@@ -66,6 +85,8 @@ pub fn note(event: &Event) {
         Event::StepEntered { call, flow, step } => debug!(call = call.0, %flow, %step, "step"),
         Event::PromptStarted { call, prompt, lang } => debug!(call = call.0, %prompt, %lang, "prompt"),
         Event::PromptMissing { call, prompt, lang } => warn!(call = call.0, %prompt, %lang, "a sentence has no sound and was skipped"),
+        // What is pressed where nobody listens may be a number, figure after figure.
+        Event::Pressed { call, step, digit: _, meaning: meaning @ KeyMeaning::Ignored } => debug!(call = call.0, %step, %meaning, "key"),
         Event::Pressed { call, step, digit, meaning } => debug!(call = call.0, %step, %digit, %meaning, "key"),
         Event::HandedToPeople { call, flow, manner, took } => debug!(call = call.0, %flow, %manner, took_ms = took.0, "people take over"),
         Event::NoInput { call, step } => debug!(call = call.0, %step, "no key was pressed"),

@@ -1,31 +1,26 @@
 //! What somebody reads in the log at three in the morning.
 
 use model::*;
-use std::io::Write;
 use std::sync::{Arc, Mutex};
-use telemetry::log;
-use tracing_subscriber::EnvFilter;
+use telemetry::Calls;
+use telemetry::log::{self, Form, Lines};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
-#[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
-impl Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+/// The lines that `work` leaves at a level.
+fn written(level: &str, form: Form, work: impl FnOnce()) -> String {
+    let paper = Arc::new(Mutex::new(Vec::new()));
+    let sheet = Arc::clone(&paper);
+    let lines = Lines::new(form, move |line| sheet.lock().unwrap().extend_from_slice(line));
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(EnvFilter::new(level)));
+    tracing::subscriber::with_default(subscriber, work);
+    let bytes = paper.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
 }
 
 /// The lines that events leave at a level.
 fn lines(level: &str, events: &[Event]) -> String {
-    let paper = Paper::default();
-    let copy = paper.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(EnvFilter::new(level)).with_ansi(false).with_writer(move || copy.clone()).finish();
-    tracing::subscriber::with_default(subscriber, || events.iter().for_each(log::note));
-    let bytes = paper.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    written(level, Form::Human, || events.iter().for_each(log::note))
 }
 
 fn arrived() -> Event {
@@ -116,6 +111,99 @@ fn strangers_cannot_fill_the_disk() {
 
 #[test]
 fn a_level_that_is_none_is_refused_with_a_sentence() {
-    let fault = log::start("info,sip=loud").unwrap_err();
+    let fault = log::start("info,sip=loud", Form::Human).err().unwrap();
     assert!(fault.to_string().contains("write error, warn, info, debug or trace"), "{fault}");
+}
+
+#[test]
+fn a_program_reads_each_line_as_an_object_with_names_that_stay() {
+    let text = written("info", Form::Json, || {
+        log::note(&arrived());
+        tracing::error!(why = "a \"quote\"\nand a line", share = 0.5, sound = false, "it\tfailed");
+    });
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    let arrived = &lines[0];
+    let names: Vec<&str> = ["level", "target", "message", "number", "caller", "line"].map(|name| arrived[name].as_str().unwrap()).into();
+    assert_eq!(names, ["info", "telemetry::log", "a call came in", "0440000001", "044-***-**43", "ntt"]);
+    assert_eq!(arrived["call"], 17);
+    let stamp = arrived["timestamp"].as_str().unwrap();
+    assert!(stamp.ends_with('Z') && stamp.as_bytes()[10] == b'T' && stamp.len() >= 20, "{stamp}");
+    assert_eq!((&lines[1]["why"], &lines[1]["share"], &lines[1]["sound"]), (&"a \"quote\"\nand a line".into(), &0.5.into(), &false.into()));
+    assert_eq!(lines[1]["message"], "it\tfailed");
+}
+
+#[test]
+fn what_a_stranger_wrote_begins_no_line_and_moves_no_cursor() {
+    let text = written("info", Form::Human, || tracing::warn!(why = "\u{1b}[31mred\n2026-01-01 ERROR all is lost", "odd\r\nthing"));
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(!text.contains('\u{1b}') && !text.contains('\r'), "{text}");
+}
+
+#[test]
+fn a_fault_of_every_call_is_told_twenty_times_and_another_one_all_the_same() {
+    let full = Event::Refused { why: Refusal::NoPort, person: None };
+    let text = written("info", Form::Human, || {
+        (0..5000).for_each(|_| log::note(&full));
+        log::note(&Event::CallsOutLimited);
+    });
+    assert_eq!(text.matches("a caller was turned away").count(), 20, "{text}");
+    assert_eq!(text.matches("calls out are at their limit").count(), 1);
+}
+
+#[test]
+fn a_panic_is_one_line_without_the_number_that_was_in_hand() {
+    log::mind_panics();
+    let spoken = "From: \"０９０－１２３４－５６７８\" <sip:%2B81%39012345678@192.0.2.1>;x=090 1234 5678";
+    let text = written("error", Form::Json, || drop(std::panic::catch_unwind(|| panic!("no dialog for {spoken}\r\nat 17"))));
+    drop(std::panic::take_hook());
+    let line: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("one line: {text}"));
+    assert_eq!(line["message"], "panic: no dialog for From: \"***\" <sip:%2B***@192.0.2.1>;x=***\r\nat 17");
+    assert!(line["place"].as_str().unwrap().contains("lines.rs:"), "{text}");
+    assert_eq!(line["level"], "error");
+}
+
+#[test]
+fn a_key_that_nobody_asked_for_is_noted_and_not_which_one() {
+    let press =
+        |digit, meaning| Event::Pressed { call: CallId(1), step: StepId::from("main"), digit: Digit::from_char(digit).unwrap(), meaning };
+    assert!(lines("debug", &[press('7', KeyMeaning::Choice)]).contains("digit=7"));
+    let ignored = lines("debug", &[press('7', KeyMeaning::Ignored)]);
+    assert!(ignored.contains("meaning=ignored") && !ignored.contains("digit"), "{ignored}");
+}
+
+#[test]
+fn each_line_of_a_call_says_where_the_call_is_and_no_longer_than_it_is_there() {
+    let (call, ticket, queue, agent) = (CallId(17), TicketId(3), QueueId::from("nurse"), AgentId::from("yuki"));
+    let (waited, promised, to_human) = (Millis(5_000), Millis(20_000), Millis(9_000));
+    let events = [
+        arrived(),
+        Event::StepEntered { call, flow: FlowName::from("main"), step: StepId::from("menu") },
+        Event::Enqueued { call, ticket, queue: queue.clone(), position: 1 },
+        Event::LeftQueue { call, ticket, queue: queue.clone(), waited, how: QueueEnd::Answered, promised },
+        Event::Bridged { call, queue: queue.clone(), agent: agent.clone(), waited, to_human },
+        Event::PlaceKept { call, age: waited },
+        // Another call is another call.
+        Event::PlaceKept { call: CallId(18), age: waited },
+    ];
+    for told in [false, true] {
+        let text = written("debug", Form::Json, || {
+            let mut calls = Calls::new([7; 32], told);
+            events.iter().for_each(|event| calls.note(UnixMillis(0), event));
+        });
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let of = |line: usize| ["call", "number", "step", "queue", "agent"].map(|name| lines[line][name].to_string().replace('"', ""));
+        assert_eq!(of(0), ["17", "0440000001", "null", "null", "null"]);
+        assert_eq!(of(2), ["17", "0440000001", "menu", "nurse", "null"]);
+        assert_eq!(of(5), ["17", "0440000001", "menu", "null", "yuki"], "{text}");
+        assert_eq!(of(6), ["18", "null", "null", "null", "null"]);
+        assert_eq!(lines[5].get("trace_id").is_some(), told, "{text}");
+        assert_eq!(lines[5].to_string().matches("\"call\"").count(), 1, "each name once: {text}");
+    }
+    let errors = written("error", Form::Human, || {
+        let mut calls = Calls::new([7; 32], false);
+        calls.note(UnixMillis(0), &arrived());
+        calls.note(UnixMillis(0), &Event::CallEvicted { call });
+    });
+    assert!(errors.ends_with("the others go on call=17 number=0440000001\n"), "whatever is written: {errors}");
 }

@@ -6,7 +6,7 @@ use crate::files::Files;
 use crate::hub::{self, Listener};
 use crate::publish::{self, Wait};
 use crate::words::{Stop, clock, say};
-use crate::{DemoArgs, accounts};
+use crate::{CityArgs, DemoArgs, accounts};
 use calls::Control;
 use model::{CallRecord, Codec, Event, Ha1, Lang, Pcm, UnixMillis};
 use phone::{AnswerPolicy, Command, Config, Key, Phone, Sound, Sounding};
@@ -14,11 +14,12 @@ use reactor::{Clock, Exchange, PhoneId, bind_phone};
 use speech::{Request, Speech};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+use telemetry::log::Form;
 
 /// Monday 2026-11-09, 10:00 in Tokyo: an open hour, no holiday, whatever the hour is where this runs.
 const TEN_ON_A_MONDAY: UnixMillis = UnixMillis(1_794_186_000_000);
@@ -27,9 +28,9 @@ const LONGEST: Duration = Duration::from_secs(150);
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A resident of the story.
-struct Resident {
+pub(crate) struct Resident {
     name: &'static str,
-    number: &'static str,
+    pub(crate) number: &'static str,
     /// When they dial, in seconds of the story.
     dials_at: u64,
     /// What they press once connected.
@@ -44,7 +45,7 @@ struct Resident {
     talks: Option<u64>,
 }
 
-const RESIDENTS: [Resident; 6] = [
+pub(crate) const RESIDENTS: [Resident; 6] = [
     Resident {
         name: "Sato",
         number: "0440000021",
@@ -125,14 +126,14 @@ const KEPT: usize = 0;
 
 /// Runs it.
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Stop> {
-    telemetry::log::start("error").map_err(Stop::new)?;
+    telemetry::log::start("error", Form::Human).map_err(Stop::new)?;
     let state = args.state.as_deref().unwrap_or(Path::new("./.toritsugi"));
     if args.state.is_some() {
         fresh(state)?;
     }
     std::fs::create_dir_all(state).map_err(|f| Stop::new(format!("the state folder {} cannot be made: {f}", state.display())))?;
     if args.state.is_some() {
-        tell(args, state, state)?;
+        tell(&args.city, state, state, Beside::default())?;
         let (calls, explain) = (format!("toritsugi calls --state {0}", state.display()), "toritsugi explain");
         return say(format_args!(
             "All of it is written down. `{calls}` lists the calls, `{explain} 5 --state {}` tells why one waited.",
@@ -140,7 +141,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Stop> {
         ));
     }
     let scratch = state.join(format!("demo-{}", std::process::id()));
-    let told = tell(args, state, &scratch);
+    let told = tell(&args.city, state, &scratch, Beside::default());
     let swept = std::fs::remove_dir_all(&scratch);
     told?;
     swept.map_err(|f| Stop::new(format!("{} cannot be removed: {f}", scratch.display())))
@@ -157,9 +158,22 @@ fn fresh(state: &Path) -> Result<(), Stop> {
     Ok(())
 }
 
-fn tell(args: &DemoArgs, state: &Path, kept_in: &Path) -> Result<(), Stop> {
+/// Looks at the engine when the story is over.
+pub(crate) type AtTheEnd = Box<dyn FnOnce(&hub::Running)>;
+
+/// What happens beside the story: whom the engine tells of it, and what else is done with it.
+#[derive(Default)]
+pub(crate) struct Beside {
+    pub(crate) outlets: hub::Outlets,
+    /// Called when the engine answers, with its address; and when the story is over.
+    pub(crate) begun: Option<Box<dyn FnOnce(SocketAddr)>>,
+    pub(crate) over: Option<AtTheEnd>,
+}
+
+/// Tells the story. Voices are kept in `state`, and what the engine remembers in `kept_in`.
+pub(crate) fn tell(city: &CityArgs, state: &Path, kept_in: &Path, beside: Beside) -> Result<(), Stop> {
     say("Toritsugi demo: the real engine, six residents and three agents, on loopback sockets of this machine.")?;
-    let files = Files::find(&args.city)?;
+    let files = Files::find(city)?;
     let mut speech = publish::voices(state, &model::Settings::default())?;
     let mut published = publish::publish(&files, &files.read()?, state, Wait::All, None, &mut |done, total| {
         if done == 0 || done == total {
@@ -195,7 +209,7 @@ fn tell(args: &DemoArgs, state: &Path, kept_in: &Path) -> Result<(), Stop> {
     let listener: Listener = Box::new(move |event| {
         let _ = story.send(event.clone());
     });
-    let running = hub::start(published.city, kept_in, doors, clock_of_the_story, Some(listener))?;
+    let running = hub::start(published.city, kept_in, doors, clock_of_the_story, Some(listener), &beside.outlets)?;
 
     let mut seats = Vec::new();
     for resident in &RESIDENTS {
@@ -212,11 +226,17 @@ fn tell(args: &DemoArgs, state: &Path, kept_in: &Path) -> Result<(), Stop> {
         let (user, password) = (agent.to_owned(), passwords.get(agent).cloned());
         seats.push((sockets, Config { user, password, sip, rtp, server, answer, says, codecs: Codec::ALL.to_vec(), trace: false }));
     }
+    if let Some(begun) = beside.begun {
+        begun(server);
+    }
     let exchange = Exchange::start(seats, Clock::start(), 20_260_409).map_err(Stop::new)?;
     let records = play(&exchange, &lines, number.as_str(), server)?;
 
     running.handle.ask_blocking(Control::EndAll);
     let phones = exchange.finish();
+    if let Some(over) = beside.over {
+        over(&running);
+    }
     let stats = running.handle.workers.iter().map(|w| w.borrow().clone()).collect::<Vec<_>>();
     running.stop();
     figures(&records, &stats)?;
@@ -224,7 +244,7 @@ fn tell(args: &DemoArgs, state: &Path, kept_in: &Path) -> Result<(), Stop> {
 }
 
 /// The story as it happens, until everyone has been served.
-fn play(exchange: &Exchange, events: &Receiver<Event>, number: &str, server: std::net::SocketAddr) -> Result<Vec<CallRecord>, Stop> {
+fn play(exchange: &Exchange, events: &Receiver<Event>, number: &str, server: SocketAddr) -> Result<Vec<CallRecord>, Stop> {
     let mut story = Story::new();
     for agent in 0..AGENTS.len() {
         exchange.tell(PhoneId(RESIDENTS.len() + agent), Command::Register);
@@ -380,7 +400,10 @@ impl Story {
                     self.talking.remove(index);
                 }
                 self.line(format_args!("{name}'s call is over: {} ({} hung up)", record.end, record.hung_up_by))?;
-                self.records.push(*record);
+                // Whoever else calls meanwhile is no part of the story.
+                if self.who.contains_key(&record.call) {
+                    self.records.push(*record);
+                }
                 Ok(())
             }
             _ => Ok(()),

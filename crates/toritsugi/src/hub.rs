@@ -2,12 +2,13 @@
 
 use crate::accounts;
 use crate::calls_list::{self, database, journal_dir};
+use crate::collector::Collector;
 use crate::words::Stop;
 use calls::{City, Engine, Record};
 use journal::{Journal, Writer as Ledger};
 use model::{Event, Seq, Settings, Transport, UnixMillis};
 use reactor::trace::Tracer;
-use reactor::{Clock, Door, Handle, Parts};
+use reactor::{Clock, Door, Handle, Hep, Parts};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use telemetry::Metrics;
+use telemetry::{Calls, Metrics, Trace};
 use tokio::sync::watch;
 
 /// Events on their way to metrics, log and call records. The journal has the call records too, so that a full room here costs
@@ -37,27 +38,49 @@ pub(crate) struct Running {
     notes: Arc<SyncSender<Event>>,
     scribe: JoinHandle<()>,
     trace: JoinHandle<()>,
+    collector: Option<Collector>,
     ledger: Arc<Ledger<Record>>,
 }
 
 /// What else hears the events: the demo's story.
 pub(crate) type Listener = Box<dyn FnMut(&Event) + Send>;
 
+/// Whom the engine's work is told to, over the network; nobody, if they are not named.
+#[derive(Clone, Default)]
+pub(crate) struct Outlets {
+    /// A collector of traces, by its whole address.
+    pub(crate) otlp: Option<String>,
+    /// A capture server for SIP messages.
+    pub(crate) hep: Option<SocketAddr>,
+}
+
 /// Starts everything behind doors that are open already.
-pub(crate) fn start(city: Arc<City>, state: &Path, doors: Doors, clock: Clock, listener: Option<Listener>) -> Result<Running, Stop> {
+pub(crate) fn start(
+    city: Arc<City>,
+    state: &Path,
+    doors: Doors,
+    clock: Clock,
+    listener: Option<Listener>,
+    outlets: &Outlets,
+) -> Result<Running, Stop> {
     let settings = &city.book.settings;
     let calls_max = settings.calls_max as usize;
     let limits = reactor::Limits::of(settings);
     let (engine, ledger, confirmed, journal_sound) = recover(Arc::clone(&city), state)?;
     let ledger = Arc::new(ledger);
     let metrics = Arc::new(Metrics::new());
+    let collector = outlets.otlp.as_deref().map(Collector::start).transpose()?;
+    let hep = outlets.hep.map(|to| Hep::open(to, ours(settings))).transpose();
+    let hep = hep.map_err(|fault| Stop::new(format!("SIP messages cannot be sent to --hep: {fault}")))?;
     let store = open_store(state)?;
     let (notes, inbox) = sync_channel(EVENTS_MAX);
     let scribe = {
         let metrics = Arc::clone(&metrics);
+        let book = Calls::new(crate::accounts::seed()?, collector.is_some());
+        let traces = collector.as_ref().map(Collector::traces);
         std::thread::Builder::new()
             .name("scribe".to_owned())
-            .spawn(move || scribe(&inbox, &metrics, store, listener))
+            .spawn(move || scribe(&inbox, clock, &metrics, (book, traces), store, listener))
             .map_err(|fault| Stop::new(format!("a thread cannot be started: {fault}")))?
     };
     let records = {
@@ -83,7 +106,7 @@ pub(crate) fn start(city: Arc<City>, state: &Path, doors: Doors, clock: Clock, l
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get().saturating_sub(1)).clamp(1, 8);
     let boxes = crate::voicemail::boxes(state).with_limits(limits);
     let secrets = state.join(SECRETS);
-    let (tracer, trace) = Tracer::start(crate::trace::folder(state), crate::accounts::vault(state)?, crate::accounts::seed()?)
+    let (tracer, trace) = Tracer::start(crate::trace::folder(state), crate::accounts::vault(state)?, crate::accounts::seed()?, hep)
         .map_err(|fault| Stop::new(format!("a thread cannot be started: {fault}")))?;
     let Doors { socket, connections } = doors;
     let parts = Parts {
@@ -102,7 +125,7 @@ pub(crate) fn start(city: Arc<City>, state: &Path, doors: Doors, clock: Clock, l
         clock,
     };
     let handle = reactor::start(parts).map_err(|fault| Stop::new(format!("the engine's threads cannot be started: {fault}")))?;
-    Ok(Running { handle, metrics, journal_sound, notes: Arc::new(notes), scribe, trace, ledger })
+    Ok(Running { handle, metrics, journal_sound, notes: Arc::new(notes), scribe, trace, collector, ledger })
 }
 
 impl Running {
@@ -123,6 +146,9 @@ impl Running {
         drop(self.notes);
         let _ = self.scribe.join();
         let _ = self.trace.join();
+        if let Some(collector) = self.collector {
+            collector.finish();
+        }
         if let Ok(ledger) = Arc::try_unwrap(self.ledger)
             && let Err(fault) = ledger.finish()
         {
@@ -209,11 +235,23 @@ fn open_store(state: &Path) -> Result<store::Writer, Stop> {
     })
 }
 
-fn scribe(inbox: &Receiver<Event>, metrics: &Metrics, store: store::Writer, mut listener: Option<Listener>) {
+fn scribe(
+    inbox: &Receiver<Event>,
+    clock: Clock,
+    metrics: &Metrics,
+    (mut book, traces): (Calls, Option<SyncSender<Trace>>),
+    store: store::Writer,
+    mut listener: Option<Listener>,
+) {
     let mut store_full = false;
     let mut note = |event: Event| {
         metrics.note(&event);
-        telemetry::log::note(&event);
+        book.note(clock.now().wall, &event);
+        while let Some(trace) = book.poll_trace() {
+            if let Some(traces) = &traces {
+                let _ = traces.try_send(trace);
+            }
+        }
         if !store.note(&event) && !store_full {
             store_full = true;
             tracing::error!(
@@ -282,6 +320,15 @@ fn shut(over: &str, addr: SocketAddr, whose: &str, fault: &std::io::Error) -> St
         _ => fault.to_string(),
     };
     Stop::new(format!("SIP cannot be heard on {over} {addr}: {why}"))
+}
+
+/// Where others reach us, by what.
+fn ours(settings: &Settings) -> Vec<(Transport, SocketAddr)> {
+    let at = |addr: SocketAddr| SocketAddr::new(settings.advertise.unwrap_or(addr.ip()), addr.port());
+    let mut ours = vec![(Transport::Udp, at(settings.sip)), (Transport::Tcp, at(settings.sip))];
+    ours.extend(settings.tls.as_ref().and_then(|tls| tls.listen).map(|addr| (Transport::Tls, at(addr))));
+    ours.extend(settings.websocket.iter().flat_map(|web| [Transport::Ws, Transport::Wss].map(|over| (over, at(web.listen)))));
+    ours
 }
 
 /// Fills in the address that others reach us at, when we listen on all of them.

@@ -10,6 +10,7 @@ mod call;
 mod calls_list;
 mod check;
 mod client;
+mod collector;
 mod demo;
 mod desk;
 mod diagram;
@@ -38,6 +39,9 @@ mod walk;
 mod watcher;
 mod words;
 mod zone;
+
+#[cfg(test)]
+mod privacy;
 
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -149,6 +153,15 @@ struct ServeArgs {
     /// What to log: error, warn, info, debug or trace
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = ["error", "warn", "info", "debug", "trace"])]
     log: String,
+    /// How the log is written: human for people, json for programs (one object a line)
+    #[arg(long, value_name = "FORM", default_value = "human", value_parser = ["human", "json"])]
+    log_format: String,
+    /// Tell a collector of traces of each call that is over (OTLP over HTTP, JSON), as http://127.0.0.1:4318. Nobody is named
+    #[arg(long, value_name = "URL", value_parser = collector::endpoint)]
+    otlp: Option<String>,
+    /// Send SIP messages to a capture server (HEP version 3 over UDP), as 127.0.0.1:9060. People's numbers are hidden in them
+    #[arg(long, value_name = "ADDR:PORT")]
+    hep: Option<SocketAddr>,
 }
 
 #[derive(Args)]
@@ -232,6 +245,7 @@ enum StoreCommand {
 }
 
 fn main() -> ExitCode {
+    telemetry::log::mind_panics();
     let cli = Cli::parse();
     let done = match cli.command {
         None => serve::run(&cli.serve),

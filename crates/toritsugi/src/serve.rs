@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use telemetry::log::{Form, Lines};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How long the last words to those who were not served may take.
@@ -31,7 +32,8 @@ const DRAIN: Duration = Duration::from_secs(30);
 
 /// `toritsugi serve`.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
-    telemetry::log::start(&args.log).map_err(Stop::new)?;
+    let form = if args.log_format == "json" { Form::Json } else { Form::Human };
+    let log = telemetry::log::start(&args.log, form).map_err(Stop::new)?;
     let files = Files::find(&args.city)?;
     writable(&args.state.state)?;
     if let Some(remark) = accounts::attend_to_key(&args.state.state, args.forget_callbacks)? {
@@ -52,7 +54,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
         Stop::new(format!("/metrics cannot be served on {}: {fault}. Choose another address with --admin", settings.admin))
     })?;
     let clock = Clock::start();
-    let running = hub::start(Arc::clone(&published.city), &shop.state, doors, clock, None)?;
+    let outlets = hub::Outlets { otlp: args.otlp.clone(), hep: args.hep };
+    let running = hub::start(Arc::clone(&published.city), &shop.state, doors, clock, None, &outlets)?;
     print!("{}", published.warnings);
     if let Some(Refused { said: failing, .. }) = &published.failing {
         // Nobody else would answer: a city that starts is heard, and whoever starts it is told. A change is refused instead.
@@ -74,7 +77,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
         .map_err(|fault| Stop::new(format!("{} cannot be written: {fault}", door.display())))?;
     let attended = runtime.block_on(attend(
         &running,
-        Staff { publisher, front, counter, wishes, watches: !args.no_watch },
+        Staff { publisher, front, counter, wishes, watches: !args.no_watch, log },
         admin,
         token,
         &args.state.state,
@@ -223,11 +226,12 @@ struct Staff {
     counter: desk::Counter,
     wishes: tokio::sync::mpsc::Receiver<desk::Wish>,
     watches: bool,
+    log: Lines,
 }
 
 /// Serves the watchers, obeys signals, until it is time to stop.
 async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListener, token: web::Token, state: &Path) -> Result<(), Stop> {
-    let Staff { publisher, front, counter, mut wishes, watches } = staff;
+    let Staff { publisher, front, counter, mut wishes, watches, log } = staff;
     let failed = |fault: std::io::Error| Stop::new(format!("signals cannot be heard: {fault}"));
     let mut hup = signal(SignalKind::hangup()).map_err(failed)?;
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
@@ -263,6 +267,7 @@ async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListen
             _ = beat.tick() => {
                 let calls = watch(running, &board, &mut pulse, until.is_some()).await;
                 manager.beat(&board);
+                log.settle();
                 if until.is_some() && calls == 0 {
                     break;
                 }

@@ -80,7 +80,7 @@ pub(crate) fn run(args: &TraceArgs) -> Result<(), Stop> {
 }
 
 /// The messages of a call, each with its leg: those that we sent for it, and all that share a SIP Call-ID with them.
-fn messages_of(call: u64, folder: &Path) -> Result<Vec<(Traced, u64)>, Stop> {
+pub(crate) fn messages_of(call: u64, folder: &Path) -> Result<Vec<(Traced, u64)>, Stop> {
     let failed = |fault: std::io::Error| Stop::new(format!("{} cannot be read: {fault}", folder.display()));
     let mut legs: BTreeMap<String, u64> = BTreeMap::new();
     trace::read(folder, |message| {
@@ -136,7 +136,7 @@ fn reveal(args: &TraceArgs, messages: &[(Traced, u64)]) -> Result<Vec<String>, S
 }
 
 /// The whole page.
-fn ladder(call: u64, messages: &[(Traced, u64)], opened: Option<&[String]>, zone: &Zone, tongue: Tongue) -> String {
+pub(crate) fn ladder(call: u64, messages: &[(Traced, u64)], opened: Option<&[String]>, zone: &Zone, tongue: Tongue) -> String {
     let legs: BTreeSet<u64> = messages.iter().map(|(_, leg)| *leg).collect();
     // The caller stands left of the engine, everybody else right of it, in the order of the legs.
     let caller = legs.first().copied().filter(|leg| leg & 0xffff == 0);
