@@ -20,6 +20,7 @@ mod health;
 mod history;
 mod hub;
 mod manager;
+mod manual;
 mod office;
 mod publish;
 mod publisher;
@@ -39,7 +40,7 @@ mod watcher;
 mod words;
 mod zone;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -108,6 +109,9 @@ enum Command {
     Try(walk::WalkArgs),
     /// Queueing theory and this program's routing side by side
     Theory(theory::TheoryArgs),
+    /// The manual's pages and the shells' completions, for whoever packs the program
+    #[command(hide = true)]
+    Manual(manual::ManualArgs),
 }
 
 /// Where the city's files are.
@@ -260,6 +264,7 @@ fn main() -> ExitCode {
         Some(Command::Rehearse(args)) => rehearse::run(&args),
         Some(Command::Try(args)) => walk::run(&args),
         Some(Command::Theory(args)) => theory::run(&args),
+        Some(Command::Manual(args)) => manual::run(&args, &Cli::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
