@@ -448,7 +448,10 @@ def main(binary, tree, wanted):
             if name == "carrier":
                 carrier.prepare(stage, stage.folder / "state")
                 settings, lines = carrier.SETTINGS, carrier.LINES
-            city = Engine(stage, binary, tree, agents, settings=settings, lines=lines, own_flows=name == "watch")
+            where = {}
+            if name == "edge":
+                lines, where = edge.lines(tree), {"host": edge.FIRST, "sip": edge.FIRST_SIP}
+            city = Engine(stage, binary, tree, agents, settings=settings, lines=lines, own_flows=name == "watch", **where)
             passed += prove(stage, city)
             status = city.end()
             if status != 0:
