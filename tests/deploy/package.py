@@ -40,10 +40,10 @@ def next_version(stage, package):
     return stage.folder / "next.deb"
 
 
-def install(machine, package):
-    inside = machine.root / "root" / package.name
+def install(machine, package, *more):
+    inside = machine.root / "srv" / package.name
     inside.write_bytes(package.read_bytes())
-    status, said = machine.run("apt-get", "install", "-qy", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold", f"/root/{package.name}")
+    status, said = machine.run("apt-get", "install", "-qy", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold", *more, f"/srv/{package.name}")
     inside.unlink()
     return status, [line for line in said.splitlines() if line.startswith("toritsugi: ")]
 
@@ -126,6 +126,8 @@ def installed(proof, stage, tree, machine, deb):
     proof.check(status == 0 and seconds > 2, f"a call is answered ({status}), and speech is heard for {seconds:.1f} of {of:.1f} s")
 
     upgraded(proof, stage, machine, deb)
+    restored(proof, machine)
+    downgraded(proof, machine, deb)
     gone(proof, machine)
 
 
@@ -149,6 +151,25 @@ def upgraded(proof, stage, machine, deb):
     proof.check(status == 0 and machine.unit("MainPID")["MainPID"] != before and machine.probe("readyz")[0] == 200, "systemctl restart puts the new version in its place")
     status, said = machine.run("toritsugi", "verify", "--state", STATE)
     proof.check(status == 0, f"toritsugi verify: {said.strip().splitlines()[-1]}")
+
+
+def restored(proof, machine):
+    """The commands of deploy/BACKUP.md: copied while the engine runs, put back in the place of a state that is lost."""
+    copy = "/srv/backup/toritsugi-today"
+    status, said = machine.run("sh", "-ec", f"umask 077; mkdir -p /srv/backup; cp -a {STATE} {copy}; rm -f {copy}/calls.sqlite*; toritsugi verify --state {copy}; toritsugi store rebuild --state {copy}")
+    proof.check(status == 0 and "The journal is whole" in said, f"copied while it runs: {' '.join(line for line in said.splitlines() if 'Hash' not in line)}")
+    status, said = machine.run("sh", "-ec", f"systemctl stop toritsugi; mv {STATE} {STATE}.broken; cp -a {copy} {STATE}; chown -R toritsugi: {STATE}; systemctl start toritsugi; toritsugi calls --state {STATE} --limit 5")
+    calls = sum(NUMBER in line for line in said.splitlines())
+    proof.check(status == 0 and calls == 2 and machine.probe("readyz")[0] == 200, f"and put back: the engine is ready, and knows its {calls} calls ({status})")
+    machine.run("rm", "-rf", f"{STATE}.broken", copy)
+
+
+def downgraded(proof, machine, deb):
+    """The way back of deploy/UPGRADE.md."""
+    status, _ = install(machine, deb, "--allow-downgrades")
+    version = machine.run("dpkg-query", "-W", "-f", "${Version}", "toritsugi")[1]
+    again, _ = machine.run("systemctl", "restart", "toritsugi")
+    proof.check((status, again, machine.probe("readyz")[0]) == (0, 0, 200) and version.endswith("-1"), f"the version of before is put back ({status}), {version} is ready")
 
 
 def gone(proof, machine):

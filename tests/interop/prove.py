@@ -386,6 +386,10 @@ def called_back(stage, city):
     return outside.callback(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
 
 
+def sizes(stage, city):
+    return cost.size(stage, city, NUMBER)
+
+
 def storm(stage, city):
     return cost.storm(stage, city, NUMBER)
 
@@ -431,7 +435,7 @@ PROOFS["watch"] = (watched, watch.AGENTS)
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
 
 # They measure a machine that does nothing else, and are run by their names.
-MEASURES = {"cost": (costs, {}), "storm": (storm, {})}
+MEASURES = {"cost": (costs, {}), "size": (sizes, {}), "storm": (storm, {})}
 
 
 def main(binary, tree, wanted):
@@ -441,7 +445,7 @@ def main(binary, tree, wanted):
         prove, agents = (PROOFS | MEASURES)[name]
         stage = Stage(top.folder / name)
         try:
-            settings = (dict.fromkeys(SECURE, secure.SETTINGS) | {"storm": cost.SETTINGS, "watch": watch.SETTINGS}).get(name, "")
+            settings = (dict.fromkeys(SECURE, secure.SETTINGS) | {"storm": cost.SETTINGS, "size": cost.ROOM, "watch": watch.SETTINGS}).get(name, "")
             if name in SECURE:
                 secure.certificate(stage, stage.folder / "state", 30)
             lines = None
