@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What a bare machine lacks, for scripts that source this file. Programs of a registry are pinned, and built in a minute rather than well.
 
 # Installs Debian packages, if any are named. Nothing that is installed may start by itself.
