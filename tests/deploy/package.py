@@ -98,6 +98,10 @@ def installed(proof, stage, tree, machine, deb):
     proof.check((enabled.strip(), machine.unit("ActiveState")["ActiveState"]) == ("disabled", "inactive"), f"nothing starts by itself: {enabled.strip()}, {machine.unit('ActiveState')['ActiveState']}")
     owner = (machine.root / STATE.lstrip("/")).stat()
     proof.check(owner.st_mode & 0o777 == 0o700 and owner.st_uid != 0, f"{STATE} is there for passwords: mode {owner.st_mode & 0o777:o}, uid {owner.st_uid}")
+    commands = re.findall(r"(?m)^  (\w+)  ", machine.run("toritsugi", "--help")[1].split("Options:")[0])
+    unwritten = [name for name in commands if not (machine.root / f"usr/share/man/man1/toritsugi-{name}.1.gz").exists()]
+    completes, _ = machine.run("bash", "-n", "/usr/share/bash-completion/completions/toritsugi")
+    proof.check(len(commands) > 20 and not unwritten and completes == 0, f"the manual has a page for each of {len(commands)} commands; lacking {unwritten}")
     status, said = machine.run("systemd-analyze", "verify", "--man=no", "/usr/lib/systemd/system/toritsugi.service")
     proof.check(status == 0 and "toritsugi" not in said, f"systemd-analyze verify: {status} {said.strip()}")
     status, said = machine.run("systemd-analyze", "security", "--no-pager", f"--threshold={EXPOSURE_MAX * 10:.0f}", "toritsugi.service")
