@@ -209,6 +209,8 @@ const HOUSE: &[Room] = &[
         may: EVERYONE,
         home_of: &[
             ("clap", "the command line"),
+            ("clap_complete", "what a shell completes, made from that command line"),
+            ("clap_mangen", "the manual's pages, made from it too"),
             ("serde_json", "what `--json` prints, and the list of the city's versions"),
             ("sha2", "the kept versions of the city's files are addressed by content"),
             ("similar", "what changed between two versions, line by line"),
@@ -241,7 +243,7 @@ const HOUSE: &[Room] = &[
         name: "xtask",
         core: false,
         may: &["sim", "telemetry"],
-        home_of: &[("serde_json", "dashboards, which Grafana keeps as JSON")],
+        home_of: &[("serde_json", "dashboards, which Grafana keeps as JSON, and what cargo tells of the parts")],
         tests_with: &[],
     },
 ];

@@ -66,6 +66,7 @@ def load():
 def cost(stage, city, number):
     """300 calls a second, each answered, acknowledged and hung up at once."""
     proof = Proof(f"cost: {RATE} calls/s for {SECONDS} s, each hung up as soon as it is answered")
+    rest(stage, city)
     flood(stage, city, "warm-up", number, 100, 300, None, 7600)
     time.sleep(2)
     before, threads = cpu_seconds(city.process), by_thread(city.process)
@@ -104,4 +105,68 @@ def storm(stage, city, number):
     good, bad, again = sums(rows)
     proof.check(bad == 0 and again == 0, f"5 s later: {good} calls at {ADMITTED * 9 // 10}/s answered, {bad} refused, {again} messages sent again")
     stage.wait("nothing is left of the calls", 45, city.quiet)
+    return proof.close()
+
+
+# Callers who only listen, in two steps, and phones that also speak: their number at once, and for how long each is watched.
+LISTENERS, TALKERS, WATCHED = (100, 300), 40, 15.0
+
+
+# More calls than ship, and as many of one number as like.
+ROOM = f"calls_max: {LISTENERS[-1] + 100}\ncalls_per_number: 1000\n"
+
+
+def ran(process):
+    """Nanoseconds that a program's threads have run, as the scheduler counts them: what others do meanwhile is not in it."""
+    total = 0
+    for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except OSError:
+            pass
+    return total
+
+
+def rest(stage, city):
+    """Waits until a first start has spoken all that it speaks ahead."""
+
+    def rests():
+        before = ran(city.process)
+        time.sleep(1)
+        return ran(city.process) - before < 3e7
+
+    stage.wait("the engine rests", 120, rests)
+
+
+def watched(city):
+    """(percent of a core, MB resident) over the next seconds."""
+    before, began = ran(city.process), time.monotonic()
+    time.sleep(WATCHED)
+    share = (ran(city.process) - before) / 1e7 / (time.monotonic() - began)
+    return share, city.metrics()["process_resident_memory_bytes"] / 1e6
+
+
+def size(stage, city, number):
+    """What calls in progress take: of a core, of memory and of the disk."""
+    proof = Proof("size: calls in progress, and what they take")
+    rest(stage, city)
+    idle, base = watched(city)
+    proof.measure(f"no call: {idle:.1f} % of a core, {base:.0f} MB (load {load()})")
+    for i, calls in enumerate(LISTENERS):
+        argv = ["sipp", city.server, "-sf", HERE / "scenarios" / "short.xml", "-i", HOST, "-mi", HOST, "-p", 8100 + i, "-mp", 8200 + 100 * i, "-s", number, "-nostdin"]
+        listeners = stage.start(f"listeners-{calls}", argv + ["-d", int((WATCHED + 10) * 1000), "-r", 50, "-m", calls, "-l", calls])
+        stage.wait(f"{calls} calls are up", 20, lambda: city.census()["calls_in_progress"] == calls)
+        share, memory = watched(city)
+        up = city.census()["calls_in_progress"]
+        proof.check(up == calls, f"{calls} calls that listen: {share:.1f} % of a core, {(share - idle) / calls * 10000:.0f} us a second and call; {(memory - base) * 1000 / calls:.0f} kB a call")
+        proof.check(listeners.wait(60) == 0, f"all of them ended well (exit {listeners.returncode})")
+        stage.wait("nothing is left of the calls", 45, city.quiet)
+    phones = [stage.start(f"talker-{n}", [city.binary, "call", f"sip:{number}@{city.server}", "--seconds", int(WATCHED + 20), "--tone", 300]) for n in range(TALKERS)]
+    stage.wait("the phones talk", 20, lambda: city.census()["calls_in_progress"] == TALKERS)
+    share, _ = watched(city)
+    proof.check(city.census()["calls_in_progress"] == TALKERS, f"{TALKERS} calls with sound both ways: {share:.1f} % of a core, {(share - idle) / TALKERS * 10000:.0f} us a second and call (load {load()})")
+    proof.check(all(phone.wait(60) == 0 for phone in phones), "all of them ended well")
+    stage.wait("nothing is left of the calls", 45, city.quiet)
+    kept, calls = sum(f.stat().st_size for f in (city.state / "journal").iterdir()), len(city.calls())
+    proof.measure(f"journal: {kept / calls:.0f} bytes a call of this kind, {calls} calls")
     return proof.close()

@@ -28,21 +28,22 @@ schedules:
 
 
 class Engine:
-    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings="", lines=None, own_flows=False):
+    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings="", lines=None, own_flows=False, host=HOST, name="engine"):
         """`agents` maps a name to its skills, as one writes them in config/agents.yaml; None for an agent of the city that ships.
         `settings` are lines of config/engine.yaml, instead of those that ship; `lines` take the place of config/lines.yaml; `own_flows` are a
-        copy that may be spoiled."""
-        self.stage, self.binary, self.tree, self.sip, self.admin = stage, binary, tree, sip, admin
-        self.server = f"{HOST}:{sip}"
-        self.state, self.config = stage.folder / "state", stage.folder / "config"
-        self.state.mkdir(exist_ok=True)
+        copy that may be spoiled. A second engine has a `name`, and a folder of that name."""
+        self.stage, self.binary, self.tree, self.sip, self.admin, self.name = stage, binary, tree, sip, admin, name
+        self.server = f"{host}:{sip}"
+        folder = stage.folder if name == "engine" else stage.folder / name
+        self.state, self.config = folder / "state", folder / "config"
+        self.state.mkdir(parents=True, exist_ok=True)
         shutil.copytree(tree / "config", self.config)
         self._overlay(agents, settings)
         if lines:
             (self.config / "lines.yaml").write_text(lines)
         self.flows = tree / "flows"
         if own_flows:
-            self.flows = stage.folder / "flows"
+            self.flows = folder / "flows"
             shutil.copytree(tree / "flows", self.flows)
         self.files = ["--config", self.config, "--flows", self.flows, "--state", self.state]
         self.passwords = {name: secrets.token_hex(8) for name in agents}
@@ -51,7 +52,7 @@ class Engine:
             if status != 0:
                 raise Failed(f"`agent password {name}` ended with {status}: {said or stage.log(f'password-{name}')}")
         self._serve = [binary, "serve"] + self.files + ["--listen", self.server, "--admin", f"{HOST}:{admin}"]
-        self.process = stage.start("engine", self._serve)
+        self.process = stage.start(self.name, self._serve)
         # The first start speaks every sentence of the city and keeps the sound in the state directory.
         stage.wait("the engine says it is healthy", 240, self._healthy)
 
@@ -73,7 +74,7 @@ class Engine:
 
     def _healthy(self):
         if self.process.poll() is not None:
-            raise Failed(f"the engine ended with {self.process.returncode} before it was ready: {self.stage.log('engine')[-2000:]}")
+            raise Failed(f"the engine ended with {self.process.returncode} before it was ready: {self.stage.log(self.name)[-2000:]}")
         try:
             with urllib.request.urlopen(f"http://{HOST}:{self.admin}/healthz", timeout=2) as answer:
                 return answer.status == 200
@@ -126,7 +127,7 @@ class Engine:
 
     def again(self, env=None, more=()):
         """A new process on the same state, with these environment variables beside those that there are, and more of a command line."""
-        self.process = self.stage.start("engine-again", [*self._serve, *more], env=os.environ | env if env else None)
+        self.process = self.stage.start(f"{self.name}-again", [*self._serve, *more], env=os.environ | env if env else None)
         self.stage.wait("the engine is healthy again", 60, self._healthy)
 
     def end(self):

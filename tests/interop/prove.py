@@ -387,6 +387,10 @@ def called_back(stage, city):
     return outside.callback(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
 
 
+def sizes(stage, city):
+    return cost.size(stage, city, NUMBER)
+
+
 def storm(stage, city):
     return cost.storm(stage, city, NUMBER)
 
@@ -442,7 +446,7 @@ PROOFS["spans"] = (told, KEN)
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
 
 # They measure a machine that does nothing else, and are run by their names.
-MEASURES = {"cost": (costs, {}), "storm": (storm, {})}
+MEASURES = {"cost": (costs, {}), "size": (sizes, {}), "storm": (storm, {})}
 
 
 def main(binary, tree, wanted):
@@ -452,14 +456,17 @@ def main(binary, tree, wanted):
         prove, agents = (PROOFS | MEASURES)[name]
         stage = Stage(top.folder / name)
         try:
-            settings = (dict.fromkeys(SECURE, secure.SETTINGS) | {"storm": cost.SETTINGS, "watch": watch.SETTINGS}).get(name, "")
+            settings = (dict.fromkeys(SECURE, secure.SETTINGS) | {"storm": cost.SETTINGS, "size": cost.ROOM, "watch": watch.SETTINGS}).get(name, "")
             if name in SECURE:
                 secure.certificate(stage, stage.folder / "state", 30)
             lines = None
             if name == "carrier":
                 carrier.prepare(stage, stage.folder / "state")
                 settings, lines = carrier.SETTINGS, carrier.LINES
-            city = Engine(stage, binary, tree, agents, settings=settings, lines=lines, own_flows=name == "watch")
+            where = {}
+            if name == "edge":
+                lines, where = edge.lines(tree), {"host": edge.FIRST, "sip": edge.FIRST_SIP}
+            city = Engine(stage, binary, tree, agents, settings=settings, lines=lines, own_flows=name == "watch", **where)
             passed += prove(stage, city)
             status = city.end()
             if status != 0:

@@ -21,6 +21,7 @@ mod health;
 mod history;
 mod hub;
 mod manager;
+mod manual;
 mod office;
 mod publish;
 mod publisher;
@@ -43,7 +44,7 @@ mod zone;
 #[cfg(test)]
 mod privacy;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -112,6 +113,9 @@ enum Command {
     Try(walk::WalkArgs),
     /// Queueing theory and this program's routing side by side
     Theory(theory::TheoryArgs),
+    /// The manual's pages and the shells' completions, for whoever packs the program
+    #[command(hide = true)]
+    Manual(manual::ManualArgs),
 }
 
 /// Where the city's files are.
@@ -274,6 +278,7 @@ fn main() -> ExitCode {
         Some(Command::Rehearse(args)) => rehearse::run(&args),
         Some(Command::Try(args)) => walk::run(&args),
         Some(Command::Theory(args)) => theory::run(&args),
+        Some(Command::Manual(args)) => manual::run(&args, &Cli::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

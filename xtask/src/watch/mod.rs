@@ -11,6 +11,7 @@ mod page;
 mod prometheus;
 mod rules;
 
+use crate::root;
 use rules::Pace;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -72,10 +73,6 @@ fn write(to: &Path, files: &Files) -> Result<(), String> {
 fn stale(at: &Path, files: &Files) -> Vec<String> {
     let old = |(path, text): &(&PathBuf, &String)| std::fs::read_to_string(at.join(path)).ok().as_ref() != Some(*text);
     files.iter().filter(old).map(|(path, _)| path.display().to_string()).collect()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
 #[cfg(test)]
