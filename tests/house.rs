@@ -188,7 +188,7 @@ const HOUSE: &[Room] = &[
         core: false,
         may: &["model", "flow", "calls"],
         home_of: &[("axum", "HTTP"), ("serde_json", "agents and queues for programs")],
-        tests_with: &[],
+        tests_with: &[("boon", "judges what the routes read and write by the shapes that their document tells")],
     },
     Room {
         storey: 3,
@@ -206,7 +206,10 @@ const HOUSE: &[Room] = &[
         home_of: &[
             ("clap", "the command line"),
             ("serde_json", "what `--json` prints, and the list of the city's versions"),
-            ("sha2", "the kept versions of the city's files are addressed by content"),
+            (
+                "sha2",
+                "the kept versions of the city's files are addressed by content; of a token only this is kept; the chain of the audit",
+            ),
             ("similar", "what changed between two versions, line by line"),
             ("sd-notify", "tells systemd that we are ready, that we live, and how it goes"),
             ("ureq", "commands ask the running engine over its own HTTP interface"),

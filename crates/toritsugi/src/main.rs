@@ -5,6 +5,7 @@
 //! Deliberately absent: anything that a room below could decide. What stands here is wiring, words for people, and exit codes.
 
 mod accounts;
+mod audit;
 mod by_hand;
 mod call;
 mod calls_list;
@@ -31,6 +32,7 @@ mod staff;
 mod status;
 mod tape;
 mod theory;
+mod tokens;
 mod trace;
 mod versions;
 mod voicemail;
@@ -60,7 +62,7 @@ enum Command {
     Serve(ServeArgs),
     /// Check flow and configuration files; nothing goes live. Ends with 1 if there is an error, with 0 if there are warnings at most
     Check(CheckArgs),
-    /// What may stand in each file, as JSON Schema for editors
+    /// What may stand in each file, as JSON Schema for editors; with --api what programs may ask the engine
     Schema(SchemaArgs),
     /// Play the example calls that stand beside the flows (flows/NAME.tests.yaml) through the real engine, in no time
     Test(examples::TestArgs),
@@ -95,6 +97,11 @@ enum Command {
     /// The agents' phone accounts, and their skills until an hour
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Who may ask the engine over HTTP: tokens with a name and a role
+    #[command(subcommand)]
+    Token(tokens::TokenCommand),
+    /// Who did what: changes over HTTP, tokens, and who was shown what is sealed, and why
+    Audit(audit::AuditArgs),
     /// The database of call records
     #[command(subcommand)]
     Store(StoreCommand),
@@ -181,6 +188,9 @@ struct SchemaArgs {
     /// Language of the descriptions: en or ja
     #[arg(long, default_value = "en")]
     lang: String,
+    /// The OpenAPI document of the engine's interface for programs instead, which it serves at /api/openapi.json
+    #[arg(long, conflicts_with_all = ["kind", "to"])]
+    api: bool,
     /// Write all of them (or the one that is named) into this folder: flow.json, queues.json and so on
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
@@ -254,6 +264,8 @@ fn main() -> ExitCode {
         Some(Command::Rollback(args)) => history::roll_back(&args),
         Some(Command::Notice(command)) => by_hand::notice(&command),
         Some(Command::Override(args)) => by_hand::schedule(&args),
+        Some(Command::Token(command)) => tokens::run(&command),
+        Some(Command::Audit(args)) => audit::run(&args),
         Some(Command::Store(StoreCommand::Rebuild(args))) => calls_list::rebuild(&args),
         Some(Command::Verify(args)) => calls_list::verify(&args),
         Some(Command::Staff(args)) => staff::run(&args),

@@ -1,11 +1,13 @@
 //! `toritsugi serve`: answer calls until told to stop.
 
+use crate::audit::{Audit, Record};
 use crate::files::Files;
 use crate::health::{Beat, Board, Pulse, SILENCE_MAX};
 use crate::manager::Manager;
 use crate::office::DutyOffice;
 use crate::publish::{self, Before, Published, Refused, Wait};
 use crate::publisher::{self, Front, Job, Publisher};
+use crate::tokens::{self, Keyring};
 use crate::versions::{self, Versions};
 use crate::words::{Stop, say};
 use crate::{ServeArgs, accounts, client, desk, hub};
@@ -35,7 +37,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     if let Some(remark) = accounts::attend_to_key(&args.state.state, args.forget_callbacks)? {
         say(remark)?;
     }
-    let token = desk::token(&args.state.state)?;
+    let keys = Keyring::open(&args.state.state)?;
     let shop = Shop { files, state: args.state.state.clone(), listen: args.listen.clone(), admin: args.admin };
 
     let began = Instant::now();
@@ -74,7 +76,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
         &running,
         Staff { publisher, front, counter, wishes, watches: !args.no_watch },
         admin,
-        token,
+        keys,
         &args.state.state,
     ));
     let _ = std::fs::remove_file(&door);
@@ -178,8 +180,12 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration, watches
         say(format_args!("            {scheme}://{at} for browsers"))?;
     }
     say(format_args!("  Watch     http://{}/metrics and /healthz", settings.admin))?;
-    let token = desk::token_file(&shop.state);
-    say(format_args!("  Desk      http://{}/api/agents and /api/queues, with the token in {}", settings.admin, token.display()))?;
+    let token = tokens::root_file(&shop.state);
+    say(format_args!(
+        "  Desk      http://{}/api/agents and /api/queues, with a token: toritsugi token add, or root's in {}",
+        settings.admin,
+        token.display()
+    ))?;
     for (number, flow) in &book.numbers {
         say(format_args!("  Number    {number} leads to the flow \"{flow}\". Call it: sip:{number}@{host}{port}"))?;
     }
@@ -220,7 +226,7 @@ struct Staff {
 }
 
 /// Serves the watchers, obeys signals, until it is time to stop.
-async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListener, token: web::Token, state: &Path) -> Result<(), Stop> {
+async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListener, keys: Keyring, state: &Path) -> Result<(), Stop> {
     let Staff { publisher, front, counter, mut wishes, watches } = staff;
     let failed = |fault: std::io::Error| Stop::new(format!("signals cannot be heard: {fault}"));
     let mut hup = signal(SignalKind::hangup()).map_err(failed)?;
@@ -230,9 +236,11 @@ async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListen
 
     let (ask, jobs) = std::sync::mpsc::sync_channel::<Job>(4);
     let board = Arc::new(Board::new(Arc::clone(&running.metrics), Arc::clone(&front)));
+    let hosts = web::Hosts::new(front.city().book.settings.admin_names.clone());
+    let record = Record { audit: Audit::of(state), front: Arc::clone(&front) };
     let office = DutyOffice { front, desk: counter.clone(), jobs: ask.clone(), state: state.to_owned() };
-    let api = web::Api { desk: Arc::new(counter), office: Arc::new(office), token };
-    let house = web::House { board: Arc::<Board>::clone(&board), api: Some(api) };
+    let api = web::Api::new(Arc::new(counter), Arc::new(office), Arc::new(keys), Arc::new(record));
+    let house = web::House { board: Arc::<Board>::clone(&board), api: Some(api), hosts };
     let (stop_web, web_stopped) = tokio::sync::oneshot::channel::<()>();
     let web = tokio::spawn(async move {
         let stop = async move {

@@ -1,10 +1,10 @@
-//! The engine's HTTP face: what a monitoring system reads, and the agents' desk for programs that carry the engine's token.
+//! The engine's HTTP face: what a monitoring system reads, and the agents' desk for programs that carry a token.
 //!
 //! `GET /metrics` is the Prometheus text exposition format 0.0.4. `GET /healthz` (what should somebody know?), `/livez` (must the process be
 //! started again?) and `/readyz` (can a call be taken?) are 200 or 503 with plain sentences. All of these are open. Under
-//! `/api/`, with the token only: `GET agents`, `queues`, `breaks` and `status` (JSON), `POST agents/NAME/ready` and `/break`, and `POST orders`, what a duty
-//! officer sets by hand. Everything else is a plain 404.
-//! HTTP/1.1 (RFC 9110, RFC 9112). What is shown comes from a [`Board`] and a [`Desk`], plain traits that the roof plugs in.
+//! `/api/`, with a token only, stands what the table of `routes.rs` holds; [`openapi`] tells it to programs. Everything else is a plain 404.
+//! HTTP/1.1 (RFC 9110, RFC 9112). What is shown comes from a [`Board`] and a [`Desk`], plain traits that the roof plugs in; who may ask from
+//! [`Keys`], and who did what goes to a [`Ledger`].
 //!
 //! A client gets so much time and so many bytes ([`Limits`]): a slow or greedy one is cut off, and a crowd waits outside.
 //!
@@ -12,8 +12,17 @@
 //! with its own routes, and then connections may live longer than one answer.
 
 mod api;
+mod change;
 mod gate;
+mod host;
+mod ledger;
 mod office;
+mod openapi;
+mod pace;
+mod roles;
+mod routes;
+mod shapes;
+mod words;
 
 use axum::Router;
 use axum::extract::State;
@@ -26,9 +35,13 @@ use std::future::Future;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-pub use api::{Api, Desk, Later, Presence, Set, Token};
+pub use api::{Api, Desk, Later, Presence, Set};
 pub use gate::Limits;
-pub use office::{Office, Order, Ordered};
+pub use host::Hosts;
+pub use ledger::{Ledger, Line, Span, Unread};
+pub use office::{Office, Order, Ordered, ROOT};
+pub use openapi::document as openapi;
+pub use roles::{Bearer, Keys, Right, Role};
 
 /// What is shown. Both are called for each request, on a thread that others wait for: milliseconds, no disk.
 pub trait Board: Send + Sync + 'static {
@@ -58,6 +71,8 @@ pub struct House {
     pub board: Arc<dyn Board>,
     /// The agents' desk, for whoever has the token; `None`: there is nothing under `/api/`.
     pub api: Option<Api>,
+    /// The names by which it may be asked, where the listener is on loopback.
+    pub hosts: Hosts,
 }
 
 /// Serves the house on `listener` until `stop`; requests that have begun are answered first.
@@ -78,7 +93,9 @@ pub async fn serve_within(
     house: House,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let routes = Router::new()
+    let hosts = house.hosts.clone();
+    let loopback = listener.local_addr()?.ip().is_loopback();
+    let mut routes = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(|State(house): State<House>| async move { said(house.board.health()) }))
         .route("/livez", get(|State(house): State<House>| async move { said(house.board.live()) }))
@@ -87,6 +104,10 @@ pub async fn serve_within(
         .method_not_allowed_fallback(nothing)
         .fallback(nothing)
         .with_state(house);
+    if loopback {
+        routes = routes.layer(axum::middleware::from_fn_with_state(hosts, host::ours));
+    }
+    let routes = routes.into_make_service_with_connect_info::<host::Peer>();
     axum::serve(Gate::new(limits, listener), routes).with_graceful_shutdown(stop).await
 }
 

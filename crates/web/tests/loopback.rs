@@ -9,7 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use web::{Api, Board, Desk, Health, House, Later, Limits, Office, Order, Ordered, Presence, Set, Token};
+use web::{
+    Api, Bearer, Board, Desk, Health, Hosts, House, Keys, Later, Ledger, Limits, Line, Office, Order, Ordered, Presence, Role, Set, Span,
+    Unread,
+};
 
 const TOKEN: &str = "yvq7mzk3r5c2h6w4n7d3b2x5j4t6p3la";
 
@@ -90,6 +93,20 @@ impl Office for City {
         })
     }
 }
+/// One token, the root's.
+impl Keys for City {
+    fn bearer(&self, token: &[u8]) -> Option<Bearer> {
+        (token == TOKEN.as_bytes()).then(|| Bearer { name: "api.token".to_owned(), role: Role::Root })
+    }
+}
+impl Ledger for City {
+    fn write(&self, _: Line) -> Later<'_, Option<u64>> {
+        Box::pin(async { Some(1) })
+    }
+    fn read(&self, _: Span) -> Later<'_, Result<String, Unread>> {
+        Box::pin(async { Err(Unread::Lost) })
+    }
+}
 impl Board for City {
     fn metrics(&self) -> String {
         "# HELP toritsugi_calls Calls.\n# TYPE toritsugi_calls gauge\ntoritsugi_calls 3\n".to_owned()
@@ -121,8 +138,8 @@ async fn server(limits: Limits) -> Server {
     let at = listener.local_addr().unwrap();
     let city = Arc::new(City::default());
     let (stop, stopped) = oneshot::channel::<()>();
-    let api = Api { desk: city.clone(), office: city.clone(), token: Token::new(TOKEN).unwrap() };
-    let house = House { board: city.clone(), api: Some(api) };
+    let api = Api::new(city.clone(), city.clone(), city.clone(), city.clone());
+    let house = House { board: city.clone(), api: Some(api), hosts: Hosts::default() };
     let done = tokio::spawn(web::serve_within(limits, listener, house, async move {
         let _ = stopped.await;
     }));
@@ -382,7 +399,7 @@ async fn a_body_that_nobody_needs_is_not_read_for_ever() {
 async fn a_house_without_a_desk_has_nothing_under_api() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let house = House { board: Arc::new(City::default()), api: None };
+    let house = House { board: Arc::new(City::default()), api: None, hosts: Hosts::default() };
     tokio::spawn(web::serve(listener, house, std::future::pending()));
     assert!(enters(at, "GET", "/api/agents").await.starts_with("HTTP/1.1 404"));
 }
