@@ -1,7 +1,7 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
     prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, carrier, linphone, torture, manager,
-                                        wards, killed, callback, crowd, watch
+                                        wards, killed, callback, crowd, watch, api
 """
 
 import pathlib
@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 
+import api
 import carrier
 import cost
 import edge
@@ -428,6 +429,7 @@ PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WA
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})
 PROOFS["watch"] = (watched, watch.AGENTS)
+PROOFS["api"] = (api.fuzzed, {})
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
 
 # They measure a machine that does nothing else, and are run by their names.
