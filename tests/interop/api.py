@@ -17,7 +17,7 @@ from stage import Proof
 
 # Phases, requests of the fuzzing phase for each route, and requests at least. The coverage phase, every edge of every shape, is for root alone: the
 # others are turned away from most doors.
-ROOT, OTHERS = ("coverage,fuzzing", 25, 300), ("fuzzing", 8, 40)
+ROOT, OTHERS = ("coverage,fuzzing", 25, 300), ("fuzzing", 8, 30)
 ROLES = {"viewer": [], "agent": ["--agent", "ken"], "supervisor": [], "operator": [], "auditor": []}
 # What every answer is held to.
 CONFORMS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"

@@ -9,7 +9,7 @@
 use crate::explain::Tongue;
 use crate::publish::wall;
 use crate::publisher::Front;
-use crate::words::{Both, Stop, say, shown};
+use crate::words::{Both, Stop, say, shown, steers};
 use crate::zone::{Town, Zone, parse_day};
 use crate::{CityArgs, StateArgs, client};
 use clap::Args;
@@ -31,7 +31,7 @@ pub(crate) const FILE: &str = "audit.jsonl";
 /// What the file holds at most: above it nothing is changed and nothing shown until somebody has put it aside. At fifty changes a day that is
 /// ninety years; a program that runs wild with one token, 120 of the longest orders a minute, takes some hours. Calls go on.
 const BYTES_MAX: u64 = 1024 * 1024 * 1024;
-/// A line is below this: an order has 12 KiB, and no sign of it becomes longer.
+/// A line is below this: an order has 12 KiB, of which nothing becomes more than three times as long.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 /// How long a writer waits for another one, which takes milliseconds.
 const TURN: Duration = Duration::from_secs(2);
@@ -70,7 +70,7 @@ impl Audit {
         fields.insert("at".to_owned(), wall().0.into());
         fields.insert("prev".to_owned(), last.hash.into());
         // A line that a crash cut off is left as it is, and ended.
-        let line = format!("{}{}\n", if last.torn { "\n" } else { "" }, Value::Object(fields));
+        let line = format!("{}{}\n", if last.torn { "\n" } else { "" }, one_line(&Value::Object(fields)));
         file.write_all(line.as_bytes())?;
         file.sync_all()?;
         Ok(last.number.saturating_add(1))
@@ -179,6 +179,20 @@ fn take_turn(file: &File) -> io::Result<()> {
             Err(TryLockError::Error(fault)) => return Err(fault),
         }
     }
+}
+
+/// A value in one line that steers no terminal and that every reader takes for one: JSON leaves U+0085 and its like as they are, and they stand
+/// inside texts only.
+fn one_line(value: &Value) -> String {
+    let mut line = String::new();
+    for sign in value.to_string().chars() {
+        if steers(sign) {
+            let _ = write!(line, "\\u{:04x}", u32::from(sign));
+        } else {
+            line.push(sign);
+        }
+    }
+    line
 }
 
 /// Masks what could be a person's number in every text of a value.
@@ -381,7 +395,7 @@ pub(crate) fn run(args: &AuditArgs) -> Result<(), Stop> {
     })?;
     if args.json {
         for line in &read.lines {
-            say(line)?;
+            say(one_line(line))?;
         }
     } else {
         for line in page(&read.lines, &zone, tongue) {
@@ -601,6 +615,17 @@ mod tests {
         audit.append(asked(json!({ "why": "told by 09012345678", "texts": [["ja", "電話 0441234567"]] }))).unwrap();
         let text = folder.text();
         assert!(!text.contains("09012345678") && !text.contains("0441234567") && text.contains("192.168.100.200"), "{text}");
+    }
+
+    #[test]
+    fn what_somebody_sends_neither_ends_the_line_nor_steers_a_terminal() {
+        let folder = Folder::new("steers");
+        let audit = Audit::of(&folder.0);
+        let nasty = "a\u{85}b\u{2028}c\u{9b}2J\u{202e}d\n\u{1b}[31m";
+        audit.append(asked(json!({ "why": nasty }))).unwrap();
+        let text = folder.text();
+        assert_eq!(text.chars().filter(|c| steers(*c)).collect::<String>(), "\n", "only the line's own end");
+        assert_eq!(audit.read(|_| true, 1).unwrap().lines[0]["what"]["why"], nasty);
     }
 
     #[test]
