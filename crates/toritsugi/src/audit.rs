@@ -450,7 +450,10 @@ fn page(lines: &VecDeque<Value>, zone: &Zone, tongue: Tongue) -> Vec<String> {
         }
         let _ = write!(told, "  {}", shown(text("did")));
         for (key, value) in line.get("what").and_then(Value::as_object).into_iter().flatten().filter(|(_, value)| !value.is_null()) {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let value = match value.as_i64().filter(|_| key == "expires").map(UnixMillis) {
+                Some(at) => format!("{} {}", zone.date(at), zone.time(at)),
+                None => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+            };
             if !value.is_empty() {
                 let _ = write!(told, " {}={}", shown(key), shown(&value));
             }
@@ -660,18 +663,20 @@ mod tests {
             line(
                 r#"{"n":4,"at":1795557602000,"by":"ken","role":"agent","from":"10.0.0.6","did":"POST /api/agents/{agent}/ready","what":{"agent":"ken"}}"#,
             ),
+            line(r#"{"n":5,"at":1795557602000,"by":"root","did":"token add","what":{"name":"mori","agent":null,"expires":1795557602000}}"#),
             line(r#"{"at":1795557603000,"by":"root","did":"trace --reveal","call":12,"why":"complaint\u001b[2J"}"#),
         ]);
         let english = [
             "2026-11-25 07:00:00  mori (supervisor) 10.0.0.5  POST /api/orders by=mori order=end what=notice city  -> done",
             "2026-11-25 07:00:01  nobody known 10.9.9.9  GET /api/agents  -> turned away, no good token, 7 times more",
             "2026-11-25 07:00:02  ken (agent) 10.0.0.6  POST /api/agents/{agent}/ready agent=ken  -> it is not known what became of it",
+            "2026-11-25 07:00:02  root  token add expires=2026-11-25 07:00:02 name=mori",
             "2026-11-25 07:00:03  root  trace --reveal call=12: complaint\\u{1b}[2J",
         ];
         assert_eq!(page(&lines, &Zone::tokyo(), Tongue::English), english);
         let japanese = page(&lines, &Zone::tokyo(), Tongue::Japanese);
         assert!(
-            japanese[0].ends_with("-> 実行") && japanese[1].contains("不明") && japanese[3].contains("。理由：complaint"),
+            japanese[0].ends_with("-> 実行") && japanese[1].contains("不明") && japanese[4].contains("。理由：complaint"),
             "{japanese:?}"
         );
     }

@@ -38,14 +38,10 @@ pub enum Right {
     Audit,
 }
 
-/// The roles that can be given, with their names. What an agent's is good for does not depend on the agent.
-const GIVEN: [(&str, fn(AgentId) -> Role); 5] = [
-    ("viewer", |_| Role::Viewer),
-    ("agent", Role::Agent),
-    ("supervisor", |_| Role::Supervisor),
-    ("operator", |_| Role::Operator),
-    ("auditor", |_| Role::Auditor),
-];
+/// The roles that can be given. What an agent's is good for does not depend on the agent.
+fn given() -> [Role; 5] {
+    [Role::Viewer, Role::Agent(AgentId::default()), Role::Supervisor, Role::Operator, Role::Auditor]
+}
 
 impl Role {
     /// The table.
@@ -76,21 +72,24 @@ impl Role {
     /// The role of a name, for this agent if it is an agent's; `None`: no such role, or root, which nobody is given, or an agent's
     /// without an agent.
     pub fn named(name: &str, agent: Option<AgentId>) -> Option<Role> {
-        let (_, role) = GIVEN.iter().find(|(given, _)| *given == name)?;
-        let role = role(agent.clone().unwrap_or_default());
-        (matches!(role, Role::Agent(_)) == agent.is_some()).then_some(role)
+        let role = given().into_iter().find(|role| role.name() == name)?;
+        match (role, agent) {
+            (Role::Agent(_), agent) => agent.map(Role::Agent),
+            (role, None) => Some(role),
+            (_, Some(_)) => None,
+        }
     }
 
     /// The names of the roles that can be given.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        GIVEN.iter().map(|(name, _)| *name)
+        given().into_iter().map(|role| role.name())
     }
 }
 
 impl Right {
     /// The names of the roles that have it, root apart.
     pub(crate) fn holders(self) -> impl Iterator<Item = &'static str> {
-        GIVEN.iter().filter(move |(_, role)| role(AgentId::default()).may(self)).map(|(name, _)| *name)
+        given().into_iter().filter(move |role| role.may(self)).map(|role| role.name())
     }
 }
 

@@ -211,8 +211,7 @@ mod tests {
 
     #[test]
     fn every_order_has_its_shape_and_what_has_the_shape_is_an_order() {
-        let said = ("17:00".to_owned(), "mori".to_owned(), "storm".to_owned());
-        let (until, by, why) = || -> (String, String, String) { said.clone() }();
+        let (until, by, why) = ("17:00".to_owned(), "mori".to_owned(), "storm".to_owned());
         let orders = [
             Order::Notice {
                 slot: "city".into(),
