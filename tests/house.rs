@@ -187,8 +187,12 @@ const HOUSE: &[Room] = &[
         name: "web",
         core: false,
         may: &["model", "flow", "calls"],
-        home_of: &[("axum", "HTTP"), ("serde_json", "agents and queues for programs")],
-        tests_with: &[],
+        home_of: &[
+            ("axum", "HTTP"),
+            ("futures-util", "the stream that an answer of the board is"),
+            ("serde_json", "agents and queues for programs"),
+        ],
+        tests_with: &[("sha2", "that the board's page is the one that its policy lets a browser run")],
     },
     Room {
         storey: 3,

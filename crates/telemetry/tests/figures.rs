@@ -149,6 +149,7 @@ fn board() -> Snapshot {
             depth: 2,
             longest_wait_millis: 31_500,
             staff: 4,
+            free: 1,
             promised_millis: 60_000,
             promised_percent: 80,
         }],

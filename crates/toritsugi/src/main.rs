@@ -5,6 +5,7 @@
 //! Deliberately absent: anything that a room below could decide. What stands here is wiring, words for people, and exit codes.
 
 mod accounts;
+mod board;
 mod by_hand;
 mod call;
 mod calls_list;
@@ -137,7 +138,7 @@ struct ServeArgs {
     /// Where to hear SIP, as ADDRESS or ADDRESS:PORT [default: engine.yaml, which says this machine only]
     #[arg(long, value_name = "ADDR[:PORT]")]
     listen: Option<String>,
-    /// Where to serve /metrics, /healthz and the agents' desk under /api, as ADDRESS:PORT [default: engine.yaml]
+    /// Where to serve /board, /metrics, /healthz and the agents' desk under /api, as ADDRESS:PORT [default: engine.yaml]
     #[arg(long, value_name = "ADDR:PORT")]
     admin: Option<SocketAddr>,
     /// Start although city.key is lost and callbacks are booked: they are given up, for nobody can read their numbers any more

@@ -123,6 +123,10 @@ pub(crate) async fn answer(
             Method::GET | Method::HEAD => shown(api.desk.look().await.as_deref().map(|snapshot| &snapshot.breaks)),
             _ => wrong_method("GET"),
         },
+        ["board"] => match method {
+            Method::GET | Method::HEAD => shown(Some(house.board.floor().as_ref())),
+            _ => wrong_method("GET"),
+        },
         ["status"] => match method {
             Method::GET | Method::HEAD => match api.office.status().await {
                 Some(json) => plain(StatusCode::OK, "application/json", json + "\n"),
