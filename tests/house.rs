@@ -209,6 +209,8 @@ const HOUSE: &[Room] = &[
         may: EVERYONE,
         home_of: &[
             ("clap", "the command line"),
+            ("ratatui", "the board on a terminal: a picture in cells, of which only what has changed is sent"),
+            ("crossterm", "the terminal beneath it: its size, its keys, and putting it back as it was"),
             ("serde_json", "what `--json` prints, and the list of the city's versions"),
             ("sha2", "the kept versions of the city's files are addressed by content"),
             ("similar", "what changed between two versions, line by line"),

@@ -32,6 +32,7 @@ mod staff;
 mod status;
 mod tape;
 mod theory;
+mod top;
 mod trace;
 mod versions;
 mod voicemail;
@@ -84,6 +85,8 @@ enum Command {
     Voicemail(voicemail::VoicemailCommand),
     /// Which version of the city is in force, what was refused, and what is set by hand until when
     Status(status::StatusArgs),
+    /// The engine as it stands, on this terminal: queues, longest waits, agents, lines, alarms. q leaves
+    Top(top::TopArgs),
     /// The versions of the city that were in force: who changed what, when and why
     History(history::HistoryArgs),
     /// Put a version of before in force again; the city's files are left alone
@@ -251,6 +254,7 @@ fn main() -> ExitCode {
         Some(Command::Agent(AgentCommand::Password { name, city, state })) => accounts::password(&name, &city, &state),
         Some(Command::Agent(AgentCommand::Skill(args))) => by_hand::skill(&args),
         Some(Command::Status(args)) => status::run(&args),
+        Some(Command::Top(args)) => top::run(&args),
         Some(Command::History(args)) => history::run(&args),
         Some(Command::Rollback(args)) => history::roll_back(&args),
         Some(Command::Notice(command)) => by_hand::notice(&command),
