@@ -226,7 +226,7 @@ fn agents(snapshot: &Snapshot) -> Vec<Check> {
         .collect();
     let away = snapshot.agents.iter().filter(|agent| agent.state == AgentState::NotResponding).count();
     if away > 0 {
-        let said = format!("NOT RESPONDING: {away}. Their phones rang and nobody took them, so they are asked no more: go and look");
+        let said = format!("NOT RESPONDING: {away}. Phones rang and nobody took them: go and look");
         let ja = format!("{away} 人の担当者が電話に出ないため、呼び出しを止めています。様子を見に行ってください。");
         checks.push(doubt(Grade::Warning, "agents", said, ja));
     }

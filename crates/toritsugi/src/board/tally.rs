@@ -3,8 +3,8 @@
 //! It hears the events that metrics and log hear, a few milliseconds after they happened, and costs an addition each. Everything is bounded: five
 //! minutes of seconds, and the city's own names.
 
-use model::{AgentId, AgentState, CallEnd, Event, QueueEnd, QueueId, UnixMillis};
-use std::collections::{BTreeMap, VecDeque};
+use model::{AgentId, AgentState, CallEnd, CallId, Event, QueueEnd, QueueId, UnixMillis};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Arrivals are remembered for so long, in milliseconds.
 const ARRIVALS_OVER: i64 = 300_000;
@@ -23,6 +23,8 @@ pub(crate) struct Tally {
     /// Seconds in which calls came, and how many; the latest last.
     arrivals: VecDeque<(i64, u64)>,
     pub(crate) today: Today,
+    /// Calls in progress that a person has taken.
+    taken: BTreeSet<CallId>,
     queues: BTreeMap<QueueId, Waits>,
     agents: BTreeMap<AgentId, Doing>,
 }
@@ -31,6 +33,7 @@ pub(crate) struct Tally {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Today {
     pub(crate) arrived: u64,
+    /// Taken by a person, once each; callbacks too.
     pub(crate) answered: u64,
     pub(crate) given_up: u64,
     pub(crate) refused: u64,
@@ -93,9 +96,13 @@ impl Tally {
                 }
             }
             Event::Refused { .. } => self.today.refused += 1,
-            Event::Ended { record } if !record.called_back => {
-                self.today.answered += u64::from(record.end == CallEnd::Served);
-                self.today.given_up += u64::from(record.gave_up.is_some());
+            // The edge holds no more calls than the city has channels, so this is a fuse too.
+            Event::Bridged { call, .. } if self.taken.len() < NAMES_MAX => self.today.answered += u64::from(self.taken.insert(*call)),
+            Event::Ended { record } => {
+                // Some are put through to a line, and talk with no agent of ours.
+                let elsewhere = !self.taken.remove(&record.call) && record.end == CallEnd::Served;
+                self.today.answered += u64::from(elsewhere);
+                self.today.given_up += u64::from(record.gave_up.is_some() && !record.called_back);
             }
             Event::LeftQueue { queue, waited, how, promised, .. } => {
                 let answered = *how == QueueEnd::Answered;
@@ -156,7 +163,7 @@ fn entry<'m, K: Ord + Clone, V>(map: &'m mut BTreeMap<K, V>, name: &K, fresh: im
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::{CallId, LineId, Millis, Number, Redacted, TicketId};
+    use model::{LineId, Millis, Number, Redacted, TicketId};
 
     fn arrived() -> Event {
         let number = Number::parse("0441234567").unwrap();
@@ -208,6 +215,55 @@ mod tests {
         tally.turn(8, at(86_400));
         assert_eq!((tally.since, tally.today, tally.waits(&QueueId::from("nurse"))), (at(86_400), Today::default(), Waits::default()));
         assert_eq!(tally.arrived_lately(at(50_010)).0, 1, "the last minute knows no midnight");
+    }
+
+    #[test]
+    fn a_caller_is_answered_once_from_the_moment_that_a_person_takes_the_call() {
+        let mut tally = Tally::new(at(0));
+        let bridged = |call: u64| {
+            let (queue, agent) = (QueueId::from("nurse"), AgentId::from("yuki"));
+            Event::Bridged { call: CallId(call), queue, agent, waited: Millis(1), to_human: Millis(1) }
+        };
+        let ended = |call: u64, end: CallEnd, gave_up| {
+            let record = model::CallRecord {
+                call: CallId(call),
+                arrived: at(0),
+                number: Number::parse("0441234567").unwrap(),
+                caller: String::new(),
+                lang: model::Lang::from("ja"),
+                path: Vec::new(),
+                queue: None,
+                waited: None,
+                to_human: None,
+                agent: None,
+                talked: None,
+                ended: at(9),
+                end,
+                hung_up_by: model::Party::Caller,
+                version: model::Version::from("4f2a9c"),
+                person: None,
+                ticket: None,
+                class: 0,
+                gave_up,
+                transferred_to: None,
+                called_back: false,
+                called_first: None,
+                cause: None,
+            };
+            Event::Ended { record: Box::new(record) }
+        };
+        let in_queue = Some(model::AbandonStage::Queue);
+        for event in [
+            bridged(1),
+            bridged(1),
+            ended(1, CallEnd::Served, None),
+            ended(2, CallEnd::Served, None),
+            ended(3, CallEnd::AbandonedInQueue, in_queue),
+            ended(4, CallEnd::FlowEnded, None),
+        ] {
+            tally.note(at(9), &event);
+        }
+        assert_eq!((tally.today.answered, tally.today.given_up, tally.taken.len()), (2, 1, 0));
     }
 
     #[test]

@@ -344,7 +344,7 @@ fn cell(text: &str, width: usize, right: bool) -> String {
     if right { format!("{blank}{text}") } else { format!("{text}{blank}") }
 }
 
-/// A text on lines of so many columns: broken at blanks, and where there are none, anywhere.
+/// A text on lines of so many columns: broken at a blank near the end of the line, and where there is none, as in Japanese, anywhere.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut rest = text.trim();
@@ -353,7 +353,8 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
         if fits.is_empty() {
             break;
         }
-        let end = if fits.len() == rest.len() { fits.len() } else { fits.rfind(' ').filter(|at| *at > 0).unwrap_or(fits.len()) };
+        let end =
+            if fits.len() == rest.len() { fits.len() } else { fits.rfind(' ').filter(|at| *at > fits.len() / 2).unwrap_or(fits.len()) };
         lines.push(rest[..end].trim_end().to_owned());
         rest = rest[end..].trim_start();
     }

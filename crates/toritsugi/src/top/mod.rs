@@ -134,14 +134,18 @@ impl Last {
     }
 
     /// What may be shown: nothing that is older than a board may be.
-    fn view(&self) -> View<'_> {
+    fn view(&self, tongue: Tongue) -> View<'_> {
         let since = self.floor.as_ref().map(|(floor, _)| floor.board.at_local.as_str()).filter(|at| !at.is_empty());
         match (&self.floor, &self.refused) {
             (_, Some(why)) => View { floor: None, news: News::None { since, why: why.clone() } },
-            (Some((floor, at)), None) if at.elapsed() <= Duration::from_millis(STALE_MS) && floor.board.age_ms <= STALE_MS => {
-                View { floor: Some(floor), news: News::Fresh }
+            // What the last answer said was wrong may not be so any more.
+            (Some((_, at)), None) if at.elapsed() > Duration::from_millis(STALE_MS) => {
+                View { floor: None, news: News::None { since, why: words::unanswered(tongue).to_owned() } }
             }
-            (Some((floor, _)), None) => View { floor: None, news: News::Stale { since, alarms: &floor.board.alarms } },
+            (Some((floor, _)), None) if floor.board.age_ms > STALE_MS => {
+                View { floor: None, news: News::Stale { since, alarms: &floor.board.alarms } }
+            }
+            (Some((floor, _)), None) => View { floor: Some(floor), news: News::Fresh },
             (None, None) => View { floor: None, news: News::None { since, why: String::new() } },
         }
     }
@@ -160,7 +164,7 @@ fn watch(terminal: &mut ratatui::DefaultTerminal, heard: &Receiver<Word>, tongue
         }
         terminal
             .draw(|frame| {
-                let picture = draw(&last.view(), frame.area(), tongue);
+                let picture = draw(&last.view(tongue), frame.area(), tongue);
                 frame.buffer_mut().merge(&picture);
             })
             .map_err(failed)?;
@@ -200,16 +204,21 @@ mod tests {
             Box::new(Floor { board, agents: Vec::new() })
         };
         let mut last = Last::default();
-        assert!(matches!(last.view(), View { floor: None, news: News::None { since: None, .. } }));
+        assert!(matches!(last.view(Tongue::English), View { floor: None, news: News::None { since: None, .. } }));
         last.take(Ok(floor(200)));
-        assert!(matches!(last.view(), View { floor: Some(_), news: News::Fresh }));
+        assert!(matches!(last.view(Tongue::English), View { floor: Some(_), news: News::Fresh }));
         last.take(Err(Stop::new("no engine")));
-        assert!(matches!(last.view(), View { floor: None, news: News::None { since: Some("14:02:11"), ref why } } if why == "no engine"));
+        assert!(
+            matches!(last.view(Tongue::English), View { floor: None, news: News::None { since: Some("14:02:11"), ref why } } if why == "no engine")
+        );
         last.take(Ok(floor(STALE_MS + 1)));
-        assert!(matches!(last.view(), View { floor: None, news: News::Stale { since: Some("14:02:11"), .. } }), "the engine is silent");
+        assert!(
+            matches!(last.view(Tongue::English), View { floor: None, news: News::Stale { since: Some("14:02:11"), .. } }),
+            "the engine is silent"
+        );
         last.take(Ok(floor(0)));
-        assert!(last.view().floor.is_some(), "and back");
+        assert!(last.view(Tongue::English).floor.is_some(), "and back");
         last.floor = last.floor.map(|(floor, at)| (floor, at - Duration::from_secs(6)));
-        assert!(last.view().floor.is_none(), "the answer does not come");
+        assert!(matches!(last.view(Tongue::English).news, News::None { ref why, .. } if why.contains("stuck")), "the answer does not come");
     }
 }

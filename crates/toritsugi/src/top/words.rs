@@ -226,6 +226,13 @@ pub(super) fn tries(tongue: Tongue) -> &'static str {
     }
 }
 
+pub(super) fn unanswered(tongue: Tongue) -> &'static str {
+    match tongue {
+        Tongue::English => "The engine was asked and has not answered: it may be stuck, or this machine may have too much to do.",
+        Tongue::Japanese => "エンジンに問い合わせましたが、応答がありません。止まっているか、このマシンの負荷が高いのかもしれません。",
+    }
+}
+
 pub(super) fn no_queues(tongue: Tongue) -> &'static str {
     match tongue {
         Tongue::English => "There are no queues.",
