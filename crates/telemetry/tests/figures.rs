@@ -163,6 +163,7 @@ fn board() -> Snapshot {
         ],
         breaks: ["lunch", "meeting"].map(|reason| Break { reason: BreakReason::from(reason), code: 1, label: BTreeMap::new() }).to_vec(),
         overrides: vec![closed()],
+        lines: Vec::new(),
         trunks: vec![model::TrunkNow {
             line: LineId::from("ntt"),
             registration: Some(model::TrunkRegistration::Registered),

@@ -175,7 +175,7 @@ fn no_news_is_shown_as_no_news_and_no_figure_beside_it() {
 fn once_is_plain_text_without_signs_that_steer_a_terminal() {
     let mut floor = busy();
     floor.board.queues[0].label = "\u{1b}[31m一般".to_owned();
-    floor.board.alarms[1].en.push_str("\u{7}");
+    floor.board.alarms[1].en.push('\u{7}');
     for (tongue, lang) in [(Tongue::English, "en"), (Tongue::Japanese, "ja")] {
         let page = plain::page(&floor, tongue);
         assert!(page.chars().all(|c| c == '\n' || !c.is_control()), "{page}");
