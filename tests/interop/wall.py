@@ -111,7 +111,7 @@ def wall(stage, city):
         heard = b""
         while heard.count(b"\n\n") < 2:
             heard += watcher.recv(65536)
-    named = [name for name in names + [CALLER] if f'"{name}' in heard.decode()]
+    named = [name for name in [f'"{name}"' for name in names] + [CALLER] if name in heard.decode()]
     proof.check(not named, f"two events name nobody{'' if not named else f', but {named}'}")
     caller.wait(20)
 
