@@ -518,6 +518,40 @@ mod tests {
         }
     }
 
+    fn board() -> Board {
+        let front = Front { stand: RwLock::new(stand()), city: RwLock::default() };
+        Board::new(Arc::new(Metrics::new()), Arc::new(front), Arc::new(Mutex::new(Tally::new(UnixMillis(0)))))
+    }
+
+    #[test]
+    fn a_board_is_worked_out_at_most_twice_a_second_whoever_asks() {
+        let board = board();
+        let (now, floor) = board.look();
+        assert!(!now.ready && now.at_local.is_empty(), "before the first beat nothing is known: {now:?}");
+        let (again, named) = board.look();
+        assert!(Arc::ptr_eq(&now, &again) && Arc::ptr_eq(&floor, &named));
+        if let Some(shown) = board.shown.lock().unwrap().as_mut() {
+            shown.at -= BOARD_RESTS;
+        }
+        assert!(!Arc::ptr_eq(&now, &board.look().0));
+    }
+
+    #[test]
+    fn a_board_of_a_silent_engine_says_how_old_it_is_and_what_was_found_before_counts_no_more() {
+        let board = board();
+        let trunks = vec![trunk("ntt", true, false, None)];
+        let snapshot = Arc::new(Snapshot { wall: UnixMillis(1_795_557_600_000), trunks, ..Snapshot::default() });
+        board.beat(&mut Pulse::default(), &Beat { snapshot: &snapshot, journal: true, workers: &[], draining: false, stand: &stand() });
+        let now = board.look().0;
+        assert_eq!((now.at_local.as_str(), now.alarms[0].about.as_str()), ("07:00:00", "trunk ntt"));
+        assert!(now.age_ms < STALE_MS);
+        board.seat.write().unwrap().at -= Duration::from_secs(9);
+        *board.shown.lock().unwrap() = None;
+        let now = board.look().0;
+        assert!(now.age_ms >= 9_000 && !now.ready && now.alarms.len() == 1, "{now:?}");
+        assert!(now.alarms[0].about == "engine" && now.alarms[0].en.contains("nothing for 9 s"), "{:?}", now.alarms);
+    }
+
     #[test]
     fn sound_that_comes_late_is_judged_by_the_last_seconds_only() {
         let mut pulse = Pulse::default();
