@@ -263,7 +263,7 @@ const PAGE: &str = include_str!("board/page.html");
 
 /// What the page may do: run its own style and script, which are named by their hash (CSP level 3, section 6.7.2.2), and hear its own events. A test
 /// holds the hashes to the page.
-const POLICY: &str = "default-src 'none'; style-src 'sha256-rH1sIxMzzEEIVXqiac+SVMidKPHJH++64/Gv7tHDzoY='; script-src 'sha256-Vj5IhzOP0lHyXRfDN/Zay95DcXbugyxkXI4n0yu/1O8='; connect-src 'self'; img-src data:; base-uri 'none'; \
+const POLICY: &str = "default-src 'none'; style-src 'sha256-fo0XEFcJvyc7gKMPM0PTMkmOkUeal6dt9vZ2Ru804zg='; script-src 'sha256-XjmCBksG/cwXSexC5anx7tESCvVeJZGYSQGdLaSCTFs='; connect-src 'self'; img-src data:; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
 pub(crate) async fn page() -> Response {
