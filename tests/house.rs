@@ -187,8 +187,15 @@ const HOUSE: &[Room] = &[
         name: "web",
         core: false,
         may: &["model", "flow", "calls"],
-        home_of: &[("axum", "HTTP"), ("serde_json", "agents and queues for programs")],
-        tests_with: &[("boon", "judges what the routes read and write by the shapes that their document tells")],
+        home_of: &[
+            ("axum", "HTTP"),
+            ("futures-util", "the stream that an answer of the board is"),
+            ("serde_json", "agents and queues for programs"),
+        ],
+        tests_with: &[
+            ("boon", "judges what the routes read and write by the shapes that their document tells"),
+            ("sha2", "that the board's page is the one that its policy lets a browser run"),
+        ],
     },
     Room {
         storey: 3,
@@ -205,6 +212,8 @@ const HOUSE: &[Room] = &[
         may: EVERYONE,
         home_of: &[
             ("clap", "the command line"),
+            ("ratatui", "the board on a terminal: a picture in cells, of which only what has changed is sent"),
+            ("crossterm", "the terminal beneath it: its size, its keys, and putting it back as it was"),
             ("serde_json", "what `--json` prints, and the list of the city's versions"),
             (
                 "sha2",

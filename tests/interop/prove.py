@@ -1,7 +1,7 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
     prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, carrier, linphone, torture, manager,
-                                        wards, killed, callback, crowd, watch, api
+                                        wards, killed, callback, crowd, watch, board, api
 """
 
 import pathlib
@@ -19,6 +19,7 @@ import outside
 import secure
 import sound
 import torture
+import wall
 import watch
 import wire
 from engine import NUMBER, WRAP_UP, Engine
@@ -428,6 +429,7 @@ PROOFS["manager"] = (managed, {})
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})
+PROOFS["board"] = (wall.wall, KEN)
 PROOFS["watch"] = (watched, watch.AGENTS)
 PROOFS["api"] = (api.fuzzed, {})
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})

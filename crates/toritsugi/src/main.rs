@@ -6,6 +6,7 @@
 
 mod accounts;
 mod audit;
+mod board;
 mod by_hand;
 mod call;
 mod calls_list;
@@ -33,6 +34,7 @@ mod status;
 mod tape;
 mod theory;
 mod tokens;
+mod top;
 mod trace;
 mod versions;
 mod voicemail;
@@ -85,6 +87,8 @@ enum Command {
     Voicemail(voicemail::VoicemailCommand),
     /// Which version of the city is in force, what was refused, and what is set by hand until when
     Status(status::StatusArgs),
+    /// The engine as it stands, on this terminal: queues, longest waits, agents, lines, alarms. q leaves
+    Top(top::TopArgs),
     /// The versions of the city that were in force: who changed what, when and why
     History(history::HistoryArgs),
     /// Put a version of before in force again; the city's files are left alone
@@ -144,7 +148,7 @@ struct ServeArgs {
     /// Where to hear SIP, as ADDRESS or ADDRESS:PORT [default: engine.yaml, which says this machine only]
     #[arg(long, value_name = "ADDR[:PORT]")]
     listen: Option<String>,
-    /// Where to serve /metrics, /healthz and the agents' desk under /api, as ADDRESS:PORT [default: engine.yaml]
+    /// Where to serve /board, /metrics, /healthz and the agents' desk under /api, as ADDRESS:PORT [default: engine.yaml]
     #[arg(long, value_name = "ADDR:PORT")]
     admin: Option<SocketAddr>,
     /// Start although city.key is lost and callbacks are booked: they are given up, for nobody can read their numbers any more
@@ -260,6 +264,7 @@ fn main() -> ExitCode {
         Some(Command::Agent(AgentCommand::Password { name, city, state })) => accounts::password(&name, &city, &state),
         Some(Command::Agent(AgentCommand::Skill(args))) => by_hand::skill(&args),
         Some(Command::Status(args)) => status::run(&args),
+        Some(Command::Top(args)) => top::run(&args),
         Some(Command::History(args)) => history::run(&args),
         Some(Command::Rollback(args)) => history::roll_back(&args),
         Some(Command::Notice(command)) => by_hand::notice(&command),

@@ -1,6 +1,7 @@
 //! `toritsugi serve`: answer calls until told to stop.
 
 use crate::audit::{Audit, Record};
+use crate::board::Tally;
 use crate::files::Files;
 use crate::health::{Beat, Board, Pulse, SILENCE_MAX};
 use crate::manager::Manager;
@@ -13,13 +14,13 @@ use crate::words::{Stop, say};
 use crate::{ServeArgs, accounts, client, desk, hub};
 use calls::{City, Control, Reply};
 use flow::Source;
-use model::{Settings, WorkerStats};
+use model::{Event, Settings, WorkerStats};
 use reactor::Clock;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -52,7 +53,12 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
         Stop::new(format!("/metrics cannot be served on {}: {fault}. Choose another address with --admin", settings.admin))
     })?;
     let clock = Clock::start();
-    let running = hub::start(Arc::clone(&published.city), &shop.state, doors, clock, None)?;
+    let tally = Arc::new(Mutex::new(Tally::new(publish::wall())));
+    let counts = {
+        let tally = Arc::clone(&tally);
+        Box::new(move |event: &Event| tally.lock().unwrap_or_else(PoisonError::into_inner).note(publish::wall(), event))
+    };
+    let running = hub::start(Arc::clone(&published.city), &shop.state, doors, clock, Some(counts))?;
     print!("{}", published.warnings);
     if let Some(Refused { said: failing, .. }) = &published.failing {
         // Nobody else would answer: a city that starts is heard, and whoever starts it is told. A change is refused instead.
@@ -74,7 +80,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
         .map_err(|fault| Stop::new(format!("{} cannot be written: {fault}", door.display())))?;
     let attended = runtime.block_on(attend(
         &running,
-        Staff { publisher, front, counter, wishes, watches: !args.no_watch },
+        Staff { publisher, front, counter, wishes, tally, watches: !args.no_watch },
         admin,
         keys,
         &args.state.state,
@@ -179,7 +185,10 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration, watches
         let (scheme, at) = (if settings.tls.is_some() { "wss" } else { "ws" }, web.listen);
         say(format_args!("            {scheme}://{at} for browsers"))?;
     }
-    say(format_args!("  Watch     http://{}/metrics and /healthz", settings.admin))?;
+    say(format_args!(
+        "  Watch     http://{0}/board for people, http://{0}/metrics and /healthz for programs; `toritsugi top` here",
+        settings.admin
+    ))?;
     let token = tokens::root_file(&shop.state);
     say(format_args!(
         "  Desk      http://{}/api/agents and /api/queues, with a token: toritsugi token add, or root's in {}",
@@ -222,12 +231,14 @@ struct Staff {
     front: Arc<Front>,
     counter: desk::Counter,
     wishes: tokio::sync::mpsc::Receiver<desk::Wish>,
+    /// What the board counts.
+    tally: Arc<Mutex<Tally>>,
     watches: bool,
 }
 
 /// Serves the watchers, obeys signals, until it is time to stop.
 async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListener, keys: Keyring, state: &Path) -> Result<(), Stop> {
-    let Staff { publisher, front, counter, mut wishes, watches } = staff;
+    let Staff { publisher, front, counter, mut wishes, tally, watches } = staff;
     let failed = |fault: std::io::Error| Stop::new(format!("signals cannot be heard: {fault}"));
     let mut hup = signal(SignalKind::hangup()).map_err(failed)?;
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
@@ -235,7 +246,7 @@ async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListen
     let listener = tokio::net::TcpListener::from_std(admin).map_err(failed)?;
 
     let (ask, jobs) = std::sync::mpsc::sync_channel::<Job>(4);
-    let board = Arc::new(Board::new(Arc::clone(&running.metrics), Arc::clone(&front)));
+    let board = Arc::new(Board::new(Arc::clone(&running.metrics), Arc::clone(&front), tally));
     let hosts = web::Hosts::new(front.city().book.settings.admin_names.clone());
     let record = Record { audit: Audit::of(state), front: Arc::clone(&front) };
     let office = DutyOffice { front, desk: counter.clone(), jobs: ask.clone(), state: state.to_owned() };

@@ -4,14 +4,14 @@
 //! a page in somebody's browser can forge nothing, and a page of another origin (RFC 6454) is turned away even with a token.
 
 use crate::change::Change;
-use crate::host::Peer;
+use crate::gate::Pass;
 use crate::ledger::{Ledger, Line, Refusals};
 use crate::office::Office;
 use crate::pace::Pace;
 use crate::roles::{Bearer, Keys, Role};
 use crate::routes::{Deed, ROUTES, Route};
 use crate::words::{self, Said};
-use crate::{House, plain};
+use crate::{Board, House, plain};
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::header::{ACCEPT_LANGUAGE, ALLOW, AUTHORIZATION, HOST, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -86,6 +86,7 @@ impl Api {
 /// A request that was let in.
 pub(crate) struct Asked {
     pub(crate) api: Api,
+    pub(crate) board: Arc<dyn Board>,
     pub(crate) bearer: Bearer,
     pub(crate) lang: Lang,
     /// What stands in the variable parts of the route's path, in order.
@@ -105,14 +106,14 @@ impl Asked {
 /// Everything under `/api/`.
 pub(crate) async fn answer(
     State(house): State<House>,
-    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    ConnectInfo(pass): ConnectInfo<Pass>,
     uri: Uri,
     method: Method,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let Some(api) = &house.api else { return crate::nothing().await };
-    let (lang, from) = (language(&headers), peer.ip().to_canonical());
+    let (lang, from) = (language(&headers), pass.from());
     if is_foreign(&headers) {
         return refuse(StatusCode::FORBIDDEN, &words::foreign(), &lang);
     }
@@ -150,7 +151,15 @@ pub(crate) async fn answer(
         return forbidden(&words::not_yours(&bearer, route.rights));
     }
     let query = uri.query().unwrap_or_default().to_owned();
-    let mut asked = Asked { api: api.clone(), bearer: bearer.clone(), lang: lang.clone(), parts: parts.clone(), body: Vec::new(), query };
+    let mut asked = Asked {
+        api: api.clone(),
+        board: Arc::clone(&house.board),
+        bearer: bearer.clone(),
+        lang: lang.clone(),
+        parts: parts.clone(),
+        body: Vec::new(),
+        query,
+    };
     match &route.deed {
         Deed::Show(show) => show(&asked).await,
         Deed::Change { bytes_max, read, .. } => {

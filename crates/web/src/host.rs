@@ -4,16 +4,13 @@
 //! Its browser then names that page's host. So, where we listen on loopback, whoever names a host that is neither an address nor `localhost`
 //! nor one of the names that the city declares is sent away, from every route, with 421 (RFC 9110 section 15.5.20).
 
-use crate::gate::Gate;
 use crate::plain;
-use axum::extract::connect_info::Connected;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::HOST;
 use axum::middleware::Next;
 use axum::response::Response;
-use axum::serve::IncomingStream;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 /// The names by which the engine may be asked beside addresses and `localhost`: those of a proxy on this machine.
@@ -52,16 +49,6 @@ pub(crate) async fn ours(State(hosts): State<Hosts>, request: Request, next: Nex
                 listen: { admin_names: [desk.example.jp] }.\n\
                 この名前では応答しません。アドレスか localhost を使うか、config/engine.yaml の listen: { admin_names: [...] } に名前を書いてください。\n";
     plain(StatusCode::MISDIRECTED_REQUEST, "text/plain; charset=utf-8", text.to_owned())
-}
-
-/// The other end of a client's connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
-
-impl Connected<IncomingStream<'_, Gate>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Gate>) -> Self {
-        Peer(*stream.remote_addr())
-    }
 }
 
 #[cfg(test)]

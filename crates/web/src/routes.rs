@@ -87,6 +87,14 @@ pub(crate) const ROUTES: &[Route] = &[
         deed: Deed::Show(|asked| Box::pin(async { shown(asked.api.desk.look().await.as_deref().map(|now| &now.breaks), &asked.lang) })),
     },
     Route {
+        path: "board",
+        rights: &[Right::Watch],
+        summary: "What the board at /board shows, with the agents by name.",
+        query: &[],
+        answers: &[(200, "The board as it stands.", Some("Board"))],
+        deed: Deed::Show(|asked| Box::pin(async { shown(Some(asked.board.floor().as_ref()), &asked.lang) })),
+    },
+    Route {
         path: "status",
         rights: &[Right::Watch],
         summary: "Which version of the city is in force, what was refused, and what is set by hand until when.",

@@ -33,6 +33,7 @@ pub(crate) fn all() -> Value {
             "label": { "type": "object", "additionalProperties": { "type": "string" } },
         })),
         "Breaks": list("BreakReason"),
+        "Board": said(json!({ "type": "object" }), "What stands on the board; `GET /board` shows it to people."),
         "Break": closed(object(&[], json!({ "reason": nullable("string") }))),
         "Status": object(&["in_force", "refused", "rolled_back", "overrides"], json!({
             "in_force": said(nullable("object"), "The version in force; null: one that the disk did not take."),

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use web::{
-    Api, Bearer, Board, Desk, Health, Hosts, House, Keys, Later, Ledger, Line, Office, Order, Ordered, Presence, Role, Set, Span, Unread,
+    Api, Bearer, Board, BoardNow, Desk, Floor, Health, Hosts, House, Keys, Later, Ledger, Line, Office, Order, Ordered, Presence, Role,
+    Set, Span, Unread,
 };
 
 /// A city in which everything can be done, and which notes in one list what is done and what is written down.
@@ -63,6 +64,12 @@ impl Board for City {
     }
     fn ready(&self) -> Health {
         self.health()
+    }
+    fn now(&self) -> Arc<BoardNow> {
+        Arc::default()
+    }
+    fn floor(&self) -> Arc<Floor> {
+        Arc::default()
     }
 }
 /// A token is its bearer's name.
@@ -136,11 +143,12 @@ const ROLLBACK: &str = r#"{"order":"rollback","number":1}"#;
 
 /// Each door, and who gets through: viewer, agent (ken), supervisor, operator, auditor, in this order. Written once more, by hand, so that a change
 /// of the table in `roles.rs` or `routes.rs` is a change of two places that somebody meant.
-const DOORS: [(&str, &str, &str, [bool; 5]); 14] = [
+const DOORS: [(&str, &str, &str, [bool; 5]); 15] = [
     ("GET", "agents", "", [true, true, true, true, false]),
     ("GET", "queues", "", [true, true, true, true, false]),
     ("GET", "breaks", "", [true, true, true, true, false]),
     ("GET", "status", "", [true, false, true, true, false]),
+    ("GET", "board", "", [true, false, true, true, false]),
     ("GET", "audit", "", [false, false, false, false, true]),
     ("GET", "openapi.json", "", [true, true, true, true, true]),
     ("POST", "agents/ken/ready", "", [false, true, true, false, false]),
@@ -300,7 +308,7 @@ async fn a_page_whose_name_was_turned_on_this_machine_reads_nothing_at_all() {
         let text = format!("{method} {path} HTTP/1.1\r\n{host}Authorization: Bearer api.token\r\nContent-Length: 0\r\n\r\n");
         sends(at, text.as_bytes()).await.0
     };
-    for path in ["/metrics", "/healthz", "/livez", "/readyz", "/api/agents", "/api/openapi.json", "/nothing", "/"] {
+    for path in ["/metrics", "/healthz", "/livez", "/readyz", "/board", "/api/agents", "/api/openapi.json", "/nothing", "/"] {
         for evil in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "localhost, evil.example"] {
             assert_eq!(ask(&format!("Host: {evil}\r\n"), "GET", path).await, 421, "{evil} {path}");
         }
