@@ -191,8 +191,15 @@ const HOUSE: &[Room] = &[
         name: "web",
         core: false,
         may: &["model", "flow", "calls"],
-        home_of: &[("axum", "HTTP"), ("serde_json", "agents and queues for programs")],
-        tests_with: &[],
+        home_of: &[
+            ("axum", "HTTP"),
+            ("futures-util", "the stream that an answer of the board is"),
+            ("serde_json", "agents and queues for programs"),
+        ],
+        tests_with: &[
+            ("boon", "judges what the routes read and write by the shapes that their document tells"),
+            ("sha2", "that the board's page is the one that its policy lets a browser run"),
+        ],
     },
     Room {
         storey: 3,
@@ -211,8 +218,13 @@ const HOUSE: &[Room] = &[
             ("clap", "the command line"),
             ("clap_complete", "what a shell completes, made from that command line"),
             ("clap_mangen", "the manual's pages, made from it too"),
+            ("ratatui", "the board on a terminal: a picture in cells, of which only what has changed is sent"),
+            ("crossterm", "the terminal beneath it: its size, its keys, and putting it back as it was"),
             ("serde_json", "what `--json` prints, and the list of the city's versions"),
-            ("sha2", "the kept versions of the city's files are addressed by content"),
+            (
+                "sha2",
+                "the kept versions of the city's files are addressed by content; of a token only this is kept; the chain of the audit",
+            ),
             ("similar", "what changed between two versions, line by line"),
             ("sd-notify", "tells systemd that we are ready, that we live, and how it goes"),
             ("ureq", "commands ask the running engine over its own HTTP interface"),

@@ -121,7 +121,7 @@ fn everything() -> Metrics {
     metrics.snapshot(&Snapshot {
         queues: queues
             .into_iter()
-            .map(|queue| QueueNow { queue, depth: 1, longest_wait_millis: 1, staff: 1, promised_millis: 1, promised_percent: 80 })
+            .map(|queue| QueueNow { queue, depth: 1, longest_wait_millis: 1, staff: 1, free: 0, promised_millis: 1, promised_percent: 80 })
             .collect(),
         skills: skills.into_iter().map(|skill| SkillNow { skill: Skill::from(skill.as_str()), agents: BTreeMap::new() }).collect(),
         channels: Channels { in_use: 200, max: 200 },

@@ -1,7 +1,7 @@
 """Proofs that other people's phones can call, wait, talk and leave nothing behind. Run by ./run, inside its own network namespace.
 
     prove.py BINARY TREE [PROOF..]      PROOF: keys, phones, silence, hold, tcp, tls, wss, edge, carrier, linphone, torture, manager,
-                                        wards, killed, callback, crowd, watch, spans
+                                        wards, killed, callback, crowd, watch, spans, board, api
 """
 
 import pathlib
@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 
+import api
 import carrier
 import cost
 import edge
@@ -19,6 +20,7 @@ import secure
 import sound
 import tell
 import torture
+import wall
 import watch
 import wire
 from engine import NUMBER, WRAP_UP, Engine
@@ -441,8 +443,10 @@ PROOFS["manager"] = (managed, {})
 PROOFS["wards"] = (wards, {f"w{i}": "{ general: 3, ja: 5 }" for i in range(1, WARD_CALLERS + 1)})
 PROOFS["killed"] = (killed, {"w1": "{ general: 3, ja: 5 }"})
 PROOFS["callback"] = (called_back, {"yuki": None})
+PROOFS["board"] = (wall.wall, KEN)
 PROOFS["watch"] = (watched, watch.AGENTS)
 PROOFS["spans"] = (told, KEN)
+PROOFS["api"] = (api.fuzzed, {})
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
 
 # They measure a machine that does nothing else, and are run by their names.

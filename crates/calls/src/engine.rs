@@ -18,8 +18,8 @@ use crate::trunks::Trunks;
 use crate::{City, Ports, Vault};
 use bytes::Bytes;
 use model::{
-    ActId, AgentId, AgentState, CallEnd, CallId, Census, Channels, ControlId, DialogId, Event, FlowId, Instant, JobId, LegId, Millis, Now,
-    Number, OfferId, Party, Person, Random, RecordId, Refusal, Seq, Snapshot, TicketId, Transport,
+    ActId, AgentId, AgentState, CallEnd, CallId, Census, Channels, ControlId, DialogId, Event, FlowId, Instant, JobId, LegId, LineNow,
+    Millis, Now, Number, OfferId, Party, Person, Random, RecordId, Refusal, Seq, Snapshot, TicketId, Transport,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -311,6 +311,11 @@ impl Engine {
             breaks: self.city.book.breaks.values().cloned().collect(),
             overrides: self.overrides.in_force.values().cloned().collect(),
             trunks: self.trunks_now(),
+            lines: self
+                .acd
+                .lines()
+                .map(|(line, used, places)| LineNow { line: line.clone(), used: u64::from(used), places: u64::from(places) })
+                .collect(),
             channels: Channels { in_use: self.calls.len() as u64, max: u64::from(self.city.book.settings.calls_max) },
             oldest_call_millis: self
                 .calls

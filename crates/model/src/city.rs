@@ -17,6 +17,8 @@ pub struct Settings {
     pub websocket: Option<WebSocket>,
     /// Where `/metrics` and `/healthz` are served.
     pub admin: SocketAddr,
+    /// The names by which those may be asked beside addresses and `localhost`, where they are served on loopback: a proxy's on this machine.
+    pub admin_names: Vec<String>,
     /// The address put into Contact and SDP; `None` takes the listening address.
     pub advertise: Option<IpAddr>,
     /// First RTP port, even.
@@ -53,6 +55,7 @@ impl Default for Settings {
             tls: None,
             websocket: None,
             admin: SocketAddr::new(here, 8080),
+            admin_names: Vec::new(),
             advertise: None,
             rtp_first: 20_000,
             rtp_last: 24_999,

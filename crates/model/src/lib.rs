@@ -31,6 +31,8 @@ pub use overrides::*;
 pub use pcm::{Codec, Pcm};
 pub use random::Random;
 pub use skill::{Level, Need, Skill};
-pub use snapshot::{AgentNow, BreakNow, Census, Channels, LATENESS_BOUNDS_MICROS, QueueNow, SkillNow, Snapshot, TrunkNow, WorkerStats};
+pub use snapshot::{
+    AgentNow, BreakNow, Census, Channels, LATENESS_BOUNDS_MICROS, LineNow, QueueNow, SkillNow, Snapshot, TrunkNow, WorkerStats,
+};
 pub use time::{Instant, Millis, Now, UnixMillis};
 pub use wait::{Estimate, QueueFacts, Rose};

@@ -38,6 +38,9 @@ pub struct QueueNow {
     /// Agents who serve it, whatever the caller's language, and are there: signed in, on no break, and no phone of theirs rings in vain.
     #[serde(default)]
     pub staff: u64,
+    /// Those of them who are idle: the next caller's phone rings at once.
+    #[serde(default)]
+    pub free: u64,
     /// The promise that the queue is measured by: answered within this time, in milliseconds ..
     #[serde(default)]
     pub promised_millis: u64,
@@ -62,6 +65,17 @@ pub struct Channels {
     pub in_use: u64,
     /// `calls_max` of the city.
     pub max: u64,
+}
+
+/// The places of one line that calls go out to: a ward hotline's, or a trunk's channels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineNow {
+    /// Which line.
+    pub line: LineId,
+    /// Places taken.
+    pub used: u64,
+    /// Places in all.
+    pub places: u64,
 }
 
 /// One agent as it stands.
@@ -122,6 +136,9 @@ pub struct Snapshot {
     /// The trunks that register or are asked whether they work, in the order of the file.
     #[serde(default)]
     pub trunks: Vec<TrunkNow>,
+    /// The lines out and how full they are, in the order of their names.
+    #[serde(default)]
+    pub lines: Vec<LineNow>,
     /// The ways in.
     #[serde(default)]
     pub channels: Channels,

@@ -359,6 +359,7 @@ impl Acd {
             depth: self.line.depth(*at) as u64,
             longest_wait_millis: self.line.eldest(*at).map_or(0, |since| Millis::from(now.since(since)).0),
             staff: self.floor.staff(*at, &self.queues[*at as usize]),
+            free: self.floor.free(*at, &self.queues[*at as usize]),
             promised_millis: Millis::from(self.queues[*at as usize].service_level.answered_within).0,
             promised_percent: self.queues[*at as usize].service_level.target_percent,
         };

@@ -138,8 +138,15 @@ impl Floor {
     }
     /// How many serve a queue, whatever the caller's language, and are there: signed in, not on a break, and responding.
     pub(crate) fn staff(&self, at: u32, queue: &Queue) -> u64 {
-        let serves = |profile: &Profile| profile.order.get(at as usize).copied().flatten().is_some() && profile.meets(&queue.needs);
-        self.profiles.iter().zip(&self.counts).filter(|(profile, _)| serves(profile)).map(|(_, count)| u64::from(count.staffed)).sum()
+        self.serving(at, queue).map(|count| u64::from(count.staffed)).sum()
+    }
+    /// How many of them are idle.
+    pub(crate) fn free(&self, at: u32, queue: &Queue) -> u64 {
+        self.serving(at, queue).map(|count| u64::from(count.idle())).sum()
+    }
+    fn serving(&self, at: u32, queue: &Queue) -> impl Iterator<Item = &Count> {
+        let serves = move |profile: &Profile| profile.order.get(at as usize).copied().flatten().is_some() && profile.meets(&queue.needs);
+        self.profiles.iter().zip(&self.counts).filter(move |(profile, _)| serves(profile)).map(|(_, count)| count)
     }
     /// Signed in, not on a break, and responding.
     pub(crate) fn is_staffed(&self, seat: u32) -> bool {

@@ -149,6 +149,7 @@ fn board() -> Snapshot {
             depth: 2,
             longest_wait_millis: 31_500,
             staff: 4,
+            free: 1,
             promised_millis: 60_000,
             promised_percent: 80,
         }],
@@ -162,6 +163,7 @@ fn board() -> Snapshot {
         ],
         breaks: ["lunch", "meeting"].map(|reason| Break { reason: BreakReason::from(reason), code: 1, label: BTreeMap::new() }).to_vec(),
         overrides: vec![closed()],
+        lines: Vec::new(),
         trunks: vec![model::TrunkNow {
             line: LineId::from("ntt"),
             registration: Some(model::TrunkRegistration::Registered),

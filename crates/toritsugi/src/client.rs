@@ -1,9 +1,9 @@
-//! How a command reaches the running engine: over its own HTTP interface, with the token in the state folder.
+//! How a command reaches the running engine: over its own HTTP interface, with the root token in the state folder.
 //!
-//! The engine writes where it answers into `engine.addr` beside the token. Whoever may read the state folder may give orders.
+//! The engine writes where it answers into `engine.addr` beside the token. Whoever may read the state folder may give orders, and in anybody's name.
 
-use crate::desk;
 use crate::explain::Tongue;
+use crate::tokens;
 use crate::words::{Both, Stop};
 use std::fmt::Display;
 use std::fs;
@@ -39,8 +39,8 @@ pub(crate) fn ask(state: &Path, path: &str, order: Option<&Order>, tongue: Tongu
         ))
     };
     let addr = fs::read_to_string(address_file(state)).map_err(|_| none())?;
-    let token = fs::read_to_string(desk::token_file(state)).map_err(|fault| {
-        let file = desk::token_file(state);
+    let token = fs::read_to_string(tokens::root_file(state)).map_err(|fault| {
+        let file = tokens::root_file(state);
         let file = file.display();
         stop(Both::new(
             format_args!("{file} cannot be read ({fault}): ask as the engine's own user"),
@@ -52,7 +52,7 @@ pub(crate) fn ask(state: &Path, path: &str, order: Option<&Order>, tongue: Tongu
     let (uri, bearer) = (format!("http://{}/api/{path}", addr.trim()), format!("Bearer {}", token.trim()));
     let lang = if tongue == Tongue::Japanese { "ja" } else { "en" };
     let sent = match order {
-        None => agent.get(&uri).header("Authorization", bearer).call(),
+        None => agent.get(&uri).header("Authorization", bearer).header("Accept-Language", lang).call(),
         Some(order) => {
             let body = serde_json::to_string(order).map_err(Stop::new)?;
             agent.post(&uri).header("Authorization", bearer).header("Accept-Language", lang).send(body)

@@ -1,60 +1,14 @@
-//! The agents' desk for other programs: their token in the state folder, and their wishes on the way to the engine.
+//! The agents' desk for other programs: their wishes on the way to the engine.
 
-use crate::accounts;
-use crate::words::Stop;
 use calls::{Control, NotSet, Reply};
-use model::{AgentId, AgentNow, Random, Snapshot};
+use model::{AgentId, AgentNow, Snapshot};
 use reactor::Handle;
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
-use web::{Desk, Later, Presence, Set, Token};
+use web::{Desk, Later, Presence, Set};
 
 /// Wishes on their way: as many as there can be clients at once. The next one waits for its turn, its client's time runs.
 const WISHES_MAX: usize = 64;
-/// Signs of a new token: five bits each, 200 in all.
-const TOKEN_SIGNS: usize = 40;
-
-/// Where the token lies.
-pub(crate) fn token_file(state: &Path) -> PathBuf {
-    state.join("api.token")
-}
-
-/// The token; made at the first start. Only the owner may read it (mode 0600), and it is printed nowhere.
-///
-/// # Errors
-/// When the file cannot be read or written, or holds no token.
-pub(crate) fn token(state: &Path) -> Result<Token, Stop> {
-    let file = token_file(state);
-    let failed =
-        |fault: std::io::Error| Stop::new(format!("the token of the agents' interface in {} cannot be kept: {fault}", file.display()));
-    match fs::read_to_string(&file) {
-        Ok(text) => {
-            // Somebody may have copied it in with other rights; whoever could read it then is for them to judge.
-            if fs::metadata(&file).map_err(failed)?.permissions().mode() & 0o777 != 0o600 {
-                tracing::warn!(file = %file.display(), "others could read the token of the agents' interface: remove it, and the next start makes another");
-                fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(failed)?;
-            }
-            Token::new(text.trim()).ok_or_else(|| {
-                Stop::new(format!("{} holds no token of 32 signs or more: remove it, and the next start makes one", file.display()))
-            })
-        }
-        Err(fault) if fault.kind() == ErrorKind::NotFound => {
-            let text = Random::new(accounts::seed()?).token(TOKEN_SIGNS);
-            let token = Token::new(&text).ok_or_else(|| Stop::new("a token of our own making is too short: a mistake of ours"))?;
-            // Whole or not at all: written beside, then renamed.
-            let beside = file.with_extension("token.new");
-            let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside).map_err(failed)?;
-            writeln!(out, "{text}").and_then(|()| out.sync_all()).map_err(failed)?;
-            fs::rename(&beside, &file).map_err(failed)?;
-            Ok(token)
-        }
-        Err(fault) => Err(failed(fault)),
-    }
-}
 
 /// A wish of a client, with the way back.
 pub(crate) struct Wish {
@@ -146,45 +100,6 @@ impl Desk for Counter {
 mod tests {
     use super::*;
     use model::{AgentState, BreakNow, BreakReason};
-
-    /// A folder of one test's own, gone afterwards.
-    struct Folder(PathBuf);
-    impl Folder {
-        fn new(test: &str) -> Folder {
-            let folder = std::env::temp_dir().join(format!("toritsugi-desk-{}-{test}", std::process::id()));
-            fs::create_dir_all(&folder).unwrap();
-            Folder(folder)
-        }
-    }
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
-    #[test]
-    fn the_token_is_made_once_and_only_its_owner_may_read_it() {
-        let folder = Folder::new("token");
-        let first = token(&folder.0).unwrap();
-        let mode = || fs::metadata(token_file(&folder.0)).unwrap().permissions().mode() & 0o777;
-        assert_eq!((token(&folder.0).unwrap(), mode()), (first.clone(), 0o600));
-        fs::set_permissions(token_file(&folder.0), Permissions::from_mode(0o644)).unwrap();
-        assert_eq!((token(&folder.0).unwrap(), mode()), (first.clone(), 0o600));
-        fs::remove_file(token_file(&folder.0)).unwrap();
-        assert_ne!(token(&folder.0).unwrap(), first);
-        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1, "nothing is left beside it");
-    }
-
-    #[test]
-    fn a_file_that_holds_no_token_stops_the_start_with_a_sentence() {
-        let folder = Folder::new("empty");
-        for text in ["", "secret\n", "two words that are long enough, but words\n"] {
-            fs::write(token_file(&folder.0), text).unwrap();
-            let Stop(sentence) = token(&folder.0).unwrap_err();
-            assert!(sentence.contains("api.token holds no token") && sentence.contains("remove it"), "{sentence}");
-            assert!(!sentence.contains("secret"), "{sentence}");
-        }
-    }
 
     fn lunch() -> BreakReason {
         BreakReason::from("lunch")

@@ -1,22 +1,28 @@
 //! How the engine is: for probes, for systemd, and for whoever wonders at three in the morning.
 //!
 //! [`Pulse`] is felt twice a second. What it finds stands on a [`Board`], which answers `/healthz` (what should somebody know?), `/livez` (does
-//! the process live, or must it be started again?) and `/readyz` (can a call be taken at this moment?).
+//! the process live, or must it be started again?) and `/readyz` (can a call be taken at this moment?). The same doubts are the alarms of `/board`,
+//! which is worked out when somebody asks for it, at most twice a second.
 //!
 //! Ready is telephony's word here: an engine whose carrier does not know it, whose sound comes late or whose journal cannot be written is not
 //! ready, however well its process does.
 
+use crate::board::{self, Known, Tally};
 use crate::publisher::Front;
-use crate::status::{Stand, minute, no_effect};
-use model::{AgentState, Snapshot, TrunkNow, WorkerStats};
+use crate::status::{Refusal, Stand, minute, no_effect};
+use crate::words::Both;
+use model::{AgentState, Channels, QueueNow, Snapshot, TrunkNow, WorkerStats};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use telemetry::Metrics;
+use web::{Alarm, BoardNow, Floor, STALE_MS, Severity};
 
 /// A signalling thread that has said nothing for so long is stuck: it says something twice a second.
-pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(5);
+pub(crate) const SILENCE_MAX: Duration = Duration::from_millis(STALE_MS);
+/// The board is worked out anew at most so often, whoever asks.
+const BOARD_RESTS: Duration = Duration::from_millis(500);
 /// Over how long the lateness of sound is judged.
 const SOUND_OVER: Duration = Duration::from_secs(10);
 /// A packet counts as late from so many of [`model::LATENESS_BOUNDS_MICROS`] on: above 20 ms, a whole packet.
@@ -44,16 +50,38 @@ struct Check {
     grade: Grade,
     of: String,
     said: String,
+    /// The doubt as the board shows it to everybody; empty where all is good.
+    shown: Both,
 }
 
-fn check(grade: Grade, of: impl Into<String>, said: impl Into<String>) -> Check {
-    Check { grade, of: of.into(), said: said.into() }
+/// All is good.
+fn good(of: impl Into<String>, said: impl Into<String>) -> Check {
+    Check { grade: Grade::Good, of: of.into(), said: said.into(), shown: Both::default() }
+}
+
+/// A doubt; in Japanese as a whole sentence.
+fn doubt(grade: Grade, of: impl Into<String>, said: impl Into<String>, ja: impl Into<String>) -> Check {
+    let (of, said) = (of.into(), said.into());
+    let shown = Both { en: format!("{of}: {said}"), ja: ja.into() };
+    Check { grade, of, said, shown }
+}
+
+impl Check {
+    fn alarm(&self) -> Option<Alarm> {
+        let severity = match self.grade {
+            Grade::Good => return None,
+            Grade::Warning => Severity::Warning,
+            Grade::NotReady => Severity::NotReady,
+        };
+        let Both { en, ja } = self.shown.clone();
+        Some(Alarm { severity, about: self.of.clone(), en, ja })
+    }
 }
 
 /// What one beat found.
 pub(crate) struct Beat<'a> {
     /// The engine as it stands.
-    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) snapshot: &'a Arc<Snapshot>,
     /// Whether the journal can be written.
     pub(crate) journal: bool,
     /// What each media worker has done; `None`: its thread has ended.
@@ -76,26 +104,27 @@ impl Pulse {
     fn feel(&mut self, now: Instant, beat: &Beat<'_>) -> Vec<Check> {
         let mut checks = Vec::new();
         if beat.draining {
-            checks.push(check(Grade::NotReady, "stopping", "new calls are refused, calls in progress may finish"));
+            let ja = "停止の準備中です。新しい電話は受けません。通話中の電話は続けられます。";
+            checks.push(doubt(Grade::NotReady, "stopping", "new calls are refused, calls in progress may finish", ja));
         }
         let calls = beat.snapshot.census.calls;
-        checks.push(check(Grade::Good, "engine", format!("answers, calls in progress: {calls}")));
+        checks.push(good("engine", format!("answers, calls in progress: {calls}")));
         checks.push(match beat.journal {
-            true => check(Grade::Good, "journal", "written"),
-            false => check(Grade::NotReady, "journal", "CANNOT BE WRITTEN, see the log; make room on its disk, then restart"),
+            true => good("journal", "written"),
+            false => doubt(
+                Grade::NotReady,
+                "journal",
+                "CANNOT BE WRITTEN, see the log; make room on its disk, then restart",
+                "ジャーナル（記録）を書き込めません。ログを確認し、ディスクを空けてから再起動してください。",
+            ),
         });
         checks.push(self.sound(now, beat.workers));
         checks.push(match &beat.stand.in_force {
-            Some(city) => check(Grade::Good, "city", format!("{} in force (version {})", city.version, city.number)),
-            None => check(Grade::NotReady, "city", "none is in force"),
+            Some(city) => good("city", format!("{} in force (version {})", city.version, city.number)),
+            None => doubt(Grade::NotReady, "city", "none is in force", "公開中の版がありません。"),
         });
-        if let Some(refused) = &beat.stand.refused {
-            checks.push(check(
-                Grade::Warning,
-                "files",
-                format!("refused, the city before them stays in force. First: {}", refused.first.en),
-            ));
-        }
+        checks.extend(beat.stand.refused.as_ref().map(files));
+        checks.extend(channels(beat.snapshot));
         checks.extend(trunks(&beat.snapshot.trunks));
         checks.extend(agents(beat.snapshot));
         checks
@@ -104,7 +133,9 @@ impl Pulse {
     /// Whether sound leaves in time.
     fn sound(&mut self, now: Instant, workers: &[Option<WorkerStats>]) -> Check {
         if let Some(ended) = workers.iter().position(Option::is_none) {
-            return check(Grade::NotReady, "sound", format!("media worker {ended} has ended, its calls are silent: restart the engine"));
+            let said = format!("media worker {ended} has ended, its calls are silent: restart the engine");
+            let ja = format!("音声の処理（{ended} 番）が止まり、その通話は無音です。エンジンを再起動してください。");
+            return doubt(Grade::NotReady, "sound", said, ja);
         }
         let all = workers.iter().flatten();
         let sent = all.clone().map(|w| w.packets_sent).sum::<u64>();
@@ -117,33 +148,70 @@ impl Pulse {
         let permille = late.saturating_mul(1000) / sent.max(1);
         let said = format!("{late} of {sent} packets left more than 20 ms late in the last {} s", SOUND_OVER.as_secs());
         match permille {
-            _ if sent < PACKETS_MIN => check(Grade::Good, "sound", "workers wait for calls, or have just begun"),
-            LATE_FAILS.. => check(Grade::NotReady, "sound", format!("{said}: callers hear gaps. What else runs on this machine?")),
-            LATE_WARNS.. => check(Grade::Warning, "sound", format!("{said}. What else runs on this machine?")),
-            _ => check(Grade::Good, "sound", said),
+            _ if sent < PACKETS_MIN => good("sound", "workers wait for calls, or have just begun"),
+            LATE_FAILS.. => doubt(
+                Grade::NotReady,
+                "sound",
+                format!("{said}: callers hear gaps. What else runs on this machine?"),
+                "音声の送出が遅れ、途切れて聞こえています。このマシンでほかに何が動いているか、確かめてください。",
+            ),
+            LATE_WARNS.. => doubt(
+                Grade::Warning,
+                "sound",
+                format!("{said}. What else runs on this machine?"),
+                "音声の送出に遅れが出ています。このマシンでほかに何が動いているか、確かめてください。",
+            ),
+            _ => good("sound", said),
         }
     }
 }
 
-/// What is wrong with a trunk, if anything is.
-fn trouble(trunk: &TrunkNow) -> Option<&'static str> {
+/// The files as they lie were refused. What is wrong in them may name anybody, so the board only says that there is something.
+fn files(refused: &Refusal) -> Check {
+    let Refusal { first, at_local, .. } = refused;
+    let said = format!("refused, the city before them stays in force. First: {}", first.en);
+    let shown = Both::new(
+        format_args!("files: refused since {at_local}, the city before them stays in force. `toritsugi status` says why"),
+        format_args!("いまのファイルは {at_local} から公開できません。前の版で受けています。理由は toritsugi status で見られます。"),
+    );
+    Check { shown, ..doubt(Grade::Warning, "files", said, "") }
+}
+
+/// Whoever calls while all channels are used hears an engaged tone.
+fn channels(snapshot: &Snapshot) -> Option<Check> {
+    let Channels { in_use, max } = snapshot.channels;
+    let said = format!("ALL {max} ARE IN USE: whoever calls hears an engaged tone");
+    let ja = format!("着信用のチャネル {max} 本がすべて使われています。いま電話をかけた人は話し中になります。");
+    (max > 0 && in_use >= max).then(|| doubt(Grade::Warning, "channels", said, ja))
+}
+
+/// What is wrong with a trunk, if anything is: in English, and in Japanese after its name.
+fn trouble(trunk: &TrunkNow) -> Option<(&'static str, &'static str)> {
     match (trunk.registers, trunk.registered, trunk.reachable) {
-        (true, false, _) => Some("NOT REGISTERED with its carrier: nobody can call over it, see the log"),
-        (_, _, Some(false)) => Some("DOES NOT ANSWER: calls out take another trunk"),
+        (true, false, _) => Some((
+            "NOT REGISTERED with its carrier: nobody can call over it, see the log",
+            "通信会社に登録できていません。この回線には電話がかかりません。ログを見てください。",
+        )),
+        (_, _, Some(false)) => {
+            Some(("DOES NOT ANSWER: calls out take another trunk", "応答がありません。外へかける電話は別の回線を使います。"))
+        }
         _ => None,
     }
 }
 
 fn trunk_says(trunk: &TrunkNow) -> &'static str {
-    trouble(trunk).unwrap_or(if trunk.registers { "registered" } else { "answers" })
+    trouble(trunk).map_or(if trunk.registers { "registered" } else { "answers" }, |(en, _)| en)
 }
 
 /// One trunk in trouble is a warning; all of them are the end of the telephone.
 fn trunks(trunks: &[TrunkNow]) -> impl Iterator<Item = Check> {
     let bad = if trunks.iter().all(|trunk| trouble(trunk).is_some()) { Grade::NotReady } else { Grade::Warning };
     trunks.iter().map(move |trunk| {
-        let grade = if trouble(trunk).is_some() { bad.clone() } else { Grade::Good };
-        check(grade, format!("trunk {}", trunk.line), trunk_says(trunk))
+        let of = format!("trunk {}", trunk.line);
+        match trouble(trunk) {
+            Some((said, ja)) => doubt(bad.clone(), of, said, format!("回線 {}：{ja}", trunk.line)),
+            None => good(of, trunk_says(trunk)),
+        }
     })
 }
 
@@ -151,10 +219,19 @@ fn trunks(trunks: &[TrunkNow]) -> impl Iterator<Item = Check> {
 fn agents(snapshot: &Snapshot) -> Vec<Check> {
     let deserted = snapshot.queues.iter().filter(|queue| queue.depth > 0 && queue.staff == 0);
     let mut checks: Vec<Check> = deserted
-        .map(|queue| check(Grade::Warning, format!("queue {}", queue.queue), format!("NOBODY IS THERE, and {} wait", queue.depth)))
+        .map(|QueueNow { queue, depth, .. }| {
+            let ja = format!("待ち行列 {queue}：担当者がひとりもいないのに、{depth} 人が待っています。");
+            doubt(Grade::Warning, format!("queue {queue}"), format!("NOBODY IS THERE, and {depth} wait"), ja)
+        })
         .collect();
+    let away = snapshot.agents.iter().filter(|agent| agent.state == AgentState::NotResponding).count();
+    if away > 0 {
+        let said = format!("NOT RESPONDING: {away}. Phones rang and nobody took them: go and look");
+        let ja = format!("{away} 人の担当者が電話に出ないため、呼び出しを止めています。様子を見に行ってください。");
+        checks.push(doubt(Grade::Warning, "agents", said, ja));
+    }
     if checks.is_empty() {
-        checks.push(check(Grade::Good, "agents", format!("logged in: {}", logged_in(snapshot))));
+        checks.push(good("agents", format!("logged in: {}", logged_in(snapshot))));
     }
     checks
 }
@@ -185,7 +262,9 @@ fn page(beat: &Beat<'_>, front: &Front) -> String {
 pub(crate) struct Board {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) front: Arc<Front>,
+    tally: Arc<Mutex<Tally>>,
     seat: RwLock<Seat>,
+    shown: Mutex<Option<Shown>>,
 }
 
 /// The last beat.
@@ -194,14 +273,23 @@ struct Seat {
     healthy: bool,
     page: String,
     checks: Vec<Check>,
+    snapshot: Arc<Snapshot>,
+}
+
+/// The board as it was worked out last.
+struct Shown {
+    at: Instant,
+    now: Arc<BoardNow>,
+    floor: Arc<Floor>,
 }
 
 impl Board {
     /// A board before the first beat: alive, and not ready.
-    pub(crate) fn new(metrics: Arc<Metrics>, front: Arc<Front>) -> Board {
-        let checks = vec![check(Grade::NotReady, "engine", "has just been started")];
-        let seat = RwLock::new(Seat { at: Instant::now(), healthy: false, page: String::new(), checks });
-        Board { metrics, front, seat }
+    pub(crate) fn new(metrics: Arc<Metrics>, front: Arc<Front>, tally: Arc<Mutex<Tally>>) -> Board {
+        let checks = vec![doubt(Grade::NotReady, "engine", "has just been started", "エンジンは起動したばかりです。")];
+        let snapshot = Arc::default();
+        let seat = RwLock::new(Seat { at: Instant::now(), healthy: false, page: String::new(), checks, snapshot });
+        Board { metrics, front, tally, seat, shown: Mutex::new(None) }
     }
 
     /// Puts up what a beat found.
@@ -209,9 +297,34 @@ impl Board {
         let at = Instant::now();
         let checks = pulse.feel(at, beat);
         let page = page(beat, &self.front);
+        let (zone, wall) = (self.front.zone(), beat.snapshot.wall);
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).turn(zone.day(wall), zone.midnight(wall));
         if let Ok(mut seat) = self.seat.write() {
-            *seat = Seat { at, healthy: beat.journal, page, checks };
+            *seat = Seat { at, healthy: beat.journal, page, checks, snapshot: Arc::clone(beat.snapshot) };
         }
+    }
+
+    /// What the board shows, in both its forms. Whoever asks again within half a second is shown the same.
+    fn look(&self) -> (Arc<BoardNow>, Arc<Floor>) {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = shown.take().filter(|shown| shown.at.elapsed() < BOARD_RESTS).unwrap_or_else(|| self.work_out());
+        let Shown { now, floor, .. } = shown.insert(fresh);
+        (Arc::clone(now), Arc::clone(floor))
+    }
+
+    fn work_out(&self) -> Shown {
+        let (silence, live) = (self.silence(), web::Board::live(self));
+        let (snapshot, checks) = match self.seat.read() {
+            Ok(seat) if live.ok => (Arc::clone(&seat.snapshot), seat.checks.clone()),
+            // What was found before it fell silent counts no more.
+            Ok(seat) => (Arc::clone(&seat.snapshot), vec![silent(&live.text, silence)]),
+            Err(_) => (Arc::default(), vec![silent(&live.text, silence)]),
+        };
+        let alarms = checks.iter().filter_map(Check::alarm).collect();
+        let (city, stand) = (self.front.city(), self.front.stand());
+        let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let floor = board::floor(Known { snapshot: &snapshot, tally: &tally, city: &city, stand: &stand, alarms, silence });
+        Shown { at: Instant::now(), now: Arc::new(floor.board.clone()), floor: Arc::new(floor) }
     }
 
     /// How long ago the engine said something.
@@ -225,7 +338,7 @@ impl Board {
         let worst =
             seat.checks.iter().find(|c| c.grade == Grade::NotReady).or_else(|| seat.checks.iter().find(|c| c.grade == Grade::Warning));
         match worst.or(seat.checks.first()) {
-            Some(Check { grade, of, said }) => format!("{}{of}: {said}", label(grade, " ")),
+            Some(Check { grade, of, said, .. }) => format!("{}{of}: {said}", label(grade, " ")),
             None => String::new(),
         }
     }
@@ -244,7 +357,7 @@ fn listed(checks: &[Check]) -> web::Health {
     let of = |grade: Grade| checks.iter().filter(move |c| c.grade == grade);
     let ok = of(Grade::NotReady).next().is_none();
     let mut text = if ok { "ready\n".to_owned() } else { "NOT READY\n".to_owned() };
-    for Check { grade, of, said } in of(Grade::NotReady).chain(of(Grade::Warning)).chain(of(Grade::Good)) {
+    for Check { grade, of, said, .. } in of(Grade::NotReady).chain(of(Grade::Warning)).chain(of(Grade::Good)) {
         let mark = if *grade == Grade::Good { "ok".to_owned() } else { label(grade, "") };
         let _ = writeln!(text, "{mark:9}  {of}: {said}");
     }
@@ -264,13 +377,23 @@ impl web::Board for Board {
     }
     fn ready(&self) -> web::Health {
         let live = self.live();
-        // What was found before it fell silent counts no more.
-        let silent = || vec![check(Grade::NotReady, "engine", live.text.trim_end())];
         match self.seat.read() {
             Ok(seat) if live.ok => listed(&seat.checks),
-            _ => listed(&silent()),
+            // What was found before it fell silent counts no more.
+            _ => listed(&[silent(&live.text, self.silence())]),
         }
     }
+    fn now(&self) -> Arc<BoardNow> {
+        self.look().0
+    }
+    fn floor(&self) -> Arc<Floor> {
+        self.look().1
+    }
+}
+
+fn silent(said: &str, silence: Duration) -> Check {
+    let ja = format!("エンジンの本体から {} 秒間応答がありません。再起動してください：systemctl restart toritsugi", silence.as_secs());
+    doubt(Grade::NotReady, "engine", said.trim_end(), ja)
 }
 
 fn alive(silence: Duration) -> web::Health {
@@ -283,7 +406,7 @@ fn alive(silence: Duration) -> web::Health {
 mod tests {
     use super::*;
     use crate::status::InForce;
-    use model::{QueueNow, UnixMillis};
+    use model::UnixMillis;
 
     fn stand() -> Stand {
         let city = InForce {
@@ -310,7 +433,7 @@ mod tests {
     /// What `/readyz` says of this.
     fn ready(snapshot: &Snapshot, journal: bool, draining: bool) -> web::Health {
         let stand = stand();
-        let beat = Beat { snapshot, journal, workers: &[worker(0, 0)], draining, stand: &stand };
+        let beat = Beat { snapshot: &Arc::new(snapshot.clone()), journal, workers: &[worker(0, 0)], draining, stand: &stand };
         listed(&Pulse::default().feel(Instant::now(), &beat))
     }
 
@@ -352,13 +475,81 @@ mod tests {
     #[test]
     fn a_queue_with_callers_and_nobody_there_is_a_warning() {
         let with = |depth: u64, staff: u64| {
-            let queue =
-                QueueNow { queue: "nurse".into(), depth, longest_wait_millis: 0, staff, promised_millis: 20_000, promised_percent: 80 };
+            let queue = QueueNow {
+                queue: "nurse".into(),
+                depth,
+                longest_wait_millis: 0,
+                staff,
+                free: 0,
+                promised_millis: 20_000,
+                promised_percent: 80,
+            };
             ready(&Snapshot { queues: vec![queue], ..Snapshot::default() }, true, false)
         };
         let deserted = with(2, 0);
         assert!(deserted.ok && deserted.text.contains("WARNING    queue nurse: NOBODY IS THERE, and 2 wait"), "{}", deserted.text);
         assert!(!with(2, 1).text.contains("NOBODY") && !with(0, 0).text.contains("NOBODY"));
+    }
+
+    #[test]
+    fn an_alarm_is_a_sentence_in_both_languages_and_names_nobody_who_is_in_the_files() {
+        let first = Both::new("agents.yaml:3: yuki has no such skill", "agents.yaml:3: yuki");
+        let refused = Refusal {
+            at: UnixMillis(0),
+            at_local: "2026-11-26 17:00".to_owned(),
+            by: "mori".to_owned(),
+            problems: 1,
+            said: first.clone(),
+            first,
+        };
+        let stand = Stand { refused: Some(refused), ..stand() };
+        let agents =
+            [AgentState::NotResponding, AgentState::Idle].map(|state| model::AgentNow { agent: "yuki".into(), state, on_break: None });
+        let channels = Channels { in_use: 9, max: 9 };
+        let trunks = vec![trunk("ntt", true, false, None), trunk("spare", false, false, Some(true))];
+        let snapshot = Arc::new(Snapshot { agents: agents.to_vec(), channels, trunks, ..Snapshot::default() });
+        let beat = Beat { snapshot: &snapshot, journal: false, workers: &[worker(0, 0)], draining: true, stand: &stand };
+        let alarms: Vec<Alarm> = Pulse::default().feel(Instant::now(), &beat).iter().filter_map(Check::alarm).collect();
+        let about: Vec<&str> = alarms.iter().map(|alarm| alarm.about.as_str()).collect();
+        assert_eq!(about, ["stopping", "journal", "files", "channels", "trunk ntt", "agents"]);
+        for Alarm { about, en, ja, .. } in &alarms {
+            assert!(en.starts_with(&format!("{about}: ")) && ja.ends_with('。'), "{en} {ja}");
+            assert!(!en.contains("yuki") && !ja.contains("yuki") && !en.contains("mori"), "{en} {ja}");
+        }
+    }
+
+    fn board() -> Board {
+        let front = Front { stand: RwLock::new(stand()), city: RwLock::default() };
+        Board::new(Arc::new(Metrics::new()), Arc::new(front), Arc::new(Mutex::new(Tally::new(UnixMillis(0)))))
+    }
+
+    #[test]
+    fn a_board_is_worked_out_at_most_twice_a_second_whoever_asks() {
+        let board = board();
+        let (now, floor) = board.look();
+        assert!(!now.ready && now.at_local.is_empty(), "before the first beat nothing is known: {now:?}");
+        let (again, named) = board.look();
+        assert!(Arc::ptr_eq(&now, &again) && Arc::ptr_eq(&floor, &named));
+        if let Some(shown) = board.shown.lock().unwrap().as_mut() {
+            shown.at -= BOARD_RESTS;
+        }
+        assert!(!Arc::ptr_eq(&now, &board.look().0));
+    }
+
+    #[test]
+    fn a_board_of_a_silent_engine_says_how_old_it_is_and_what_was_found_before_counts_no_more() {
+        let board = board();
+        let trunks = vec![trunk("ntt", true, false, None)];
+        let snapshot = Arc::new(Snapshot { wall: UnixMillis(1_795_557_600_000), trunks, ..Snapshot::default() });
+        board.beat(&mut Pulse::default(), &Beat { snapshot: &snapshot, journal: true, workers: &[], draining: false, stand: &stand() });
+        let now = board.look().0;
+        assert_eq!((now.at_local.as_str(), now.alarms[0].about.as_str()), ("07:00:00", "trunk ntt"));
+        assert!(now.age_ms < STALE_MS);
+        board.seat.write().unwrap().at -= Duration::from_secs(9);
+        *board.shown.lock().unwrap() = None;
+        let now = board.look().0;
+        assert!(now.age_ms >= 9_000 && !now.ready && now.alarms.len() == 1, "{now:?}");
+        assert!(now.alarms[0].about == "engine" && now.alarms[0].en.contains("nothing for 9 s"), "{:?}", now.alarms);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! Deliberately absent: anything that a room below could decide. What stands here is wiring, words for people, and exit codes.
 
 mod accounts;
+mod audit;
+mod board;
 mod by_hand;
 mod call;
 mod calls_list;
@@ -33,6 +35,8 @@ mod staff;
 mod status;
 mod tape;
 mod theory;
+mod tokens;
+mod top;
 mod trace;
 mod versions;
 mod voicemail;
@@ -65,7 +69,7 @@ enum Command {
     Serve(ServeArgs),
     /// Check flow and configuration files; nothing goes live. Ends with 1 if there is an error, with 0 if there are warnings at most
     Check(CheckArgs),
-    /// What may stand in each file, as JSON Schema for editors
+    /// What may stand in each file, as JSON Schema for editors; with --api what programs may ask the engine
     Schema(SchemaArgs),
     /// Play the example calls that stand beside the flows (flows/NAME.tests.yaml) through the real engine, in no time
     Test(examples::TestArgs),
@@ -88,6 +92,8 @@ enum Command {
     Voicemail(voicemail::VoicemailCommand),
     /// Which version of the city is in force, what was refused, and what is set by hand until when
     Status(status::StatusArgs),
+    /// The engine as it stands, on this terminal: queues, longest waits, agents, lines, alarms. q leaves
+    Top(top::TopArgs),
     /// The versions of the city that were in force: who changed what, when and why
     History(history::HistoryArgs),
     /// Put a version of before in force again; the city's files are left alone
@@ -100,6 +106,11 @@ enum Command {
     /// The agents' phone accounts, and their skills until an hour
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Who may ask the engine over HTTP: tokens with a name and a role
+    #[command(subcommand)]
+    Token(tokens::TokenCommand),
+    /// Who did what: changes over HTTP, tokens, and who was shown what is sealed, and why
+    Audit(audit::AuditArgs),
     /// The database of call records
     #[command(subcommand)]
     Store(StoreCommand),
@@ -145,7 +156,7 @@ struct ServeArgs {
     /// Where to hear SIP, as ADDRESS or ADDRESS:PORT [default: engine.yaml, which says this machine only]
     #[arg(long, value_name = "ADDR[:PORT]")]
     listen: Option<String>,
-    /// Where to serve /metrics, /healthz and the agents' desk under /api, as ADDRESS:PORT [default: engine.yaml]
+    /// Where to serve /board, /metrics, /healthz and the agents' desk under /api, as ADDRESS:PORT [default: engine.yaml]
     #[arg(long, value_name = "ADDR:PORT")]
     admin: Option<SocketAddr>,
     /// Start although city.key is lost and callbacks are booked: they are given up, for nobody can read their numbers any more
@@ -198,6 +209,9 @@ struct SchemaArgs {
     /// Language of the descriptions: en or ja
     #[arg(long, default_value = "en")]
     lang: String,
+    /// The OpenAPI document of the engine's interface for programs instead, which it serves at /api/openapi.json
+    #[arg(long, conflicts_with_all = ["kind", "to"])]
+    api: bool,
     /// Write all of them (or the one that is named) into this folder: flow.json, queues.json and so on
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
@@ -268,10 +282,13 @@ fn main() -> ExitCode {
         Some(Command::Agent(AgentCommand::Password { name, city, state })) => accounts::password(&name, &city, &state),
         Some(Command::Agent(AgentCommand::Skill(args))) => by_hand::skill(&args),
         Some(Command::Status(args)) => status::run(&args),
+        Some(Command::Top(args)) => top::run(&args),
         Some(Command::History(args)) => history::run(&args),
         Some(Command::Rollback(args)) => history::roll_back(&args),
         Some(Command::Notice(command)) => by_hand::notice(&command),
         Some(Command::Override(args)) => by_hand::schedule(&args),
+        Some(Command::Token(command)) => tokens::run(&command),
+        Some(Command::Audit(args)) => audit::run(&args),
         Some(Command::Store(StoreCommand::Rebuild(args))) => calls_list::rebuild(&args),
         Some(Command::Verify(args)) => calls_list::verify(&args),
         Some(Command::Staff(args)) => staff::run(&args),

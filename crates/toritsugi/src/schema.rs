@@ -8,6 +8,9 @@ use crate::words::{Stop, say};
 use std::fs;
 
 pub(crate) fn run(args: &SchemaArgs) -> Result<(), Stop> {
+    if args.api {
+        return say(web::openapi().trim_end());
+    }
     let tongue = tongue(&args.lang)?;
     let kinds: Vec<&str> = flow::schemas().collect();
     let text = |kind: &str| {

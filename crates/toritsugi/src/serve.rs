@@ -1,25 +1,28 @@
 //! `toritsugi serve`: answer calls until told to stop.
 
+use crate::audit::{Audit, Record};
+use crate::board::Tally;
 use crate::files::Files;
 use crate::health::{Beat, Board, Pulse, SILENCE_MAX};
 use crate::manager::Manager;
 use crate::office::DutyOffice;
 use crate::publish::{self, Before, Published, Refused, Wait};
 use crate::publisher::{self, Front, Job, Publisher};
+use crate::tokens::{self, Keyring};
 use crate::versions::{self, Versions};
 use crate::words::{Stop, say};
 use crate::{ServeArgs, accounts, client, desk, hub};
 use calls::{City, Control, Reply};
 use flow::Source;
-use model::{Settings, WorkerStats};
+use model::{Event, Settings, WorkerStats};
 use reactor::Clock;
 use std::fs::DirBuilder;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use telemetry::log::{Form, Lines};
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,7 +42,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     if let Some(remark) = accounts::attend_to_key(&args.state.state, args.forget_callbacks)? {
         say(remark)?;
     }
-    let token = desk::token(&args.state.state)?;
+    let keys = Keyring::open(&args.state.state)?;
     let shop = Shop { files, state: args.state.state.clone(), listen: args.listen.clone(), admin: args.admin };
 
     let began = Instant::now();
@@ -55,7 +58,12 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     })?;
     let clock = Clock::start();
     let outlets = hub::Outlets { otlp: args.otlp.clone(), hep: args.hep };
-    let running = hub::start(Arc::clone(&published.city), &shop.state, doors, clock, None, &outlets)?;
+    let tally = Arc::new(Mutex::new(Tally::new(publish::wall())));
+    let counts = {
+        let tally = Arc::clone(&tally);
+        Box::new(move |event: &Event| tally.lock().unwrap_or_else(PoisonError::into_inner).note(publish::wall(), event))
+    };
+    let running = hub::start(Arc::clone(&published.city), &shop.state, doors, clock, Some(counts), &outlets)?;
     print!("{}", published.warnings);
     if let Some(Refused { said: failing, .. }) = &published.failing {
         // Nobody else would answer: a city that starts is heard, and whoever starts it is told. A change is refused instead.
@@ -77,9 +85,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
         .map_err(|fault| Stop::new(format!("{} cannot be written: {fault}", door.display())))?;
     let attended = runtime.block_on(attend(
         &running,
-        Staff { publisher, front, counter, wishes, watches: !args.no_watch, log },
+        Staff { publisher, front, counter, wishes, tally, watches: !args.no_watch, log },
         admin,
-        token,
+        keys,
         &args.state.state,
     ));
     let _ = std::fs::remove_file(&door);
@@ -186,9 +194,16 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration, watches
         let (scheme, at) = (if settings.tls.is_some() { "wss" } else { "ws" }, web.listen);
         say(format_args!("            {scheme}://{at} for browsers"))?;
     }
-    say(format_args!("  Watch     http://{}/metrics and /healthz", settings.admin))?;
-    let token = desk::token_file(&shop.state);
-    say(format_args!("  Desk      http://{}/api/agents and /api/queues, with the token in {}", settings.admin, token.display()))?;
+    say(format_args!(
+        "  Watch     http://{0}/board for people, http://{0}/metrics and /healthz for programs; `toritsugi top` here",
+        settings.admin
+    ))?;
+    let token = tokens::root_file(&shop.state);
+    say(format_args!(
+        "  Desk      http://{}/api/agents and /api/queues, with a token: toritsugi token add, or root's in {}",
+        settings.admin,
+        token.display()
+    ))?;
     for (number, flow) in &book.numbers {
         say(format_args!("  Number    {number} leads to the flow \"{flow}\". Call it: sip:{number}@{host}{port}"))?;
     }
@@ -225,13 +240,15 @@ struct Staff {
     front: Arc<Front>,
     counter: desk::Counter,
     wishes: tokio::sync::mpsc::Receiver<desk::Wish>,
+    /// What the board counts.
+    tally: Arc<Mutex<Tally>>,
     watches: bool,
     log: Lines,
 }
 
 /// Serves the watchers, obeys signals, until it is time to stop.
-async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListener, token: web::Token, state: &Path) -> Result<(), Stop> {
-    let Staff { publisher, front, counter, mut wishes, watches, log } = staff;
+async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListener, keys: Keyring, state: &Path) -> Result<(), Stop> {
+    let Staff { publisher, front, counter, mut wishes, tally, watches, log } = staff;
     let failed = |fault: std::io::Error| Stop::new(format!("signals cannot be heard: {fault}"));
     let mut hup = signal(SignalKind::hangup()).map_err(failed)?;
     let mut term = signal(SignalKind::terminate()).map_err(failed)?;
@@ -239,10 +256,12 @@ async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListen
     let listener = tokio::net::TcpListener::from_std(admin).map_err(failed)?;
 
     let (ask, jobs) = std::sync::mpsc::sync_channel::<Job>(4);
-    let board = Arc::new(Board::new(Arc::clone(&running.metrics), Arc::clone(&front)));
+    let board = Arc::new(Board::new(Arc::clone(&running.metrics), Arc::clone(&front), tally));
+    let hosts = web::Hosts::new(front.city().book.settings.admin_names.clone());
+    let record = Record { audit: Audit::of(state), front: Arc::clone(&front) };
     let office = DutyOffice { front, desk: counter.clone(), jobs: ask.clone(), state: state.to_owned() };
-    let api = web::Api { desk: Arc::new(counter), office: Arc::new(office), token };
-    let house = web::House { board: Arc::<Board>::clone(&board), api: Some(api) };
+    let api = web::Api::new(Arc::new(counter), Arc::new(office), Arc::new(keys), Arc::new(record));
+    let house = web::House { board: Arc::<Board>::clone(&board), api: Some(api), hosts };
     let (stop_web, web_stopped) = tokio::sync::oneshot::channel::<()>();
     let web = tokio::spawn(async move {
         let stop = async move {

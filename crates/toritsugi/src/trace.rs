@@ -6,21 +6,16 @@
 use crate::explain::Tongue;
 use crate::words::{Stop, say};
 use crate::zone::{Town, Zone};
-use crate::{CityArgs, StateArgs, accounts, client};
+use crate::{CityArgs, StateArgs, accounts, audit};
 use clap::Args;
 use model::UnixMillis;
 use reactor::trace::{self, Traced};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// The folder of the state folder in which messages are written down.
 const FOLDER: &str = "trace";
-/// The file of the state folder that says who looked at what is sealed, and why.
-const AUDIT: &str = "audit.jsonl";
 /// From one column to the next.
 const WIDTH: usize = 32;
 /// Calls are numbered far below this; what agents' phones do with codes lies above.
@@ -35,7 +30,7 @@ pub(crate) struct TraceArgs {
     #[arg(long, requires = "why")]
     reveal: bool,
     /// For what you need to see them
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, value_name = "REASON", value_parser = audit::reason)]
     why: Option<String>,
     /// Language: en or ja [default: the terminal's, else en]
     #[arg(long, value_parser = ["en", "ja"])]
@@ -116,21 +111,8 @@ fn nothing(call: u64, folder: &Path, tongue: Tongue) -> String {
 /// Opens every message, once it is written down who does so and why.
 fn reveal(args: &TraceArgs, messages: &[(Traced, u64)]) -> Result<Vec<String>, Stop> {
     let vault = accounts::vault(&args.state.state)?;
-    let path = args.state.state.join(AUDIT);
-    let entry = serde_json::json!({
-        "at": crate::publish::wall().0,
-        "by": client::whoami(),
-        "did": "trace --reveal",
-        "call": args.call,
-        "why": args.why,
-    });
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(&path)
-        .and_then(|mut file| file.write_all(format!("{entry}\n").as_bytes()).and_then(|()| file.sync_all()))
-        .map_err(|fault| Stop::new(format!("{} cannot be written, so nothing is shown: {fault}", path.display())))?;
+    let tongue = Tongue::of(args.lang.as_deref());
+    audit::first(&args.state.state, "trace --reveal", serde_json::json!({ "call": args.call }), args.why.as_deref(), tongue)?;
     let unread = || "(sealed with another city.key)".to_owned();
     Ok(messages.iter().map(|(message, _)| message.open(&vault).unwrap_or_else(unread)).collect())
 }
@@ -194,8 +176,8 @@ pub(crate) fn ladder(call: u64, messages: &[(Traced, u64)], opened: Option<&[Str
         (false, Tongue::Japanese) => {
             writeln!(page, "\n--reveal --why 理由 を付けると電話番号を含む全文を表示し、誰がなぜ見たかを記録します。")
         }
-        (true, Tongue::English) => writeln!(page, "\nThat you saw this is written in {AUDIT} of the state folder."),
-        (true, Tongue::Japanese) => writeln!(page, "\n閲覧したことは状態フォルダーの {AUDIT} に記録されました。"),
+        (true, Tongue::English) => writeln!(page, "\nThat you saw this is written in {} of the state folder.", audit::FILE),
+        (true, Tongue::Japanese) => writeln!(page, "\n閲覧したことは状態フォルダーの {} に記録されました。", audit::FILE),
     };
     page
 }

@@ -1,11 +1,13 @@
 //! `toritsugi voicemail`: whoever is on duty lists what callers left, finds its sound, and marks it as done.
 //!
-//! A number is shown to whoever asks for it by name: it is sealed with the city's key, and the list shows it masked.
+//! A number is shown to whoever asks for it by name and says why, and that is written down first: it is sealed with the city's key, and the list
+//! shows it masked.
 
 use crate::diagram::Language;
+use crate::explain::Tongue;
 use crate::words::{Stop, say, width};
 use crate::zone::{Town, Zone};
-use crate::{CityArgs, StateArgs, accounts};
+use crate::{CityArgs, StateArgs, accounts, audit};
 use clap::{Args, Subcommand};
 use reactor::{Boxes, Left};
 use std::path::Path;
@@ -59,9 +61,12 @@ pub(crate) struct OneArgs {
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     one: OneArgs,
-    /// Show the caller's number in clear, to call back
-    #[arg(long)]
+    /// Show the caller's number in clear, to call back; it is written down that you did
+    #[arg(long, requires = "why")]
     number: bool,
+    /// For what you need the number
+    #[arg(long, value_name = "REASON", value_parser = audit::reason)]
+    why: Option<String>,
 }
 
 /// The boxes of a state folder.
@@ -191,7 +196,11 @@ fn show(args: &ShowArgs) -> Result<(), Stop> {
             Language::Ja => "電話番号: 非通知のため、折り返せません。",
         });
     };
-    let number = accounts::vault(&args.one.state.state)?.open_message(call, sealed);
+    let tongue = if lang == Language::Ja { Tongue::Japanese } else { Tongue::English };
+    let vault = accounts::vault(&args.one.state.state)?;
+    let what = serde_json::json!({ "message": left.id, "call": call });
+    audit::first(&args.one.state.state, "voicemail show --number", what, args.why.as_deref(), tongue)?;
+    let number = vault.open_message(call, sealed);
     match (number, lang) {
         (Some(number), Language::En) => say(format_args!("number: {number}")),
         (Some(number), Language::Ja) => say(format_args!("電話番号: {number}")),

@@ -74,8 +74,6 @@ pub(crate) fn utc(at: UnixMillis) -> String {
 /// A text of somebody's file as a terminal may show it: at most 40 signs, and those that would steer the terminal or turn the line around
 /// (control and formatting signs of Unicode) written out.
 pub(crate) fn shown(text: &str) -> String {
-    let steers =
-        |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
     let mut shown = String::new();
     for (n, c) in text.chars().enumerate() {
         match c {
@@ -88,6 +86,11 @@ pub(crate) fn shown(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Whether a sign would steer a terminal, end a line, or turn it around.
+pub(crate) fn steers(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Columns on a terminal: signs of East Asia take two (UAX 11, wide and full-width).

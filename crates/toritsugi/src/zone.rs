@@ -69,6 +69,10 @@ impl Zone {
     pub(crate) fn time(&self, at: UnixMillis) -> String {
         utc(self.shifted(at)).chars().skip(11).collect()
     }
+    /// When the civil day began in which this is; on a day of changed clocks an hour beside it.
+    pub(crate) fn midnight(&self, at: UnixMillis) -> UnixMillis {
+        UnixMillis(at.0.saturating_sub(self.shifted(at).0.rem_euclid(DAY)))
+    }
     /// The civil day, counted from 1970-01-01.
     pub(crate) fn day(&self, at: UnixMillis) -> i64 {
         self.shifted(at).0.div_euclid(DAY)

@@ -1,29 +1,29 @@
-//! The agents' desk as other programs see it: who is there, who waits, and going on a break or coming back.
+//! Everything under `/api/`: who asks is found out, judged by the table of routes, and whoever changes something is written down first.
 //!
-//! Every request carries the engine's token (`Authorization: Bearer ..`, RFC 6750 section 2.1); nothing is done by cookie, so that a page
-//! in somebody's browser can forge nothing, and a page of another origin (RFC 6454) is turned away even with the token.
+//! Every request but the one for the document carries a token (`Authorization: Bearer ..`, RFC 6750 section 2.1); nothing is done by cookie, so that
+//! a page in somebody's browser can forge nothing, and a page of another origin (RFC 6454) is turned away even with a token.
 
-use crate::office::{Office, Order, Ordered};
-use crate::{House, plain};
+use crate::change::Change;
+use crate::gate::Pass;
+use crate::ledger::{Ledger, Line, Refusals};
+use crate::office::Office;
+use crate::pace::Pace;
+use crate::roles::{Bearer, Keys, Role};
+use crate::routes::{Deed, ROUTES, Route};
+use crate::words::{self, Said};
+use crate::{Board, House, plain};
 use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::header::{ACCEPT_LANGUAGE, ALLOW, AUTHORIZATION, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+use axum::extract::{ConnectInfo, State};
+use axum::http::header::{ACCEPT_LANGUAGE, ALLOW, AUTHORIZATION, HOST, HeaderValue, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use axum::response::Response;
-use model::{AgentId, AgentNow, AgentState, BreakReason, Lang, Snapshot};
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use model::{AgentId, AgentNow, BreakReason, Lang, Snapshot};
+use serde::Serialize;
 use std::future::Future;
-use std::hint::black_box;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-
-/// Bytes of a request's body. One is only needed to name the reason of a break; a polite client's empty object is not an error.
-const BODY_BYTES_MAX: usize = 1024;
-/// Bytes of an order: what a whole request may have, less its head.
-const ORDER_BYTES_MAX: usize = 12 * 1024;
-/// A token has at least so many signs: 32 of 32 kinds are 160 bits, beyond guessing.
-const TOKEN_SIGNS_MIN: usize = 32;
+use std::time::Instant;
 
 /// What comes a moment later, from the thread that owns it.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -63,160 +63,153 @@ pub enum Set {
 /// What the routes under `/api` need.
 #[derive(Clone)]
 pub struct Api {
-    /// Who answers.
-    pub desk: Arc<dyn Desk>,
-    /// Who keeps the city's versions, and what is set by hand.
-    pub office: Arc<dyn Office>,
-    /// Who may ask.
-    pub token: Token,
+    pub(crate) desk: Arc<dyn Desk>,
+    pub(crate) office: Arc<dyn Office>,
+    pub(crate) keys: Arc<dyn Keys>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    refusals: Refusals,
+    pace: Pace,
 }
 
-/// The secret of whoever may ask. It prints as nothing.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(Arc<str>);
-
-impl Token {
-    /// A token of at least 32 visible ASCII signs; `None`: too short, or no such signs.
-    pub fn new(text: &str) -> Option<Token> {
-        let fits = text.len() >= TOKEN_SIGNS_MIN && text.bytes().all(|b| b.is_ascii_graphic());
-        fits.then(|| Token(text.into()))
+impl Api {
+    /// `desk` answers; `office` keeps the city's versions and what is set by hand; `keys` know who may ask; `ledger` keeps who did what.
+    pub fn new(desk: Arc<dyn Desk>, office: Arc<dyn Office>, keys: Arc<dyn Keys>, ledger: Arc<dyn Ledger>) -> Api {
+        Api { desk, office, keys, ledger, refusals: Refusals::default(), pace: Pace::default() }
     }
 
-    /// Whether it is the same, in a time that tells nothing but its length, which is no secret.
-    fn is(&self, given: &[u8]) -> bool {
-        let ours = self.0.as_bytes();
-        ours.len() == given.len() && ours.iter().zip(given).fold(0u8, |differ, (a, b)| black_box(differ | (a ^ b))) == 0
+    /// Whoever sends a token that is good; `None`: none, or one that is not.
+    pub(crate) fn bearer(&self, headers: &HeaderMap) -> Option<Bearer> {
+        token(headers).and_then(|token| self.keys.bearer(token))
     }
 }
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(***)")
+
+/// A request that was let in.
+pub(crate) struct Asked {
+    pub(crate) api: Api,
+    pub(crate) board: Arc<dyn Board>,
+    pub(crate) bearer: Bearer,
+    pub(crate) lang: Lang,
+    /// What stands in the variable parts of the route's path, in order.
+    pub(crate) parts: Vec<String>,
+    pub(crate) body: Vec<u8>,
+    query: String,
+}
+
+impl Asked {
+    /// What stands behind `?name=`, the first time.
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
+        let mut pairs = self.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| decoded(value).unwrap_or_else(|| value.to_owned()))
     }
 }
 
 /// Everything under `/api/`.
 pub(crate) async fn answer(
     State(house): State<House>,
-    Path(path): Path<String>,
+    ConnectInfo(pass): ConnectInfo<Pass>,
+    uri: Uri,
     method: Method,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let Some(api) = &house.api else { return crate::nothing().await };
+    let (lang, from) = (language(&headers), pass.from());
     if is_foreign(&headers) {
-        return refuse(StatusCode::FORBIDDEN, "Pages of another origin may not use this. Ask from a program, without an Origin header.");
+        return refuse(StatusCode::FORBIDDEN, &words::foreign(), &lang);
     }
-    if !bearer(&headers).is_some_and(|given| api.token.is(given)) {
-        let text = "This needs the engine's token: send Authorization: Bearer and what stands in api.token in the state folder.";
-        return with(refuse(StatusCode::UNAUTHORIZED, text), WWW_AUTHENTICATE, "Bearer realm=\"toritsugi\"");
+    let method = if method == Method::HEAD { Method::GET } else { method };
+    let parts: Option<Vec<String>> = uri.path().strip_prefix("/api/").unwrap_or_default().split('/').map(decoded).collect();
+    let found: Vec<(&Route, Vec<String>)> =
+        parts.map(|parts| ROUTES.iter().filter_map(|route| Some((route, route.matches(&parts)?))).collect()).unwrap_or_default();
+    let route = found.iter().find(|(route, _)| route.method() == method.as_str());
+    let did = || route.map_or_else(|| "elsewhere under /api".to_owned(), |(route, _)| route.name());
+    let bearer = match route {
+        Some((open, _)) if open.rights.is_empty() => Bearer { name: String::new(), role: Role::Viewer },
+        _ => match api.bearer(&headers) {
+            Some(bearer) => bearer,
+            None => {
+                api.refusals.note(&api.ledger, None, from, did(), StatusCode::UNAUTHORIZED.as_u16());
+                let refusal = refuse(StatusCode::UNAUTHORIZED, &words::no_token(), &lang);
+                return with(refusal, WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"toritsugi\""));
+            }
+        },
+    };
+    let Some((route, parts)) = route else {
+        return match found.first() {
+            Some((other, _)) => {
+                let allowed = other.method();
+                with(refuse(StatusCode::METHOD_NOT_ALLOWED, &words::only(allowed), &lang), ALLOW, HeaderValue::from_static(allowed))
+            }
+            None => refuse(StatusCode::NOT_FOUND, &words::nothing_here(&offered(&bearer.role)), &lang),
+        };
+    };
+    let forbidden = |why: &Said| {
+        api.refusals.note(&api.ledger, Some(&bearer.name), from, did(), StatusCode::FORBIDDEN.as_u16());
+        refuse(StatusCode::FORBIDDEN, why, &lang)
+    };
+    if !route.rights.is_empty() && !route.rights.iter().any(|right| bearer.role.may(*right)) {
+        return forbidden(&words::not_yours(&bearer, route.rights));
     }
-    match path.split('/').collect::<Vec<_>>().as_slice() {
-        ["agents"] => match method {
-            Method::GET | Method::HEAD => shown(api.desk.look().await.as_deref().map(|snapshot| &snapshot.agents)),
-            _ => wrong_method("GET"),
-        },
-        ["queues"] => match method {
-            Method::GET | Method::HEAD => shown(api.desk.look().await.as_deref().map(|snapshot| &snapshot.queues)),
-            _ => wrong_method("GET"),
-        },
-        ["breaks"] => match method {
-            Method::GET | Method::HEAD => shown(api.desk.look().await.as_deref().map(|snapshot| &snapshot.breaks)),
-            _ => wrong_method("GET"),
-        },
-        ["status"] => match method {
-            Method::GET | Method::HEAD => match api.office.status().await {
-                Some(json) => plain(StatusCode::OK, "application/json", json + "\n"),
-                None => gone(),
-            },
-            _ => wrong_method("GET"),
-        },
-        ["orders"] => {
-            if method != Method::POST {
-                return wrong_method("POST");
+    let query = uri.query().unwrap_or_default().to_owned();
+    let mut asked = Asked {
+        api: api.clone(),
+        board: Arc::clone(&house.board),
+        bearer: bearer.clone(),
+        lang: lang.clone(),
+        parts: parts.clone(),
+        body: Vec::new(),
+        query,
+    };
+    match &route.deed {
+        Deed::Show(show) => show(&asked).await,
+        Deed::Change { bytes_max, read, .. } => {
+            let Ok(body) = axum::body::to_bytes(body, *bytes_max).await else {
+                return refuse(StatusCode::PAYLOAD_TOO_LARGE, &words::too_large(*bytes_max), &lang);
+            };
+            asked.body = body.to_vec();
+            let change = match read(&asked) {
+                Ok(change) => change.signed(&bearer),
+                Err(why) => return refuse(StatusCode::BAD_REQUEST, &why, &lang),
+            };
+            if let Some(why) = change.forbidden(&bearer) {
+                return forbidden(&why);
             }
-            let Ok(body) = axum::body::to_bytes(body, ORDER_BYTES_MAX).await else {
-                return refuse(StatusCode::PAYLOAD_TOO_LARGE, "An order has no body above 12 KiB.");
-            };
-            match serde_json::from_slice::<Order>(&body) {
-                Ok(order) => match api.office.order(order, language(&headers)).await {
-                    Ordered::Done(json) => plain(StatusCode::OK, "application/json", json + "\n"),
-                    Ordered::Refused(why) => refuse(StatusCode::UNPROCESSABLE_ENTITY, &why),
-                    Ordered::Gone => gone(),
-                },
-                Err(fault) => {
-                    let text = format!(
-                        "This is no order ({fault}). One is {{\"order\":\"schedule\",\"schedule\":\"centre\",\"hours\":\"closed\",\"until\":\"17:00\",\"by\":\"mori\"}}."
-                    );
-                    refuse(StatusCode::BAD_REQUEST, &text)
-                }
+            // Whoever has the root token may write into the state folder anyway.
+            if bearer.role != Role::Root && !api.pace.allows(Instant::now(), &bearer.name) {
+                api.refusals.note(&api.ledger, Some(&bearer.name), from, did(), StatusCode::TOO_MANY_REQUESTS.as_u16());
+                let refusal = refuse(StatusCode::TOO_MANY_REQUESTS, &words::too_many(), &lang);
+                return with(refusal, RETRY_AFTER, HeaderValue::from_static("60"));
             }
-        }
-        ["agents", name, wish @ ("ready" | "break")] => {
-            if method != Method::POST {
-                return wrong_method("POST");
-            }
-            let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
-                return refuse(StatusCode::PAYLOAD_TOO_LARGE, "This takes no body above 1 KiB.");
-            };
-            let presence = match *wish {
-                "break" => reason(&body).map(Presence::Break),
-                _ => Some(Presence::Ready),
-            };
-            let Some(presence) = presence else {
-                let text = "The body of a break is empty, or an object with its reason and nothing else: {\"reason\":\"lunch\"}.";
-                return refuse(StatusCode::BAD_REQUEST, text);
-            };
-            told(api.desk.set(AgentId::from(*name), presence).await)
-        }
-        _ => {
-            let text = "There is nothing here. Try GET /api/agents, /api/queues, /api/breaks or /api/status, POST /api/agents/NAME/ready or /break, POST /api/orders.";
-            refuse(StatusCode::NOT_FOUND, text)
+            // A client that hangs up leaves neither half a change nor half an entry behind.
+            let done = tokio::spawn(write_and_do(change, asked, from, route.name()));
+            done.await.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, &words::gone(), &lang))
         }
     }
 }
 
-/// What is said to a wish.
-fn told(set: Set) -> Response {
-    match set {
-        // The break of somebody whose phone is not back after a restart: it is as wished once the phone is (RFC 9110 section 15.3.3).
-        Set::Done(agent) if agent.state == AgentState::SignedOut => shown_as(StatusCode::ACCEPTED, &agent),
-        Set::Done(agent) => shown(Some(&agent)),
-        Set::Unknown => refuse(StatusCode::NOT_FOUND, "There is no such agent. GET /api/agents lists them, config/agents.yaml makes them."),
-        Set::UnknownReason(known) if known.is_empty() => {
-            let text = "No reasons are declared, config/breaks.yaml makes them: ask for a break without one. Nothing was changed.";
-            refuse(StatusCode::UNPROCESSABLE_ENTITY, text)
-        }
-        Set::UnknownReason(known) => {
-            let known: Vec<&str> = known.iter().map(BreakReason::as_str).collect();
-            let text = format!("There is no such reason. Known are: {}. Nothing was changed.", known.join(", "));
-            refuse(StatusCode::UNPROCESSABLE_ENTITY, &text)
-        }
-        Set::NoPhone => {
-            let text = "The agent has no phone registered, and will begin ready when one is. Nothing was changed.";
-            refuse(StatusCode::CONFLICT, text)
-        }
-        Set::Gone => gone(),
+/// Law 5 at this door: written down, done, and written down what became of it.
+async fn write_and_do(change: Change, asked: Asked, from: IpAddr, did: String) -> Response {
+    let Asked { api, bearer, lang, .. } = asked;
+    let line = Line::Asked { by: bearer.name, role: bearer.role.name(), from, did, what: change.told() };
+    let Some(of) = api.ledger.write(line).await else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, &words::not_recorded(), &lang);
+    };
+    let response = change.carry_out(&api, &lang).await;
+    let outcome = response.status().as_u16();
+    if api.ledger.write(Line::Became { of, outcome }).await.is_none() {
+        tracing::error!(of, outcome, "what became of a change could not be written down");
     }
+    response
 }
 
-/// The reason in the body of a break, if there is one; `None` when the body is something else.
-fn reason(body: &[u8]) -> Option<Option<BreakReason>> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Wish {
-        #[serde(default)]
-        reason: Option<BreakReason>,
-    }
-    match body.trim_ascii() {
-        [] => Some(None),
-        // The reader would take a list for an object, its values in order.
-        object @ [b'{', ..] => serde_json::from_slice::<Wish>(object).ok().map(|wish| wish.reason),
-        _ => None,
-    }
+/// What a role may ask, for whoever asked for something else.
+fn offered(role: &Role) -> String {
+    let may = |route: &&Route| route.rights.is_empty() || route.rights.iter().any(|right| role.may(*right));
+    ROUTES.iter().filter(may).map(Route::name).collect::<Vec<_>>().join(", ")
 }
 
 /// The token that was sent; the scheme's case does not count (RFC 9110 section 11.1).
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+fn token(headers: &HeaderMap) -> Option<&[u8]> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
@@ -226,6 +219,25 @@ fn language(headers: &HeaderMap) -> Lang {
     let named = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let first = named.split([',', ';']).next().unwrap_or_default().trim();
     Lang::from(if first.is_empty() { "en" } else { first })
+}
+
+/// A part of a path or query in clear (RFC 3986 section 2.1); `None`: it is no text.
+fn decoded(part: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        match (first, after) {
+            (b'%', [high, low, after @ ..]) => {
+                let digit = |b: u8| char::from(b).to_digit(16);
+                bytes.push(u8::try_from(digit(*high)? * 16 + digit(*low)?).ok()?);
+                rest = after;
+            }
+            (b'%', _) => return None,
+            (byte, _) => bytes.push(*byte),
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Whether a page of somewhere else speaks: browsers name the page's origin, and only ours would name this very host.
@@ -239,41 +251,22 @@ fn is_foreign(headers: &HeaderMap) -> bool {
     !headers.get_all(ORIGIN).iter().all(ours)
 }
 
-fn shown<T: Serialize + ?Sized>(value: Option<&T>) -> Response {
-    value.map_or_else(gone, |value| shown_as(StatusCode::OK, value))
+pub(crate) fn shown<T: Serialize + ?Sized>(value: Option<&T>, lang: &Lang) -> Response {
+    value.map_or_else(|| gone(lang), |value| shown_as(StatusCode::OK, value, lang))
 }
-fn shown_as<T: Serialize + ?Sized>(status: StatusCode, value: &T) -> Response {
+pub(crate) fn shown_as<T: Serialize + ?Sized>(status: StatusCode, value: &T, lang: &Lang) -> Response {
     match serde_json::to_string(value) {
         Ok(json) => plain(status, "application/json", json + "\n"),
-        Err(fault) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &format!("This could not be written: {fault}.")),
+        Err(fault) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &words::not_written(&fault), lang),
     }
 }
-fn gone() -> Response {
-    refuse(StatusCode::SERVICE_UNAVAILABLE, "The engine is going down or gone.")
+pub(crate) fn gone(lang: &Lang) -> Response {
+    refuse(StatusCode::SERVICE_UNAVAILABLE, &words::gone(), lang)
 }
-fn wrong_method(allowed: &'static str) -> Response {
-    with(refuse(StatusCode::METHOD_NOT_ALLOWED, &format!("Only {allowed} is answered here.")), ALLOW, allowed)
+pub(crate) fn refuse(status: StatusCode, said: &Said, lang: &Lang) -> Response {
+    plain(status, "text/plain; charset=utf-8", format!("{}\n", said.of(lang)))
 }
-fn refuse(status: StatusCode, sentence: &str) -> Response {
-    plain(status, "text/plain; charset=utf-8", format!("{sentence}\n"))
-}
-fn with(mut response: Response, name: HeaderName, value: &'static str) -> Response {
-    response.headers_mut().insert(name, HeaderValue::from_static(value));
+fn with(mut response: Response, name: HeaderName, value: HeaderValue) -> Response {
+    response.headers_mut().insert(name, value);
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_long_is_compared_whole_and_prints_as_nothing() {
-        let token = Token::new(&"a".repeat(32)).unwrap();
-        assert!(token.is(&[b'a'; 32]));
-        for wrong in [&[b'a'; 31][..], &[b'a'; 33], &[b'b'; 32], b"", b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"] {
-            assert!(!token.is(wrong), "{wrong:?}");
-        }
-        assert_eq!(format!("{token:?}"), "Token(***)");
-        assert_eq!((Token::new("short"), Token::new(&" ".repeat(40)), Token::new("")), (None, None, None));
-    }
 }

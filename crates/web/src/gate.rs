@@ -1,16 +1,21 @@
 //! Who is let in: so many at once, each with so much time and so many bytes to say what they want.
+//!
+//! Whoever is served in another way than by one short answer gets a [`Pass`] beside the request: it prolongs the connection's life, and
+//! gives its place in the crowd back.
 
+use axum::extract::connect_info::Connected;
+use axum::serve::IncomingStream;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// What a client may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,16 +52,18 @@ impl Gate {
 
 impl axum::serve::Listener for Gate {
     type Io = Client;
-    type Addr = SocketAddr;
+    type Addr = Pass;
 
-    async fn accept(&mut self) -> (Client, SocketAddr) {
+    async fn accept(&mut self) -> (Client, Pass) {
         loop {
             // The semaphore is never closed, so that a failure here cannot be; waiting for ever would then be the safe thing.
             let Ok(place) = Arc::clone(&self.room).acquire_owned().await else { std::future::pending().await };
             match self.listener.accept().await {
                 Ok((stream, from)) => {
-                    let deadline = Box::pin(tokio::time::sleep(self.limits.time));
-                    return (Client { stream, deadline, bytes_left: self.limits.request_bytes, _place: place }, from);
+                    let until = Instant::now() + self.limits.time;
+                    let pass = Pass { from, stay: Arc::new(Mutex::new(Stay { until, place: Some(place) })) };
+                    let deadline = Box::pin(tokio::time::sleep_until(until));
+                    return (Client { stream, deadline, bytes_left: self.limits.request_bytes, pass: pass.clone() }, pass);
                 }
                 Err(fault) => {
                     tracing::warn!(%fault, "a client of the metrics could not be accepted");
@@ -66,8 +73,49 @@ impl axum::serve::Listener for Gate {
         }
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    /// A pass to nowhere: nobody asks a listener for its pass.
+    fn local_addr(&self) -> io::Result<Pass> {
+        let until = Instant::now();
+        self.listener.local_addr().map(|from| Pass { from, stay: Arc::new(Mutex::new(Stay { until, place: None })) })
+    }
+}
+
+/// How long a connection may stay, and the place that it takes.
+#[derive(Debug)]
+struct Stay {
+    until: Instant,
+    /// Given back when the connection is dropped, or before.
+    place: Option<OwnedSemaphorePermit>,
+}
+
+/// The connection that a request came by, for whoever answers it.
+#[derive(Clone, Debug)]
+pub(crate) struct Pass {
+    from: SocketAddr,
+    stay: Arc<Mutex<Stay>>,
+}
+
+impl Pass {
+    /// The other end, which is a proxy's where there is one.
+    pub(crate) fn from(&self) -> IpAddr {
+        self.from.ip().to_canonical()
+    }
+    /// The connection ends at this moment, and not at the one that was set before.
+    pub(crate) fn lives_until(&self, until: Instant) {
+        self.stay().until = until;
+    }
+    /// Somebody else may come in for this one, who is counted elsewhere from here on.
+    pub(crate) fn leave_crowd(&self) {
+        self.stay().place = None;
+    }
+    fn stay(&self) -> MutexGuard<'_, Stay> {
+        self.stay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Connected<IncomingStream<'_, Gate>> for Pass {
+    fn connect_info(stream: IncomingStream<'_, Gate>) -> Pass {
+        stream.remote_addr().clone()
     }
 }
 
@@ -76,16 +124,19 @@ pub(crate) struct Client {
     stream: TcpStream,
     deadline: Pin<Box<Sleep>>,
     bytes_left: usize,
-    /// Given back when the connection is dropped.
-    _place: OwnedSemaphorePermit,
+    pass: Pass,
 }
 
 impl Client {
     fn in_time(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.deadline.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(io::Error::new(io::ErrorKind::TimedOut, "the client took too long")),
-            Poll::Pending => Ok(()),
+        while self.deadline.as_mut().poll(cx).is_ready() {
+            let until = self.pass.stay().until;
+            if until <= self.deadline.deadline() {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the client took too long"));
+            }
+            self.deadline.as_mut().reset(until);
         }
+        Ok(())
     }
 }
 

@@ -1,8 +1,11 @@
 //! The duty officer's office as other programs see it: which version of the city is in force, and what is set by hand until when.
 
-use crate::Later;
+use crate::{Later, Right};
 use model::{AgentId, Hours, Lang, OverrideId, ScheduleId, Skill, SlotId};
 use serde::{Deserialize, Serialize};
+
+/// By what the root token signs when nobody is named.
+pub const ROOT: &str = "api.token";
 
 /// The office behind the routes. The roof fills it.
 pub trait Office: Send + Sync + 'static {
@@ -24,7 +27,7 @@ pub enum Order {
         texts: Vec<(Lang, String)>,
         /// Its end.
         until: String,
-        /// Who orders it; the token's bearer, unless said.
+        /// Who orders it. Only the root token may say; any other signs with its own name.
         #[serde(default = "bearer")]
         by: String,
         /// Why.
@@ -87,9 +90,32 @@ pub enum Order {
     },
 }
 
-/// Who orders something and does not say so: the token has no other name than its file.
+impl Order {
+    /// The same order in this name. Whoever has a token of their own cannot sign as somebody else.
+    #[must_use]
+    pub fn signed(mut self, name: &str) -> Order {
+        match &mut self {
+            Order::Notice { by, .. }
+            | Order::Schedule { by, .. }
+            | Order::Skill { by, .. }
+            | Order::End { by, .. }
+            | Order::Rollback { by, .. } => name.clone_into(by),
+        }
+        self
+    }
+
+    /// What it takes to give it.
+    pub(crate) fn right(&self) -> Right {
+        match self {
+            Order::Notice { .. } | Order::Schedule { .. } | Order::Skill { .. } | Order::End { .. } => Right::Order,
+            Order::Rollback { .. } => Right::Rollback,
+        }
+    }
+}
+
+/// Who orders something and does not say so: the root token has no other name than its file.
 fn bearer() -> String {
-    "api.token".to_owned()
+    ROOT.to_owned()
 }
 
 /// What became of it.

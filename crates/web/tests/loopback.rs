@@ -9,7 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use web::{Api, Board, Desk, Health, House, Later, Limits, Office, Order, Ordered, Presence, Set, Token};
+use web::{
+    AgentRow, Api, Bearer, Board, BoardNow, Desk, Floor, Health, Hosts, House, Keys, Later, Ledger, Limits, Line, Office, Order, Ordered,
+    Presence, Role, Set, Span, Unread, Watching,
+};
 
 const TOKEN: &str = "yvq7mzk3r5c2h6w4n7d3b2x5j4t6p3la";
 
@@ -35,6 +38,7 @@ impl Desk for City {
                 depth: 2,
                 longest_wait_millis: 31_500,
                 staff: 1,
+                free: 0,
                 promised_millis: 60_000,
                 promised_percent: 80,
             }],
@@ -90,6 +94,20 @@ impl Office for City {
         })
     }
 }
+/// One token, the root's.
+impl Keys for City {
+    fn bearer(&self, token: &[u8]) -> Option<Bearer> {
+        (token == TOKEN.as_bytes()).then(|| Bearer { name: "api.token".to_owned(), role: Role::Root })
+    }
+}
+impl Ledger for City {
+    fn write(&self, _: Line) -> Later<'_, Option<u64>> {
+        Box::pin(async { Some(1) })
+    }
+    fn read(&self, _: Span) -> Later<'_, Result<String, Unread>> {
+        Box::pin(async { Err(Unread::Lost) })
+    }
+}
 impl Board for City {
     fn metrics(&self) -> String {
         "# HELP toritsugi_calls Calls.\n# TYPE toritsugi_calls gauge\ntoritsugi_calls 3\n".to_owned()
@@ -107,6 +125,20 @@ impl Board for City {
         let ill = self.ill.load(Ordering::Relaxed);
         Health { ok: !ill, text: if ill { "NOT READY" } else { "ready" }.to_owned() }
     }
+    fn now(&self) -> Arc<BoardNow> {
+        Arc::new(self.floor().board.clone())
+    }
+    fn floor(&self) -> Arc<Floor> {
+        let yuki = AgentRow {
+            agent: AgentId::from("yuki"),
+            state: AgentState::Talking,
+            since_ms: Some(1_582_845_600_000),
+            for_ms: Some(31_500),
+            reason: None,
+            queue: Some(QueueId::from("nurse")),
+        };
+        Arc::new(Floor { board: BoardNow { at_local: "14:02:11".to_owned(), ..BoardNow::default() }, agents: vec![yuki] })
+    }
 }
 
 struct Server {
@@ -121,9 +153,9 @@ async fn server(limits: Limits) -> Server {
     let at = listener.local_addr().unwrap();
     let city = Arc::new(City::default());
     let (stop, stopped) = oneshot::channel::<()>();
-    let api = Api { desk: city.clone(), office: city.clone(), token: Token::new(TOKEN).unwrap() };
-    let house = House { board: city.clone(), api: Some(api) };
-    let done = tokio::spawn(web::serve_within(limits, listener, house, async move {
+    let api = Api::new(city.clone(), city.clone(), city.clone(), city.clone());
+    let house = House { board: city.clone(), api: Some(api), hosts: Hosts::default() };
+    let done = tokio::spawn(web::serve_within(limits, Watching::default(), listener, house, async move {
         let _ = stopped.await;
     }));
     Server { at, city, stop, done }
@@ -170,7 +202,7 @@ async fn everything_else_is_nothing() {
     for path in ["/", "/metrics/", "/admin.php", "/..%2f..%2fetc/passwd"] {
         let answer = gets(server.at, path).await;
         assert!(
-            answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.ends_with("Try /metrics, /healthz or /readyz.\n"),
+            answer.starts_with("HTTP/1.1 404 Not Found\r\n") && answer.ends_with("Try /metrics, /healthz, /readyz or /board.\n"),
             "{path}: {answer}"
         );
     }
@@ -199,7 +231,8 @@ async fn a_program_with_the_token_sees_agents_and_queues() {
     let breaks = enters(server.at, "GET", "/api/breaks").await;
     assert!(breaks.ends_with("\r\n\r\n[{\"reason\":\"lunch\",\"code\":1,\"label\":{\"en\":\"Lunch\",\"ja\":\"昼休み\"}}]\n"), "{breaks}");
     let queues = enters(server.at, "GET", "/api/queues").await;
-    let nurse = r#"{"queue":"nurse","depth":2,"longest_wait_millis":31500,"staff":1,"promised_millis":60000,"promised_percent":80}"#;
+    let nurse =
+        r#"{"queue":"nurse","depth":2,"longest_wait_millis":31500,"staff":1,"free":0,"promised_millis":60000,"promised_percent":80}"#;
     assert!(queues.ends_with(&format!("\r\n\r\n[{nurse}]\n")), "{queues}");
 }
 
@@ -260,6 +293,24 @@ async fn whoever_has_no_phone_registered_is_not_said_to_be_on_a_break() {
     }
     let later = enters(server.at, "POST", "/api/agents/rin/break").await;
     assert!(later.starts_with("HTTP/1.1 202 Accepted\r\n") && later.ends_with("{\"agent\":\"rin\",\"state\":\"signed_out\"}\n"), "{later}");
+}
+
+#[tokio::test]
+async fn agents_are_named_on_the_board_of_whoever_has_the_token_and_on_no_other() {
+    let server = server(Limits::default()).await;
+    let named = enters(server.at, "GET", "/api/board").await;
+    let yuki = r#""agents":[{"agent":"yuki","state":"talking","since_ms":1582845600000,"for_ms":31500,"reason":null,"queue":"nurse"}]"#;
+    assert!(named.contains("\"at_local\":\"14:02:11\"") && named.contains(yuki), "{named}");
+    assert!(sends(server.at, "GET", "/api/board", "").await.starts_with("HTTP/1.1 401 "));
+    let mut open = TcpStream::connect(server.at).await.unwrap();
+    open.write_all(b"GET /board/events HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    let (mut heard, mut piece) = (String::new(), [0; 4096]);
+    while !heard.ends_with("\n\n\r\n") {
+        let count = open.read(&mut piece).await.unwrap();
+        assert!(count > 0, "{heard}");
+        heard.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+    }
+    assert!(heard.contains("\"at_local\":\"14:02:11\"") && !heard.contains("yuki"), "{heard}");
 }
 
 async fn orders(at: SocketAddr, body: &str) -> String {
@@ -382,7 +433,7 @@ async fn a_body_that_nobody_needs_is_not_read_for_ever() {
 async fn a_house_without_a_desk_has_nothing_under_api() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let house = House { board: Arc::new(City::default()), api: None };
+    let house = House { board: Arc::new(City::default()), api: None, hosts: Hosts::default() };
     tokio::spawn(web::serve(listener, house, std::future::pending()));
     assert!(enters(at, "GET", "/api/agents").await.starts_with("HTTP/1.1 404"));
 }

@@ -78,7 +78,13 @@ const LISTEN: Shape = Shape {
     ja: "アドレスとポート。",
     words: &[
         may("sip", Value::Text, "Where SIP is heard: 127.0.0.1:5060.", "SIP を受けるアドレス。127.0.0.1:5060 のように書きます。"),
-        may("admin", Value::Text, "Where /metrics and /healthz are served.", "/metrics と /healthz のアドレス。"),
+        may("admin", Value::Text, "Where /metrics, /healthz and /api are served.", "/metrics、/healthz、/api のアドレス。"),
+        may(
+            "admin_names",
+            Value::List(&Value::Text),
+            "Names by which a proxy on this machine asks for those: desk.example.jp. Addresses and localhost need none.",
+            "同じ機械のプロキシが使うホスト名。desk.example.jp のように書きます。アドレスと localhost は書かなくても使えます。",
+        ),
     ],
     rest: None,
 };
@@ -151,6 +157,8 @@ const VOICEMAIL: Shape = Shape {
 /// Larger boxes are archives.
 const BOX_MESSAGES_MAX: u32 = 10_000;
 const BOX_MEGABYTES_MAX: u32 = 100_000;
+/// Names of proxies on this machine.
+const NAMES_MAX: usize = 16;
 /// Pages whose browsers may call.
 const ORIGINS_MAX: usize = 16;
 /// RTP and RTCP, for the caller and for the agent.
@@ -173,6 +181,9 @@ pub(crate) fn read(node: &Node, top: Spot, problems: &mut Problems) -> Settings 
         }
         if let Some(address) = listen.take("admin").and_then(|n| socket(n, problems)) {
             settings.admin = address;
+        }
+        if let Some(names) = listen.take("admin_names") {
+            settings.admin_names = names.items().up_to(NAMES_MAX, problems).iter().filter_map(|item| host_name(item, problems)).collect();
         }
         listen.finish(problems);
     }
@@ -299,6 +310,19 @@ fn origin(node: &Node, problems: &mut Problems) -> Option<String> {
         let en = format!("\"{}\" is no page's origin: scheme and host, without a path", shown(text.value));
         let ja = format!("「{}」はページの origin として読めません。https:// とホスト名だけを書いてください。", shown(text.value));
         problems.error(text.at, "not_an_origin", en, ja).help("origins: [\"https://desk.example.jp\"]");
+        return None;
+    }
+    Some(text.value.to_owned())
+}
+
+/// `desk.example.jp`, as it stands in a Host header: no scheme, no port (RFC 9110 section 7.2).
+fn host_name(node: &Node, problems: &mut Problems) -> Option<String> {
+    let text = node.text(problems)?;
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+    if text.value.is_empty() || !text.value.bytes().all(fits) {
+        let en = format!("\"{}\" is no host's name: no scheme, port or path stands with it", shown(text.value));
+        let ja = format!("「{}」はホスト名として読めません。https:// やポート番号を付けずに書いてください。", shown(text.value));
+        problems.error(text.at, "not_a_host_name", en, ja).help("admin_names: [desk.example.jp]");
         return None;
     }
     Some(text.value.to_owned())
