@@ -18,11 +18,12 @@ pub(crate) fn all() -> Value {
             })),
         })),
         "Agents": list("Agent"),
-        "Queue": object(&["queue", "depth", "longest_wait_millis", "staff", "promised_millis", "promised_percent"], json!({
+        "Queue": object(&["queue", "depth", "longest_wait_millis", "staff", "free", "promised_millis", "promised_percent"], json!({
             "queue": { "type": "string" },
             "depth": said(count(), "Callers waiting, offered ones included."),
             "longest_wait_millis": count(),
             "staff": said(count(), "Agents who serve it and are there."),
+            "free": said(count(), "Those of them who are idle."),
             "promised_millis": said(count(), "Within this time .."),
             "promised_percent": said(count(), ".. this share of callers is answered: the promise."),
         })),
@@ -33,7 +34,19 @@ pub(crate) fn all() -> Value {
             "label": { "type": "object", "additionalProperties": { "type": "string" } },
         })),
         "Breaks": list("BreakReason"),
-        "Board": said(json!({ "type": "object" }), "What stands on the board; `GET /board` shows it to people."),
+        "Board": said(object(&["at_ms", "at_local", "age_ms", "ready", "alarms", "calls", "queues", "agents_by_state", "lines", "trunks", "agents"], json!({
+            "at_ms": said(json!({ "type": "integer" }), "When the figures were taken: milliseconds since 1970 UTC."),
+            "at_local": said(json!({ "type": "string" }), "The same on the city's clock."),
+            "age_ms": said(count(), "How old they are; above 5000 they are no news."),
+            "ready": said(json!({ "type": "boolean" }), "As /readyz says."),
+            "alarms": said(rows(object(&["severity", "about", "en", "ja"], json!({}))), "What is wrong, the worst first."),
+            "calls": { "type": "object" },
+            "queues": rows(object(&["queue", "state", "waiting", "longest_wait_ms"], json!({}))),
+            "agents_by_state": { "type": "object", "additionalProperties": count() },
+            "lines": rows(object(&["line", "used", "places"], json!({}))),
+            "trunks": rows(object(&["line"], json!({}))),
+            "agents": rows(object(&["agent", "state"], json!({}))),
+        })), "What stands on the board, with the agents by name; `GET /board` shows it to people without them. deploy/README.md says what each field is."),
         "Break": closed(object(&[], json!({ "reason": nullable("string") }))),
         "Status": object(&["in_force", "refused", "rolled_back", "overrides"], json!({
             "in_force": said(nullable("object"), "The version in force; null: one that the disk did not take."),
@@ -150,6 +163,9 @@ fn closed(mut shape: Value) -> Value {
 fn list(of: &str) -> Value {
     json!({ "type": "array", "items": { "$ref": format!("#/components/schemas/{of}") } })
 }
+fn rows(of: Value) -> Value {
+    json!({ "type": "array", "items": of })
+}
 fn nullable(kind: &str) -> Value {
     json!({ "type": [kind, "null"] })
 }
@@ -201,6 +217,7 @@ mod tests {
             depth: 2,
             longest_wait_millis: u64::MAX,
             staff: 1,
+            free: 0,
             promised_millis: 60_000,
             promised_percent: 80,
         };
