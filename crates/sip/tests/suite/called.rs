@@ -397,7 +397,8 @@ fn a_session_description_is_found_among_several_bodies() {
     let isup = [ISUP, OPTIONAL].concat();
     let base64 = [SDP, "Content-Transfer-Encoding: base64\r\n"].concat();
     let html = "Content-Type: text/html\r\n";
-    let cases: [(&str, &[(&str, &str)], &str); 9] = [
+    type Parts<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, Parts<'_>, &str); 9] = [
         (mixed, &[(SDP, OFFER), (&isup, "\u{1}\u{10}60\r\n--unique--\u{0}")], "offer"),
         (mixed, &[(&isup, "\u{1}"), ("content-type : Application/SDP \r\n", OFFER)], "offer"),
         ("multipart/alternative;boundary=\"uni que\"", &[(html, "<p>"), (SDP, OFFER)], "offer"),
