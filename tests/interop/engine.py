@@ -7,6 +7,7 @@ agents whom the proofs can play. Digest offers MD5 alone, because baresip 1.0 gi
 
 import json
 import os
+import pathlib
 import re
 import secrets
 import shutil
@@ -19,6 +20,8 @@ from stage import Failed
 NUMBER = "0440000000"
 WRAP_UP = 1.0  # seconds
 ALIVE = ["calls_in_progress", "call_legs", "sip_dialogs", "sip_transactions", "tickets", "rtp_ports", "timers"]
+KEPT = pathlib.Path(os.environ["TORITSUGI_VOICE"]) if "TORITSUGI_VOICE" in os.environ else None
+VOICE = ("speech", "prompts")
 CALENDAR = """\
 timezone: Asia/Tokyo
 schedules:
@@ -52,9 +55,26 @@ class Engine:
             if status != 0:
                 raise Failed(f"`agent password {name}` ended with {status}: {said or stage.log(f'password-{name}')}")
         self._serve = [binary, "serve"] + self.files + ["--listen", self.server, "--admin", f"{HOST}:{admin}"]
+        self._bring_voice()
         self.process = stage.start(self.name, self._serve)
-        # The first start speaks every sentence of the city and keeps the sound in the state directory.
         stage.wait("the engine says it is healthy", 240, self._healthy)
+
+    def _bring_voice(self):
+        """The first start speaks every sentence of the city, which takes most of a minute of two cores, and keeps the sound in the state folder. Where
+        one proof has had that done (TORITSUGI_VOICE names a folder for it), the others begin as an engine does that was started before."""
+        for part in VOICE:
+            if KEPT and (KEPT / part).is_dir():
+                shutil.copytree(KEPT / part, self.state / part)
+
+    def _keep_voice(self):
+        if KEPT and not KEPT.exists():
+            beside = KEPT.with_name(f"{KEPT.name}-{os.getpid()}")
+            for part in VOICE:
+                shutil.copytree(self.state / part, beside / part)
+            try:
+                beside.rename(KEPT)
+            except OSError:  # another lane was quicker
+                shutil.rmtree(beside)
 
     def _overlay(self, agents, more):
         (self.config / "calendar.yaml").write_text(CALENDAR)
@@ -131,4 +151,6 @@ class Engine:
         self.stage.wait("the engine is healthy again", 60, self._healthy)
 
     def end(self):
-        return self.stage.end(self.process, 20)
+        status = self.stage.end(self.process, 20)
+        self._keep_voice()
+        return status

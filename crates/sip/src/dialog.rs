@@ -61,6 +61,10 @@ pub struct DialogState {
     pub flow: FlowId,
     /// Where the peer's messages came from.
     pub peer: SocketAddr,
+    /// Whether the peer is behind a router that changes addresses: then what it writes of its own address leads nowhere, and it is where its messages
+    /// come from.
+    #[serde(default)]
+    pub behind_router: bool,
     /// The value of Session-ID in our requests (RFC 7989); `None` to a peer that has none.
     #[serde(default)]
     pub session_id: Option<String>,
@@ -106,6 +110,7 @@ impl DialogState {
             remote_target,
             flow,
             peer,
+            behind_router: is_translated(essentials.via.ip(), peer),
             session_id: None,
         })
     }
@@ -171,6 +176,9 @@ impl DialogState {
     /// Where the next request goes: the first route or the target if it is an address that can be reached from where the peer is,
     /// else where the peer's messages came from.
     pub(crate) fn next_hop(&self) -> SocketAddr {
+        if self.behind_router && self.route_set.is_empty() {
+            return self.peer;
+        }
         let named = Uri::parse(self.next().as_bytes()).and_then(|uri| uri.socket_addr());
         named.filter(|addr| reachable(*addr, self.peer)).unwrap_or(self.peer)
     }
@@ -182,6 +190,22 @@ impl DialogState {
     pub(crate) fn next_flow(&self) -> FlowId {
         let elsewhere = !self.route_set.is_empty() && self.next_hop().ip() != self.peer.ip();
         if self.flow.is_stream() && elsewhere { FlowId::any(self.flow.transport()) } else { self.flow }
+    }
+}
+
+/// Whether a peer names an address that is not where its packets come from, and that has a meaning within one house only (RFC 1918, RFC 6598,
+/// RFC 4193, and those of one machine or one wire): a router in between has put another in its place.
+pub(crate) fn is_translated(named: Option<IpAddr>, from: SocketAddr) -> bool {
+    named.is_some_and(|named| named != from.ip().to_canonical() && is_of_a_house(named))
+}
+
+fn is_of_a_house(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            let [first, second, ..] = v4.octets();
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || (first == 100 && second & 0xc0 == 64)
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 
@@ -249,6 +273,7 @@ mod tests {
             remote_target: target.to_owned(),
             flow: FlowId(0),
             peer: "192.0.2.9:6000".parse().unwrap(),
+            behind_router: false,
             session_id: None,
         }
     }

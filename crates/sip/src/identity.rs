@@ -100,7 +100,7 @@ pub fn is_unnamed(message: &[u8]) -> bool {
     let text = unfolded(message);
     let private = |line: &str| words(line).skip(1).any(|word| !["", "none", "critical"].contains(&word.trim_matches('"')));
     let guarded = |line: &str| {
-        let line = line.to_ascii_lowercase();
+        let line: String = unescape(line).to_ascii_lowercase().split_ascii_whitespace().collect();
         line.split("privacy=")
             .skip(1)
             .map(|value| value.trim_start_matches('"'))
@@ -132,7 +132,7 @@ const NOBODY: [&str; 9] = [
 
 /// Header fields that name nobody, in small letters, long and compact. All others could: a network tells us numbers, in fields of its own too,
 /// that it asks us to tell nobody.
-const NAMELESS: [&str; 34] = [
+const NAMELESS: [&str; 33] = [
     "via",
     "v",
     "max-forwards",
@@ -166,7 +166,6 @@ const NAMELESS: [&str; 34] = [
     "user-agent",
     "server",
     "mime-version",
-    "session-id",
 ];
 
 /// Attributes of a session description that name nobody.
@@ -192,7 +191,7 @@ pub fn as_kept(message: &[u8]) -> String {
     for line in lines {
         kept.push_str("\r\n");
         match label(line) {
-            Some(name) if !NAMELESS.contains(&name) || has_number(line) && !matches!(name, "via" | "v" | "cseq" | "session-id") => {
+            Some(name) if !NAMELESS.contains(&name) || has_number(line) && !matches!(name, "via" | "v" | "cseq") => {
                 kept.push_str(line.split(':').next().unwrap_or_default());
                 kept.push_str(": (withheld)");
             }
@@ -207,6 +206,9 @@ pub fn as_kept(message: &[u8]) -> String {
                     kept.push_str(&format!("{}=(withheld)\r\n", char::from(*kind)));
                 }
                 [b'a', b'=', rest @ ..] if !names_nobody(rest) => kept.push_str("a=(withheld)\r\n"),
+                [kind @ (b'a' | b'm'), b'=', ..] if has_long_figures(line) => {
+                    kept.push_str(&format!("{}=(withheld)\r\n", char::from(*kind)))
+                }
                 _ => kept.push_str(line),
             }
         }
@@ -220,6 +222,11 @@ pub fn as_kept(message: &[u8]) -> String {
 fn names_nobody(attribute: &[u8]) -> bool {
     let name = attribute.split(|b| b":\r\n".contains(b)).next().unwrap_or_default();
     NAMELESS_ATTRIBUTES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// Whether seven figures and more stand together: no port, no rate and no format has so many.
+fn has_long_figures(line: &str) -> bool {
+    line.split(|letter: char| !letter.is_ascii_digit()).any(|figures| figures.len() >= 7)
 }
 
 /// Whether a text holds what could be a telephone number: seven figures and more, signs between them not counted.

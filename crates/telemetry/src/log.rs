@@ -213,6 +213,7 @@ pub fn note(event: &Event) {
         Event::CertificateRefused => debug!("a TLS certificate was refused"),
 
         Event::Media { leg, stats } => debug!(
+            call = leg.0 >> 16,
             leg = leg.0,
             sent = stats.sent,
             received = stats.received,

@@ -1,7 +1,7 @@
 //! The agents' phone accounts: what their phones prove themselves with. Only hashes are kept, in the state directory.
 
 use crate::calls_list::journal_dir;
-use crate::files::Files;
+use crate::files::{self, Files};
 use crate::words::{Stop, say};
 use crate::{CityArgs, StateArgs};
 use calls::{Record, State, Vault};
@@ -96,7 +96,7 @@ pub(crate) fn set(state: &Path, realm: &str, name: &str, password: &str) -> Resu
     accounts.insert(name.to_owned(), sip::digest::ha1(name, realm, password));
     let path = path(state);
     let failed = |fault: std::io::Error| Stop::new(format!("{} cannot be written: {fault}", path.display()));
-    fs::create_dir_all(state).map_err(failed)?;
+    files::make_private(state).map_err(failed)?;
     let text = serde_json::to_string_pretty(&accounts).map_err(Stop::new)?;
     // Whole or not at all: written beside, then renamed.
     let beside = path.with_extension("json.new");

@@ -208,6 +208,8 @@ fn mask(value: &mut Value) {
 /// `call 090-1234-5678` as `call 090-****-**78`: of nine figures and more in a row, whatever stands between them that people write into numbers,
 /// the first three and the last two are left. A day `2026-11-27` is none of it.
 fn masked(text: &str) -> String {
+    // In another writing it is a number all the same.
+    let text = &if text.contains('%') { model::hide_numbers(text, 9) } else { text.to_owned() };
     let figure = |c: char| c.is_ascii_digit() || ('０'..='９').contains(&c);
     let between = |c: char| matches!(c, '-' | '.' | ' ' | '(' | ')' | '/' | '－' | 'ー' | '‐' | '−' | '（' | '）' | '　' | '・');
     let mut signs: Vec<char> = text.chars().collect();

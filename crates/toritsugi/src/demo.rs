@@ -131,7 +131,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Stop> {
     if args.state.is_some() {
         fresh(state)?;
     }
-    std::fs::create_dir_all(state).map_err(|f| Stop::new(format!("the state folder {} cannot be made: {f}", state.display())))?;
+    crate::files::make_private(state).map_err(|f| Stop::new(format!("the state folder {} cannot be made: {f}", state.display())))?;
     if args.state.is_some() {
         tell(&args.city, state, state, Beside::default())?;
         let (calls, explain) = (format!("toritsugi calls --state {0}", state.display()), "toritsugi explain");

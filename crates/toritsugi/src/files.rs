@@ -6,6 +6,7 @@ use flow::{Problem, Severity, Source, Tongue};
 use model::Pcm;
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
@@ -183,6 +184,11 @@ impl Files {
             }
         }
     }
+}
+
+/// Makes the state folder, if it is not there, for its owner alone. One that was there keeps the rights that somebody gave it.
+pub(crate) fn make_private(state: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(state)
 }
 
 /// The folder of flows around a small flow: `flows` for `flows/examples/ask.yaml`; `None` for any other path.

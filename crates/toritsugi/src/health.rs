@@ -11,7 +11,7 @@ use crate::board::{self, Known, Tally};
 use crate::publisher::Front;
 use crate::status::{Refusal, Stand, minute, no_effect};
 use crate::words::Both;
-use model::{AgentState, Channels, QueueNow, Snapshot, TrunkNow, WorkerStats};
+use model::{AgentState, Channels, QueueNow, Setting, Snapshot, TrunkNow, WorkerStats};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -100,8 +100,8 @@ pub(crate) struct Pulse {
 }
 
 impl Pulse {
-    /// What `/readyz` says after this beat.
-    fn feel(&mut self, now: Instant, beat: &Beat<'_>) -> Vec<Check> {
+    /// What `/readyz` says after this beat; whether the city is open at this hour.
+    fn feel(&mut self, now: Instant, beat: &Beat<'_>, open: bool) -> Vec<Check> {
         let mut checks = Vec::new();
         if beat.draining {
             let ja = "停止の準備中です。新しい電話は受けません。通話中の電話は続けられます。";
@@ -114,8 +114,8 @@ impl Pulse {
             false => doubt(
                 Grade::NotReady,
                 "journal",
-                "CANNOT BE WRITTEN, see the log; make room on its disk, then restart",
-                "ジャーナル（記録）を書き込めません。ログを確認し、ディスクを空けてから再起動してください。",
+                "CANNOT BE WRITTEN, see the log. Make room on its disk: it goes on by itself, and what a restart finds unwritten is lost",
+                "ジャーナル（記録）を書き込めません。ログを確認し、ディスクを空けてください。空けば自動で再開します。その前に再起動すると、まだ書けていない記録が失われます。",
             ),
         });
         checks.push(self.sound(now, beat.workers));
@@ -126,7 +126,7 @@ impl Pulse {
         checks.extend(beat.stand.refused.as_ref().map(files));
         checks.extend(channels(beat.snapshot));
         checks.extend(trunks(&beat.snapshot.trunks));
-        checks.extend(agents(beat.snapshot));
+        checks.extend(agents(beat.snapshot, open));
         checks
     }
 
@@ -192,9 +192,10 @@ fn trouble(trunk: &TrunkNow) -> Option<(&'static str, &'static str)> {
             "NOT REGISTERED with its carrier: nobody can call over it, see the log",
             "通信会社に登録できていません。この回線には電話がかかりません。ログを見てください。",
         )),
-        (_, _, Some(false)) => {
-            Some(("DOES NOT ANSWER: calls out take another trunk", "応答がありません。外へかける電話は別の回線を使います。"))
-        }
+        (_, _, Some(false)) => Some((
+            "DOES NOT ANSWER: calls out take another trunk, if there is one",
+            "応答がありません。外へかける電話は、あれば別の回線を使います。",
+        )),
         _ => None,
     }
 }
@@ -215,13 +216,22 @@ fn trunks(trunks: &[TrunkNow]) -> impl Iterator<Item = Check> {
     })
 }
 
-/// A queue is open to who monitors it when somebody waits in it.
-fn agents(snapshot: &Snapshot) -> Vec<Check> {
-    let deserted = snapshot.queues.iter().filter(|queue| queue.depth > 0 && queue.staff == 0);
+/// A queue is open when somebody waits in it, or while the city is: whoever comes then and finds nobody is led elsewhere.
+fn agents(snapshot: &Snapshot, open: bool) -> Vec<Check> {
+    let deserted = snapshot.queues.iter().filter(|queue| queue.staff == 0 && (queue.depth > 0 || open));
     let mut checks: Vec<Check> = deserted
         .map(|QueueNow { queue, depth, .. }| {
-            let ja = format!("待ち行列 {queue}：担当者がひとりもいないのに、{depth} 人が待っています。");
-            doubt(Grade::Warning, format!("queue {queue}"), format!("NOBODY IS THERE, and {depth} wait"), ja)
+            let (said, ja) = match depth {
+                0 => (
+                    "NOBODY IS THERE, and it is within the hours".to_owned(),
+                    format!("待ち行列 {queue}：受付時間内ですが、担当者がひとりもいません。"),
+                ),
+                depth => (
+                    format!("NOBODY IS THERE, and {depth} wait"),
+                    format!("待ち行列 {queue}：担当者がひとりもいないのに、{depth} 人が待っています。"),
+                ),
+            };
+            doubt(Grade::Warning, format!("queue {queue}"), said, ja)
         })
         .collect();
     let away = snapshot.agents.iter().filter(|agent| agent.state == AgentState::NotResponding).count();
@@ -249,7 +259,12 @@ fn page(beat: &Beat<'_>, front: &Front) -> String {
     let (zone, city) = (front.zone(), front.city());
     for set in &snapshot.overrides {
         let effect = no_effect(&city, &set.setting).map_or_else(String::new, |why| format!("; WITHOUT EFFECT: {}", why.en));
-        let _ = writeln!(text, "by hand: {}, until {}{effect}", set.setting, minute(&zone, set.until));
+        // The page is open: what somebody can do is told, and not who.
+        let what = match &set.setting {
+            Setting::Skill { skill, .. } => format!("skill {skill} of an agent"),
+            other @ (Setting::Notice { .. } | Setting::Schedule { .. }) => other.to_string(),
+        };
+        let _ = writeln!(text, "by hand: {what}, until {}{effect}", minute(&zone, set.until));
     }
     for trunk in &snapshot.trunks {
         let _ = writeln!(text, "trunk {}: {}", trunk.line, trunk_says(trunk));
@@ -295,7 +310,8 @@ impl Board {
     /// Puts up what a beat found.
     pub(crate) fn beat(&self, pulse: &mut Pulse, beat: &Beat<'_>) {
         let at = Instant::now();
-        let checks = pulse.feel(at, beat);
+        let open = board::is_open(beat.snapshot, &self.front.city());
+        let checks = pulse.feel(at, beat, open);
         let page = page(beat, &self.front);
         let (zone, wall) = (self.front.zone(), beat.snapshot.wall);
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).turn(zone.day(wall), zone.midnight(wall));
@@ -434,7 +450,7 @@ mod tests {
     fn ready(snapshot: &Snapshot, journal: bool, draining: bool) -> web::Health {
         let stand = stand();
         let beat = Beat { snapshot: &Arc::new(snapshot.clone()), journal, workers: &[worker(0, 0)], draining, stand: &stand };
-        listed(&Pulse::default().feel(Instant::now(), &beat))
+        listed(&Pulse::default().feel(Instant::now(), &beat, false))
     }
 
     #[test]
@@ -489,6 +505,20 @@ mod tests {
         let deserted = with(2, 0);
         assert!(deserted.ok && deserted.text.contains("WARNING    queue nurse: NOBODY IS THERE, and 2 wait"), "{}", deserted.text);
         assert!(!with(2, 1).text.contains("NOBODY") && !with(0, 0).text.contains("NOBODY"));
+        let queue = QueueNow {
+            queue: "nurse".into(),
+            depth: 0,
+            longest_wait_millis: 0,
+            staff: 0,
+            free: 0,
+            promised_millis: 1,
+            promised_percent: 80,
+        };
+        let empty = Snapshot { queues: vec![queue], ..Snapshot::default() };
+        let said = |open| agents(&empty, open).into_iter().map(|check| (check.grade, check.of, check.said)).collect::<Vec<_>>();
+        let nobody = "NOBODY IS THERE, and it is within the hours".to_owned();
+        assert_eq!(said(true), [(Grade::Warning, "queue nurse".to_owned(), nobody)]);
+        assert_eq!(said(false), [(Grade::Good, "agents".to_owned(), "logged in: 0".to_owned())]);
     }
 
     #[test]
@@ -509,7 +539,7 @@ mod tests {
         let trunks = vec![trunk("ntt", true, false, None), trunk("spare", false, false, Some(true))];
         let snapshot = Arc::new(Snapshot { agents: agents.to_vec(), channels, trunks, ..Snapshot::default() });
         let beat = Beat { snapshot: &snapshot, journal: false, workers: &[worker(0, 0)], draining: true, stand: &stand };
-        let alarms: Vec<Alarm> = Pulse::default().feel(Instant::now(), &beat).iter().filter_map(Check::alarm).collect();
+        let alarms: Vec<Alarm> = Pulse::default().feel(Instant::now(), &beat, false).iter().filter_map(Check::alarm).collect();
         let about: Vec<&str> = alarms.iter().map(|alarm| alarm.about.as_str()).collect();
         assert_eq!(about, ["stopping", "journal", "files", "channels", "trunk ntt", "agents"]);
         for Alarm { about, en, ja, .. } in &alarms {

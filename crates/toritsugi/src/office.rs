@@ -23,6 +23,8 @@ use web::{Later, Office, Order, Ordered};
 /// A notice of more than so long is worth a word: nobody should have to wait for the menu.
 const LONG: Duration = Duration::from_secs(10);
 
+/// A row of figures in a remark from this length on could be somebody's number.
+const FIGURES_MIN: usize = 9;
 /// As long as whoever orders waits for the voice, or for a publication: a little less than their connection lasts.
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -64,7 +66,7 @@ impl Office for DutyOffice {
 
 impl DutyOffice {
     async fn carry_out(&self, order: Order) -> Result<Both, Not> {
-        match order {
+        match without_numbers(order) {
             Order::Notice { slot, texts, until, by, why } => self.notice(Setting::Notice { slot, texts }, &until, by, why).await,
             Order::Schedule { schedule, hours, until, by, why } => {
                 let setting = Setting::Schedule { schedule: schedule.clone(), hours };
@@ -168,6 +170,17 @@ impl Heard {
 }
 
 type Clips = BTreeMap<Lang, Arc<media::Clip>>;
+
+/// Whose number somebody noted beside an order is nobody's business who reads it later (law 8). What is spoken to callers stays as it is.
+fn without_numbers(mut order: Order) -> Order {
+    match &mut order {
+        Order::Notice { why, .. } | Order::Schedule { why, .. } | Order::Skill { why, .. } | Order::Rollback { why, .. } => {
+            *why = model::hide_numbers(why, FIGURES_MIN);
+        }
+        Order::End { .. } => {}
+    }
+    order
+}
 
 fn remark(text: &str) -> Result<(), Not> {
     let fine = text.chars().count() <= REMARK_MAX && !text.chars().any(char::is_control);

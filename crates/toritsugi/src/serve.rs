@@ -2,7 +2,7 @@
 
 use crate::audit::{Audit, Record};
 use crate::board::Tally;
-use crate::files::Files;
+use crate::files::{self, Files};
 use crate::health::{Beat, Board, Pulse, SILENCE_MAX};
 use crate::manager::Manager;
 use crate::office::DutyOffice;
@@ -16,10 +16,8 @@ use calls::{City, Control, Reply};
 use flow::Source;
 use model::{Event, Settings, WorkerStats};
 use reactor::Clock;
-use std::fs::DirBuilder;
 use std::io::{IsTerminal, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,10 +99,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
 /// alone; one that was there keeps the rights that somebody gave it.
 fn writable(state: &Path) -> Result<(), Stop> {
     let probe = state.join(".probe");
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(state)
+    files::make_private(state)
         .and_then(|()| std::fs::write(&probe, [0; 4096]))
         .and_then(|()| std::fs::remove_file(&probe))
         .map_err(|fault| Stop::new(format!("the state folder {} cannot be written: {fault}. Choose another with --state", state.display())))

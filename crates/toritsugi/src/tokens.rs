@@ -357,12 +357,21 @@ fn revoke(args: &RevokeArgs, now: UnixMillis) -> Result<Both, Stop> {
         );
         return Err(Stop::new(none.of(tongue)));
     };
-    audit::first(&args.state.state, "token revoke", json!({ "name": name, "role": found.role }), None, tongue)?;
+    // A token in wrong hands ends even if nobody can write that down: it is the one act that takes and gives nothing.
+    let recorded = audit::first(&args.state.state, "token revoke", json!({ "name": name, "role": found.role }), None, tongue).is_ok();
     found.revoked = Some(now);
     write(&args.state.state, &kept, tongue)?;
+    let (en, ja) = if recorded {
+        ("", "")
+    } else {
+        (
+            " It could NOT be written into audit.jsonl: write it down elsewhere.",
+            "ただし audit.jsonl に記録できませんでした。別に書き留めてください。",
+        )
+    };
     Ok(Both::new(
-        format_args!("The token of {name} is good for nothing from now on."),
-        format_args!("{name} のトークンを無効にしました。いまから使えません。"),
+        format_args!("The token of {name} is good for nothing from now on.{en}"),
+        format_args!("{name} のトークンを無効にしました。いまから使えません。{ja}"),
     ))
 }
 

@@ -180,6 +180,10 @@ pub(crate) async fn answer(
                 let refusal = refuse(StatusCode::TOO_MANY_REQUESTS, &words::too_many(), &lang);
                 return with(refusal, RETRY_AFTER, HeaderValue::from_static("60"));
             }
+            // What cannot be kept over a restart must not be promised.
+            if !house.board.health().ok {
+                return refuse(StatusCode::SERVICE_UNAVAILABLE, &words::not_durable(), &lang);
+            }
             // A client that hangs up leaves neither half a change nor half an entry behind.
             let done = tokio::spawn(write_and_do(change, asked, from, route.name()));
             done.await.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, &words::gone(), &lang))

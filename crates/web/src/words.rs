@@ -78,6 +78,13 @@ pub(crate) fn not_recorded() -> Said {
     )
 }
 
+pub(crate) fn not_durable() -> Said {
+    Said::new(
+        "The journal cannot be written, so this would be lost with the next restart: nothing was changed. /readyz says more.",
+        "ジャーナル（記録）を書き込めず、再起動すると失われるため、何も変更していません。詳しくは /readyz を見てください。",
+    )
+}
+
 pub(crate) fn unread() -> Said {
     Said::new(
         "audit.jsonl of the state folder cannot be read, see the log.",

@@ -318,6 +318,20 @@ async fn orders(at: SocketAddr, body: &str) -> String {
     sends(at, "POST", "/api/orders", &format!("Authorization: Bearer {TOKEN}\r\nContent-Length: {length}\r\n\r\n{body}")).await
 }
 
+/// What the journal cannot keep would be gone after a restart, whatever was promised.
+#[tokio::test]
+async fn nothing_is_changed_while_the_journal_cannot_be_written() {
+    let server = server(Limits::default()).await;
+    let closed = r#"{"order":"schedule","schedule":"centre","hours":"closed","until":"17:00"}"#;
+    server.city.ill.store(true, Ordering::Relaxed);
+    let refused = orders(server.at, closed).await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("nothing was changed"), "{refused}");
+    let seen = enters(server.at, "GET", "/api/queues").await;
+    assert!(seen.starts_with("HTTP/1.1 200"), "what stands can be looked at: {seen}");
+    server.city.ill.store(false, Ordering::Relaxed);
+    assert!(orders(server.at, closed).await.starts_with("HTTP/1.1 200"));
+}
+
 #[tokio::test]
 async fn a_duty_officer_orders_and_hears_what_became_of_it() {
     let server = server(Limits::default()).await;

@@ -175,7 +175,29 @@ fn a_ward_that_is_busy_is_told_in_the_second_call_and_the_caller_is_still_there(
     scene.world.at(secs(46), scene.first, Command::Resume);
     scene.rest();
     assert_eq!(scene.hears(scene.caller, 48, 90), [NURSE]);
+    assert!(!scene.hears(scene.second, 32, 45).is_empty(), "that it came to nothing is heard before the second call ends");
     assert_eq!(scene.transfers(), [(TransferKind::Warm, TransferEnd::Busy)]);
+}
+
+#[test]
+fn the_nurse_hears_the_ward_ring() {
+    let mut scene = scene(AnswerPolicy::After(secs(12)));
+    scene.asks();
+    scene.rest();
+    assert!(!scene.hears(scene.second, 33, 43).is_empty());
+    assert_eq!(scene.hears(scene.caller, 34, 43), [MUSIC]);
+}
+
+#[test]
+fn two_phones_that_dial_the_ward_at_once_make_one_second_call() {
+    let mut scene = scene(AnswerPolicy::After(secs(3)));
+    let third = scene.world.add_clerk(secs(2), "yuki", Clerk { answer: AnswerPolicy::Never, ..Clerk::default() });
+    scene.asks();
+    scene.world.at(secs(32), third, Command::Dial { uri: "sip:71@127.0.0.1".to_owned() });
+    scene.world.run_until(secs(40));
+    assert!(scene.is_on(scene.second) != scene.is_on(third), "one of them");
+    assert_eq!(scene.world.calls_out().len(), 1);
+    scene.rest();
 }
 
 #[test]

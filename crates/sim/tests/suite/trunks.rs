@@ -229,6 +229,12 @@ fn calls_are_shared_by_weight_and_a_full_trunk_leads_to_the_next() {
     let (few, many) = (over["carrier"], over["spare"]);
     assert!(few + many == 60 && (5..=25).contains(&few), "{over:?}");
 
+    // Whatever they are called.
+    let (mut world, _) = asks_the_ward(city(|first, spare| (first.order, spare.order) = (2, 1)), 2);
+    world.ails(town::SPARE, Some(Ailment::Refuses(503)));
+    rest(&mut world);
+    assert_eq!(passed_over(&world), [("spare".to_owned(), WhyPassed::Refused)], "the lowest order first");
+
     let full = city(|first, _| first.channels = 0);
     let (mut world, _) = asks_the_ward(full, 2);
     rest(&mut world);

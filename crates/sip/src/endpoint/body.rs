@@ -121,7 +121,8 @@ impl<'a> Part<'a> {
             }
         };
         let mut headers = Vec::new();
-        for line in head.split(|b| *b == b'\n').filter(|line| !trim(line).is_empty()) {
+        let lines = head.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        for line in lines.filter(|line| !trim(line).is_empty()) {
             let colon = memchr::memchr(b':', line)?;
             headers.push((trim(line.get(..colon)?), trim(line.get(colon + 1..)?)));
         }

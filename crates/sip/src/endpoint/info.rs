@@ -22,7 +22,7 @@ const HELD_MILLIS_MAX: u64 = 10_000;
 impl Endpoint {
     /// The peer tells us something in the middle of a call.
     pub(super) fn handle_info(&mut self, asked: &Asked<'_>, dialog: DialogId) {
-        let package = asked.message.other("Info-Package").map(trim);
+        let package = asked.message.other("Info-Package").and_then(|value| value.split(|b| *b == b';').next()).map(trim);
         // RFC 6086 section 4.2.2; an empty Recv-Info says that we want none (section 5.2.3).
         if package.is_some_and(|package| !package.eq_ignore_ascii_case(KEYS)) {
             return self.reply_in_dialog(asked, dialog, 469, |w| w.header("Recv-Info", "").empty());

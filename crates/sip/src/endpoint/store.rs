@@ -5,7 +5,7 @@ use super::refer::Referred;
 use super::reliable::{Early, Heard, Reliable};
 use super::session_timer::{Asks, SessionTimer};
 use crate::border::Reason;
-use crate::dialog::{DialogStage, DialogState};
+use crate::dialog::{DialogStage, DialogState, is_translated};
 use crate::header::{Name, NameAddr, Via};
 use crate::message::Message;
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key, Repeat, ServerInvite, ServerOther, T2};
@@ -14,7 +14,7 @@ use crate::writer::{Writer, reason};
 use bytes::Bytes;
 use model::{DialogId, FlowId, Instant, Method};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// Where a packet came from, or where one goes.
 #[derive(Clone, Copy, Debug)]
@@ -35,19 +35,11 @@ impl Path {
         if self.flow.is_stream() {
             return written;
         }
-        let translated = via.ip().is_some_and(|ip| ip != self.addr.ip().to_canonical() && is_of_a_house(ip));
-        if via.wants_rport() || translated || written.addr.port() == 0 || written.addr == us { self } else { written }
-    }
-}
-
-/// Whether an address has a meaning within one house only (RFC 1918, RFC 6598, RFC 4193, and those of one machine or one wire).
-fn is_of_a_house(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => {
-            let [first, second, ..] = v4.octets();
-            v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4.is_unspecified() || (first == 100 && second & 0xc0 == 64)
+        if via.wants_rport() || is_translated(via.ip(), self.addr) || written.addr.port() == 0 || written.addr == us {
+            self
+        } else {
+            written
         }
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 

@@ -381,6 +381,38 @@ fn an_answer_goes_where_its_request_wants_it() {
     }
 }
 
+/// A router between us changes addresses: what its house writes of itself leads nowhere, in whichever direction the call goes.
+#[test]
+fn whoever_is_behind_a_router_is_reached_where_their_messages_come_from() {
+    let behind = |text: &str| {
+        text.replace("UDP 192.0.2.50:5060", "UDP 192.168.50.50:5062").replace("caller@192.0.2.50>", "caller@192.168.50.50:5062>")
+    };
+    let mut desk = Desk::new();
+    desk.receive_from("198.51.100.1:40000", &behind(&invite("1")));
+    let Some(Event::Invite { dialog, .. }) = desk.events().pop() else { panic!("nobody called") };
+    let ok = accept(&mut desk, dialog);
+    desk.receive_from("198.51.100.1:40000", &behind(&inside("ACK", "a", 1, &ok.to_tag())));
+    desk.command(Command::Bye { dialog });
+    let bye = desk.one();
+    assert_eq!((bye.word(), bye.to.to_string().as_str()), ("BYE", "198.51.100.1:40000"));
+    assert!(bye.text.starts_with("BYE sip:caller@192.168.50.50:5062 SIP/2.0"), "{}", bye.text);
+
+    // A phone of ours, that registered from there.
+    let mut desk = Desk::new();
+    let dialog = desk.endpoint.new_dialog();
+    let (uri, addr) = ("sip:sato@192.168.50.50:5062".to_owned(), "198.51.100.1:40001".parse().unwrap());
+    let to = sip::Target { uri, flow: model::FlowId::UDP, addr, routes: Vec::new() };
+    let from = sip::Identity { display: String::new(), user: "0440000001".to_owned() };
+    desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
+    let ours = desk.one();
+    let answer = response(&ours, 200, "p1", OFFER).replace("sato@192.0.2.60:5062", "sato@192.168.50.50:5062");
+    desk.receive_from("198.51.100.1:40001", &answer);
+    let ack = desk.one();
+    assert_eq!((ack.word(), ack.to.to_string().as_str()), ("ACK", "198.51.100.1:40001"));
+    desk.command(Command::Bye { dialog });
+    assert_eq!(desk.one().to.to_string(), "198.51.100.1:40001");
+}
+
 /// RFC 3204 and RFC 5621: an exchange's gateway wraps the session description together with its own words.
 #[test]
 fn a_session_description_is_found_among_several_bodies() {
@@ -398,8 +430,9 @@ fn a_session_description_is_found_among_several_bodies() {
     let base64 = [SDP, "Content-Transfer-Encoding: base64\r\n"].concat();
     let html = "Content-Type: text/html\r\n";
     type Parts<'a> = &'a [(&'a str, &'a str)];
-    let cases: [(&str, Parts<'_>, &str); 9] = [
+    let cases: [(&str, Parts<'_>, &str); 10] = [
         (mixed, &[(SDP, OFFER), (&isup, "\u{1}\u{10}60\r\n--unique--\u{0}")], "offer"),
+        (mixed, &[(&[OPTIONAL, ISUP, "Content-Length: 1\r\n"].concat(), "\u{1}"), (SDP, OFFER)], "offer"),
         (mixed, &[(&isup, "\u{1}"), ("content-type : Application/SDP \r\n", OFFER)], "offer"),
         ("multipart/alternative;boundary=\"uni que\"", &[(html, "<p>"), (SDP, OFFER)], "offer"),
         (mixed, &[(SDP, OFFER), (ISUP, "\u{1}")], "415"),

@@ -95,6 +95,9 @@ fn what_is_kept_of_a_message_does_not_name_who_wants_to_stay_unnamed() {
         "Privacy: anything\r\nFrom: <sip:0449999999@c>;tag=1\r\n",
         "From: <sip:a@c>;tag=1\r\nDiversion: <sip:0449999999@c>;reason=no-answer;privacy=full\r\n",
         "From: <sip:a@c>;tag=1\r\nHistory-Info: <sip:0449999999@c?Privacy=history>;index=1\r\n",
+        "From: <sip:a@c>;tag=1\r\nDiversion: <tel:0449999999> ; privacy = full\r\n",
+        "From: <sip:a@c>;tag=1\r\nHistory-Info: <sip:0449999999@c?%50rivacy=history>;index=1\r\n",
+        "Privacy: id\r\nFrom: <sip:0449999999@c>\r\nSession-ID: 04499999990000000000000000000000\r\n",
         "From: <sip:a@c>;tag=1\r\nRemote-Party-ID: <sip:0449999999@c>;Privacy=\"full\";party=calling\r\n",
     ] {
         assert!(sip::is_unnamed(message(unnamed).as_bytes()), "{unnamed}");

@@ -9,7 +9,7 @@ pub(crate) use tally::Tally;
 use crate::status::Stand;
 use crate::zone::Zone;
 use calls::City;
-use model::{AgentNow, AgentState, LineNow, QueueNow, Setting, Snapshot, TrunkNow, UnixMillis};
+use model::{AgentNow, AgentState, Hours, LineNow, QueueNow, Setting, Snapshot, TrunkNow, UnixMillis};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use web::{AgentRow, Alarm, BoardNow, CallsNow, Floor, LineRow, QueueRow, QueueState, ScheduleRow, Severity, TrunkRow};
@@ -128,6 +128,12 @@ fn trunks(snapshot: &Snapshot, city: &City) -> Vec<TrunkRow> {
 
 fn in_trouble(trunk: &TrunkNow) -> bool {
     trunk.registers && !trunk.registered || trunk.reachable == Some(false)
+}
+
+/// Whether callers are expected at this hour: a schedule says so, or there is none at all.
+pub(crate) fn is_open(snapshot: &Snapshot, city: &City) -> bool {
+    let rows = schedules(snapshot, city);
+    rows.is_empty() || rows.iter().any(|row| row.hours == Hours::Open)
 }
 
 fn schedules(snapshot: &Snapshot, city: &City) -> Vec<ScheduleRow> {

@@ -100,6 +100,9 @@ fn ask_again_and_again(state: std::path::PathBuf, every: Duration, tongue: Tongu
     spawn("asks", asks)
 }
 
+/// How long whoever watches has for leaving, once a signal said so.
+const LEAVES: Duration = Duration::from_secs(1);
+
 /// Whoever ends this by a signal gets the terminal back as it was.
 fn hear_signals(tell: SyncSender<Word>) -> Result<(), Stop> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(Stop::new)?;
@@ -109,6 +112,10 @@ fn hear_signals(tell: SyncSender<Word>) -> Result<(), Stop> {
             tokio::select! { _ = term.recv() => {}, _ = hup.recv() => {} }
         });
         let _ = tell.send(Word::Leave);
+        // Where the terminal itself is gone, the library that waits for its keys may never come back.
+        std::thread::sleep(LEAVES);
+        ratatui::restore();
+        std::process::exit(1);
     })
 }
 
