@@ -180,15 +180,6 @@ fn a_ward_that_is_busy_is_told_in_the_second_call_and_the_caller_is_still_there(
 }
 
 #[test]
-fn the_nurse_hears_the_ward_ring() {
-    let mut scene = scene(AnswerPolicy::After(secs(12)));
-    scene.asks();
-    scene.rest();
-    assert!(!scene.hears(scene.second, 33, 43).is_empty());
-    assert_eq!(scene.hears(scene.caller, 34, 43), [MUSIC]);
-}
-
-#[test]
 fn two_phones_that_dial_the_ward_at_once_make_one_second_call() {
     let mut scene = scene(AnswerPolicy::After(secs(3)));
     let third = scene.world.add_clerk(secs(2), "yuki", Clerk { answer: AnswerPolicy::Never, ..Clerk::default() });
