@@ -2,6 +2,7 @@
 still answers OPTIONS after each, and takes a call at the end.
 """
 
+import itertools
 import json
 import pathlib
 import select
@@ -30,7 +31,7 @@ def final(data):
     return None
 
 
-PHONE = "127.0.0.2"
+HOSTS = itertools.count(100)  # one for each message: a late answer to one is nobody else's
 PORTS = (5060, 5050, 5070)
 
 
@@ -41,12 +42,13 @@ def options(number):
     ).encode()
 
 
-def over_udp(city, message):
+def over_udp(city, message, host=None):
     """The final status of the answer, or `drop`. It comes to the port that the message's Via says (RFC 3261 section 18.2.2), at a host of its own."""
+    host = host or f"127.0.1.{next(HOSTS)}"
     ears = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in PORTS]
     try:
         for ear, port in zip(ears, PORTS):
-            ear.bind((PHONE, port))
+            ear.bind((host, port))
         ears[0].sendto(message, (HOST, city.sip))
         until = time.monotonic() + SILENCE
         while True:
@@ -61,9 +63,9 @@ def over_udp(city, message):
             ear.close()
 
 
-def over_tcp(city, message, until):
+def over_tcp(city, message, until, host):
     """The final status, with `-then-close` if the engine then closed; `close`, `wait-then-close` (after seconds), or `drop`."""
-    with socket.create_connection((HOST, city.sip), 5) as phone:
+    with socket.create_connection((HOST, city.sip), 5, source_address=(host, 0)) as phone:
         phone.sendall(message)
         began, heard = time.monotonic(), b""
         while True:
@@ -102,7 +104,9 @@ def torture(stage, city, check_quiet, number):
         for at, entry in enumerate(entries):
             message, expected = (FOLDER / entry["file"]).read_bytes(), entry[f"expect_{transport}"]
             waits = any(word.endswith("wait-then-close") for word in expected)
-            got = over_udp(city, message) if transport == "udp" else over_tcp(city, message, WAIT if waits else 0)
+            # The same by both ways, as a phone that changes from one to the other.
+            host = f"127.0.1.{2 + at}"
+            got = over_udp(city, message, host) if transport == "udp" else over_tcp(city, message, WAIT if waits else 0, host)
             seen[got] = seen.get(got, 0) + 1
             if not allowed(got, expected):
                 wrong.append(f"{entry['file']}: {got}, not one of {expected}")
