@@ -67,7 +67,7 @@ class Engine:
                 shutil.copytree(KEPT / part, self.state / part)
 
     def _keep_voice(self):
-        if KEPT and not KEPT.exists():
+        if KEPT and not KEPT.exists() and all((self.state / part).is_dir() for part in VOICE):
             beside = KEPT.with_name(f"{KEPT.name}-{os.getpid()}")
             for part in VOICE:
                 shutil.copytree(self.state / part, beside / part)
