@@ -122,9 +122,10 @@ class Resident:
 
 def edge(stage, city, first_key, second_key, check_tone, check_quiet, check_path, number):
     proof = Proof("edge: deploy/kamailio in front of two engines: a phone by TLS, a carrier by UDP, and the second engine when the first is gone")
-    # What the first one has spoken need not be spoken again.
-    shutil.copytree(city.state / "speech", stage.folder / "second" / "state" / "speech")
-    second = Engine(stage, city.binary, city.tree, {}, sip=SECOND_SIP, admin=8081, lines=lines(city.tree), host=SECOND, name="second", settings="rtp_ports: 25000-25999")
+    second = Engine(
+        stage, city.binary, city.tree, {}, sip=SECOND_SIP, admin=8081, lines=lines(city.tree), host=SECOND, name="second",
+        settings="rtp_ports: 25000-25999", voice=city.state,
+    )
     proxy, folder = kamailio(stage, city.tree)
     stage.wait("both engines answer the edge", 15, lambda: list(engines(stage, folder).values()) == ["AP", "AP"])
     talks(proof, stage, city, second, folder, first_key, second_key, check_tone, check_quiet, check_path, number)

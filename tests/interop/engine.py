@@ -31,10 +31,10 @@ schedules:
 
 
 class Engine:
-    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings="", lines=None, own_flows=False, host=HOST, name="engine"):
+    def __init__(self, stage, binary, tree, agents, sip=5060, admin=8080, settings="", lines=None, own_flows=False, host=HOST, name="engine", voice=KEPT):
         """`agents` maps a name to its skills, as one writes them in config/agents.yaml; None for an agent of the city that ships.
         `settings` are lines of config/engine.yaml, instead of those that ship; `lines` take the place of config/lines.yaml; `own_flows` are a
-        copy that may be spoiled. A second engine has a `name`, and a folder of that name."""
+        copy that may be spoiled. A second engine has a `name`, and a folder of that name. `voice` is a folder of sentences spoken before."""
         self.stage, self.binary, self.tree, self.sip, self.admin, self.name = stage, binary, tree, sip, admin, name
         self.server = f"{host}:{sip}"
         folder = stage.folder if name == "engine" else stage.folder / name
@@ -55,16 +55,16 @@ class Engine:
             if status != 0:
                 raise Failed(f"`agent password {name}` ended with {status}: {said or stage.log(f'password-{name}')}")
         self._serve = [binary, "serve"] + self.files + ["--listen", self.server, "--admin", f"{HOST}:{admin}"]
-        self._bring_voice()
+        self._bring(voice)
         self.process = stage.start(self.name, self._serve)
         stage.wait("the engine says it is healthy", 240, self._healthy)
 
-    def _bring_voice(self):
+    def _bring(self, voice):
         """The first start speaks every sentence of the city, which takes most of a minute of two cores, and keeps the sound in the state folder. Where
         one proof has had that done (TORITSUGI_VOICE names a folder for it), the others begin as an engine does that was started before."""
         for part in VOICE:
-            if KEPT and (KEPT / part).is_dir():
-                shutil.copytree(KEPT / part, self.state / part)
+            if voice and (voice / part).is_dir():
+                shutil.copytree(voice / part, self.state / part)
 
     def _keep_voice(self):
         if KEPT and not KEPT.exists() and all((self.state / part).is_dir() for part in VOICE):

@@ -56,7 +56,7 @@ class Linphone:
         sound.write_wav(self.says, sound.tone(says_hz, seconds))
         codecs = "".join(CODEC.format(at=at, mime=m, rate=r, channels=c, enabled=e) for at, (m, r, c, e) in enumerate(CODECS))
         (self.home / "rc").write_text(CONFIG.format(sip=sip, rtp=rtp, codecs=codecs))
-        for words in (["addr", "add", f"{ADDRESS}/32", "dev", "lo"], ["route", "add", "default", "dev", "lo"]):
+        for words in (["addr", "replace", f"{ADDRESS}/32", "dev", "lo"], ["route", "replace", "default", "dev", "lo"]):
             subprocess.run(["ip"] + words, check=True)
         argv = ["linphonec", "-c", self.home / "rc"]
         self.process = stage.start("linphone", argv, cwd=self.home, env=os.environ | {"HOME": str(self.home)}, stdin=subprocess.PIPE)

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import sys
 import time
+import traceback
 from collections import Counter
 
 import api
@@ -477,6 +478,8 @@ def main(binary, tree, wanted):
                 print(f"    note the engine ended with {status} when it was asked to stop", flush=True)
         except Failed as why:
             print(f"FAIL {name}: {why}", flush=True)
+        except Exception:  # a fault of the proof itself: the others of this lane are still made
+            print(f"FAIL {name}: {traceback.format_exc()}", flush=True)
         finally:
             stage.close()
     failed = len(wanted) - passed
