@@ -58,6 +58,7 @@ const HOUSE: &[Room] = &[
         home_of: &[
             ("sha2", "digest authentication (RFC 8760) and nonces"),
             ("md-5", "digest for phones that know nothing better (RFC 2617)"),
+            ("siphasher", "the names of transactions, under a secret, for less than a hash that needs none"),
         ],
         tests_with: &[
             ("rsip", "a second opinion on every message that both can read"),

@@ -30,7 +30,7 @@ use crate::doors::Doors;
 use crate::keeper::Keeper;
 use crate::message::{Essentials, Fault, Message};
 use crate::registrar::{Binding, Registrar};
-use crate::transaction::Key;
+use crate::transaction::{Key, Names};
 use crate::trunk::{Check, Trunk, TrunkState, Trunks};
 use bytes::Bytes;
 use model::{DialogId, FlowId, Ha1, Instant, LineId, Machine, Now, PhoneGone, Random, Transport};
@@ -55,6 +55,7 @@ pub struct Endpoint {
     random: Random,
     /// Tags of responses without a transaction are signed with it.
     secret: [u8; 32],
+    names: Names,
     gate: Gate,
     users: BTreeMap<String, Ha1>,
     registrar: Registrar,
@@ -90,8 +91,10 @@ impl Endpoint {
     /// An endpoint without users and calls.
     pub fn new(config: Config, mut random: Random) -> Self {
         let gate = Gate::new(&config.realm, &config.digest, &mut random);
+        let secret = random.seed();
         Endpoint {
-            secret: random.seed(),
+            secret,
+            names: Names::new(&secret),
             gate,
             doors: Doors::new(config.local),
             config,
@@ -274,7 +277,7 @@ impl Endpoint {
             Ok(essentials) => essentials,
             Err(fault) => return self.refuse_malformed(path, Some(message), fault),
         };
-        let (method, key) = (essentials.cseq.method, Key::server(message, &essentials));
+        let (method, key) = (essentials.cseq.method, self.names.server(message, &essentials));
         if method == "ACK" {
             return self.handle_ack(now, path.addr.ip(), message, &essentials, key);
         }

@@ -66,7 +66,7 @@ impl Endpoint {
         }
         let Some(uri) = self.request_uri(asked) else { return };
         // Section 8.2.2.2: the same request on another way, through a fork, is answered once.
-        if self.merges.contains_key(&Key::merged(&asked.essentials, "INVITE")) {
+        if self.merges.contains_key(&self.names.merged(&asked.essentials, "INVITE")) {
             return self.refuse(asked, 482);
         }
         // RFC 7332 section 4: who makes a call out of a call must stop it from going in circles. Other requests end here anyway.
@@ -134,7 +134,7 @@ impl Endpoint {
 
     /// Somebody gives up a call, or a change of one.
     pub(super) fn handle_cancel(&mut self, asked: &Asked<'_>) {
-        let key = Key::cancelled(asked.message, &asked.essentials);
+        let key = self.names.cancelled(asked.message, &asked.essentials);
         let Some(server) = self.servers.get(&key) else { return self.refuse(asked, 481) };
         let ServerMachine::Invite { machine, tag, .. } = &server.machine else { return self.refuse(asked, 481) };
         let (dialog, pending, tag) = (server.dialog, machine.is_pending(), tag.clone());

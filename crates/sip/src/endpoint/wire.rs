@@ -59,7 +59,7 @@ impl Endpoint {
     /// Begins the transaction of an INVITE for a dialog that is known, and says 100 (section 17.2.1).
     pub(super) fn begin_invite(&mut self, asked: &Asked<'_>, dialog: DialogId, tag: &str) {
         let last = asked.echo.response(100, tag).empty();
-        let merged = Key::merged(&asked.essentials, "INVITE");
+        let merged = self.names.merged(&asked.essentials, "INVITE");
         let echo = Some(Box::new(asked.echo.clone()));
         let machine = ServerMachine::Invite { machine: ServerInvite::new(asked.path.flow.is_stream()), echo, tag: tag.to_owned(), merged };
         self.servers.insert(asked.key, Server { machine, last: last.clone(), status: 100, path: asked.back, dialog });

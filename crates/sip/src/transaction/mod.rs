@@ -14,10 +14,12 @@ pub use client_other::ClientOther;
 pub use server_invite::{Ack, ServerInvite};
 pub use server_other::ServerOther;
 
+use crate::digest::hmac;
 use crate::message::{Essentials, Message};
 use model::Instant;
-use sha2::{Digest, Sha256};
+use siphasher::sip128::{Hasher128, SipHasher13};
 use std::fmt;
+use std::hash::Hasher;
 use std::time::Duration;
 
 /// The estimated round trip (RFC 3261 section 17.1.1.1).
@@ -69,45 +71,73 @@ impl fmt::Debug for Key {
 
 impl Key {
     /// The hash of all parts, each ended by a zero byte. None of them holds one but numbers, which come first and have a fixed width.
-    fn of(parts: &[&[u8]]) -> Key {
+    fn of(mut hash: SipHasher13, parts: &[&[u8]]) -> Key {
         let mut text = [0; 256];
         let mut at = 0;
-        let mut hash = Sha256::new();
         for part in parts {
             if let Some(room) = text.get_mut(at..at + part.len() + 1) {
                 room[..part.len()].copy_from_slice(part);
                 room[part.len()] = 0;
                 at += part.len() + 1;
             } else {
-                hash.update(&text[..at]);
-                hash.update(part);
-                hash.update([0]);
+                hash.write(&text[..at]);
+                hash.write(part);
+                hash.write(&[0]);
                 at = 0;
             }
         }
-        hash.update(&text[..at]);
+        hash.write(&text[..at]);
+        Key(hash.finish128().as_bytes())
+    }
+    /// The CANCEL transaction of an INVITE of ours: they share their branch (section 9.1).
+    #[must_use]
+    pub fn cancelling(self) -> Key {
+        Self::of(SipHasher13::new(), &[&self.0, b"cancelling"])
+    }
+    /// The client transaction of our own branch and a CSeq method; a CANCEL has the branch of its INVITE (section 17.1.3).
+    pub fn ours(branch: &str, method: &str) -> Key {
+        match method {
+            "CANCEL" => Self::client(branch, "INVITE").cancelling(),
+            method => Self::client(branch, method),
+        }
+    }
+    /// The client transaction of a branch of ours, but for CANCEL. It needs no secret: who could answer under another name that leads
+    /// here would have to know the branch, and could as well answer under it.
+    pub fn client(branch: &str, method: &str) -> Key {
+        Self::of(SipHasher13::new(), &[branch.as_bytes(), method.as_bytes()])
+    }
+}
+
+/// Names the transactions of those who ask us, by a hash under a secret of this process (SipHash-1-3 with 128 bits): nobody outside can make a
+/// request whose name is that of somebody else's.
+#[derive(Clone, Debug)]
+pub struct Names(SipHasher13);
+
+impl Names {
+    /// Names under a secret, which may serve for other things as well.
+    pub fn new(secret: &[u8; 32]) -> Names {
         let mut key = [0; 16];
-        key.copy_from_slice(&hash.finalize()[..16]);
-        Key(key)
+        key.copy_from_slice(&hmac(secret, &[b"transactions"])[..16]);
+        Names(SipHasher13::new_with_key(&key))
     }
 
     /// The server transaction that a request belongs to (section 17.2.3). An ACK belongs to its INVITE. For CANCEL, ask
-    /// [`Key::cancelled`] for the INVITE that is meant.
+    /// [`Names::cancelled`] for the INVITE that is meant.
     ///
     /// Call-ID, From tag and CSeq number take part beside branch and sent-by. They are the same in every copy, in the ACK of a
     /// refusal and in a CANCEL, and so nobody can occupy a transaction by guessing the next branch of somebody else.
-    pub fn server(request: &Message, essentials: &Essentials<'_>) -> Key {
+    pub fn server(&self, request: &Message, essentials: &Essentials<'_>) -> Key {
         let method = match essentials.cseq.method {
             "ACK" => "INVITE",
             other => other,
         };
-        Self::server_of(request, essentials, method)
+        self.server_of(request, essentials, method)
     }
     /// The INVITE transaction that a CANCEL wants to end (section 9.2).
-    pub fn cancelled(cancel: &Message, essentials: &Essentials<'_>) -> Key {
-        Self::server_of(cancel, essentials, "INVITE")
+    pub fn cancelled(&self, cancel: &Message, essentials: &Essentials<'_>) -> Key {
+        self.server_of(cancel, essentials, "INVITE")
     }
-    fn server_of(request: &Message, essentials: &Essentials<'_>, method: &str) -> Key {
+    fn server_of(&self, request: &Message, essentials: &Essentials<'_>, method: &str) -> Key {
         let via = &essentials.via;
         let (call_id, from_tag) = (essentials.call_id.as_bytes(), essentials.from.tag().unwrap_or_default().as_bytes());
         let numbers = numbers(essentials.cseq.number, via.port().unwrap_or(crate::uri::DEFAULT_PORT));
@@ -123,35 +153,22 @@ impl Key {
         };
         // A cookie with nothing behind it names nothing (RFC 4475 section 3.2.1).
         if let Some(branch) = via.branch().filter(|b| b.len() > 7 && b.get(..7).is_some_and(|c| c.eq_ignore_ascii_case("z9hG4bK"))) {
-            return Self::of(&[&numbers, b"3261", branch.as_bytes(), host, call_id, from_tag, method.as_bytes()]);
+            return self.of(&[&numbers, b"3261", branch.as_bytes(), host, call_id, from_tag, method.as_bytes()]);
         }
         // RFC 2543 knew no unique branch. The To tag of an ACK is that of our answer, so it takes no part there.
         let to_tag = if method == "INVITE" { "" } else { essentials.to.tag().unwrap_or_default() };
         let branch = via.branch().unwrap_or_default().as_bytes();
         let uri = request.request_uri();
-        Self::of(&[&numbers, b"2543", uri, to_tag.as_bytes(), from_tag, call_id, branch, host, method.as_bytes()])
+        self.of(&[&numbers, b"2543", uri, to_tag.as_bytes(), from_tag, call_id, branch, host, method.as_bytes()])
     }
     /// What two copies of one request have in common that came on different ways (section 8.2.2.2).
-    pub fn merged(essentials: &Essentials<'_>, method: &str) -> Key {
+    pub fn merged(&self, essentials: &Essentials<'_>, method: &str) -> Key {
         let from_tag = essentials.from.tag().unwrap_or_default();
         let numbers = numbers(essentials.cseq.number, 0);
-        Self::of(&[&numbers, b"merged", essentials.call_id.as_bytes(), from_tag.as_bytes(), method.as_bytes()])
+        self.of(&[&numbers, b"merged", essentials.call_id.as_bytes(), from_tag.as_bytes(), method.as_bytes()])
     }
-    /// The CANCEL transaction of an INVITE of ours: they share their branch (section 9.1).
-    #[must_use]
-    pub fn cancelling(self) -> Key {
-        Self::of(&[&self.0, b"cancelling"])
-    }
-    /// The client transaction of our own branch and a CSeq method; a CANCEL has the branch of its INVITE (section 17.1.3).
-    pub fn ours(branch: &str, method: &str) -> Key {
-        match method {
-            "CANCEL" => Self::client(branch, "INVITE").cancelling(),
-            method => Self::client(branch, method),
-        }
-    }
-    /// The client transaction of a branch of ours, but for CANCEL.
-    pub fn client(branch: &str, method: &str) -> Key {
-        Self::of(&[b"client", branch.as_bytes(), method.as_bytes()])
+    fn of(&self, parts: &[&[u8]]) -> Key {
+        Key::of(self.0, parts)
     }
 }
 
@@ -197,4 +214,34 @@ impl Repeat {
 #[cfg(test)]
 pub(crate) fn at(millis: u64) -> Instant {
     Instant::from_millis(millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn name(names: &Names, branch: &str, call_id: &str) -> Key {
+        let text = format!(
+            "BYE sip:a SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK{branch}\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=2\r\n\
+             Call-ID: {call_id}\r\nCSeq: 1 BYE\r\n\r\n"
+        );
+        let message = Message::parse(&Bytes::from(text)).unwrap();
+        names.server(&message, &message.essentials().unwrap())
+    }
+
+    #[test]
+    fn a_name_is_the_same_for_copies_and_another_for_anybody_else_and_under_another_secret() {
+        let names = Names::new(&[1; 32]);
+        let long = "b".repeat(300);
+        for (branch, call_id) in [("1", "2"), (&long[..], "2"), ("1", &long[..])] {
+            let ours = name(&names, branch, call_id);
+            assert_eq!(ours, name(&names, branch, call_id));
+            assert_ne!(ours, name(&Names::new(&[2; 32]), branch, call_id));
+            assert_ne!(ours, name(&names, &format!("{branch}x"), call_id));
+            assert_ne!(ours, name(&names, branch, &format!("{call_id}x")));
+        }
+        // What ends one part does not begin the next.
+        assert_ne!(name(&names, "12", "3"), name(&names, "1", "23"));
+    }
 }
