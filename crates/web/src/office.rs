@@ -17,7 +17,7 @@ pub trait Office: Send + Sync + 'static {
 
 /// What somebody orders. An end is written as people say it: `17:00`, `2026-11-27 09:00`, `2h`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "order", rename_all = "snake_case")]
+#[serde(tag = "order", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Order {
     /// Callers hear this from now on.
     Notice {

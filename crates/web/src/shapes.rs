@@ -99,7 +99,7 @@ fn orders() -> Vec<Value> {
         if name != "end" {
             fields["why"] = remark("For whoever reads the status or the audit.");
         }
-        object(&required, fields)
+        closed(object(&required, fields))
     };
     vec![
         order(
@@ -256,6 +256,10 @@ mod tests {
                 let (shape, reader) = (complaint("Order", &without), serde_json::from_value::<Order>(without));
                 assert_eq!(shape.is_none(), reader.is_ok(), "{order:?} without {field}: {shape:?}, {reader:?}");
             }
+            // A word that nobody reads was meant for something.
+            let mut more = value.clone();
+            more["untill"] = "18:00".into();
+            assert!(complaint("Order", &more).is_some() && serde_json::from_value::<Order>(more).is_err(), "{order:?}");
         }
         for hours in [Hours::Open, Hours::Holiday, Hours::Closed] {
             let order = json!({ "order": "schedule", "schedule": "centre", "hours": hours, "until": "2h" });
