@@ -237,7 +237,8 @@ impl Engine {
         let Some(side) = call.agent_side_mut() else { return };
         let status = match (known, talking) {
             (true, true) => 202,
-            (true, false) => 603,
+            // Not now: the agent has just answered, or has a second call open. What a moment later would be right is not declined.
+            (true, false) => 491,
             (false, _) => 403,
         };
         side.refers = (status == 202).then_some(dialog);

@@ -487,20 +487,15 @@ impl Engine {
             }
             sip::Event::Failed { status, retry_after, .. } => {
                 let trouble = matches!(status, 401 | 407 | 408 | 500 | 502 | 503 | 504);
-                if trouble && !outside.rang && matches!(outside.stage, Stage::Invited { .. }) {
-                    outside.stage = Stage::Over;
-                    let way = outside.way.clone();
-                    let goes_on = self.take_next_way(now, outside, WhyPassed::Refused);
-                    // It knows best itself how long it is in trouble (RFC 3261 section 21.5.4).
-                    if let Some(wait) = retry_after {
-                        self.rest_way(now, &way, *wait);
-                    }
-                    if goes_on {
-                        return Came::Nothing;
-                    }
-                }
+                let (asked, way) = (matches!(outside.stage, Stage::Invited { .. }), outside.way.clone());
                 outside.stage = Stage::Over;
-                Came::Failed(how_it_failed(*status))
+                // What has rung is not rung again by another way.
+                let goes_on = trouble && !outside.rang && asked && self.take_next_way(now, outside, WhyPassed::Refused);
+                // It knows best itself how long it is in trouble (RFC 3261 section 21.5.4).
+                if let Some(wait) = retry_after.filter(|_| trouble && asked) {
+                    self.rest_way(now, &way, wait);
+                }
+                if goes_on { Came::Nothing } else { Came::Failed(how_it_failed(*status)) }
             }
             sip::Event::Bye { .. } => {
                 outside.stage = Stage::Over;

@@ -106,8 +106,13 @@ pub enum Ailment {
     Closed,
     /// It refuses every call with this status.
     Refuses(u16),
-    /// It refuses every call, and does not want to be asked again for so many seconds.
-    BusyFor(u32),
+    /// It refuses every call, at once or after it has rung, and does not want to be asked again for so many seconds.
+    BusyFor {
+        /// For how long.
+        secs: u32,
+        /// Whether it has rung before.
+        rings: bool,
+    },
 }
 
 /// Who does what the engine asks of the media plane.

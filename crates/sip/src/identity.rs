@@ -9,6 +9,7 @@ use crate::header::NameAddr;
 use crate::lexis::{list, trim};
 use crate::message::{Essentials, Message};
 use crate::uri::{Scheme, Uri, unescape};
+use std::net::IpAddr;
 
 /// Identities that one INVITE may assert: RFC 3325 section 9.1 allows a `sip:` and a `tel:` URI.
 const ASSERTED_MAX: usize = 2;
@@ -191,7 +192,8 @@ pub fn as_kept(message: &[u8]) -> String {
     for line in lines {
         kept.push_str("\r\n");
         match label(line) {
-            Some(name) if !NAMELESS.contains(&name) || has_number(line) && !matches!(name, "via" | "v" | "cseq") => {
+            Some("via" | "v") => kept.push_str(&way(line)),
+            Some(name) if !NAMELESS.contains(&name) || has_number(line) && name != "cseq" => {
                 kept.push_str(line.split(':').next().unwrap_or_default());
                 kept.push_str(": (withheld)");
             }
@@ -216,6 +218,26 @@ pub fn as_kept(message: &[u8]) -> String {
         kept.push_str("(withheld)");
     }
     kept
+}
+
+/// A Via line without what could name somebody: the machines that a message came through, and of their parameters those that stand for a place
+/// or tell copies apart.
+fn way(line: &str) -> String {
+    let is_place = |value: &str| value.parse::<IpAddr>().is_ok() || value.parse::<u16>().is_ok();
+    let named = |part: &str| match part.trim().split_once('=') {
+        None => !matches!(part.trim(), "rport" | "alias" | "keep" | "lr"),
+        Some(("branch", value)) => has_number(value),
+        Some(("received" | "rport" | "maddr" | "ttl", value)) => !is_place(value),
+        Some(_) => true,
+    };
+    let hop = |hop: &str| {
+        let mut parts = hop.split(';');
+        let first = parts.next().unwrap_or_default();
+        let first = if has_long_figures(first) { " (withheld)" } else { first };
+        parts.fold(first.to_owned(), |kept, part| if named(part) { kept + ";(withheld)" } else { kept + ";" + part })
+    };
+    let (name, hops) = line.split_once(':').unwrap_or((line, ""));
+    format!("{name}:{}", hops.split(',').map(hop).collect::<Vec<_>>().join(","))
 }
 
 /// Whether an attribute, `rtpmap:0 PCMU/8000`, is one of [`NAMELESS_ATTRIBUTES`].

@@ -170,6 +170,10 @@ impl Wishes {
         let outbound = able && contacts.iter().any(|wish| wish.reg_id.is_some() && wish.seconds > 0);
         Ok(Wishes { outbound, ..wishes(Some(contacts)) })
     }
+    /// Where we would call this user.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &str> {
+        self.contacts.iter().flatten().filter(|wish| wish.seconds > 0).map(|wish| wish.uri.as_str())
+    }
 }
 
 impl Registrar {

@@ -129,7 +129,7 @@ impl World {
                     | Ailment::MuteToCalls
                     | Ailment::AnswersCallsOnly
                     | Ailment::Refuses(_)
-                    | Ailment::BusyFor(_),
+                    | Ailment::BusyFor { .. },
                 )
                 | None => {}
             }
@@ -146,14 +146,17 @@ impl World {
             return self.input(Input::Message { flow: FlowId::UDP, from, bytes });
         }
         if to == town::TRUNK || to == town::SPARE {
-            return match self.ailing.get(&to) {
+            return match self.ailing.get(&to).copied() {
                 Some(Ailment::Deaf | Ailment::Closed) => {}
                 Some(Ailment::AnswersCallsOnly) if bytes.starts_with(b"OPTIONS ") => {}
-                Some(Ailment::Refuses(status)) if bytes.starts_with(b"INVITE ") => self.trunk_says(to, *status, "", &bytes),
-                Some(Ailment::BusyFor(secs)) if bytes.starts_with(b"INVITE ") => {
+                Some(Ailment::Refuses(status)) if bytes.starts_with(b"INVITE ") => self.trunk_says(to, status, "", &bytes),
+                Some(Ailment::BusyFor { secs, rings }) if bytes.starts_with(b"INVITE ") => {
+                    if rings {
+                        self.trunk_says(to, 180, "", &bytes);
+                    }
                     self.trunk_says(to, 503, &format!("Retry-After: {secs} (maintenance)\r\n"), &bytes);
                 }
-                Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_) | Ailment::BusyFor(_))
+                Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_) | Ailment::BusyFor { .. })
                 | None
                     if bytes.starts_with(b"OPTIONS ") || bytes.starts_with(b"REGISTER ") =>
                 {
@@ -161,7 +164,7 @@ impl World {
                         self.trunk_says(to, 200, "", &bytes);
                     }
                 }
-                Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_) | Ailment::BusyFor(_))
+                Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_) | Ailment::BusyFor { .. })
                 | None => self.carry(from, &bytes),
             };
         }
@@ -202,7 +205,8 @@ impl World {
         match self.ailing.get(&to) {
             Some(Ailment::Closed) => self.plan(self.now + HOP, Due::Input(Box::new(Input::Unsent { bytes }))),
             Some(Ailment::Deaf) => self.plan(self.now + CONNECT_PATIENCE, Due::Input(Box::new(Input::Unsent { bytes }))),
-            Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_) | Ailment::BusyFor(_)) | None => {
+            Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_) | Ailment::BusyFor { .. })
+            | None => {
                 let line = FlowId::connection(flow.transport(), if to == town::TRUNK { 2 } else { 3 });
                 if let Some(id) = call_id(&bytes) {
                     self.connected.insert(id.to_owned(), (line, to));

@@ -422,7 +422,7 @@ fn a_carrier_whose_name_nobody_has_found_is_not_called_and_one_that_moved_is_cal
 /// RFC 3261 section 21.5.4: whoever says how long is left alone for so long, longer or shorter than a machine that says nothing.
 #[test]
 fn a_trunk_in_trouble_rests_for_as_long_as_it_says() {
-    let first_taken = |says: u32| {
+    let asked = |says: u32, rings: bool| {
         let mut world = World::new(plain(), 1).audited();
         let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
         world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(600)), ..Resident::default() });
@@ -431,12 +431,19 @@ fn a_trunk_in_trouble_rests_for_as_long_as_it_says() {
             world.at(secs(at), yuki, Command::Press(Key::parse_script("*271").unwrap()));
             world.at(secs(at + 10), yuki, Command::Press(Key::parse_script("*0").unwrap()));
         }
-        world.ails(town::TRUNK, Some(Ailment::BusyFor(says)));
+        world.ails(town::TRUNK, Some(Ailment::BusyFor { secs: says, rings }));
         rest(&mut world);
-        let passed = world.notes().filter(|(_, e)| matches!(e, Event::TrunkPassedOver { .. }));
-        passed.map(|(at, _)| at.since(model::Instant::ZERO).as_secs()).collect::<Vec<_>>()
+        // What has rung is not called again another way: the transfer fails.
+        let refused = |e: &Event| match e {
+            Event::TrunkPassedOver { .. } => true,
+            Event::Transferred { how, .. } => rings && *how == TransferEnd::Failed,
+            _ => false,
+        };
+        let refused = world.notes().filter(|(_, e)| refused(e));
+        refused.map(|(at, _)| at.since(model::Instant::ZERO).as_secs() / 10 * 10).collect::<Vec<_>>()
     };
-    let asked = |says| first_taken(says).into_iter().map(|at| at / 10 * 10).collect::<Vec<_>>();
-    assert_eq!(asked(300), [30, 450], "after five minutes and not before");
-    assert_eq!(asked(10), [30, 50, 150, 450], "sooner than one that says nothing");
+    for rings in [false, true] {
+        assert_eq!(asked(300, rings), [30, 450], "after five minutes and not before ({rings})");
+        assert_eq!(asked(10, rings), [30, 50, 150, 450], "sooner than one that says nothing ({rings})");
+    }
 }

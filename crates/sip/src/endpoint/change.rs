@@ -63,7 +63,11 @@ impl Endpoint {
         match &leg.stage {
             // RFC 3311 section 5.1: no offer by UPDATE before the first one is answered.
             Stage::Incoming { .. } | Stage::Reoffered { .. } => Open::Theirs,
-            Stage::Outgoing { .. } if leg.early.as_ref().is_none_or(|early| !early.counts) => Open::Ours,
+            Stage::Outgoing { .. }
+                if !leg.early.as_ref().is_some_and(|early| early.counts && leg.state.remote_tag.as_ref() == Some(&early.tag)) =>
+            {
+                Open::Ours
+            }
             Stage::Answering(Answering { asks: true, .. }) => Open::Ours,
             Stage::Outgoing { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Ending => match &leg.change {
                 Some(Change::Asked { .. }) => Open::Ours,

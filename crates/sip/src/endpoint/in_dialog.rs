@@ -31,7 +31,7 @@ impl Endpoint {
 
     /// A request with a To tag.
     pub(super) fn handle_in_dialog(&mut self, asked: &Asked<'_>, our_tag: &str) {
-        let Some(dialog) = self.named(&asked.essentials, our_tag) else { return self.refuse(asked, 481) };
+        let Some(dialog) = self.named(&asked.essentials, our_tag) else { return self.handle_in_fork(asked, our_tag) };
         if !self.legs.get(&dialog).is_some_and(|leg| self.is_peer(&leg.state, asked.path.addr.ip())) {
             self.note(model::Event::ForeignRequest);
             return self.refuse(asked, 481);
@@ -59,6 +59,26 @@ impl Endpoint {
             "REFER" => self.handle_refer(asked, dialog),
             "OPTIONS" => self.reply_in_dialog(asked, dialog, 200, capabilities),
             _ => self.reply_in_dialog(asked, dialog, 405, |w| w.header("Allow", ALLOW).empty()),
+        }
+    }
+
+    /// A request in a branch of a fork that rings beside the one that was heard last: our offer is open there until somebody answers the call
+    /// (RFC 3311 section 5.2).
+    fn handle_in_fork(&mut self, asked: &Asked<'_>, our_tag: &str) {
+        let from_tag = asked.essentials.from.tag();
+        let dialog = self.tags.get(our_tag).copied().filter(|dialog| {
+            let Some(leg) = self.legs.get(dialog) else { return false };
+            let rings = matches!(leg.stage, Stage::Outgoing { .. }) && leg.forks.iter().any(|fork| Some(fork.as_str()) == from_tag);
+            rings && leg.state.call_id == asked.essentials.call_id && self.is_peer(&leg.state, asked.path.addr.ip())
+        });
+        let Some(contact) = dialog.map(|dialog| self.contact_for(dialog)) else { return self.refuse(asked, 481) };
+        match asked.essentials.cseq.method {
+            "UPDATE" if asked.message.body().is_empty() => {
+                self.reply(asked, 200, |w| w.header("Contact", contact).header("Allow", ALLOW).empty())
+            }
+            "UPDATE" => self.refuse(asked, 491),
+            "OPTIONS" => self.reply(asked, 200, capabilities),
+            _ => self.refuse(asked, 481),
         }
     }
 

@@ -190,6 +190,9 @@ impl Endpoint {
         }
         let Path { flow, addr } = asked.path;
         let wishes = Wishes::parse(asked.message, &asked.essentials);
+        if wishes.as_ref().is_ok_and(|wishes| wishes.targets().any(|target| self.may_not_aim(asked, Some(target)))) {
+            return self.refuse(asked, 403);
+        }
         let outbound = wishes.as_ref().is_ok_and(|wishes| wishes.outbound);
         let outcome = wishes.and_then(|wishes| self.registrar.handle_register(asked.now, &user, wishes, flow, addr));
         let status = outcome.as_ref().map_or_else(|status| *status, |_| 200);

@@ -111,6 +111,23 @@ fn what_is_kept_of_a_message_does_not_name_who_wants_to_stay_unnamed() {
             "{kept}"
         );
     }
+    // A Via keeps the machines, and nothing that a house has made of its caller's number.
+    let via = |line: &str| {
+        as_kept(format!("INVITE sip:0440000000@x SIP/2.0\r\n{line}\r\n\r\n").as_bytes()).split("\r\n").nth(1).unwrap().to_owned()
+    };
+    for (line, kept) in [
+        (
+            "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport=5062;received=192.0.2.9",
+            "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1;rport=5062;received=192.0.2.9",
+        ),
+        ("v:SIP/2.0/TCP [2001:db8::1];branch=z9hG4bK-0449999999-1;rport", "v:SIP/2.0/TCP [2001:db8::1];(withheld);rport"),
+        (
+            "Via: SIP/2.0/UDP a;x-from=0449999999, SIP/2.0/UDP 0449999999.example;received=0449999999",
+            "Via: SIP/2.0/UDP a;(withheld), (withheld);(withheld)",
+        ),
+    ] {
+        assert_eq!(via(line).replace(",  ", ", "), kept);
+    }
     // What follows in that call names them too: in To where we speak, and in the address that we speak to.
     let bye = "BYE sip:0449999999@c SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:0440000000@x>;tag=2\r\nTo: <sip:0449999999@c>;tag=1\r\n\r\n";
     assert_eq!(

@@ -352,6 +352,18 @@ fn registrations_of_one_call_come_in_order() {
     assert!(desk.endpoint.bindings("sato").next().is_some());
 }
 
+/// Who may not have us call our own machine does not register there. What is to be forgotten is.
+#[test]
+fn nobody_registers_at_our_own_machine() {
+    for contact in ["sip:sato@127.0.0.1", "sip:sato@192.0.2.1:5060", "sip:sato@224.0.1.75", "sip:sato@[::1]:5062"] {
+        let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+        let answer = phone.through(&mut desk, Sha256, &format!("Contact: <{contact}>\r\n"));
+        assert_eq!((answer.word(), places(&desk)), ("403", Vec::<String>::new()), "{contact}");
+        let answer = phone.through(&mut desk, Sha256, &format!("Contact: <{contact}>;expires=0\r\n"));
+        assert_eq!(answer.word(), "200", "{contact}");
+    }
+}
+
 #[test]
 fn nobody_registers_for_somebody_else() {
     let (mut desk, mut phone) = (Desk::new(), Phone::new("tanaka"));

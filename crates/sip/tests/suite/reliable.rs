@@ -196,3 +196,32 @@ fn an_early_offer_by_update_clashes_with_ours_until_that_is_answered() {
     desk.receive_from(PHONE, &update("v", 2));
     assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: Some(Bytes::from(OFFER)) }]);
 }
+
+/// RFC 3261 section 12.1: each branch of a fork is a dialog of its own, also while another one was heard later. RFC 3311 section 5.2: 491 where our
+/// offer is open.
+#[test]
+fn every_branch_of_a_fork_may_speak_before_one_answers() {
+    let mut desk = Desk::new();
+    let (dialog, invite) = desk.calling();
+    desk.receive_from(PHONE, &reliably(&invite, 183, "p1", 1, OFFER));
+    desk.receive_from(PHONE, &reliably(&invite, 180, "p2", 1, ""));
+    desk.sent();
+    desk.events();
+    let mut says = |method: &str, tag: &str, branch: &str, cseq: u32, body: &str| {
+        let text = phone_inside(&invite, method, branch, cseq, tag);
+        let body =
+            format!("Contact: <sip:sato@192.0.2.60:5062>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        desk.receive_from(PHONE, &text.replace("Content-Length: 0\r\n\r\n", &body));
+        desk.words()
+    };
+    assert_eq!(says("UPDATE", "p1", "a", 7, ""), ["200"]);
+    assert_eq!(says("UPDATE", "p1", "b", 8, OFFER), ["491"]);
+    assert_eq!(says("OPTIONS", "p1", "c", 9, ""), ["200"]);
+    assert_eq!(says("UPDATE", "p2", "d", 1, ""), ["200"], "each counts by itself");
+    assert_eq!(says("UPDATE", "p2", "e", 2, OFFER), ["491"], "the answer of another branch is none of this one");
+    assert_eq!(says("UPDATE", "p3", "f", 1, ""), ["481"]);
+    assert_eq!(desk.events(), []);
+    desk.receive_from(PHONE, &response(&invite, 200, "p1", ""));
+    assert_eq!(desk.words(), ["ACK"]);
+    assert_eq!(desk.events(), [Event::Answered { dialog, sdp: Some(Bytes::from(OFFER)) }]);
+}
