@@ -92,6 +92,7 @@ fn everything() -> Metrics {
             note(Event::InviteDone { line: Some(line.clone()), direction, status: 200 });
         }
         note(Event::InviteHeard { line: Some(line.clone()), took: Millis(1) });
+        note(Event::ByeDone { took: Millis(1) });
         for how in [TransferEnd::Connected, TransferEnd::NoAnswer, TransferEnd::AtCapacity] {
             note(Event::Transferred { call, to: line.to_string(), kind: TransferKind::Warm, by: None, how });
         }

@@ -413,6 +413,11 @@ pub enum Event {
         /// Since our INVITE left.
         took: Millis,
     },
+    /// The other side agrees to a BYE of ours (RFC 6076 section 4.4).
+    ByeDone {
+        /// Since it left.
+        took: Millis,
+    },
     /// A datagram that is no SIP message.
     SipMalformed {
         /// Whether it could be answered with 400.

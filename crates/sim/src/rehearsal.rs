@@ -514,6 +514,7 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::SipResponse { .. }
         | Event::InviteDone { .. }
         | Event::InviteHeard { .. }
+        | Event::ByeDone { .. }
         | Event::SipMalformed { .. }
         | Event::Stranger
         | Event::StrangerNamed { .. }

@@ -343,6 +343,7 @@ impl Calls {
             | Event::SipResponse { .. }
             | Event::InviteDone { .. }
             | Event::InviteHeard { .. }
+            | Event::ByeDone { .. }
             | Event::SipMalformed { .. }
             | Event::Stranger
             | Event::StrangerNamed { .. }

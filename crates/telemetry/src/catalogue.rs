@@ -73,10 +73,6 @@ pub const PLANNED: &[Planned] = &[
     Planned { name: "toritsugi_recordings_total", help: "Talks that were recorded, by what came of it; comes with recording." },
     Planned { name: "toritsugi_recordings_free_bytes", help: "Room that is left for recordings; comes with recording." },
     Planned {
-        name: "toritsugi_sip_session_disconnect_delay_seconds",
-        help: "From a BYE of ours to its answer (SDD, RFC 6076 section 4.4); the endpoint does not yet tell when a BYE left.",
-    },
-    Planned {
         name: "toritsugi_trunk_channels_in_use",
         help: "Calls over each trunk at this moment; today line_places_in_use counts by the line that is called.",
     },

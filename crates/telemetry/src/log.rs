@@ -194,6 +194,7 @@ pub fn note(event: &Event) {
         Event::InviteHeard { line, took } => {
             trace!(line = line.as_ref().map_or("none", model::LineId::as_str), took_ms = took.0, "the other side works on a call");
         }
+        Event::ByeDone { took } => trace!(took_ms = took.0, "the other side agrees that a call is over"),
         Event::SipMalformed { answered } => debug!(answered, "a datagram was no SIP message"),
         Event::Stranger => debug!("somebody came from an address that no line lists"),
         Event::StrangerNamed { from } => warn!(

@@ -112,6 +112,7 @@ fn day() -> Vec<Event> {
         Event::InviteDone { line: Some(LineId::from("ntt")), direction: Direction::In, status: 200 },
         Event::InviteDone { line: None, direction: Direction::Out, status: 503 },
         Event::InviteHeard { line: None, took: Millis(40) },
+        Event::ByeDone { took: Millis(30) },
         Event::SipMalformed { answered: false },
         Event::Stranger,
         Event::StrangerNamed { from: "203.0.113.9".parse().unwrap() },

@@ -17,8 +17,11 @@ impl Told {
     fn is_noise(&self) -> bool {
         match &self.what {
             Voice::Engine(event) => {
-                use Event::{InviteDone, InviteHeard, Media, SipRequest, SipResponse};
-                matches!(event, SipRequest { .. } | SipResponse { .. } | InviteDone { .. } | InviteHeard { .. } | Media { .. })
+                use Event::{ByeDone, InviteDone, InviteHeard, Media, SipRequest, SipResponse};
+                matches!(
+                    event,
+                    SipRequest { .. } | SipResponse { .. } | InviteDone { .. } | InviteHeard { .. } | ByeDone { .. } | Media { .. }
+                )
             }
             Voice::Phone(..) | Voice::Reply(_) | Voice::Crashed | Voice::Restored => false,
         }

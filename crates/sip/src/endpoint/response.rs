@@ -14,7 +14,7 @@ use crate::header::Name;
 use crate::message::{Essentials, Message};
 use crate::transaction::{Heard as Says, Key};
 use crate::trunk::Heard;
-use model::{DialogId, Direction, Instant, Method};
+use model::{DialogId, Direction, Instant, Method, Millis};
 
 /// How many branches of a fork are acknowledged; the others give up by themselves.
 const FORKS_MAX: usize = 8;
@@ -88,8 +88,14 @@ impl Endpoint {
         let rings = (180..=183).contains(&status);
         let first_ring = rings && !std::mem::replace(rang, *rang || rings);
         let tag = essentials.to.tag().unwrap_or_default();
-        if !tag.is_empty() {
-            leg.state.remote_tag = Some(tag.to_owned());
+        if !tag.is_empty() && leg.state.remote_tag.as_deref() != Some(tag) {
+            // Each branch of a fork is a dialog of its own (section 12.1). We speak in the one that was heard last.
+            leg.forks.retain(|fork| fork != tag);
+            if let Some(before) = leg.state.remote_tag.replace(tag.to_owned()) {
+                leg.state.remote_cseq = None;
+                leg.forks.truncate(FORKS_MAX - 1);
+                leg.forks.insert(0, before);
+            }
         }
         // The first description counts (RFC 3261 section 13.2.1); another branch's would be another's.
         let early = Self::answer_of(message).filter(|_| leg.early.is_none() && !tag.is_empty());
@@ -231,7 +237,12 @@ impl Endpoint {
                 None => self.change_refused(now, dialog, key, status, message),
             },
             // Section 15.1.1: over, whatever the answer is.
-            Purpose::Bye => self.end(now, dialog),
+            Purpose::Bye => {
+                if let Some(left) = self.legs.get(&dialog).and_then(|leg| leg.left).filter(|_| status < 300) {
+                    self.note(model::Event::ByeDone { took: Millis::from(now.since(left)) });
+                }
+                self.end(now, dialog);
+            }
             Purpose::Probe => {
                 let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.probe == Some(key)) else { return };
                 leg.probe = None;

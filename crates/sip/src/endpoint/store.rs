@@ -224,6 +224,8 @@ pub(super) struct Leg {
     pub(super) stage: Stage,
     /// Why we gave it up, for the CANCEL, or for the BYE when a 200 was quicker.
     pub(super) reason: Option<Reason>,
+    /// When our BYE left.
+    pub(super) left: Option<Instant>,
     /// The OPTIONS that is out.
     pub(super) probe: Option<Key>,
     /// Server transactions open for requests inside the dialog.
@@ -243,6 +245,8 @@ pub(super) struct Leg {
     pub(super) heard: Vec<Heard>,
     /// Their session description before they have answered.
     pub(super) early: Option<Early>,
+    /// Tags of other branches of a fork that have rung, the latest first.
+    pub(super) forks: Vec<String>,
     /// Whom they want to be put through.
     pub(super) referred: Option<Referred>,
 }
@@ -321,6 +325,7 @@ impl Leg {
             state,
             stage: Stage::Confirmed,
             reason: None,
+            left: None,
             probe: None,
             open: 0,
             can: Abilities::default(),
@@ -331,6 +336,7 @@ impl Leg {
             reliable: None,
             heard: Vec::new(),
             early: None,
+            forks: Vec::new(),
             referred: None,
         };
         leg.enter(stage);

@@ -222,6 +222,7 @@ impl Endpoint {
         let Some(mut state) = self.dialog(dialog) else { return };
         self.ask(now, dialog, &mut state, Method::Bye, Purpose::Bye);
         if let Some(leg) = self.legs.get_mut(&dialog) {
+            leg.left = Some(now);
             leg.state.local_cseq = state.local_cseq;
         }
         self.close_update(now, dialog);

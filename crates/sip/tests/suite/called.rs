@@ -131,6 +131,22 @@ fn a_bye_waits_for_the_ack() {
     assert_eq!(desk.events(), [Event::Acked { dialog }, Event::Ended { dialog }]);
 }
 
+/// RFC 6076 section 4.4: from the first BYE to the 2xx; a refusal is no disconnect.
+#[test]
+fn how_long_a_bye_of_ours_takes_is_told_once_it_is_agreed_to() {
+    for (status, told) in [(200, vec![700]), (481, vec![])] {
+        let mut desk = Desk::new();
+        let (dialog, _) = desk.talking();
+        desk.command(Command::Bye { dialog });
+        let bye = desk.one();
+        desk.wait(700);
+        desk.receive(&response(&bye, status, "", ""));
+        let took: Vec<u64> =
+            desk.notes.iter().filter_map(|note| if let model::Event::ByeDone { took } = note { Some(took.0) } else { None }).collect();
+        assert_eq!(took, told, "{status}");
+    }
+}
+
 #[test]
 fn our_bye_is_repeated_and_then_given_up() {
     let mut desk = Desk::new();

@@ -46,6 +46,20 @@ pub(super) const TABLE: &[Entry] = &[
         },
     },
     Entry {
+        name: "sip_session_disconnect_delay_seconds",
+        help: "From a BYE of ours to its 2xx (SDD, RFC 6076 section 4.4). Above 0.5 BYEs are lost on the way; those that are never answered are in none \
+               of the buckets.",
+        labels: &[],
+        of: Of::Spread {
+            bounds: DELAYS,
+            observe: |event, tell| {
+                if let Event::ByeDone { took } = event {
+                    tell(&[], seconds(*took));
+                }
+            },
+        },
+    },
+    Entry {
         name: "sip_requests_total",
         help: "SIP requests. A rising share of retransmissions: packets are lost on the way, or we answer too slowly.",
         labels: &["method", "direction", "retransmission"],
