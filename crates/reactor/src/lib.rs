@@ -25,6 +25,6 @@ pub use clock::Clock;
 pub use exchange::{Exchange, Heard, PhoneId, bind_phone};
 pub use hep::Hep;
 pub use signalling::{Handle, Parts, start};
-pub use streams::{Door, Doors};
+pub use streams::{Door, Doors, listen};
 pub use tls::{Certificate, Files};
 pub use worker::Worker;

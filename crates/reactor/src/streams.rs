@@ -94,6 +94,21 @@ pub(crate) enum News {
     Note(Event),
 }
 
+/// How many may wait at a door until they are let in. The standard library's 128 are soon taken by a crowd that comes again and again, and whoever
+/// comes then is lost.
+const KNOCKING_MAX: i32 = 1024;
+
+/// A socket that listens.
+///
+/// # Errors
+/// What the system says.
+pub fn listen(at: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(at)?;
+    // Listening again changes nothing but the length of the queue (listen(2)).
+    rustix::net::listen(&listener, KNOCKING_MAX)?;
+    Ok(listener)
+}
+
 /// A way in.
 pub struct Door {
     /// What is spoken there: anything but [`Transport::Udp`]. TLS needs [`Doors::certificate`].

@@ -10,7 +10,7 @@ use model::{Event, Seq, Settings, Transport, UnixMillis};
 use reactor::trace::Tracer;
 use reactor::{Clock, Door, Handle, Hep, Parts};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -283,7 +283,7 @@ pub(crate) struct Doors {
 pub(crate) fn bind(addr: SocketAddr) -> Result<Doors, Stop> {
     let socket = UdpSocket::bind(addr).map_err(|fault| shut("UDP", addr, "--listen", &fault))?;
     let same = socket.local_addr().map_err(|fault| shut("UDP", addr, "--listen", &fault))?;
-    let listener = TcpListener::bind(same).map_err(|fault| shut("TCP", addr, "--listen", &fault))?;
+    let listener = reactor::listen(same).map_err(|fault| shut("TCP", addr, "--listen", &fault))?;
     let tcp = Door { transport: Transport::Tcp, listener };
     Ok(Doors { socket, connections: reactor::Doors { doors: vec![tcp], ..reactor::Doors::default() } })
 }
@@ -291,7 +291,7 @@ pub(crate) fn bind(addr: SocketAddr) -> Result<Doors, Stop> {
 /// Opens the doors for TLS and WebSocket, where the city has them. Names of files are those of the state folder.
 pub(crate) fn bind_more(settings: &Settings, state: &Path, connections: &mut reactor::Doors) -> Result<(), Stop> {
     let open = |transport: Transport, addr: SocketAddr, whose: &str| {
-        let listener = TcpListener::bind(addr).map_err(|fault| shut(transport.via(), addr, whose, &fault))?;
+        let listener = reactor::listen(addr).map_err(|fault| shut(transport.via(), addr, whose, &fault))?;
         Ok::<Door, Stop>(Door { transport, listener })
     };
     if let Some(tls) = &settings.tls {

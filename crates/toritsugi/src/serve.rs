@@ -51,7 +51,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Stop> {
     let settings = published.city.book.settings.clone();
     let mut doors = hub::bind(settings.sip)?;
     hub::bind_more(&settings, &shop.state, &mut doors.connections)?;
-    let admin = std::net::TcpListener::bind(settings.admin).and_then(|l| l.set_nonblocking(true).map(|()| l)).map_err(|fault| {
+    let admin = reactor::listen(settings.admin).and_then(|l| l.set_nonblocking(true).map(|()| l)).map_err(|fault| {
         Stop::new(format!("/metrics cannot be served on {}: {fault}. Choose another address with --admin", settings.admin))
     })?;
     let clock = Clock::start();
@@ -276,6 +276,7 @@ async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListen
     let mut until: Option<tokio::time::Instant> = None;
     let mut pulse = Pulse::default();
     let mut manager = Manager::of_this_process();
+    let mut hurry = false;
     loop {
         tokio::select! {
             _ = beat.tick() => {
@@ -294,16 +295,19 @@ async fn attend(running: &hub::Running, staff: Staff, admin: std::net::TcpListen
                     say("Some reloads are under way already: ask again when they are done.")?;
                 }
             }
-            _ = term.recv() => if drain(running, &mut until, &manager).await? { break },
-            _ = int.recv() => if drain(running, &mut until, &manager).await? { break },
+            _ = term.recv() => hurry = drain(running, &mut until, &manager).await?,
+            _ = int.recv() => hurry = drain(running, &mut until, &manager).await?,
             _ = ended.changed() => return Err(Stop::new("the signalling thread ended by itself; the log above says why")),
             () = async { match until { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => break,
+        }
+        if hurry {
+            break;
         }
     }
     running.handle.ask(Control::EndAll).await;
     // Whoever waits hears that we close; it takes a few seconds, unless somebody is in a hurry.
     let patience = tokio::time::Instant::now() + CLOSING;
-    while watch(running, &board, &mut pulse, true).await > 0 && tokio::time::Instant::now() < patience {
+    while !hurry && watch(running, &board, &mut pulse, true).await > 0 && tokio::time::Instant::now() < patience {
         tokio::select! {
             _ = beat.tick() => manager.beat(&board),
             _ = term.recv() => break,

@@ -219,7 +219,7 @@ fn token(headers: &HeaderMap) -> Option<&[u8]> {
 }
 
 /// The first language that somebody names who asks (RFC 9110 section 12.5.4); English where none is.
-fn language(headers: &HeaderMap) -> Lang {
+pub(crate) fn language(headers: &HeaderMap) -> Lang {
     let named = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let first = named.split([',', ';']).next().unwrap_or_default().trim();
     Lang::from(if first.is_empty() { "en" } else { first })
@@ -244,8 +244,13 @@ fn decoded(part: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Whether a page of somewhere else speaks: browsers name the page's origin, and only ours would name this very host.
-fn is_foreign(headers: &HeaderMap) -> bool {
+/// Whether a page of somewhere else speaks: browsers name the page's origin, and only ours would name this very host. Where they read nothing but
+/// fetch all the same (a picture, a script), they say at least whose page it is (W3C Fetch Metadata, `Sec-Fetch-Site`).
+pub(crate) fn is_foreign(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
+        return true;
+    }
     let host = headers.get(HOST).map(HeaderValue::as_bytes);
     let ours = |origin: &HeaderValue| {
         let origin = origin.as_bytes();

@@ -7,12 +7,13 @@
 //! A watcher's connection lives longer than others, so there are few of them ([`Watching`]): each gives its place in the crowd back, has to
 //! take each event in time, is let go after an hour (the browser comes again by itself), and ends at once when the service stops.
 
+use crate::api::{is_foreign, language, refuse};
 use crate::gate::Pass;
-use crate::{House, plain};
+use crate::{House, plain, words};
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
-use axum::http::StatusCode;
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use model::{AgentId, AgentState, BreakReason, Hours, LineId, QueueId, ScheduleId};
 use serde::{Deserialize, Serialize};
@@ -263,7 +264,7 @@ const PAGE: &str = include_str!("board/page.html");
 
 /// What the page may do: run its own style and script, which are named by their hash (CSP level 3, section 6.7.2.2), and hear its own events. A test
 /// holds the hashes to the page.
-const POLICY: &str = "default-src 'none'; style-src 'sha256-fo0XEFcJvyc7gKMPM0PTMkmOkUeal6dt9vZ2Ru804zg='; script-src 'sha256-XjmCBksG/cwXSexC5anx7tESCvVeJZGYSQGdLaSCTFs='; connect-src 'self'; img-src data:; base-uri 'none'; \
+const POLICY: &str = "default-src 'none'; style-src 'sha256-rD6xAws4QQU/JQXMTTLtYzhUNqWXAlPHbUd1MqPl8G8='; script-src 'sha256-2Kzqz4pOs9fLdZo8RpjDPhRebs3AIccdk53zE61m6BI='; connect-src 'self'; img-src data:; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
 pub(crate) async fn page() -> Response {
@@ -273,7 +274,16 @@ pub(crate) async fn page() -> Response {
 }
 
 /// One event a second, until the watcher goes, is too slow or has watched long enough, or the service stops.
-pub(crate) async fn events(State(house): State<House>, State(gallery): State<Gallery>, ConnectInfo(pass): ConnectInfo<Pass>) -> Response {
+pub(crate) async fn events(
+    State(house): State<House>,
+    State(gallery): State<Gallery>,
+    ConnectInfo(pass): ConnectInfo<Pass>,
+    headers: HeaderMap,
+) -> Response {
+    // A page of somewhere else must not take the places of those who watch.
+    if is_foreign(&headers) {
+        return refuse(StatusCode::FORBIDDEN, &words::foreign(), &language(&headers));
+    }
     let Ok(place) = Arc::clone(&gallery.room).try_acquire_owned() else {
         let text = format!(
             "{} watch this board already, which is as many as may. Close one of them; this page tries again by itself.\n",

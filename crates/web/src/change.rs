@@ -42,7 +42,12 @@ impl Change {
 
     /// The order in a body.
     pub(crate) fn read_order(body: &[u8]) -> Result<Change, Said> {
-        serde_json::from_slice(body).map(Change::Order).map_err(|fault| words::no_order(&fault))
+        // The reader would take a list for an object, its values in order.
+        let order = match body.trim_ascii() {
+            [b'[', ..] => Err(serde::de::Error::custom("an order is an object")),
+            body => serde_json::from_slice(body),
+        };
+        order.map(Change::Order).map_err(|fault: serde_json::Error| words::no_order(&fault))
     }
 
     /// The same in its bearer's name. Root may act for whoever it names, as the commands on this machine do for their users.

@@ -25,10 +25,15 @@ impl Hosts {
 
     /// Whether `named`, a host with or without a port, is us.
     fn hold(&self, named: &str) -> bool {
+        let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
         let host = match named.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             // RFC 3986 section 3.2.2: only an IPv6 address stands in brackets.
-            Some((v6, port)) => return v6.parse::<Ipv6Addr>().is_ok() && (port.is_empty() || port.starts_with(':')),
-            None => named.split_once(':').map_or(named, |(host, _)| host),
+            Some((v6, port)) => return v6.parse::<Ipv6Addr>().is_ok() && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)),
+            None => match named.split_once(':') {
+                Some((_, port)) if !is_port(port) => return false,
+                Some((host, _)) => host,
+                None => named,
+            },
         };
         // A name may end with the root's dot.
         let host = host.strip_suffix('.').unwrap_or(host);
@@ -72,6 +77,9 @@ mod tests {
             ":8080",
             "[evil]",
             "[::1]evil",
+            "[::1]:8080@evil.example",
+            "localhost:8080@evil.example",
+            "127.0.0.1:8080:evil",
         ];
         for host in others.into_iter().chain(["desk.example.jp.evil.example", "xdesk.example.jp"]) {
             assert!(!hosts.hold(host), "{host}");

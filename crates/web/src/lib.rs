@@ -127,6 +127,7 @@ pub async fn serve_within(
     if loopback {
         routes = routes.layer(axum::middleware::from_fn_with_state(hosts, host::ours));
     }
+    let routes = routes.layer(axum::middleware::from_fn(gate::serve));
     let routes = routes.into_make_service_with_connect_info::<Pass>();
     axum::serve(Gate::new(limits, listener), routes).with_graceful_shutdown(stop).await
 }

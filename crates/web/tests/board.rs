@@ -142,6 +142,19 @@ async fn watchers_take_nobody_elses_place_and_one_too_many_is_told_so() {
     hears(&mut two, 3).await;
 }
 
+/// A page of another house, open in a browser on this machine, would fill the wall's places with pictures that are none.
+#[tokio::test]
+async fn a_page_of_somewhere_else_takes_no_watchers_place() {
+    let server = server(quick(), BoardNow::default()).await;
+    for header in ["Origin: http://evil.example", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site"] {
+        let answer = gets(server.at, &format!("/board/events HTTP/1.1\r\nHost: localhost\r\n{header}\r\nX: x")).await;
+        assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{header}: {answer}");
+    }
+    let mut ours = TcpStream::connect(server.at).await.unwrap();
+    ours.write_all(b"GET /board/events HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin\r\n\r\n").await.unwrap();
+    assert!(hears(&mut ours, 1).await.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
 #[tokio::test]
 async fn nobody_works_out_a_board_that_nobody_watches() {
     let server = server(quick(), BoardNow::default()).await;

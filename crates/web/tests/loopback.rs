@@ -350,7 +350,15 @@ async fn a_duty_officer_orders_and_hears_what_became_of_it() {
     assert!(named.contains("17:00 mori"), "{named}");
     let refused = orders(server.at, &closed.replace("centre", "center")).await;
     assert!(refused.starts_with("HTTP/1.1 422 Unprocessable Entity\r\n"), "{refused}");
-    for none in ["", "{}", r#"{"order":"dance"}"#, r#"{"order":"schedule","schedule":"centre","hours":"shut","until":"17:00"}"#, "[]"] {
+    for none in [
+        "",
+        "{}",
+        r#"{"order":"dance"}"#,
+        r#"{"order":"schedule","schedule":"centre","hours":"shut","until":"17:00"}"#,
+        "[]",
+        r#"["schedule","centre","closed","17:00"]"#,
+        r#"["end","notice city"]"#,
+    ] {
         let answer = orders(server.at, none).await;
         assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains("\"order\":\"schedule\""), "{none}: {answer}");
     }
@@ -483,6 +491,23 @@ async fn a_crowd_waits_outside_and_gets_in_when_the_slow_ones_are_cut_off() {
         slow.push(stream);
     }
     assert!(gets(server.at, "/metrics").await.contains("200 OK"));
+}
+
+/// Whoever is not being served makes room: nobody keeps a service manager out by opening connections and saying nothing, or half of something.
+#[tokio::test]
+async fn those_who_say_nothing_keep_nobody_out() {
+    let server = server(Limits { clients: 4, time: Duration::from_secs(60), ..Limits::default() }).await;
+    let mut silent = Vec::new();
+    for at in 0..40 {
+        let mut stream = TcpStream::connect(server.at).await.unwrap();
+        if at % 2 == 0 {
+            stream.write_all(b"GET /met").await.unwrap();
+        }
+        silent.push(stream);
+    }
+    let began = Instant::now();
+    assert!(gets(server.at, "/livez").await.contains("200 OK"));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
