@@ -1,14 +1,14 @@
 //! A city that passed its check: what the engine, the queues and the callers' runs go by.
 
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Hours};
 use crate::draft::{Draft, sentences};
 use crate::program::Flow;
 use crate::prompts::Changing;
 use crate::speech::{Sentence, Spoken};
 use crate::steps::Step;
 use model::{
-    Agent, AgentId, Break, BreakReason, FlowName, Line, LineId, Lookup, LookupId, Millis, Number, PromptId, Queue, QueueId, Settings,
-    SlotId, StepId, Version,
+    Agent, AgentId, Break, BreakReason, FlowName, Line, LineId, Lookup, LookupId, Millis, Number, PromptId, Queue, QueueId, ScheduleId,
+    Settings, SlotId, StepId, Version,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,6 +69,11 @@ impl Book {
             let (step, _) = flow.steps.iter().find(|(_, named)| waits(&named.step))?;
             Some((name.clone(), step.clone()))
         })
+    }
+
+    /// The queues that callers come to while the schedules say this, without having waited or been refused elsewhere.
+    pub fn queues_open(&self, hours: impl Fn(&ScheduleId) -> Option<Hours>) -> BTreeSet<QueueId> {
+        self.numbers.values().filter_map(|flow| self.flows.get(flow)).flat_map(|flow| flow.queues_open(&hours)).cloned().collect()
     }
 
     /// Where notices are spoken: the slots that the flows name.

@@ -1,12 +1,13 @@
 //! One flow file: named steps, where a call begins, and what every step inherits.
 
+use crate::calendar::Hours;
 use crate::decode::{Fields, UpTo, is_name, missing, noun, unknown};
 use crate::problem::{At, Problems, Spot};
 use crate::prompts::is_language;
 use crate::schema::{Shape, Value, may, must};
-use crate::steps::{self, Step};
+use crate::steps::{self, By, End, Step};
 use crate::tree::{Key, Node};
-use model::{FlowName, Lang, PromptId, StepId};
+use model::{FlowName, Lang, PromptId, QueueId, ScheduleId, StepId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -272,6 +273,28 @@ pub(crate) struct Set {
 }
 
 impl Flow {
+    /// The queues that its callers come to while the schedules say this, without having waited or been refused elsewhere.
+    pub(crate) fn queues_open(&self, hours: impl Fn(&ScheduleId) -> Option<Hours>) -> BTreeSet<&QueueId> {
+        let (mut seen, mut queues) = (BTreeSet::new(), BTreeSet::new());
+        let mut next: Vec<&StepId> = vec![&self.start.value];
+        while let Some(step) = next.pop() {
+            let Some(named) = self.steps.get(step).filter(|_| seen.insert(step)) else { continue };
+            let sketch = named.step.sketch();
+            if sketch.end == End::Person {
+                queues.extend(sketch.queue.map(|queue| &queue.value));
+                continue;
+            }
+            let says = sketch.schedule.and_then(|schedule| hours(&schedule.value));
+            let taken = |by: &By| match by {
+                By::Itself | By::Key(_) | By::Silence | By::Answer => true,
+                By::Hours { closed } => says.is_none_or(|says| *closed == (says == Hours::Closed)),
+                By::BadKey | By::Refused | By::Waited => false,
+            };
+            next.extend(sketch.ways.iter().filter(|way| taken(&way.by)).map(|way| &way.to.value));
+        }
+        queues
+    }
+
     /// Its name.
     pub fn name(&self) -> &FlowName {
         &self.name

@@ -11,8 +11,8 @@ use crate::board::{self, Known, Tally};
 use crate::publisher::Front;
 use crate::status::{Refusal, Stand, minute, no_effect};
 use crate::words::Both;
-use model::{AgentState, Channels, QueueNow, Setting, Snapshot, TrunkNow, WorkerStats};
-use std::collections::VecDeque;
+use model::{AgentState, Channels, QueueId, QueueNow, Setting, Snapshot, TrunkNow, WorkerStats};
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -100,8 +100,8 @@ pub(crate) struct Pulse {
 }
 
 impl Pulse {
-    /// What `/readyz` says after this beat; whether the city is open at this hour.
-    fn feel(&mut self, now: Instant, beat: &Beat<'_>, open: bool) -> Vec<Check> {
+    /// What `/readyz` says after this beat; `open` are the queues that callers are led to at this hour.
+    fn feel(&mut self, now: Instant, beat: &Beat<'_>, open: &BTreeSet<QueueId>) -> Vec<Check> {
         let mut checks = Vec::new();
         if beat.draining {
             let ja = "停止の準備中です。新しい電話は受けません。通話中の電話は続けられます。";
@@ -216,15 +216,15 @@ fn trunks(trunks: &[TrunkNow]) -> impl Iterator<Item = Check> {
     })
 }
 
-/// A queue is open when somebody waits in it, or while the city is: whoever comes then and finds nobody is led elsewhere.
-fn agents(snapshot: &Snapshot, open: bool) -> Vec<Check> {
-    let deserted = snapshot.queues.iter().filter(|queue| queue.staff == 0 && (queue.depth > 0 || open));
+/// Somebody should be there where callers wait, and where they are led at this hour: who finds nobody is led on, and out at last.
+fn agents(snapshot: &Snapshot, open: &BTreeSet<QueueId>) -> Vec<Check> {
+    let deserted = snapshot.queues.iter().filter(|queue| queue.staff == 0 && (queue.depth > 0 || open.contains(&queue.queue)));
     let mut checks: Vec<Check> = deserted
         .map(|QueueNow { queue, depth, .. }| {
             let (said, ja) = match depth {
                 0 => (
-                    "NOBODY IS THERE, and it is within the hours".to_owned(),
-                    format!("待ち行列 {queue}：受付時間内ですが、担当者がひとりもいません。"),
+                    "NOBODY IS THERE, and callers are led to it at this hour".to_owned(),
+                    format!("待ち行列 {queue}：いまの時間に電話が回ってきますが、担当者がひとりもいません。"),
                 ),
                 depth => (
                     format!("NOBODY IS THERE, and {depth} wait"),
@@ -310,8 +310,8 @@ impl Board {
     /// Puts up what a beat found.
     pub(crate) fn beat(&self, pulse: &mut Pulse, beat: &Beat<'_>) {
         let at = Instant::now();
-        let open = board::is_open(beat.snapshot, &self.front.city());
-        let checks = pulse.feel(at, beat, open);
+        let open = board::queues_open(beat.snapshot, &self.front.city());
+        let checks = pulse.feel(at, beat, &open);
         let page = page(beat, &self.front);
         let (zone, wall) = (self.front.zone(), beat.snapshot.wall);
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).turn(zone.day(wall), zone.midnight(wall));
@@ -450,7 +450,7 @@ mod tests {
     fn ready(snapshot: &Snapshot, journal: bool, draining: bool) -> web::Health {
         let stand = stand();
         let beat = Beat { snapshot: &Arc::new(snapshot.clone()), journal, workers: &[worker(0, 0)], draining, stand: &stand };
-        listed(&Pulse::default().feel(Instant::now(), &beat, false))
+        listed(&Pulse::default().feel(Instant::now(), &beat, &BTreeSet::new()))
     }
 
     #[test]
@@ -515,10 +515,13 @@ mod tests {
             promised_percent: 80,
         };
         let empty = Snapshot { queues: vec![queue], ..Snapshot::default() };
-        let said = |open| agents(&empty, open).into_iter().map(|check| (check.grade, check.of, check.said)).collect::<Vec<_>>();
-        let nobody = "NOBODY IS THERE, and it is within the hours".to_owned();
-        assert_eq!(said(true), [(Grade::Warning, "queue nurse".to_owned(), nobody)]);
-        assert_eq!(said(false), [(Grade::Good, "agents".to_owned(), "logged in: 0".to_owned())]);
+        let said = |open: &[&str]| {
+            let open = open.iter().map(|queue| QueueId::from(*queue)).collect();
+            agents(&empty, &open).into_iter().map(|check| (check.grade, check.of, check.said)).collect::<Vec<_>>()
+        };
+        let nobody = "NOBODY IS THERE, and callers are led to it at this hour".to_owned();
+        assert_eq!(said(&["nurse"]), [(Grade::Warning, "queue nurse".to_owned(), nobody)]);
+        assert_eq!(said(&["general"]), [(Grade::Good, "agents".to_owned(), "logged in: 0".to_owned())]);
     }
 
     #[test]
@@ -539,7 +542,7 @@ mod tests {
         let trunks = vec![trunk("ntt", true, false, None), trunk("spare", false, false, Some(true))];
         let snapshot = Arc::new(Snapshot { agents: agents.to_vec(), channels, trunks, ..Snapshot::default() });
         let beat = Beat { snapshot: &snapshot, journal: false, workers: &[worker(0, 0)], draining: true, stand: &stand };
-        let alarms: Vec<Alarm> = Pulse::default().feel(Instant::now(), &beat, false).iter().filter_map(Check::alarm).collect();
+        let alarms: Vec<Alarm> = Pulse::default().feel(Instant::now(), &beat, &BTreeSet::new()).iter().filter_map(Check::alarm).collect();
         let about: Vec<&str> = alarms.iter().map(|alarm| alarm.about.as_str()).collect();
         assert_eq!(about, ["stopping", "journal", "files", "channels", "trunk ntt", "agents"]);
         for Alarm { about, en, ja, .. } in &alarms {

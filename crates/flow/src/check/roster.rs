@@ -3,15 +3,14 @@
 //! A week like any other is looked at: exceptions and holidays have rosters of their own, on paper.
 
 use super::city::fits;
-use crate::calendar::{DAY, Schedule};
+use crate::calendar::{DAY, Hours, Schedule};
 use crate::config::calendar::DAYS;
 use crate::config::roster::WEEK;
 use crate::decode::{noun, unknown};
 use crate::draft::Draft;
 use crate::problem::Problems;
 use crate::program::Flow;
-use crate::steps::{By, End};
-use model::{AgentId, QueueId, StepId};
+use model::{AgentId, QueueId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The days of the week as a Japanese sentence names them.
@@ -67,29 +66,12 @@ fn turns(draft: &Draft) -> Vec<u16> {
     turns.into_iter().collect()
 }
 
-/// The queues that callers come to at a minute of the week, without having waited or been refused elsewhere.
-fn queues<'d>(draft: &'d Draft, flow: &'d Flow, minute: u16) -> Vec<&'d QueueId> {
-    let mut queues = Vec::new();
-    let mut seen: BTreeSet<&StepId> = BTreeSet::new();
-    let mut next: Vec<&StepId> = vec![&flow.start.value];
-    while let Some(step) = next.pop() {
-        let Some(named) = flow.steps.get(step).filter(|_| seen.insert(step)) else { continue };
-        let sketch = named.step.sketch();
-        if sketch.end == End::Person {
-            queues.extend(sketch.queue.map(|queue| &queue.value));
-            continue;
-        }
-        let schedule = sketch.schedule.and_then(|schedule| draft.calendar().schedules.get(&schedule.value));
-        let shut = schedule.map(|schedule| !open(schedule, minute));
-        for way in &sketch.ways {
-            match way.by {
-                By::Itself | By::Key(_) | By::Silence | By::Answer => next.push(&way.to.value),
-                By::Hours { closed } if shut.is_none_or(|shut| shut == closed) => next.push(&way.to.value),
-                By::Hours { .. } | By::BadKey | By::Refused | By::Waited => {}
-            }
-        }
-    }
-    queues
+/// The queues that callers come to at a minute of the week.
+fn queues<'d>(draft: &'d Draft, flow: &'d Flow, minute: u16) -> BTreeSet<&'d QueueId> {
+    flow.queues_open(|schedule| {
+        let schedule = draft.calendar().schedules.get(schedule)?;
+        Some(if open(schedule, minute) { Hours::Open } else { Hours::Closed })
+    })
 }
 
 fn open(schedule: &Schedule, minute: u16) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::common::{known, shipped};
 use flow::{Form, Tongue, check, paths, read, render, sentences};
-use model::{AgentId, KeptFor, Lang, Millis, Number, QueueId};
+use model::{AgentId, Hours, KeptFor, Lang, Millis, Number, QueueId};
 use std::collections::BTreeSet;
 
 #[test]
@@ -19,6 +19,18 @@ fn the_shipped_city_has_no_problem_at_all() {
         ["disaster", "general", "interpreter", "nurse", "nurse_oncall", "vaccination"]
     );
     assert_eq!(book.settings, model::Settings::default(), "what is shipped is what stands without a file");
+}
+
+#[test]
+fn at_night_callers_are_led_to_the_queues_of_the_night() {
+    let sources = shipped();
+    let book = check(&read(sources.clone()), &known(&sources)).book.unwrap();
+    let open = |hours: Hours| {
+        let open = book.queues_open(|_| Some(hours));
+        book.queues.keys().map(QueueId::as_str).filter(|queue| open.contains(*queue)).collect::<Vec<_>>()
+    };
+    assert_eq!(open(Hours::Closed), ["disaster", "nurse_oncall"]);
+    assert_eq!(open(Hours::Open), ["disaster", "general", "nurse", "vaccination"]);
 }
 
 #[test]

@@ -9,8 +9,8 @@ pub(crate) use tally::Tally;
 use crate::status::Stand;
 use crate::zone::Zone;
 use calls::City;
-use model::{AgentNow, AgentState, Hours, LineNow, QueueNow, Setting, Snapshot, TrunkNow, UnixMillis};
-use std::collections::BTreeMap;
+use model::{AgentNow, AgentState, LineNow, QueueId, QueueNow, Setting, Snapshot, TrunkNow, UnixMillis};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use web::{AgentRow, Alarm, BoardNow, CallsNow, Floor, LineRow, QueueRow, QueueState, ScheduleRow, Severity, TrunkRow};
 
@@ -130,10 +130,10 @@ fn in_trouble(trunk: &TrunkNow) -> bool {
     trunk.registers && !trunk.registered || trunk.reachable == Some(false)
 }
 
-/// Whether callers are expected at this hour: a schedule says so, or there is none at all.
-pub(crate) fn is_open(snapshot: &Snapshot, city: &City) -> bool {
+/// The queues that callers come to at this hour: at night those of the night.
+pub(crate) fn queues_open(snapshot: &Snapshot, city: &City) -> BTreeSet<QueueId> {
     let rows = schedules(snapshot, city);
-    rows.is_empty() || rows.iter().any(|row| row.hours == Hours::Open)
+    city.book.queues_open(|schedule| rows.iter().find(|row| row.schedule == *schedule).map(|row| row.hours))
 }
 
 fn schedules(snapshot: &Snapshot, city: &City) -> Vec<ScheduleRow> {
