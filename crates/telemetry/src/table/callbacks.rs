@@ -37,13 +37,17 @@ pub(super) const TABLE: &[Entry] = &[
         name: "callbacks_ended_total",
         help: "Callbacks that are over, by how. exhausted and expired: people who were promised a call and did not get one.",
         labels: &["queue", "result"],
-        of: Of::Events {
-            from_start: &[],
-            count: |event, tell| match event {
-                // From a queue's first booking on all of them are shown, so that the first broken promise is seen as growth.
-                Event::CallbackBooked { queue, .. } => ENDS.iter().for_each(|how| tell(&[queue.as_str(), &how.to_string()], 0.0)),
-                Event::CallbackEnded { queue, how, .. } => tell(&[queue.as_str(), &how.to_string()], 1.0),
-                _ => {}
+        of: Of::EventsOfCity {
+            // All of them from the start, so that the first broken promise is seen as growth, also of one that was made before a restart.
+            rows: |snapshot, tell| {
+                for queue in &snapshot.queues {
+                    ENDS.iter().for_each(|how| tell(&[queue.queue.as_str(), &how.to_string()], 0.0));
+                }
+            },
+            count: |event, tell| {
+                if let Event::CallbackEnded { queue, how, .. } = event {
+                    tell(&[queue.as_str(), &how.to_string()], 1.0);
+                }
             },
         },
     },

@@ -95,10 +95,13 @@ pub(super) const ALERTS: &[Alert] = &[
                 (r#"toritsugi_call_duration_seconds_bucket{number="0440000000",le="5"}"#, "0+1x60"),
                 (r#"toritsugi_call_duration_seconds_bucket{number="0440000000",le="+Inf"}"#, "0+2x60"),
                 (r#"toritsugi_call_duration_seconds_count{number="0440000000"}"#, "0+2x60"),
+                // As Prometheus 3 writes it.
+                (r#"toritsugi_call_duration_seconds_bucket{number="0440000002",le="5.0"}"#, "0+1x60"),
+                (r#"toritsugi_call_duration_seconds_count{number="0440000002"}"#, "0+2x60"),
             ],
             at: "15m",
         },
-        as_labels: &[&[("number", "0440000000")]],
+        as_labels: &[&[("number", "0440000000")], &[("number", "0440000002")]],
         quiet: &[Case {
             series: &[
                 // Half of few: eight calls in ten minutes.
