@@ -49,6 +49,7 @@ mod zone;
 mod privacy;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -301,7 +302,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(words::Stop(sentence)) => {
             if !sentence.is_empty() {
-                eprintln!("toritsugi: {sentence}");
+                // Where nobody can read it any more, that is no reason to panic.
+                let _ = writeln!(std::io::stderr(), "toritsugi: {sentence}");
             }
             ExitCode::FAILURE
         }

@@ -157,8 +157,10 @@ fn alarms(board: &BoardNow, width: usize, tongue: Tongue) -> Vec<Line<'static>> 
     board.alarms.iter().map(line).collect()
 }
 
-/// A queue's name is cut to so many columns before others are left out.
-const NAME_MIN: usize = 16;
+/// So wide the names of queues stay, on a narrow terminal and on a wide one: before that, columns are left out.
+const NAME_MIN: [usize; 2] = [12, 21];
+/// Below this a terminal is narrow.
+const NARROW: usize = 60;
 
 /// A column of the queues.
 struct Column {
@@ -180,19 +182,20 @@ fn queues(board: &BoardNow, width: usize, tongue: Tongue) -> Vec<Line<'static>> 
     };
     let mut table = vec![
         column("", 0, false, &|q| words::mark(q.state).to_owned()),
-        column(heads.queue, 0, false, &|q| q.label.clone()),
+        column(heads.queue, 0, false, &words::queue),
         column(heads.waiting, 0, true, &|q| q.waiting.to_string()),
         column(heads.longest, 0, true, &|q| if q.waiting == 0 { "-".to_owned() } else { long(q.longest_wait_ms) }),
         column(heads.promise, 5, true, &|q| long(q.promised_ms)),
-        column(heads.staff, 2, true, &|q| q.staffed.to_string()),
+        column(heads.staff, 1, true, &|q| q.staffed.to_string()),
         column(heads.free, 3, true, &|q| q.free.to_string()),
         column(heads.level, 4, true, &|q| q.service_level_today_percent.map_or_else(|| "-".to_owned(), |level| format!("{level}%"))),
-        column(heads.state, 1, false, &|q| words::state(q.state, tongue).to_owned()),
+        column(heads.state, 2, false, &|q| words::state(q.state, tongue).to_owned()),
     ];
     let widest = |column: &Column| column.cells.iter().map(String::as_str).chain([column.head]).map(columns).max().unwrap_or(0);
     let others = |table: &[Column]| table.iter().skip(2).map(|column| widest(column) + 2).sum::<usize>() + widest(&table[0]) + 1;
     let names = widest(&table[1]);
-    while others(&table) + names.min(NAME_MIN) > width
+    let least = NAME_MIN[usize::from(width >= NARROW)];
+    while others(&table) + names.min(least) > width
         && let Some(spare) = table.iter().map(|column| column.spare).max().filter(|spare| *spare > 0)
     {
         table.retain(|column| column.spare != spare);

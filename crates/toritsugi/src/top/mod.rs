@@ -68,7 +68,10 @@ pub(crate) fn run(args: &TopArgs) -> Result<(), Stop> {
     // This restores the terminal after a panic too, of any thread.
     let mut terminal = ratatui::try_init().map_err(|fault| no_terminal(&fault, tongue))?;
     let left = watch(&mut terminal, &heard, tongue);
-    ratatui::restore();
+    // What complains of a terminal that is gone complains on the terminal.
+    let _ = terminal.show_cursor();
+    drop(ratatui::try_restore());
+    std::mem::forget(terminal);
     left
 }
 
@@ -114,7 +117,7 @@ fn hear_signals(tell: SyncSender<Word>) -> Result<(), Stop> {
         let _ = tell.send(Word::Leave);
         // Where the terminal itself is gone, the library that waits for its keys may never come back.
         std::thread::sleep(LEAVES);
-        ratatui::restore();
+        drop(ratatui::try_restore());
         std::process::exit(1);
     })
 }

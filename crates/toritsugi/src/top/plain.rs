@@ -66,7 +66,16 @@ fn queues(floor: &Floor, tongue: Tongue) -> String {
         let level = queue.service_level_today_percent.map_or_else(|| "-".to_owned(), |level| format!("{level}%"));
         let (promise, state) =
             (long(queue.promised_ms), format!("{} {}", words::mark(queue.state), words::state(queue.state, tongue)).trim().to_owned());
-        [shown(&queue.label), queue.waiting.to_string(), longest, promise, queue.staffed.to_string(), queue.free.to_string(), level, state]
+        [
+            shown(&words::queue(queue)),
+            queue.waiting.to_string(),
+            longest,
+            promise,
+            queue.staffed.to_string(),
+            queue.free.to_string(),
+            level,
+            state,
+        ]
     });
     let table: Vec<[String; 8]> = std::iter::once(head).chain(rows).collect();
     if table.len() == 1 {

@@ -3,7 +3,7 @@
 
 use crate::explain::Tongue;
 use model::{AgentState, Hours};
-use web::{BoardNow, CallsNow, QueueState, ScheduleRow, Severity, TrunkRow};
+use web::{BoardNow, CallsNow, QueueRow, QueueState, ScheduleRow, Severity, TrunkRow};
 
 /// The head of each column of the queues.
 pub(super) struct Heads {
@@ -65,6 +65,11 @@ pub(super) fn mark(state: QueueState) -> &'static str {
         QueueState::Late => "!",
         QueueState::Deserted => "!!",
     }
+}
+
+/// What people call a queue, and its name in the files, by which alarms and commands call it.
+pub(super) fn queue(row: &QueueRow) -> String {
+    if row.label == row.queue.as_str() { row.label.clone() } else { format!("{} {}", row.label, row.queue) }
 }
 
 /// What a queue's state is called.
