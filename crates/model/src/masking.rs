@@ -74,6 +74,8 @@ fn sign(letter: char) -> Sign {
         '0'..='9' | '０'..='９' | '〇' | '一' | '二' | '三' | '四' | '五' | '六' | '七' | '八' | '九' => Sign::Figure,
         '-' | '.' | ' ' | '(' | ')' | '+' | '/' | '_' | '\t' | '\u{a0}' | '\u{2010}'..='\u{2015}' | '\u{2212}' => Sign::Joint,
         '－' | 'ー' | '．' | '（' | '）' | '＋' | '\u{3000}' | '・' | '／' => Sign::Joint,
+        // Figures of other scripts.
+        letter if letter.is_numeric() => Sign::Figure,
         _ => Sign::Other,
     }
 }
@@ -120,6 +122,8 @@ mod tests {
             "%EF%BC%90%EF%BC%93%EF%BC%91%EF%BC%92%EF%BC%93%EF%BC%94%EF%BC%95%EF%BC%96",
             "0 3 1 2 3 4 5 6 7 8",
             "03/1234/5678",
+            "٠٣١٢٣٤٥٦٧٨",
+            "०३-१२३४-५६७८",
             "03\u{3000}1234\u{2010}5678",
         ];
         for spelling in spellings {

@@ -210,7 +210,7 @@ fn mask(value: &mut Value) {
 fn masked(text: &str) -> String {
     // In another writing it is a number all the same.
     let text = &if text.contains('%') { model::hide_numbers(text, 9) } else { text.to_owned() };
-    let figure = |c: char| c.is_ascii_digit() || ('０'..='９').contains(&c);
+    let figure = char::is_numeric;
     let between = |c: char| matches!(c, '-' | '.' | ' ' | '(' | ')' | '/' | '－' | 'ー' | '‐' | '−' | '（' | '）' | '　' | '・');
     let mut signs: Vec<char> = text.chars().collect();
     let mut at = 0;
@@ -607,6 +607,7 @@ mod tests {
             ("09012345678", "090******78"),
             ("0４４－２００－００００へ", "0４４－***－**００へ"),
             ("(044) 200 0000", "(044) *** **00"),
+            ("٠٩٠١٢٣٤٥٦٧٨", "٠٩٠******٧٨"),
             ("+81 90 1234 5678", "+81 9* **** **78"),
             ("until 2026-11-27 09:00", "until 2026-11-27 09:00"),
             ("2026-11-27 090-1234-5678", "2026-11-27 090-****-**78"),
