@@ -4,7 +4,7 @@ use crate::{Fault, Store};
 use model::{CallRecord, Event};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,6 +23,7 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub struct Writer {
     records: SyncSender<CallRecord>,
     queued: Arc<AtomicUsize>,
+    kept: Arc<AtomicBool>,
     /// Dropped to end the pause between attempts.
     hurry: Sender<()>,
     thread: JoinHandle<Result<(), Fault>>,
@@ -37,11 +38,16 @@ impl Writer {
         let store = Store::open(path.as_ref())?;
         let (records, inbox) = sync_channel(ROOM);
         let (hurry, ended) = channel();
-        let queued = Arc::new(AtomicUsize::new(0));
-        let desk = Clerk { store, inbox, ended, queued: Arc::clone(&queued) };
+        let (queued, kept) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(true)));
+        let desk = Clerk { store, inbox, ended, queued: Arc::clone(&queued), kept: Arc::clone(&kept) };
         let thread =
             std::thread::Builder::new().name("store".to_owned()).spawn(move || desk.work()).map_err(|e| Fault::open(path.as_ref(), e))?;
-        Ok(Writer { records, queued, hurry, thread })
+        Ok(Writer { records, queued, kept, hurry, thread })
+    }
+
+    /// False while the file refuses what is to be written; it is tried again once a second.
+    pub fn kept(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.kept)
     }
 
     /// Takes note of an event; only the end of a call is filed. `false` when there is no room for another record, or the thread is gone:
@@ -79,6 +85,7 @@ struct Clerk {
     inbox: Receiver<CallRecord>,
     ended: Receiver<()>,
     queued: Arc<AtomicUsize>,
+    kept: Arc<AtomicBool>,
 }
 
 impl Clerk {
@@ -102,7 +109,9 @@ impl Clerk {
     /// When the writer is to finish, one refusal is the last.
     fn file(&mut self, batch: &[CallRecord]) -> Result<(), Fault> {
         loop {
-            let Err(fault) = self.store.insert(batch) else { return Ok(()) };
+            let filed = self.store.insert(batch);
+            self.kept.store(filed.is_ok(), Ordering::Release);
+            let Err(fault) = filed else { return Ok(()) };
             match self.ended.recv_timeout(TRY_AGAIN_AFTER) {
                 Err(RecvTimeoutError::Timeout) | Ok(()) => tracing::error!("{fault}"),
                 Err(RecvTimeoutError::Disconnected) => return Err(fault),

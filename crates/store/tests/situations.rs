@@ -7,6 +7,8 @@ use model::{
 use rusqlite::Connection;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use store::{Fault, ROOM, Store, Writer};
 
 /// A folder of one test's own, gone afterwards.
@@ -199,7 +201,17 @@ fn when_the_disk_refuses_the_room_fills_and_admission_stops() {
     }
     assert!(usize::try_from(taken).unwrap() >= ROOM - 1, "{taken}");
     assert!(!writer.note(&Event::AuthenticationFailed { challenged: true }), "still no room");
+    let kept = writer.kept();
+    let until_kept = |is: bool| {
+        let asked = Instant::now();
+        while kept.load(Ordering::Acquire) != is {
+            assert!(asked.elapsed() < Duration::from_secs(60), "whoever asks is told: {is}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    until_kept(false);
     other.execute_batch("ROLLBACK").unwrap();
+    until_kept(true);
     writer.finish().unwrap();
     let filed = Store::open(folder.file()).unwrap().calls(u32::MAX).unwrap();
     assert!(filed.len() >= ROOM, "{}", filed.len());

@@ -114,6 +114,11 @@ impl Metrics {
         hold(&self.latest).files = files;
     }
 
+    /// Takes whether call records can be written.
+    pub fn records(&self, kept: bool) {
+        hold(&self.latest).records_refused = !kept;
+    }
+
     /// Takes what a media worker has done since it began; it replaces what this worker told before.
     pub fn worker(&self, index: usize, stats: &WorkerStats) {
         hold(&self.latest).workers.insert(index, stats.clone());

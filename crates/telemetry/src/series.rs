@@ -62,6 +62,8 @@ pub(crate) struct Latest {
     /// When the TLS certificate runs out.
     pub(crate) certificate: Option<UnixMillis>,
     pub(crate) files: Files,
+    /// Whether call records are refused by their file.
+    pub(crate) records_refused: bool,
     pub(crate) workers: BTreeMap<usize, WorkerStats>,
     /// Places taken and places in all, of each line that was used. Lines are those of the city's files.
     pub(crate) lines: BTreeMap<LineId, (u32, u32)>,

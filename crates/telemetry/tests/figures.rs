@@ -197,6 +197,7 @@ fn busy() -> Metrics {
     metrics.snapshot(&Snapshot { wall: UnixMillis(board().wall.0 - 1_500), ..board() });
     metrics.snapshot(&board());
     metrics.files(telemetry::Files { refused: true, rolled_back: false });
+    metrics.records(false);
     metrics.boxes(&[(MailboxId::from("general"), 3)].into());
     metrics.worker(0, &worker());
     metrics.worker(1, &WorkerStats::default());
@@ -352,6 +353,7 @@ fn the_day_is_counted_where_it_belongs() {
         ("toritsugi_queue_longest_wait_seconds", &[("queue", "nurse")], 31.5),
         ("toritsugi_overrides", &[("kind", "schedule")], 1.0),
         ("toritsugi_overrides", &[("kind", "notice")], 0.0),
+        ("toritsugi_call_records_refused", &[], 1.0),
         ("toritsugi_city_files_refused", &[], 1.0),
         ("toritsugi_city_rolled_back", &[], 0.0),
         ("toritsugi_agents", &[("state", "idle")], 1.0),

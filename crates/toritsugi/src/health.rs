@@ -84,6 +84,8 @@ pub(crate) struct Beat<'a> {
     pub(crate) snapshot: &'a Arc<Snapshot>,
     /// Whether the journal can be written.
     pub(crate) journal: bool,
+    /// Whether call records can be written.
+    pub(crate) records: bool,
     /// What each media worker has done; `None`: its thread has ended.
     pub(crate) workers: &'a [Option<WorkerStats>],
     /// Whether no new calls are taken, because the engine is to stop.
@@ -118,6 +120,14 @@ impl Pulse {
                 "ジャーナル（記録）を書き込めません。ログを確認し、ディスクを空けてください。空けば自動で再開します。その前に再起動すると、まだ書けていない記録が失われます。",
             ),
         });
+        if !beat.records {
+            checks.push(doubt(
+                Grade::Warning,
+                "call records",
+                "CANNOT BE WRITTEN, see the log. Make room on the disk of the state folder: they are tried again, and the journal has them all",
+                "通話の記録（calls.sqlite）を書き込めません。状態フォルダーのディスクを空けてください。自動で再び書き込みます。ジャーナルにはすべて残っています。",
+            ));
+        }
         checks.push(self.sound(now, beat.workers));
         checks.push(match &beat.stand.in_force {
             Some(city) => good("city", format!("{} in force (version {})", city.version, city.number)),
@@ -449,7 +459,8 @@ mod tests {
     /// What `/readyz` says of this.
     fn ready(snapshot: &Snapshot, journal: bool, draining: bool) -> web::Health {
         let stand = stand();
-        let beat = Beat { snapshot: &Arc::new(snapshot.clone()), journal, workers: &[worker(0, 0)], draining, stand: &stand };
+        let beat =
+            Beat { snapshot: &Arc::new(snapshot.clone()), journal, records: true, workers: &[worker(0, 0)], draining, stand: &stand };
         listed(&Pulse::default().feel(Instant::now(), &beat, &BTreeSet::new()))
     }
 
@@ -541,7 +552,7 @@ mod tests {
         let channels = Channels { in_use: 9, max: 9 };
         let trunks = vec![trunk("ntt", true, false, None), trunk("spare", false, false, Some(true))];
         let snapshot = Arc::new(Snapshot { agents: agents.to_vec(), channels, trunks, ..Snapshot::default() });
-        let beat = Beat { snapshot: &snapshot, journal: false, workers: &[worker(0, 0)], draining: true, stand: &stand };
+        let beat = Beat { snapshot: &snapshot, journal: false, records: false, workers: &[worker(0, 0)], draining: true, stand: &stand };
         let alarms: Vec<Alarm> = Pulse::default().feel(Instant::now(), &beat, &BTreeSet::new()).iter().filter_map(Check::alarm).collect();
         let about: Vec<&str> = alarms.iter().map(|alarm| alarm.about.as_str()).collect();
         assert_eq!(about, ["stopping", "journal", "files", "channels", "trunk ntt", "agents"]);
@@ -574,7 +585,10 @@ mod tests {
         let board = board();
         let trunks = vec![trunk("ntt", true, false, None)];
         let snapshot = Arc::new(Snapshot { wall: UnixMillis(1_795_557_600_000), trunks, ..Snapshot::default() });
-        board.beat(&mut Pulse::default(), &Beat { snapshot: &snapshot, journal: true, workers: &[], draining: false, stand: &stand() });
+        board.beat(
+            &mut Pulse::default(),
+            &Beat { snapshot: &snapshot, journal: true, records: true, workers: &[], draining: false, stand: &stand() },
+        );
         let now = board.look().0;
         assert_eq!((now.at_local.as_str(), now.alarms[0].about.as_str()), ("07:00:00", "trunk ntt"));
         assert!(now.age_ms < STALE_MS);

@@ -35,6 +35,8 @@ pub(crate) struct Running {
     pub(crate) metrics: Arc<Metrics>,
     /// False once the journal can no longer be written.
     pub(crate) journal_sound: Arc<AtomicBool>,
+    /// False while call records cannot be written.
+    pub(crate) records_kept: Arc<AtomicBool>,
     notes: Arc<SyncSender<Event>>,
     scribe: JoinHandle<()>,
     trace: JoinHandle<()>,
@@ -73,6 +75,7 @@ pub(crate) fn start(
     let hep = outlets.hep.map(|to| Hep::open(to, ours(settings))).transpose();
     let hep = hep.map_err(|fault| Stop::new(format!("SIP messages cannot be sent to --hep: {fault}")))?;
     let store = open_store(state)?;
+    let records_kept = store.kept();
     let (notes, inbox) = sync_channel(EVENTS_MAX);
     let scribe = {
         let metrics = Arc::clone(&metrics);
@@ -125,7 +128,7 @@ pub(crate) fn start(
         clock,
     };
     let handle = reactor::start(parts).map_err(|fault| Stop::new(format!("the engine's threads cannot be started: {fault}")))?;
-    Ok(Running { handle, metrics, journal_sound, notes: Arc::new(notes), scribe, trace, collector, ledger })
+    Ok(Running { handle, metrics, journal_sound, records_kept, notes: Arc::new(notes), scribe, trace, collector, ledger })
 }
 
 impl Running {

@@ -347,8 +347,10 @@ async fn watch(running: &hub::Running, board: &Board, pulse: &mut Pulse, drainin
         running.metrics.worker(index, worker.as_ref().unwrap_or(&WorkerStats::default()));
     }
     let stand = board.front.stand();
+    let records = running.records_kept.load(Ordering::Relaxed);
+    running.metrics.records(records);
     running.metrics.files(telemetry::Files { refused: stand.refused.is_some(), rolled_back: stand.rolled_back });
     let journal = running.journal_sound.load(Ordering::Relaxed);
-    board.beat(pulse, &Beat { snapshot: &snapshot, journal, workers: &workers, draining, stand: &stand });
+    board.beat(pulse, &Beat { snapshot: &snapshot, journal, records, workers: &workers, draining, stand: &stand });
     snapshot.census.calls
 }

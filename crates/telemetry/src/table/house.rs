@@ -39,6 +39,13 @@ pub(super) const TABLE: &[Entry] = &[
         of: Of::Board(|latest, tell| latest.version.iter().for_each(|version| tell(&[version.as_str()], 1.0))),
     },
     Entry {
+        name: "call_records_refused",
+        help: "1 while call records cannot be written into SQLite: the disk is full, or refuses. They are tried again once a second, and the journal \
+               has them all; when it cannot be written either, no change is taken.",
+        labels: &[],
+        of: Of::Board(|latest, tell| tell(&[], f64::from(u8::from(latest.records_refused)))),
+    },
+    Entry {
         name: "city_files_refused",
         help: "1 while the city's files lie there with mistakes and an older city is in force: /healthz and `toritsugi status` name the \
                first one. Not 0 for a quarter of an hour: somebody's change does not work, and they may not know.",
