@@ -41,8 +41,10 @@ impl Vault {
     /// A SIP Call-ID as it may be kept in clear: itself, unless it could hold somebody's number; then what only this city makes of it, the same each
     /// time.
     pub fn call_name(&self, call_id: &str) -> String {
-        let local = call_id.split('@').next().unwrap_or_default();
-        if holds_number(local) || call_id.len() > CALL_NAME_MAX || call_id.bytes().any(|b| !b.is_ascii_graphic()) {
+        let (local, host) = call_id.split_once('@').unwrap_or((call_id, ""));
+        // In a host, dots divide.
+        let named = holds_number(local) || host.split(|letter: char| !letter.is_ascii_alphanumeric()).any(holds_number);
+        if named || call_id.len() > CALL_NAME_MAX || call_id.bytes().any(|b| !b.is_ascii_graphic()) {
             format!("hidden-{}", &hex(&hmac(&self.key, &[b"name of a call", call_id.as_bytes()]))[..FIGURES])
         } else {
             call_id.to_owned()
@@ -139,8 +141,8 @@ pub(crate) fn national(number: &Number) -> String {
     number.as_str().strip_prefix("+81").map_or_else(|| number.as_str().to_owned(), |rest| format!("0{rest}"))
 }
 
-/// Whether a text holds what could be a telephone number: figures by themselves, seven and more, or in the midst of letters, as a random text
-/// has them too, nine and more that begin as our numbers do.
+/// Whether a text holds what could be a telephone number: figures by themselves, seven and more, or in the midst of letters and other figures, as
+/// a random text has them too, nine and more that begin as our numbers do.
 fn holds_number(text: &str) -> bool {
     // Percent-encoded: nobody makes an id at random so.
     if text.contains('%') && hide_numbers(text, 7) != text {
@@ -149,9 +151,10 @@ fn holds_number(text: &str) -> bool {
     let told: String = text.chars().filter(|letter| !matches!(letter, '-' | '.' | ' ' | '(' | ')' | '+')).collect();
     told.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| {
         let alone = word.len() >= 7 && word.bytes().all(|b| b.is_ascii_digit());
-        let within = || {
-            word.split(|letter: char| !letter.is_ascii_digit()).any(|run| run.len() >= 9 && (run.starts_with('0') || run.starts_with("81")))
-        };
+        let japanese = |run: &str| run.starts_with('0') || run.starts_with("81");
+        // Behind other figures as many as a whole number has: ten with the zero.
+        let begins = |run: &str| run.len() >= 9 && japanese(run) || (0..run.len().saturating_sub(9)).any(|at| japanese(&run[at..]));
+        let within = || word.split(|letter: char| !letter.is_ascii_digit()).any(begins);
         alone || within()
     })
 }
@@ -184,9 +187,17 @@ mod tests {
         let city = vault(7);
         assert_eq!(city.call_name("a84b4c76e66710@pc33"), "a84b4c76e66710@pc33");
         assert_eq!(city.call_name("4c2d1b7a3f5e6091782456ab@192.168.100.150"), "4c2d1b7a3f5e6091782456ab@192.168.100.150");
-        for id in
-            ["09012345678-1@pbx", "x044.999.9999@pbx", "1 044 999 9999", "+819012345678~call", "%30%39%30%31%32%33%34%35%36%37%38@pbx"]
-        {
+        for id in [
+            "09012345678-1@pbx",
+            "x044.999.9999@pbx",
+            "1 044 999 9999",
+            "+819012345678~call",
+            "%30%39%30%31%32%33%34%35%36%37%38@pbx",
+            "abc@0398765432.pbx.example",
+            "abc@pbx-0398765432",
+            "a8f20398765432c3@x",
+            "pn9c2u710398765432@x",
+        ] {
             let name = city.call_name(id);
             assert!(name.starts_with("hidden-") && name == city.call_name(id) && name != vault(8).call_name(id), "{name}");
         }

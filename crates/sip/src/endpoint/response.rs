@@ -163,8 +163,9 @@ impl Endpoint {
 
         let waiting = match self.legs.get_mut(&dialog).map(|leg| (&leg.stage, &mut leg.state)) {
             Some((Stage::Outgoing { invite, cancel, .. }, known)) if *invite == key => {
-                // Both may have spoken inside the early dialog: their counts go on.
-                (state.remote_cseq, state.local_cseq) = (known.remote_cseq, known.local_cseq);
+                // Both may have spoken inside the early dialog: their counts go on. Another branch's count is another dialog's.
+                let same = known.remote_tag.is_none() || known.remote_tag == state.remote_tag;
+                (state.remote_cseq, state.local_cseq) = (known.remote_cseq.filter(|_| same), known.local_cseq);
                 state.session_id = session_id;
                 *known = state.clone();
                 Some(*cancel == Cancel::No)
@@ -246,10 +247,9 @@ impl Endpoint {
             Purpose::Probe => {
                 let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.probe == Some(key)) else { return };
                 leg.probe = None;
-                self.event(match status {
-                    408 | 481 => Event::ProbeFailed { dialog },
-                    _ => Event::ProbeAnswered { dialog },
-                });
+                // Whatever they say, they are there; but not where nothing can be sent to them (section 8.1.3.1).
+                let is_there = message.is_some() && status != 408 && status != 481;
+                self.event(if is_there { Event::ProbeAnswered { dialog } } else { Event::ProbeFailed { dialog } });
             }
         }
     }

@@ -602,8 +602,14 @@ fn the_peer_is_asked_whether_it_is_alive() {
     desk.wait(32_000);
     assert_eq!(desk.events(), [Event::ProbeFailed { dialog }]);
     desk.sent();
+    // Where nothing can be sent, as after a connection is gone, nobody is.
+    desk.command(Command::Probe { dialog });
+    let options = desk.one();
+    desk.endpoint.handle_unsent(desk.both(), &Bytes::from(options.text));
+    desk.drain();
+    assert_eq!(desk.events(), [Event::ProbeFailed { dialog }]);
     desk.command(Command::Bye { dialog });
-    assert_eq!(desk.one().header("CSeq"), "5 BYE");
+    assert_eq!(desk.one().header("CSeq"), "6 BYE");
 }
 
 /// RFC 3261 section 13.2.1: the offer is "in the first reliable non-failure message from the UAS", the answer in the ACK.

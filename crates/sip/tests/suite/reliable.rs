@@ -220,8 +220,13 @@ fn every_branch_of_a_fork_may_speak_before_one_answers() {
     assert_eq!(says("UPDATE", "p2", "d", 1, ""), ["200"], "each counts by itself");
     assert_eq!(says("UPDATE", "p2", "e", 2, OFFER), ["491"], "the answer of another branch is none of this one");
     assert_eq!(says("UPDATE", "p3", "f", 1, ""), ["481"]);
+    assert_eq!(says("UPDATE", "p2", "g", 9000, ""), ["200"]);
     assert_eq!(desk.events(), []);
     desk.receive_from(PHONE, &response(&invite, 200, "p1", ""));
     assert_eq!(desk.words(), ["ACK"]);
     assert_eq!(desk.events(), [Event::Answered { dialog, sdp: Some(Bytes::from(OFFER)) }]);
+    // Section 12.2.2: what the other branch has counted is nothing to who answered.
+    desk.receive_from(PHONE, &phone_inside(&invite, "BYE", "h", 1, "p1"));
+    assert_eq!(desk.words(), ["200"]);
+    assert!(desk.events().contains(&Event::Bye { dialog }));
 }
