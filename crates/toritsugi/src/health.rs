@@ -555,7 +555,7 @@ mod tests {
         let beat = Beat { snapshot: &snapshot, journal: false, records: false, workers: &[worker(0, 0)], draining: true, stand: &stand };
         let alarms: Vec<Alarm> = Pulse::default().feel(Instant::now(), &beat, &BTreeSet::new()).iter().filter_map(Check::alarm).collect();
         let about: Vec<&str> = alarms.iter().map(|alarm| alarm.about.as_str()).collect();
-        assert_eq!(about, ["stopping", "journal", "files", "channels", "trunk ntt", "agents"]);
+        assert_eq!(about, ["stopping", "journal", "call records", "files", "channels", "trunk ntt", "agents"]);
         for Alarm { about, en, ja, .. } in &alarms {
             assert!(en.starts_with(&format!("{about}: ")) && ja.ends_with('。'), "{en} {ja}");
             assert!(!en.contains("yuki") && !ja.contains("yuki") && !en.contains("mori"), "{en} {ja}");
