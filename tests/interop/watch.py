@@ -35,7 +35,6 @@ QUIET = {
     "toritsugi_wait_estimates_total": "nothing is said of waits before twenty calls were answered",
     "toritsugi:wait_estimates_inside:ratio_1h": "nothing is said of waits before twenty calls were answered",
     "toritsugi_overtakings_total": "nobody is more urgent",
-    "toritsugi_callbacks_ended_total": "nobody asks to be called back",
     "toritsugi_prompts_missing_total": "no sentence is missing",
     "toritsugi_lookups_total": "nobody is asked",
     "toritsugi_voicemail_unheard": "nobody leaves a message",

@@ -105,7 +105,7 @@ pub(super) const ALERTS: &[Alert] = &[
         per_engine: true,
         expr: "toritsugi_call_records_refused == 1",
         hold: "2m",
-        early: Some("11m30s"),
+        early: Some("6m30s"),
         ja: "通話の記録を書き込めません。ディスクがいっぱいかもしれません。放置するとジャーナルも止まります。",
         en: "Call records cannot be written: the disk may be full. If nothing is done the journal is the next that stops.",
         fires: Case { series: &[("toritsugi_call_records_refused", "0x10 1x60")], at: "13m" },
