@@ -162,7 +162,7 @@ pub(crate) fn recordings() -> Vec<Recording> {
     let busy = r#"sum by (skill) (toritsugi_agents_by_skill{state=~"offered|talking|wrap_up"}) / sum by (skill) (toritsugi_agents_by_skill{state=~"idle|offered|talking|wrap_up"})"#;
     add(now("occupancy:ratio", "Occupancy by skill: who rings, talks or writes down, of those who are there.", &["skill"], busy));
     // Prometheus 3 writes `le` as a decimal fraction (its migration guide, "le and quantile label values").
-    let short = r#"sum by (number) (increase(toritsugi_call_duration_seconds_bucket{le=~"5|5.0"}[{10m}])) / sum by (number) (increase(toritsugi_call_duration_seconds_count[{10m}]))"#;
+    let short = r#"sum by (number) (increase(toritsugi_call_duration_seconds_bucket{le=~"5|5\\.0"}[{10m}])) / sum by (number) (increase(toritsugi_call_duration_seconds_count[{10m}]))"#;
     add(now("short_calls:ratio_10m", "The share of calls that lasted less than 5 s, by the number dialled.", &["number"], short));
     let human = "histogram_quantile(0.9, sum by (queue, le) (increase(toritsugi_time_to_human_seconds_bucket[{1h}])))";
     add(now("time_to_human:p90_1h", "Nine of ten callers had a person within this time, in seconds.", queue, human));

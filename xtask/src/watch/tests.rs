@@ -17,6 +17,31 @@ fn known(expr: &str) {
     }
 }
 
+/// Prometheus 2 says `le="5"` and Prometheus 3 says `le="5.0"`: whoever asks for a whole number by `=` finds it in one of them only.
+fn whole_bounds(expr: &str) -> Vec<&str> {
+    let whole = |text: &str| text.parse::<f64>().is_ok_and(|bound| bound.fract() == 0.0);
+    let bound = |label: &'static str| {
+        let found = expr.match_indices(label).filter(|(at, _)| !expr[..*at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_'));
+        found.filter_map(move |(at, _)| expr[at + label.len()..].split('"').next()).filter(move |text| whole(text))
+    };
+    [r#"le=""#, r#"le!=""#, r#"quantile=""#, r#"quantile!=""#].into_iter().flat_map(bound).collect()
+}
+
+#[test]
+fn no_expression_asks_for_a_bucket_that_another_prometheus_spells_otherwise() {
+    assert_eq!(whole_bounds(r#"a{le="5"} / b{title="5",le="0.05",le="+Inf"} + c{quantile="1.0"}"#), ["5", "1.0"]);
+    let ours = |expr: &str| assert!(whole_bounds(&Pace::REAL.fill(expr)).is_empty(), "write le=~ with both spellings: {expr}");
+    recordings().iter().for_each(|rule| ours(&rule.expr));
+    alerts::all().for_each(|alert| ours(alert.expr));
+    for dashboard in board::all() {
+        let file: Value = serde_json::from_str(&dashboard.json()).unwrap();
+        let panels = file["panels"].as_array().unwrap().iter();
+        panels
+            .flat_map(|panel| panel["targets"].as_array().into_iter().flatten())
+            .for_each(|target| ours(target["expr"].as_str().unwrap()));
+    }
+}
+
 #[test]
 fn what_lies_in_deploy_is_what_would_be_written() {
     let old = stale(&root(), &files());
