@@ -64,6 +64,7 @@ fn everything() -> Metrics {
             note(Event::HandedToPeople { call, flow: FlowName::from(flow), manner, took: Millis(20_000) });
         }
     }
+    metrics.numbers(&numbers);
     for number in &numbers {
         note(Event::Arrived { call, number: number.clone(), caller: Redacted::new("0449876543".to_owned()), line: lines[0].clone() });
     }

@@ -47,9 +47,11 @@ pub fn catalogue() -> impl Iterator<Item = Described> {
 
 fn described(family: &'static str, entry: &'static Entry) -> Described {
     let (kind, bounds) = match &entry.of {
-        Of::Events { .. } | Of::EventsOfCity { .. } | Of::Grown(_) | Of::WorkerCount(_) => (Kind::Counter, Vec::new()),
+        Of::Events { .. } | Of::EventsOfCity { .. } | Of::EventsOfNumber { .. } | Of::Grown(_) | Of::WorkerCount(_) => {
+            (Kind::Counter, Vec::new())
+        }
         Of::Board(_) | Of::WorkerGauge(_) => (Kind::Gauge, Vec::new()),
-        Of::Spread { bounds, .. } => (Kind::Histogram, bounds.to_vec()),
+        Of::Spread { bounds, .. } | Of::SpreadOfNumber { bounds, .. } => (Kind::Histogram, bounds.to_vec()),
         Of::WorkerSpread { bounds_micros, .. } => (Kind::Histogram, bounds_micros.iter().map(|micros| *micros as f64 / 1e6).collect()),
     };
     Described { family, name: full_name(entry), help: entry.help, labels: entry.labels, kind, bounds }

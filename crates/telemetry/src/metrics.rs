@@ -2,7 +2,7 @@
 
 use crate::series::{Family, Files, Latest, ROWS_MAX, Reader, full_name, hold};
 use crate::table::{Entry, Of, Tell, table};
-use model::{Event, MailboxId, Snapshot, WorkerStats};
+use model::{Event, MailboxId, Number, Snapshot, WorkerStats};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{CounterVec, Error, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
 use std::collections::BTreeMap;
@@ -15,13 +15,20 @@ type Read = fn(&Event, Tell<'_>);
 /// The rows that an entry has in a city.
 type Rows = fn(&Snapshot, Tell<'_>);
 
+/// The rows that an entry has for one of the city's numbers.
+type RowsOfNumber = fn(&Number, Tell<'_>);
+
 /// Counts events, keeps the latest state, and renders both. May be shared between threads: one notes, another renders.
 pub struct Metrics {
     registry: Registry,
     counters: Vec<(Read, Family<CounterVec>)>,
     /// What shows the rows of a city, and of which counter.
     of_city: Vec<(Rows, usize)>,
+    /// What shows the rows of a number, and of which counter.
+    of_number: Vec<(RowsOfNumber, usize)>,
     spreads: Vec<(Read, Family<HistogramVec>)>,
+    /// The histograms that have a row for each number.
+    spreads_of_number: Vec<usize>,
     latest: Arc<Mutex<Latest>>,
 }
 
@@ -38,7 +45,8 @@ impl Metrics {
     fn from_table() -> Result<Self, Error> {
         let registry = Registry::new();
         let latest = Arc::new(Mutex::new(Latest::default()));
-        let (mut counters, mut of_city, mut spreads) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut counters, mut of_city, mut of_number) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut spreads, mut spreads_of_number) = (Vec::new(), Vec::new());
         let counter = |entry: &Entry| -> Result<Family<CounterVec>, Error> {
             let rows = CounterVec::new(Opts::new(full_name(entry), entry.help), entry.labels)?;
             registry.register(Box::new(rows.clone()))?;
@@ -55,10 +63,17 @@ impl Metrics {
                     of_city.push((*rows, counters.len()));
                     counters.push((*count, counter(entry)?));
                 }
-                Of::Spread { bounds, observe } => {
+                Of::EventsOfNumber { rows, count } => {
+                    of_number.push((*rows, counters.len()));
+                    counters.push((*count, counter(entry)?));
+                }
+                Of::Spread { bounds, observe } | Of::SpreadOfNumber { bounds, observe } => {
                     let options = HistogramOpts::new(full_name(entry), entry.help).buckets(bounds.to_vec());
                     let rows = HistogramVec::new(options, entry.labels)?;
                     registry.register(Box::new(rows.clone()))?;
+                    if let Of::SpreadOfNumber { .. } = entry.of {
+                        spreads_of_number.push(spreads.len());
+                    }
                     spreads.push((*observe, Family::new(rows)));
                 }
                 // Read by `Reader` when somebody looks.
@@ -67,7 +82,7 @@ impl Metrics {
         }
         registry.register(Box::new(Reader::new(Arc::clone(&latest))?))?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        Ok(Metrics { registry, counters, of_city, spreads, latest })
+        Ok(Metrics { registry, counters, of_city, of_number, spreads, spreads_of_number, latest })
     }
 
     /// Counts an event.
@@ -106,6 +121,19 @@ impl Metrics {
         for (rows, counter) in &self.of_city {
             let Some((_, family)) = self.counters.get(*counter) else { continue };
             rows(snapshot, &mut |labels, _| drop(family.row(labels)));
+        }
+    }
+
+    /// Takes the numbers of the city: what is counted by number stands at 0 from here on, so that the first call is seen as growth.
+    pub fn numbers<'a>(&self, numbers: impl IntoIterator<Item = &'a Number>) {
+        for number in numbers {
+            for (rows, counter) in &self.of_number {
+                let Some((_, family)) = self.counters.get(*counter) else { continue };
+                rows(number, &mut |labels, _| drop(family.row(labels)));
+            }
+            for spread in &self.spreads_of_number {
+                self.spreads.get(*spread).map(|(_, family)| family.row(&[number.as_str()]));
+            }
         }
     }
 

@@ -115,7 +115,9 @@ impl Reader {
         let entries = table()
             .filter(|entry| match entry.of {
                 Of::Board(_) | Of::Grown(_) | Of::WorkerCount(_) | Of::WorkerGauge(_) | Of::WorkerSpread { .. } => true,
-                Of::Events { .. } | Of::EventsOfCity { .. } | Of::Spread { .. } => false,
+                Of::Events { .. } | Of::EventsOfCity { .. } | Of::EventsOfNumber { .. } | Of::Spread { .. } | Of::SpreadOfNumber { .. } => {
+                    false
+                }
             })
             .map(describe)
             .collect::<Result<_, prometheus::Error>>()?;
@@ -173,7 +175,9 @@ fn family(entry: &Entry, latest: &Latest) -> MetricFamily {
             MetricType::HISTOGRAM
         }
         // These are families of their own and never come here.
-        Of::Events { .. } | Of::EventsOfCity { .. } | Of::Spread { .. } => MetricType::UNTYPED,
+        Of::Events { .. } | Of::EventsOfCity { .. } | Of::EventsOfNumber { .. } | Of::Spread { .. } | Of::SpreadOfNumber { .. } => {
+            MetricType::UNTYPED
+        }
     };
     let mut family = MetricFamily::default();
     family.set_name(full_name(entry));

@@ -17,7 +17,7 @@ mod sip;
 mod sound;
 
 use crate::series::Latest;
-use model::{Event, Millis, Snapshot, WorkerStats};
+use model::{Event, Millis, Number, Snapshot, WorkerStats};
 
 /// Takes one figure with its labels' values, in the order of the entry's labels.
 pub(crate) type Tell<'a> = &'a mut dyn FnMut(&[&str], f64);
@@ -38,8 +38,12 @@ pub(crate) enum Of {
     Events { from_start: &'static [&'static [&'static str]], count: fn(&Event, Tell<'_>) },
     /// A counter whose rows are known from the state of the city: they are shown as 0 from the first look at it on.
     EventsOfCity { rows: fn(&Snapshot, Tell<'_>), count: fn(&Event, Tell<'_>) },
+    /// A counter whose rows are known from the city's own numbers: each number's are shown as 0 from the moment on at which it is told.
+    EventsOfNumber { rows: fn(&Number, Tell<'_>), count: fn(&Event, Tell<'_>) },
     /// A histogram: what is observed at an event, in seconds.
     Spread { bounds: &'static [f64], observe: fn(&Event, Tell<'_>) },
+    /// A histogram whose one label is the number dialled: each of the city's is shown empty from the moment on at which it is told.
+    SpreadOfNumber { bounds: &'static [f64], observe: fn(&Event, Tell<'_>) },
     /// A gauge: read from the latest snapshot when somebody looks.
     Board(fn(&Latest, Tell<'_>)),
     /// A counter without labels, kept beside the latest state.

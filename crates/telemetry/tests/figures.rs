@@ -498,6 +498,33 @@ fn before_the_first_call_alarms_have_something_to_grow_from() {
 }
 
 #[test]
+fn a_promise_from_before_the_restart_that_is_broken_after_it_is_seen_as_growth() {
+    let metrics = Metrics::new();
+    metrics.snapshot(&board());
+    let ended = |how: &str| read(&metrics.render()).figure("toritsugi_callbacks_ended_total", &[("queue", "nurse"), ("result", how)]);
+    assert_eq!([ended("exhausted"), ended("expired")], [Some(0.0); 2], "bookings are not told again at a start");
+    metrics.note(&Event::CallbackEnded { ticket: TicketId(1), queue: QueueId::from("nurse"), how: CallbackEnd::Expired });
+    assert_eq!([ended("exhausted"), ended("expired")], [Some(0.0), Some(1.0)]);
+}
+
+#[test]
+fn the_first_call_to_each_number_is_seen_as_growth() {
+    let (metrics, number) = (Metrics::new(), Number::parse(CITY).unwrap());
+    metrics.numbers([&number]);
+    let shown = || {
+        let page = read(&metrics.render());
+        let ended = page.figure("toritsugi_calls_ended_total", &[("number", CITY), ("outcome", "internal_error")]);
+        let short = page.figure("toritsugi_call_duration_seconds_bucket", &[("number", CITY), ("le", "5")]);
+        let all = page.figure("toritsugi_call_duration_seconds_count", &[("number", CITY)]);
+        [page.figure("toritsugi_calls_arrived_total", &[("number", CITY)]), ended, short, all]
+    };
+    assert_eq!(shown(), [Some(0.0); 4]);
+    day().iter().for_each(|event| metrics.note(event));
+    metrics.numbers([&number]);
+    assert_eq!(shown(), [Some(1.0), Some(0.0), Some(0.0), Some(1.0)], "and told again they stay");
+}
+
+#[test]
 fn a_label_that_runs_away_is_bounded() {
     let metrics = Metrics::new();
     for i in 0..5000 {

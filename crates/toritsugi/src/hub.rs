@@ -71,6 +71,7 @@ pub(crate) fn start(
     let (engine, ledger, confirmed, journal_sound) = recover(Arc::clone(&city), state)?;
     let ledger = Arc::new(ledger);
     let metrics = Arc::new(Metrics::new());
+    metrics.numbers(city.book.numbers.keys());
     let collector = outlets.otlp.as_deref().map(Collector::start).transpose()?;
     let hep = outlets.hep.map(|to| Hep::open(to, ours(settings))).transpose();
     let hep = hep.map_err(|fault| Stop::new(format!("SIP messages cannot be sent to --hep: {fault}")))?;

@@ -14,8 +14,8 @@ pub(super) const TABLE: &[Entry] = &[
         name: "calls_arrived_total",
         help: "Calls that came for one of the city's numbers, by the number dialled.",
         labels: &["number"],
-        of: Of::Events {
-            from_start: &[],
+        of: Of::EventsOfNumber {
+            rows: |number, tell| tell(&[number.as_str()], 0.0),
             count: |event, tell| {
                 if let Event::Arrived { number, .. } = event {
                     tell(&[number.as_str()], 1.0);
@@ -78,10 +78,11 @@ pub(super) const TABLE: &[Entry] = &[
         help: "Calls that are over, by the number dialled and where they ended. Many abandoned_in_menu: the menu is too long, or broken. Any \
                internal_error: a mistake of ours, see the log.",
         labels: &["number", "outcome"],
-        of: Of::Events {
-            from_start: &[],
+        of: Of::EventsOfNumber {
+            // All outcomes from the start, so that the first bad one is seen as growth.
+            rows: |number, tell| CallEnd::ALL.iter().for_each(|end| tell(&[number.as_str(), &end.to_string()], 0.0)),
             count: |event, tell| match event {
-                // From a number's first call on all its outcomes are shown, so that the first bad one is seen as growth.
+                // Also of a number that nobody told of.
                 Event::Arrived { number, .. } => CallEnd::ALL.iter().for_each(|end| tell(&[number.as_str(), &end.to_string()], 0.0)),
                 Event::Ended { record } => tell(&[record.number.as_str(), &record.end.to_string()], 1.0),
                 _ => {}
@@ -93,7 +94,7 @@ pub(super) const TABLE: &[Entry] = &[
         help: "How long whole calls lasted, from the INVITE to the end, by the number dialled. Many under 5 s: a line hangs up on callers, or they hear \
                nothing. One city's exchange did that to 55,000 callers, and nobody noticed for seven weeks.",
         labels: &["number"],
-        of: Of::Spread {
+        of: Of::SpreadOfNumber {
             bounds: LASTS,
             observe: |event, tell| {
                 if let Event::Ended { record } = event {
