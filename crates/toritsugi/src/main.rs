@@ -47,6 +47,8 @@ mod zone;
 
 #[cfg(test)]
 mod privacy;
+#[cfg(test)]
+mod runbooks;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::io::Write as _;
