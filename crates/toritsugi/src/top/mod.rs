@@ -72,7 +72,8 @@ pub(crate) fn run(args: &TopArgs) -> Result<(), Stop> {
     let _ = terminal.show_cursor();
     drop(ratatui::try_restore());
     std::mem::forget(terminal);
-    left
+    // Of a terminal that is gone nobody wants to hear that it cannot be drawn on.
+    if std::io::stdout().is_terminal() { left } else { left.map_err(|_| Stop::new("")) }
 }
 
 fn no_terminal(fault: &std::io::Error, tongue: Tongue) -> Stop {
@@ -106,20 +107,38 @@ fn ask_again_and_again(state: std::path::PathBuf, every: Duration, tongue: Tongu
 /// How long whoever watches has for leaving, once a signal said so.
 const LEAVES: Duration = Duration::from_secs(1);
 
-/// Whoever ends this by a signal gets the terminal back as it was.
+/// Whoever ends this by a signal gets the terminal back as it was. A terminal can also go without a signal: the shell above us gets it,
+/// and need not pass it on.
 fn hear_signals(tell: SyncSender<Word>) -> Result<(), Stop> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(Stop::new)?;
+    let gone = tell.clone();
     spawn("signals", move || {
         runtime.block_on(async {
             let (Ok(mut term), Ok(mut hup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else { return };
             tokio::select! { _ = term.recv() => {}, _ = hup.recv() => {} }
         });
-        let _ = tell.send(Word::Leave);
-        // Where the terminal itself is gone, the library that waits for its keys may never come back.
+        leave(&tell);
+    })?;
+    spawn("terminal", move || {
+        while std::io::stdout().is_terminal() {
+            std::thread::sleep(LEAVES);
+        }
+        leave(&gone);
+    })
+}
+
+/// Tells whoever watches to leave. Where the terminal itself is gone, the library that waits for its keys may never come back to hear it.
+fn leave(tell: &SyncSender<Word>) {
+    let ends = spawn("ends", || {
         std::thread::sleep(LEAVES);
         drop(ratatui::try_restore());
         std::process::exit(1);
-    })
+    });
+    if ends.is_ok() {
+        let _ = tell.send(Word::Leave);
+    } else {
+        std::process::exit(1);
+    }
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Stop> {
