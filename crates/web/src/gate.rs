@@ -50,7 +50,7 @@ pub(crate) struct Gate {
     limits: Limits,
     listener: TcpListener,
     room: Arc<Semaphore>,
-    /// Who is in, in the order in which they came; also some who have gone.
+    /// Who is in, in the order in which they came; also some who have just gone.
     crowd: VecDeque<Weak<Mutex<Stay>>>,
 }
 
@@ -75,7 +75,6 @@ impl Gate {
 
     /// Cuts off the eldest who is not being served.
     fn make_room(&mut self) {
-        self.crowd.retain(|stay| stay.strong_count() > 0);
         let now = Instant::now();
         for stay in self.crowd.iter().filter_map(Weak::upgrade) {
             let mut stay = stay.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,6 +102,8 @@ impl axum::serve::Listener for Gate {
                     let until = since + self.limits.time;
                     let pass =
                         Pass { from, stay: Arc::new(Mutex::new(Stay { since, until, place: Some(place), is_served: false, waker: None })) };
+                    // Who has gone is forgotten here, so that the crowd is never larger than the room.
+                    self.crowd.retain(|stay| stay.strong_count() > 0);
                     self.crowd.push_back(Arc::downgrade(&pass.stay));
                     let deadline = Box::pin(tokio::time::sleep_until(until));
                     return (Client { stream, deadline, bytes_left: self.limits.request_bytes, pass: pass.clone() }, pass);
