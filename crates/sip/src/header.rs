@@ -2,7 +2,7 @@
 //!
 //! RFC 3261 section 20: Via, From, To, Contact, Route and CSeq as typed values; section 7.3.3: the compact names.
 
-use crate::lexis::{Cursor, Params, is_token, is_visible, number, same_name, trim, unquote, visible};
+use crate::lexis::{AnyCase, Cursor, Params, Word, is_token, is_visible, number, trim, unquote, visible};
 use crate::uri::{self, Uri};
 use std::net::IpAddr;
 
@@ -70,9 +70,20 @@ const NAMES: [(Name, &str, Option<u8>); NAMES_MAX - 1] = [
     (Name::Path, "Path", None),
 ];
 
+/// The texts of [`NAMES`]; none is longer than a word.
+const WORDS: [AnyCase; NAMES.len()] = {
+    let mut words = [AnyCase::new(b""); NAMES.len()];
+    let mut at = 0;
+    while at < NAMES.len() {
+        words[at] = AnyCase::new(NAMES[at].1.as_bytes());
+        at += 1;
+    }
+    words
+};
+
 /// Which of [`NAMES`] have so many letters, a bit for each: seldom more than two.
-const OF_LENGTH: [u32; 20] = {
-    let mut masks = [0; 20];
+const OF_LENGTH: [u32; Word::LENGTH + 1] = {
+    let mut masks = [0; Word::LENGTH + 1];
     let mut at = 0;
     while at < NAMES.len() {
         masks[NAMES[at].1.len()] |= 1 << at;
@@ -84,17 +95,20 @@ const OF_LENGTH: [u32; 20] = {
 impl Name {
     /// From the text before the colon, in any case, long or compact.
     pub fn parse(text: &[u8]) -> Name {
-        if let [letter] = text {
-            let short = |(_, _, short): &&(Name, &str, Option<u8>)| short.is_some_and(|s| s.eq_ignore_ascii_case(letter));
+        Self::spelt(Word::new(text), text.len())
+    }
+    /// The same, from a word that begins with this text, and the text's length.
+    pub(crate) fn spelt(word: Word, length: usize) -> Name {
+        let word = word.cut(length);
+        if length == 1 {
+            let short = |(_, _, short): &&(Name, &str, Option<u8>)| short.is_some_and(|s| AnyCase::new(&[s]).is(word));
             return NAMES.iter().find(short).map_or(Name::Other, |(name, _, _)| *name);
         }
-        let mut as_long = OF_LENGTH.get(text.len()).copied().unwrap_or_default();
+        let mut as_long = OF_LENGTH.get(length).copied().unwrap_or_default();
         while as_long != 0 {
-            let (name, long, _) = NAMES[as_long.trailing_zeros() as usize];
-            // All but a few are told apart by their first letter.
-            let alike = |(a, b): (&u8, &u8)| a | 0x20 == b | 0x20;
-            if text.first().zip(long.as_bytes().first()).is_some_and(alike) && same_name(text, long.as_bytes()) {
-                return name;
+            let at = as_long.trailing_zeros() as usize;
+            if WORDS[at].is(word) {
+                return NAMES[at].0;
             }
             as_long &= as_long - 1;
         }
@@ -337,6 +351,20 @@ mod tests {
         assert_eq!(Name::parse(b"C%6Fntact"), Name::Other);
         assert_eq!(Name::parse(b"s"), Name::Other);
         assert_eq!(Name::CSeq.text(), "CSeq");
+    }
+
+    #[test]
+    fn a_name_is_known_by_all_its_letters_in_any_case() {
+        for (name, long, _) in NAMES {
+            for text in [long.to_owned(), long.to_lowercase(), long.to_uppercase()] {
+                assert_eq!(Name::parse(text.as_bytes()), name);
+                for other in
+                    [format!("{text}\0"), format!("{text}s"), text[1..].to_owned(), text.replace('-', "\r"), text.replace('t', "\u{14}")]
+                {
+                    assert!(other == text || Name::parse(other.as_bytes()) != name, "{other:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -70,15 +70,23 @@ pub(crate) fn same_name(a: &[u8], b: &[u8]) -> bool {
 
 /// `bytes` without blanks at either end.
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
-    if let ([first, ..], [.., last]) = (bytes, bytes)
-        && !is_blank(*first)
-        && !is_blank(*last)
-    {
-        return bytes;
+    trim_end(trim_start(bytes))
+}
+
+/// `bytes` without blanks at the beginning.
+pub(crate) fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
     }
-    let start = bytes.iter().position(|b| !is_blank(*b)).unwrap_or(bytes.len());
-    let end = bytes.iter().rposition(|b| !is_blank(*b)).map_or(start, |last| last + 1);
-    bytes.get(start..end).unwrap_or_default()
+    bytes
+}
+
+/// `bytes` without blanks at the end.
+pub(crate) fn trim_end(mut bytes: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
 }
 
 /// `bytes` as text if every one of them is a visible ASCII character, and there is at least one.
@@ -97,6 +105,60 @@ pub(crate) fn number(bytes: &[u8]) -> Option<u64> {
         return None;
     }
     bytes.iter().try_fold(0u64, |sum, b| b.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(u64::from(b - b'0'))))
+}
+
+/// The first 16 bytes of a text as one number, to look at all of them at once. The first byte is the lowest; behind the end stand zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Word(u128);
+
+impl Word {
+    /// How many bytes.
+    pub(crate) const LENGTH: usize = 16;
+
+    pub(crate) const fn new(text: &[u8]) -> Word {
+        Word(u128::from_le_bytes(match text.first_chunk() {
+            Some(chunk) => *chunk,
+            None => {
+                let mut padded = [0; Word::LENGTH];
+                padded.split_at_mut(text.len()).0.copy_from_slice(text);
+                padded
+            }
+        }))
+    }
+    /// Its first `length` bytes.
+    pub(crate) fn cut(self, length: usize) -> Word {
+        let behind = u32::try_from(length * 8).ok().and_then(|bits| u128::MAX.checked_shl(bits));
+        Word(self.0 & !behind.unwrap_or(0))
+    }
+    /// Where the first `byte` stands; [`Word::LENGTH`] if it does not.
+    pub(crate) fn find(self, byte: u8) -> usize {
+        const ONES: u128 = u128::MAX / 0xff;
+        // Zero where the byte is. Of zero bytes, the first is the first to lend its highest bit.
+        let others = self.0 ^ (ONES * u128::from(byte));
+        (others.wrapping_sub(ONES) & !others & (ONES << 7)).trailing_zeros() as usize / 8
+    }
+}
+
+/// A text of at most 16 bytes to compare words with, whatever the case of their letters.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnyCase {
+    lower: u128,
+    /// Of each letter, the bit that makes it lower case.
+    case: u128,
+}
+
+impl AnyCase {
+    pub(crate) const fn new(text: &[u8]) -> AnyCase {
+        let (mut case, mut at) = (0, 0);
+        while at < text.len() {
+            case |= (text[at].is_ascii_alphabetic() as u128) << (8 * at + 5);
+            at += 1;
+        }
+        AnyCase { lower: Word::new(text).0 | case, case }
+    }
+    pub(crate) fn is(self, word: Word) -> bool {
+        word.0 | self.case == self.lower
+    }
 }
 
 /// A place in a value, from which one thing after the other is read.

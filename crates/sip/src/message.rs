@@ -4,7 +4,7 @@
 
 use crate::bounds::{HEADERS_MAX, LINE_MAX, MESSAGE_MAX, VIAS_MAX};
 use crate::header::{CSeq, NAMES_MAX, Name, NameAddr, Via};
-use crate::lexis::{is_blank, is_token, list, number, trim, visible};
+use crate::lexis::{Word, is_blank, is_token, list, number, trim, trim_end, trim_start, visible};
 use crate::uri::Uri;
 use bytes::Bytes;
 use std::ops::Range;
@@ -357,18 +357,19 @@ impl Message {
     fn read(&mut self, begin: usize) -> Read {
         let bytes = &self.bytes;
         let mut fault = None;
-        let mut lines = Lines { bytes, at: begin };
-        let Some((first, _)) = lines.next() else { return Read::NotSip };
-        if bytes.get(lines.at).copied().is_some_and(is_blank) {
+        let Some(first) = bytes.get(begin..).and_then(Line::read) else { return Read::NotSip };
+        if first.behind.first().copied().is_some_and(is_blank) {
             return Read::Folded;
         }
-        let Some(start) = start_line(bytes, first, &mut |f| fault = fault.or(Some(f))) else { return Read::NotSip };
+        let Some(start) = start_line(bytes, begin..begin + first.text.len(), &mut |f| fault = fault.or(Some(f))) else {
+            return Read::NotSip;
+        };
         self.start = start;
         let (mut vias, mut end, mut unread) = (0, None, None);
-        while let Some((line, bare)) = lines.next() {
-            let text = bytes.get(line.clone()).unwrap_or_default();
+        let mut rest = first.behind;
+        while let Some(Line { text, bare, behind }) = Line::read(rest) {
             let Some(letter) = text.first() else {
-                end = Some(lines.at);
+                end = Some(bytes.len() - behind.len());
                 break;
             };
             if is_blank(*letter) {
@@ -382,7 +383,7 @@ impl Message {
                 // A carriage return inside a line would be a line of its own to the next reader.
                 Err(Fault::HeaderLine)
             } else {
-                Field::read(line.start, text).ok_or(Fault::HeaderLine)
+                Field::read(bytes.len() - rest.len(), text, Word::new(rest)).ok_or(Fault::HeaderLine)
             };
             match field {
                 Ok(field) => {
@@ -394,6 +395,7 @@ impl Message {
                 }
                 Err(broken) => unread = unread.or(Some(broken)),
             }
+            rest = behind;
         }
         let many = (vias > VIAS_MAX).then_some(Fault::TooMany);
         let open = end.is_none().then_some(Fault::Unterminated);
@@ -402,22 +404,23 @@ impl Message {
 }
 
 impl Field {
-    /// Reads a header line that stands at `at`: a name, a colon, a value, with blanks around the colon. `None` if it is none.
-    fn read(at: usize, text: &[u8]) -> Option<Field> {
-        let colon = memchr::memchr(b':', text)?;
-        let label = trim(text.get(..colon)?);
-        let (name, named) = (Name::parse(label), label.len());
+    /// Reads a header line that stands at `at` and begins with `word`: a name, a colon, a value, with blanks around the colon. `None` if
+    /// it is none.
+    fn read(at: usize, text: &[u8], word: Word) -> Option<Field> {
+        let colon = match word.find(b':') {
+            Word::LENGTH => memchr::memchr(b':', text)?,
+            colon => colon,
+        };
+        let (label, value) = text.split_at_checked(colon)?;
+        let label = trim_end(label);
+        let name = Name::spelt(word, label.len());
         // The names that we know are tokens.
-        if text.first().copied().is_some_and(is_blank) || name == Name::Other && !is_token(label) {
+        if name == Name::Other && !is_token(label) {
             return None;
         }
-        let raw = text.get(colon + 1..)?;
-        let begin = colon + 1 + raw.iter().take_while(|b| is_blank(**b)).count();
-        let place = |start: usize, length: usize| {
-            let offset = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-            (offset(at + start), offset(at + start + length))
-        };
-        Some(Field { name, label: place(0, named), value: place(begin, trim(raw).len()) })
+        let value = trim_start(value.get(1..)?);
+        let place = |start: usize, length: usize| (start as u16, (start + length) as u16);
+        Some(Field { name, label: place(at, label.len()), value: place(at + text.len() - value.len(), trim_end(value).len()) })
     }
 }
 
@@ -440,30 +443,26 @@ fn unfolded(bytes: &[u8], begin: usize) -> Bytes {
     Bytes::from(copy)
 }
 
-/// The lines from a place on, without their ends; of each, whether a carriage return stands in it alone. A last line without an end is none.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// A line without its end.
+struct Line<'a> {
+    text: &'a [u8],
+    /// Whether a carriage return stands in it alone.
+    bare: bool,
+    /// What comes after it.
+    behind: &'a [u8],
 }
 
-impl Iterator for Lines<'_> {
-    type Item = (Range<usize>, bool);
-    fn next(&mut self) -> Option<(Range<usize>, bool)> {
-        let rest = self.bytes.get(self.at..)?;
-        let length = memchr::memchr2(b'\n', b'\r', rest)?;
-        let start = self.at;
-        let (end, bare) = match (rest.get(length), rest.get(length + 1)) {
-            (Some(b'\n'), _) => (length, false),
-            (_, Some(b'\n')) => {
-                self.at = start + length + 2;
-                return Some((start..start + length, false));
+impl<'a> Line<'a> {
+    /// Reads the first line. One without an end is none.
+    fn read(bytes: &'a [u8]) -> Option<Line<'a>> {
+        let (text, behind) = bytes.split_at_checked(memchr::memchr2(b'\n', b'\r', bytes)?)?;
+        match behind {
+            [b'\r', b'\n', behind @ ..] | [b'\n', behind @ ..] => Some(Line { text, bare: false, behind }),
+            _ => {
+                let (text, behind) = bytes.split_at_checked(memchr::memchr(b'\n', bytes)?)?;
+                Some(Line { text: text.strip_suffix(b"\r").unwrap_or(text), bare: true, behind: behind.get(1..)? })
             }
-            _ => (length + memchr::memchr(b'\n', rest.get(length..)?)?, true),
-        };
-        self.at = start + end + 1;
-        let text = rest.get(..end)?;
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        Some((start..start + text.len(), bare))
+        }
     }
 }
 
@@ -496,7 +495,7 @@ fn start_line(bytes: &Bytes, line: Range<usize>, blame: &mut impl FnMut(Fault)) 
     }
     if !sound {
         blame(Fault::Version);
-    } else if text.last().copied().is_some_and(is_blank) || bytes.get(uri.clone())?.iter().copied().any(is_blank) {
+    } else if text.last().copied().is_some_and(is_blank) || memchr::memchr2(b' ', b'\t', bytes.get(uri.clone())?).is_some() {
         blame(Fault::StartLine);
     }
     Some(Start::Request { method: line.start..line.start + first, uri })
@@ -526,6 +525,17 @@ mod tests {
         assert_eq!(message.values(Name::Via).count(), 2);
         assert_eq!(&message.body()[..], b"hi");
         assert_eq!(message.other("cseq"), Some(&b"1 OPTIONS"[..]));
+    }
+
+    #[test]
+    fn a_colon_is_found_behind_a_long_name_and_not_in_the_next_line() {
+        let message =
+            parse(&format!("OPTIONS sip:a SIP/2.0\r\n{HEAD}A-Name-Of-Seventeen \t: a\r\nWWW-Authenticate:b:c\r\nL:0\r\n\r\n")).unwrap();
+        assert_eq!(message.other("a-name-of-seventeen"), Some(&b"a"[..]));
+        assert_eq!(message.first(Name::WwwAuthenticate), Some(&b"b:c"[..]));
+        for line in ["X\r\nL:0", "X", ":", ": a", "\"X\": a"] {
+            assert_eq!(parse(&format!("OPTIONS sip:a SIP/2.0\r\n{HEAD}{line}\r\n\r\n")).unwrap_err(), Fault::HeaderLine, "{line}");
+        }
     }
 
     #[test]
