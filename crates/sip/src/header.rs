@@ -2,7 +2,7 @@
 //!
 //! RFC 3261 section 20: Via, From, To, Contact, Route and CSeq as typed values; section 7.3.3: the compact names.
 
-use crate::lexis::{AnyCase, Cursor, Params, Word, is_token, is_visible, number, trim, unquote, visible};
+use crate::lexis::{AnyCase, Cursor, Params, Word, is_token, is_value_byte, number, text, trim, unquote, visible};
 use crate::uri::{self, Uri};
 use std::net::IpAddr;
 
@@ -161,7 +161,7 @@ impl<'a> Via<'a> {
         if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || cursor.blanks() == 0 {
             return None;
         }
-        let sent_by = visible(cursor.take_while(|b| b.is_ascii_graphic() && b != b';'))?;
+        let sent_by = text(cursor.take_while(|b| b.is_ascii_graphic() && b != b';'));
         let (length, mut port) = uri::host_port(sent_by.as_bytes())?;
         let host = sent_by.get(..length)?;
         // Blanks may stand around the colon of the port (section 25.1, COLON).
@@ -173,7 +173,7 @@ impl<'a> Via<'a> {
             Some(branch) => Some(visible(branch?)?),
             None => None,
         };
-        Some(Via { transport: visible(transport)?, sent_by, host, port, branch, params })
+        Some(Via { transport: text(transport), sent_by, host, port, branch, params })
     }
     /// The branch parameter, which names the transaction.
     pub fn branch(&self) -> Option<&'a str> {
@@ -289,9 +289,13 @@ impl<'a> NameAddr<'a> {
     pub fn tag(&self) -> Option<&'a str> {
         self.tag.flatten().and_then(visible)
     }
+    /// The tag as it is written, empty if there is none. Of the essentials it is [`NameAddr::tag_sound`].
+    pub(crate) fn tag_bytes(&self) -> &'a [u8] {
+        self.tag.flatten().unwrap_or_default()
+    }
     /// Whether the tag, if any, can be repeated as it is: section 25.1 wants a token, some peers write more.
     pub(crate) fn tag_sound(&self) -> bool {
-        let repeatable = |tag: &[u8]| is_visible(tag) && !tag.iter().any(|b| matches!(b, b';' | b',' | b'"' | b'<' | b'>' | b'\\'));
+        let repeatable = |tag: &[u8]| !tag.is_empty() && tag.iter().all(|b| is_value_byte(*b) && *b != b'\\');
         self.tag.is_none_or(|tag| tag.is_some_and(repeatable))
     }
     /// The header parameter of that name, quotes and escapes resolved: empty if it has no value.
@@ -334,7 +338,7 @@ impl<'a> CSeq<'a> {
         if cursor.blanks() == 0 {
             return None;
         }
-        let method = visible(cursor.token()?)?;
+        let method = text(cursor.token()?);
         cursor.rest().is_empty().then_some(CSeq { number, method })
     }
 }

@@ -38,9 +38,13 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
     is(byte, TOKEN)
 }
 
-/// Whether all bytes are visible ASCII. Every byte is looked at, none ends the loop: so several are looked at at once.
+/// Whether all bytes are visible ASCII. Sixteen are looked at at once; the last sixteen, some of them a second time.
 fn all_visible(bytes: &[u8]) -> bool {
-    bytes.iter().fold(true, |all, b| all & (b.wrapping_sub(b'!') <= b'~' - b'!'))
+    let visible = |bytes: &[u8]| bytes.iter().fold(true, |all, b| all & (b.wrapping_sub(b'!') <= b'~' - b'!'));
+    match bytes.last_chunk::<16>() {
+        Some(last) => bytes.as_chunks::<16>().0.iter().all(|chunk| visible(chunk)) && visible(last),
+        None => visible(bytes),
+    }
 }
 
 /// Whether `byte` may stand in a URI (visible ASCII, and none of `<>"`) and is none of the marks that divide one, `:@;?`.
@@ -51,6 +55,11 @@ pub(crate) fn is_uri_byte(byte: u8) -> bool {
 /// Whether `byte` may stand in the name of a host, or in an IPv4 address.
 pub(crate) fn is_host_byte(byte: u8) -> bool {
     is(byte, HOST)
+}
+
+/// Whether `byte` may stand in the value of a parameter without quotes: visible ASCII, and none of `<>";,`.
+pub(crate) fn is_value_byte(byte: u8) -> bool {
+    is(byte, VALUE)
 }
 
 /// Whether `bytes` are one token.
@@ -91,12 +100,12 @@ pub(crate) fn trim_end(mut bytes: &[u8]) -> &[u8] {
 
 /// `bytes` as text if every one of them is a visible ASCII character, and there is at least one.
 pub(crate) fn visible(bytes: &[u8]) -> Option<&str> {
-    if is_visible(bytes) { std::str::from_utf8(bytes).ok() } else { None }
+    if !bytes.is_empty() && all_visible(bytes) { std::str::from_utf8(bytes).ok() } else { None }
 }
 
-/// Whether [`visible`] takes it.
-pub(crate) fn is_visible(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && all_visible(bytes)
+/// Bytes that are known to be ASCII, as text.
+pub(crate) fn text(ascii: &[u8]) -> &str {
+    std::str::from_utf8(ascii).unwrap_or_default()
 }
 
 /// A decimal number of any length; `None` if there is anything but digits, `u64::MAX` if it is larger than that.
@@ -176,7 +185,9 @@ impl<'a> Cursor<'a> {
         self.0.first().copied()
     }
     pub(crate) fn blanks(&mut self) -> usize {
-        self.take_while(is_blank).len()
+        let before = self.0.len();
+        self.0 = trim_start(self.0);
+        before - self.0.len()
     }
     /// Eats `byte` if it is next.
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
@@ -190,13 +201,8 @@ impl<'a> Cursor<'a> {
     }
     /// Eats `byte` with any blanks around it (`SEMI`, `EQUAL`, `SLASH`, `COLON`); eats nothing if it is not there.
     pub(crate) fn separator(&mut self, byte: u8) -> bool {
-        let mut ahead = *self;
-        ahead.blanks();
-        if !ahead.eat(byte) {
-            return false;
-        }
-        ahead.blanks();
-        *self = ahead;
+        let Some(rest) = trim_start(self.0).strip_prefix(&[byte]) else { return false };
+        self.0 = trim_start(rest);
         true
     }
     pub(crate) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
@@ -322,7 +328,7 @@ impl<'a> Params<'a> {
         if cursor.peek() == Some(b'"') {
             return Some((name, Some(cursor.quoted()?)));
         }
-        let value = cursor.take_while(|b| is(b, VALUE));
+        let value = cursor.take_while(is_value_byte);
         (!value.is_empty()).then_some((name, Some(value)))
     }
     /// All of them in order, names as written.

@@ -307,13 +307,13 @@ impl Message {
             Start::Response { .. } => None,
         };
         let value = |name| self.first(name).ok_or(Fault::Missing(name));
-        let address = |name| {
-            let found = NameAddr::parse(value(name)?).filter(NameAddr::tag_sound);
-            found.ok_or(Fault::Broken(name))
+        let address = |name| match NameAddr::parse(value(name)?) {
+            Some(address) if address.tag_sound() => Ok(address),
+            _ => Err(Fault::Broken(name)),
         };
-        let via = self.values(Name::Via).next().ok_or(Fault::Missing(Name::Via))?;
+        let via = list(value(Name::Via)?).next().and_then(Via::parse);
         let essentials = Essentials {
-            via: Via::parse(via).ok_or(Fault::Broken(Name::Via))?,
+            via: via.ok_or(Fault::Broken(Name::Via))?,
             from: address(Name::From)?,
             to: address(Name::To)?,
             call_id: visible(value(Name::CallId)?).ok_or(Fault::Broken(Name::CallId))?,

@@ -3,7 +3,7 @@
 //! SIP and SIPS URIs (RFC 3261 section 19.1), telephone URIs (RFC 3966), and any other scheme as an opaque text.
 
 use crate::bounds::URI_MAX;
-use crate::lexis::{self, is_host_byte, is_uri_byte};
+use crate::lexis::{self, is_host_byte, is_uri_byte, text};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -221,11 +221,6 @@ impl fmt::Display for Uri<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
-}
-
-/// Bytes that are known to be ASCII, as text.
-fn text(ascii: &[u8]) -> &str {
-    std::str::from_utf8(ascii).unwrap_or_default()
 }
 
 /// Splits `host[:port]`: how long the host is, which may be an IPv6 address in brackets, and the port. `None` if either is broken.

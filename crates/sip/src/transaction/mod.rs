@@ -139,7 +139,7 @@ impl Names {
     }
     fn server_of(&self, request: &Message, essentials: &Essentials<'_>, method: &str) -> Key {
         let via = &essentials.via;
-        let (call_id, from_tag) = (essentials.call_id.as_bytes(), essentials.from.tag().unwrap_or_default().as_bytes());
+        let (call_id, from_tag) = (essentials.call_id.as_bytes(), essentials.from.tag_bytes());
         let numbers = numbers(essentials.cseq.number, via.port().unwrap_or(crate::uri::DEFAULT_PORT));
         // A host is the same in any case. One that is longer than any name of the DNS is none, and counts as it is written.
         let mut lower = [0; 256];
@@ -156,16 +156,15 @@ impl Names {
             return self.of(&[&numbers, b"3261", branch.as_bytes(), host, call_id, from_tag, method.as_bytes()]);
         }
         // RFC 2543 knew no unique branch. The To tag of an ACK is that of our answer, so it takes no part there.
-        let to_tag = if method == "INVITE" { "" } else { essentials.to.tag().unwrap_or_default() };
+        let to_tag = if method == "INVITE" { b"" } else { essentials.to.tag_bytes() };
         let branch = via.branch().unwrap_or_default().as_bytes();
         let uri = request.request_uri();
-        self.of(&[&numbers, b"2543", uri, to_tag.as_bytes(), from_tag, call_id, branch, host, method.as_bytes()])
+        self.of(&[&numbers, b"2543", uri, to_tag, from_tag, call_id, branch, host, method.as_bytes()])
     }
     /// What two copies of one request have in common that came on different ways (section 8.2.2.2).
     pub fn merged(&self, essentials: &Essentials<'_>, method: &str) -> Key {
-        let from_tag = essentials.from.tag().unwrap_or_default();
         let numbers = numbers(essentials.cseq.number, 0);
-        self.of(&[&numbers, b"merged", essentials.call_id.as_bytes(), from_tag.as_bytes(), method.as_bytes()])
+        self.of(&[&numbers, b"merged", essentials.call_id.as_bytes(), essentials.from.tag_bytes(), method.as_bytes()])
     }
     fn of(&self, parts: &[&[u8]]) -> Key {
         Key::of(self.0, parts)
