@@ -77,7 +77,7 @@ impl fmt::Display for Fault {
             ),
             Fault::Write { path, records, why } => write!(
                 f,
-                "{records} call records could not be written to {} ({why}); check the space on the disk; they are read from the journal at the next start, as far as that could be written",
+                "{records} call records could not be written to {} ({why}); check the space on the disk; the journal has them: `toritsugi store rebuild` reads them from there",
                 path.display()
             ),
             Fault::Read { path, why } => write!(

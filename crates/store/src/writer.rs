@@ -17,6 +17,8 @@ pub const BATCH_MAX: usize = 500;
 const GATHER: Duration = Duration::from_millis(100);
 /// Pause before a failed batch is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Of so many attempts in vain one is told.
+const TOLD_EVERY: u32 = 60;
 
 /// The way to the thread. Dropping it lets the thread write what it has and end; [`Writer::finish`] waits for that.
 #[derive(Debug)]
@@ -108,14 +110,23 @@ impl Clerk {
     /// Writes a batch, again and again while the disk refuses: the channel fills meanwhile, and admission stops.
     /// When the writer is to finish, one refusal is the last.
     fn file(&mut self, batch: &[CallRecord]) -> Result<(), Fault> {
-        loop {
+        for again in 0u32.. {
             let filed = self.store.insert(batch);
             self.kept.store(filed.is_ok(), Ordering::Release);
-            let Err(fault) = filed else { return Ok(()) };
-            match self.ended.recv_timeout(TRY_AGAIN_AFTER) {
-                Err(RecvTimeoutError::Timeout) | Ok(()) => tracing::error!("{fault}"),
-                Err(RecvTimeoutError::Disconnected) => return Err(fault),
+            let Err(fault) = filed else {
+                if again > 0 {
+                    tracing::info!("call records are written again");
+                }
+                break;
+            };
+            // The log may lie on the same disk.
+            if again.is_multiple_of(TOLD_EVERY) {
+                tracing::error!("{fault}; it is tried again once a second: do not restart");
+            }
+            if let Err(RecvTimeoutError::Disconnected) = self.ended.recv_timeout(TRY_AGAIN_AFTER) {
+                return Err(fault);
             }
         }
+        Ok(())
     }
 }

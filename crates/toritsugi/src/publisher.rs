@@ -156,6 +156,15 @@ pub(crate) struct Publisher {
     rereads: bool,
     /// How much of the sound a change waits for: all of it, but where nobody listens.
     wait: Wait,
+    /// The version in force, while it could not be written down: that is tried again.
+    unkept: Option<Unkept>,
+}
+
+/// A version that is in force and could not be written down.
+struct Unkept {
+    entry: Entry,
+    /// The order that put it in force, if it was a rollback; its number is not known yet.
+    rollback: Option<RolledBack>,
 }
 
 impl Publisher {
@@ -171,6 +180,7 @@ impl Publisher {
         let zone = Zone::of(&published.city.book.calendar);
         let mut remark = String::new();
         let version = published.city.book.version.clone();
+        let mut unkept = None;
         let entry = match versions.last() {
             Some(last) if last.version == version => Some(last.clone()),
             _ => {
@@ -181,7 +191,9 @@ impl Publisher {
                     }
                     Begins::Files | Begins::RolledBack => Entry { failing: published.failing.is_some(), ..new },
                 };
-                versions.keep(entry, &sources).inspect_err(|Stop(why)| tracing::error!("{why}")).ok()
+                let kept = versions.keep(entry.clone(), &sources).inspect_err(|Stop(why)| tracing::error!("{why}")).ok();
+                unkept = kept.is_none().then_some(Unkept { entry, rollback: None });
+                kept
             }
         };
         let rolled_back = begins == Begins::RolledBack;
@@ -215,7 +227,18 @@ impl Publisher {
         }
         let front = Arc::new(Front { stand: RwLock::new(stand), city: RwLock::new(Arc::clone(&published.city)) });
         (
-            Publisher { shop, versions, front: Arc::clone(&front), desk, note, judged: files, sources, rereads: false, wait: Wait::All },
+            Publisher {
+                shop,
+                versions,
+                front: Arc::clone(&front),
+                desk,
+                note,
+                judged: files,
+                sources,
+                rereads: false,
+                wait: Wait::All,
+                unkept,
+            },
             front,
             remark,
         )
@@ -261,6 +284,7 @@ impl Publisher {
             };
             // A closed standard output must not end the watch.
             drop(done);
+            self.keep_late();
         }
     }
 
@@ -401,6 +425,9 @@ impl Publisher {
             }
             None => self.forget_rollback(),
         }
+        if let Some(unkept) = self.unkept.as_mut().filter(|_| differs) {
+            unkept.rollback = Some(RolledBack { entry: 0, files: files.clone() });
+        }
         // What the files say at this moment was judged by whoever ordered this.
         self.judged = files;
         self.front.stands(|stand| {
@@ -418,8 +445,9 @@ impl Publisher {
     }
 
     fn keep(&mut self, entry: Entry, sources: Vec<Source>) -> Option<Entry> {
-        let kept =
-            self.versions.keep(entry, &sources).inspect_err(|Stop(why)| tracing::error!("{why}: there will be no way back to it")).ok();
+        let kept = self.versions.keep(entry.clone(), &sources);
+        let kept = kept.inspect_err(|Stop(why)| tracing::error!("{why}: there is no way back to it until it can be")).ok();
+        self.unkept = kept.is_none().then_some(Unkept { entry, rollback: None });
         self.sources = sources;
         let zone = self.front.zone();
         self.front.stands(|stand| {
@@ -427,6 +455,20 @@ impl Publisher {
             (stand.refused, stand.rolled_back, stand.failing) = (None, false, None);
         });
         kept
+    }
+
+    /// What could not be written down is, as soon as there is room.
+    fn keep_late(&mut self) {
+        let Some(Unkept { entry, .. }) = &self.unkept else { return };
+        let Ok(kept) = self.versions.keep(entry.clone(), &self.sources) else { return };
+        tracing::info!(version = kept.number, "the version in force is written down now");
+        if let Some(rollback) = self.unkept.take().and_then(|unkept| unkept.rollback)
+            && let Err(Stop(why)) = self.versions.set_rolled_back(Some(&RolledBack { entry: kept.number, ..rollback }))
+        {
+            tracing::error!("{why}: after a restart the files count again");
+        }
+        let zone = self.front.zone();
+        self.front.stands(|stand| stand.in_force = Some(InForce::new(&kept, &zone)));
     }
 
     /// What is set by hand and acts on something that is not in the city any more.
@@ -818,5 +860,47 @@ mod tests {
         assert!(gone.iter().all(|setting| no_effect(&office.front.city(), setting).is_some()));
         let spoken = model::Setting::Skill { agent: model::AgentId::from("yuki"), skill: model::Skill::from("vi"), level: None };
         assert_eq!(no_effect(&office.front.city(), &spoken), None, "callers may choose it, though nobody speaks it");
+    }
+
+    #[test]
+    fn a_version_that_the_disk_did_not_take_is_in_force_and_is_kept_when_there_is_room() {
+        let mut office = Office::new("full");
+        // Where the list belongs, there is something else.
+        let list = office.folder.join("state/versions/list.jsonl");
+        let kept = fs::read(&list).unwrap();
+        fs::remove_file(&list).unwrap();
+        fs::create_dir(&list).unwrap();
+        office.edits(NOTE, "note: \"golden week\"");
+        let city = office.front.city().book.version.to_string();
+        assert!(office.front.stand().in_force.is_none() && office.front.stand().refused.is_none());
+        office.publisher.keep_late();
+        assert!(office.front.stand().in_force.is_none());
+        assert_eq!(office.publisher.versions.last().unwrap().number, 1);
+        fs::remove_dir(&list).unwrap();
+        fs::write(&list, kept).unwrap();
+        office.publisher.keep_late();
+        assert_eq!(office.in_force(), (2, city.clone()));
+        let office = office.again();
+        assert_eq!(office.in_force(), (2, city));
+    }
+
+    #[test]
+    fn a_rollback_that_the_disk_did_not_take_holds_over_a_restart_once_it_is_kept() {
+        let mut office = Office::new("full-again");
+        let (_, first) = office.in_force();
+        office.edits(NOTE, "note: \"golden week\"");
+        let list = office.folder.join("state/versions/list.jsonl");
+        let kept = fs::read(&list).unwrap();
+        fs::remove_file(&list).unwrap();
+        fs::create_dir(&list).unwrap();
+        office.publisher.roll_back(1, "mori".to_owned(), String::new(), false).unwrap();
+        assert!(office.front.stand().in_force.is_none());
+        fs::remove_dir(&list).unwrap();
+        fs::write(&list, kept).unwrap();
+        office.publisher.keep_late();
+        assert_eq!(office.in_force(), (3, first.clone()));
+        let office = office.again();
+        assert_eq!(office.in_force(), (3, first));
+        assert!(office.front.stand().rolled_back);
     }
 }

@@ -207,7 +207,9 @@ fn english(status: &Status) -> String {
     if let Some(failing) = &status.stand.failing {
         let _ = writeln!(page, "TESTS      of the city in force fail; {}", failing.en);
     }
-    if status.stand.rolled_back {
+    if status.stand.rolled_back && status.stand.in_force.is_none() {
+        page.push_str("FILES      ARE NOT WHAT IS IN FORCE, because of a rollback that is not written down: a restart takes the files. Make room on the disk\n");
+    } else if status.stand.rolled_back {
         page.push_str(
             "FILES      ARE NOT WHAT IS IN FORCE, because of a rollback. It holds over restarts and reloads; the files count again as soon as one \
              of them is changed, and passes\n",
@@ -265,7 +267,11 @@ fn japanese(status: &Status) -> String {
     if let Some(failing) = &status.stand.failing {
         let _ = writeln!(page, "テスト     公開中の版自身のテストが不合格です。{}", failing.ja);
     }
-    if status.stand.rolled_back {
+    if status.stand.rolled_back && status.stand.in_force.is_none() {
+        page.push_str(
+            "ファイル   前の版に戻しましたが、書き込めていません。再起動するといまのファイルに戻ります。ディスクを空けてください\n",
+        );
+    } else if status.stand.rolled_back {
         page.push_str(
             "ファイル   前の版に戻したため、いまのファイルは公開されていません。再起動や再読み込みをしても同じです。どれかを変更して合格すると、ふたたび公開されます\n",
         );

@@ -139,14 +139,14 @@ impl Versions {
         }
         let number = self.list.last().map_or(0, |last| last.number) + 1;
         let entry = Entry { number, changed: self.changed(sources), files: hashes(sources), ..entry };
-        self.list.push(entry.clone());
-        let surplus = self.list.len().saturating_sub(KEPT);
-        self.list.drain(..surplus);
+        let surplus = (self.list.len() + 1).saturating_sub(KEPT);
+        let list: Vec<Entry> = self.list.iter().chain([&entry]).skip(surplus).cloned().collect();
         let mut text = String::new();
-        for entry in &self.list {
+        for entry in &list {
             writeln!(text, "{}", serde_json::to_string(entry).map_err(Stop::new)?).map_err(Stop::new)?;
         }
         write_whole(&self.dir.join("list.jsonl"), text.as_bytes()).map_err(failed)?;
+        self.list = list;
         if surplus > 0 {
             self.sweep(&objects);
         }
