@@ -21,7 +21,7 @@ pub const REMARK_MAX: usize = 200;
 
 /// How a schedule answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", try_from = "String")]
 pub enum Hours {
     /// Open.
     Open,
@@ -29,6 +29,16 @@ pub enum Hours {
     Holiday,
     /// Closed.
     Closed,
+}
+
+/// Of a plain word alone: as a variant of an enum, `{"open":null}` would be one too.
+impl TryFrom<String> for Hours {
+    type Error = String;
+
+    fn try_from(word: String) -> Result<Hours, String> {
+        let known = [Hours::Open, Hours::Holiday, Hours::Closed].into_iter().find(|hours| hours.to_string() == word);
+        known.ok_or_else(|| format!("unknown hours `{word}`, expected open, holiday or closed"))
+    }
 }
 
 impl fmt::Display for Hours {

@@ -14,6 +14,8 @@ use web::Order;
 
 /// A notice in sixteen languages takes a voice some seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Whoever only looks is shown what is there at that moment, or by nobody.
+const LOOK_PATIENCE: Duration = Duration::from_secs(8);
 
 /// Where the engine says where it answers.
 pub(crate) fn address_file(state: &Path) -> PathBuf {
@@ -47,7 +49,8 @@ pub(crate) fn ask(state: &Path, path: &str, order: Option<&Order>, tongue: Tongu
             format_args!("{file} を読めません（{fault}）。エンジンを動かしているユーザーで実行してください。"),
         ))
     })?;
-    let config = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).proxy(None).build();
+    let patience = if order.is_some() { PATIENCE } else { LOOK_PATIENCE };
+    let config = ureq::Agent::config_builder().timeout_global(Some(patience)).http_status_as_error(false).proxy(None).build();
     let agent = ureq::Agent::new_with_config(config);
     let (uri, bearer) = (format!("http://{}/api/{path}", addr.trim()), format!("Bearer {}", token.trim()));
     let lang = if tongue == Tongue::Japanese { "ja" } else { "en" };

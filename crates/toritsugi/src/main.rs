@@ -58,7 +58,7 @@ use std::process::ExitCode;
 
 /// One number in front of a city's hotlines: answers the line, speaks menus, finds the right person.
 #[derive(Parser)]
-#[command(name = "toritsugi", version, about, disable_help_subcommand = true)]
+#[command(name = "toritsugi", version, about, disable_help_subcommand = true, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -309,5 +309,18 @@ fn main() -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Options before the command are those of nobody: an engine must not answer with another city than the one that was named.
+    #[test]
+    fn an_option_stands_behind_its_command() {
+        assert!(Cli::try_parse_from(["toritsugi", "serve", "--config", "there"]).is_ok());
+        assert!(Cli::try_parse_from(["toritsugi", "--config", "there"]).is_ok());
+        assert!(Cli::try_parse_from(["toritsugi", "--config", "there", "serve"]).is_err());
     }
 }

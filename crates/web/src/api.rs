@@ -166,6 +166,7 @@ pub(crate) async fn answer(
             let Ok(body) = axum::body::to_bytes(body, *bytes_max).await else {
                 return refuse(StatusCode::PAYLOAD_TOO_LARGE, &words::too_large(*bytes_max), &lang);
             };
+            pass.is_served(true);
             asked.body = body.to_vec();
             let change = match read(&asked) {
                 Ok(change) => change.signed(&bearer),

@@ -4,6 +4,7 @@
 //! Whoever is served in another way than by one short answer gets a [`Pass`] beside the request: it prolongs the connection's life, and
 //! gives its place in the crowd back.
 
+use axum::body::HttpBody as _;
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::Next;
@@ -157,7 +158,7 @@ impl Pass {
     pub(crate) fn leave_crowd(&self) {
         self.stay().place = None;
     }
-    /// Whether a request is in hand, from its head to the head of its answer.
+    /// Whether a whole request is in hand, until the head of its answer.
     pub(crate) fn is_served(&self, is_served: bool) {
         self.stay().is_served = is_served;
     }
@@ -172,9 +173,9 @@ impl Connected<IncomingStream<'_, Gate>> for Pass {
     }
 }
 
-/// Whoever is being served is not cut off for somebody else.
+/// Whoever is being served is not cut off for somebody else. Whose request has a body is served from the moment on at which all of it is there.
 pub(crate) async fn serve(ConnectInfo(pass): ConnectInfo<Pass>, request: Request, next: Next) -> Response {
-    pass.is_served(true);
+    pass.is_served(request.body().is_end_stream());
     let response = next.run(request).await;
     pass.is_served(false);
     response

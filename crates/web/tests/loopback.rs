@@ -355,6 +355,7 @@ async fn a_duty_officer_orders_and_hears_what_became_of_it() {
         "{}",
         r#"{"order":"dance"}"#,
         r#"{"order":"schedule","schedule":"centre","hours":"shut","until":"17:00"}"#,
+        r#"{"order":"schedule","schedule":"centre","hours":{"closed":null},"until":"17:00"}"#,
         "[]",
         r#"["schedule","centre","closed","17:00"]"#,
         r#"["end","notice city"]"#,
@@ -498,10 +499,14 @@ async fn a_crowd_waits_outside_and_gets_in_when_the_slow_ones_are_cut_off() {
 async fn those_who_say_nothing_keep_nobody_out() {
     let server = server(Limits { clients: 4, time: Duration::from_secs(60), ..Limits::default() }).await;
     let mut silent = Vec::new();
-    for at in 0..40 {
+    // The last have a token, and promise a body that never comes.
+    let promises = format!("POST /api/orders HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 9\r\n\r\n");
+    for at in 0..60 {
         let mut stream = TcpStream::connect(server.at).await.unwrap();
-        if at % 2 == 0 {
-            stream.write_all(b"GET /met").await.unwrap();
+        match at {
+            40.. => stream.write_all(promises.as_bytes()).await.unwrap(),
+            _ if at % 2 == 0 => stream.write_all(b"GET /met").await.unwrap(),
+            _ => {}
         }
         silent.push(stream);
     }

@@ -130,8 +130,7 @@ fn picture(view: &View<'_>, (width, height): (u16, u16), tongue: Tongue) -> Stri
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal
         .draw(|frame| {
-            let picture = draw(view, frame.area(), tongue);
-            frame.buffer_mut().merge(&picture);
+            *frame.buffer_mut() = draw(view, frame.area(), tongue);
         })
         .unwrap();
     let mut text = String::new();
@@ -184,6 +183,11 @@ fn once_is_plain_text_without_signs_that_steer_a_terminal() {
     floor.board.age_ms = 9_000;
     let page = plain::page(&floor, Tongue::English);
     assert!(page.starts_with("NO NEWS SINCE 14:02:11\n") && !page.contains("LONGEST"), "{page}");
+}
+
+#[test]
+fn no_terminal_is_too_large() {
+    assert!(picture(&View { floor: Some(&busy()), news: News::Fresh }, (400, 300), Tongue::English).contains("LONGEST"));
 }
 
 #[test]

@@ -193,8 +193,7 @@ fn watch(terminal: &mut ratatui::DefaultTerminal, heard: &Receiver<Word>, tongue
         }
         terminal
             .draw(|frame| {
-                let picture = draw(&last.view(tongue), frame.area(), tongue);
-                frame.buffer_mut().merge(&picture);
+                *frame.buffer_mut() = draw(&last.view(tongue), frame.area(), tongue);
             })
             .map_err(failed)?;
         // Sleeps until a key comes, or for a moment.
