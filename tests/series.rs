@@ -41,7 +41,8 @@ fn everything() -> Metrics {
     let (call, ticket, lang) = (CallId(1), TicketId(1), Lang::from("ja"));
     let queues: Vec<QueueId> = named("config/queues.yaml", Some("queues")).into_keys().map(QueueId::from).collect();
     let numbers: Vec<Number> = named("config/numbers.yaml", None).into_keys().map(|number| Number::parse(&number).unwrap()).collect();
-    let lines: Vec<LineId> = named("config/lines.yaml", None).into_keys().map(LineId::from).collect();
+    let described = named("config/lines.yaml", None);
+    let lines: Vec<LineId> = described.keys().map(|line| LineId::from(line.as_str())).collect();
     let agents = named("config/agents.yaml", None);
     assert!(queues.len() >= 6 && numbers.len() == 3 && lines.len() >= 9 && agents.len() >= 7, "the city was read");
     for flow in ["city", "vaccination", "disaster"] {
@@ -87,25 +88,32 @@ fn everything() -> Metrics {
         note(Event::Bridged { call, queue: queue.clone(), agent, waited: Millis(1), to_human: Millis(1) });
         note(Event::Ended { record: Box::new(record(&numbers[0], &queue, Vec::new(), None)) });
     }
+    // Where messages come from and go to: the networks that may call, the trunks, and phones that no line lists.
+    let peers: Vec<Option<LineId>> = ["from:", "trunk: {"]
+        .into_iter()
+        .flat_map(|key| described.iter().filter(move |(_, block)| block.contains(key)).map(|(line, _)| Some(LineId::from(line.as_str()))))
+        .chain([None])
+        .collect();
+    assert_eq!(peers.len(), 3, "{peers:?}");
+    for line in &peers {
+        for direction in [Direction::In, Direction::Out] {
+            note(Event::InviteDone { line: line.clone(), direction, status: 200 });
+        }
+        note(Event::InviteHeard { line: line.clone(), took: Millis(1) });
+    }
+    note(Event::ByeDone { took: Millis(1) });
     for line in &lines {
         note(Event::LineTaken { line: line.clone(), used: 1, lines: 2 });
-        for direction in [Direction::In, Direction::Out] {
-            note(Event::InviteDone { line: Some(line.clone()), direction, status: 200 });
-        }
-        note(Event::InviteHeard { line: Some(line.clone()), took: Millis(1) });
-        note(Event::ByeDone { took: Millis(1) });
         for how in [TransferEnd::Connected, TransferEnd::NoAnswer, TransferEnd::AtCapacity] {
             note(Event::Transferred { call, to: line.to_string(), kind: TransferKind::Warm, by: None, how });
         }
     }
     use Method::*;
-    for method in [Invite, Ack, Bye, Cancel, Options, Register, Info, Prack, Update, Refer, Notify, Other] {
-        for direction in [Direction::In, Direction::Out] {
-            [false, true].into_iter().for_each(|again| note(Event::SipRequest { method, direction, again }));
+    for (line, direction) in peers.iter().flat_map(|line| [(line, Direction::In), (line, Direction::Out)]) {
+        for method in [Invite, Ack, Bye, Cancel, Options, Register, Info, Prack, Update, Refer, Notify, Other] {
+            [false, true].into_iter().for_each(|again| note(Event::SipRequest { line: line.clone(), method, direction, again }));
         }
-    }
-    for class in 1..=6 {
-        [Direction::In, Direction::Out].into_iter().for_each(|direction| note(Event::SipResponse { class, direction }));
+        (1..=6).for_each(|class| note(Event::SipResponse { line: line.clone(), class, direction }));
     }
     for lookup in named("config/lookups.yaml", None).into_keys() {
         for how in LookupEnd::ALL {
@@ -127,9 +135,11 @@ fn everything() -> Metrics {
             .collect(),
         skills: skills.into_iter().map(|skill| SkillNow { skill: Skill::from(skill.as_str()), agents: BTreeMap::new() }).collect(),
         channels: Channels { in_use: 200, max: 200 },
+        trunk_channels: vec![TrunkChannels { line: LineId::from("ntt"), incoming: 170, outgoing: 30, max: 30 }],
         version: Some(Version::from("4f2a9c")),
         ..Snapshot::default()
     });
+    metrics.health(telemetry::Health { ready: true, journal: true, records: true });
     (0..2).for_each(|worker| metrics.worker(worker, &WorkerStats::default()));
     metrics
 }

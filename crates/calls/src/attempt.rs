@@ -371,7 +371,7 @@ impl Engine {
         let leg_id = leg.id;
         self.take_phone(now, attempt.after, phones, &leg, agreed);
         attempt.leg = Some(leg);
-        self.note(Event::OfferEnded { offer: attempt.offer, agent: attempt.agent.clone(), how: OfferEnd::Answered });
+        self.offer_ended(attempt.offer, attempt.agent.clone(), OfferEnd::Answered);
         // Once more, and for the last time: never outside the hours.
         if !self.may_call_back(now, attempt.ticket) {
             return self.not_even_tried(now, attempt);
@@ -412,7 +412,7 @@ impl Engine {
     fn attempt_over(&mut self, id: CallId, attempt: &Attempt, how: OfferEnd) {
         self.offers.remove(&attempt.offer);
         self.commit(Record::Unassigned { call: id, offer: attempt.offer, how });
-        self.note(Event::OfferEnded { offer: attempt.offer, agent: attempt.agent.clone(), how });
+        self.offer_ended(attempt.offer, attempt.agent.clone(), how);
     }
 
     /// The agent has hung up, or the phone has vanished. False: the attempt is over.

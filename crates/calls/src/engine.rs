@@ -316,6 +316,7 @@ impl Engine {
                 .lines()
                 .map(|(line, used, places)| LineNow { line: line.clone(), used: u64::from(used), places: u64::from(places) })
                 .collect(),
+            trunk_channels: self.trunk_channels(),
             channels: Channels { in_use: self.calls.len() as u64, max: u64::from(self.city.book.settings.calls_max) },
             oldest_call_millis: self
                 .calls
@@ -583,6 +584,13 @@ impl Engine {
                         }
                         self.note(event);
                     }
+                    sip::Output::Passed { with, direction, what } => {
+                        let line = self.line_at(with).map(|line| line.id.clone());
+                        self.note(match what {
+                            sip::Passed::Request { method, again } => Event::SipRequest { line, method, direction, again },
+                            sip::Passed::Response { class } => Event::SipResponse { line, class, direction },
+                        });
+                    }
                 }
             } else if let Some(decision) = self.acd.poll_output() {
                 self.on_decision(now, decision);
@@ -601,13 +609,15 @@ impl Engine {
             }
             E::TrunkRegistration { trunk, how } => self.on_trunk(Event::TrunkRegistration { line: trunk, how }),
             E::TrunkReachable { trunk, reachable } => self.on_trunk(Event::TrunkReachable { line: trunk, reachable }),
-            E::Registered { user, fresh } => {
+            E::Registered { user, fresh, moved } => {
                 let agent = AgentId::from(user);
                 if fresh && self.city.book.agents.contains_key(&agent) {
                     self.note(Event::Registered { agent: agent.clone() });
                 }
                 if fresh {
                     self.sign_in(now, &agent);
+                } else if moved {
+                    self.phone_moved(now, &agent);
                 }
             }
             E::PhoneGone { user, contact, why } => self.on_phone_gone(now, AgentId::from(user), &contact, why),
@@ -877,6 +887,13 @@ impl Engine {
             |line: &model::Line| line.trunk.as_ref().is_some_and(|trunk| trunk.register.is_some() && trunk.is_at(ip.to_canonical()));
         let lines = &self.city.book.lines;
         lines.iter().find(|line| line.from.iter().any(|net| net.contains(ip))).or_else(|| lines.iter().find(|line| registered(line)))
+    }
+
+    /// Whose machine that is: the trunk's at just that address and port, else of whoever may call from there.
+    pub(crate) fn line_at(&self, peer: SocketAddr) -> Option<&model::Line> {
+        let is_there = |trunk: &model::Trunk| trunk.machines.iter().any(|machine| machine.addr == peer);
+        let trunk = self.city.book.lines.iter().find(|line| line.trunk.as_ref().is_some_and(is_there));
+        trunk.or_else(|| self.line_of(peer.ip()))
     }
 
     /// The state of one agent, if there is such a one.

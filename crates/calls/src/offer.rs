@@ -92,7 +92,7 @@ impl Engine {
         let last = call.legs_made.checked_add(PHONES_MAX);
         let phones = last.and_then(|_| self.phones_of(call.id, call.legs_made, &agent, offer, Owner::Agent(call.id)));
         let Some(mut phones) = phones else {
-            self.note(Event::OfferEnded { offer, agent, how: OfferEnd::Unreachable });
+            self.offer_ended(offer, agent, OfferEnd::Unreachable);
             self.acd.declined(now.mono, offer, OfferEnd::Unreachable);
             return;
         };
@@ -272,7 +272,7 @@ impl Engine {
         call.served_by = Some(side.agent.clone());
         call.owed = false;
         self.remember_caller(now, call, &side.agent);
-        self.note(Event::OfferEnded { offer: side.offer, agent: side.agent.clone(), how: OfferEnd::Answered });
+        self.offer_ended(side.offer, side.agent.clone(), OfferEnd::Answered);
         self.note_left(now, call, &ticket, QueueEnd::Answered);
         self.note(Event::Bridged {
             call: call.id,
@@ -388,7 +388,7 @@ impl Engine {
     fn offer_over(&mut self, call: &mut Call, offer: OfferId, agent: AgentId, how: OfferEnd) {
         self.offers.remove(&offer);
         self.commit_unassigned(call, offer, how);
-        self.note(Event::OfferEnded { offer, agent, how });
+        self.offer_ended(offer, agent, how);
     }
 
     pub(crate) fn commit_unassigned(&mut self, call: &mut Call, offer: OfferId, how: OfferEnd) {

@@ -3,7 +3,7 @@
 use crate::engine::Engine;
 use crate::face::NotSet;
 use crate::record::{OnBreak, Record};
-use model::{AgentId, AgentNow, AgentState, BreakNow, Event, Instant, Now, Skill, SkillNow, UnixMillis};
+use model::{AgentId, AgentNow, AgentState, BreakNow, Event, Instant, Now, OfferEnd, OfferId, Skill, SkillNow, UnixMillis};
 use routing::{Change, Decision, Presence};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,6 +19,8 @@ pub(crate) struct Breaks {
     lost: BTreeMap<AgentId, Instant>,
     /// Who becomes available when their phone has said its code, and how.
     later: BTreeMap<AgentId, Later>,
+    /// Whom nothing could be said to at the last offer: when a phone of theirs comes from elsewhere, they are asked again.
+    unreached: BTreeSet<AgentId>,
 }
 
 /// Whose phone is back within this time after it was lost is still on the break: who loads a page anew, or walks through a dead spot, has not gone home.
@@ -149,6 +151,23 @@ impl Engine {
         self.acd.set_agent(now.mono, agent, Change::SignIn);
         if was_on_break && self.break_of(agent).is_none() {
             self.commit_presence(now, agent, None);
+        }
+    }
+
+    /// What came of asking an agent.
+    pub(crate) fn offer_ended(&mut self, offer: OfferId, agent: AgentId, how: OfferEnd) {
+        if how == OfferEnd::Unreachable {
+            self.breaks.unreached.insert(agent.clone());
+        } else {
+            self.breaks.unreached.remove(&agent);
+        }
+        self.note(Event::OfferEnded { offer, agent, how });
+    }
+
+    /// A phone comes from where none was. What its owner missed while nothing reached them was not theirs to take.
+    pub(crate) fn phone_moved(&mut self, now: Now, agent: &AgentId) {
+        if self.breaks.unreached.remove(agent) && self.agent_state(agent) == Some(AgentState::NotResponding) {
+            self.acd.set_agent(now.mono, agent, Change::Ready);
         }
     }
 

@@ -7,7 +7,7 @@
 use crate::bucket::Bucket;
 use crate::engine::Engine;
 use crate::face::{Act, Trusted};
-use model::{Event, HostName, Instant, Line, LineId, Machine, Now, Secret, Seq, Transport, Trunk, TrunkNow};
+use model::{Event, HostName, Instant, Line, LineId, Machine, Now, Secret, Seq, Transport, Trunk, TrunkChannels, TrunkNow};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -123,6 +123,23 @@ impl Engine {
             reachable: state.reachable,
         };
         self.sip.trunks().map(now).collect()
+    }
+
+    /// How many channels of each trunk are taken, and by whose calls.
+    pub(crate) fn trunk_channels(&self) -> Vec<TrunkChannels> {
+        let mut came: BTreeMap<&LineId, u64> = BTreeMap::new();
+        for call in self.calls.values().filter(|call| !call.called_back) {
+            let peer = self.sip.dialog(call.leg.dialog).map(|state| state.peer);
+            if let Some(line) = peer.and_then(|peer| self.line_at(peer)) {
+                *came.entry(&line.id).or_default() += 1;
+            }
+        }
+        let taken = |id: &LineId| self.acd.lines().find(|(line, ..)| *line == id).map_or(0, |(_, used, _)| u64::from(used));
+        let channels = |line: &Line| {
+            let (incoming, max) = (came.get(&line.id).copied().unwrap_or_default(), u64::from(line.trunk.as_ref()?.channels));
+            Some(TrunkChannels { line: line.id.clone(), incoming, outgoing: taken(&line.id), max })
+        };
+        self.city.book.lines.iter().filter_map(channels).collect()
     }
 
     pub(crate) fn trunk(&self, id: &LineId) -> Option<&Trunk> {

@@ -383,6 +383,8 @@ pub enum Event {
 
     /// A SIP request, in or out.
     SipRequest {
+        /// With whose machine: the trunk at that address, else the line that lists it.
+        line: Option<LineId>,
         /// Its method.
         method: Method,
         /// Which way.
@@ -392,6 +394,8 @@ pub enum Event {
     },
     /// A SIP response, in or out.
     SipResponse {
+        /// With whose machine, as of a request.
+        line: Option<LineId>,
         /// First figure of its status, 1 to 6.
         class: u8,
         /// Which way.

@@ -32,7 +32,8 @@ pub use pcm::{Codec, Pcm};
 pub use random::Random;
 pub use skill::{Level, Need, Skill};
 pub use snapshot::{
-    AgentNow, BreakNow, Census, Channels, LATENESS_BOUNDS_MICROS, LineNow, QueueNow, SkillNow, Snapshot, TrunkNow, WorkerStats,
+    AgentNow, BreakNow, Census, Channels, LATENESS_BOUNDS_MICROS, LineNow, QueueNow, SkillNow, Snapshot, TrunkChannels, TrunkNow,
+    WorkerStats,
 };
 pub use time::{Instant, Millis, Now, UnixMillis};
 pub use wait::{Estimate, QueueFacts, Rose};

@@ -78,6 +78,19 @@ pub struct LineNow {
     pub places: u64,
 }
 
+/// The channels of one trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkChannels {
+    /// Which trunk.
+    pub line: LineId,
+    /// Taken by callers who came over it.
+    pub incoming: u64,
+    /// Taken by calls of ours.
+    pub outgoing: u64,
+    /// As many as we take for calls of ours.
+    pub max: u64,
+}
+
 /// One agent as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentNow {
@@ -142,6 +155,9 @@ pub struct Snapshot {
     /// The ways in.
     #[serde(default)]
     pub channels: Channels,
+    /// The channels of each trunk, in the order of the file.
+    #[serde(default)]
+    pub trunk_channels: Vec<TrunkChannels>,
     /// How long the oldest call in progress has lasted, in milliseconds; 0 without calls.
     #[serde(default)]
     pub oldest_call_millis: u64,

@@ -2,7 +2,9 @@
 
 use crate::identity::Claims;
 use bytes::Bytes;
-use model::{Cause, DialogId, DigestAlgorithm, Digit, FlowId, Instant, LineId, Machine, Net, PhoneGone, TrunkRegistration};
+use model::{
+    Cause, DialogId, DigestAlgorithm, Digit, Direction, FlowId, Instant, LineId, Machine, Method, Net, PhoneGone, TrunkRegistration,
+};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -47,6 +49,39 @@ pub enum Output {
     Event(Event),
     /// Something happened that is counted.
     Note(model::Event),
+    /// A message came or goes, to be counted by whose machine is at the other end: the endpoint does not know whose that is.
+    Passed {
+        /// The other machine.
+        with: SocketAddr,
+        /// Which way.
+        direction: Direction,
+        /// What.
+        what: Passed,
+    },
+}
+
+/// A message, as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// A request.
+    Request {
+        /// Its method.
+        method: Method,
+        /// Sent or seen before.
+        again: bool,
+    },
+    /// A response.
+    Response {
+        /// First figure of its status, 1 to 6.
+        class: u8,
+    },
+}
+
+impl Passed {
+    /// A response with this status.
+    pub(crate) fn response(status: u16) -> Passed {
+        Passed::Response { class: u8::try_from(status / 100).unwrap_or(6) }
+    }
 }
 
 /// Something the endpoint is asked to do. A command for a dialog that is gone, or that does not fit its stage, does nothing:
@@ -403,6 +438,8 @@ pub enum Event {
         user: String,
         /// Whether the user had none before.
         fresh: bool,
+        /// Whether one comes from where none was: it has been started again, or its network has changed.
+        moved: bool,
     },
     /// One of a user's phones is gone, and there are others.
     PhoneGone {

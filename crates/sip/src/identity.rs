@@ -187,6 +187,14 @@ pub fn as_kept(message: &[u8]) -> String {
             let version = rest.rsplit(' ').next().unwrap_or_default();
             kept.push_str(&format!("{method} (withheld) {version}"));
         }
+        Some((method, rest)) if method == "INVITE" => {
+            // Whom the parameters of an address name is not said.
+            let (uri, version) = rest.rsplit_once(' ').unwrap_or((rest, ""));
+            let dialled = uri.split([';', '?']).next().unwrap_or_default();
+            let cut = if dialled == uri { "" } else { ";(withheld)" };
+            kept.push_str(&format!("{method} {dialled}{cut} {version}"));
+        }
+        _ if has_number(start) => kept.push_str(&format!("{} (withheld)", start.get(..11).unwrap_or_default())),
         _ => kept.push_str(start),
     }
     for line in lines {
@@ -203,15 +211,11 @@ pub fn as_kept(message: &[u8]) -> String {
     kept.push_str("\r\n\r\n");
     if body.starts_with("v=0") {
         for line in body.split_inclusive('\n') {
-            match line.as_bytes() {
-                [kind @ (b'o' | b's' | b'i' | b'u' | b'e' | b'p'), b'=', ..] => {
-                    kept.push_str(&format!("{}=(withheld)\r\n", char::from(*kind)));
-                }
-                [b'a', b'=', rest @ ..] if !names_nobody(rest) => kept.push_str("a=(withheld)\r\n"),
-                [kind @ (b'a' | b'm'), b'=', ..] if has_long_figures(line) => {
-                    kept.push_str(&format!("{}=(withheld)\r\n", char::from(*kind)))
-                }
-                _ => kept.push_str(line),
+            let (kind, value) = line.split_once('=').unwrap_or_default();
+            if line.trim().is_empty() || tells_nobody(kind, value.trim_end()) {
+                kept.push_str(line);
+            } else {
+                kept.push_str(&format!("{}=(withheld)\r\n", kind.get(..1).unwrap_or_default()));
             }
         }
     } else if !body.is_empty() {
@@ -233,34 +237,53 @@ fn way(line: &str) -> String {
     let hop = |hop: &str| {
         let mut parts = hop.split(';');
         let first = parts.next().unwrap_or_default();
-        let first = if has_long_figures(first) { " (withheld)" } else { first };
+        let first = if is_machine(first) { first } else { " (withheld)" };
         parts.fold(first.to_owned(), |kept, part| if named(part) { kept + ";(withheld)" } else { kept + ";" + part })
     };
     let (name, hops) = line.split_once(':').unwrap_or((line, ""));
     format!("{name}:{}", hops.split(',').map(hop).collect::<Vec<_>>().join(","))
 }
 
-/// Whether an attribute, `rtpmap:0 PCMU/8000`, is one of [`NAMELESS_ATTRIBUTES`].
-fn names_nobody(attribute: &[u8]) -> bool {
-    let name = attribute.split(|b| b":\r\n".contains(b)).next().unwrap_or_default();
-    NAMELESS_ATTRIBUTES.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+/// Whether `SIP/2.0/UDP host:port` names a machine by its address, or by a name that is no number.
+fn is_machine(hop: &str) -> bool {
+    let (protocol, place) = hop.trim().rsplit_once(' ').unwrap_or(("", hop));
+    let host = place.rsplit_once(':').map_or(place, |(host, port)| if port.parse::<u16>().is_ok() { host } else { place });
+    let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    !has_number(protocol) && (is_address(host) || is_address(place) || !has_number(place))
 }
 
-/// Whether seven figures and more stand together: no port, no rate and no format has so many.
-fn has_long_figures(line: &str) -> bool {
-    line.split(|letter: char| !letter.is_ascii_digit()).any(|figures| figures.len() >= 7)
+/// Whether a line of a session description (RFC 8866 section 5) says nothing of a person: what is heard where, and how. Lists of formats have
+/// blanks between their figures; no port, no rate and no format has seven of them.
+fn tells_nobody(kind: &str, value: &str) -> bool {
+    let short = !has_figures(value, 7, "-._/()");
+    match kind {
+        "v" | "b" | "m" => short,
+        "t" => value == "0 0",
+        "c" => value.rsplit(' ').next().is_some_and(|address| address.parse::<IpAddr>().is_ok()),
+        "a" => {
+            let name = value.split(':').next().unwrap_or_default();
+            short && NAMELESS_ATTRIBUTES.iter().any(|known| name.eq_ignore_ascii_case(known))
+        }
+        _ => false,
+    }
 }
 
 /// Whether a text holds what could be a telephone number: seven figures and more, signs between them not counted.
 pub fn has_number(text: &str) -> bool {
+    has_figures(text, 7, "-. ()_/")
+}
+
+/// Whether so many figures follow each other with at most these signs between them: figures of every width, and those of Chinese writing.
+fn has_figures(text: &str, many: usize, between: &str) -> bool {
     let mut figures = 0;
     text.chars().any(|letter| {
         figures = match letter {
-            '0'..='9' => figures + 1,
-            '-' | '.' | ' ' | '(' | ')' if figures > 0 => figures,
+            '0'..='9' | '０'..='９' | '〇' | '一' | '二' | '三' | '四' | '五' | '六' | '七' | '八' | '九' => figures + 1,
+            'ー' | '－' | '‐' | '−' | '　' | '．' | '（' | '）' if figures > 0 => figures,
+            sign if figures > 0 && between.contains(sign) => figures,
             _ => 0,
         };
-        figures >= 7
+        figures >= many
     })
 }
 

@@ -54,13 +54,13 @@ pub struct Binding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Registered {
+        /// The user had none.
         fresh: bool,
+        /// One is where none was.
+        moved: bool,
     },
     /// One phone is gone, and the user has others.
-    Gone {
-        contact: String,
-        why: PhoneGone,
-    },
+    Gone { contact: String, why: PhoneGone },
     /// The last one is gone.
     Unregistered,
 }
@@ -209,6 +209,11 @@ impl Registrar {
             return Err(500);
         }
         let before = !self.of(user).is_empty();
+        let is_known = |uri: &str| {
+            let here = |entry: &Entry| (entry.binding.flow, entry.binding.addr) == (flow, addr) && same_uri(&entry.binding.contact, uri);
+            self.of(user).iter().any(here)
+        };
+        let moved = contacts.iter().flatten().any(|wish| wish.seconds > 0 && !is_known(&wish.uri));
         let mut gone = Vec::new();
         match contacts {
             None => drop(self.remove_all(user)),
@@ -229,7 +234,7 @@ impl Registrar {
         }
         Ok(match (before, !self.of(user).is_empty()) {
             (true, false) => vec![Change::Unregistered],
-            (_, true) if changing => gone.into_iter().chain([Change::Registered { fresh: !before }]).collect(),
+            (_, true) if changing => gone.into_iter().chain([Change::Registered { fresh: !before, moved }]).collect(),
             (_, _) => Vec::new(),
         })
     }

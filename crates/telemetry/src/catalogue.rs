@@ -74,8 +74,4 @@ pub const PLANNED: &[Planned] = &[
     Planned { name: "toritsugi_ledger_broken", help: "1 once the journal's chain was found broken; today `toritsugi verify` says it." },
     Planned { name: "toritsugi_recordings_total", help: "Talks that were recorded, by what came of it; comes with recording." },
     Planned { name: "toritsugi_recordings_free_bytes", help: "Room that is left for recordings; comes with recording." },
-    Planned {
-        name: "toritsugi_trunk_channels_in_use",
-        help: "Calls over each trunk at this moment; today line_places_in_use counts by the line that is called.",
-    },
 ];

@@ -21,4 +21,4 @@ mod table;
 pub use calls::{Calls, Fact, Span, Trace};
 pub use catalogue::{Described, Kind, PLANNED, Planned, catalogue};
 pub use metrics::Metrics;
-pub use series::Files;
+pub use series::{Files, Health};

@@ -186,8 +186,12 @@ pub fn note(event: &Event) {
         },
         Event::AuthenticationFailed { .. } => debug!("wrong name or password"),
 
-        Event::SipRequest { method, direction, again } => trace!(method = method.name(), %direction, again, "SIP request"),
-        Event::SipResponse { class, direction } => trace!(class, %direction, "SIP response"),
+        Event::SipRequest { line, method, direction, again } => {
+            trace!(line = line.as_ref().map(model::LineId::as_str), method = method.name(), %direction, again, "SIP request")
+        }
+        Event::SipResponse { line, class, direction } => {
+            trace!(line = line.as_ref().map(model::LineId::as_str), class, %direction, "SIP response")
+        }
         Event::InviteDone { line, direction, status } => {
             debug!(line = line.as_ref().map_or("none", model::LineId::as_str), %direction, status, "a call has its answer");
         }

@@ -1,6 +1,6 @@
 //! The figures of the running city.
 
-use crate::series::{Family, Files, Latest, ROWS_MAX, Reader, full_name, hold};
+use crate::series::{Family, Files, Health, Latest, ROWS_MAX, Reader, full_name, hold};
 use crate::table::{Entry, Of, Tell, table};
 use model::{Event, MailboxId, Number, Snapshot, WorkerStats};
 use prometheus::process_collector::ProcessCollector;
@@ -142,9 +142,9 @@ impl Metrics {
         hold(&self.latest).files = files;
     }
 
-    /// Takes whether call records can be written.
-    pub fn records(&self, kept: bool) {
-        hold(&self.latest).records_refused = !kept;
+    /// Takes how the engine is.
+    pub fn health(&self, health: Health) {
+        hold(&self.latest).health = Some(health);
     }
 
     /// Takes what a media worker has done since it began; it replaces what this worker told before.

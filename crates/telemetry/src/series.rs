@@ -54,6 +54,17 @@ pub struct Files {
     pub rolled_back: bool,
 }
 
+/// How the engine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// It takes calls as it should: what `/readyz` says.
+    pub ready: bool,
+    /// The journal can be written.
+    pub journal: bool,
+    /// Call records can be written.
+    pub records: bool,
+}
+
 /// The latest state, as it was told.
 #[derive(Debug, Default)]
 pub(crate) struct Latest {
@@ -62,8 +73,8 @@ pub(crate) struct Latest {
     /// When the TLS certificate runs out.
     pub(crate) certificate: Option<UnixMillis>,
     pub(crate) files: Files,
-    /// Whether call records are refused by their file.
-    pub(crate) records_refused: bool,
+    /// How the engine is, once somebody has looked.
+    pub(crate) health: Option<Health>,
     pub(crate) workers: BTreeMap<usize, WorkerStats>,
     /// Places taken and places in all, of each line that was used. Lines are those of the city's files.
     pub(crate) lines: BTreeMap<LineId, (u32, u32)>,

@@ -107,8 +107,8 @@ fn day() -> Vec<Event> {
         Event::Unregistered { agent: agent.clone(), expired: true },
         Event::PhoneGone { agent, why: PhoneGone::Silent },
         Event::AuthenticationFailed { challenged: true },
-        Event::SipRequest { method: Method::Invite, direction: Direction::In, again: true },
-        Event::SipResponse { class: 2, direction: Direction::Out },
+        Event::SipRequest { line: Some(LineId::from("ntt")), method: Method::Invite, direction: Direction::In, again: true },
+        Event::SipResponse { line: None, class: 2, direction: Direction::Out },
         Event::InviteDone { line: Some(LineId::from("ntt")), direction: Direction::In, status: 200 },
         Event::InviteDone { line: None, direction: Direction::Out, status: 503 },
         Event::InviteHeard { line: None, took: Millis(40) },
@@ -172,6 +172,7 @@ fn board() -> Snapshot {
             registered: true,
             reachable: Some(false),
         }],
+        trunk_channels: vec![model::TrunkChannels { line: LineId::from("ntt"), incoming: 2, outgoing: 1, max: 30 }],
         channels: Channels { in_use: 3, max: 3 },
         oldest_call_millis: 61_500,
         skills: vec![SkillNow { skill: Skill::from("nurse"), agents: BTreeMap::from([(AgentState::Talking, 1)]) }],
@@ -197,7 +198,7 @@ fn busy() -> Metrics {
     metrics.snapshot(&Snapshot { wall: UnixMillis(board().wall.0 - 1_500), ..board() });
     metrics.snapshot(&board());
     metrics.files(telemetry::Files { refused: true, rolled_back: false });
-    metrics.records(false);
+    metrics.health(telemetry::Health { ready: true, journal: false, records: false });
     metrics.boxes(&[(MailboxId::from("general"), 3)].into());
     metrics.worker(0, &worker());
     metrics.worker(1, &WorkerStats::default());
@@ -354,6 +355,8 @@ fn the_day_is_counted_where_it_belongs() {
         ("toritsugi_overrides", &[("kind", "schedule")], 1.0),
         ("toritsugi_overrides", &[("kind", "notice")], 0.0),
         ("toritsugi_call_records_refused", &[], 1.0),
+        ("toritsugi_journal_refused", &[], 1.0),
+        ("toritsugi_ready", &[], 1.0),
         ("toritsugi_city_files_refused", &[], 1.0),
         ("toritsugi_city_rolled_back", &[], 0.0),
         ("toritsugi_agents", &[("state", "idle")], 1.0),
@@ -365,8 +368,11 @@ fn the_day_is_counted_where_it_belongs() {
         ("toritsugi_agent_not_ready_seconds_total", &[("reason", "lunch")], 1800.5),
         ("toritsugi_agent_not_ready_seconds_total", &[("reason", "none")], 60.0),
         ("toritsugi_offers_ended_total", &[("result", "answered")], 1.0),
-        ("toritsugi_sip_requests_total", &[("method", "INVITE"), ("direction", "in"), ("retransmission", "true")], 1.0),
-        ("toritsugi_sip_responses_total", &[("class", "2xx"), ("direction", "out")], 1.0),
+        ("toritsugi_sip_requests_total", &[("line", "ntt"), ("method", "INVITE"), ("direction", "in"), ("retransmission", "true")], 1.0),
+        ("toritsugi_sip_responses_total", &[("line", "unlisted"), ("class", "2xx"), ("direction", "out")], 1.0),
+        ("toritsugi_trunk_channels_in_use", &[("line", "ntt"), ("direction", "in")], 2.0),
+        ("toritsugi_trunk_channels_in_use", &[("line", "ntt"), ("direction", "out")], 1.0),
+        ("toritsugi_trunk_channels", &[("line", "ntt")], 30.0),
         ("toritsugi_sip_malformed_total", &[("answered", "false")], 1.0),
         ("toritsugi_sip_strangers_total", &[], 1.0),
         ("toritsugi_sip_authentication_failures_total", &[], 1.0),

@@ -103,7 +103,7 @@ fn strangers_cannot_fill_the_disk() {
         Event::SipMalformed { answered: true },
         Event::AuthenticationFailed { challenged: true },
         Event::Refused { why: Refusal::UnknownNumber, person: None },
-        Event::SipRequest { method: Method::Invite, direction: Direction::In, again: false },
+        Event::SipRequest { line: None, method: Method::Invite, direction: Direction::In, again: false },
     ];
     assert_eq!(lines("info", &theirs), "");
     assert_eq!(lines("debug", &theirs).lines().count(), 5);

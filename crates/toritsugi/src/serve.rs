@@ -203,7 +203,7 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration, watches
         say(format_args!("  Number    {number} leads to the flow \"{flow}\". Call it: sip:{number}@{host}{port}"))?;
     }
     let nets: Vec<String> = book.lines.iter().flat_map(|line| &line.from).map(|net| format!("{}/{}", net.addr, net.prefix)).collect();
-    if !settings.sip.ip().is_loopback() && book.lines.iter().flat_map(|line| &line.from).all(|net| net.addr.is_loopback()) {
+    if is_open_to_nobody(settings, &book.lines) {
         say(
             "  WARNING   SIP is open beyond this machine, and config/lines.yaml lists nobody beyond it: every call and phone from outside gets no",
         )?;
@@ -227,6 +227,11 @@ fn banner(shop: &Shop, city: &City, settings: &Settings, took: Duration, watches
     })?;
     say("            toritsugi status, history, rollback; notice, override and agent skill for what holds until an hour")?;
     say("  Stop      Ctrl-C: calls in progress may finish for 30 s; twice: at once")
+}
+
+/// Whether SIP is heard beyond this machine, and nobody there may call.
+fn is_open_to_nobody(settings: &Settings, lines: &[model::Line]) -> bool {
+    !settings.sip.ip().is_loopback() && lines.iter().flat_map(|line| &line.from).all(|net| net.addr.is_loopback())
 }
 
 /// Who serves the city beside the engine.
@@ -346,11 +351,39 @@ async fn watch(running: &hub::Running, board: &Board, pulse: &mut Pulse, drainin
     for (index, worker) in workers.iter().enumerate() {
         running.metrics.worker(index, worker.as_ref().unwrap_or(&WorkerStats::default()));
     }
+    // A publication may have added a number.
+    running.metrics.numbers(board.front.city().book.numbers.keys());
     let stand = board.front.stand();
     let records = running.records_kept.load(Ordering::Relaxed);
-    running.metrics.records(records);
     running.metrics.files(telemetry::Files { refused: stand.refused.is_some(), rolled_back: stand.rolled_back });
     let journal = running.journal_sound.load(Ordering::Relaxed);
     board.beat(pulse, &Beat { snapshot: &snapshot, journal, records, workers: &workers, draining, stand: &stand });
     snapshot.census.calls
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::LineId;
+
+    #[test]
+    fn who_opens_the_door_and_lists_nobody_is_warned() {
+        let settings = |sip: &str| Settings { sip: sip.parse().unwrap(), ..Settings::default() };
+        let line = |from: &str| model::Line {
+            id: LineId::from("phones"),
+            from: vec![model::Net::parse(from).unwrap()],
+            trusted: false,
+            loopback: false,
+            calls_per_second: None,
+            trunk: None,
+            target: None,
+        };
+        let here = [line("127.0.0.0/8"), line("::1/128")];
+        let office = [line("127.0.0.0/8"), line("10.0.0.0/8")];
+        assert!(is_open_to_nobody(&settings("0.0.0.0:5060"), &here));
+        assert!(is_open_to_nobody(&settings("192.0.2.1:5060"), &here));
+        assert!(is_open_to_nobody(&settings("[::]:5060"), &[]));
+        assert!(!is_open_to_nobody(&settings("127.0.0.1:5060"), &here));
+        assert!(!is_open_to_nobody(&settings("0.0.0.0:5060"), &office));
+    }
 }

@@ -467,3 +467,23 @@ fn a_day_of_agents_with_several_phones_that_come_and_go_leaves_nothing_behind() 
         agrees(&world);
     }
 }
+
+#[test]
+fn who_missed_calls_because_nothing_reached_them_is_asked_again_when_a_phone_comes_from_elsewhere() {
+    for reached in [false, true] {
+        let mut world = town();
+        let phone = world.add_clerk(secs(0), "yuki", never());
+        if !reached {
+            world.cut_off(secs(4), phone, secs(200));
+        }
+        world.add_resident(secs(5), Resident { keys: ONE.to_owned(), patience: secs(300), ..Resident::default() });
+        world.run_until(secs(100));
+        let state = |world: &World| world.engine().unwrap().agent_state(&AgentId::from("yuki"));
+        assert_eq!(state(&world), Some(AgentState::NotResponding), "{reached}");
+        world.add_clerk(secs(101), "yuki", after(2000));
+        world.run_until_quiet(LIMIT);
+        // Who lets it ring is away, whatever phones they have.
+        let end = if reached { CallEnd::AbandonedInQueue } else { CallEnd::Served };
+        assert_eq!(ends(&world), [(end, Party::Caller)], "{reached}");
+    }
+}

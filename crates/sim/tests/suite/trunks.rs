@@ -1,9 +1,10 @@
 //! Two trunks of which one dies: wards and callbacks go over the other one, and no hotline ever gets a call too many.
 
 use calls::{City, Control};
-use model::{Event, HostName, LineId, Machine, TransferEnd, Transport, Trunk, TrunkCheck, WhyPassed};
+use model::{Direction, Event, HostName, LineId, Machine, Method, Now, TransferEnd, Transport, Trunk, TrunkCheck, UnixMillis, WhyPassed};
 use phone::{AnswerPolicy, Command, Key};
 use sim::{Ailment, Clerk, Neighbour, PersonId, Resident, Town, World, town};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +62,41 @@ fn transfers(world: &World) -> Vec<TransferEnd> {
 fn rest(world: &mut World) {
     world.run_until_quiet(secs(3600));
     assert_eq!(world.violations(), [""; 0]);
+}
+
+#[test]
+fn what_is_said_is_counted_by_the_line_at_the_other_end() {
+    let (mut world, _) = asks_the_ward(plain(), 2);
+    rest(&mut world);
+    let mut invites = BTreeMap::<_, u32>::new();
+    for (_, event) in world.notes() {
+        if let Event::SipRequest { line: Some(line), method: Method::Invite, direction, again: false } = event {
+            *invites.entry((line.as_str(), *direction)).or_default() += 1;
+        }
+    }
+    // The trunk's address lies in the network of `local`, too.
+    let theirs = [(("carrier", Direction::Out), 1), (("local", Direction::In), 1), (("local", Direction::Out), 1)];
+    assert_eq!(invites, BTreeMap::from(theirs));
+}
+
+#[test]
+fn a_trunk_has_the_channels_of_those_who_came_over_it_and_of_those_who_are_called() {
+    let mut city = (*plain()).clone();
+    let mut book = (*city.book).clone();
+    let local = book.lines.iter_mut().find(|line| line.id == LineId::from("local")).map(|line| std::mem::take(&mut line.from));
+    book.lines.iter_mut().filter(|line| line.id == LineId::from("carrier")).for_each(|line| line.from = local.clone().unwrap());
+    city.book = Arc::new(book);
+    let (mut world, _) = asks_the_ward(Arc::new(city), 2);
+    let channels = |world: &World| -> Vec<(String, u64, u64)> {
+        let now = Now { mono: world.now(), wall: UnixMillis(0) };
+        let trunks = world.engine().unwrap().snapshot(now).trunk_channels;
+        assert!(trunks.iter().all(|trunk| trunk.max == u64::from(town::CHANNELS)));
+        trunks.into_iter().map(|trunk| (trunk.line.to_string(), trunk.incoming, trunk.outgoing)).collect()
+    };
+    world.run_until(secs(45));
+    assert_eq!(channels(&world), [("carrier".to_owned(), 1, 1), ("spare".to_owned(), 0, 0)]);
+    rest(&mut world);
+    assert_eq!(channels(&world), [("carrier".to_owned(), 0, 0), ("spare".to_owned(), 0, 0)]);
 }
 
 #[test]

@@ -32,14 +32,13 @@ pub(super) fn session_description(message: &Message) -> Result<Option<Bytes>, u1
     // Section 20.15: "MUST be present if the body is not empty".
     let kind = message.first(Name::ContentType).ok_or(400u16)?;
     let bare = media_type(kind);
-    if encoded {
-        return Err(415);
+    let is_ours = bare.eq_ignore_ascii_case(SDP) || WRAPPED.iter().any(|ours| bare.eq_ignore_ascii_case(ours));
+    if encoded || !is_ours {
+        // What we do not understand is as if it were not there, where it says that it may be passed over (section 8.2.3).
+        return if message.other("Content-Disposition").is_some_and(is_optional) { Ok(None) } else { Err(415) };
     }
     if bare.eq_ignore_ascii_case(SDP) {
         return Ok(Some(message.body().clone()));
-    }
-    if !WRAPPED.iter().any(|ours| bare.eq_ignore_ascii_case(ours)) {
-        return Err(415);
     }
     let boundary = boundary(kind).ok_or(400u16)?;
     let alternative = bare.eq_ignore_ascii_case(WRAPPED[1]);
@@ -141,9 +140,13 @@ impl<'a> Part<'a> {
     }
 
     fn is_optional(&self) -> bool {
-        let handling = self.header("Content-Disposition").and_then(|value| param(value, "handling"));
-        handling.is_some_and(|how| how.eq_ignore_ascii_case(b"optional"))
+        self.header("Content-Disposition").is_some_and(is_optional)
     }
+}
+
+/// Whether a Content-Disposition says that who does not understand the body may pass it over.
+fn is_optional(disposition: &[u8]) -> bool {
+    param(disposition, "handling").is_some_and(|how| how.eq_ignore_ascii_case(b"optional"))
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ impl Endpoint {
                 let mut base = ours.base.clone();
                 base.local_cseq = cseq;
                 let machine = ClientInvite::new(now, path.flow.is_stream());
-                ClientMachine::Invite(Box::new(OurInvite { machine, base, via: String::new(), acks: Vec::new() }))
+                ClientMachine::Invite(Box::new(OurInvite::new(machine, base, String::new())))
             }
             ClientMachine::Other { purpose, .. } => {
                 ClientMachine::Other { machine: ClientOther::new(now, path.flow.is_stream()), purpose: *purpose }

@@ -63,11 +63,7 @@ impl Endpoint {
         match &leg.stage {
             // RFC 3311 section 5.1: no offer by UPDATE before the first one is answered.
             Stage::Incoming { .. } | Stage::Reoffered { .. } => Open::Theirs,
-            Stage::Outgoing { .. }
-                if !leg.early.as_ref().is_some_and(|early| early.counts && leg.state.remote_tag.as_ref() == Some(&early.tag)) =>
-            {
-                Open::Ours
-            }
+            Stage::Outgoing { .. } if !leg.has_answered(leg.state.remote_tag.as_deref()) => Open::Ours,
             Stage::Answering(Answering { asks: true, .. }) => Open::Ours,
             Stage::Outgoing { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Ending => match &leg.change {
                 Some(Change::Asked { .. }) => Open::Ours,
@@ -265,7 +261,7 @@ impl Endpoint {
             ClientMachine::Other { machine: ClientOther::new(now, flow.is_stream()), purpose: Purpose::Update }
         } else {
             let machine = ClientInvite::new(now, flow.is_stream());
-            ClientMachine::Invite(Box::new(OurInvite { machine, base: state.clone(), via, acks: Vec::new() }))
+            ClientMachine::Invite(Box::new(OurInvite::new(machine, state.clone(), via)))
         };
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.state.local_cseq = state.local_cseq;
@@ -308,7 +304,10 @@ impl Endpoint {
         let mut state = self.legs.get(&dialog).map_or_else(|| ours.base.clone(), |leg| leg.state.clone());
         state.peer = path.addr;
         if let Ok(Some(target)) = target(message) {
-            state.remote_target = target;
+            let before = std::mem::replace(&mut state.remote_target, target);
+            if self.aims_at_us(&state) {
+                state.remote_target = before;
+            }
         }
         let to = Path { flow: state.next_flow(), addr: state.next_hop() };
         let branch = self.branch();

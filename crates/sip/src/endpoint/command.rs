@@ -153,7 +153,7 @@ impl Endpoint {
         };
         let Written { flow, via, request, by_udp } = self.write(flow, &branch, &to.uri, &to.uri, write);
         let key = Key::client(&branch, "INVITE");
-        let machine = OurInvite { machine: ClientInvite::new(now, flow.is_stream()), base: base.clone(), via, acks: Vec::new() };
+        let machine = OurInvite::new(ClientInvite::new(now, flow.is_stream()), base.clone(), via);
         self.add_leg(dialog, Leg::new(base, Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No }));
         self.keep_ours(dialog, sdp);
         let path = Path { flow, addr };

@@ -36,20 +36,14 @@ impl Endpoint {
             self.note(model::Event::ForeignRequest);
             return self.refuse(asked, 481);
         }
-        let (method, cseq) = (asked.essentials.cseq.method, asked.essentials.cseq.number);
-        let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        // Section 12.2.2: a lower number is out of order: 500. The same number again, in another transaction, is an old request
-        // played back; only of a BYE we take it, because whoever wants to hang up shall.
-        let late = leg.state.remote_cseq.is_some_and(|last| cseq < last || (cseq == last && method != "BYE"));
-        if late {
+        let method = asked.essentials.cseq.method;
+        if self.is_late(asked, dialog) {
             return self.refuse(asked, 500);
         }
         if method != "BYE" && self.refuse_extensions(asked) {
             return;
         }
-        if let Some(leg) = self.legs.get_mut(&dialog) {
-            leg.state.remote_cseq = Some(cseq);
-        }
+        self.keep_cseq(asked, dialog);
         match method {
             "BYE" => self.handle_bye(asked, dialog),
             "INVITE" => self.handle_reinvite(asked, dialog),
@@ -59,26 +53,6 @@ impl Endpoint {
             "REFER" => self.handle_refer(asked, dialog),
             "OPTIONS" => self.reply_in_dialog(asked, dialog, 200, capabilities),
             _ => self.reply_in_dialog(asked, dialog, 405, |w| w.header("Allow", ALLOW).empty()),
-        }
-    }
-
-    /// A request in a branch of a fork that rings beside the one that was heard last: our offer is open there until somebody answers the call
-    /// (RFC 3311 section 5.2).
-    fn handle_in_fork(&mut self, asked: &Asked<'_>, our_tag: &str) {
-        let from_tag = asked.essentials.from.tag();
-        let dialog = self.tags.get(our_tag).copied().filter(|dialog| {
-            let Some(leg) = self.legs.get(dialog) else { return false };
-            let rings = matches!(leg.stage, Stage::Outgoing { .. }) && leg.forks.iter().any(|fork| Some(fork.as_str()) == from_tag);
-            rings && leg.state.call_id == asked.essentials.call_id && self.is_peer(&leg.state, asked.path.addr.ip())
-        });
-        let Some(contact) = dialog.map(|dialog| self.contact_for(dialog)) else { return self.refuse(asked, 481) };
-        match asked.essentials.cseq.method {
-            "UPDATE" if asked.message.body().is_empty() => {
-                self.reply(asked, 200, |w| w.header("Contact", contact).header("Allow", ALLOW).empty())
-            }
-            "UPDATE" => self.refuse(asked, 491),
-            "OPTIONS" => self.reply(asked, 200, capabilities),
-            _ => self.refuse(asked, 481),
         }
     }
 

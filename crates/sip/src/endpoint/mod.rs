@@ -7,6 +7,7 @@ mod body;
 mod challenge;
 mod change;
 mod command;
+mod fork;
 mod in_dialog;
 mod info;
 mod refer;
@@ -279,10 +280,12 @@ impl Endpoint {
         };
         let (method, key) = (essentials.cseq.method, self.names.server(message, &essentials));
         if method == "ACK" {
+            self.count_request(path.addr, method, false);
             return self.handle_ack(now, path.addr.ip(), message, &essentials, key);
         }
         if self.servers.contains_key(&key) {
-            return self.handle_again(key, method, path.back(&essentials.via, self.config.local));
+            self.count_request(path.addr, method, true);
+            return self.handle_again(key, path.back(&essentials.via, self.config.local));
         }
         let back = path.back(&essentials.via, self.config.local);
         let session = session_id::theirs(message).map(|theirs| self.session_id(essentials.call_id, Some(theirs)));
@@ -291,7 +294,7 @@ impl Endpoint {
         if method == "REGISTER" && self.handle_register_again(&asked) {
             return;
         }
-        self.note_request(method, false);
+        self.count_request(path.addr, method, false);
         if asked.echo.size() > ECHO_MAX {
             // An answer that fits into no datagram reaches nobody.
             if asked.echo.size() <= 4 * ECHO_MAX {

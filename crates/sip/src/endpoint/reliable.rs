@@ -4,7 +4,7 @@
 //! refused. As the caller we acknowledge them in their order, each branch of a fork by itself.
 
 use super::session_timer::lists;
-use super::store::{Path, Purpose, Stage};
+use super::store::{ClientMachine, Path, Purpose, Stage};
 use super::{Asked, Endpoint};
 use crate::border::Event;
 use crate::dialog::DialogState;
@@ -16,9 +16,6 @@ use crate::writer::Writer;
 use bytes::Bytes;
 use model::{DialogId, Instant, Method};
 use std::time::Duration;
-
-/// Branches of a fork whose provisional answers are acknowledged.
-const BRANCHES_MAX: usize = 8;
 
 /// Our last reliable provisional answer.
 #[derive(Clone, Debug)]
@@ -48,22 +45,6 @@ impl Reliable {
     pub(super) fn rest(&mut self) {
         self.unheard = None;
     }
-}
-
-/// Theirs: the last number that was acknowledged, by the tag of the branch.
-#[derive(Clone, Debug)]
-pub(super) struct Heard {
-    tag: String,
-    rseq: u32,
-}
-
-/// A session description that came before the answer.
-#[derive(Clone, Debug)]
-pub(super) struct Early {
-    pub(super) tag: String,
-    pub(super) sdp: Bytes,
-    /// It came reliably, and so has answered our offer (section 5).
-    pub(super) counts: bool,
 }
 
 impl Endpoint {
@@ -148,21 +129,20 @@ impl Endpoint {
         let (Some(rseq), Some(tag)) = (rseq.filter(|_| lists(message, Name::Require, "100rel")), e.to.tag()) else { return true };
         let Some(base) = self.our_invite(key) else { return true };
         let Some(leg) = self.legs.get_mut(&dialog) else { return true };
-        let room = leg.heard.len() < BRANCHES_MAX;
-        match leg.heard.iter_mut().find(|heard| heard.tag == tag) {
-            Some(heard) if rseq == heard.rseq.wrapping_add(1) => heard.rseq = rseq,
-            Some(_) => return false,
-            None if room => leg.heard.push(Heard { tag: tag.to_owned(), rseq }),
-            None => return false,
+        if !leg.branch(tag).is_some_and(|branch| branch.is_next(rseq)) {
+            return false;
         }
+        let local_cseq = leg.state.local_cseq;
+        let mut state = DialogState { local_cseq, ..self.as_answered(&base, message, e, path.addr) };
         let cseq = base.local_cseq;
-        let mut state = DialogState { local_cseq: leg.state.local_cseq, ..base };
-        state.answered(message, e, path.addr);
         self.ask_with(now, dialog, &mut state, Method::Prack, Purpose::Prack, |w| {
             w.header("RAck", format!("{rseq} {cseq} INVITE")).empty()
         });
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.state.local_cseq = state.local_cseq;
+        }
+        if let Some(ClientMachine::Invite(invite)) = self.clients.get_mut(&key).map(|client| &mut client.machine) {
+            invite.last_cseq = state.local_cseq;
         }
         true
     }

@@ -6,7 +6,6 @@ use super::body::{ACCEPTS, SDP, media_type, session_description};
 use super::session_id::theirs;
 use super::session_timer::lists;
 use super::store::{Leg, Path, ServerMachine, Stage};
-use super::wire::label;
 use super::{Asked, DIALOGS_MAX, Endpoint, RETRY_AFTER_SECS, TRANSACTIONS_MAX};
 use crate::border::Event;
 use crate::dialog::DialogState;
@@ -20,7 +19,7 @@ use crate::transaction::{Ack, Key};
 use crate::uri::{Scheme, Uri};
 use crate::writer::{ALLOW, SUPPORTED, Writer};
 use bytes::Bytes;
-use model::{DialogId, Direction, Instant};
+use model::{DialogId, Instant};
 use std::net::IpAddr;
 
 /// How often a phone should send something on its connection (RFC 5626 section 4.4.1): sooner than routers forget it.
@@ -29,8 +28,7 @@ const FLOW_TIMER_SECS: u32 = 120;
 impl Endpoint {
     /// A copy of a request gets the answer of the first, where the copy came from: the same host may have lost a connection, or have gone
     /// from TCP to UDP (section 18.1.1).
-    pub(super) fn handle_again(&mut self, key: Key, method: &str, back: Path) {
-        self.note_request(method, true);
+    pub(super) fn handle_again(&mut self, key: Key, back: Path) {
         let Some(server) = self.servers.get_mut(&key) else { return };
         if back.addr.ip() == server.path.addr.ip() {
             server.path = back;
@@ -47,7 +45,6 @@ impl Endpoint {
 
     /// An ACK belongs to a refusal (then the transaction absorbs it) or to a dialog. It is never answered.
     pub(super) fn handle_ack(&mut self, now: Instant, from: IpAddr, message: &Message, essentials: &Essentials<'_>, key: Key) {
-        self.note(model::Event::SipRequest { method: label("ACK"), direction: Direction::In, again: false });
         if let Some(ServerMachine::Invite { machine, .. }) = self.servers.get_mut(&key).map(|s| &mut s.machine) {
             let whose = machine.handle_ack(now);
             let wake = machine.poll_timeout();
@@ -172,7 +169,7 @@ impl Endpoint {
     pub(super) fn handle_register_again(&mut self, asked: &Asked<'_>) -> bool {
         let user = asked.essentials.to.uri().user();
         let Some(answer) = self.registrar.answer(asked.now, &user, asked.key).cloned() else { return false };
-        self.note_request("REGISTER", true);
+        self.count_request(asked.path.addr, "REGISTER", true);
         self.transmit_response(None, asked.back, answer.status, answer.bytes);
         true
     }
@@ -232,7 +229,7 @@ impl Endpoint {
     pub(super) fn registration_changed(&mut self, user: &str, change: Change, expired: bool) {
         let user = user.to_owned();
         self.event(match change {
-            Change::Registered { fresh } => Event::Registered { user, fresh },
+            Change::Registered { fresh, moved } => Event::Registered { user, fresh, moved },
             Change::Gone { contact, why } => Event::PhoneGone { user, contact, why },
             Change::Unregistered => Event::Unregistered { user, expired },
         });

@@ -3,11 +3,10 @@
 //! RFC 3261 sections 8.1.3, 13.2.2 (with forks), 15.1.1 and 18.1.2.
 
 use super::Endpoint;
-use super::reliable::Early;
+use super::fork::BRANCHES_MAX;
 use super::session_id::theirs;
-use super::session_timer::lists;
 use super::store::{Alarm, Cancel, ClientMachine, Path, Purpose, SentAck, Stage};
-use crate::border::Event;
+use crate::border::{Event, Passed};
 use crate::credentials::proof_in;
 use crate::dialog::DialogState;
 use crate::header::Name;
@@ -15,16 +14,14 @@ use crate::message::{Essentials, Message};
 use crate::transaction::{Heard as Says, Key};
 use crate::trunk::Heard;
 use model::{DialogId, Direction, Instant, Method, Millis};
-
-/// How many branches of a fork are acknowledged; the others give up by themselves.
-const FORKS_MAX: usize = 8;
+use std::net::SocketAddr;
 
 impl Endpoint {
     pub(super) fn handle_response(&mut self, now: Instant, path: Path, message: &Message) {
         let (Ok(essentials), Some(status)) = (message.essentials(), message.status()) else {
             return self.note(model::Event::SipMalformed { answered: false });
         };
-        self.note(model::Event::SipResponse { class: u8::try_from(status / 100).unwrap_or(6), direction: Direction::In });
+        self.count(path.addr, Direction::In, Passed::response(status));
         // Section 18.1.2: not our Via, not our answer. Section 8.1.3.3: with two Vias it was meant for a proxy.
         let (via, ours) = (&essentials.via, self.is_our_via(&essentials.via));
         let Some(branch) = via.branch().filter(|_| ours && message.values(Name::Via).nth(1).is_none()) else { return };
@@ -87,22 +84,11 @@ impl Endpoint {
         let Stage::Outgoing { rang, .. } = &mut leg.stage else { return };
         let rings = (180..=183).contains(&status);
         let first_ring = rings && !std::mem::replace(rang, *rang || rings);
-        let tag = essentials.to.tag().unwrap_or_default();
-        if !tag.is_empty() && leg.state.remote_tag.as_deref() != Some(tag) {
+        let early = essentials.to.tag().filter(|tag| leg.branch(tag).is_some()).and_then(|tag| {
             // Each branch of a fork is a dialog of its own (section 12.1). We speak in the one that was heard last.
-            leg.forks.retain(|fork| fork != tag);
-            if let Some(before) = leg.state.remote_tag.replace(tag.to_owned()) {
-                leg.state.remote_cseq = None;
-                leg.forks.truncate(FORKS_MAX - 1);
-                leg.forks.insert(0, before);
-            }
-        }
-        // The first description counts (RFC 3261 section 13.2.1); another branch's would be another's.
-        let early = Self::answer_of(message).filter(|_| leg.early.is_none() && !tag.is_empty());
-        if let Some(sdp) = &early {
-            let counts = lists(message, Name::Require, "100rel");
-            leg.early = Some(Early { tag: tag.to_owned(), sdp: sdp.clone(), counts });
-        }
+            leg.state.remote_tag = Some(tag.to_owned());
+            leg.hear_early(tag, message)
+        });
         if first_ring || early.is_some() {
             self.event(Event::Ringing { dialog, early });
         }
@@ -129,23 +115,18 @@ impl Endpoint {
             self.transmit_request(dialog, to, Method::Ack, true, bytes);
             return true;
         }
-        invite.acks.len() >= FORKS_MAX
+        invite.acks.len() >= BRANCHES_MAX
     }
 
     /// A 2xx to our INVITE: the first, or one of another branch of a fork (section 13.2.2.4).
     fn answered(&mut self, now: Instant, path: Path, dialog: DialogId, key: Key, message: &Message, essentials: &Essentials<'_>) {
         let Some(client) = self.clients.get(&key) else { return };
         let ClientMachine::Invite(invite) = &client.machine else { return };
-        let tag = essentials.to.tag();
-        let mut state = invite.base.clone();
-        state.answered(message, essentials, path.addr);
+        let (tag, last_cseq) = (essentials.to.tag(), invite.last_cseq);
+        let mut state = self.as_answered(&invite.base, message, essentials, path.addr);
         if path.flow.transport().is_secure() {
             // Whom we have met there is known; who stands at the address of their Contact is not (RFC 5923 section 4).
             state.flow = path.flow;
-        }
-        if self.aims_at_us(&state) {
-            // The call can still be ended at the address that we called.
-            (state.remote_target, state.route_set) = (invite.base.remote_target.clone(), Vec::new());
         }
         let session_id = Some(self.session_id(&state.call_id, theirs(message)));
         state.session_id.clone_from(&session_id);
@@ -161,16 +142,20 @@ impl Endpoint {
             invite.acks.push(SentAck { tag: tag.map(str::to_owned), bytes: bytes.clone(), to });
         }
 
-        let waiting = match self.legs.get_mut(&dialog).map(|leg| (&leg.stage, &mut leg.state)) {
-            Some((Stage::Outgoing { invite, cancel, .. }, known)) if *invite == key => {
-                // Both may have spoken inside the early dialog: their counts go on. Another branch's count is another dialog's.
-                let same = known.remote_tag.is_none() || known.remote_tag == state.remote_tag;
-                (state.remote_cseq, state.local_cseq) = (known.remote_cseq.filter(|_| same), known.local_cseq);
+        let mut early = None;
+        let waiting = match self.legs.get_mut(&dialog) {
+            Some(leg) if matches!(leg.stage, Stage::Outgoing { invite, .. } if invite == key) => {
+                // Both may have spoken inside the early dialog: their counts go on.
+                (state.remote_cseq, early) = leg.settle(tag);
+                state.local_cseq = leg.state.local_cseq;
                 state.session_id = session_id;
-                *known = state.clone();
-                Some(*cancel == Cancel::No)
+                leg.state = state.clone();
+                Some(matches!(leg.stage, Stage::Outgoing { cancel: Cancel::No, .. }))
             }
-            Some(_) | None => None,
+            known => {
+                state.local_cseq = known.map_or(last_cseq, |leg| last_cseq.max(leg.state.local_cseq));
+                None
+            }
         };
         // Told before it is acknowledged: what the call writes down of its answer must be durable first. Were we to die in between, the
         // peer's copies of the 2xx would still come, and find whoever carries out our will.
@@ -180,8 +165,6 @@ impl Endpoint {
             self.heed_abilities(dialog, message);
             self.heed_timer_answer(now, dialog, message);
             // What came before, in a provisional answer of the same branch, need not be said again.
-            let early = self.legs.get_mut(&dialog).and_then(|leg| leg.early.take());
-            let early = early.filter(|early| Some(early.tag.as_str()) == tag).map(|early| early.sdp);
             self.event(Event::Answered { dialog, sdp: Self::answer_of(message).or(early) });
         }
         self.transmit_request(dialog, to, Method::Ack, false, bytes);
@@ -194,6 +177,16 @@ impl Endpoint {
                 self.ask(now, dialog, &mut state, Method::Bye, Purpose::StrayBye);
             }
         }
+    }
+
+    /// Our INVITE's dialog with whoever gives such an answer. Who would have us send to this machine is spoken to at the address that we called.
+    pub(super) fn as_answered(&self, base: &DialogState, message: &Message, essentials: &Essentials<'_>, from: SocketAddr) -> DialogState {
+        let mut state = base.clone();
+        state.answered(message, essentials, from);
+        if self.aims_at_us(&state) {
+            (state.remote_target, state.route_set) = (base.remote_target.clone(), Vec::new());
+        }
+        state
     }
 
     /// Sends the ACK that belongs to the INVITE transaction (section 17.1.1.3).

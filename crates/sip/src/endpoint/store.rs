@@ -1,8 +1,9 @@
 //! What the endpoint remembers: transactions with their messages, dialogs with their stage, and who wants to be woken when.
 
 use super::change::{Change, Updated};
+use super::fork::Branch;
 use super::refer::Referred;
-use super::reliable::{Early, Heard, Reliable};
+use super::reliable::Reliable;
 use super::session_timer::{Asks, SessionTimer};
 use crate::border::Reason;
 use crate::dialog::{DialogStage, DialogState, is_translated};
@@ -178,8 +179,16 @@ pub(super) struct OurInvite {
     pub(super) base: DialogState,
     /// Our Via, which a CANCEL and the ACK of a refusal repeat.
     pub(super) via: String,
+    /// The number of our last request in any of its branches: more than their last, which is all that each of them asks for.
+    pub(super) last_cseq: u32,
     /// The ACKs sent, by the tag that they answer.
     pub(super) acks: Vec<SentAck>,
+}
+
+impl OurInvite {
+    pub(super) fn new(machine: ClientInvite, base: DialogState, via: String) -> OurInvite {
+        OurInvite { machine, last_cseq: base.local_cseq, base, via, acks: Vec::new() }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -241,12 +250,8 @@ pub(super) struct Leg {
     pub(super) timer: Option<SessionTimer>,
     /// Our last provisional answer, if it was a reliable one.
     pub(super) reliable: Option<Reliable>,
-    /// Their reliable provisional answers.
-    pub(super) heard: Vec<Heard>,
-    /// Their session description before they have answered.
-    pub(super) early: Option<Early>,
-    /// Tags of other branches of a fork that have rung, the latest first.
-    pub(super) forks: Vec<String>,
+    /// Where our call rings, until somebody answers.
+    pub(super) branches: Vec<Branch>,
     /// Whom they want to be put through.
     pub(super) referred: Option<Referred>,
 }
@@ -334,9 +339,7 @@ impl Leg {
             change: None,
             timer: None,
             reliable: None,
-            heard: Vec::new(),
-            early: None,
-            forks: Vec::new(),
+            branches: Vec::new(),
             referred: None,
         };
         leg.enter(stage);

@@ -38,8 +38,7 @@ impl Endpoint {
                 let Some(branch) = via.split(';').find_map(|part| part.strip_prefix("branch=")) else { return false };
                 let key = Key::client(branch, "INVITE");
                 let path = Path { flow: state.flow, addr: state.peer };
-                let ours =
-                    OurInvite { machine: ClientInvite::proceeding(state.flow.is_stream()), base: state.clone(), via, acks: Vec::new() };
+                let ours = OurInvite::new(ClientInvite::proceeding(state.flow.is_stream()), state.clone(), via);
                 // It was sent once, and is never sent again: no timer repeats it.
                 let (machine, request) = (ClientMachine::Invite(Box::new(ours)), Bytes::new());
                 let client = Client { machine, request, method: Method::Invite, path, dialog, by_udp: None };

@@ -4,7 +4,7 @@ use super::command::with_reason;
 use super::store::{Alarm, Answering, Client, ClientMachine, Leg, Path, Purpose, Server, ServerMachine, Stage, Waiting};
 use super::streams::Written;
 use super::{Asked, Endpoint, TRANSACTIONS_MAX};
-use crate::border::{Event, Output, Reason};
+use crate::border::{Event, Output, Passed, Reason};
 use crate::dialog::DialogState;
 use crate::digest::hmac;
 use crate::transaction::{ClientOther, Key, ServerInvite, ServerOther};
@@ -12,6 +12,7 @@ use crate::writer::{ALLOW, Writer};
 use bytes::Bytes;
 use model::hex;
 use model::{DialogId, Direction, Instant, Method};
+use std::net::SocketAddr;
 
 /// Requests of one dialog that are remembered at once; further ones are answered and forgotten, further INVITEs refused.
 pub(super) const OPEN_MAX: usize = 64;
@@ -23,17 +24,20 @@ impl Endpoint {
     pub(super) fn note(&mut self, event: model::Event) {
         self.outputs.push_back(Output::Note(event));
     }
-    pub(super) fn note_request(&mut self, method: &str, again: bool) {
-        self.note(model::Event::SipRequest { method: label(method), direction: Direction::In, again });
+    /// A request came.
+    pub(super) fn count_request(&mut self, from: SocketAddr, method: &str, again: bool) {
+        self.count(from, Direction::In, Passed::Request { method: label(method), again });
+    }
+    pub(super) fn count(&mut self, with: SocketAddr, direction: Direction, what: Passed) {
+        self.outputs.push_back(Output::Passed { with, direction, what });
     }
 
     pub(super) fn transmit_response(&mut self, dialog: Option<DialogId>, path: Path, status: u16, bytes: Bytes) {
-        let class = u8::try_from(status / 100).unwrap_or(6);
-        self.note(model::Event::SipResponse { class, direction: Direction::Out });
+        self.count(path.addr, Direction::Out, Passed::response(status));
         self.outputs.push_back(Output::Transmit { dialog, flow: path.flow, to: path.addr, bytes });
     }
     pub(super) fn transmit_request(&mut self, dialog: DialogId, path: Path, method: Method, again: bool, bytes: Bytes) {
-        self.note(model::Event::SipRequest { method, direction: Direction::Out, again });
+        self.count(path.addr, Direction::Out, Passed::Request { method, again });
         self.outputs.push_back(Output::Transmit { dialog: Some(dialog), flow: path.flow, to: path.addr, bytes });
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The client transaction of RFC 3261 section 17.1.2, without the copies of answers that nobody waits for.
 
-use crate::border::Output;
+use crate::border::{Output, Passed};
 use crate::transaction::{Due, Key, Repeat, T2};
 use bytes::Bytes;
 use model::{Direction, FlowId, Instant, Machine, Method, Random};
@@ -39,8 +39,9 @@ impl Question {
 
     /// It leaves, and is counted.
     pub(crate) fn transmit(&self, again: bool) -> [Output; 2] {
-        let note = Output::Note(model::Event::SipRequest { method: self.method, direction: Direction::Out, again });
-        [note, Output::Transmit { dialog: None, flow: flow(self.to), to: self.to.addr, bytes: self.request.clone() }]
+        let what = Passed::Request { method: self.method, again };
+        let count = Output::Passed { with: self.to.addr, direction: Direction::Out, what };
+        [count, Output::Transmit { dialog: None, flow: flow(self.to), to: self.to.addr, bytes: self.request.clone() }]
     }
 }
 

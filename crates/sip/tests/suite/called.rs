@@ -429,6 +429,22 @@ fn whoever_is_behind_a_router_is_reached_where_their_messages_come_from() {
     assert_eq!(desk.one().to.to_string(), "198.51.100.1:40001");
 }
 
+/// Section 8.2.3: what may be passed over is; then our offer goes into the 200.
+#[test]
+fn a_body_that_may_be_passed_over_is() {
+    for (disposition, outcome) in [("icon;handling=optional", None), ("session; Handling=OPTIONAL", None), ("session", Some("415"))] {
+        for kind in ["Content-Type: text/foo\r\n", "Content-Type: application/sdp\r\nContent-Encoding: gzip\r\n"] {
+            let mut desk = Desk::new();
+            let plain = request("INVITE", "sip:1@h", "w", "sip:1@h", 1, "Contact: <sip:c@h>\r\n", "foo");
+            desk.receive(&plain.replace("Content-Type: application/sdp\r\n", &format!("{kind}Content-Disposition: {disposition}\r\n")));
+            match outcome {
+                None => assert!(matches!(desk.events()[..], [Event::Invite { offer: None, .. }]), "{disposition} {kind}"),
+                Some(status) => assert_eq!(desk.words(), [status], "{disposition} {kind}"),
+            }
+        }
+    }
+}
+
 /// RFC 3204 and RFC 5621: an exchange's gateway wraps the session description together with its own words.
 #[test]
 fn a_session_description_is_found_among_several_bodies() {

@@ -128,6 +128,51 @@ fn what_is_kept_of_a_message_does_not_name_who_wants_to_stay_unnamed() {
     ] {
         assert_eq!(via(line).replace(",  ", ", "), kept);
     }
+    for withheld in ["090-8765-4321.house.example", "h090.8765.4321:5060", "09087654321"] {
+        assert_eq!(via(&format!("Via: SIP/2.0/UDP {withheld};rport")), "Via: (withheld);rport", "{withheld}");
+    }
+    assert_eq!(
+        via("Via: SIP/2.0/UDP 192.168.100.200:5060;branch=z9hG4bK090_8765_4321"),
+        "Via: SIP/2.0/UDP 192.168.100.200:5060;(withheld)"
+    );
+    for line in
+        ["User-Agent: ０９０８７６５４３２１", "Server: 〇九〇八七六五四三二一", "MIME-Version: 090/8765/4321", "Supported: n090_8765_4321"]
+    {
+        assert_eq!(via(line), format!("{}: (withheld)", line.split(':').next().unwrap()), "{line}");
+    }
+    let first = |line: &str| as_kept(format!("{line}\r\n\r\n").as_bytes()).split("\r\n").next().unwrap().to_owned();
+    assert_eq!(first("INVITE sip:0440000000@x;from=09087654321 SIP/2.0"), "INVITE sip:0440000000@x;(withheld) SIP/2.0");
+    assert_eq!(first("INVITE sip:0440000000@x:5060 SIP/2.0"), "INVITE sip:0440000000@x:5060 SIP/2.0");
+    assert_eq!(first("SIP/2.0 200 OK"), "SIP/2.0 200 OK");
+    assert_eq!(first("SIP/2.0 404 no 090-8765-4321"), "SIP/2.0 404 (withheld)");
+    let sdp = |line: &str| {
+        as_kept(format!("INVITE sip:1@x SIP/2.0\r\n\r\nv=0\r\n{line}\r\n").as_bytes()).split("\r\n").nth(3).unwrap().to_owned()
+    };
+    for line in [
+        "b=AS:0908765",
+        "k=clear:09087654321",
+        "r=09087654321 1 0",
+        "a=mid:090_8765_4321",
+        "a=ptime:090-8765-4321",
+        "c=IN IP4 0908765",
+        "t=0908765 0",
+    ] {
+        assert_eq!(sdp(line), format!("{}=(withheld)", &line[..1]), "{line}");
+    }
+    for line in [
+        "b=AS:64",
+        "c=IN IP4 192.168.100.200",
+        "c=IN IP6 2001:db8::1",
+        "t=0 0",
+        "m=audio 14892 RTP/AVP 0 8 18 101 96 97",
+        "a=fmtp:101 0-16,66,70",
+        "a=rtpmap:101 telephone-event/8000",
+        "a=ptime:20",
+        "a=sendrecv",
+        "a=mid:audio",
+    ] {
+        assert_eq!(sdp(line), line);
+    }
     // What follows in that call names them too: in To where we speak, and in the address that we speak to.
     let bye = "BYE sip:0449999999@c SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:0440000000@x>;tag=2\r\nTo: <sip:0449999999@c>;tag=1\r\n\r\n";
     assert_eq!(

@@ -138,6 +138,6 @@ fn a_phone_whose_only_connection_is_lost_is_gone_at_once_and_one_that_can_be_con
         assert_eq!((desk.events(), desk.endpoint.bindings("sato").count()), (expected, usize::from(!gone)), "{transport:?} {contact}");
         // And is back when it is back.
         over(&mut desk, &mut phone, FlowId::connection(transport, 9), contact);
-        assert_eq!(desk.events(), [Event::Registered { user: "sato".to_owned(), fresh: gone }]);
+        assert_eq!(desk.events(), [Event::Registered { user: "sato".to_owned(), fresh: gone, moved: true }]);
     }
 }

@@ -71,7 +71,7 @@ impl<'a> World<'a> {
                     }
                     self.events[end].push(event);
                 }
-                Output::Note(_) => {}
+                Output::Note(_) | Output::Passed { .. } => {}
             }
         }
     }

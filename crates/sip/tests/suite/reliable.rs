@@ -215,8 +215,9 @@ fn every_branch_of_a_fork_may_speak_before_one_answers() {
         desk.words()
     };
     assert_eq!(says("UPDATE", "p1", "a", 7, ""), ["200"]);
-    assert_eq!(says("UPDATE", "p1", "b", 8, OFFER), ["491"]);
+    assert_eq!(says("UPDATE", "p1", "b", 8, OFFER), ["488"], "our offer is answered there, and nobody listens");
     assert_eq!(says("OPTIONS", "p1", "c", 9, ""), ["200"]);
+    assert_eq!(says("UPDATE", "p1", "c2", 8, ""), ["500"], "section 12.2.2");
     assert_eq!(says("UPDATE", "p2", "d", 1, ""), ["200"], "each counts by itself");
     assert_eq!(says("UPDATE", "p2", "e", 2, OFFER), ["491"], "the answer of another branch is none of this one");
     assert_eq!(says("UPDATE", "p3", "f", 1, ""), ["481"]);
@@ -225,8 +226,71 @@ fn every_branch_of_a_fork_may_speak_before_one_answers() {
     desk.receive_from(PHONE, &response(&invite, 200, "p1", ""));
     assert_eq!(desk.words(), ["ACK"]);
     assert_eq!(desk.events(), [Event::Answered { dialog, sdp: Some(Bytes::from(OFFER)) }]);
-    // Section 12.2.2: what the other branch has counted is nothing to who answered.
-    desk.receive_from(PHONE, &phone_inside(&invite, "BYE", "h", 1, "p1"));
+    // Section 12.2.2: what the other branch has counted is nothing to who answered, and its own count goes on.
+    desk.receive_from(PHONE, &phone_inside(&invite, "BYE", "i", 8, "p1"));
+    assert_eq!(desk.words(), ["500"]);
+    desk.receive_from(PHONE, &phone_inside(&invite, "BYE", "h", 10, "p1"));
     assert_eq!(desk.words(), ["200"]);
     assert!(desk.events().contains(&Event::Bye { dialog }));
+}
+
+/// Section 5: the answer that a branch has given before is that of its 200, whoever else has spoken.
+#[test]
+fn the_branch_that_answers_need_not_say_again_how_it_is_heard() {
+    let mut desk = Desk::new();
+    let (dialog, invite) = desk.calling();
+    desk.receive_from(PHONE, &reliably(&invite, 183, "p1", 1, OFFER));
+    desk.receive_from(PHONE, &reliably(&invite, 183, "p2", 1, ANSWER));
+    assert_eq!(desk.events(), [Event::Ringing { dialog, early: Some(Bytes::from(OFFER)) }], "the first is heard");
+    desk.receive_from(PHONE, &response(&invite, 200, "p2", ""));
+    assert_eq!(desk.events(), [Event::Answered { dialog, sdp: Some(Bytes::from(ANSWER)) }]);
+}
+
+/// RFC 3261 section 12.2.1.1: also in a branch that nobody wants any more, the number of the BYE is above that of the PRACKs.
+#[test]
+fn the_bye_to_another_branch_goes_on_counting() {
+    for cancelled in [false, true] {
+        let mut desk = Desk::new();
+        let (dialog, invite) = desk.calling();
+        for (tag, rseq) in [("p1", 1), ("p2", 1), ("p1", 2)] {
+            desk.receive_from(PHONE, &reliably(&invite, 180, tag, rseq, ""));
+        }
+        assert_eq!(desk.sent().iter().map(|s| s.header("CSeq").to_owned()).collect::<Vec<_>>(), ["2 PRACK", "3 PRACK", "4 PRACK"]);
+        if cancelled {
+            desk.command(Command::Cancel { dialog, reason: None });
+        }
+        desk.receive_from(PHONE, &response(&invite, 200, "p2", OFFER));
+        desk.sent();
+        desk.receive_from(PHONE, &response(&invite, 200, "p1", OFFER));
+        let late = desk.sent();
+        assert_eq!(late.iter().map(Sent::word).collect::<Vec<_>>(), ["ACK", "BYE"]);
+        assert_eq!(late[0].header("CSeq"), "1 ACK");
+        let number: u32 = late[1].header("CSeq").strip_suffix(" BYE").unwrap().parse().unwrap();
+        assert!(number > 4, "{number}");
+    }
+}
+
+/// Who answers may have us send to themselves, not to this machine.
+#[test]
+fn no_answer_aims_us_at_ourselves() {
+    let at_us = |text: String| text.replace("<sip:sato@192.0.2.60:5062>", "<sip:sato@192.0.2.1:9996>");
+    let through_us = |text: String| text.replace("Contact:", "Record-Route: <sip:192.0.2.1:9999;lr>\r\nContact:");
+    for aim in [&at_us as &dyn Fn(String) -> String, &through_us] {
+        let mut desk = Desk::new();
+        let (_, invite) = desk.calling();
+        let answer = aim(reliably(&invite, 183, "p1", 1, OFFER));
+        assert!(answer.contains("192.0.2.1:999"));
+        desk.receive_from(PHONE, &answer);
+        assert_eq!(desk.one().to.to_string(), PHONE);
+    }
+    let mut desk = Desk::new();
+    let (dialog, invite) = desk.calling();
+    desk.receive_from(PHONE, &response(&invite, 200, "p1", OFFER));
+    desk.sent();
+    desk.command(Command::Reoffer { dialog, sdp: Bytes::from(OFFER) });
+    let again = desk.one();
+    desk.receive_from(PHONE, &at_us(response(&again, 200, "p1", ANSWER)));
+    assert_eq!(desk.one().to.to_string(), PHONE, "the ACK");
+    desk.command(Command::Bye { dialog });
+    assert_eq!(desk.one().to.to_string(), PHONE, "the BYE");
 }

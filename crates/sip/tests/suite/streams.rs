@@ -28,6 +28,7 @@ impl Desk {
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::Note(note) => self.notes.push(note),
+                Output::Passed { .. } => {}
             }
         }
         out

@@ -43,7 +43,20 @@ pub(super) const TABLE: &[Entry] = &[
         help: "1 while call records cannot be written into SQLite: the disk is full, or refuses. They are tried again once a second, and the journal \
                has them all; when it cannot be written either, no change is taken.",
         labels: &[],
-        of: Of::Board(|latest, tell| tell(&[], f64::from(u8::from(latest.records_refused)))),
+        of: Of::Board(|latest, tell| latest.health.iter().for_each(|health| tell(&[], f64::from(u8::from(!health.records))))),
+    },
+    Entry {
+        name: "journal_refused",
+        help: "1 while the journal cannot be written: the disk is full, or refuses. It goes on by itself when there is room; what a restart finds \
+               unwritten is lost.",
+        labels: &[],
+        of: Of::Board(|latest, tell| latest.health.iter().for_each(|health| tell(&[], f64::from(u8::from(!health.journal))))),
+    },
+    Entry {
+        name: "ready",
+        help: "1 while calls are taken as they should be; 0: /readyz says NOT READY, and why.",
+        labels: &[],
+        of: Of::Board(|latest, tell| latest.health.iter().for_each(|health| tell(&[], f64::from(u8::from(health.ready))))),
     },
     Entry {
         name: "city_files_refused",

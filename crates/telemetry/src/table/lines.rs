@@ -31,6 +31,28 @@ pub(super) const TABLE: &[Entry] = &[
         },
     },
     Entry {
+        name: "trunk_channels_in_use",
+        help: "Channels of each trunk taken at this moment: in by callers who came over it, out by calls of ours.",
+        labels: &["line", "direction"],
+        of: Of::Board(|latest, tell| {
+            for trunk in latest.snapshot.iter().flat_map(|snapshot| &snapshot.trunk_channels) {
+                tell(&[trunk.line.as_str(), "in"], trunk.incoming as f64);
+                tell(&[trunk.line.as_str(), "out"], trunk.outgoing as f64);
+            }
+        }),
+    },
+    Entry {
+        name: "trunk_channels",
+        help: "Channels of each trunk that calls of ours may take at once (channels in lines.yaml). What the carrier gives both ways together is \
+               written in its contract.",
+        labels: &["line"],
+        of: Of::Board(|latest, tell| {
+            for trunk in latest.snapshot.iter().flat_map(|snapshot| &snapshot.trunk_channels) {
+                tell(&[trunk.line.as_str()], trunk.max as f64);
+            }
+        }),
+    },
+    Entry {
         name: "trunk_registered",
         help: "1 while the carrier knows where we are, for each trunk that registers. 0: nobody can call over it; trunk_registrations_failed_total \
                tells why.",

@@ -61,26 +61,27 @@ pub(super) const TABLE: &[Entry] = &[
     },
     Entry {
         name: "sip_requests_total",
-        help: "SIP requests. A rising share of retransmissions: packets are lost on the way, or we answer too slowly.",
-        labels: &["method", "direction", "retransmission"],
+        help: "SIP requests, by the line at the other end: the trunk at that address and port, else the line of lines.yaml that lists it; unlisted: \
+               phones of agents elsewhere. A rising share of retransmissions: packets are lost on the way, or we answer too slowly.",
+        labels: &["line", "method", "direction", "retransmission"],
         of: Of::Events {
             from_start: &[],
             count: |event, tell| {
-                if let Event::SipRequest { method, direction, again } = event {
-                    tell(&[method.name(), way(*direction), yes_or_no(*again)], 1.0);
+                if let Event::SipRequest { line, method, direction, again } = event {
+                    tell(&[at(line.as_ref()), method.name(), way(*direction), yes_or_no(*again)], 1.0);
                 }
             },
         },
     },
     Entry {
         name: "sip_responses_total",
-        help: "SIP responses by class. 5xx going out: we refuse callers; coming in: an agent's phone or the carrier is in trouble.",
-        labels: &["class", "direction"],
+        help: "SIP responses by class, and by the line as of requests. 5xx going out: we refuse callers; coming in: an agent's phone or the carrier is in trouble.",
+        labels: &["line", "class", "direction"],
         of: Of::Events {
             from_start: &[],
             count: |event, tell| {
-                if let Event::SipResponse { class, direction } = event {
-                    tell(&[CLASSES.get(usize::from(*class)).unwrap_or(&CLASSES[0]), way(*direction)], 1.0);
+                if let Event::SipResponse { line, class, direction } = event {
+                    tell(&[at(line.as_ref()), CLASSES.get(usize::from(*class)).unwrap_or(&CLASSES[0]), way(*direction)], 1.0);
                 }
             },
         },
@@ -225,6 +226,11 @@ fn result(status: u16) -> &'static str {
         487 => "cancelled",
         _ => "refused",
     }
+}
+
+/// Whose machine is at the other end. A phone that registered by its password may be anywhere.
+fn at(line: Option<&LineId>) -> &str {
+    line.map_or("unlisted", LineId::as_str)
 }
 
 /// Calls out that take no trunk go to the phones of agents; a caller's line may have gone from the files meanwhile.
