@@ -8,7 +8,7 @@ pub(super) const ALERTS: &[Alert] = &[
         name: "NobodyForQueue",
         severity: Critical,
         per_engine: true,
-        expr: r#"toritsugi_queue_staff == 0 and on (queue) (toritsugi_queue_depth_callers > 0 or on (queue) sum by (queue) (increase(toritsugi_queue_left_in_time_total{outcome="nobody_logged_in"}[{10m}])) > 0)"#,
+        expr: r#"toritsugi_queue_staff == 0 and on (instance, queue) (toritsugi_queue_depth_callers > 0 or on (instance, queue) sum by (instance, queue) (increase(toritsugi_queue_left_in_time_total{outcome="nobody_logged_in"}[{10m}])) > 0)"#,
         hold: "1m",
         early: Some("0m30s"),
         ja: "待ち行列 {queue} に電話が来ていますが、応答できる担当者が1人もいません。",
@@ -26,6 +26,11 @@ pub(super) const ALERTS: &[Alert] = &[
         as_labels: &[&[("queue", "general")], &[("queue", "nurse")]],
         quiet: &[Case {
             series: &[
+                // Whoever waits, waits with the other engine.
+                (r#"toritsugi_queue_staff{queue="interpreter",instance="b",job="toritsugi"}"#, "0x60"),
+                (r#"toritsugi_queue_depth_callers{queue="interpreter",instance="b",job="toritsugi"}"#, "0x60"),
+                (r#"toritsugi_queue_staff{queue="interpreter",instance="a",job="toritsugi"}"#, "1x60"),
+                (r#"toritsugi_queue_depth_callers{queue="interpreter",instance="a",job="toritsugi"}"#, "3x60"),
                 // Nobody there, and nobody calls.
                 (r#"toritsugi_queue_staff{queue="disaster"}"#, "0x60"),
                 (r#"toritsugi_queue_depth_callers{queue="disaster"}"#, "0x60"),

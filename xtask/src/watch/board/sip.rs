@@ -131,7 +131,7 @@ pub(super) fn dashboard() -> Dashboard {
                         8,
                         "none",
                         &[(
-                            "sum by (method, direction) (rate(toritsugi_sip_requests_total[$__rate_interval]))",
+                            r#"sum by (method, direction) (rate(toritsugi_sip_requests_total{line=~"$trunk"}[$__rate_interval]))"#,
                             "{{method}} {{direction}}",
                         )],
                     ),
@@ -140,7 +140,10 @@ pub(super) fn dashboard() -> Dashboard {
                         Stack,
                         8,
                         "none",
-                        &[("sum by (class, direction) (rate(toritsugi_sip_responses_total[$__rate_interval]))", "{{class}} {{direction}}")],
+                        &[(
+                            r#"sum by (class, direction) (rate(toritsugi_sip_responses_total{line=~"$trunk"}[$__rate_interval]))"#,
+                            "{{class}} {{direction}}",
+                        )],
                     ),
                     panel(
                         "再送の割合 Share sent again",
@@ -148,8 +151,8 @@ pub(super) fn dashboard() -> Dashboard {
                         8,
                         "percentunit",
                         &[(
-                            r#"sum by (direction) (rate(toritsugi_sip_requests_total{retransmission="true"}[5m])) / sum by (direction) (rate(toritsugi_sip_requests_total[5m]))"#,
-                            "{{direction}}",
+                            r#"sum by (line, direction) (rate(toritsugi_sip_requests_total{line=~"$trunk",retransmission="true"}[5m])) / sum by (line, direction) (rate(toritsugi_sip_requests_total{line=~"$trunk"}[5m]))"#,
+                            "{{line}} {{direction}}",
                         )],
                     ),
                 ],
@@ -194,23 +197,33 @@ pub(super) fn dashboard() -> Dashboard {
                 height: 5,
                 panels: vec![
                     panel(
+                        "回線のチャネル Channels of each trunk in use",
+                        Lines,
+                        6,
+                        "none",
+                        &[
+                            (r#"toritsugi_trunk_channels_in_use{line=~"$trunk"}"#, "{{line}} {{direction}}"),
+                            (r#"toritsugi_trunk_channels{line=~"$trunk"}"#, "{{line}} 上限 most"),
+                        ],
+                    ),
+                    panel(
                         "見送った回線 1時間 Trunks passed over in 1 h",
                         Bars,
-                        8,
+                        6,
                         "none",
                         &[("sum by (line, reason) (increase(toritsugi_trunk_passed_over_total[1h]))", "{{line}} {{reason}}")],
                     ),
                     panel(
                         "取次の結果 1時間 Transfers in 1 h",
                         Bars,
-                        8,
+                        6,
                         "none",
                         &[("sum by (to, result) (increase(toritsugi_transfers_total[1h]))", "{{to}} {{result}}")],
                     ),
                     panel(
                         "1時間の上限で止めた Stopped by the hour's limit",
                         Plain,
-                        8,
+                        6,
                         "none",
                         &[("increase(toritsugi_calls_out_limited_total[1h])", "")],
                     ),
