@@ -2,7 +2,7 @@
 //!
 //! RFC 3261 section 20: Via, From, To, Contact, Route and CSeq as typed values; section 7.3.3: the compact names.
 
-use crate::lexis::{AnyCase, Cursor, Params, Word, is_token, is_value_byte, number, text, trim, unquote, visible};
+use crate::lexis::{AnyCase, Cursor, Params, Word, is_token, is_value_byte, is_visible, number, text, trim, unquote, visible};
 use crate::uri::{self, Uri};
 use std::net::IpAddr;
 
@@ -143,11 +143,12 @@ impl<'a> Timed<'a> {
 /// The topmost Via: where a request came through and how its transaction is named (RFC 3261 section 20.42).
 #[derive(Clone, Copy, Debug)]
 pub struct Via<'a> {
-    transport: &'a str,
-    sent_by: &'a str,
-    host: &'a str,
+    // Visible ASCII, as text for who asks.
+    transport: &'a [u8],
+    sent_by: &'a [u8],
+    host: &'a [u8],
     port: Option<u16>,
-    branch: Option<&'a str>,
+    branch: Option<&'a [u8]>,
     params: Params<'a>,
 }
 
@@ -161,8 +162,8 @@ impl<'a> Via<'a> {
         if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || cursor.blanks() == 0 {
             return None;
         }
-        let sent_by = text(cursor.take_while(|b| b.is_ascii_graphic() && b != b';'));
-        let (length, mut port) = uri::host_port(sent_by.as_bytes())?;
+        let sent_by = cursor.take_while(|b| b.is_ascii_graphic() && b != b';');
+        let (length, mut port) = uri::host_port(sent_by)?;
         let host = sent_by.get(..length)?;
         // Blanks may stand around the colon of the port (section 25.1, COLON).
         if port.is_none() && cursor.separator(b':') {
@@ -170,21 +171,27 @@ impl<'a> Via<'a> {
         }
         let (params, branch) = Params::parse_with(cursor, "branch")?;
         let branch = match branch {
-            Some(branch) => Some(visible(branch?)?),
+            Some(branch) => Some(branch.filter(|branch| is_visible(branch))?),
             None => None,
         };
-        Some(Via { transport: text(transport), sent_by, host, port, branch, params })
+        Some(Via { transport, sent_by, host, port, branch, params })
     }
     /// The branch parameter, which names the transaction.
     pub fn branch(&self) -> Option<&'a str> {
+        self.branch.map(text)
+    }
+    pub(crate) fn branch_bytes(&self) -> Option<&'a [u8]> {
         self.branch
     }
     /// `UDP`, `TCP`, ..., as written.
     pub fn transport(&self) -> &'a str {
-        self.transport
+        text(self.transport)
     }
     /// The host of sent-by, as written.
     pub fn host(&self) -> &'a str {
+        text(self.host)
+    }
+    pub(crate) fn host_bytes(&self) -> &'a [u8] {
         self.host
     }
     /// The port of sent-by, if written.
@@ -193,7 +200,7 @@ impl<'a> Via<'a> {
     }
     /// The host as an address, if it is one.
     pub fn ip(&self) -> Option<IpAddr> {
-        uri::ip(self.host)
+        uri::ip(self.host())
     }
     /// Whether the sender asks for the source port (RFC 3581).
     pub fn wants_rport(&self) -> bool {
@@ -202,8 +209,8 @@ impl<'a> Via<'a> {
     /// The value as it goes into a response: `received` and `rport` as the packet's source says, whatever stood there before
     /// (RFC 3261 section 18.2.1, RFC 3581 section 4).
     pub(crate) fn with_source(&self, source: std::net::SocketAddr) -> Vec<u8> {
-        let mut out = format!("SIP/2.0/{} {}", self.transport, self.sent_by).into_bytes();
-        if let (false, Some(port)) = (self.sent_by.ends_with(&format!(":{}", self.port.unwrap_or_default())), self.port) {
+        let mut out = [b"SIP/2.0/", self.transport, b" ", self.sent_by].concat();
+        if let (false, Some(port)) = (self.sent_by.ends_with(format!(":{}", self.port.unwrap_or_default()).as_bytes()), self.port) {
             out.extend_from_slice(format!(":{port}").as_bytes());
         }
         for (name, value) in self.params.iter() {

@@ -100,7 +100,12 @@ pub(crate) fn trim_end(mut bytes: &[u8]) -> &[u8] {
 
 /// `bytes` as text if every one of them is a visible ASCII character, and there is at least one.
 pub(crate) fn visible(bytes: &[u8]) -> Option<&str> {
-    if !bytes.is_empty() && all_visible(bytes) { std::str::from_utf8(bytes).ok() } else { None }
+    if is_visible(bytes) { std::str::from_utf8(bytes).ok() } else { None }
+}
+
+/// Whether [`visible`] takes it.
+pub(crate) fn is_visible(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && all_visible(bytes)
 }
 
 /// Bytes that are known to be ASCII, as text.

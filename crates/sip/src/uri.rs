@@ -102,15 +102,21 @@ impl<'a> Uri<'a> {
         let marks = Marks::of(bytes)?;
         let colon = marks.colon?;
         let scheme = bytes.get(..colon)?;
-        let sound = scheme.first().is_some_and(u8::is_ascii_alphabetic)
-            && scheme.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
         let rest = colon + 1;
-        if !sound || rest == bytes.len() {
+        if rest == bytes.len() {
             return None;
         }
         let known = [("sip", Scheme::Sip), ("sips", Scheme::Sips), ("tel", Scheme::Tel)];
         let known = known.iter().find(|(name, _)| lexis::same_name(scheme, name.as_bytes()));
-        let scheme = known.map_or(Scheme::Other, |(_, scheme)| *scheme);
+        let sound = || {
+            scheme.first().is_some_and(u8::is_ascii_alphabetic)
+                && scheme.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+        };
+        let scheme = match known {
+            Some((_, scheme)) => *scheme,
+            None if sound() => Scheme::Other,
+            None => return None,
+        };
         let none = Span::default();
         let uri = Uri { text: bytes, scheme, user: none, password: None, host: none, port: None, params: none, headers: None };
         match scheme {

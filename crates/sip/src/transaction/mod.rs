@@ -143,21 +143,22 @@ impl Names {
         let numbers = numbers(essentials.cseq.number, via.port().unwrap_or(crate::uri::DEFAULT_PORT));
         // A host is the same in any case. One that is longer than any name of the DNS is none, and counts as it is written.
         let mut lower = [0; 256];
-        let host = match lower.get_mut(..via.host().len()) {
+        let host = match lower.get_mut(..via.host_bytes().len()) {
             Some(lower) => {
-                lower.copy_from_slice(via.host().as_bytes());
+                lower.copy_from_slice(via.host_bytes());
                 lower.make_ascii_lowercase();
                 &*lower
             }
-            None => via.host().as_bytes(),
+            None => via.host_bytes(),
         };
         // A cookie with nothing behind it names nothing (RFC 4475 section 3.2.1).
-        if let Some(branch) = via.branch().filter(|b| b.len() > 7 && b.get(..7).is_some_and(|c| c.eq_ignore_ascii_case("z9hG4bK"))) {
-            return self.of(&[&numbers, b"3261", branch.as_bytes(), host, call_id, from_tag, method.as_bytes()]);
+        let is_unique = |branch: &&[u8]| branch.len() > 7 && branch.get(..7).is_some_and(|cookie| cookie.eq_ignore_ascii_case(b"z9hG4bK"));
+        if let Some(branch) = via.branch_bytes().filter(is_unique) {
+            return self.of(&[&numbers, b"3261", branch, host, call_id, from_tag, method.as_bytes()]);
         }
         // RFC 2543 knew no unique branch. The To tag of an ACK is that of our answer, so it takes no part there.
         let to_tag = if method == "INVITE" { b"" } else { essentials.to.tag_bytes() };
-        let branch = via.branch().unwrap_or_default().as_bytes();
+        let branch = via.branch_bytes().unwrap_or_default();
         let uri = request.request_uri();
         self.of(&[&numbers, b"2543", uri, to_tag, from_tag, call_id, branch, host, method.as_bytes()])
     }

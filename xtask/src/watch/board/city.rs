@@ -16,7 +16,7 @@ pub(super) fn dashboard() -> Dashboard {
                 panels: vec![
                     panel("エンジン Engine", Stat(1.0, 0.5), 3, "none", &[(r#"min(up{job="toritsugi"})"#, "")]),
                     panel(
-                        "警報 Alarms",
+                        "重大な警報 Critical alarms",
                         Stat(1.0, 1.0),
                         3,
                         "none",
@@ -108,14 +108,11 @@ pub(super) fn dashboard() -> Dashboard {
                 panels: vec![
                     panel("担当者の状態 Agents by state", Stack, 8, "none", &[(r#"toritsugi_agents{state!="signed_out"}"#, "{{state}}")]),
                     panel(
-                        "音の失われた通話 15分 / 送り出しの遅れ Bad sound, late sending",
+                        "音の失われた通話 15分 Calls that lost 5 % of their sound, in 15 min",
                         Lines,
                         8,
-                        "none",
-                        &[
-                            ("toritsugi:sound_bad:ratio_15m", "5%以上失われた lost 5 % and more"),
-                            ("toritsugi:send_lateness:p99_5m", "遅れ p99 秒 late, s"),
-                        ],
+                        "percentunit",
+                        &[("toritsugi:sound_bad:ratio_15m", "")],
                     ),
                     panel(
                         "応答率 1時間 / 短い電話 10分 Answered in 1 h, short calls in 10 min",
