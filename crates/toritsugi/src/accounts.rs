@@ -81,6 +81,9 @@ pub(crate) fn password(name: &str, city: &CityArgs, state: &StateArgs) -> Result
     }
     let given = given.trim_end_matches(['\r', '\n']);
     let (password, made) = if given.is_empty() { (random_password()?, true) } else { (given.to_owned(), false) };
+    // With it somebody answers in that agent's name.
+    files::make_private(&state.state).map_err(|fault| Stop::new(format!("{} cannot be written: {fault}", state.state.display())))?;
+    crate::audit::first(&state.state, "agent password", serde_json::json!({ "agent": name }), None, crate::explain::Tongue::English)?;
     set(&state.state, &draft.settings().realm, name, &password)?;
     if made {
         say(format_args!("The password of {name}'s phone is  {password}  - it is shown only this once."))?;
