@@ -17,6 +17,8 @@ pub struct Gate {
     held: VecDeque<Held>,
     open: VecDeque<(ActId, Act)>,
     overdue: Option<Seq>,
+    /// The newest that was reported.
+    reported: Seq,
     dropped: VecDeque<(ActId, Act)>,
 }
 
@@ -78,7 +80,9 @@ impl Gate {
 
     /// The newest record that acts did not wait for, once.
     pub fn poll_overdue(&mut self) -> Option<Seq> {
-        self.overdue.take()
+        let newest = self.overdue.take().filter(|seq| *seq > self.reported)?;
+        self.reported = newest;
+        Some(newest)
     }
 
     /// An act that was not done, because its record came too late. Over a reliable transport SIP does not send again: such a message is
@@ -145,6 +149,10 @@ mod tests {
         assert_eq!(passed(&mut gate), [1]);
         assert_eq!(gate.poll_overdue(), Some(Seq(1)));
         assert_eq!(gate.poll_overdue(), None);
+        // More of the same, while the disk is full.
+        gate.handle_act(Instant::from_millis(1060), ActId(2), Seq(1), act(2));
+        gate.handle_timeout(Instant::from_millis(2000));
+        assert_eq!((passed(&mut gate), gate.poll_overdue()), (vec![2], None));
     }
 
     #[test]

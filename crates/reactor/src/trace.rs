@@ -273,11 +273,11 @@ fn sound(body: &[u8]) -> Option<String> {
     let media = lines().find_map(|line| line.strip_prefix("m=audio "))?;
     let mut words = media.split(' ');
     let (port, _profile) = (words.next()?.parse::<u16>().ok()?, words.next()?);
-    let formats: Vec<&str> = words.take(12).collect();
+    let formats: Vec<&str> = words.take(12).filter(|format| format.parse::<u8>().is_ok_and(|n| n < 128)).collect();
     let direction =
         ["sendrecv", "sendonly", "recvonly", "inactive"].into_iter().find(|way| lines().any(|l| l.strip_prefix("a=") == Some(way)));
     let direction = direction.map_or(String::new(), |way| format!(", {way}"));
-    Some(format!("audio {port} of {}{direction}", masked(&formats.join(" "))))
+    Some(format!("audio {port} of {}{direction}", formats.join(" ")))
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ const NOBODY: [&str; 9] = [
 
 /// Header fields that name nobody, in small letters, long and compact. All others could: a network tells us numbers, in fields of its own too,
 /// that it asks us to tell nobody.
-const NAMELESS: [&str; 33] = [
+const NAMELESS: [&str; 32] = [
     "via",
     "v",
     "max-forwards",
@@ -156,7 +156,6 @@ const NAMELESS: [&str; 33] = [
     "rack",
     "retry-after",
     "privacy",
-    "date",
     "expires",
     "accept",
     "accept-encoding",
@@ -169,59 +168,67 @@ const NAMELESS: [&str; 33] = [
     "mime-version",
 ];
 
-/// Attributes of a session description that name nobody.
-const NAMELESS_ATTRIBUTES: [&str; 12] =
-    ["rtpmap", "fmtp", "ptime", "maxptime", "sendrecv", "sendonly", "recvonly", "inactive", "rtcp", "rtcp-mux", "setup", "mid"];
-
 /// A message of a call whose caller is unnamed, as it may be kept: what was dialled, where it came through and what was agreed, but no header
 /// field that could name somebody, and of a session description neither its origin nor its title nor attributes that we do not know.
 pub fn as_kept(message: &[u8]) -> String {
     let text = unfolded(message);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let mut lines = head.split("\r\n");
-    let mut kept = String::with_capacity(text.len());
-    let start = lines.next().unwrap_or_default();
-    // What is dialled is ours; in any other request the address is a person's.
-    match start.split_once(' ') {
-        Some((method, rest)) if method != "INVITE" && !start.starts_with("SIP/") => {
-            let version = rest.rsplit(' ').next().unwrap_or_default();
-            kept.push_str(&format!("{method} (withheld) {version}"));
-        }
-        Some((method, rest)) if method == "INVITE" => {
-            // Whom the parameters of an address name is not said.
-            let (uri, version) = rest.rsplit_once(' ').unwrap_or((rest, ""));
-            let dialled = uri.split([';', '?']).next().unwrap_or_default();
-            let cut = if dialled == uri { "" } else { ";(withheld)" };
-            kept.push_str(&format!("{method} {dialled}{cut} {version}"));
-        }
-        _ if has_number(start) => kept.push_str(&format!("{} (withheld)", start.get(..11).unwrap_or_default())),
-        _ => kept.push_str(start),
-    }
+    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let mut lines = head.split('\n');
+    let mut kept = first_line(lines.next().unwrap_or_default(), head);
     for line in lines {
         kept.push_str("\r\n");
         match label(line) {
             Some("via" | "v") => kept.push_str(&way(line)),
-            Some(name) if !NAMELESS.contains(&name) || has_number(line) && name != "cseq" => {
-                kept.push_str(line.split(':').next().unwrap_or_default());
-                kept.push_str(": (withheld)");
+            Some("cseq") => kept.push_str(line),
+            Some(name) if NAMELESS.contains(&name) && !could_be_number(line) => kept.push_str(line),
+            _ => {
+                let name = line.split(':').next().filter(|name| !could_be_number(name)).unwrap_or("(withheld)");
+                kept.push_str(&format!("{name}: (withheld)"));
             }
-            _ => kept.push_str(line),
         }
     }
     kept.push_str("\r\n\r\n");
     if body.starts_with("v=0") {
-        for line in body.split_inclusive('\n') {
+        for line in body.lines() {
             let (kind, value) = line.split_once('=').unwrap_or_default();
-            if line.trim().is_empty() || tells_nobody(kind, value.trim_end()) {
-                kept.push_str(line);
-            } else {
-                kept.push_str(&format!("{}=(withheld)\r\n", kind.get(..1).unwrap_or_default()));
-            }
+            let tells = line.trim().is_empty() || tells_nobody(kind, value);
+            let said = if tells { line.to_owned() } else { format!("{}=(withheld)", kind.get(..1).unwrap_or_default()) };
+            kept.push_str(&said);
+            kept.push_str("\r\n");
         }
     } else if !body.is_empty() {
         kept.push_str("(withheld)");
     }
     kept
+}
+
+/// What is dialled is ours; in any other request, and inside a call, the address is a person's. Of the address that was dialled its parameters may
+/// name anybody.
+fn first_line(start: &str, head: &str) -> String {
+    let inside = head.split('\n').any(|line| {
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        ["to", "t"].contains(&name.trim().to_ascii_lowercase().as_str()) && value.to_ascii_lowercase().contains("tag=")
+    });
+    match start.split_once(' ') {
+        Some((protocol, rest)) if protocol.starts_with("SIP/") => {
+            let status = rest.get(..3).unwrap_or_default();
+            if could_be_number(rest) { format!("{protocol} {status} (withheld)") } else { start.to_owned() }
+        }
+        Some((method, rest)) => {
+            let (uri, version) = rest.rsplit_once(' ').unwrap_or((rest, ""));
+            let dialled = (method == "INVITE" && !inside).then(|| {
+                let (scheme, address) = uri.split_once(':').unwrap_or_default();
+                let (user, host) = address.split_once('@').unwrap_or(("", address));
+                let number = user.split(|sign: char| !sign.is_ascii_alphanumeric() && !"+-.*#_".contains(sign)).next().unwrap_or_default();
+                let place = host.split([';', '?']).next().unwrap_or_default();
+                let at = if address.contains('@') { "@" } else { "" };
+                let cut = if number == user && place == host { "" } else { ";(withheld)" };
+                format!("{scheme}:{number}{at}{place}{cut}")
+            });
+            format!("{method} {} {version}", dialled.as_deref().unwrap_or("(withheld)"))
+        }
+        None => "(withheld)".to_owned(),
+    }
 }
 
 /// A Via line without what could name somebody: the machines that a message came through, and of their parameters those that stand for a place
@@ -230,7 +237,7 @@ fn way(line: &str) -> String {
     let is_place = |value: &str| value.parse::<IpAddr>().is_ok() || value.parse::<u16>().is_ok();
     let named = |part: &str| match part.trim().split_once('=') {
         None => !matches!(part.trim(), "rport" | "alias" | "keep" | "lr"),
-        Some(("branch", value)) => has_number(value),
+        Some(("branch", value)) => could_be_number(value),
         Some(("received" | "rport" | "maddr" | "ttl", value)) => !is_place(value),
         Some(_) => true,
     };
@@ -249,41 +256,75 @@ fn is_machine(hop: &str) -> bool {
     let (protocol, place) = hop.trim().rsplit_once(' ').unwrap_or(("", hop));
     let host = place.rsplit_once(':').map_or(place, |(host, port)| if port.parse::<u16>().is_ok() { host } else { place });
     let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    !has_number(protocol) && (is_address(host) || is_address(place) || !has_number(place))
+    !could_be_number(protocol) && (is_address(host) || is_address(place) || !could_be_number(place))
 }
 
-/// Whether a line of a session description (RFC 8866 section 5) says nothing of a person: what is heard where, and how. Lists of formats have
-/// blanks between their figures; no port, no rate and no format has seven of them.
+/// Whether a line of a session description (RFC 8866 section 5) is one that we know through and through, and says nothing of a person: what is heard
+/// where, and how.
 fn tells_nobody(kind: &str, value: &str) -> bool {
-    let short = !has_figures(value, 7, "-._/()");
+    let number = |text: &str, most: u32| text.parse::<u32>().is_ok_and(|n| n <= most && n.to_string() == text);
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+    let place = |text: &str| text.split(' ').next_back().is_some_and(is_address) && text.starts_with("IN IP");
+    let codec = |text: &str| {
+        let mut parts = text.split('/');
+        let name = parts.next().unwrap_or_default();
+        let figures = name.chars().filter(char::is_ascii_digit).count();
+        let named = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') && figures < 6;
+        named && parts.all(|part| number(part, 192_000))
+    };
+    let format = |text: &str| {
+        let words = text.split([';', ',', '-']).map(str::trim);
+        let sound = |word: &str| match word.bytes().all(|b| b.is_ascii_digit()) {
+            true => number(word, 255),
+            false => !word.contains(' ') && !could_be_number(word),
+        };
+        !text.contains('%') && words.into_iter().all(sound)
+    };
     match kind {
-        "v" | "b" | "m" => short,
+        "v" => value == "0",
         "t" => value == "0 0",
-        "c" => value.rsplit(' ').next().is_some_and(|address| address.parse::<IpAddr>().is_ok()),
-        "a" => {
-            let name = value.split(':').next().unwrap_or_default();
-            short && NAMELESS_ATTRIBUTES.iter().any(|known| name.eq_ignore_ascii_case(known))
+        "c" => place(value),
+        "b" => value.split_once(':').is_some_and(|(what, rate)| what.bytes().all(|b| b.is_ascii_uppercase()) && number(rate, 999_999)),
+        "m" => {
+            let mut words = value.split(' ');
+            let media = words.next().is_some_and(|media| ["audio", "video", "image", "application"].contains(&media));
+            let port = words.next().is_some_and(|port| number(port, 65_535));
+            let profile = words.next().is_some_and(|profile| !profile.bytes().any(|b| b.is_ascii_digit()));
+            media && port && profile && words.all(|format| number(format, 127) || format == "t38")
         }
+        "a" => match value.split_once(':') {
+            None => ["sendrecv", "sendonly", "recvonly", "inactive", "rtcp-mux"].contains(&value),
+            Some(("rtpmap", map)) => map.split_once(' ').is_some_and(|(format, name)| number(format, 127) && codec(name)),
+            Some(("fmtp", map)) => map.split_once(' ').is_some_and(|(of, words)| number(of, 127) && format(words)),
+            Some(("ptime" | "maxptime", millis)) => number(millis, 999),
+            Some(("setup", role)) => ["active", "passive", "actpass", "holdconn"].contains(&role),
+            Some(("mid", name)) => name.len() <= 8 && name.chars().filter(char::is_ascii_digit).count() < 4,
+            Some(("rtcp", at)) => {
+                let (port, rest) = at.split_once(' ').unwrap_or((at, "IN IP4 0.0.0.0"));
+                number(port, 65_535) && place(rest)
+            }
+            Some(_) => false,
+        },
         _ => false,
     }
 }
 
-/// Whether a text holds what could be a telephone number: seven figures and more, signs between them not counted.
-pub fn has_number(text: &str) -> bool {
-    has_figures(text, 7, "-. ()_/")
+/// Whether a text holds what could be a telephone number, however it is written.
+fn could_be_number(text: &str) -> bool {
+    let plain: String = text.chars().map(|sign| if ",:;=*~".contains(sign) { '-' } else { sign }).collect();
+    model::hide_numbers(&plain, 7) != plain
 }
 
-/// Whether so many figures follow each other with at most these signs between them: figures of every width, and those of Chinese writing.
-fn has_figures(text: &str, many: usize, between: &str) -> bool {
+/// Whether a text holds what could be a telephone number: seven figures and more, signs between them not counted.
+pub fn has_number(text: &str) -> bool {
     let mut figures = 0;
     text.chars().any(|letter| {
         figures = match letter {
-            '0'..='9' | '０'..='９' | '〇' | '一' | '二' | '三' | '四' | '五' | '六' | '七' | '八' | '九' => figures + 1,
-            'ー' | '－' | '‐' | '−' | '　' | '．' | '（' | '）' if figures > 0 => figures,
-            sign if figures > 0 && between.contains(sign) => figures,
+            '0'..='9' => figures + 1,
+            '-' | '.' | ' ' | '(' | ')' if figures > 0 => figures,
             _ => 0,
         };
-        figures >= many
+        figures >= 7
     })
 }
 
@@ -299,9 +340,10 @@ fn words(line: &str) -> impl Iterator<Item = String> {
     line.to_ascii_lowercase().split([':', ';', ',', ' ', '\t']).map(str::to_owned).collect::<Vec<_>>().into_iter()
 }
 
-/// The text of a message with its folded header lines (RFC 3261 section 7.3.1) made whole; what is no UTF-8 becomes U+FFFD.
+/// The text of a message with each line ended as we end ours, and its folded header lines (RFC 3261 section 7.3.1) made whole; what is no UTF-8
+/// becomes U+FFFD.
 fn unfolded(message: &[u8]) -> String {
-    let text = String::from_utf8_lossy(message);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    format!("{}\r\n\r\n{body}", head.replace("\r\n ", " ").replace("\r\n\t", " "))
+    let text = String::from_utf8_lossy(message).replace("\r\n", "\n").replace('\r', "\n");
+    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    format!("{}\n\n{body}", head.replace("\n ", " ").replace("\n\t", " "))
 }

@@ -229,7 +229,9 @@ pub fn note(event: &Event) {
             "the leg's sound is over"
         ),
         Event::MediaFailed { leg } => error!(leg = leg.0, "no sound could be opened: the caller or agent hears nothing"),
-        Event::NotDurable { seq } => warn!(seq = seq.0, "the journal was too slow; we went on without it"),
+        Event::NotDurable { seq } => {
+            warn!(seq = seq.0, "a record is not on the disk yet: the disk is slow, or full. Calls did not wait for it")
+        }
         Event::MessageLeft { call, mailbox, length, how } => {
             let length_ms = length.0;
             match how {

@@ -124,8 +124,8 @@ impl Pulse {
             checks.push(doubt(
                 Grade::Warning,
                 "call records",
-                "CANNOT BE WRITTEN, see the log. Make room on the disk of the state folder: they are tried again, and the journal has them all",
-                "通話の記録（calls.sqlite）を書き込めません。状態フォルダーのディスクを空けてください。自動で再び書き込みます。ジャーナルにはすべて残っています。",
+                "CANNOT BE WRITTEN, see the log. Make room on the disk of the state folder: they are tried again by themselves",
+                "通話の記録（calls.sqlite）を書き込めません。状態フォルダーのディスクを空けてください。自動で再び書き込みます。",
             ));
         }
         checks.push(self.sound(now, beat.workers));

@@ -69,9 +69,13 @@ impl Leg {
         let first = self.branches.iter().all(|branch| branch.sdp.is_none());
         let sdp = Endpoint::answer_of(message)?;
         let branch = self.branch(tag)?;
-        branch.has_answered |= lists(message, Name::Require, "100rel");
         let fresh = branch.sdp.is_none();
-        branch.sdp.get_or_insert_with(|| sdp.clone());
+        // What came reliably is the answer, whatever was said before (RFC 3262 section 5).
+        let answers = lists(message, Name::Require, "100rel") && !branch.has_answered;
+        if fresh || answers {
+            branch.sdp = Some(sdp.clone());
+        }
+        branch.has_answered |= answers;
         (first && fresh).then_some(sdp)
     }
 
@@ -100,6 +104,9 @@ impl Endpoint {
         let Some(dialog) = dialog else { return self.refuse(asked, 481) };
         if self.is_late(asked, dialog) {
             return self.refuse(asked, 500);
+        }
+        if self.refuse_extensions(asked) {
+            return;
         }
         self.keep_cseq(asked, dialog);
         let contact = self.contact_for(dialog);

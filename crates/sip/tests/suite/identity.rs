@@ -173,6 +173,40 @@ fn what_is_kept_of_a_message_does_not_name_who_wants_to_stay_unnamed() {
     ] {
         assert_eq!(sdp(line), line);
     }
+    let all = |head: &str| as_kept(format!("INVITE {head}\r\n\r\n").as_bytes());
+    for head in [
+        "sip:1@x SIP/2.0\nX-A: 09087654321\nP-Asserted-Identity: <tel:09087654321>",
+        "sip:1@x SIP/2.0\r\nUser-Agent: %30%39%30%38%37%36%35%34%33%32%31",
+        "sip:1@x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK%30%39%30%38%37%36%35%34%33%32%31",
+        "sip:0440000000:09087654321@x SIP/2.0",
+        "sip:0440000000%3Bcpn=09087654321@x SIP/2.0",
+        "sip:0440000000;phone-context=09087654321@x SIP/2.0",
+        "sip:1@x SIP/2.0\r\nServer: ٠٩٠٨٧٦٥٤٣٢١",
+        "sip:1@x SIP/2.0\r\nServer: ⓪⑨⓪⑧⑦⑥⑤④③②①",
+        "sip:1@x SIP/2.0\r\nServer: 090,8765,4321",
+        "sip:1@x SIP/2.0\r\nServer: 090:8765:4321",
+        "sip:1@x SIP/2.0\r\nServer: 090*8765*4321",
+        "sip:1@x SIP/2.0\r\nDate: 090\u{a0}8765・4321",
+        "sip:1@x SIP/2.0\r\nX-09087654321: a",
+        // Inside a call the address is the caller's.
+        "sip:09087654321@192.0.2.9 SIP/2.0\r\nTo: <sip:a@x>;tag=1",
+    ] {
+        let kept = all(head);
+        let named = ["09087654321", "8765", "%30%39", "٠٩", "⓪⑨"].iter().any(|trace| kept.contains(trace));
+        assert!(!named, "{head}: {kept}");
+    }
+    for line in [
+        "b=X:090 8765 4321",
+        "a=fmtp:101 090 8765 4321",
+        "a=fmtp:101 090-8765-4321",
+        "a=setup:090~8765~4321",
+        "m=audio 0 RTP/AVP 090 8765 4321",
+    ] {
+        assert_eq!(sdp(line), format!("{}=(withheld)", &line[..1]), "{line}");
+    }
+    for line in ["a=rtpmap:18 G729/8000", "a=rtpmap:2 G726-32/8000", "a=rtpmap:96 opus/48000/2", "a=rtcp:40001 IN IP4 192.168.100.150"] {
+        assert_eq!(sdp(line), line);
+    }
     // What follows in that call names them too: in To where we speak, and in the address that we speak to.
     let bye = "BYE sip:0449999999@c SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:0440000000@x>;tag=2\r\nTo: <sip:0449999999@c>;tag=1\r\n\r\n";
     assert_eq!(

@@ -294,3 +294,15 @@ fn no_answer_aims_us_at_ourselves() {
     desk.command(Command::Bye { dialog });
     assert_eq!(desk.one().to.to_string(), PHONE, "the BYE");
 }
+
+/// RFC 3262 section 5: what came reliably is the answer, whatever was said of sound before.
+#[test]
+fn a_reliable_answer_counts_for_more_than_a_hint_before() {
+    let mut desk = Desk::new();
+    let (dialog, invite) = desk.calling();
+    desk.receive_from(PHONE, &response(&invite, 183, "p1", OFFER));
+    desk.receive_from(PHONE, &reliably(&invite, 183, "p1", 1, ANSWER));
+    desk.events();
+    desk.receive_from(PHONE, &response(&invite, 200, "p1", ""));
+    assert_eq!(desk.events(), [Event::Answered { dialog, sdp: Some(Bytes::from(ANSWER)) }]);
+}

@@ -66,7 +66,13 @@ pub(super) fn again_in_force(number: u64, version: &Version, kept: Option<u64>, 
         format_args!("Version {number} ({version}) is in force again{}.", as_version.en),
         format_args!("第 {number} 版（{version}）を、ふたたび公開しました。{}", as_version.ja),
     );
-    said = said.and(&if differs {
+    said = said.and(&if differs && kept.is_none() {
+        Both::new(
+            "Nothing was written into the city's files, and it could not be written down either: a restart takes the files. Make room on the disk; \
+             `toritsugi status` says when it holds.",
+            "市のファイルは書き換えていません。ただし版として書き込めなかったため、再起動するとファイルの内容に戻ります。ディスクを空けてください。書き込めたかは toritsugi status で分かります。",
+        )
+    } else if differs {
         Both::new(
             "Nothing was written into the city's files: what they say is NOT in force until one of them is changed. That holds over a restart, \
              too.",
