@@ -182,7 +182,7 @@ impl Desk {
             self.unnamed.note(&call_id);
         }
         let unnamed = self.unnamed.calls.contains(&call_id);
-        let text = if unnamed { sip::as_kept(&seen.bytes) } else { String::from_utf8_lossy(&seen.bytes).into_owned() };
+        let text = if unnamed { sip::as_kept(&seen.bytes, seen.sent) } else { String::from_utf8_lossy(&seen.bytes).into_owned() };
         Some(Traced {
             at: seen.at.0,
             sent: seen.sent,
@@ -190,10 +190,14 @@ impl Desk {
             peer: seen.peer,
             call_id,
             leg: seen.leg.map(|leg| leg.0),
-            what,
-            cseq,
+            what: if unnamed { words_of_nobody(&what) } else { what },
+            cseq: if unnamed { words_of_nobody(&cseq) } else { cseq },
             sound: sound(message.body()),
-            reason: message.other("Reason").map(|value| masked(&String::from_utf8_lossy(value))),
+            // Strangers write freely beside the cause.
+            reason: message
+                .other("Reason")
+                .map(|value| String::from_utf8_lossy(value))
+                .map(|value| if unnamed { cause(&value) } else { masked(&value) }),
             sealed: self.vault.seal_trace(&mut self.random, seen.at.0, &text),
         })
     }
@@ -266,6 +270,19 @@ fn masked(text: &str) -> String {
     hide_numbers(&letters, 5)
 }
 
+/// The same of a call whose caller is unnamed: no word that has more figures than a status and a count.
+fn words_of_nobody(text: &str) -> String {
+    let plain = |word: &&str| word.is_ascii() && word.bytes().filter(u8::is_ascii_digit).count() < 7;
+    text.split(' ').map(|word| if plain(&word) { word } else { "***" }).collect::<Vec<_>>().join(" ")
+}
+
+/// Of a Reason (RFC 3326): whose cause, and which.
+fn cause(value: &str) -> String {
+    let protocol = value.split([';', ' ']).next().filter(|word| ["SIP", "Q.850"].contains(word)).unwrap_or("***");
+    let number = value.split(';').find_map(|part| part.trim().strip_prefix("cause=")).and_then(|cause| cause.parse::<u16>().ok());
+    number.filter(|cause| *cause < 700).map_or_else(|| protocol.to_owned(), |cause| format!("{protocol};cause={cause}"))
+}
+
 /// Of a session description (RFC 8866): the port, the payload types and the direction of its sound.
 fn sound(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(body);
@@ -273,7 +290,8 @@ fn sound(body: &[u8]) -> Option<String> {
     let media = lines().find_map(|line| line.strip_prefix("m=audio "))?;
     let mut words = media.split(' ');
     let (port, _profile) = (words.next()?.parse::<u16>().ok()?, words.next()?);
-    let formats: Vec<&str> = words.take(12).filter(|format| format.parse::<u8>().is_ok_and(|n| n < 128)).collect();
+    let formats: Vec<&str> =
+        words.take(12).filter(|format| format.parse::<u8>().is_ok_and(|n| n < 128 && n.to_string() == **format)).collect();
     let direction =
         ["sendrecv", "sendonly", "recvonly", "inactive"].into_iter().find(|way| lines().any(|l| l.strip_prefix("a=") == Some(way)));
     let direction = direction.map_or(String::new(), |way| format!(", {way}"));

@@ -9,6 +9,7 @@ use crate::header::NameAddr;
 use crate::lexis::{list, trim};
 use crate::message::{Essentials, Message};
 use crate::uri::{Scheme, Uri, unescape};
+use crate::writer::ALLOW;
 use std::net::IpAddr;
 
 /// Identities that one INVITE may assert: RFC 3325 section 9.1 allows a `sip:` and a `tel:` URI.
@@ -108,8 +109,11 @@ pub fn is_unnamed(message: &[u8]) -> bool {
             .any(|value| !value.starts_with("off") && !value.starts_with("none"))
     };
     let nobody = |line: &str| {
-        let from = line.to_lowercase();
-        NOBODY.iter().any(|word| from.contains(word))
+        let from = unescape(line).to_lowercase();
+        let address = line.split_once(':').and_then(|(_, value)| NameAddr::parse(value.trim().as_bytes()));
+        // Without a user there is no number, whatever other fields say.
+        let user = address.map_or(String::new(), |address| without_parameters(address.uri().user()));
+        user.is_empty() || NOBODY.iter().any(|word| from.contains(word))
     };
     text.lines().take_while(|line| !line.is_empty()).any(|line| match label(line) {
         Some("privacy") => private(line),
@@ -168,32 +172,34 @@ const NAMELESS: [&str; 32] = [
     "mime-version",
 ];
 
-/// A message of a call whose caller is unnamed, as it may be kept: what was dialled, where it came through and what was agreed, but no header
-/// field that could name somebody, and of a session description neither its origin nor its title nor attributes that we do not know.
-pub fn as_kept(message: &[u8]) -> String {
+/// A message of a call whose caller is unnamed, as it may be kept, and whether we have `sent` it: what was dialled, where it came through and what was
+/// agreed, but no header field that could name somebody, and of a session description only what we know through and through.
+pub fn as_kept(message: &[u8], sent: bool) -> String {
     let text = unfolded(message);
     let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
     let mut lines = head.split('\n');
-    let mut kept = first_line(lines.next().unwrap_or_default(), head);
+    let mut kept = first_line(lines.next().unwrap_or_default(), sent || is_inside(head));
     for line in lines {
-        kept.push_str("\r\n");
-        match label(line) {
-            Some("via" | "v") => kept.push_str(&way(line)),
-            Some("cseq") => kept.push_str(line),
-            Some(name) if NAMELESS.contains(&name) && !could_be_number(line) => kept.push_str(line),
-            _ => {
-                let name = line.split(':').next().filter(|name| !could_be_number(name)).unwrap_or("(withheld)");
-                kept.push_str(&format!("{name}: (withheld)"));
-            }
-        }
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let known = label(line).filter(|name| NAMELESS.contains(name));
+        let said = match known {
+            Some("via" | "v") => way(value),
+            Some("cseq") if is_plain(value) && value.split_ascii_whitespace().next_back().is_some_and(is_method) => Some(value.to_owned()),
+            Some("cseq") | None => None,
+            Some(_) => is_plain(value).then(|| value.to_owned()),
+        };
+        let name = if is_plain(name) { name } else { "(withheld)" };
+        kept.push_str(&format!("\r\n{name}:{}", said.as_deref().unwrap_or(" (withheld)")));
     }
     kept.push_str("\r\n\r\n");
     if body.starts_with("v=0") {
-        for line in body.lines() {
+        for line in body.lines().filter(|line| !line.trim().is_empty()) {
             let (kind, value) = line.split_once('=').unwrap_or_default();
-            let tells = line.trim().is_empty() || tells_nobody(kind, value);
-            let said = if tells { line.to_owned() } else { format!("{}=(withheld)", kind.get(..1).unwrap_or_default()) };
-            kept.push_str(&said);
+            match kind.as_bytes() {
+                [b'a'..=b'z'] if tells_nobody(kind, value) => kept.push_str(line),
+                [b'a'..=b'z'] => kept.push_str(&format!("{kind}=(withheld)")),
+                _ => kept.push_str("(withheld)"),
+            }
             kept.push_str("\r\n");
         }
     } else if !body.is_empty() {
@@ -202,84 +208,123 @@ pub fn as_kept(message: &[u8]) -> String {
     kept
 }
 
-/// What is dialled is ours; in any other request, and inside a call, the address is a person's. Of the address that was dialled its parameters may
-/// name anybody.
-fn first_line(start: &str, head: &str) -> String {
-    let inside = head.split('\n').any(|line| {
+/// Whether a message stands inside a call.
+fn is_inside(head: &str) -> bool {
+    head.split('\n').any(|line| {
         let (name, value) = line.split_once(':').unwrap_or_default();
         ["to", "t"].contains(&name.trim().to_ascii_lowercase().as_str()) && value.to_ascii_lowercase().contains("tag=")
-    });
+    })
+}
+
+/// What is dialled is ours; in any other request, and to `somebody` whom we know by now, the address is a person's. Of the address that was dialled
+/// its parameters may name anybody.
+fn first_line(start: &str, somebody: bool) -> String {
     match start.split_once(' ') {
         Some((protocol, rest)) if protocol.starts_with("SIP/") => {
-            let status = rest.get(..3).unwrap_or_default();
-            if could_be_number(rest) { format!("{protocol} {status} (withheld)") } else { start.to_owned() }
+            let status = rest.get(..3).filter(|status| status.bytes().all(|b| b.is_ascii_digit())).unwrap_or_default();
+            let words = rest.get(3..).filter(|words| words.chars().all(|c| c.is_ascii_alphabetic() || c == ' ')).unwrap_or(" (withheld)");
+            format!("SIP/2.0 {status}{words}")
         }
         Some((method, rest)) => {
-            let (uri, version) = rest.rsplit_once(' ').unwrap_or((rest, ""));
-            let dialled = (method == "INVITE" && !inside).then(|| {
-                let (scheme, address) = uri.split_once(':').unwrap_or_default();
-                let (user, host) = address.split_once('@').unwrap_or(("", address));
-                let number = user.split(|sign: char| !sign.is_ascii_alphanumeric() && !"+-.*#_".contains(sign)).next().unwrap_or_default();
-                let place = host.split([';', '?']).next().unwrap_or_default();
-                let at = if address.contains('@') { "@" } else { "" };
-                let cut = if number == user && place == host { "" } else { ";(withheld)" };
-                format!("{scheme}:{number}{at}{place}{cut}")
-            });
-            format!("{method} {} {version}", dialled.as_deref().unwrap_or("(withheld)"))
+            let uri = rest.rsplit_once(' ').map_or(rest, |(uri, _)| uri);
+            let dialled = (method == "INVITE" && !somebody).then(|| dialled(uri)).flatten();
+            let method = if is_method(method) { method } else { "(withheld)" };
+            format!("{method} {} SIP/2.0", dialled.as_deref().unwrap_or("(withheld)"))
         }
         None => "(withheld)".to_owned(),
     }
 }
 
-/// A Via line without what could name somebody: the machines that a message came through, and of their parameters those that stand for a place
-/// or tell copies apart.
-fn way(line: &str) -> String {
-    let is_place = |value: &str| value.parse::<IpAddr>().is_ok() || value.parse::<u16>().is_ok();
-    let named = |part: &str| match part.trim().split_once('=') {
-        None => !matches!(part.trim(), "rport" | "alias" | "keep" | "lr"),
-        Some(("branch", value)) => could_be_number(value),
-        Some(("received" | "rport" | "maddr" | "ttl", value)) => !is_place(value),
-        Some(_) => true,
+/// The number that was dialled, and where; what else stands there is cut off. `None` if it is no address of SIP.
+fn dialled(uri: &str) -> Option<String> {
+    let read = Uri::parse(uri.as_bytes())?;
+    let scheme = match read.scheme() {
+        Scheme::Sip => "sip",
+        Scheme::Sips => "sips",
+        Scheme::Tel | Scheme::Other => return None,
+    };
+    let user = read.user();
+    let number = user.split(|sign: char| !sign.is_ascii_alphanumeric() && !"+-.*#_".contains(sign)).next().unwrap_or_default();
+    let host = if is_place(read.host()) { read.host() } else { "(withheld)" };
+    let at = if user.is_empty() { "" } else { "@" };
+    let port = read.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let whole = format!("{scheme}:{number}{at}{host}{port}");
+    let cut = if whole == uri { "" } else { ";(withheld)" };
+    Some(whole + cut)
+}
+
+/// Whether it is a method that we know (RFC 3261 section 7.1, and its extensions).
+fn is_method(word: &str) -> bool {
+    let more = ["NOTIFY", "SUBSCRIBE", "MESSAGE", "PUBLISH"];
+    more.contains(&word) || ALLOW.split(',').any(|known| known.trim() == word)
+}
+
+/// Whether a text is too poor in figures to hold a telephone number, however they are strewn: ASCII, without escapes, and fewer than seven.
+fn is_plain(text: &str) -> bool {
+    text.is_ascii() && !text.contains('%') && text.bytes().filter(u8::is_ascii_digit).count() < 7
+}
+
+/// Whether a host is an address, or a name that holds no number.
+fn is_place(host: &str) -> bool {
+    host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() || is_plain(host)
+}
+
+/// The value of a Via line without what could name somebody: the machines that a message came through, and of their parameters those that stand for
+/// a place or tell copies apart. `None` for what is no Via.
+fn way(value: &str) -> Option<String> {
+    let is_port = |value: &str| value.parse::<u16>().is_ok_and(|port| port.to_string() == value);
+    let sound = |part: &str| match part.trim().split_once('=') {
+        None => matches!(part.trim(), "rport" | "alias" | "keep" | "lr"),
+        Some(("branch", value)) => value.is_ascii() && !could_be_number(value) && longest_run(value) < 7,
+        Some(("received" | "maddr", value)) => value.parse::<IpAddr>().is_ok(),
+        Some(("rport", value)) => is_port(value),
+        Some(_) => false,
     };
     let hop = |hop: &str| {
         let mut parts = hop.split(';');
-        let first = parts.next().unwrap_or_default();
-        let first = if is_machine(first) { first } else { " (withheld)" };
-        parts.fold(first.to_owned(), |kept, part| if named(part) { kept + ";(withheld)" } else { kept + ";" + part })
+        let (protocol, place) = parts.next()?.trim().rsplit_once(' ')?;
+        let transport = protocol.strip_prefix("SIP/2.0/").filter(|name| name.bytes().all(|b| b.is_ascii_alphabetic()))?;
+        let host = place.rsplit_once(':').map_or(place, |(host, port)| if is_port(port) { host } else { place });
+        let place = if is_place(host) || is_place(place) { place } else { "(withheld)" };
+        let kept = parts.map(|part| if sound(part) { part } else { "(withheld)" });
+        Some(std::iter::once(format!(" SIP/2.0/{transport} {place}")).chain(kept.map(str::to_owned)).collect::<Vec<_>>().join(";"))
     };
-    let (name, hops) = line.split_once(':').unwrap_or((line, ""));
-    format!("{name}:{}", hops.split(',').map(hop).collect::<Vec<_>>().join(","))
+    value.split(',').map(hop).collect::<Option<Vec<_>>>().map(|hops| hops.join(","))
 }
 
-/// Whether `SIP/2.0/UDP host:port` names a machine by its address, or by a name that is no number.
-fn is_machine(hop: &str) -> bool {
-    let (protocol, place) = hop.trim().rsplit_once(' ').unwrap_or(("", hop));
-    let host = place.rsplit_once(':').map_or(place, |(host, port)| if port.parse::<u16>().is_ok() { host } else { place });
-    let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    !could_be_number(protocol) && (is_address(host) || is_address(place) || !could_be_number(place))
+/// How many figures stand together at most.
+fn longest_run(text: &str) -> usize {
+    text.split(|sign: char| !sign.is_ascii_digit()).map(str::len).max().unwrap_or_default()
 }
 
 /// Whether a line of a session description (RFC 8866 section 5) is one that we know through and through, and says nothing of a person: what is heard
 /// where, and how.
 fn tells_nobody(kind: &str, value: &str) -> bool {
     let number = |text: &str, most: u32| text.parse::<u32>().is_ok_and(|n| n <= most && n.to_string() == text);
-    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
-    let place = |text: &str| text.split(' ').next_back().is_some_and(is_address) && text.starts_with("IN IP");
+    let place = |text: &str| match text.split(' ').collect::<Vec<_>>()[..] {
+        ["IN", "IP4" | "IP6", address] => address.parse::<IpAddr>().is_ok(),
+        _ => false,
+    };
     let codec = |text: &str| {
-        let mut parts = text.split('/');
-        let name = parts.next().unwrap_or_default();
-        let figures = name.chars().filter(char::is_ascii_digit).count();
-        let named = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.') && figures < 6;
-        named && parts.all(|part| number(part, 192_000))
-    };
-    let format = |text: &str| {
-        let words = text.split([';', ',', '-']).map(str::trim);
-        let sound = |word: &str| match word.bytes().all(|b| b.is_ascii_digit()) {
-            true => number(word, 255),
-            false => !word.contains(' ') && !could_be_number(word),
+        let parts: Vec<&str> = text.split('/').collect();
+        let named = |name: &str| {
+            let figures = name.bytes().filter(u8::is_ascii_digit).count();
+            let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+            letters && name.starts_with(|c: char| c.is_ascii_alphabetic()) && figures < 6
         };
-        !text.contains('%') && words.into_iter().all(sound)
+        match parts[..] {
+            [name, rate] => named(name) && number(rate, 192_000),
+            [name, rate, channels] => named(name) && number(rate, 192_000) && number(channels, 8),
+            _ => false,
+        }
     };
+    // Keys in rising order, `0-16,66` (RFC 4733 section 2.4.1), or few figures.
+    let events = |text: &str| {
+        let ends: Vec<&str> = text.split([',', '-']).collect();
+        let numbers: Vec<u32> = ends.iter().filter(|end| number(end, 255)).filter_map(|end| end.parse().ok()).collect();
+        ends.len() == numbers.len() && numbers.is_sorted_by(|a, b| a < b)
+    };
+    let format = |text: &str| is_plain(text) || events(text);
     match kind {
         "v" => value == "0",
         "t" => value == "0 0",
@@ -298,7 +343,7 @@ fn tells_nobody(kind: &str, value: &str) -> bool {
             Some(("fmtp", map)) => map.split_once(' ').is_some_and(|(of, words)| number(of, 127) && format(words)),
             Some(("ptime" | "maxptime", millis)) => number(millis, 999),
             Some(("setup", role)) => ["active", "passive", "actpass", "holdconn"].contains(&role),
-            Some(("mid", name)) => name.len() <= 8 && name.chars().filter(char::is_ascii_digit).count() < 4,
+            Some(("mid", name)) => name.is_ascii() && name.len() <= 8 && name.bytes().filter(u8::is_ascii_digit).count() < 2,
             Some(("rtcp", at)) => {
                 let (port, rest) = at.split_once(' ').unwrap_or((at, "IN IP4 0.0.0.0"));
                 number(port, 65_535) && place(rest)
@@ -340,10 +385,11 @@ fn words(line: &str) -> impl Iterator<Item = String> {
     line.to_ascii_lowercase().split([':', ';', ',', ' ', '\t']).map(str::to_owned).collect::<Vec<_>>().into_iter()
 }
 
-/// The text of a message with each line ended as we end ours, and its folded header lines (RFC 3261 section 7.3.1) made whole; what is no UTF-8
-/// becomes U+FFFD.
+/// The text of a message with its lines ended alike, and its folded header lines (RFC 3261 section 7.3.1) made whole; empty lines before it are
+/// passed over (section 7.5), and what is no UTF-8 becomes U+FFFD.
 fn unfolded(message: &[u8]) -> String {
     let text = String::from_utf8_lossy(message).replace("\r\n", "\n").replace('\r', "\n");
-    let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let text = text.trim_start_matches('\n');
+    let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
     format!("{}\n\n{body}", head.replace("\n ", " ").replace("\n\t", " "))
 }
