@@ -22,7 +22,7 @@ CHANNELS = 12
 SETTINGS = f"calls_max: {CHANNELS}\n"
 AGENTS = {"ken": None, "yuki": None} | {f"v{i}": "{ general: 3, ja: 5 }" for i in range(1, 5)}
 # They tell of this machine, which runs other proofs at the same time.
-OF_THE_MACHINE = {"SoundLate", "JournalLate", "SoundLost", "EngineNotReady", "JournalNotWritten"}
+OF_THE_MACHINE = {"SoundLate", "JournalLate", "SoundLost"}
 # What nobody does in this day, so that there is nothing to see. Whoever makes it happen takes the line out.
 QUIET = {
     "toritsugi_trunk_registered": "no trunk of the shipped city registers",

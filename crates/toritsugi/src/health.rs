@@ -11,7 +11,7 @@ use crate::board::{self, Known, Tally};
 use crate::publisher::Front;
 use crate::status::{Refusal, Stand, minute, no_effect};
 use crate::words::Both;
-use model::{AgentState, Channels, LineId, QueueId, QueueNow, Setting, Snapshot, TrunkNow, WorkerStats};
+use model::{AgentState, Channels, LineId, QueueId, QueueNow, Setting, Snapshot, TrunkNow, Version, WorkerStats};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -99,9 +99,20 @@ pub(crate) struct Beat<'a> {
 pub(crate) struct Pulse {
     /// When, the packets that were sent until then, and how many of them late.
     sound: VecDeque<(Instant, u64, u64)>,
+    /// The version that was in force.
+    version: Option<Version>,
 }
 
 impl Pulse {
+    /// Whether another version is in force than at the last beat.
+    pub(crate) fn is_new(&mut self, version: &Version) -> bool {
+        let new = self.version.as_ref() != Some(version);
+        if new {
+            self.version = Some(version.clone());
+        }
+        new
+    }
+
     /// What `/readyz` says after this beat; `open` are the queues that callers are led to at this hour.
     fn feel(&mut self, now: Instant, beat: &Beat<'_>, open: &BTreeSet<QueueId>) -> Vec<Check> {
         let mut checks = Vec::new();

@@ -601,6 +601,24 @@ mod tests {
             self.publisher.change(false).unwrap();
         }
 
+        /// From here on the disk takes no list of versions: where it belongs there is something else. Gives the list.
+        fn takes_no_list(&self) -> Vec<u8> {
+            let list = self.list();
+            let kept = fs::read(&list).unwrap();
+            fs::remove_file(&list).unwrap();
+            fs::create_dir(&list).unwrap();
+            kept
+        }
+
+        fn takes_lists_again(&self, kept: &[u8]) {
+            fs::remove_dir(self.list()).unwrap();
+            fs::write(self.list(), kept).unwrap();
+        }
+
+        fn list(&self) -> PathBuf {
+            self.folder.join("state/versions/list.jsonl")
+        }
+
         fn in_force(&self) -> (u64, String) {
             let in_force = self.front.stand().in_force.unwrap();
             assert_eq!(in_force.version, self.front.city().book.version.to_string());
@@ -865,19 +883,14 @@ mod tests {
     #[test]
     fn a_version_that_the_disk_did_not_take_is_in_force_and_is_kept_when_there_is_room() {
         let mut office = Office::new("full");
-        // Where the list belongs, there is something else.
-        let list = office.folder.join("state/versions/list.jsonl");
-        let kept = fs::read(&list).unwrap();
-        fs::remove_file(&list).unwrap();
-        fs::create_dir(&list).unwrap();
+        let kept = office.takes_no_list();
         office.edits(NOTE, "note: \"golden week\"");
         let city = office.front.city().book.version.to_string();
         assert!(office.front.stand().in_force.is_none() && office.front.stand().refused.is_none());
         office.publisher.keep_late();
         assert!(office.front.stand().in_force.is_none());
         assert_eq!(office.publisher.versions.last().unwrap().number, 1);
-        fs::remove_dir(&list).unwrap();
-        fs::write(&list, kept).unwrap();
+        office.takes_lists_again(&kept);
         office.publisher.keep_late();
         assert_eq!(office.in_force(), (2, city.clone()));
         let office = office.again();
@@ -889,14 +902,10 @@ mod tests {
         let mut office = Office::new("full-again");
         let (_, first) = office.in_force();
         office.edits(NOTE, "note: \"golden week\"");
-        let list = office.folder.join("state/versions/list.jsonl");
-        let kept = fs::read(&list).unwrap();
-        fs::remove_file(&list).unwrap();
-        fs::create_dir(&list).unwrap();
+        let kept = office.takes_no_list();
         office.publisher.roll_back(1, "mori".to_owned(), String::new(), false).unwrap();
         assert!(office.front.stand().in_force.is_none());
-        fs::remove_dir(&list).unwrap();
-        fs::write(&list, kept).unwrap();
+        office.takes_lists_again(&kept);
         office.publisher.keep_late();
         assert_eq!(office.in_force(), (3, first.clone()));
         let office = office.again();

@@ -351,8 +351,11 @@ async fn watch(running: &hub::Running, board: &Board, pulse: &mut Pulse, drainin
     for (index, worker) in workers.iter().enumerate() {
         running.metrics.worker(index, worker.as_ref().unwrap_or(&WorkerStats::default()));
     }
-    // A publication may have added a number.
-    running.metrics.numbers(board.front.city().book.numbers.keys());
+    let city = board.front.city();
+    if pulse.is_new(&city.book.version) {
+        // A publication may have added a number.
+        running.metrics.numbers(city.book.numbers.keys());
+    }
     let stand = board.front.stand();
     let records = running.records_kept.load(Ordering::Relaxed);
     running.metrics.files(telemetry::Files { refused: stand.refused.is_some(), rolled_back: stand.rolled_back });
