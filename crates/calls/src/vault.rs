@@ -3,7 +3,7 @@
 //! Persons are known by an HMAC (RFC 2104) under a key that is another one each day, so that no list of yesterday can be joined to one of
 //! today. Numbers are sealed with XChaCha20-Poly1305 (RFC 8439 with the longer nonce): random nonces of 24 bytes do not repeat.
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::aead::{Aead, AeadInPlace, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use model::{CallId, Number, Person, Random, TicketId, hex, hide_numbers, unhex};
 use sha2::{Digest, Sha256};
@@ -21,12 +21,26 @@ const CALL_NAME_MAX: usize = 256;
 #[derive(Clone)]
 pub struct Vault {
     key: [u8; 32],
+    /// Where SIP messages are sealed.
+    traces: Drawer,
+    /// Where numbers of people who left a message are sealed.
+    messages: Drawer,
+    /// Where numbers that callbacks go to are sealed.
+    numbers: Drawer,
+    /// Where dialogs of calls outside are sealed: their addresses hold numbers.
+    dialogs: Drawer,
 }
 
 impl Vault {
     /// A vault of this key.
     pub fn new(key: [u8; 32]) -> Vault {
-        Vault { key }
+        Vault {
+            key,
+            traces: Drawer::new(&key, b"messages of SIP"),
+            messages: Drawer::new(&key, b"numbers beside messages"),
+            numbers: Drawer::new(&key, b"numbers to call back"),
+            dialogs: Drawer::new(&key, b"dialogs of calls outside"),
+        }
     }
 
     /// A caller as statistics know them on one day (`20260824`): the same for each of their calls of that day, another one the next.
@@ -53,56 +67,42 @@ impl Vault {
 
     /// Seals a number for the claim that it belongs to, as hexadecimal text: nonce, then ciphertext with its tag.
     pub fn seal(&self, random: &mut Random, ticket: TicketId, number: &Number) -> String {
-        self.numbers().seal(random, ticket.0, number.as_str())
+        self.numbers.seal(random, ticket.0, number.as_str())
     }
 
     /// Opens what [`Vault::seal`] made for the same claim; `None` when it was changed, or made with another key.
     pub fn open(&self, ticket: TicketId, sealed: &str) -> Option<Number> {
-        Number::parse(&self.numbers().open(ticket.0, sealed)?).ok()
+        Number::parse(&self.numbers.open(ticket.0, sealed)?).ok()
     }
 
     /// Seals the number of somebody who left a message, for the call that it was left in.
     pub fn seal_message(&self, random: &mut Random, call: CallId, number: &Number) -> String {
-        self.messages().seal(random, call.0, number.as_str())
+        self.messages.seal(random, call.0, number.as_str())
     }
 
     /// Opens what [`Vault::seal_message`] made for the same call; `None` when it was changed, or made with another key.
     pub fn open_message(&self, call: CallId, sealed: &str) -> Option<Number> {
-        Number::parse(&self.messages().open(call.0, sealed)?).ok()
+        Number::parse(&self.messages.open(call.0, sealed)?).ok()
     }
 
     /// Seals a SIP message of this moment, in milliseconds since 1970 UTC.
     pub fn seal_trace(&self, random: &mut Random, at: i64, text: &str) -> String {
-        self.traces().seal(random, at.cast_unsigned(), text)
+        self.traces.seal(random, at.cast_unsigned(), text)
     }
 
     /// Opens what [`Vault::seal_trace`] made for the same moment; `None` when it was changed, or made with another key.
     pub fn open_trace(&self, at: i64, sealed: &str) -> Option<String> {
-        self.traces().open(at.cast_unsigned(), sealed)
+        self.traces.open(at.cast_unsigned(), sealed)
     }
 
-    /// Where SIP messages are sealed.
-    fn traces(&self) -> Drawer {
-        Drawer::new(&self.key, b"messages of SIP")
-    }
-
-    /// Where numbers of people who left a message are sealed.
-    fn messages(&self) -> Drawer {
-        Drawer::new(&self.key, b"numbers beside messages")
-    }
-
-    /// Where numbers that callbacks go to are sealed.
-    fn numbers(&self) -> Drawer {
-        Drawer::new(&self.key, b"numbers to call back")
-    }
-
-    /// Where dialogs of calls outside are sealed: their addresses hold numbers.
-    pub(crate) fn dialogs(&self) -> Drawer {
-        Drawer::new(&self.key, b"dialogs of calls outside")
+    /// Where dialogs of calls outside are sealed.
+    pub(crate) fn dialogs(&self) -> &Drawer {
+        &self.dialogs
     }
 }
 
 /// A place for texts of one kind, under a key of its own.
+#[derive(Clone)]
 pub(crate) struct Drawer(XChaCha20Poly1305);
 
 impl Drawer {
@@ -113,11 +113,14 @@ impl Drawer {
     /// Seals a text for the thing of this number: hexadecimal text, nonce, then ciphertext with its tag.
     pub(crate) fn seal(&self, random: &mut Random, of: u64, text: &str) -> String {
         let drawn = random.seed();
-        let nonce = XNonce::from_slice(&drawn[..NONCE]);
-        let payload = Payload { msg: text.as_bytes(), aad: &of.to_be_bytes() };
+        let (nonce, _) = drawn.split_at(NONCE);
+        let mut sealed = [nonce, text.as_bytes()].concat();
         // The cipher refuses only texts of 256 GiB and more.
-        let sealed = self.0.encrypt(nonce, payload).unwrap_or_default();
-        hex(&[nonce.as_slice(), &sealed].concat())
+        match self.0.encrypt_in_place_detached(XNonce::from_slice(nonce), &of.to_be_bytes(), &mut sealed[NONCE..]) {
+            Ok(tag) => sealed.extend_from_slice(&tag),
+            Err(_) => sealed.clear(),
+        }
+        hex(&sealed)
     }
 
     /// Opens what [`Drawer::seal`] made for the same thing; `None` when it was changed, or made with another key.

@@ -22,6 +22,11 @@ const GROUP_RECORDS_MAX: usize = 1_024;
 /// A record that comes so soon after the last sync is one of many: its group gathers for as long. Small beside the gate's patience of 50 ms, and
 /// less than a third of a frame of sound to whoever is answered.
 const GATHER: Duration = Duration::from_millis(6);
+/// After a group of so many the next one gathers for longer: some hundred calls begin each second, and each sync costs more than all their records.
+const MANY: usize = 6;
+const GATHER_MANY: Duration = Duration::from_millis(20);
+/// Of the gate's patience, what gathering and two syncs may take together: a record may come while one is under way. A slow disk gathers by itself.
+const IN_TIME: Duration = Duration::from_millis(40);
 /// How long to wait before a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -68,7 +73,7 @@ impl<B: Serialize + Send + 'static> Writer<B> {
         let (stopped, closing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let scribe = Scribe {
             confirmed: journal.last(),
-            synced: None,
+            last: None,
             journal,
             queue,
             stopped: stopped.clone(),
@@ -107,13 +112,30 @@ impl<B: Serialize + Send + 'static> Writer<B> {
     }
 }
 
+/// A group of records that was synced.
+struct Group {
+    records: usize,
+    /// When it was on the disk, and how long the disk took.
+    synced: Instant,
+    took: Duration,
+}
+
+impl Group {
+    /// How long the next one gathers, if its first record comes now.
+    fn gather(&self) -> Duration {
+        let gather = if self.records >= MANY { GATHER_MANY } else { GATHER };
+        let one_of_many = self.synced.elapsed() < gather;
+        if one_of_many { gather.min(IN_TIME.saturating_sub(self.took * 2)) } else { Duration::ZERO }
+    }
+}
+
 /// What the thread owns.
 struct Scribe<B, C, F> {
     journal: Journal<B>,
     queue: Receiver<Record<B>>,
     confirmed: Seq,
-    /// When the last group was synced.
-    synced: Option<Instant>,
+    /// The last group; `None` before the first.
+    last: Option<Group>,
     stopped: Arc<AtomicBool>,
     closing: Arc<AtomicBool>,
     on_confirm: C,
@@ -136,17 +158,21 @@ impl<B: Serialize, C: FnMut(Seq), F: FnMut(&Fault)> Scribe<B, C, F> {
     /// Writes one record and all that have come since, syncs them together, confirms them.
     fn commit(&mut self, first: Record<B>) -> Result<(), Fault> {
         self.insist(|journal| journal.append(first.seq, first.wall, &first.body))?;
-        if self.synced.is_some_and(|at| at.elapsed() < GATHER) && !self.closing.load(Ordering::Acquire) {
-            thread::sleep(GATHER);
+        let gather = self.last.as_ref().map_or(Duration::ZERO, Group::gather);
+        if !gather.is_zero() && !self.closing.load(Ordering::Acquire) {
+            thread::sleep(gather);
         }
-        for _ in 1..GROUP_RECORDS_MAX {
+        let mut records = 1;
+        while records < GROUP_RECORDS_MAX {
             let Ok(next) = self.queue.try_recv() else { break };
             self.insist(|journal| journal.append(next.seq, next.wall, &next.body))?;
+            records += 1;
         }
+        let began = Instant::now();
         self.insist(Journal::sync)?;
         self.confirmed = self.journal.last();
         (self.on_confirm)(self.confirmed);
-        self.synced = Some(Instant::now());
+        self.last = Some(Group { records, synced: Instant::now(), took: began.elapsed() });
         Ok(())
     }
 
@@ -170,5 +196,22 @@ impl<B: Serialize, C: FnMut(Seq), F: FnMut(&Fault)> Scribe<B, C, F> {
             }
             thread::park_timeout(RETRY);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gather(records: usize, took: u64, ago: u64) -> u64 {
+        let synced = Instant::now().checked_sub(Duration::from_millis(ago)).unwrap();
+        Group { records, synced, took: Duration::from_millis(took) }.gather().as_millis() as u64
+    }
+
+    #[test]
+    fn records_that_come_thick_and_fast_share_a_sync_and_a_slow_disk_is_asked_at_once() {
+        assert_eq!([gather(1, 2, 1_000), gather(50, 2, 1_000)], [0, 0], "nothing has come for a while");
+        assert_eq!([gather(2, 2, 0), gather(50, 2, 0)], [6, 20]);
+        assert_eq!([gather(50, 15, 0), gather(50, 20, 0), gather(50, 500, 0)], [10, 0, 0], "the gate waits for 50 ms");
     }
 }

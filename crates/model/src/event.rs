@@ -1314,17 +1314,30 @@ macro_rules! words {
     ($($name:ident),*) => {$(
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let mut previous_lower = false;
-                for c in format!("{self:?}").chars() {
-                    if c.is_ascii_uppercase() && previous_lower { f.write_str("_")?; }
-                    previous_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
-                    write!(f, "{}", c.to_ascii_lowercase())?;
-                }
-                Ok(())
+                fmt::Write::write_fmt(&mut Word(f), format_args!("{self:?}"))
             }
         }
     )*};
 }
+
+/// Turns the name of a variant into a word.
+struct Word<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Word<'_, '_> {
+    fn write_str(&mut self, name: &str) -> fmt::Result {
+        let mut word = String::with_capacity(2 * name.len());
+        let mut previous_lower = false;
+        for letter in name.chars() {
+            if letter.is_ascii_uppercase() && previous_lower {
+                word.push('_');
+            }
+            previous_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
+            word.push(letter.to_ascii_lowercase());
+        }
+        self.0.write_str(&word)
+    }
+}
+
 words!(
     Withheld,
     TrunkRegistration,

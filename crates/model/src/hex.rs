@@ -1,21 +1,30 @@
 //! Bytes as hexadecimal text: hashes and sealed texts are written so, thousands of them each second.
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// The two digits of each byte.
+const PAIRS: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 /// Two small digits for each byte, in their order.
 pub fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let [high, low] = hex_digits(*byte);
-        text.push(char::from(high));
-        text.push(char::from(low));
+    let mut text = vec![0; bytes.len() * 2];
+    let (pairs, _) = text.as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = hex_digits(*byte);
     }
-    text
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// The two digits of one byte, in ASCII.
-pub fn hex_digits(byte: u8) -> [u8; 2] {
-    [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]
+pub const fn hex_digits(byte: u8) -> [u8; 2] {
+    PAIRS[byte as usize]
 }
 
 /// What [`hex`] wrote, large digits too; `None` if it is anything else.

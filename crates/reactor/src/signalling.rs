@@ -26,6 +26,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Datagrams taken from the socket before anything else gets its turn.
 const DATAGRAMS_PER_TURN: usize = 32;
+/// And words of media workers.
+const EVENTS_PER_TURN: usize = 32;
+/// How long a busy seat rests: little beside the timers of SIP, and no sound waits for it.
+const REST: Duration = Duration::from_millis(4);
+/// So many turns in [`PACE_LOOKED_AT`] are busy: some 40 calls a second.
+const BUSY_TURNS: u32 = 20;
+const PACE_LOOKED_AT: Duration = Duration::from_millis(100);
 /// RFC 3261 section 18.1.1 lets a UDP message fill a datagram.
 const DATAGRAM_MAX: usize = 65_535;
 
@@ -207,13 +214,35 @@ enum Turn {
     Done(JobId, Result<calls::Answer, LookupEnd>),
     Found(HostName, Vec<Machine>),
     Time,
+    /// Nothing more is there.
+    Rest,
     Over,
+}
+
+/// Whether turns come so thick and fast that to wake for each costs more than what it brings. Then the seat rests once nothing more is there, and finds
+/// several things when it wakes, as network cards do under load.
+struct Pace {
+    since: Instant,
+    turns: u32,
+    busy: bool,
+}
+
+impl Pace {
+    /// Counts a turn.
+    fn count(&mut self, now: Instant) {
+        self.turns += 1;
+        if now.since(self.since) >= PACE_LOOKED_AT {
+            (self.busy, self.turns, self.since) = (self.turns >= BUSY_TURNS, 0, now);
+        }
+    }
 }
 
 impl Seat {
     async fn run(mut self, mut hears: Hears, mut confirmed: watch::Receiver<Seq>) {
         let mut buffer = vec![0; DATAGRAM_MAX];
         let mut journal_lives = true;
+        let mut pace = Pace { since: self.clock.mono(), turns: 0, busy: false };
+        let mut rested = false;
         self.drain();
         loop {
             let wake = [self.engine.poll_timeout().map(|(at, _)| at), self.gate.poll_timeout()].into_iter().flatten().min();
@@ -235,11 +264,21 @@ impl Seat {
                 () = tokio::time::sleep_until(wake.into()) => Turn::Time,
                 // Neither way in keeps the other waiting.
                 way = either(&mut hears.news, &self.socket) => way,
+                () = std::future::ready(()), if pace.busy && !rested => Turn::Rest,
             };
+            rested = matches!(turn, Turn::Rest);
             match turn {
                 Turn::Datagrams => self.read(&mut buffer),
                 Turn::News(news) => self.hear(news),
-                Turn::Media(leg, event) => self.feed(Input::Media(leg, event)),
+                Turn::Media(leg, event) => {
+                    self.feed(Input::Media(leg, event));
+                    // A worker says several things at once.
+                    for _ in 0..EVENTS_PER_TURN {
+                        let Ok((leg, event)) = hears.events.try_recv() else { break };
+                        self.drain();
+                        self.feed(Input::Media(leg, event));
+                    }
+                }
                 Turn::Asked(control, reply) => {
                     self.asked += 1;
                     let id = ControlId(self.asked);
@@ -257,8 +296,14 @@ impl Seat {
                         self.feed(Input::Timeout);
                     }
                 }
+                // What comes now is looked for before the next rest.
+                Turn::Rest => {
+                    std::thread::sleep(REST);
+                    continue;
+                }
                 Turn::Over => return,
             }
+            pace.count(self.clock.mono());
             self.gate.handle_timeout(self.clock.mono());
             self.drain();
         }
@@ -422,5 +467,27 @@ async fn either(news: &mut mpsc::Receiver<News>, socket: &tokio::net::UdpSocket)
     tokio::select! {
         Some(news) = news.recv() => Turn::News(news),
         _ = socket.readable() => Turn::Datagrams,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the seat rests after each of these stretches of 100 ms, in which so many turns came.
+    fn rests(turns: &[u32]) -> Vec<bool> {
+        let mut pace = Pace { since: Instant::ZERO, turns: 0, busy: false };
+        let stretch = |(n, turns): (u64, &u32)| {
+            let begun = Instant::ZERO + PACE_LOOKED_AT * (n as u32);
+            (1..*turns).for_each(|_| pace.count(begun));
+            pace.count(begun + PACE_LOOKED_AT);
+            pace.busy
+        };
+        (0..).zip(turns).map(stretch).collect()
+    }
+
+    #[test]
+    fn a_seat_rests_while_much_comes_and_no_longer() {
+        assert_eq!(rests(&[1, BUSY_TURNS - 1, BUSY_TURNS, 200, BUSY_TURNS, 3, 1]), [false, false, true, true, true, false, false]);
     }
 }

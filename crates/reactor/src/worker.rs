@@ -20,6 +20,10 @@ const SLOTS: usize = 10;
 const TURN: Duration = Duration::from_millis(20);
 /// Packets read from one socket in one turn; more than a second's worth is a flood and stays in the kernel's bounded buffer.
 const PACKETS_PER_TURN: usize = 64;
+/// So few sessions share two of the slots: to wake for each of ten costs more than they do.
+const FEW: usize = 32;
+/// Empty slots in a row that are slept through. A command waits as long at most.
+const SLEPT_THROUGH: usize = SLOTS / 2 - 1;
 /// RTCP comes every few seconds: its sockets are looked at every this many turns.
 const RTCP_EVERY: u64 = 10;
 
@@ -133,6 +137,11 @@ impl Bench {
                 due = self.clock.mono();
                 published = due;
             }
+            let empty = (0..SLEPT_THROUGH).take_while(|ahead| self.slots[(slot + ahead) % SLOTS].is_empty()).count();
+            for _ in 0..empty {
+                (slot, turn) = next(slot, turn);
+                due += step;
+            }
             due += step;
             if !self.take_commands_until(inbox, due) {
                 return;
@@ -143,8 +152,7 @@ impl Bench {
             self.wire.bucket = LATENESS_BOUNDS_MICROS.iter().position(|bound| late <= *bound).unwrap_or(LATENESS_BOUNDS_MICROS.len());
             self.serve(now, slot, turn);
             self.say(now);
-            slot = (slot + 1) % SLOTS;
-            turn += u64::from(slot == 0);
+            (slot, turn) = next(slot, turn);
             // After a stall (a paused machine) the wheel goes on from here; what it missed is in the lateness.
             if now.since(due) > TURN * 10 {
                 due = now;
@@ -158,7 +166,7 @@ impl Bench {
 
     /// Obeys commands as they come until the slot is due. False when the signalling thread is gone.
     fn take_commands_until(&mut self, inbox: &Receiver<(LegId, Command)>, due: Instant) -> bool {
-        // What is already there first, then one sleep to the slot: a command waits 2 ms at most.
+        // What is already there first, then one sleep to the slot.
         while let Ok((leg, command)) = inbox.try_recv() {
             self.obey(leg, command);
         }
@@ -181,7 +189,8 @@ impl Bench {
             Command::Open { local } => match open(local) {
                 Ok(pair) => {
                     self.wire.legs.insert(leg, pair);
-                    if let Some(slot) = self.slots.iter_mut().min_by_key(|slot| slot.len()) {
+                    let apart = if self.wire.legs.len() <= FEW { SLOTS / 2 } else { 1 };
+                    if let Some(slot) = self.slots.iter_mut().step_by(apart).min_by_key(|slot| slot.len()) {
                         slot.push(leg);
                     }
                     self.rack.handle_command(now, leg, Command::Open { local });
@@ -261,6 +270,12 @@ impl Bench {
         }
         let _ = self.publish.send(stats);
     }
+}
+
+/// The slot after this one, and in which turn of the wheel it is.
+fn next(slot: usize, turn: u64) -> (usize, u64) {
+    let slot = (slot + 1) % SLOTS;
+    (slot, turn + u64::from(slot == 0))
 }
 
 fn open(local: SocketAddr) -> io::Result<Pair> {

@@ -257,6 +257,9 @@ pub(crate) fn ip(host: &str) -> Option<IpAddr> {
 
 /// Resolves `%` escapes once. A `%` without two hexadecimal digits stays what it is.
 pub(crate) fn unescape(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -4,7 +4,7 @@ use crate::table::{Entry, Of, table};
 use model::{Census, LineId, MailboxId, Snapshot, UnixMillis, Version, WorkerStats};
 use prometheus::core::{Collector, Desc, MetricVec, MetricVecBuilder};
 use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Rows that one metric may have. Labels hold only words of the city's files, so this is a fuse: what comes after is counted as `other`.
@@ -12,31 +12,56 @@ pub(crate) const ROWS_MAX: usize = 2000;
 const OTHER: &str = "other";
 
 /// A family whose rows are bounded.
-pub(crate) struct Family<V> {
+pub(crate) struct Family<V: Rows> {
     rows: V,
-    seen: Mutex<BTreeSet<String>>,
+    seen: Mutex<Seen<V::Row>>,
 }
 
-impl<B: MetricVecBuilder> Family<MetricVec<B>> {
-    pub(crate) fn new(rows: MetricVec<B>) -> Self {
-        Family { rows, seen: Mutex::new(BTreeSet::new()) }
+/// The rows that there are, by their labels' values.
+struct Seen<R> {
+    rows: BTreeMap<String, R>,
+    /// Room for the labels that are asked for: thousands are each second.
+    asked: String,
+}
+
+/// A family of metrics of one kind.
+pub(crate) trait Rows {
+    type Row: Clone;
+    /// The row with these values, made if it is not there; `None` if there are more or fewer values than labels.
+    fn with(&self, labels: &[&str]) -> Option<Self::Row>;
+}
+
+impl<B: MetricVecBuilder> Rows for MetricVec<B> {
+    type Row = B::M;
+    fn with(&self, labels: &[&str]) -> Option<B::M> {
+        self.get_metric_with_label_values(labels).ok()
+    }
+}
+
+impl<V: Rows> Family<V> {
+    pub(crate) fn new(rows: V) -> Self {
+        Family { rows, seen: Mutex::new(Seen { rows: BTreeMap::new(), asked: String::new() }) }
     }
     /// The row with these labels, or the one that stands for all the others. `None` when the table gives another count of values than of
     /// labels, which its test rules out.
-    pub(crate) fn row(&self, labels: &[&str]) -> Option<B::M> {
-        let key = labels.join("\0");
+    pub(crate) fn row(&self, labels: &[&str]) -> Option<V::Row> {
         let mut seen = hold(&self.seen);
-        let known = seen.contains(&key);
-        let row = if known || seen.len() < ROWS_MAX {
-            self.rows.get_metric_with_label_values(labels)
-        } else {
-            return self.rows.get_metric_with_label_values(&vec![OTHER; labels.len()]).ok();
-        };
-        if !known && row.is_ok() {
-            seen.insert(key);
+        let Seen { rows, asked } = &mut *seen;
+        asked.clear();
+        for label in labels {
+            asked.push_str(label);
+            asked.push('\0');
         }
-        debug_assert!(row.is_ok(), "the table's labels and values differ: {labels:?}");
-        row.ok()
+        if let Some(row) = rows.get(asked.as_str()) {
+            return Some(row.clone());
+        }
+        if rows.len() >= ROWS_MAX {
+            return self.rows.with(&vec![OTHER; labels.len()]);
+        }
+        let row = self.rows.with(labels);
+        debug_assert!(row.is_some(), "the table's labels and values differ: {labels:?}");
+        rows.insert(asked.clone(), row.clone()?);
+        row
     }
 }
 

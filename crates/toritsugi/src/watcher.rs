@@ -7,6 +7,7 @@
 
 use crate::files::Files;
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -32,17 +33,20 @@ const RESTLESS: Duration = Duration::from_secs(2);
 /// The outside of the files: enough to see that one was written, replaced, added or taken away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trace {
-    /// By path.
-    Files(Arc<BTreeMap<PathBuf, Mark>>),
+    /// Texts and accounts, and recordings.
+    Files(Arc<Marks>, Arc<Marks>),
     /// Why they cannot be looked at.
     Unreadable(String),
 }
 
 impl Trace {
     /// What is no text of the city: recordings, and the agents' accounts.
-    pub(crate) fn others(&self) -> BTreeMap<&PathBuf, Mark> {
+    pub(crate) fn others(&self) -> BTreeMap<&OsStr, Mark> {
         match self {
-            Trace::Files(files) => files.iter().filter(|(path, _)| !is_text(path)).map(|(path, mark)| (path, *mark)).collect(),
+            Trace::Files(texts, recordings) => {
+                let all = texts.iter().chain(recordings.iter()).filter(|(path, _)| !is_text(Path::new(path)));
+                all.map(|(path, mark)| (path.as_os_str(), *mark)).collect()
+            }
             Trace::Unreadable(_) => BTreeMap::new(),
         }
     }
@@ -50,22 +54,25 @@ impl Trace {
     /// How the files look at this moment; `beside` is looked at too.
     pub(crate) fn of(files: &Files, beside: &Path) -> Trace {
         match files.texts() {
-            Ok(texts) => Trace::Files(Arc::new(marks(texts.into_iter().chain(files.recordings()).chain([beside.to_owned()])))),
+            Ok(texts) => {
+                Trace::Files(Arc::new(marks(texts.into_iter().chain([beside.to_owned()]))), Arc::new(marks(files.recordings().into_iter())))
+            }
             Err(stop) => Trace::Unreadable(stop.0),
         }
     }
 
     /// The same at a glance: the recordings are taken to be as they were, unless something else has changed.
     pub(crate) fn glance(&self, files: &Files, beside: &Path) -> Trace {
-        let (Trace::Files(before), Ok(texts)) = (self, files.texts()) else { return Trace::of(files, beside) };
-        let now = marks(texts.into_iter().chain([beside.to_owned()]));
-        let was = before.iter().filter(|(path, _)| now.contains_key(*path) || is_text(path) || path.as_path() == beside);
-        if was.eq(now.iter()) { self.clone() } else { Trace::of(files, beside) }
+        let (Trace::Files(before, _), Ok(texts)) = (self, files.texts()) else { return Trace::of(files, beside) };
+        if **before == marks(texts.into_iter().chain([beside.to_owned()])) { self.clone() } else { Trace::of(files, beside) }
     }
 }
 
-fn marks(paths: impl Iterator<Item = PathBuf>) -> BTreeMap<PathBuf, Mark> {
-    paths.filter_map(|path| Some((mark(&path)?, path))).map(|(mark, path)| (path, mark)).collect()
+/// Files by their paths, compared byte by byte.
+type Marks = BTreeMap<OsString, Mark>;
+
+fn marks(paths: impl Iterator<Item = PathBuf>) -> Marks {
+    paths.filter_map(|path| Some((mark(&path)?, path))).map(|(mark, path)| (path.into_os_string(), mark)).collect()
 }
 
 fn is_text(path: &Path) -> bool {
@@ -147,7 +154,7 @@ mod tests {
     use crate::CityArgs;
 
     fn trace(files: &[(&str, u64)]) -> Trace {
-        Trace::Files(Arc::new(files.iter().map(|(path, inode)| (PathBuf::from(path), (1, *inode, 10, 0, 0))).collect()))
+        Trace::Files(Arc::new(files.iter().map(|(path, inode)| (OsString::from(path), (1, *inode, 10, 0, 0))).collect()), Arc::default())
     }
 
     fn millis(n: u64) -> Duration {
@@ -173,7 +180,7 @@ mod tests {
         }
         let files = Files::find(&CityArgs { config: Some(folder.join("config")), flows: Some(folder.join("flows")) }).unwrap();
         let whole = Trace::of(&files, &beside);
-        assert!(matches!(&whole, Trace::Files(all) if all.len() == 4), "{whole:?}");
+        assert!(matches!(&whole, Trace::Files(texts, recordings) if (texts.len(), recordings.len()) == (3, 1)), "{whole:?}");
         assert_eq!(whole.glance(&files, &beside), whole);
         fs::write(recorded.join("bye.wav"), "b").unwrap();
         assert_eq!(whole.glance(&files, &beside), whole, "a new recording waits for a whole look");

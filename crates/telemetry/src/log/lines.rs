@@ -119,14 +119,19 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
         let (level, target) = (*metadata.level(), metadata.target());
-        let mut fields = Fields::default();
-        event.record(&mut fields);
         let site = (metadata.file().unwrap_or(target), metadata.line().unwrap_or_default());
+        let fields = || {
+            let mut fields = Fields::default();
+            event.record(&mut fields);
+            fields
+        };
+        // Most lines of a busy hour are held back: only one that is written is put into words.
         let passes = {
             let mut bound = self.0.bound.lock().unwrap_or_else(PoisonError::into_inner);
-            bound.handle_line(self.0.now(), site, (level, target), || fields.message().to_owned())
+            bound.handle_line(self.0.now(), site, (level, target), || fields().message().to_owned())
         };
         if passes {
+            let mut fields = fields();
             for span in context.event_scope(event).into_iter().flatten() {
                 if let Some(of_span) = span.extensions().get::<Fields>() {
                     fields.add(of_span);
