@@ -26,8 +26,11 @@ pub(crate) fn who(invite: &Invite, trusted: bool) -> Who {
     let claims = &invite.claims;
     // Parameters of the user part are the network's, not the number's (RFC 3966 section 3, RFC 3261 section 19.1.6).
     let from = invite.from_user.split(';').next().unwrap_or_default();
-    let unnamed =
-        from.is_empty() || claims.from_host == UNNAMED_HOST || [ANONYMOUS, "unavailable"].iter().any(|w| from.eq_ignore_ascii_case(w));
+    let in_words = reason(&invite.from_display).is_some();
+    let unnamed = in_words
+        || from.is_empty()
+        || claims.from_host == UNNAMED_HOST
+        || [ANONYMOUS, "unavailable"].iter().any(|w| from.eq_ignore_ascii_case(w));
     if claims.private || unnamed && !(claims.public && trusted) {
         let why = reason(&invite.from_display).or_else(|| reason(from)).unwrap_or(Withheld::ByCaller);
         return Who { caller: ANONYMOUS.to_owned(), withheld: Some(why) };
@@ -153,6 +156,9 @@ mod tests {
             let unnamed = sip::Claims { from_host: UNNAMED_HOST.to_owned(), ..asserted("0440000099") };
             assert_eq!(who(&invite("anonymous", "Anonymous", unnamed), trusted), hides(Withheld::ByCaller));
             assert_eq!(who(&invite("", "", asserted("0440000099")), trusted), hides(Withheld::ByCaller));
+        }
+        for display in ["非通知", "Anonymous", "公衆電話"] {
+            assert!(who(&invite("0440000099", display, asserted("0440000099")), true).withheld.is_some(), "{display} over a number");
         }
         let public = sip::Claims { public: true, from_host: UNNAMED_HOST.to_owned(), ..asserted("0440000099") };
         assert_eq!(who(&invite("anonymous", "", public.clone()), true), shows("0440000099"), "who wants to be named is");

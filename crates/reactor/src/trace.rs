@@ -12,6 +12,7 @@ use calls::Vault;
 use model::{FlowId, LegId, Random, UnixMillis, hide_numbers};
 use serde::{Deserialize, Serialize};
 use sip::message::Message;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
@@ -24,8 +25,8 @@ use std::time::Duration;
 
 /// Messages that wait to be written.
 const WAITING_MAX: usize = 4096;
-/// Calls of unnamed callers that are remembered: more than there are at once.
-const UNNAMED_MAX: usize = 4096;
+/// Calls that are remembered: more than there are at once.
+const CALLS_MAX: usize = 16_384;
 /// Between two writes: messages come in bursts.
 const GATHER: Duration = Duration::from_millis(50);
 /// One file.
@@ -36,6 +37,8 @@ pub const FILES_MAX: usize = 4;
 pub const DAYS_MAX: i64 = 7;
 const DAY_MILLIS: i64 = 86_400_000;
 const ENDING: &str = "jsonl";
+/// How a line ends in which nothing is sealed yet.
+const EMPTY: &[u8] = b"\"\"}";
 
 /// A message on the wire, as the signalling thread saw it.
 #[derive(Debug)]
@@ -73,11 +76,23 @@ pub struct Traced {
     /// Why, where it says so (RFC 3326).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// All of it, sealed.
+    /// All of it, sealed. The last one: see [`Traced::write`].
     pub sealed: String,
 }
 
 impl Traced {
+    /// Adds it as one line. What is sealed is nine tenths of it, and figures: nothing in it has to be looked at for signs that JSON escapes.
+    fn write(mut self, lines: &mut Vec<u8>) {
+        let sealed = std::mem::take(&mut self.sealed);
+        let begun = lines.len();
+        if serde_json::to_writer(&mut *lines, &self).is_ok() && lines.ends_with(EMPTY) {
+            lines.truncate(lines.len() - EMPTY.len() + 1);
+            lines.extend_from_slice(sealed.as_bytes());
+            lines.extend_from_slice(b"\"}\n");
+        } else {
+            lines.truncate(begun);
+        }
+    }
     /// The message itself; `None` when it was changed, or sealed with another key.
     pub fn open(&self, vault: &Vault) -> Option<String> {
         vault.open_trace(self.at, &self.sealed)
@@ -95,7 +110,7 @@ impl Tracer {
     /// When there is no thread to be had.
     pub fn start(folder: PathBuf, vault: Vault, seed: [u8; 32], hep: Option<Hep>) -> io::Result<(Tracer, JoinHandle<()>)> {
         let (seen, inbox) = sync_channel(WAITING_MAX);
-        let desk = Desk { folder, vault, random: Random::new(seed), unnamed: Unnamed::default(), file: None, told: false, hep };
+        let desk = Desk { folder, vault, random: Random::new(seed), names: Names::default(), file: None, told: false, hep };
         let thread = std::thread::Builder::new().name("trace".to_owned()).spawn(move || desk.run(&inbox))?;
         Ok((Tracer(seen), thread))
     }
@@ -109,7 +124,7 @@ struct Desk {
     folder: PathBuf,
     vault: Vault,
     random: Random,
-    unnamed: Unnamed,
+    names: Names,
     /// The file that is written, its bytes, and the day that it began.
     file: Option<(File, u64, i64)>,
     /// Whether it was told that nothing can be written.
@@ -117,19 +132,46 @@ struct Desk {
     hep: Option<Hep>,
 }
 
-/// The calls whose callers are unnamed, by what their Call-ID is kept as; the eldest is forgotten for one too many.
+/// Whose messages may be kept whole. A call is named once the INVITE that began it was seen, and nothing in it asked for privacy since. Of any
+/// other (its beginning came before a restart, could not be read, or is forgotten) nobody knows, and so nothing is told.
 #[derive(Default)]
-struct Unnamed {
-    calls: BTreeSet<String>,
+struct Names {
+    named: Calls,
+    unnamed: Calls,
+}
+
+impl Names {
+    /// Whether a message, of a call by this name, may be kept whole.
+    fn may_be_told(&mut self, seen: &Seen, message: &Message, to_is_tagged: bool, call_id: &str) -> bool {
+        if sip::is_unnamed(&seen.bytes) {
+            self.named.forget(call_id);
+            self.unnamed.note(call_id);
+        } else if message.method() == Some("INVITE") && !to_is_tagged && !self.unnamed.has(call_id) {
+            self.named.note(call_id);
+        }
+        self.named.has(call_id)
+    }
+}
+
+/// Calls by what their Call-ID is kept as; the eldest is forgotten for one too many.
+#[derive(Default)]
+struct Calls {
+    names: BTreeSet<String>,
     in_turn: VecDeque<String>,
 }
 
-impl Unnamed {
+impl Calls {
+    fn has(&self, call_id: &str) -> bool {
+        self.names.contains(call_id)
+    }
+    fn forget(&mut self, call_id: &str) {
+        self.names.remove(call_id);
+    }
     fn note(&mut self, call_id: &str) {
-        if self.calls.insert(call_id.to_owned()) {
+        if self.names.insert(call_id.to_owned()) {
             self.in_turn.push_back(call_id.to_owned());
-            if self.in_turn.len() > UNNAMED_MAX {
-                self.in_turn.pop_front().map(|eldest| self.calls.remove(&eldest));
+            if self.in_turn.len() > CALLS_MAX {
+                self.in_turn.pop_front().map(|eldest| self.names.remove(&eldest));
             }
         }
     }
@@ -144,11 +186,9 @@ impl Desk {
                 at = seen.at;
                 let Some(traced) = self.read(&seen) else { continue };
                 if let Some(hep) = &self.hep {
-                    hep.send(&seen, &traced.call_id, &self.vault, self.unnamed.calls.contains(&traced.call_id));
+                    hep.send(&seen, &traced.call_id, &self.vault, !self.names.named.has(&traced.call_id));
                 }
-                if serde_json::to_writer(&mut lines, &traced).is_ok() {
-                    lines.push(b'\n');
-                }
+                traced.write(&mut lines);
             }
             match self.write(at, &lines) {
                 Ok(()) => self.told = false,
@@ -170,19 +210,21 @@ impl Desk {
         if seen.leg.is_none() && (cseq.ends_with(" REGISTER") || cseq.ends_with(" OPTIONS")) {
             return None;
         }
-        let start = seen.bytes.split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default();
-        let start = String::from_utf8_lossy(start);
         let what = match message.method() {
             Some(method) => masked(method),
-            None => masked(start.strip_prefix("SIP/2.0 ").unwrap_or_default()),
+            None => {
+                let start = seen.bytes.split(|b| *b == b'\r' || *b == b'\n').next().unwrap_or_default();
+                masked(String::from_utf8_lossy(start).strip_prefix("SIP/2.0 ").unwrap_or_default())
+            }
         };
         let call_id = self.vault.call_name(essentials.call_id);
         // Only the first message of a call says that its caller is unnamed; the others name them all the same.
-        if sip::is_unnamed(&seen.bytes) {
-            self.unnamed.note(&call_id);
-        }
-        let unnamed = self.unnamed.calls.contains(&call_id);
-        let text = if unnamed { sip::as_kept(&seen.bytes, seen.sent) } else { String::from_utf8_lossy(&seen.bytes).into_owned() };
+        let unnamed = !self.names.may_be_told(seen, &message, essentials.to.tag().is_some(), &call_id);
+        let text = match std::str::from_utf8(&seen.bytes) {
+            _ if unnamed => Cow::Owned(sip::as_kept(&seen.bytes, seen.sent)),
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(&seen.bytes),
+        };
         Some(Traced {
             at: seen.at.0,
             sent: seen.sent,
@@ -346,7 +388,7 @@ mod tests {
             folder: PathBuf::new(),
             vault: Vault::new([1; 32]),
             random: Random::from_number(1),
-            unnamed: Unnamed::default(),
+            names: Names::default(),
             file: None,
             told: false,
             hep: None,
@@ -357,12 +399,26 @@ mod tests {
             (traced.open(&Vault::new([1; 32])).unwrap(), format!("{traced:?}"))
         };
         let answer = first.replace("INVITE sip:0440000000@127.0.0.1 SIP/2.0", "SIP/2.0 200 OK").replace("32030 INVITE", "1 INVITE");
+        let of = |text: &str, call: &str| text.replace("Call-ID: abc", &format!("Call-ID: {call}"));
+        let inside = |text: &str| text.replace("To: <sip:0440000000@127.0.0.1>", "To: <sip:0440000000@127.0.0.1>;tag=2");
+        let private = first.replace("Max-Forwards: 70", "Max-Forwards: 70\r\nPrivacy:\r\n id");
+        let hidden = |(text, shown): (String, String)| {
+            assert!(!text.contains("0901112222") && text.contains("From: (withheld)"), "{text}");
+            assert!(!shown.contains("0901112222"), "{shown}");
+        };
+        hidden(kept(answer.clone()));
+        hidden(kept(inside(&first)));
+        assert!(kept(first.clone()).0.contains("0901112222"));
         let named = kept(answer.clone()).0;
         assert!(named.contains("0901112222"), "{named}");
-        kept(first.replace("Max-Forwards: 70", "Max-Forwards: 70\r\nPrivacy:\r\n id"));
-        let (later, shown) = kept(answer);
-        assert!(!later.contains("0901112222") && later.contains("From: (withheld)"), "{later}");
-        assert!(!shown.contains("0901112222"), "{shown}");
+        hidden(kept(inside(&private)));
+        hidden(kept(answer.clone()));
+        hidden(kept(first.clone()));
+        // However many have called since, whoever was unnamed is not named.
+        hidden(kept(of(&private, "p")));
+        (0..=CALLS_MAX).for_each(|n| hidden(kept(of(&private, &format!("x{n}")))));
+        hidden(kept(of(&answer, "p")));
+        hidden(kept(of(&inside(&first), "p")));
     }
 
     #[test]
@@ -393,7 +449,7 @@ mod tests {
             folder: PathBuf::new(),
             vault: Vault::new([1; 32]),
             random: Random::from_number(1),
-            unnamed: Unnamed::default(),
+            names: Names::default(),
             file: None,
             told: false,
             hep: None,

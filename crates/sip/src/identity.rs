@@ -10,6 +10,7 @@ use crate::lexis::{list, trim};
 use crate::message::{Essentials, Message};
 use crate::uri::{Scheme, Uri, unescape};
 use crate::writer::ALLOW;
+use memchr::{memchr_iter, memchr3_iter, memmem};
 use std::net::IpAddr;
 
 /// Identities that one INVITE may assert: RFC 3325 section 9.1 allows a `sip:` and a `tel:` URI.
@@ -22,7 +23,8 @@ const CALLED_MAX: usize = 8;
 pub struct Claims {
     /// The users of P-Asserted-Identity.
     pub asserted: Vec<String>,
-    /// Whether the caller wants to stay unnamed: Privacy with `id`, `user` or `header`.
+    /// Whether the caller wants to stay unnamed: Privacy with `id`, `user`, `header` or a word that we do not know, or the same by Remote-Party-ID or
+    /// RPID-Privacy, which were there before RFC 3325.
     pub private: bool,
     /// Whether the caller wants to be named, whatever the network's habit is: Privacy with `none` alone.
     pub public: bool,
@@ -41,7 +43,17 @@ impl Claims {
         let users = |label: &'static str, most: usize| invite.others(label).flat_map(list).take(most).filter_map(user);
         let wishes: Vec<&[u8]> = invite.others("Privacy").flat_map(|line| line.split(|b| b";, \t".contains(b))).map(trim).collect();
         let wants = |word: &str| wishes.iter().any(|wish| wish.eq_ignore_ascii_case(word.as_bytes()));
-        let private = ["id", "user", "header"].into_iter().any(wants);
+        // A wish that we do not know could be one of these: id, user, header.
+        let of_others = [&b""[..], b"none", b"critical", b"session", b"history"];
+        let hides = |wish: &&[u8]| !of_others.iter().any(|word| wish.eq_ignore_ascii_case(word));
+        let off = |value: &str| ["off", "none"].iter().any(|word| value.trim_matches('"').eq_ignore_ascii_case(word));
+        let guarded = |address: NameAddr<'_>| {
+            let called = address.param("party").is_some_and(|party| party.eq_ignore_ascii_case("called"));
+            !called && address.param("privacy").is_some_and(|value| !off(&value))
+        };
+        let before = invite.others("Remote-Party-ID").flat_map(list).filter_map(NameAddr::parse).any(guarded);
+        let older = invite.other("RPID-Privacy").map(String::from_utf8_lossy).is_some_and(|value| !off(value.trim()));
+        let private = wishes.iter().any(hides) || before || older;
         let hides_history = wants("history") || wants("header");
         let mut called_before: Vec<String> = Vec::new();
         if !hides_history {
@@ -99,27 +111,54 @@ fn entry(value: &[u8]) -> Option<(Vec<u32>, String)> {
 /// Whether a message says that somebody wants to stay unnamed, or that the network does not name them (RFC 3323 section 4.2, RFC 3325
 /// section 9.3, and From as networks write it). A wish that we do not know, or for one entry of one field only (RFC 5806, RFC 7044), is such a wish.
 pub fn is_unnamed(message: &[u8]) -> bool {
-    let text = unfolded(message);
     let private = |line: &str| words(line).skip(1).any(|word| !["", "none", "critical"].contains(&word.trim_matches('"')));
     let guarded = |line: &str| {
         let line: String = unescape(line).to_ascii_lowercase().split_ascii_whitespace().collect();
         line.split("privacy=")
             .skip(1)
             .map(|value| value.trim_start_matches('"'))
-            .any(|value| !value.starts_with("off") && !value.starts_with("none"))
+            .map(|value| value.split([';', ',', '"', '>', '&', '?']).next().unwrap_or_default())
+            .any(|value| !["off", "none"].contains(&value))
     };
     let nobody = |line: &str| {
-        let from = unescape(line).to_lowercase();
+        // Quoted pairs, and blanks however many, change nothing; a word in another script than UTF-8 could be any.
+        let from = unescape(line).to_lowercase().replace('\\', "").split_whitespace().collect::<Vec<_>>().join(" ");
         let address = line.split_once(':').and_then(|(_, value)| NameAddr::parse(value.trim().as_bytes()));
         // Without a user there is no number, whatever other fields say.
         let user = address.map_or(String::new(), |address| without_parameters(address.uri().user()));
-        user.is_empty() || NOBODY.iter().any(|word| from.contains(word))
+        let odd = from.contains(char::REPLACEMENT_CHARACTER);
+        user.is_empty() || odd || NOBODY.iter().filter(|word| !from.is_ascii() || word.is_ascii()).any(|word| from.contains(word))
     };
-    text.lines().take_while(|line| !line.is_empty()).any(|line| match label(line) {
+    // Nearly all messages: only From can tell.
+    if let Some(head) = open_head(message) {
+        return head.split("\r\n").any(|line| line.starts_with(['F', 'f']) && matches!(label(line), Some("from" | "f")) && nobody(line));
+    }
+    unfolded(message).lines().take_while(|line| !line.is_empty()).any(|line| match label(line) {
         Some("privacy") => private(line),
         Some("from" | "f") => nobody(line) || guarded(line),
         _ => guarded(line),
     })
+}
+
+/// The head of a message that is written plainly: its lines end in CRLF, none is folded, nothing is escaped, and the word `privacy` is nowhere, however
+/// it is spaced. `None` for any other, which has to be read with care.
+fn open_head(message: &[u8]) -> Option<&str> {
+    let head = &message[..memmem::find(message, b"\r\n\r\n").unwrap_or(message.len())];
+    let mut ends = 0;
+    for end in memchr_iter(b'\n', head) {
+        let alone = end == 0 || head[end - 1] != b'\r';
+        if alone || head.get(end + 1).is_some_and(u8::is_ascii_whitespace) {
+            return None;
+        }
+        ends += 1;
+    }
+    let spells = |rest: &[u8]| rest.iter().filter(|b| !b.is_ascii_whitespace()).map(u8::to_ascii_lowercase).take(7).eq(*b"privacy");
+    let told = |at: usize| head[at] == b'%' || spells(&head[at..]);
+    let begins = head.first().is_some_and(|first| !first.is_ascii_whitespace());
+    if !begins || memchr_iter(b'\r', head).count() != ends || memchr3_iter(b'p', b'P', b'%', head).any(told) {
+        return None;
+    }
+    std::str::from_utf8(head).ok()
 }
 
 /// What From holds instead of a number, in small letters: the four words of Japanese networks among them.
