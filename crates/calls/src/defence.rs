@@ -224,7 +224,8 @@ impl Engine {
         let nets = |line: &Line| line.from.iter().copied().chain(hosts(line)).collect::<Vec<Net>>();
         let kin = lines.iter().filter(|line| line.trusted).map(nets).collect();
         let here = lines.iter().filter(|line| line.loopback).flat_map(nets).collect();
-        self.sip.set_admission(sip::Admission { kin, here });
+        let ours = self.city.book.settings.addresses.clone();
+        self.sip.set_admission(sip::Admission { kin, here, ours });
         let peers: BTreeSet<IpAddr> = self.sip.peers().map(|ip| ip.to_canonical()).collect();
         self.defence.former = peers.into_iter().filter(|ip| self.is_stranger(*ip)).collect();
     }
@@ -233,7 +234,8 @@ impl Engine {
     pub(crate) fn may_send_sound(&self, peer: IpAddr, to: IpAddr) -> bool {
         let (peer, to) = (peer.to_canonical(), to.to_canonical());
         let settings = &self.city.book.settings;
-        let ours = !to.is_unspecified() && (to.is_loopback() || to == settings.sip.ip() || Some(to) == settings.advertise);
+        let named = to == settings.sip.ip() || Some(to) == settings.advertise || settings.addresses.contains(&to);
+        let ours = !to.is_unspecified() && (to.is_loopback() || named);
         let allowed = |line: &Line| {
             line.loopback && (line.from.iter().any(|net| net.contains(peer)) || line.trunk.as_ref().is_some_and(|trunk| trunk.is_at(peer)))
         };

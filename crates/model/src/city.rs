@@ -21,6 +21,8 @@ pub struct Settings {
     pub admin_names: Vec<String>,
     /// The address put into Contact and SDP; `None` takes the listening address.
     pub advertise: Option<IpAddr>,
+    /// What this machine is called by in its networks, as it says itself when the city is published; no peer may aim us at them unasked.
+    pub addresses: Vec<IpAddr>,
     /// First RTP port, even.
     pub rtp_first: u16,
     /// Last RTP port.
@@ -57,6 +59,7 @@ impl Default for Settings {
             admin: SocketAddr::new(here, 8080),
             admin_names: Vec::new(),
             advertise: None,
+            addresses: Vec::new(),
             rtp_first: 20_000,
             rtp_last: 24_999,
             calls_max: 200,

@@ -6,7 +6,7 @@ use model::{
     Cause, DialogId, DigestAlgorithm, Digit, Direction, FlowId, Instant, LineId, Machine, Method, Net, PhoneGone, TrunkRegistration,
 };
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// The endpoint's settings.
@@ -28,6 +28,8 @@ pub struct Admission {
     pub kin: Vec<Vec<Net>>,
     /// Sources that may name targets on this machine.
     pub here: Vec<Net>,
+    /// This machine, beside [`Config::local`] and loopback.
+    pub ours: Vec<IpAddr>,
 }
 
 /// Something the endpoint says. Take them in order until there is none.

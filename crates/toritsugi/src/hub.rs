@@ -23,8 +23,8 @@ use tokio::sync::watch;
 /// Events on their way to metrics, log and call records. The journal has the call records too, so that a full room here costs
 /// a figure, never a record.
 const EVENTS_MAX: usize = 10_000;
-/// Between two looks at the events: they come in bursts.
-const SCRIBE_RESTS: Duration = Duration::from_millis(5);
+/// Between two looks at the events: a thread that wakes for each of them costs more than they do, and nobody reads so fast.
+const SCRIBE_RESTS: Duration = Duration::from_millis(20);
 
 /// The folder of the state folder whose files hold what is sent to other houses as headers.
 const SECRETS: &str = "secrets";
@@ -335,8 +335,12 @@ fn ours(settings: &Settings) -> Vec<(Transport, SocketAddr)> {
     ours
 }
 
-/// Fills in the address that others reach us at, when we listen on all of them.
+/// Fills in what this machine is called by, and the address that others reach us at, when we listen on all of them.
 pub(crate) fn advertise(settings: &mut Settings) {
+    match if_addrs::get_if_addrs() {
+        Ok(all) => settings.addresses = all.iter().map(|one| one.ip().to_canonical()).filter(|ip| !ip.is_loopback()).collect(),
+        Err(fault) => tracing::warn!(%fault, "this machine does not tell its addresses: a peer could have us send to one of them"),
+    }
     if settings.advertise.is_none() && settings.sip.ip().is_unspecified() {
         // Asking the kernel for the way to a documentation address (RFC 5737) sends nothing.
         let way = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|s| s.connect("192.0.2.1:9").and_then(|()| s.local_addr()));

@@ -44,6 +44,7 @@ impl Endpoint {
     fn is_here(&self, uri: &str) -> bool {
         let Some(named) = Uri::parse(uri.as_bytes()).and_then(|uri| uri.socket_addr()) else { return false };
         let named = SocketAddr::new(named.ip().to_canonical(), named.port());
-        named.ip().is_loopback() || named.ip().is_multicast() || named.ip() == self.config.local.ip()
+        let ours = named.ip() == self.config.local.ip() || self.admission.ours.contains(&named.ip());
+        ours || named.ip().is_loopback() || named.ip().is_multicast()
     }
 }

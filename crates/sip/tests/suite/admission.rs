@@ -9,7 +9,7 @@ const THIEF: &str = "198.51.100.7:5060";
 
 fn admission(desk: &mut Desk, kin: &[&str], here: &[&str]) {
     let nets = |all: &[&str]| all.iter().map(|net| Net::parse(net).unwrap()).collect::<Vec<_>>();
-    desk.endpoint.set_admission(Admission { kin: vec![nets(kin)], here: nets(here) });
+    desk.endpoint.set_admission(Admission { kin: vec![nets(kin)], here: nets(here), ours: vec!["198.51.100.1".parse().unwrap()] });
 }
 
 #[test]
@@ -80,11 +80,21 @@ fn nobody_has_us_send_to_our_own_machine() {
     let mut desk = Desk::new();
     desk.receive(&invite("1").replacen("CSeq:", "Record-Route: <sip:127.0.0.1;lr>\r\nCSeq:", 1));
     assert_eq!(desk.words(), ["403"]);
-    // Where the whole city runs on one machine, its line says so.
+    // Another address of this machine, which does not hear SIP.
     let mut desk = Desk::new();
-    admission(&mut desk, &[], &["192.0.2.0/24"]);
-    desk.receive(&aimed("<sip:x@127.0.0.1:8080>"));
-    assert_eq!(desk.words(), ["100"]);
+    desk.receive(&aimed("<sip:x@198.51.100.1:22>"));
+    assert_eq!(desk.words(), ["100"], "nobody has told that it is ours");
+    let mut desk = Desk::new();
+    admission(&mut desk, &[], &[]);
+    desk.receive(&aimed("<sip:x@198.51.100.1:22>"));
+    assert_eq!(desk.words(), ["403"]);
+    // Where the whole city runs on one machine, its line says so.
+    for contact in ["<sip:x@127.0.0.1:8080>", "<sip:x@198.51.100.1:22>"] {
+        let mut desk = Desk::new();
+        admission(&mut desk, &[], &["192.0.2.0/24"]);
+        desk.receive(&aimed(contact));
+        assert_eq!(desk.words(), ["100"], "{contact}");
+    }
 }
 
 #[test]
