@@ -230,8 +230,12 @@ impl Engine {
         self.defence.former = peers.into_iter().filter(|ip| self.is_stranger(*ip)).collect();
     }
 
-    /// Whether sound may be sent where a peer says: to this machine, or to our own address, only for a line that is allowed to name it.
-    pub(crate) fn may_send_sound(&self, peer: IpAddr, to: IpAddr) -> bool {
+    /// Whether sound and its reports may be sent where a peer says: to this machine, by any of its addresses, only for a line that is allowed to name it.
+    pub(crate) fn may_send_sound(&self, peer: IpAddr, sound: SocketAddr, reports: SocketAddr) -> bool {
+        [sound, reports].iter().all(|to| self.may_send_to(peer, to.ip()))
+    }
+
+    fn may_send_to(&self, peer: IpAddr, to: IpAddr) -> bool {
         let (peer, to) = (peer.to_canonical(), to.to_canonical());
         let settings = &self.city.book.settings;
         let named = to == settings.sip.ip() || Some(to) == settings.advertise || settings.addresses.contains(&to);

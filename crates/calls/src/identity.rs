@@ -26,7 +26,7 @@ pub(crate) fn who(invite: &Invite, trusted: bool) -> Who {
     let claims = &invite.claims;
     // Parameters of the user part are the network's, not the number's (RFC 3966 section 3, RFC 3261 section 19.1.6).
     let from = invite.from_user.split(';').next().unwrap_or_default();
-    let in_words = reason(&invite.from_display).is_some();
+    let in_words = [invite.from_display.as_str(), from].into_iter().any(sip::is_nobody);
     let unnamed = in_words
         || from.is_empty()
         || claims.from_host == UNNAMED_HOST
@@ -157,7 +157,9 @@ mod tests {
             assert_eq!(who(&invite("anonymous", "Anonymous", unnamed), trusted), hides(Withheld::ByCaller));
             assert_eq!(who(&invite("", "", asserted("0440000099")), trusted), hides(Withheld::ByCaller));
         }
-        for display in ["非通知", "Anonymous", "公衆電話"] {
+        for display in
+            ["非通知", "Anonymous", "公衆電話", "非通知電話", "Anonymous Caller", "Interaction  with other  service", "Restricted"]
+        {
             assert!(who(&invite("0440000099", display, asserted("0440000099")), true).withheld.is_some(), "{display} over a number");
         }
         let public = sip::Claims { public: true, from_host: UNNAMED_HOST.to_owned(), ..asserted("0440000099") };

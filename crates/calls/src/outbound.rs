@@ -475,7 +475,7 @@ impl Engine {
                 let ours = self.capabilities(&outside.leg, self.codecs_over(&outside.way));
                 let answer = sdp.as_deref().and_then(|sdp| sdp::parse(sdp).ok());
                 let host = outside.way.machine.addr.ip();
-                let aims = |agreed: &sdp::Agreed| self.may_send_sound(host, agreed.remote.ip());
+                let aims = |agreed: &sdp::Agreed| self.may_send_sound(host, agreed.remote, agreed.remote_rtcp);
                 let Some(agreed) = answer.and_then(|answer| sdp::accept(&answer, &ours).ok()).filter(aims) else {
                     self.sip.handle_command(now, sip::Command::Bye { dialog: outside.leg.dialog });
                     outside.stage = Stage::Over;

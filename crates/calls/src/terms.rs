@@ -54,7 +54,8 @@ impl Engine {
     /// Whether sound may go where these terms want it.
     pub(crate) fn may_be_heard_there(&self, leg: &Leg, agreed: &sdp::Agreed) -> bool {
         let peer = leg.peer.or_else(|| self.sip.dialog(leg.dialog).map(|dialog| dialog.peer.ip()));
-        peer.is_none_or(|peer| self.may_send_sound(peer, far(*agreed, leg).remote.ip()))
+        let far = far(*agreed, leg);
+        peer.is_none_or(|peer| self.may_send_sound(peer, far.remote, far.remote_rtcp))
     }
 
     /// From here on the leg's sound goes as was agreed.

@@ -76,7 +76,7 @@ pub struct Traced {
     /// Why, where it says so (RFC 3326).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// All of it, sealed. The last one: see [`Traced::write`].
+    /// All of it, sealed. It stays the last field: a line is ended by hand, with this.
     pub sealed: String,
 }
 
@@ -143,7 +143,7 @@ struct Names {
 impl Names {
     /// Whether a message, of a call by this name, may be kept whole.
     fn may_be_told(&mut self, seen: &Seen, message: &Message, to_is_tagged: bool, call_id: &str) -> bool {
-        if sip::is_unnamed(&seen.bytes) {
+        if sip::is_unnamed(&seen.bytes) || sip::asks_for_privacy(message) {
             self.named.forget(call_id);
             self.unnamed.note(call_id);
         } else if message.method() == Some("INVITE") && !to_is_tagged && !self.unnamed.has(call_id) {

@@ -41,19 +41,8 @@ pub struct Claims {
 impl Claims {
     pub(crate) fn of(invite: &Message, essentials: &Essentials<'_>) -> Claims {
         let users = |label: &'static str, most: usize| invite.others(label).flat_map(list).take(most).filter_map(user);
-        let wishes: Vec<&[u8]> = invite.others("Privacy").flat_map(|line| line.split(|b| b";, \t".contains(b))).map(trim).collect();
-        let wants = |word: &str| wishes.iter().any(|wish| wish.eq_ignore_ascii_case(word.as_bytes()));
-        // A wish that we do not know could be one of these: id, user, header.
-        let of_others = [&b""[..], b"none", b"critical", b"session", b"history"];
-        let hides = |wish: &&[u8]| !of_others.iter().any(|word| wish.eq_ignore_ascii_case(word));
-        let off = |value: &str| ["off", "none"].iter().any(|word| value.trim_matches('"').eq_ignore_ascii_case(word));
-        let guarded = |address: NameAddr<'_>| {
-            let called = address.param("party").is_some_and(|party| party.eq_ignore_ascii_case("called"));
-            !called && address.param("privacy").is_some_and(|value| !off(&value))
-        };
-        let before = invite.others("Remote-Party-ID").flat_map(list).filter_map(NameAddr::parse).any(guarded);
-        let older = invite.other("RPID-Privacy").map(String::from_utf8_lossy).is_some_and(|value| !off(value.trim()));
-        let private = wishes.iter().any(hides) || before || older;
+        let wants = |word: &str| wishes(invite).any(|wish| wish.eq_ignore_ascii_case(word.as_bytes()));
+        let private = asks_for_privacy(invite);
         let hides_history = wants("history") || wants("header");
         let mut called_before: Vec<String> = Vec::new();
         if !hides_history {
@@ -70,12 +59,46 @@ impl Claims {
             asserted: users("P-Asserted-Identity", ASSERTED_MAX).collect(),
             private,
             public: !private && wants("none"),
-            from_host: essentials.from.uri().host().to_ascii_lowercase(),
+            from_host: essentials.from.uri().host().trim_end_matches('.').to_ascii_lowercase(),
             called_party: users("P-Called-Party-ID", 1).next(),
             to: without_parameters(essentials.to.uri().user()),
             called_before,
         }
     }
+}
+
+/// The words of Privacy (RFC 3323 section 4.2), quoted against the grammar or not.
+fn wishes<'a>(message: &'a Message) -> impl Iterator<Item = &'a [u8]> {
+    let quoted = |wish: &'a [u8]| wish.strip_prefix(b"\"").and_then(|wish| wish.strip_suffix(b"\"")).unwrap_or(wish);
+    message.others("Privacy").flat_map(|line| line.split(|b| b";, \t".contains(b))).map(trim).map(quoted)
+}
+
+/// Whether a message asks that whoever calls stays unnamed: by Privacy, or by what there was before it, Remote-Party-ID and RPID-Privacy. A wish that
+/// we do not know could be one of `id`, `user`, `header`.
+pub fn asks_for_privacy(message: &Message) -> bool {
+    let of_others = [&b""[..], b"none", b"critical", b"session", b"history"];
+    let hides = |wish: &[u8]| !of_others.iter().any(|word| wish.eq_ignore_ascii_case(word));
+    let off = |value: &str| ["off", "none"].iter().any(|word| value.trim_matches(['"', ' ']).eq_ignore_ascii_case(word));
+    let guarded = |address: NameAddr<'_>| {
+        let called = address.param("party").is_some_and(|party| party.eq_ignore_ascii_case("called"));
+        !called && address.param("privacy").is_some_and(|value| !off(&value))
+    };
+    let older = |value: &[u8]| {
+        String::from_utf8_lossy(value).split([';', ',']).any(|part| match part.split_once('=') {
+            Some((name, _)) if name.trim().eq_ignore_ascii_case("party") => false,
+            Some((_, value)) => !off(value),
+            None => !off(part),
+        })
+    };
+    wishes(message).any(hides)
+        || message.others("Remote-Party-ID").flat_map(list).filter_map(NameAddr::parse).any(guarded)
+        || message.others("RPID-Privacy").any(older)
+}
+
+/// Whether the name or the user of From holds a word that stands for nobody, however it is spaced.
+pub fn is_nobody(text: &str) -> bool {
+    let plain = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
+    NOBODY.iter().any(|word| plain.contains(word))
 }
 
 /// The user of an address that is or could be a telephone's.

@@ -3,7 +3,7 @@
 use calls::City;
 use model::{CallEnd, Event, LineId, Net, OfferEnd, Refusal};
 use sim::{Clerk, Resident, Town, World, town};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -413,16 +413,28 @@ fn guesses_through_a_trusted_line_lock_the_name_and_not_the_line() {
 #[test]
 fn sound_and_signalling_are_not_aimed_at_this_machine_by_anybody_outside() {
     let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();
-    let refused = |invite: String| {
-        let mut world = World::new(city(|_| {}), 5);
+    let refused_by = |ours: &[IpAddr], invite: String| {
+        let mut world = World::new(city(|book| book.settings.addresses = ours.to_vec()), 5);
         world.inject(secs(5), office, invite.as_bytes());
         world.run_until(secs(10));
         let came = count(&world, |e| matches!(e, Event::Arrived { .. }));
         world.run_until_quiet(secs(3600));
         came == 0
     };
+    let refused = |invite: String| refused_by(&[], invite);
     let good = request("INVITE", office, 1, "0449999999", "");
     assert!(!refused(good.clone()));
+    assert!(refused_by(&[office.ip()], good.clone()), "the machine says that this address is its own");
+    // Where the reports of sound go (RFC 3605).
+    let reports =
+        |at: &str| good.replacen("m=audio 4000 RTP/AVP 0\r\n", &format!("m=audio 4000 RTP/AVP 0\r\na=rtcp:22 IN IP4 {at}\r\n"), 1);
+    let whole = |text: String| {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let (before, _) = head.split_once("Content-Length:").unwrap();
+        format!("{before}Content-Length: {}\r\n\r\n{body}", body.len())
+    };
+    assert!(!refused(whole(reports("203.0.113.6"))));
+    assert!(refused_by(&["203.0.113.6".parse().unwrap()], whole(reports("203.0.113.6"))));
     assert!(refused(good.replacen(&format!("Contact: <sip:0449999999@{office}>"), "Contact: <sip:x@127.0.0.1:8080>", 1)));
     assert!(refused(good.replacen("Contact:", "Record-Route: <sip:127.0.0.1:22;lr>\r\nContact:", 1)));
     assert!(refused(good.replacen("c=IN IP4 203.0.113.5", "c=IN IP4 239.1.2.30", 1)));

@@ -58,8 +58,12 @@ fn a_wish_to_stay_unnamed_is_heard_however_it_is_written() {
         ("Remote-Party-ID: <sip:0449999999@c>;party=called;privacy=full", false),
         ("Remote-Party-ID: <sip:0449999999@c>;privacy=off", false),
         ("Remote-Party-ID: <sip:0449999999@c>", false),
+        ("Remote-Party-ID: <sip:0449999999@c>;party=calling;privacy", true),
         ("RPID-Privacy: full", true),
+        ("RPID-Privacy: party=calling;privacy=full", true),
         ("RPID-Privacy: off", false),
+        ("RPID-Privacy: party=calling;privacy=off", false),
+        ("Privacy: \"none\"", false),
     ] {
         assert_eq!(claims_of(&format!("{line}\r\n")).private, private, "{line}");
     }
