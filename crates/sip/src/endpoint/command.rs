@@ -178,7 +178,7 @@ impl Endpoint {
         }
         let (invite, reason) = (*invite, leg.reason);
         self.alarms.set(Alarm::Leg(dialog), leg.poll_timeout());
-        let Some(Client { machine: ClientMachine::Invite(ours), path, .. }) = self.clients.get(&invite) else { return };
+        let Some(Client { machine: ClientMachine::Invite(ours), path, .. }) = self.clients.get(&invite).map(Box::as_ref) else { return };
         let writer = ours.base.request("CANCEL", ours.base.local_cseq, &ours.via, "");
         let machine = ClientMachine::Other { machine: ClientOther::new(now, path.flow.is_stream()), purpose: Purpose::Cancel };
         let request = with_reason(writer, reason).empty();

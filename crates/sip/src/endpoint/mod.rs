@@ -64,13 +64,14 @@ pub struct Endpoint {
     trunks: Trunks,
     admission: Admission,
     door_closed: bool,
-    legs: BTreeMap<DialogId, Leg>,
+    /// Boxed, as all that is large and comes and goes: a map moves what stands beside it each time.
+    legs: BTreeMap<DialogId, Box<Leg>>,
     /// Dialogs by our tag, which nobody can guess.
     tags: BTreeMap<String, DialogId>,
-    servers: BTreeMap<Key, Server>,
+    servers: BTreeMap<Key, Box<Server>>,
     /// INVITE transactions by what copies on other ways have in common with them.
     merges: BTreeMap<Key, Key>,
-    clients: BTreeMap<Key, Client>,
+    clients: BTreeMap<Key, Box<Client>>,
     alarms: Alarms,
     outputs: VecDeque<Output>,
     dialogs_made: u64,

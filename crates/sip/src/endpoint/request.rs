@@ -33,12 +33,14 @@ impl Endpoint {
         if back.addr.ip() == server.path.addr.ip() {
             server.path = back;
         }
-        let wanted = match &server.machine {
+        let wanted = match &mut server.machine {
             ServerMachine::Invite { machine, .. } => machine.handle_again(),
             ServerMachine::Other(machine) => machine.handle_again(),
         };
+        let wake = server.poll_timeout();
         if wanted {
-            let (dialog, path, status, last) = (server.dialog, server.path, server.status, server.last.clone());
+            let (dialog, path, status, last) = (server.dialog, server.path, server.status, server.last());
+            self.alarms.set(super::Alarm::Server(key), wake);
             self.transmit_response(Some(dialog), path, status, last);
         }
     }

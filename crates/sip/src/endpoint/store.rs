@@ -117,6 +117,7 @@ impl Echo {
 #[derive(Clone, Debug)]
 pub(super) struct Server {
     pub(super) machine: ServerMachine,
+    /// Empty where nothing was answered yet; [`Server::last`] has the 100 that stands for it.
     pub(super) last: Bytes,
     pub(super) status: u16,
     pub(super) path: Path,
@@ -138,6 +139,15 @@ pub(super) enum ServerMachine {
 }
 
 impl Server {
+    /// The last response; of an INVITE that has none, 100.
+    pub(super) fn last(&mut self) -> Bytes {
+        if let ServerMachine::Invite { echo: Some(echo), tag, .. } = &self.machine
+            && self.last.is_empty()
+        {
+            self.last = echo.response(100, tag).empty();
+        }
+        self.last.clone()
+    }
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         match &self.machine {
             ServerMachine::Invite { machine, .. } => machine.poll_timeout(),

@@ -1,7 +1,7 @@
 //! What happens when nothing happens: repetitions, and giving up.
 
 use super::Endpoint;
-use super::store::{Alarm, Cancel, ClientMachine, Leg, ServerMachine, Stage};
+use super::store::{Alarm, Cancel, ClientMachine, ServerMachine, Stage};
 use crate::border::{Event, Reason};
 use crate::transaction::{Due, Key};
 use model::{DialogId, Instant};
@@ -17,9 +17,12 @@ impl Endpoint {
             ServerMachine::Invite { machine, .. } => machine.handle_timeout(now),
             ServerMachine::Other(machine) => machine.handle_timeout(now),
         };
-        let (dialog, path, status, last, wake) = (server.dialog, server.path, server.status, server.last.clone(), server.poll_timeout());
+        let (dialog, path, status, wake) = (server.dialog, server.path, server.status, server.poll_timeout());
         match due {
-            Due::Resend => self.transmit_response(Some(dialog), path, status, last),
+            Due::Resend => {
+                let last = server.last();
+                self.transmit_response(Some(dialog), path, status, last);
+            }
             // A refusal that nobody acknowledged has nobody waiting for it.
             Due::TimedOut | Due::Over => return self.remove_server(key),
             Due::Nothing => {}
@@ -58,7 +61,7 @@ impl Endpoint {
         self.change(now, dialog);
         self.stage_timeout(now, dialog);
         // Whatever is due still, by a mistake of ours, waits a moment: one dialog must not keep the others from their turn.
-        let wake = self.legs.get(&dialog).and_then(Leg::poll_timeout).map(|at| at.max(now + BREATH));
+        let wake = self.legs.get(&dialog).and_then(|leg| leg.poll_timeout()).map(|at| at.max(now + BREATH));
         self.alarms.set(Alarm::Leg(dialog), wake);
     }
 

@@ -42,7 +42,7 @@ impl Endpoint {
                 // It was sent once, and is never sent again: no timer repeats it.
                 let (machine, request) = (ClientMachine::Invite(Box::new(ours)), Bytes::new());
                 let client = Client { machine, request, method: Method::Invite, path, dialog, by_udp: None };
-                self.clients.insert(key, client);
+                self.clients.insert(key, Box::new(client));
                 self.add_leg(dialog, Leg::new(state, Stage::Outgoing { invite: key, heard: true, rang: false, cancel: Cancel::No }));
                 self.give_up(now.mono, dialog, None);
                 true

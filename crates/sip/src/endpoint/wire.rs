@@ -60,18 +60,19 @@ impl Endpoint {
         self.reply(asked, 405, |w| w.header("Allow", ALLOW).empty());
     }
 
-    /// Begins the transaction of an INVITE for a dialog that is known, and says 100 (section 17.2.1).
+    /// Begins the transaction of an INVITE for a dialog that is known, which says 100 if nothing else is said soon (section 17.2.1).
     pub(super) fn begin_invite(&mut self, asked: &Asked<'_>, dialog: DialogId, tag: &str) {
-        let last = asked.echo.response(100, tag).empty();
         let merged = self.names.merged(&asked.essentials, "INVITE");
         let echo = Some(Box::new(asked.echo.clone()));
-        let machine = ServerMachine::Invite { machine: ServerInvite::new(asked.path.flow.is_stream()), echo, tag: tag.to_owned(), merged };
-        self.servers.insert(asked.key, Server { machine, last: last.clone(), status: 100, path: asked.back, dialog });
+        let machine = ServerInvite::new(asked.now, asked.path.flow.is_stream());
+        let machine = ServerMachine::Invite { machine, echo, tag: tag.to_owned(), merged };
+        let server = Server { machine, last: Bytes::new(), status: 100, path: asked.back, dialog };
+        self.alarms.set(Alarm::Server(asked.key), server.poll_timeout());
+        self.servers.insert(asked.key, Box::new(server));
         self.merges.insert(merged, asked.key);
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.open += 1;
         }
-        self.transmit_response(Some(dialog), asked.back, 100, last);
     }
     /// Answers an INVITE in its transaction. `None` if it has its final answer, or is gone.
     pub(super) fn reply_invite(
@@ -108,7 +109,7 @@ impl Endpoint {
             let machine = ServerMachine::Other(ServerOther::new(asked.now));
             let server = Server { machine, last: bytes.clone(), status, path: asked.back, dialog };
             self.alarms.set(Alarm::Server(asked.key), server.poll_timeout());
-            self.servers.insert(asked.key, server);
+            self.servers.insert(asked.key, Box::new(server));
         }
         self.transmit_response(Some(dialog), asked.back, status, bytes);
     }
@@ -121,7 +122,7 @@ impl Endpoint {
         }
         leg.open += 1;
         let machine = ServerMachine::Other(ServerOther::trying());
-        self.servers.insert(asked.key, Server { machine, last: Bytes::new(), status: 0, path: asked.back, dialog });
+        self.servers.insert(asked.key, Box::new(Server { machine, last: Bytes::new(), status: 0, path: asked.back, dialog }));
         Some(Waiting { key: asked.key, echo: Box::new(asked.echo.clone()), path: asked.back })
     }
     /// Answers it.
@@ -165,7 +166,7 @@ impl Endpoint {
     pub(super) fn begin_client(&mut self, key: Key, client: Client) {
         self.alarms.set(Alarm::Client(key), client.poll_timeout());
         self.transmit_request(client.dialog, client.path, client.method, false, client.request.clone());
-        self.clients.insert(key, client);
+        self.clients.insert(key, Box::new(client));
     }
     /// Sends a BYE or OPTIONS inside a dialog; its sequence number is the dialog's next.
     pub(super) fn ask(&mut self, now: Instant, dialog: DialogId, state: &mut DialogState, method: Method, purpose: Purpose) -> Key {
@@ -199,7 +200,7 @@ impl Endpoint {
 
     pub(super) fn add_leg(&mut self, dialog: DialogId, leg: Leg) {
         self.tags.insert(leg.state.local_tag.clone(), dialog);
-        self.legs.insert(dialog, leg);
+        self.legs.insert(dialog, Box::new(leg));
     }
     /// Moves a dialog to another stage and sets its alarm.
     pub(super) fn enter(&mut self, dialog: DialogId, stage: Stage) {
@@ -209,7 +210,7 @@ impl Endpoint {
     }
     /// When the dialog next wants to be woken.
     pub(super) fn set_leg_alarm(&mut self, dialog: DialogId) {
-        let wake = self.legs.get(&dialog).and_then(Leg::poll_timeout);
+        let wake = self.legs.get(&dialog).and_then(|leg| leg.poll_timeout());
         self.alarms.set(Alarm::Leg(dialog), wake);
     }
     /// Our 200 to an INVITE has been sent: from here on it is repeated until the ACK comes.

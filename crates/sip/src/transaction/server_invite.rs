@@ -4,11 +4,18 @@
 
 use super::{Due, GIVE_UP, Repeat, T2, T4};
 use model::Instant;
+use std::time::Duration;
+
+/// Section 17.2.1: 100 goes out "unless it knows that the TU will generate a provisional or final response within 200 ms". Ours nearly always does, and
+/// T1, after which the INVITE would come again, is 500 ms.
+const TRYING: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// The user has not decided; copies of the INVITE get the last provisional answer.
-    Proceeding,
+    /// The user has not decided; copies of the INVITE get the last provisional answer. As long as there was none, 100 is due at `trying`.
+    Proceeding {
+        trying: Option<Instant>,
+    },
     /// Refused: timer G repeats the refusal until an ACK comes, timer H gives up.
     Completed {
         g: Option<Repeat>,
@@ -42,14 +49,18 @@ pub struct ServerInvite {
 }
 
 impl ServerInvite {
-    /// An INVITE has come, on a reliable transport or not; the owner sends 100 at once (section 17.2.1).
-    pub fn new(reliable: bool) -> Self {
-        ServerInvite { stage: Stage::Proceeding, reliable }
+    /// An INVITE has come, on a reliable transport or not. Where nothing was answered, "the last response" is 100 (section 17.2.1).
+    pub fn new(now: Instant, reliable: bool) -> Self {
+        ServerInvite { stage: Stage::Proceeding { trying: Some(now + TRYING) }, reliable }
     }
     /// The INVITE came again: whether the last response is to be sent again.
-    pub fn handle_again(&self) -> bool {
-        match self.stage {
-            Stage::Proceeding | Stage::Completed { .. } => true,
+    pub fn handle_again(&mut self) -> bool {
+        match &mut self.stage {
+            Stage::Proceeding { trying } => {
+                *trying = None;
+                true
+            }
+            Stage::Completed { .. } => true,
             // RFC 6026 section 7.1: "the INVITE is absorbed"; the dialog repeats its 2xx by its own clock.
             Stage::Confirmed { .. } | Stage::Accepted { .. } | Stage::Terminated => false,
         }
@@ -57,9 +68,9 @@ impl ServerInvite {
     /// The user answers. Whether that goes out: there is one final answer only.
     pub fn handle_response(&mut self, now: Instant, status: u16) -> bool {
         match (self.stage, status) {
-            (Stage::Proceeding, ..=199) => {}
-            (Stage::Proceeding, 200..=299) => self.stage = Stage::Accepted { l: now + GIVE_UP },
-            (Stage::Proceeding, 300..) => {
+            (Stage::Proceeding { .. }, ..=199) => self.stage = Stage::Proceeding { trying: None },
+            (Stage::Proceeding { .. }, 200..=299) => self.stage = Stage::Accepted { l: now + GIVE_UP },
+            (Stage::Proceeding { .. }, 300..) => {
                 self.stage = Stage::Completed { g: (!self.reliable).then(|| Repeat::new(now, T2)), h: now + GIVE_UP };
             }
             (Stage::Completed { .. } | Stage::Confirmed { .. } | Stage::Accepted { .. } | Stage::Terminated, _) => return false,
@@ -74,12 +85,16 @@ impl ServerInvite {
                 Ack::Absorbed
             }
             Stage::Accepted { .. } => Ack::ForDialog,
-            Stage::Proceeding | Stage::Confirmed { .. } | Stage::Terminated => Ack::Absorbed,
+            Stage::Proceeding { .. } | Stage::Confirmed { .. } | Stage::Terminated => Ack::Absorbed,
         }
     }
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) -> Due {
         match &mut self.stage {
+            Stage::Proceeding { trying } if trying.is_some_and(|at| at <= now) => {
+                *trying = None;
+                Due::Resend
+            }
             Stage::Completed { h, .. } if *h <= now => {
                 self.stage = Stage::Terminated;
                 Due::TimedOut
@@ -89,7 +104,7 @@ impl ServerInvite {
                 self.stage = Stage::Terminated;
                 Due::Over
             }
-            Stage::Proceeding | Stage::Confirmed { .. } | Stage::Accepted { .. } | Stage::Terminated => Due::Nothing,
+            Stage::Proceeding { .. } | Stage::Confirmed { .. } | Stage::Accepted { .. } | Stage::Terminated => Due::Nothing,
         }
     }
     /// When it wants to be woken.
@@ -97,12 +112,13 @@ impl ServerInvite {
         match self.stage {
             Stage::Completed { g, h } => Some(g.map_or(h, |g| g.at.min(h))),
             Stage::Confirmed { i: end } | Stage::Accepted { l: end } => Some(end),
-            Stage::Proceeding | Stage::Terminated => None,
+            Stage::Proceeding { trying } => trying,
+            Stage::Terminated => None,
         }
     }
     /// Whether no final answer has been given yet.
     pub fn is_pending(&self) -> bool {
-        self.stage == Stage::Proceeding
+        matches!(self.stage, Stage::Proceeding { .. })
     }
 }
 
@@ -112,8 +128,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn trying_is_said_after_200_ms_and_only_where_nothing_else_was() {
+        let mut silent = ServerInvite::new(at(0), false);
+        assert_eq!(
+            (silent.poll_timeout(), silent.handle_timeout(at(199)), silent.handle_timeout(at(200))),
+            (Some(at(200)), Due::Nothing, Due::Resend)
+        );
+        assert_eq!((silent.poll_timeout(), silent.handle_timeout(at(1_000))), (None, Due::Nothing));
+        for status in [180, 183] {
+            let mut rings = ServerInvite::new(at(0), false);
+            assert!(rings.handle_response(at(50), status));
+            assert_eq!((rings.poll_timeout(), rings.handle_timeout(at(200))), (None, Due::Nothing));
+        }
+        let mut asked_again = ServerInvite::new(at(0), false);
+        assert!(asked_again.handle_again() && asked_again.poll_timeout().is_none());
+    }
+
+    #[test]
     fn timer_g_repeats_a_refusal_until_timer_h_gives_up() {
-        let mut machine = ServerInvite::new(false);
+        let mut machine = ServerInvite::new(at(0), false);
         assert!(machine.handle_again() && machine.handle_response(at(0), 180) && machine.poll_timeout().is_none());
         assert!(machine.handle_response(at(0), 486));
         let mut sent = Vec::new();
@@ -131,7 +164,7 @@ mod tests {
 
     #[test]
     fn an_ack_ends_the_repeating_and_timer_i_absorbs_the_next_ones() {
-        let mut machine = ServerInvite::new(false);
+        let mut machine = ServerInvite::new(at(0), false);
         machine.handle_response(at(0), 404);
         assert!(machine.handle_again());
         assert_eq!(machine.handle_ack(at(100)), Ack::Absorbed);
@@ -142,7 +175,7 @@ mod tests {
 
     #[test]
     fn over_a_reliable_transport_a_refusal_is_said_once() {
-        let mut machine = ServerInvite::new(true);
+        let mut machine = ServerInvite::new(at(0), true);
         machine.handle_response(at(0), 404);
         assert_eq!((machine.poll_timeout(), machine.handle_timeout(at(31_999))), (Some(at(32_000)), Due::Nothing));
         assert_eq!(machine.handle_ack(at(100)), Ack::Absorbed);
@@ -151,7 +184,7 @@ mod tests {
 
     #[test]
     fn timer_l_absorbs_copies_of_an_answered_invite() {
-        let mut machine = ServerInvite::new(false);
+        let mut machine = ServerInvite::new(at(0), false);
         assert!(machine.handle_response(at(0), 200));
         assert!(!machine.handle_again() && !machine.handle_response(at(1), 487));
         assert_eq!(machine.handle_ack(at(100)), Ack::ForDialog);

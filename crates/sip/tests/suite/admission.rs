@@ -83,7 +83,8 @@ fn nobody_has_us_send_to_our_own_machine() {
     // Another address of this machine, which does not hear SIP.
     let mut desk = Desk::new();
     desk.receive(&aimed("<sip:x@198.51.100.1:22>"));
-    assert_eq!(desk.words(), ["100"], "nobody has told that it is ours");
+    // Nobody has told that it is ours.
+    desk.trying();
     let mut desk = Desk::new();
     admission(&mut desk, &[], &[]);
     desk.receive(&aimed("<sip:x@198.51.100.1:22>"));
@@ -93,7 +94,7 @@ fn nobody_has_us_send_to_our_own_machine() {
         let mut desk = Desk::new();
         admission(&mut desk, &[], &["192.0.2.0/24"]);
         desk.receive(&aimed(contact));
-        assert_eq!(desk.words(), ["100"], "{contact}");
+        desk.trying();
     }
 }
 
@@ -125,5 +126,5 @@ fn a_closed_door_costs_no_memory_and_lets_calls_in_progress_go_on() {
     desk.endpoint.close_door(false);
     desk.sent();
     desk.receive(&invite("again").replacen("Call-ID: c1", "Call-ID: c2", 1));
-    assert_eq!(desk.words(), ["100"]);
+    desk.trying();
 }

@@ -85,10 +85,10 @@ fn what_is_echoed_has_at_most_8_kib() {
 #[test]
 fn a_dialog_keeps_at_most_16_routes() {
     let of = |routes: usize| invite("1").replace("Contact", &format!("Record-Route: {}\r\nContact", vec!["<sip:p;lr>"; routes].join(", ")));
-    for (routes, word) in [(ROUTES_MAX, "100"), (ROUTES_MAX + 1, "400")] {
+    for (routes, words) in [(ROUTES_MAX, &[][..]), (ROUTES_MAX + 1, &["400"])] {
         let mut desk = Desk::new();
         desk.receive(&of(routes));
-        assert_eq!(desk.words(), [word]);
-        assert_eq!(desk.events().iter().any(|e| matches!(e, Event::Invite { .. })), word == "100");
+        assert_eq!(desk.words(), words);
+        assert_eq!(desk.events().iter().any(|e| matches!(e, Event::Invite { .. })), words.is_empty());
     }
 }

@@ -134,6 +134,7 @@ fn both_read_the_same_in_what_we_write() {
     desk.receive(&inside("OPTIONS", "o", 3, &tag));
     desk.command(sip::Command::Bye { dialog });
     desk.receive(&invite("9").replace("c1", "c9"));
+    desk.wait(200);
     desk.receive(&request("FOO", "sip:1@h", "f", "sip:1@h", 1, "", ""));
     let sent = desk.sent();
     assert!(sent.len() >= 6);

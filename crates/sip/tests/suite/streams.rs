@@ -60,11 +60,12 @@ fn long_uri(more: &str) -> String {
 #[test]
 fn a_call_over_a_connection_is_answered_on_it_and_says_so() {
     let mut desk = Desk::new();
-    let sent = desk.over(SOURCE, LINE, &tcp(&invite("1")));
-    assert_eq!((sent.len(), sent[0].0, sent[0].1.word()), (1, LINE, "100"));
+    assert!(desk.over(SOURCE, LINE, &tcp(&invite("1"))).is_empty());
+    let Event::Invite { dialog, source, .. } = desk.events().remove(0) else { panic!() };
+    let sent = desk.tell(Command::Provisional { dialog, status: 180 });
+    assert_eq!((sent.len(), sent[0].0, sent[0].1.word()), (1, LINE, "180"));
     // Should the connection be gone: not the ephemeral port, but sent-by's (RFC 3261 section 18.2.2).
     assert_eq!(sent[0].1.to.to_string(), "192.0.2.50:5060");
-    let Event::Invite { dialog, source, .. } = desk.events().remove(0) else { panic!() };
     assert_eq!(source.to_string(), SOURCE);
     let ok = desk.tell(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
     assert_eq!((ok[0].0, ok[0].1.header("Contact")), (LINE, "<sip:192.0.2.1:5060;transport=tcp>"));

@@ -148,6 +148,14 @@ impl Desk {
     pub fn census(&self) -> Census {
         self.endpoint.census()
     }
+    /// After the time in which most calls are answered: the 100 of one that was not.
+    pub fn trying(&mut self) -> Sent {
+        assert_eq!(self.words(), [""; 0]);
+        self.wait(200);
+        let trying = self.one();
+        assert_eq!(trying.word(), "100");
+        trying
+    }
     /// Nothing is left, not even a timer.
     pub fn assert_quiet(&self) {
         assert_eq!(self.census(), Census::default());
