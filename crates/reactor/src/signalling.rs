@@ -22,16 +22,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::io::Interest;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Datagrams taken from the socket before anything else gets its turn.
-const DATAGRAMS_PER_TURN: usize = 32;
-/// And words of media workers.
-const EVENTS_PER_TURN: usize = 32;
-/// How long a busy seat rests: little beside the timers of SIP, and no sound waits for it.
-const REST: Duration = Duration::from_millis(4);
-/// So many turns in [`PACE_LOOKED_AT`] are busy: some 40 calls a second.
-const BUSY_TURNS: u32 = 20;
+/// Datagrams taken from the socket before anything else gets its turn, and as many words of the other threads.
+const INPUTS_PER_TURN: usize = 32;
+/// How long a seat rests that had at least so many inputs in [`PACE_LOOKED_AT`]; a call brings some nine when it begins and ends. Little beside the
+/// timers of SIP, and no sound waits for it.
+const RESTS: [(usize, Duration); 2] = [(150, Duration::from_millis(8)), (32, Duration::from_millis(4))];
 const PACE_LOOKED_AT: Duration = Duration::from_millis(100);
 /// RFC 3261 section 18.1.1 lets a UDP message fill a datagram.
 const DATAGRAM_MAX: usize = 65_535;
@@ -119,6 +118,7 @@ impl Handle {
 /// When the socket cannot be handed to the runtime, or a thread cannot be made.
 pub fn start(parts: Parts) -> io::Result<Handle> {
     parts.socket.set_nonblocking(true)?;
+    let socket = parts.socket.try_clone()?;
     // DESIGN section 3, threads: half for admission, half for what runs: 64 messages a call.
     let (events_in, events) = mpsc::channel(64 * parts.calls_max.max(8));
     let (says_in, says) = mpsc::channel(ANSWERS_MAX);
@@ -139,7 +139,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
     let thread = std::thread::Builder::new().name("signalling".to_owned()).spawn(move || {
         runtime.block_on(async move {
             match tokio::net::UdpSocket::from_std(parts.socket) {
-                Ok(socket) => {
+                Ok(datagrams) => {
                     let seat = Seat {
                         gate: Gate::new(*parts.confirmed.borrow()),
                         engine: parts.engine,
@@ -160,7 +160,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
                         names,
                         unasked: Vec::new(),
                     };
-                    seat.run(Hears { events, asked, says, done, news, found }, parts.confirmed).await;
+                    seat.run(Hears { confirmed: Some(parts.confirmed), events, asked, says, done, news, found, datagrams }).await;
                 }
                 Err(fault) => tracing::error!(%fault, "the SIP socket cannot be used"),
             }
@@ -173,7 +173,8 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
 struct Seat {
     engine: Engine,
     gate: Gate,
-    socket: tokio::net::UdpSocket,
+    /// The SIP socket, which waits for nothing.
+    socket: UdpSocket,
     workers: Vec<Worker>,
     records: Box<dyn FnMut(Seq, UnixMillis, Record) + Send>,
     notes: Box<dyn FnMut(Event) + Send>,
@@ -195,17 +196,22 @@ struct Seat {
 
 /// Whom the seat listens to.
 struct Hears {
+    /// `None` once the journal is gone: it has said its last word, and the gate's patience decides.
+    confirmed: Option<watch::Receiver<Seq>>,
     events: mpsc::Receiver<(LegId, media::Event)>,
     asked: mpsc::Receiver<(Control, oneshot::Sender<Reply>)>,
     says: mpsc::Receiver<(RecordId, TapeSays)>,
     done: mpsc::Receiver<Done>,
     found: mpsc::Receiver<names::Leads>,
     news: mpsc::Receiver<News>,
+    /// The SIP socket, for who waits.
+    datagrams: tokio::net::UdpSocket,
 }
 
-/// What one turn of the loop brought.
+/// What woke the seat.
 enum Turn {
-    Datagrams,
+    /// Datagrams have come, or somebody wanted to be woken.
+    Look,
     News(News),
     Media(LegId, media::Event),
     Asked(Control, oneshot::Sender<Reply>),
@@ -213,100 +219,142 @@ enum Turn {
     Tape(RecordId, TapeSays),
     Done(JobId, Result<calls::Answer, LookupEnd>),
     Found(HostName, Vec<Machine>),
-    Time,
-    /// Nothing more is there.
-    Rest,
     Over,
 }
 
-/// Whether turns come so thick and fast that to wake for each costs more than what it brings. Then the seat rests once nothing more is there, and finds
+impl Hears {
+    /// What is there already.
+    fn next(&mut self) -> Option<Turn> {
+        if let Some(confirmed) = &mut self.confirmed {
+            match confirmed.has_changed() {
+                Ok(true) => return Some(Turn::Confirmed(*confirmed.borrow_and_update())),
+                Ok(false) => {}
+                Err(_) => self.confirmed = None,
+            }
+        }
+        match self.events.try_recv() {
+            Ok((leg, event)) => return Some(Turn::Media(leg, event)),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return Some(Turn::Over),
+        }
+        match self.asked.try_recv() {
+            Ok((control, reply)) => return Some(Turn::Asked(control, reply)),
+            Err(TryRecvError::Empty) => {}
+            Err(TryRecvError::Disconnected) => return Some(Turn::Over),
+        }
+        let says = |(message, says)| Turn::Tape(message, says);
+        let done = |(job, done)| Turn::Done(job, done);
+        let found = |(name, machines)| Turn::Found(name, machines);
+        None.or_else(|| self.says.try_recv().ok().map(says))
+            .or_else(|| self.done.try_recv().ok().map(done))
+            .or_else(|| self.found.try_recv().ok().map(found))
+            .or_else(|| self.news.try_recv().ok().map(Turn::News))
+    }
+    /// The same, or what is there first; at `wake` at the latest.
+    async fn wait(&mut self, wake: std::time::Instant) -> Turn {
+        tokio::select! {
+            biased;
+            seq = changed(&mut self.confirmed) => seq.map_or(Turn::Look, Turn::Confirmed),
+            event = self.events.recv() => event.map_or(Turn::Over, |(leg, event)| Turn::Media(leg, event)),
+            control = self.asked.recv() => control.map_or(Turn::Over, |(control, reply)| Turn::Asked(control, reply)),
+            Some((message, says)) = self.says.recv() => Turn::Tape(message, says),
+            Some((job, done)) = self.done.recv() => Turn::Done(job, done),
+            Some((name, machines)) = self.found.recv() => Turn::Found(name, machines),
+            () = tokio::time::sleep_until(wake.into()) => Turn::Look,
+            // Neither way in keeps the other waiting.
+            way = either(&mut self.news, &self.datagrams) => way,
+        }
+    }
+}
+
+/// Whether inputs come so thick and fast that to wake for each costs more than what it brings. Then the seat rests once nothing more is there, and finds
 /// several things when it wakes, as network cards do under load.
 struct Pace {
     since: Instant,
-    turns: u32,
-    busy: bool,
+    inputs: usize,
+    /// How long a rest is; `None` while little comes.
+    rest: Option<Duration>,
 }
 
 impl Pace {
-    /// Counts a turn.
-    fn count(&mut self, now: Instant) {
-        self.turns += 1;
+    /// Counts what came.
+    fn count(&mut self, now: Instant, inputs: usize) {
+        self.inputs += inputs;
         if now.since(self.since) >= PACE_LOOKED_AT {
-            (self.busy, self.turns, self.since) = (self.turns >= BUSY_TURNS, 0, now);
+            self.rest = RESTS.into_iter().find(|(least, _)| self.inputs >= *least).map(|(_, rest)| rest);
+            (self.inputs, self.since) = (0, now);
         }
     }
 }
 
 impl Seat {
-    async fn run(mut self, mut hears: Hears, mut confirmed: watch::Receiver<Seq>) {
+    async fn run(mut self, mut hears: Hears) {
         let mut buffer = vec![0; DATAGRAM_MAX];
-        let mut journal_lives = true;
-        let mut pace = Pace { since: self.clock.mono(), turns: 0, busy: false };
-        let mut rested = false;
+        let mut pace = Pace { since: self.clock.mono(), inputs: 0, rest: None };
         self.drain();
         loop {
-            let wake = [self.engine.poll_timeout().map(|(at, _)| at), self.gate.poll_timeout()].into_iter().flatten().min();
-            // A closing that found the writer's channel full is tried again soon.
-            let wake = if self.desk.is_behind() { Some(self.clock.mono() + BEHIND) } else { wake };
-            let wake = self.clock.std(wake.unwrap_or_else(|| self.clock.mono() + Duration::from_secs(3600)));
-            let turn = tokio::select! {
-                biased;
-                changed = confirmed.changed(), if journal_lives => {
-                    // A journal that is gone has said its last word; from then on the gate's patience decides.
-                    journal_lives = changed.is_ok();
-                    Turn::Confirmed(*confirmed.borrow_and_update())
-                }
-                event = hears.events.recv() => event.map_or(Turn::Over, |(leg, event)| Turn::Media(leg, event)),
-                control = hears.asked.recv() => control.map_or(Turn::Over, |(control, reply)| Turn::Asked(control, reply)),
-                Some((message, says)) = hears.says.recv() => Turn::Tape(message, says),
-                Some((job, done)) = hears.done.recv() => Turn::Done(job, done),
-                Some((name, machines)) = hears.found.recv() => Turn::Found(name, machines),
-                () = tokio::time::sleep_until(wake.into()) => Turn::Time,
-                // Neither way in keeps the other waiting.
-                way = either(&mut hears.news, &self.socket) => way,
-                () = std::future::ready(()), if pace.busy && !rested => Turn::Rest,
-            };
-            rested = matches!(turn, Turn::Rest);
-            match turn {
-                Turn::Datagrams => self.read(&mut buffer),
-                Turn::News(news) => self.hear(news),
-                Turn::Media(leg, event) => {
-                    self.feed(Input::Media(leg, event));
-                    // A worker says several things at once.
-                    for _ in 0..EVENTS_PER_TURN {
-                        let Ok((leg, event)) = hears.events.try_recv() else { break };
-                        self.drain();
-                        self.feed(Input::Media(leg, event));
-                    }
-                }
-                Turn::Asked(control, reply) => {
-                    self.asked += 1;
-                    let id = ControlId(self.asked);
-                    self.replies.insert(id, reply);
-                    self.feed(Input::Control(id, control));
-                }
-                Turn::Tape(message, says) => self.feed(Input::Tape(message, says)),
-                Turn::Found(name, machines) => self.feed(Input::Found(name, machines)),
-                Turn::Done(job, done) => self.feed(Input::Done(job, done)),
-                Turn::Confirmed(seq) => self.gate.handle_confirmed(seq),
-                Turn::Time => {
-                    self.desk.push();
-                    let now = self.clock.mono();
-                    if self.engine.poll_timeout().is_some_and(|(at, _)| at <= now) {
-                        self.feed(Input::Timeout);
-                    }
-                }
-                // What comes now is looked for before the next rest.
-                Turn::Rest => {
-                    std::thread::sleep(REST);
-                    continue;
-                }
-                Turn::Over => return,
+            let first = if pace.rest.is_some() { None } else { Some(hears.wait(self.wake()).await) };
+            let Some(inputs) = self.take_all(first, &mut hears, &mut buffer) else { return };
+            pace.count(self.clock.mono(), inputs);
+            if let Some(rest) = pace.rest
+                && inputs < INPUTS_PER_TURN
+            {
+                std::thread::sleep(rest);
             }
-            pace.count(self.clock.mono());
-            self.gate.handle_timeout(self.clock.mono());
-            self.drain();
         }
+    }
+
+    /// When the engine, the gate or the writer of messages wants a look at the latest.
+    fn wake(&self) -> std::time::Instant {
+        let wake = [self.engine.poll_timeout().map(|(at, _)| at), self.gate.poll_timeout()].into_iter().flatten().min();
+        // A closing that found the writer's channel full is tried again soon.
+        let wake = if self.desk.is_behind() { Some(self.clock.mono() + BEHIND) } else { wake };
+        self.clock.std(wake.unwrap_or_else(|| self.clock.mono() + Duration::from_secs(3600)))
+    }
+
+    /// Takes `first` and what is there already, a turn's worth of it; how much it was. `None` when it is over.
+    fn take_all(&mut self, first: Option<Turn>, hears: &mut Hears, buffer: &mut [u8]) -> Option<usize> {
+        let woken = first.is_some();
+        let mut inputs = 0;
+        for turn in first.into_iter().chain(std::iter::from_fn(|| hears.next())).take(INPUTS_PER_TURN) {
+            self.take(turn)?;
+            self.drain();
+            inputs += 1;
+        }
+        let datagrams = self.read(buffer);
+        if woken && datagrams < INPUTS_PER_TURN {
+            // The socket is empty: whoever waits next waits for more.
+            let _ = hears.datagrams.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+        }
+        self.desk.push();
+        let now = self.clock.mono();
+        if self.engine.poll_timeout().is_some_and(|(at, _)| at <= now) {
+            self.feed(Input::Timeout);
+        }
+        self.gate.handle_timeout(self.clock.mono());
+        self.drain();
+        Some(inputs + datagrams)
+    }
+
+    /// `None` when it is over.
+    fn take(&mut self, turn: Turn) -> Option<()> {
+        match turn {
+            Turn::Look => {}
+            Turn::News(news) => self.hear(news),
+            Turn::Media(leg, event) => self.feed(Input::Media(leg, event)),
+            Turn::Asked(control, reply) => {
+                self.asked += 1;
+                let id = ControlId(self.asked);
+                self.replies.insert(id, reply);
+                self.feed(Input::Control(id, control));
+            }
+            Turn::Tape(message, says) => self.feed(Input::Tape(message, says)),
+            Turn::Found(name, machines) => self.feed(Input::Found(name, machines)),
+            Turn::Done(job, done) => self.feed(Input::Done(job, done)),
+            Turn::Confirmed(seq) => self.gate.handle_confirmed(seq),
+            Turn::Over => return None,
+        }
+        Some(())
     }
 
     /// What a connection brought.
@@ -321,18 +369,23 @@ impl Seat {
         });
     }
 
-    fn read(&mut self, buffer: &mut [u8]) {
-        for _ in 0..DATAGRAMS_PER_TURN {
-            match self.socket.try_recv_from(buffer) {
+    /// Takes what the socket has, a turn's worth of it; how many datagrams they were.
+    fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let mut datagrams = 0;
+        while datagrams < INPUTS_PER_TURN {
+            datagrams += 1;
+            match self.socket.recv_from(buffer) {
                 Ok((len, from)) => {
                     let bytes = Bytes::copy_from_slice(&buffer[..len]);
                     self.feed(Input::Message { flow: FlowId::UDP, from, bytes });
                     self.drain();
                 }
-                // Nothing more, or the echo of an earlier send that nobody heard (ICMP): the machines' timers deal with that.
-                Err(_) => return,
+                Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return datagrams - 1,
+                // The echo of an earlier send that nobody heard (ICMP): the machines' timers deal with that.
+                Err(_) => {}
             }
         }
+        datagrams
     }
 
     /// Hands one input to the engine. A panic ends the call that was in hand; two within a minute end the process, which is
@@ -428,7 +481,7 @@ impl Seat {
             }
             Act::Transmit { flow: _, to, bytes, .. } => {
                 // A datagram that the kernel does not take is a datagram lost on the way: SIP's timers send it again.
-                if let Err(fault) = self.socket.try_send_to(&bytes, to) {
+                if let Err(fault) = self.socket.send_to(&bytes, to) {
                     tracing::debug!(%to, %fault, "a SIP message was not sent");
                 }
             }
@@ -462,11 +515,21 @@ impl Seat {
     }
 }
 
+/// What the journal has confirmed; `None`, once, when it is gone.
+async fn changed(confirmed: &mut Option<watch::Receiver<Seq>>) -> Option<Seq> {
+    let Some(journal) = confirmed else { return std::future::pending().await };
+    let seq = journal.changed().await.ok().map(|()| *journal.borrow_and_update());
+    if seq.is_none() {
+        *confirmed = None;
+    }
+    seq
+}
+
 /// A message of a stream or a datagram, whichever is there; when both are, by chance.
 async fn either(news: &mut mpsc::Receiver<News>, socket: &tokio::net::UdpSocket) -> Turn {
     tokio::select! {
         Some(news) = news.recv() => Turn::News(news),
-        _ = socket.readable() => Turn::Datagrams,
+        _ = socket.readable() => Turn::Look,
     }
 }
 
@@ -474,20 +537,20 @@ async fn either(news: &mut mpsc::Receiver<News>, socket: &tokio::net::UdpSocket)
 mod tests {
     use super::*;
 
-    /// Whether the seat rests after each of these stretches of 100 ms, in which so many turns came.
-    fn rests(turns: &[u32]) -> Vec<bool> {
-        let mut pace = Pace { since: Instant::ZERO, turns: 0, busy: false };
-        let stretch = |(n, turns): (u64, &u32)| {
-            let begun = Instant::ZERO + PACE_LOOKED_AT * (n as u32);
-            (1..*turns).for_each(|_| pace.count(begun));
-            pace.count(begun + PACE_LOOKED_AT);
-            pace.busy
+    /// For how many milliseconds the seat rests after each of these stretches of 100 ms, in which so much came.
+    fn rests(inputs: &[usize]) -> Vec<u128> {
+        let mut pace = Pace { since: Instant::ZERO, inputs: 0, rest: None };
+        let stretch = |(n, inputs): (u32, &usize)| {
+            let begun = Instant::ZERO + PACE_LOOKED_AT * n;
+            (1..*inputs).for_each(|_| pace.count(begun, 1));
+            pace.count(begun + PACE_LOOKED_AT, 1);
+            pace.rest.unwrap_or_default().as_millis()
         };
-        (0..).zip(turns).map(stretch).collect()
+        (0..).zip(inputs).map(stretch).collect()
     }
 
     #[test]
     fn a_seat_rests_while_much_comes_and_no_longer() {
-        assert_eq!(rests(&[1, BUSY_TURNS - 1, BUSY_TURNS, 200, BUSY_TURNS, 3, 1]), [false, false, true, true, true, false, false]);
+        assert_eq!(rests(&[1, 31, 32, 149, 150, 2_000, 32, 3, 1]), [0, 0, 4, 4, 8, 8, 4, 0, 0]);
     }
 }
