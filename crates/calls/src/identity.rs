@@ -27,10 +27,7 @@ pub(crate) fn who(invite: &Invite, trusted: bool) -> Who {
     // Parameters of the user part are the network's, not the number's (RFC 3966 section 3, RFC 3261 section 19.1.6).
     let from = invite.from_user.split(';').next().unwrap_or_default();
     let in_words = [invite.from_display.as_str(), from].into_iter().any(sip::is_nobody);
-    let unnamed = in_words
-        || from.is_empty()
-        || claims.from_host == UNNAMED_HOST
-        || [ANONYMOUS, "unavailable"].iter().any(|w| from.eq_ignore_ascii_case(w));
+    let unnamed = in_words || from.is_empty() || claims.from_host == UNNAMED_HOST;
     if claims.private || unnamed && !(claims.public && trusted) {
         let why = reason(&invite.from_display).or_else(|| reason(from)).unwrap_or(Withheld::ByCaller);
         return Who { caller: ANONYMOUS.to_owned(), withheld: Some(why) };

@@ -327,15 +327,21 @@ fn cause(value: &str) -> String {
 
 /// Of a session description (RFC 8866): the port, the payload types and the direction of its sound.
 fn sound(body: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(body);
-    let lines = || text.lines().map(str::trim);
-    let media = lines().find_map(|line| line.strip_prefix("m=audio "))?;
+    let (mut media, mut direction) = (None, None);
+    for line in body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+        match line {
+            [b'm', b'=', ..] if media.is_none() => media = line.strip_prefix(b"m=audio "),
+            [b'a', b'=', way @ ..] if direction.is_none() => {
+                direction = ["sendrecv", "sendonly", "recvonly", "inactive"].into_iter().find(|known| known.as_bytes() == way);
+            }
+            _ => {}
+        }
+    }
+    let media = String::from_utf8_lossy(media?);
     let mut words = media.split(' ');
     let (port, _profile) = (words.next()?.parse::<u16>().ok()?, words.next()?);
     let formats: Vec<&str> =
         words.take(12).filter(|format| format.parse::<u8>().is_ok_and(|n| n < 128 && n.to_string() == **format)).collect();
-    let direction =
-        ["sendrecv", "sendonly", "recvonly", "inactive"].into_iter().find(|way| lines().any(|l| l.strip_prefix("a=") == Some(way)));
     let direction = direction.map_or(String::new(), |way| format!(", {way}"));
     Some(format!("audio {port} of {}{direction}", formats.join(" ")))
 }

@@ -11,6 +11,7 @@ use crate::message::{Essentials, Message};
 use crate::uri::{Scheme, Uri, unescape};
 use crate::writer::ALLOW;
 use memchr::{memchr_iter, memchr3_iter, memmem};
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 /// Identities that one INVITE may assert: RFC 3325 section 9.1 allows a `sip:` and a `tel:` URI.
@@ -95,10 +96,23 @@ pub fn asks_for_privacy(message: &Message) -> bool {
         || message.others("RPID-Privacy").any(older)
 }
 
-/// Whether the name or the user of From holds a word that stands for nobody, however it is spaced.
+/// Whether what From says (its name, its user, or all of it) holds a word that stands for nobody. Quoted pairs, and blanks however many, change nothing.
 pub fn is_nobody(text: &str) -> bool {
-    let plain = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
-    NOBODY.iter().any(|word| plain.contains(word))
+    let ascii = text.is_ascii();
+    let plain = if ascii {
+        let mut plain = Vec::with_capacity(text.len());
+        for byte in text.bytes().filter(|byte| *byte != b'\\') {
+            match byte.is_ascii_whitespace() {
+                true if plain.last() == Some(&b' ') => {}
+                true => plain.push(b' '),
+                false => plain.push(byte.to_ascii_lowercase()),
+            }
+        }
+        plain
+    } else {
+        text.to_lowercase().replace('\\', "").split_whitespace().collect::<Vec<_>>().join(" ").into_bytes()
+    };
+    NOBODY.iter().filter(|word| !ascii || word.is_ascii()).any(|word| memmem::find(&plain, word.as_bytes()).is_some())
 }
 
 /// The user of an address that is or could be a telephone's.
@@ -144,13 +158,12 @@ pub fn is_unnamed(message: &[u8]) -> bool {
             .any(|value| !["off", "none"].contains(&value))
     };
     let nobody = |line: &str| {
-        // Quoted pairs, and blanks however many, change nothing; a word in another script than UTF-8 could be any.
-        let from = unescape(line).to_lowercase().replace('\\', "").split_whitespace().collect::<Vec<_>>().join(" ");
+        let from = if line.contains('%') { Cow::Owned(unescape(line)) } else { Cow::Borrowed(line) };
         let address = line.split_once(':').and_then(|(_, value)| NameAddr::parse(value.trim().as_bytes()));
         // Without a user there is no number, whatever other fields say.
         let user = address.map_or(String::new(), |address| without_parameters(address.uri().user()));
-        let odd = from.contains(char::REPLACEMENT_CHARACTER);
-        user.is_empty() || odd || NOBODY.iter().filter(|word| !from.is_ascii() || word.is_ascii()).any(|word| from.contains(word))
+        // A word in another script than UTF-8 could be any.
+        user.is_empty() || from.contains(char::REPLACEMENT_CHARACTER) || is_nobody(&from)
     };
     // Nearly all messages: only From can tell.
     if let Some(head) = open_head(message) {
