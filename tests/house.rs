@@ -227,6 +227,7 @@ const HOUSE: &[Room] = &[
                 "the kept versions of the city's files are addressed by content; of a token only this is kept; the chain of the audit",
             ),
             ("similar", "what changed between two versions, line by line"),
+            ("mimalloc", "memory that one thread makes and another one frees, as every message of a call is"),
             ("if-addrs", "the addresses of this machine, which no peer may aim us at"),
             ("sd-notify", "tells systemd that we are ready, that we live, and how it goes"),
             ("ureq", "commands ask the running engine over its own HTTP interface"),
