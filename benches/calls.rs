@@ -13,7 +13,6 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 use toritsugi_benches::{cpu_of, load, resident_bytes};
 
 const RATE: u64 = 200;
@@ -21,7 +20,7 @@ const SECONDS: u64 = 10;
 const HELD: u64 = 500;
 
 fn main() {
-    let (confirm, confirmed) = watch::channel(Seq(0));
+    let (confirm, confirmed) = reactor::durable(Seq(0));
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     let server = socket.local_addr().expect("a bound socket has an address");
     let engine = Engine::new(city(server), calls::Vault::new([7; 32]), [7; 32]);
@@ -32,9 +31,7 @@ fn main() {
         workers: 1,
         calls_max: 2_000,
         // A journal that confirms at once: its own cost is not this bench's.
-        records: Box::new(move |seq, _, _| {
-            let _ = confirm.send(seq);
-        }),
+        records: Box::new(move |seq, _, _| confirm.tell(seq)),
         confirmed,
         notes: Box::new(drop),
         boxes: reactor::Boxes::new(std::env::temp_dir().join("toritsugi-bench")),

@@ -8,8 +8,9 @@ import os
 import pathlib
 import time
 
+from engine import Engine
 from phones import HERE, HOST
-from stage import Proof
+from stage import Failed, Proof
 
 RATE, SECONDS = 300, 20  # calls/s, and for how long
 CPU_MS = 0.20  # the bar for one call
@@ -35,10 +36,18 @@ def by_thread(process):
     return seconds
 
 
-def flood(stage, city, name, number, rate, calls, at_once, port):
+def scenario(stage, hears):
+    """SIPp's scenario of a short call; a caller who does not want to hear anything offers so, and is played nothing."""
+    text = (HERE / "scenarios" / "short.xml").read_text()
+    file = stage.folder / ("hears.xml" if hears else "deaf.xml")
+    file.write_text(text if hears else text.replace("a=ptime:20", "a=ptime:20\na=sendonly"))
+    return file
+
+
+def flood(stage, city, name, number, rate, calls, at_once, port, hears=True):
     """Calls that hang up as soon as they are answered, `rate` of them each second. SIPp's figures by their names, its CPU seconds, and how long it took."""
     stats = stage.folder / f"{name}.csv"
-    argv = ["sipp", city.server, "-sf", HERE / "scenarios" / "short.xml", "-i", HOST, "-mi", HOST, "-p", port, "-mp", port + 2, "-s", number]
+    argv = ["sipp", city.server, "-sf", scenario(stage, hears), "-i", HOST, "-mi", HOST, "-p", port, "-mp", port + 2, "-s", number]
     argv += ["-nostdin", "-timer_resol", 1, "-buff_size", 4194304, "-trace_stat", "-stf", stats, "-fd", 1, "-nr" if at_once is None else "-l", at_once or ""]
     argv = [a for a in argv if a != ""] + ["-d", 0, "-r", rate, "-m", calls, "-recv_timeout", 20000]
     began, used = time.monotonic(), 0.0
@@ -64,22 +73,55 @@ def load():
 
 
 def cost(stage, city, number):
-    """300 calls a second, each answered, acknowledged and hung up at once."""
+    """300 calls a second, each answered, acknowledged and hung up at once: without a prompt, as the bar has it, and with our number's greeting."""
     proof = Proof(f"cost: {RATE} calls/s for {SECONDS} s, each hung up as soon as it is answered")
     rest(stage, city)
     flood(stage, city, "warm-up", number, 100, 300, None, 7600)
     time.sleep(2)
-    before, threads = cpu_seconds(city.process), by_thread(city.process)
-    rows, generator, took = flood(stage, city, "flood", number, RATE, RATE * SECONDS, None, 7700)
-    after = cpu_seconds(city.process)
-    good, bad, again = sums(rows)
-    each = (after - before) * 1000 / max(good, 1)
-    proof.check(good == RATE * SECONDS and bad == 0, f"{good} calls answered and ended, {bad} failed, in {took:.1f} s")
-    proof.check(again == 0, f"SIPp sent {again} messages again")
-    proof.check(each <= 10 * CPU_MS, f"the engine took {each:.3f} ms of CPU for each call (bar {CPU_MS:.2f} ms; SIPp took {generator * 1000 / max(good, 1):.3f} ms; load {load()})")
-    shares = {name: (used - threads.get(name, 0)) * 1000 / max(good, 1) for name, used in by_thread(city.process).items()}
-    proof.measure("ms by thread: " + ", ".join(f"{name} {ms:.3f}" for name, ms in sorted(shares.items(), key=lambda s: -s[1]) if ms >= 0.001))
+    for name, port, hears in (("no prompt", 7700, False), ("with the first of a greeting", 7750, True)):
+        before, threads = cpu_seconds(city.process), by_thread(city.process)
+        rows, generator, took = flood(stage, city, name.replace(" ", "-"), number, RATE, RATE * SECONDS, None, port, hears)
+        after = cpu_seconds(city.process)
+        good, bad, again = sums(rows)
+        each = (after - before) * 1000 / max(good, 1)
+        proof.check(good == RATE * SECONDS and bad == 0, f"{name}: {good} calls answered and ended, {bad} failed, in {took:.1f} s")
+        proof.check(again == 0, f"SIPp sent {again} messages again")
+        proof.check(each <= 10 * CPU_MS, f"the engine took {each:.3f} ms of CPU for each call (bar {CPU_MS:.2f} ms; SIPp took {generator * 1000 / max(good, 1):.3f} ms; load {load()})")
+        shares = {name: (used - threads.get(name, 0)) * 1000 / max(good, 1) for name, used in by_thread(city.process).items()}
+        proof.measure("ms by thread: " + ", ".join(f"{name} {ms:.3f}" for name, ms in sorted(shares.items(), key=lambda s: -s[1]) if ms >= 0.001))
+        time.sleep(2)
     stage.wait("nothing is left of the calls", 45, city.quiet)
+    return proof.close()
+
+
+ROUNDS, ROUND = 5, 6  # how often each of two engines is measured, and for how many seconds
+
+
+def against(stage, city, number):
+    """The same calls by turns with another binary. A machine that is shared drifts by half within an hour; two engines on it drift together."""
+    proof = Proof(f"against: {RATE} calls/s for {ROUND} s, {ROUNDS} times, by turns with the engine that TORITSUGI_BEFORE names")
+    binary = os.environ.get("TORITSUGI_BEFORE")
+    if not binary:
+        raise Failed("TORITSUGI_BEFORE=FILE names the binary to compare with")
+    engines = {"before": Engine(stage, pathlib.Path(binary).resolve(), city.tree, {}, sip=5070, admin=8081, name="before"), "now": city}
+    took = {name: [] for name in engines}
+    for engine in engines.values():
+        rest(stage, engine)
+        flood(stage, engine, "warm-up", number, 100, 300, None, 7600)
+    for turn in range(ROUNDS):
+        for at, (name, engine) in enumerate(engines.items()):
+            before = ran(engine.process)
+            rows, _, _ = flood(stage, engine, f"{name}-{turn}", number, RATE, RATE * ROUND, None, 7700 + 20 * turn + 10 * at, hears=False)
+            time.sleep(0.3)
+            good, bad, again = sums(rows)
+            took[name].append((ran(engine.process) - before) / 1e6 / max(good, 1))
+            if bad or again:
+                proof.check(False, f"{name}: {bad} calls failed, {again} messages were sent again")
+    least, middle = ({name: pick(figures) for name, figures in took.items()} for pick in (min, lambda figures: sorted(figures)[ROUNDS // 2]))
+    for name, figures in took.items():
+        proof.measure(f"{name}: {middle[name]:.3f} ms of CPU a call, least {least[name]:.3f} ({', '.join(f'{ms:.3f}' for ms in figures)})")
+    proof.check(middle["now"] < 2 * middle["before"], f"now takes {middle['now'] / middle['before']:.2f} of what it took before (least {least['now'] / least['before']:.2f}; load {load()})")
+    engines["before"].end()
     return proof.close()
 
 

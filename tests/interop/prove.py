@@ -386,6 +386,10 @@ def costs(stage, city):
     return cost.cost(stage, city, NUMBER)
 
 
+def compared(stage, city):
+    return cost.against(stage, city, NUMBER)
+
+
 def called_back(stage, city):
     return outside.callback(stage, city, FIRST_KEY, SECOND_KEY, check_quiet)
 
@@ -451,7 +455,7 @@ PROOFS["api"] = (api.fuzzed, {})
 PROOFS["crowd"] = (crowd, {f"a{i + 1:02}": "{ general: 3, ja: 5 }" for i in range(CROWD_AGENTS)})
 
 # They measure a machine that does nothing else, and are run by their names.
-MEASURES = {"cost": (costs, {}), "size": (sizes, {}), "storm": (storm, {})}
+MEASURES = {"cost": (costs, {}), "against": (compared, {}), "size": (sizes, {}), "storm": (storm, {})}
 
 
 def main(binary, tree, wanted):

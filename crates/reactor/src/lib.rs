@@ -7,6 +7,7 @@
 
 mod boxes;
 mod clock;
+mod durable;
 mod exchange;
 mod hep;
 mod lookup;
@@ -22,6 +23,7 @@ mod worker;
 
 pub use boxes::{Beside, Boxes, Left, Limits};
 pub use clock::Clock;
+pub use durable::{Confirm, Confirmed, durable};
 pub use exchange::{Exchange, Heard, PhoneId, bind_phone};
 pub use hep::Hep;
 pub use signalling::{Handle, Parts, start};

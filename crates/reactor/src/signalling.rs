@@ -2,6 +2,7 @@
 
 use crate::boxes::Boxes;
 use crate::clock::Clock;
+use crate::durable::{Confirmed, Gone};
 use crate::lookup::{self, Done, Order};
 use crate::names;
 use crate::streams::{self, News};
@@ -29,7 +30,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// Datagrams taken from the socket before anything else gets its turn, and as many words of the other threads.
 const INPUTS_PER_TURN: usize = 32;
 /// How long a seat rests that had at least so many inputs in [`PACE_LOOKED_AT`]; a call brings some nine when it begins and ends. Little beside the
-/// timers of SIP, and no sound waits for it.
+/// timers of SIP, and no sound waits for it. A word of the journal ends a rest.
 const RESTS: [(usize, Duration); 2] = [(150, Duration::from_millis(8)), (32, Duration::from_millis(4))];
 const PACE_LOOKED_AT: Duration = Duration::from_millis(100);
 /// RFC 3261 section 18.1.1 lets a UDP message fill a datagram.
@@ -55,7 +56,7 @@ pub struct Parts {
     /// Takes each record to the journal; must not wait.
     pub records: Box<dyn FnMut(Seq, UnixMillis, Record) + Send>,
     /// Up to where the journal is durable.
-    pub confirmed: watch::Receiver<Seq>,
+    pub confirmed: Confirmed,
     /// Hears each event; must not wait.
     pub notes: Box<dyn FnMut(Event) + Send>,
     /// Where callers leave messages.
@@ -141,7 +142,7 @@ pub fn start(parts: Parts) -> io::Result<Handle> {
             match tokio::net::UdpSocket::from_std(parts.socket) {
                 Ok(datagrams) => {
                     let seat = Seat {
-                        gate: Gate::new(*parts.confirmed.borrow()),
+                        gate: Gate::new(parts.confirmed.last()),
                         engine: parts.engine,
                         socket,
                         workers,
@@ -197,7 +198,7 @@ struct Seat {
 /// Whom the seat listens to.
 struct Hears {
     /// `None` once the journal is gone: it has said its last word, and the gate's patience decides.
-    confirmed: Option<watch::Receiver<Seq>>,
+    confirmed: Option<Confirmed>,
     events: mpsc::Receiver<(LegId, media::Event)>,
     asked: mpsc::Receiver<(Control, oneshot::Sender<Reply>)>,
     says: mpsc::Receiver<(RecordId, TapeSays)>,
@@ -226,10 +227,10 @@ impl Hears {
     /// What is there already.
     fn next(&mut self) -> Option<Turn> {
         if let Some(confirmed) = &mut self.confirmed {
-            match confirmed.has_changed() {
-                Ok(true) => return Some(Turn::Confirmed(*confirmed.borrow_and_update())),
-                Ok(false) => {}
-                Err(_) => self.confirmed = None,
+            match confirmed.news() {
+                Ok(Some(seq)) => return Some(Turn::Confirmed(seq)),
+                Ok(None) => {}
+                Err(Gone) => self.confirmed = None,
             }
         }
         match self.events.try_recv() {
@@ -292,6 +293,7 @@ impl Seat {
         let mut buffer = vec![0; DATAGRAM_MAX];
         let mut pace = Pace { since: self.clock.mono(), inputs: 0, rest: None };
         self.drain();
+        hears.confirmed.iter().for_each(Confirmed::sit_down);
         loop {
             let first = if pace.rest.is_some() { None } else { Some(hears.wait(self.wake()).await) };
             let Some(inputs) = self.take_all(first, &mut hears, &mut buffer) else { return };
@@ -299,7 +301,7 @@ impl Seat {
             if let Some(rest) = pace.rest
                 && inputs < INPUTS_PER_TURN
             {
-                std::thread::sleep(rest);
+                std::thread::park_timeout(rest);
             }
         }
     }
@@ -516,9 +518,9 @@ impl Seat {
 }
 
 /// What the journal has confirmed; `None`, once, when it is gone.
-async fn changed(confirmed: &mut Option<watch::Receiver<Seq>>) -> Option<Seq> {
+async fn changed(confirmed: &mut Option<Confirmed>) -> Option<Seq> {
     let Some(journal) = confirmed else { return std::future::pending().await };
-    let seq = journal.changed().await.ok().map(|()| *journal.borrow_and_update());
+    let seq = journal.next().await.ok();
     if seq.is_none() {
         *confirmed = None;
     }

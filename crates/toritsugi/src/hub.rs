@@ -8,7 +8,7 @@ use calls::{City, Engine, Record};
 use journal::{Journal, Writer as Ledger};
 use model::{Event, Seq, Settings, Transport, UnixMillis};
 use reactor::trace::Tracer;
-use reactor::{Clock, Door, Handle, Hep, Parts};
+use reactor::{Clock, Confirmed, Door, Handle, Hep, Parts};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -18,7 +18,6 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use telemetry::{Calls, Metrics, Trace};
-use tokio::sync::watch;
 
 /// Events on their way to metrics, log and call records. The journal has the call records too, so that a full room here costs
 /// a figure, never a record.
@@ -161,7 +160,7 @@ impl Running {
     }
 }
 
-type Recovered = (Engine, Ledger<Record>, watch::Receiver<Seq>, Arc<AtomicBool>);
+type Recovered = (Engine, Ledger<Record>, Confirmed, Arc<AtomicBool>);
 
 /// Opens the journal and builds the engine that goes on where it stops.
 fn recover(city: Arc<City>, state: &Path) -> Result<Recovered, Stop> {
@@ -194,14 +193,14 @@ fn recover(city: Arc<City>, state: &Path) -> Result<Recovered, Stop> {
         return Err(Stop::new(fault));
     }
     sound_notices(&mut engine, state, &city.book.settings);
-    let (confirm, confirmed) = watch::channel(opening.last);
+    let (confirm, confirmed) = reactor::durable(opening.last);
     let sound = Arc::new(AtomicBool::new(true));
     let on_confirm = {
         let sound = Arc::clone(&sound);
         move |seq: Seq| {
             // What is confirmed is on the disk: a disk that was full has room again.
             sound.store(true, Ordering::Relaxed);
-            let _ = confirm.send(seq);
+            confirm.tell(seq);
         }
     };
     let on_fault = {
