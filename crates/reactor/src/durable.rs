@@ -16,6 +16,8 @@ pub struct Confirm {
 #[derive(Debug)]
 pub struct Confirmed {
     seq: watch::Receiver<Seq>,
+    /// What was taken of it last.
+    taken: Seq,
     seat: Arc<OnceLock<Thread>>,
 }
 
@@ -23,7 +25,7 @@ pub struct Confirmed {
 pub fn durable(last: Seq) -> (Confirm, Confirmed) {
     let (sender, receiver) = watch::channel(last);
     let seat = Arc::new(OnceLock::new());
-    (Confirm { seq: sender, seat: Arc::clone(&seat) }, Confirmed { seq: receiver, seat })
+    (Confirm { seq: sender, seat: Arc::clone(&seat) }, Confirmed { seq: receiver, taken: last, seat })
 }
 
 impl Confirm {
@@ -47,13 +49,18 @@ impl Confirmed {
     }
     /// News, if there are any; an error when the journal is gone.
     pub(crate) fn news(&mut self) -> Result<Option<Seq>, Gone> {
-        let changed = self.seq.has_changed().map_err(|_| Gone)?;
-        Ok(changed.then(|| *self.seq.borrow_and_update()))
+        // A journal that is gone may have said something before.
+        let lives = self.seq.has_changed().is_ok();
+        let last = *self.seq.borrow_and_update();
+        let new = last > self.taken;
+        self.taken = last;
+        if new || lives { Ok(new.then_some(last)) } else { Err(Gone) }
     }
     /// The next news; an error when the journal is gone.
     pub(crate) async fn next(&mut self) -> Result<Seq, Gone> {
         self.seq.changed().await.map_err(|_| Gone)?;
-        Ok(*self.seq.borrow_and_update())
+        self.taken = *self.seq.borrow_and_update();
+        Ok(self.taken)
     }
 }
 
@@ -82,5 +89,15 @@ mod tests {
         assert_eq!(confirmed.last(), Seq(4));
         journal.join().unwrap();
         assert!(confirmed.news().is_err(), "the journal is gone");
+    }
+
+    #[test]
+    fn the_last_word_of_a_journal_that_is_gone_is_heard() {
+        let (confirm, mut confirmed) = durable(Seq(3));
+        assert!(matches!(confirmed.news(), Ok(None)));
+        confirm.tell(Seq(4));
+        drop(confirm);
+        assert!(matches!(confirmed.news(), Ok(Some(Seq(4)))));
+        assert!(confirmed.news().is_err());
     }
 }

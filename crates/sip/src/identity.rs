@@ -96,23 +96,34 @@ pub fn asks_for_privacy(message: &Message) -> bool {
         || message.others("RPID-Privacy").any(older)
 }
 
-/// Whether what From says (its name, its user, or all of it) holds a word that stands for nobody. Quoted pairs, and blanks however many, change nothing.
+/// Whether what From says (its name, its user, or all of it) holds a word that stands for nobody. Escapes, quoted pairs, blanks however many, signs that
+/// are not seen and letters of full width change nothing; in words that are written without blanks there may be some.
 pub fn is_nobody(text: &str) -> bool {
-    let ascii = text.is_ascii();
-    let plain = if ascii {
+    let text = if text.contains('%') { Cow::Owned(unescape(text)) } else { Cow::Borrowed(text) };
+    if text.is_ascii() {
         let mut plain = Vec::with_capacity(text.len());
         for byte in text.bytes().filter(|byte| *byte != b'\\') {
-            match byte.is_ascii_whitespace() {
+            match char::from(byte).is_whitespace() {
                 true if plain.last() == Some(&b' ') => {}
                 true => plain.push(b' '),
                 false => plain.push(byte.to_ascii_lowercase()),
             }
         }
-        plain
-    } else {
-        text.to_lowercase().replace('\\', "").split_whitespace().collect::<Vec<_>>().join(" ").into_bytes()
-    };
-    NOBODY.iter().filter(|word| !ascii || word.is_ascii()).any(|word| memmem::find(&plain, word.as_bytes()).is_some())
+        return NOBODY.iter().filter(|word| word.is_ascii()).any(|word| memmem::find(&plain, word.as_bytes()).is_some());
+    }
+    let seen = text.chars().filter(|sign| !matches!(sign, '\\' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')).map(narrow);
+    let seen = seen.collect::<String>().to_lowercase();
+    let words: Vec<&str> = seen.split_whitespace().collect();
+    let (plain, tight) = (words.join(" "), words.concat());
+    NOBODY.iter().any(|word| if word.is_ascii() { plain.contains(word) } else { tight.contains(word) })
+}
+
+/// A letter of full width as the one of ASCII that it stands for.
+fn narrow(sign: char) -> char {
+    match sign {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(sign) - 0xfee0).unwrap_or(sign),
+        _ => sign,
+    }
 }
 
 /// The user of an address that is or could be a telephone's.
@@ -158,12 +169,11 @@ pub fn is_unnamed(message: &[u8]) -> bool {
             .any(|value| !["off", "none"].contains(&value))
     };
     let nobody = |line: &str| {
-        let from = if line.contains('%') { Cow::Owned(unescape(line)) } else { Cow::Borrowed(line) };
         let address = line.split_once(':').and_then(|(_, value)| NameAddr::parse(value.trim().as_bytes()));
         // Without a user there is no number, whatever other fields say.
         let user = address.map_or(String::new(), |address| without_parameters(address.uri().user()));
         // A word in another script than UTF-8 could be any.
-        user.is_empty() || from.contains(char::REPLACEMENT_CHARACTER) || is_nobody(&from)
+        user.is_empty() || unescape(line).contains(char::REPLACEMENT_CHARACTER) || is_nobody(line)
     };
     // Nearly all messages: only From can tell.
     if let Some(head) = open_head(message) {

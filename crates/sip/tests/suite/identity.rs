@@ -129,6 +129,33 @@ fn a_message_that_is_written_plainly_is_read_as_with_care() {
     assert!(unnamed > all / 4 && unnamed < all, "{unnamed} of {all}");
 }
 
+/// The trace asks this of the whole line, the records of name and user.
+#[test]
+fn a_word_for_nobody_is_one_however_it_is_written() {
+    for nobody in [
+        "Anonymous",
+        "ANONYMOUS caller",
+        "An\\ony\\mous",
+        "%41nonymous",
+        "%E9%9D%9E%E9%80%9A%E7%9F%A5",
+        "Interaction  with\u{b}other\tservice",
+        "Ａｎｏｎｙｍｏｕｓ",
+        "Anon\u{200b}ymous é",
+        "非通知",
+        "非　通知",
+        "非\\通知電話",
+    ] {
+        assert!(sip::is_nobody(nobody), "{nobody:?}");
+        assert!(
+            sip::is_unnamed(format!("INVITE sip:1@x SIP/2.0\r\nFrom: \"{nobody}\" <sip:0449999999@c>;tag=1\r\n\r\n").as_bytes()),
+            "{nobody:?}"
+        );
+    }
+    for somebody in ["", "Hanako Yamada", "山田 花子", "Ann", "0449999999", "100% Yamada", "通知センター"] {
+        assert!(!sip::is_nobody(somebody), "{somebody:?}");
+    }
+}
+
 #[test]
 fn what_is_kept_of_a_message_does_not_name_who_wants_to_stay_unnamed() {
     let message = |lines: &str| {
