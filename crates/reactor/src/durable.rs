@@ -77,10 +77,7 @@ mod tests {
     fn a_word_of_the_journal_ends_the_rest() {
         let (confirm, mut confirmed) = durable(Seq(3));
         confirmed.sit_down();
-        let journal = std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(20));
-            confirm.tell(Seq(4));
-        });
+        let journal = std::thread::spawn(move || confirm.tell(Seq(4)));
         let began = Instant::now();
         while matches!(confirmed.news(), Ok(None)) {
             std::thread::park_timeout(Duration::from_secs(60));

@@ -440,14 +440,13 @@ fn malformed_datagrams_fall_like_rain_and_calls_go_on() {
 
 #[test]
 fn one_datagram_in_ten_is_lost_and_every_call_is_served() {
-    let mut again = 0;
     for seed in 0..30 {
         let mut world = World::new(Town::default().build(), seed);
         world.weather(secs(0), Weather::FOUL);
         world.add_clerk(secs(0), "yuki", Clerk::default());
         world.add_clerk(secs(0), "mio", Clerk { talk: Some(secs(20)), ..Clerk::default() });
         let callers: Vec<PersonId> =
-            (0..4).map(|n| world.add_resident(secs(40 + n), Resident { talk: Some(secs(30)), ..presses(ONE) })).collect();
+            (0..5).map(|n| world.add_resident(secs(40 + n), Resident { talk: Some(secs(30)), ..presses(ONE) })).collect();
         rest(&mut world);
         assert_eq!(
             ends(&world).iter().filter(|(end, _)| *end == CallEnd::Served).count(),
@@ -455,9 +454,8 @@ fn one_datagram_in_ten_is_lost_and_every_call_is_served() {
             "seed {seed}: {:?}",
             ends(&world)
         );
-        again += count(&world, |e| matches!(e, Event::SipRequest { again: true, .. }));
+        assert!(count(&world, |e| matches!(e, Event::SipRequest { again: true, .. })) > 0, "seed {seed}: nothing was sent twice");
     }
-    assert!(again > 60, "only {again} requests were sent twice in 30 towns");
 }
 
 #[test]
