@@ -1,8 +1,8 @@
 //! The journal on a thread of its own: whoever submits never waits for the disk.
 //!
 //! Group commit: all that has come is written and synced at once, then confirmed; while the disk syncs, the next group gathers. One sync
-//! serves one record when it is quiet and hundreds when it is not. Where records come one upon the other the next group gathers for a
-//! moment longer: a disk that syncs a thousand times a second costs more than all the rest of a call.
+//! serves one record when it is quiet and hundreds when it is not. After each sync the thread rests for a moment, in which the next group
+//! gathers: a disk that syncs a thousand times a second costs more than all the rest of a call.
 
 use crate::fault::Fault;
 use crate::ledger::Journal;
@@ -19,13 +19,12 @@ use std::time::{Duration, Instant};
 pub const QUEUE_RECORDS_MAX: usize = 16_384;
 /// Records synced together at most, so that the first of them is confirmed in time.
 const GROUP_RECORDS_MAX: usize = 1_024;
-/// A record that comes so soon after the last sync is one of many: its group gathers for as long. Small beside the gate's patience of 50 ms, and
-/// less than a third of a frame of sound to whoever is answered.
+/// The rest after a sync. Small beside the gate's patience of 50 ms, and less than a third of a frame of sound to whoever is answered.
 const GATHER: Duration = Duration::from_millis(6);
-/// After a group of so many the next one gathers for longer: some hundred calls begin each second, and each sync costs more than all their records.
+/// After a group of so many it is longer: some hundred calls begin each second, and each sync costs more than all their records.
 const MANY: usize = 6;
-const GATHER_MANY: Duration = Duration::from_millis(20);
-/// Of the gate's patience, what gathering and two syncs may take together: a record may come while one is under way. A slow disk gathers by itself.
+const GATHER_MANY: Duration = Duration::from_millis(30);
+/// Of the gate's patience, what a rest and two syncs may take together: a record may come while one is under way. A slow disk gathers by itself.
 const IN_TIME: Duration = Duration::from_millis(40);
 /// How long to wait before a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -71,16 +70,8 @@ impl<B: Serialize + Send + 'static> Writer<B> {
     ) -> Result<Writer<B>, Fault> {
         let (records, queue) = sync_channel(QUEUE_RECORDS_MAX);
         let (stopped, closing) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let scribe = Scribe {
-            confirmed: journal.last(),
-            last: None,
-            journal,
-            queue,
-            stopped: stopped.clone(),
-            closing: closing.clone(),
-            on_confirm,
-            on_fault,
-        };
+        let scribe =
+            Scribe { confirmed: journal.last(), journal, queue, stopped: stopped.clone(), closing: closing.clone(), on_confirm, on_fault };
         let thread = thread::Builder::new().name("journal".to_owned()).spawn(|| scribe.run());
         let thread = thread.map_err(Fault::disk("the journal's thread".as_ref()))?;
         Ok(Writer { records, stopped, closing, thread })
@@ -112,21 +103,10 @@ impl<B: Serialize + Send + 'static> Writer<B> {
     }
 }
 
-/// A group of records that was synced.
-struct Group {
-    records: usize,
-    /// When it was on the disk, and how long the disk took.
-    synced: Instant,
-    took: Duration,
-}
-
-impl Group {
-    /// How long the next one gathers, if its first record comes now.
-    fn gather(&self) -> Duration {
-        let gather = if self.records >= MANY { GATHER_MANY } else { GATHER };
-        let one_of_many = self.synced.elapsed() < gather;
-        if one_of_many { gather.min(IN_TIME.saturating_sub(self.took * 2)) } else { Duration::ZERO }
-    }
+/// How long to rest after a group of so many records, which the disk `took` so long to sync.
+fn rest(records: usize, took: Duration) -> Duration {
+    let gather = if records >= MANY { GATHER_MANY } else { GATHER };
+    gather.min(IN_TIME.saturating_sub(took * 2))
 }
 
 /// What the thread owns.
@@ -134,8 +114,6 @@ struct Scribe<B, C, F> {
     journal: Journal<B>,
     queue: Receiver<Record<B>>,
     confirmed: Seq,
-    /// The last group; `None` before the first.
-    last: Option<Group>,
     stopped: Arc<AtomicBool>,
     closing: Arc<AtomicBool>,
     on_confirm: C,
@@ -145,23 +123,22 @@ struct Scribe<B, C, F> {
 impl<B: Serialize, C: FnMut(Seq), F: FnMut(&Fault)> Scribe<B, C, F> {
     fn run(mut self) -> Result<Seq, Fault> {
         while let Ok(first) = self.queue.recv() {
-            let outcome = self.commit(first);
-            if let Err(fault) = outcome {
-                // What still comes is refused at the door; what waits is dropped with the queue.
-                self.stopped.store(true, Ordering::Release);
-                return Err(fault);
+            match self.commit(first) {
+                Ok(rest) if !self.closing.load(Ordering::Acquire) => thread::park_timeout(rest),
+                Ok(_) => {}
+                Err(fault) => {
+                    // What still comes is refused at the door; what waits is dropped with the queue.
+                    self.stopped.store(true, Ordering::Release);
+                    return Err(fault);
+                }
             }
         }
         Ok(self.confirmed)
     }
 
-    /// Writes one record and all that have come since, syncs them together, confirms them.
-    fn commit(&mut self, first: Record<B>) -> Result<(), Fault> {
+    /// Writes one record and all that have come since, syncs them together, confirms them. Gives how long to rest.
+    fn commit(&mut self, first: Record<B>) -> Result<Duration, Fault> {
         self.insist(|journal| journal.append(first.seq, first.wall, &first.body))?;
-        let gather = self.last.as_ref().map_or(Duration::ZERO, Group::gather);
-        if !gather.is_zero() && !self.closing.load(Ordering::Acquire) {
-            thread::sleep(gather);
-        }
         let mut records = 1;
         while records < GROUP_RECORDS_MAX {
             let Ok(next) = self.queue.try_recv() else { break };
@@ -170,10 +147,10 @@ impl<B: Serialize, C: FnMut(Seq), F: FnMut(&Fault)> Scribe<B, C, F> {
         }
         let began = Instant::now();
         self.insist(Journal::sync)?;
+        let took = began.elapsed();
         self.confirmed = self.journal.last();
         (self.on_confirm)(self.confirmed);
-        self.last = Some(Group { records, synced: Instant::now(), took: began.elapsed() });
-        Ok(())
+        Ok(rest(records, took))
     }
 
     /// Tries until it is done. Only a disk may get well again; and who closes does not wait for that.
@@ -203,15 +180,10 @@ impl<B: Serialize, C: FnMut(Seq), F: FnMut(&Fault)> Scribe<B, C, F> {
 mod tests {
     use super::*;
 
-    fn gather(records: usize, took: u64, ago: u64) -> u64 {
-        let synced = Instant::now().checked_sub(Duration::from_millis(ago)).unwrap();
-        Group { records, synced, took: Duration::from_millis(took) }.gather().as_millis() as u64
-    }
-
     #[test]
     fn records_that_come_thick_and_fast_share_a_sync_and_a_slow_disk_is_asked_at_once() {
-        assert_eq!([gather(1, 2, 1_000), gather(50, 2, 1_000)], [0, 0], "nothing has come for a while");
-        assert_eq!([gather(2, 2, 0), gather(50, 2, 0)], [6, 20]);
-        assert_eq!([gather(50, 15, 0), gather(50, 20, 0), gather(50, 500, 0)], [10, 0, 0], "the gate waits for 50 ms");
+        let rest = |records, took| rest(records, Duration::from_millis(took)).as_millis();
+        assert_eq!([rest(1, 2), rest(5, 2), rest(6, 2), rest(50, 2)], [6, 6, 30, 30]);
+        assert_eq!([rest(50, 15), rest(50, 20), rest(50, 500)], [10, 0, 0], "the gate waits for 50 ms");
     }
 }
