@@ -97,7 +97,8 @@ const HOUSE: &[Room] = &[
         core: true,
         may: &["model", "sip", "sdp", "media", "flow", "routing"],
         home_of: &[
-            ("chacha20poly1305", "seals the number that a callback goes to (RFC 8439), so that the journal holds it and nobody reads it"),
+            ("chacha20", "makes the key of one sealed text (HChaCha20), so that random nonces are long enough never to repeat"),
+            ("ring", "seals the number that a callback goes to (RFC 8439), so that the journal holds it and nobody reads it"),
             ("serde_json", "a dialog as text, before it is sealed for the journal"),
             ("sha2", "the keyed hash by which persons are counted without being named (RFC 2104)"),
         ],

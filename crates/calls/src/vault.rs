@@ -3,9 +3,9 @@
 //! Persons are known by an HMAC (RFC 2104) under a key that is another one each day, so that no list of yesterday can be joined to one of
 //! today. Numbers are sealed with XChaCha20-Poly1305 (RFC 8439 with the longer nonce): random nonces of 24 bytes do not repeat.
 
-use chacha20poly1305::aead::{Aead, AeadInPlace, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use chacha20::cipher::consts::U10;
 use model::{CallId, Number, Person, Random, TicketId, hex, hide_numbers, unhex};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use sha2::{Digest, Sha256};
 
 /// Bytes that SHA-256 works on at once.
@@ -103,34 +103,52 @@ impl Vault {
 
 /// A place for texts of one kind, under a key of its own.
 #[derive(Clone)]
-pub(crate) struct Drawer(XChaCha20Poly1305);
+pub(crate) struct Drawer([u8; 32]);
 
 impl Drawer {
     fn new(key: &[u8; 32], kind: &[u8]) -> Drawer {
-        Drawer(XChaCha20Poly1305::new(&hmac(key, &[kind]).into()))
+        Drawer(hmac(key, &[kind]))
     }
 
     /// Seals a text for the thing of this number: hexadecimal text, nonce, then ciphertext with its tag.
     pub(crate) fn seal(&self, random: &mut Random, of: u64, text: &str) -> String {
         let drawn = random.seed();
         let (nonce, _) = drawn.split_at(NONCE);
-        let mut sealed = [nonce, text.as_bytes()].concat();
-        // The cipher refuses only texts of 256 GiB and more.
-        match self.0.encrypt_in_place_detached(XNonce::from_slice(nonce), &of.to_be_bytes(), &mut sealed[NONCE..]) {
-            Ok(tag) => sealed.extend_from_slice(&tag),
-            Err(_) => sealed.clear(),
+        let mut sealed = Vec::with_capacity(NONCE + text.len() + CHACHA20_POLY1305.tag_len());
+        sealed.extend_from_slice(nonce);
+        sealed.extend_from_slice(text.as_bytes());
+        let tag = self.cipher(nonce).and_then(|(key, nonce)| key.seal_in_place_separate_tag(nonce, aad(of), &mut sealed[NONCE..]).ok());
+        match tag {
+            Some(tag) => sealed.extend_from_slice(tag.as_ref()),
+            // The cipher refuses only texts of 256 GiB and more.
+            None => sealed.clear(),
         }
         hex(&sealed)
     }
 
     /// Opens what [`Drawer::seal`] made for the same thing; `None` when it was changed, or made with another key.
     pub(crate) fn open(&self, of: u64, sealed: &str) -> Option<String> {
-        let bytes = unhex(sealed)?;
-        let (nonce, text) = bytes.split_at_checked(NONCE)?;
-        let payload = Payload { msg: text, aad: &of.to_be_bytes() };
-        let clear = self.0.decrypt(XNonce::from_slice(nonce), payload).ok()?;
-        String::from_utf8(clear).ok()
+        let mut bytes = unhex(sealed)?;
+        let (nonce, text) = bytes.split_at_mut_checked(NONCE)?;
+        let (key, nonce) = self.cipher(nonce)?;
+        let clear = key.open_in_place(nonce, aad(of), text).ok()?;
+        String::from_utf8(clear.to_vec()).ok()
     }
+
+    /// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 section 2.3): sixteen bytes of the nonce make a key of their own, the other eight are its
+    /// nonce in ChaCha20-Poly1305 (RFC 8439 section 2.8). `None` unless the nonce has [`NONCE`] bytes.
+    fn cipher(&self, nonce: &[u8]) -> Option<(LessSafeKey, Nonce)> {
+        let (makes_key, rest) = nonce.split_first_chunk::<16>()?;
+        let key = chacha20::hchacha::<U10>(&self.0.into(), &(*makes_key).into());
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &key).ok()?;
+        let mut short = [0; 12];
+        short[4..].copy_from_slice(rest.first_chunk::<8>()?);
+        Some((LessSafeKey::new(key), Nonce::assume_unique_for_key(short)))
+    }
+}
+
+fn aad(of: u64) -> Aad<[u8; 8]> {
+    Aad::from(of.to_be_bytes())
 }
 
 impl std::fmt::Debug for Vault {
@@ -183,6 +201,21 @@ mod tests {
     }
     fn number(text: &str) -> Number {
         Number::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_cipher_is_the_one_of_the_draft() {
+        // draft-irtf-cfrg-xchacha-03 section A.3.1
+        let drawer = Drawer(std::array::from_fn(|n| 0x80 + n as u8));
+        let nonce: [u8; NONCE] = std::array::from_fn(|n| 0x40 + n as u8);
+        let mut text =
+            *b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen would be it.";
+        let aad = Aad::from(*b"PQRS\xc0\xc1\xc2\xc3\xc4\xc5\xc6\xc7");
+        let (key, nonce) = drawer.cipher(&nonce).unwrap();
+        let tag = key.seal_in_place_separate_tag(nonce, aad, &mut text).unwrap();
+        assert!(hex(&text).starts_with("bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb"));
+        assert_eq!(hex(tag.as_ref()), "c0875924c1c7987947deafd8780acf49");
+        assert!(drawer.cipher(&[0; 23]).is_none());
     }
 
     #[test]
