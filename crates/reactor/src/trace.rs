@@ -13,7 +13,7 @@ use model::{FlowId, LegId, Random, UnixMillis, hide_numbers};
 use serde::{Deserialize, Serialize};
 use sip::message::Message;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -29,6 +29,8 @@ const WAITING_MAX: usize = 4096;
 const CALLS_MAX: usize = 16_384;
 /// Between two writes: messages come in bursts.
 const GATHER: Duration = Duration::from_millis(50);
+/// Room for the lines of a write that is kept for the next one, in bytes.
+const LINES_KEPT: usize = 1 << 20;
 /// One file.
 pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// So many files; the eldest goes for the next one.
@@ -143,7 +145,9 @@ struct Names {
 impl Names {
     /// Whether a message, of a call by this name, may be kept whole.
     fn may_be_told(&mut self, seen: &Seen, message: &Message, to_is_tagged: bool, call_id: &str) -> bool {
-        if sip::is_unnamed(&seen.bytes) || sip::asks_for_privacy(message) {
+        // An answer of ours repeats what the request said of its caller, and says nothing of its own.
+        let ours = seen.sent && message.method().is_none();
+        if !ours && (sip::is_unnamed(&seen.bytes) || sip::asks_for_privacy(message)) {
             self.named.forget(call_id);
             self.unnamed.note(call_id);
         } else if message.method() == Some("INVITE") && !to_is_tagged && !self.unnamed.has(call_id) {
@@ -156,7 +160,7 @@ impl Names {
 /// Calls by what their Call-ID is kept as; the eldest is forgotten for one too many.
 #[derive(Default)]
 struct Calls {
-    names: BTreeSet<String>,
+    names: HashSet<String>,
     in_turn: VecDeque<String>,
 }
 
@@ -179,8 +183,11 @@ impl Calls {
 
 impl Desk {
     fn run(mut self, inbox: &Receiver<Seen>) {
+        let mut lines = Vec::new();
         while let Ok(first) = inbox.recv() {
-            let mut lines = Vec::new();
+            // Room that a crowd took is given back.
+            lines.clear();
+            lines.shrink_to(LINES_KEPT);
             let mut at = first.at;
             for seen in std::iter::once(first).chain(inbox.try_iter().take(WAITING_MAX)) {
                 at = seen.at;

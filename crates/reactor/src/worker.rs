@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::tape::Feed;
 use media::{Channel, Command, Event, FRAME, Rack, Wire};
 use model::{Instant, LATENESS_BOUNDS_MICROS, LegId, Random, RecordId, WorkerStats};
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -279,10 +280,16 @@ fn next(slot: usize, turn: u64) -> (usize, u64) {
 }
 
 fn open(local: SocketAddr) -> io::Result<Pair> {
-    let rtp = UdpSocket::bind(local)?;
+    let rtp = bind(local)?;
     let above = local.port().checked_add(1).ok_or_else(|| io::Error::other("there is no port above it for RTCP"))?;
-    let rtcp = UdpSocket::bind(SocketAddr::new(local.ip(), above))?;
-    rtp.set_nonblocking(true)?;
-    rtcp.set_nonblocking(true)?;
+    let rtcp = bind(SocketAddr::new(local.ip(), above))?;
     Ok(Pair { rtp, rtcp })
+}
+
+/// A socket that never waits, from the beginning: hundreds are opened each second.
+fn bind(local: SocketAddr) -> io::Result<UdpSocket> {
+    let family = if local.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    net::bind(&socket, &local)?;
+    Ok(UdpSocket::from(socket))
 }

@@ -13,6 +13,7 @@ use crate::writer::ALLOW;
 use memchr::{memchr_iter, memchr3_iter, memmem};
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 /// Identities that one INVITE may assert: RFC 3325 section 9.1 allows a `sip:` and a `tel:` URI.
 const ASSERTED_MAX: usize = 2;
@@ -109,7 +110,7 @@ pub fn is_nobody(text: &str) -> bool {
                 false => plain.push(byte.to_ascii_lowercase()),
             }
         }
-        return NOBODY.iter().filter(|word| word.is_ascii()).any(|word| memmem::find(&plain, word.as_bytes()).is_some());
+        return IN_ASCII.iter().any(|word| word.find(&plain).is_some());
     }
     let seen = text.chars().filter(|sign| !matches!(sign, '\\' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')).map(narrow);
     let seen = seen.collect::<String>().to_lowercase();
@@ -177,7 +178,7 @@ pub fn is_unnamed(message: &[u8]) -> bool {
     };
     // Nearly all messages: only From can tell.
     if let Some(head) = open_head(message) {
-        return head.split("\r\n").any(|line| line.starts_with(['F', 'f']) && matches!(label(line), Some("from" | "f")) && nobody(line));
+        return head.lines().any(|line| line.starts_with(['F', 'f']) && matches!(label(line), Some("from" | "f")) && nobody(line));
     }
     unfolded(message).lines().take_while(|line| !line.is_empty()).any(|line| match label(line) {
         Some("privacy") => private(line),
@@ -219,6 +220,10 @@ const NOBODY: [&str; 9] = [
     "サービス競合",
     "公衆電話",
 ];
+
+/// Those of them that are in ASCII, made ready to be looked for: every message is asked.
+static IN_ASCII: LazyLock<Vec<memmem::Finder<'static>>> =
+    LazyLock::new(|| NOBODY.iter().filter(|word| word.is_ascii()).map(memmem::Finder::new).collect());
 
 /// Header fields that name nobody, in small letters, long and compact. All others could: a network tells us numbers, in fields of its own too,
 /// that it asks us to tell nobody.
