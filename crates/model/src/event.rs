@@ -1325,16 +1325,18 @@ struct Word<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl fmt::Write for Word<'_, '_> {
     fn write_str(&mut self, name: &str) -> fmt::Result {
-        let mut word = String::with_capacity(2 * name.len());
-        let mut previous_lower = false;
-        for letter in name.chars() {
-            if letter.is_ascii_uppercase() && previous_lower {
-                word.push('_');
-            }
-            previous_lower = letter.is_ascii_lowercase() || letter.is_ascii_digit();
-            word.push(letter.to_ascii_lowercase());
+        let letters = name.bytes().enumerate().flat_map(|(at, letter)| {
+            let begins = letter.is_ascii_uppercase() && at > 0 && !name.as_bytes()[at - 1].is_ascii_uppercase();
+            begins.then_some(b'_').into_iter().chain([letter.to_ascii_lowercase()])
+        });
+        // On the stack: thousands are written each second, and no variant has half so long a name.
+        let (mut word, mut length) = ([0; 64], 0);
+        for (place, letter) in word.iter_mut().zip(letters) {
+            *place = letter;
+            length += 1;
         }
-        self.0.write_str(&word)
+        debug_assert!(name.len() <= word.len() / 2, "{name} is too long for a word");
+        self.0.write_str(std::str::from_utf8(&word[..length]).unwrap_or(name))
     }
 }
 

@@ -14,7 +14,7 @@ pub const ROOM: usize = 10_000;
 /// Records in one transaction at most, so that a long backlog does not keep readers from seeing the start of it.
 pub const BATCH_MAX: usize = 500;
 /// Pause after a batch, in which the next one gathers: a transaction costs more than the records of it, and who reads them reads of ended calls.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(250);
 /// Pause before a failed batch is tried again.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// Of so many attempts in vain one is told.

@@ -5,7 +5,7 @@ use crate::table::{Entry, Of, Tell, table};
 use model::{Event, MailboxId, Number, Snapshot, WorkerStats};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{CounterVec, Error, HistogramOpts, HistogramVec, Opts, Registry, TextEncoder};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -29,6 +29,8 @@ pub struct Metrics {
     spreads: Vec<(Read, Family<HistogramVec>)>,
     /// The histograms that have a row for each number.
     spreads_of_number: Vec<usize>,
+    /// The numbers whose rows are shown.
+    shown: Mutex<BTreeSet<Number>>,
     latest: Arc<Mutex<Latest>>,
 }
 
@@ -82,11 +84,15 @@ impl Metrics {
         }
         registry.register(Box::new(Reader::new(Arc::clone(&latest))?))?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        Ok(Metrics { registry, counters, of_city, of_number, spreads, spreads_of_number, latest })
+        Ok(Metrics { registry, counters, of_city, of_number, spreads, spreads_of_number, shown: Mutex::default(), latest })
     }
 
     /// Counts an event.
     pub fn note(&self, event: &Event) {
+        if let Event::Arrived { number, .. } = event {
+            // Also of a number that nobody told of.
+            self.numbers([number]);
+        }
         for (read, family) in &self.counters {
             read(event, &mut |labels, by| {
                 if let Some(row) = family.row(labels) {
@@ -126,7 +132,12 @@ impl Metrics {
 
     /// Takes the numbers of the city: what is counted by number stands at 0 from here on, so that the first call is seen as growth.
     pub fn numbers<'a>(&self, numbers: impl IntoIterator<Item = &'a Number>) {
+        let mut shown = hold(&self.shown);
         for number in numbers {
+            if shown.contains(number) || shown.len() >= ROWS_MAX {
+                continue;
+            }
+            shown.insert(number.clone());
             for (rows, counter) in &self.of_number {
                 let Some((_, family)) = self.counters.get(*counter) else { continue };
                 rows(number, &mut |labels, _| drop(family.row(labels)));

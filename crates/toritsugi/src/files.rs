@@ -254,17 +254,19 @@ fn is_text(path: &Path) -> bool {
 fn walk(folder: &Path, into: &mut Vec<PathBuf>) -> Result<(), Stop> {
     let unreadable = |fault: std::io::Error| Stop::new(format!("the folder {} cannot be read: {fault}", folder.display()));
     for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
         let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
         if hidden {
             continue;
         }
-        if path.is_dir() {
+        let (is_folder, is_file) = kind(&entry, &path);
+        if is_folder {
             if path.file_name().is_some_and(|n| n == "recorded") {
                 continue;
             }
             walk(&path, into)?;
-        } else if is_text(&path) && path.is_file() {
+        } else if is_text(&path) && is_file {
             into.push(path);
         }
         if into.len() > FILES_MAX {
@@ -274,13 +276,20 @@ fn walk(folder: &Path, into: &mut Vec<PathBuf>) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Whether that is a folder, and whether it is a file: asked of the folder that it lies in, which knows. A link is followed.
+fn kind(entry: &fs::DirEntry, path: &Path) -> (bool, bool) {
+    match entry.file_type() {
+        Ok(kind) if !kind.is_symlink() => (kind.is_dir(), kind.is_file()),
+        _ => (path.is_dir(), path.is_file()),
+    }
+}
+
 /// The recordings in a folder and the folders of languages in it.
 fn recordings(folder: &Path, into: &mut Vec<PathBuf>, depth: usize) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
-        // Asked of the folder, which knows; a link is followed.
-        let folder = entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink() && path.is_dir());
-        if folder && depth < 3 {
+        let (is_folder, _) = kind(&entry, &path);
+        if is_folder && depth < 3 {
             recordings(&path, into, depth + 1);
         } else if into.len() < 2 * FILES_MAX {
             into.push(path);

@@ -2,7 +2,7 @@
 //!
 //! A scan of names, sizes, inodes and times twice a second, on a thread of its own. We don't use the kernel's watches (inotify): they follow
 //! inodes, so that an editor that writes beside and renames, or a checkout that replaces a folder, slips from under them, and they are
-//! counted per user. A city has some dozen texts, and may have a thousand recordings: at those every fifth look looks, or the one that sees a
+//! counted per user. A city has some dozen texts, and may have a thousand recordings: at those every tenth look looks, or the one that sees a
 //! text changed.
 
 use crate::files::Files;
@@ -19,7 +19,7 @@ pub(crate) const LOOK: Duration = Duration::from_millis(400);
 /// Between two looks while something changes.
 pub(crate) const LOOK_CLOSELY: Duration = Duration::from_millis(100);
 /// Every so manyth look looks at recordings as well.
-pub(crate) const LOOK_AT_ALL: u32 = 5;
+pub(crate) const LOOK_AT_ALL: u32 = 10;
 /// So long nothing may change before the files are taken as a whole.
 const QUIET: Duration = Duration::from_millis(300);
 /// A folder that cannot be read gets so long to come back: a checkout may replace it.

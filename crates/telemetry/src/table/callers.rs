@@ -81,11 +81,10 @@ pub(super) const TABLE: &[Entry] = &[
         of: Of::EventsOfNumber {
             // All outcomes from the start, so that the first bad one is seen as growth.
             rows: |number, tell| CallEnd::ALL.iter().for_each(|end| tell(&[number.as_str(), &end.to_string()], 0.0)),
-            count: |event, tell| match event {
-                // Also of a number that nobody told of.
-                Event::Arrived { number, .. } => CallEnd::ALL.iter().for_each(|end| tell(&[number.as_str(), &end.to_string()], 0.0)),
-                Event::Ended { record } => tell(&[record.number.as_str(), &record.end.to_string()], 1.0),
-                _ => {}
+            count: |event, tell| {
+                if let Event::Ended { record } = event {
+                    tell(&[record.number.as_str(), &record.end.to_string()], 1.0);
+                }
             },
         },
     },
