@@ -37,6 +37,8 @@ const UNHEARD_FOR: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Defence {
     named: Option<Instant>,
+    /// When somebody was named last who would have us send to ourselves.
+    aimed: Option<Instant>,
     floods: BTreeMap<IpAddr, Bucket>,
     crowd: Option<Bucket>,
     guessers: BTreeMap<IpAddr, Guesser>,
@@ -134,6 +136,16 @@ impl Engine {
         if self.defence.named.is_none_or(|at| now.mono.since(at) >= HOUR) {
             self.defence.named = Some(now.mono);
             self.note(Event::StrangerNamed { from });
+        }
+    }
+
+    /// The message in hand would have us send to this machine, and was refused: the first of each hour is named. It may come from a PBX beside us.
+    pub(crate) fn name_who_aims_at_us(&mut self, now: Now) {
+        if let Some(from) = self.defence.speaker
+            && self.defence.aimed.is_none_or(|at| now.mono.since(at) >= HOUR)
+        {
+            self.defence.aimed = Some(now.mono);
+            self.note(Event::AimedAtUs { from });
         }
     }
 

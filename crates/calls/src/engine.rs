@@ -579,8 +579,10 @@ impl Engine {
                     }
                     sip::Output::Event(event) => self.on_sip(now, event),
                     sip::Output::Note(event) => {
-                        if event == (Event::AuthenticationFailed { challenged: true }) {
-                            self.on_wrong_password(now);
+                        match event {
+                            Event::AuthenticationFailed { challenged: true } => self.on_wrong_password(now),
+                            Event::Refused { why: Refusal::AimedAtUs, .. } => self.name_who_aims_at_us(now),
+                            _ => {}
                         }
                         self.note(event);
                     }
@@ -861,7 +863,7 @@ impl Engine {
     fn reject(&mut self, now: Now, dialog: DialogId, why: Refusal) {
         let (status, retry_after_secs) = match why {
             Refusal::UnknownNumber => (404, None),
-            Refusal::NoCodec => (488, None),
+            Refusal::NoCodec | Refusal::AimedAtUs => (488, None),
             Refusal::Forbidden => (403, None),
             Refusal::SameNumber => (486, None),
             Refusal::Full | Refusal::NoPort | Refusal::TooFast => (503, Some(5)),

@@ -66,10 +66,14 @@ impl Engine {
             return self.refuse_caller(now, dialog, Refusal::NoPort, number, person);
         };
         // The answer is worked out once the media session is open, with the same port: if it cannot be now, it cannot be then.
-        if self.first_terms(&leg, offer.as_ref()).is_err() {
+        if let Err(refusal) = self.first_terms(&leg, offer.as_ref()) {
             self.legs.remove(&leg.id);
             self.ports.give_back(leg.port);
-            return self.refuse(now, dialog, Refusal::NoCodec);
+            let why = if refusal == sdp::Refusal::Ours { Refusal::AimedAtUs } else { Refusal::NoCodec };
+            if why == Refusal::AimedAtUs {
+                self.name_who_aims_at_us(now);
+            }
+            return self.refuse(now, dialog, why);
         }
 
         let mut run = run.calling_from(Number::parse(&from_user).ok().map(|number| number.kind()));

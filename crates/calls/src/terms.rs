@@ -44,7 +44,7 @@ impl Engine {
         let ours = self.capabilities(leg, codecs);
         match offer {
             Some(offer) => match sdp::answer(offer, &ours)? {
-                answer if !self.may_be_heard_there(leg, &answer.agreed) => Err(sdp::Refusal::Unusable("its address is this machine's")),
+                answer if !self.may_be_heard_there(leg, &answer.agreed) => Err(sdp::Refusal::Ours),
                 answer => Ok((answer.sdp, Some(answer.agreed))),
             },
             None => Ok((sdp::offer(&ours), None)),

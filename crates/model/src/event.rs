@@ -434,6 +434,11 @@ pub enum Event {
         /// From where.
         from: IpAddr,
     },
+    /// The first call of an hour that was refused because it would have had us send to this machine: a PBX on it needs a word in `lines.yaml`.
+    AimedAtUs {
+        /// From where.
+        from: IpAddr,
+    },
     /// A source sent more than any telephone or carrier does: some of it was thrown away unread.
     Flood,
     /// A source has guessed passwords, and gets no answer for a while.
@@ -535,6 +540,8 @@ pub enum Refusal {
     SameNumber,
     /// More calls in this second than are taken: 503 with Retry-After.
     TooFast,
+    /// What it names as its address, or that of its sound, is this machine's: 403, or 488 for the sound.
+    AimedAtUs,
 }
 
 /// Why a caller's number is not there: the four causes that Japanese networks tell apart (3GPP TS 24.008 section 10.5.4.30).

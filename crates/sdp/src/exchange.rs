@@ -231,7 +231,7 @@ fn reachable(remote: SocketAddr, ours: &Capabilities) -> Result<(), Refusal> {
         return Err(Refusal::Unusable("its address is of the other IP version than ours"));
     }
     if remote == ours.addr {
-        return Err(Refusal::Unusable("its address is our own"));
+        return Err(Refusal::Ours);
     }
     Ok(())
 }

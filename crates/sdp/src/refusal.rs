@@ -28,4 +28,7 @@ pub enum Refusal {
     /// There is audio that we cannot send to or receive.
     #[error("the audio cannot be used: {0}")]
     Unusable(&'static str),
+    /// Its audio should be sent to ourselves.
+    #[error("the audio cannot be used: its address is this machine's own")]
+    Ours,
 }

@@ -518,6 +518,7 @@ fn scene(event: &Event, mine: CallId, offers: &mut BTreeMap<OfferId, AgentId>, t
         | Event::SipMalformed { .. }
         | Event::Stranger
         | Event::StrangerNamed { .. }
+        | Event::AimedAtUs { .. }
         | Event::Flood
         | Event::SourceBanned { .. }
         | Event::Banned

@@ -347,6 +347,7 @@ impl Calls {
             | Event::SipMalformed { .. }
             | Event::Stranger
             | Event::StrangerNamed { .. }
+            | Event::AimedAtUs { .. }
             | Event::Flood
             | Event::SourceBanned { .. }
             | Event::Banned

@@ -74,7 +74,12 @@ pub fn note(event: &Event) {
         Event::Withheld { call, why } => info!(call = call.0, %why, "the caller's number is withheld"),
         Event::CalledFirst { call, line } => info!(call = call.0, %line, "the caller had called this line, which sent the call on"),
         Event::Refused { why, .. } => match why {
-            Refusal::UnknownNumber | Refusal::Forbidden | Refusal::NoCodec | Refusal::TooFast | Refusal::SameNumber => {
+            Refusal::UnknownNumber
+            | Refusal::Forbidden
+            | Refusal::NoCodec
+            | Refusal::TooFast
+            | Refusal::SameNumber
+            | Refusal::AimedAtUs => {
                 debug!(%why, "a call was refused")
             }
             Refusal::Draining => info!(%why, "a call was refused"),
@@ -205,6 +210,11 @@ pub fn note(event: &Event) {
             %from,
             "somebody called from an address that no line lists, and got no answer. If they may call, config/lines.yaml needs this line: \
              new_line: {{ from: [\"{from}\"] }}"
+        ),
+        Event::AimedAtUs { from } => warn!(
+            %from,
+            "a call was refused, because its Contact, its Record-Route or its sound names an address of this machine. If that is a PBX or a telephone \
+             on this machine, its line in config/lines.yaml needs `targets: loopback`"
         ),
         Event::Flood => debug!("a source sends more than any telephone does: some of it was thrown away"),
         Event::SourceBanned { from, lasts } => {

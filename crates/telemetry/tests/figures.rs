@@ -116,6 +116,7 @@ fn day() -> Vec<Event> {
         Event::SipMalformed { answered: false },
         Event::Stranger,
         Event::StrangerNamed { from: "203.0.113.9".parse().unwrap() },
+        Event::AimedAtUs { from: "203.0.113.9".parse().unwrap() },
         Event::Flood,
         Event::SourceBanned { from: "203.0.113.9".parse().unwrap(), lasts: Millis(600_000) },
         Event::Banned,
@@ -485,8 +486,8 @@ fn before_the_first_call_alarms_have_something_to_grow_from() {
     // Rows of the start use the same words as events: nothing is there twice under two spellings.
     let before = page.rows.keys().filter(|(name, _)| name == "toritsugi_calls_refused_total").count();
     let metrics = Metrics::new();
-    use Refusal::{Draining, Forbidden, Full, NoCodec, NoPort, SameNumber, TooFast, UnknownNumber};
-    for why in [UnknownNumber, NoCodec, Full, Draining, NoPort, Forbidden, SameNumber, TooFast] {
+    use Refusal::{AimedAtUs, Draining, Forbidden, Full, NoCodec, NoPort, SameNumber, TooFast, UnknownNumber};
+    for why in [UnknownNumber, NoCodec, Full, Draining, NoPort, Forbidden, SameNumber, TooFast, AimedAtUs] {
         metrics.note(&Event::Refused { why, person: None });
     }
     use OfferEnd::{Answered, Declined, NoAnswer, Unreachable, Withdrawn};
@@ -498,9 +499,9 @@ fn before_the_first_call_alarms_have_something_to_grow_from() {
     }
     let page = read(&metrics.render());
     let count = |metric: &str| page.rows.iter().filter(|((name, _), value)| name == metric && **value == 1.0).count();
-    assert_eq!((before, count("toritsugi_calls_refused_total"), count("toritsugi_offers_ended_total")), (8, 8, 5));
+    assert_eq!((before, count("toritsugi_calls_refused_total"), count("toritsugi_offers_ended_total")), (9, 9, 5));
     assert_eq!(count("toritsugi_agent_spare_phones_gone_total"), 5);
-    assert_eq!(page.rows.keys().filter(|(name, _)| name == "toritsugi_calls_refused_total").count(), 8);
+    assert_eq!(page.rows.keys().filter(|(name, _)| name == "toritsugi_calls_refused_total").count(), 9);
 }
 
 #[test]

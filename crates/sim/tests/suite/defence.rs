@@ -57,6 +57,30 @@ fn the_first_stranger_of_each_hour_is_named_and_the_others_are_counted() {
 }
 
 #[test]
+fn who_would_have_us_send_to_ourselves_is_counted_and_the_first_of_each_hour_is_named() {
+    let mut world = World::new(city(|book| book.settings.addresses.push("203.0.113.9".parse().unwrap())), 1);
+    let pbx: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    for n in 0..4 {
+        let call = request("INVITE", pbx, n, "0441110000", "");
+        // By turns the Contact and the sound.
+        let (named, ours) = match n % 2 {
+            0 => (format!("<sip:0441110000@{pbx}>\r\nContent-Type"), "<sip:x@127.0.0.1:8080>\r\nContent-Type"),
+            _ => (format!("c=IN IP4 {}", pbx.ip()), "c=IN IP4 203.0.113.9"),
+        };
+        let aimed = call.replace(&named, ours);
+        assert_ne!(aimed, call);
+        world.inject(secs(1_300 * n), pbx, aimed.as_bytes());
+    }
+    world.run_until(secs(4_000));
+    let named: Vec<String> =
+        world.notes().filter_map(|(_, e)| if let Event::AimedAtUs { from } = e { Some(from.to_string()) } else { None }).collect();
+    assert_eq!(named, ["203.0.113.5", "203.0.113.5"]);
+    assert_eq!(count(&world, |e| matches!(e, Event::Refused { why: Refusal::AimedAtUs, .. })), 4);
+    let answered = |status: u16| count(&world, |e| matches!(e, Event::InviteDone { status: s, .. } if *s == status));
+    assert_eq!((answered(488), count(&world, |e| matches!(e, Event::Arrived { .. }))), (2, 0));
+}
+
+#[test]
 fn one_number_does_not_fill_the_lines_and_who_withholds_theirs_is_not_turned_away() {
     let callers = |number: &str, more: fn(&mut flow::Book)| {
         let mut world = World::new(city(more), 2);

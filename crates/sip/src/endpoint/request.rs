@@ -97,6 +97,7 @@ impl Endpoint {
             Err(header) => return self.refuse_header(asked, header),
         };
         if self.aims_at_us(&state) {
+            self.note(model::Event::Refused { why: model::Refusal::AimedAtUs, person: None });
             let bytes = asked.echo.response_saying(403, "Contact or Record-Route names this machine", &self.stateless_tag(asked)).empty();
             return self.transmit_response(None, asked.back, 403, bytes);
         }

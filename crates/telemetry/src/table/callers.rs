@@ -53,7 +53,7 @@ pub(super) const TABLE: &[Entry] = &[
     Entry {
         name: "calls_refused_total",
         help: "Calls turned away before they began, by reason. full: all channels were busy, these callers heard a busy tone and nobody \
-               answered them.",
+               answered them. aimed_at_us: a PBX on this machine whose line of lines.yaml lacks `targets: loopback`, or an attack.",
         labels: &["reason"],
         of: Of::Events {
             from_start: &[
@@ -65,6 +65,7 @@ pub(super) const TABLE: &[Entry] = &[
                 &["forbidden"],
                 &["same_number"],
                 &["too_fast"],
+                &["aimed_at_us"],
             ],
             count: |event, tell| {
                 if let Event::Refused { why, .. } = event {

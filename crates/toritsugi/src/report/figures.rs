@@ -232,9 +232,12 @@ impl Count {
                     count(self.numbers.entry(number.clone()).or_default());
                 }
             }
-            Refusal::UnknownNumber | Refusal::NoCodec | Refusal::Forbidden | Refusal::SameNumber | Refusal::TooFast => {
-                self.refused_otherwise += 1
-            }
+            Refusal::UnknownNumber
+            | Refusal::NoCodec
+            | Refusal::Forbidden
+            | Refusal::SameNumber
+            | Refusal::TooFast
+            | Refusal::AimedAtUs => self.refused_otherwise += 1,
         }
     }
 
