@@ -107,6 +107,11 @@ impl Defence {
 }
 
 impl Engine {
+    /// Whether what comes from there can be read at all: a line lists it, or a call in progress is with it.
+    pub fn may_be_heard(&self, from: IpAddr) -> bool {
+        !self.is_stranger(from) || self.defence.former.contains(&from.to_canonical())
+    }
+
     /// Whether a message is read at all.
     pub(crate) fn is_heard(&mut self, now: Now, from: SocketAddr, bytes: &[u8]) -> bool {
         let ip = from.ip().to_canonical();

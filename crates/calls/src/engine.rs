@@ -418,7 +418,7 @@ impl Engine {
     }
 
     /// Law 6: refuse at the door. A source that no line lists gets nothing, not even an error to learn from.
-    pub fn is_stranger(&self, ip: IpAddr) -> bool {
+    pub(crate) fn is_stranger(&self, ip: IpAddr) -> bool {
         self.line_of(ip).is_none() && !self.is_trunk(ip)
     }
 

@@ -395,7 +395,7 @@ impl Seat {
     fn feed(&mut self, input: Input) {
         let now = self.clock.now();
         if let (Some(tracer), Input::Message { flow, from, bytes }) = (&self.tracer, &input)
-            && !self.engine.is_stranger(from.ip())
+            && self.engine.may_be_heard(from.ip())
         {
             tracer.see(Seen { at: now.wall, sent: false, flow: *flow, peer: *from, leg: None, bytes: bytes.clone() });
         }

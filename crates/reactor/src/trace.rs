@@ -11,6 +11,7 @@ use crate::hep::Hep;
 use calls::Vault;
 use model::{FlowId, LegId, Random, UnixMillis, hide_numbers};
 use serde::{Deserialize, Serialize};
+use sip::header::Name;
 use sip::message::Message;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -19,6 +20,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -103,7 +106,11 @@ impl Traced {
 
 /// The hand that gives messages to the writing thread.
 #[derive(Debug)]
-pub struct Tracer(SyncSender<Seen>);
+pub struct Tracer {
+    seen: SyncSender<Seen>,
+    /// Set when a message was left out: what it asked for is not known.
+    missed: Arc<AtomicBool>,
+}
 
 impl Tracer {
     /// Starts the thread. It ends when the tracer is dropped. What is written down goes over `hep` too, naming nobody.
@@ -112,13 +119,17 @@ impl Tracer {
     /// When there is no thread to be had.
     pub fn start(folder: PathBuf, vault: Vault, seed: [u8; 32], hep: Option<Hep>) -> io::Result<(Tracer, JoinHandle<()>)> {
         let (seen, inbox) = sync_channel(WAITING_MAX);
-        let desk = Desk { folder, vault, random: Random::new(seed), names: Names::default(), file: None, told: false, hep };
+        let missed = Arc::new(AtomicBool::new(false));
+        let (random, names) = (Random::new(seed), Names::default());
+        let desk = Desk { folder, vault, random, names, missed: Arc::clone(&missed), file: None, told: false, hep };
         let thread = std::thread::Builder::new().name("trace".to_owned()).spawn(move || desk.run(&inbox))?;
-        Ok((Tracer(seen), thread))
+        Ok((Tracer { seen, missed }, thread))
     }
     pub(crate) fn see(&self, seen: Seen) {
         // Full: left out.
-        let _ = self.0.try_send(seen);
+        if self.seen.try_send(seen).is_err() {
+            self.missed.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -127,6 +138,7 @@ struct Desk {
     vault: Vault,
     random: Random,
     names: Names,
+    missed: Arc<AtomicBool>,
     /// The file that is written, its bytes, and the day that it began.
     file: Option<(File, u64, i64)>,
     /// Whether it was told that nothing can be written.
@@ -143,17 +155,29 @@ struct Names {
 }
 
 impl Names {
-    /// Whether a message, of a call by this name, may be kept whole.
-    fn may_be_told(&mut self, seen: &Seen, message: &Message, to_is_tagged: bool, call_id: &str) -> bool {
-        // An answer of ours repeats what the request said of its caller, and says nothing of its own.
+    /// Takes to heart what a message asks for the calls by these names. An answer of ours asks for nothing: it repeats what a request says, and
+    /// every request is heard here first.
+    fn heed(&mut self, seen: &Seen, message: &Message, calls: &[String]) {
         let ours = seen.sent && message.method().is_none();
         if !ours && (sip::is_unnamed(&seen.bytes) || sip::asks_for_privacy(message)) {
-            self.named.forget(call_id);
-            self.unnamed.note(call_id);
-        } else if message.method() == Some("INVITE") && !to_is_tagged && !self.unnamed.has(call_id) {
-            self.named.note(call_id);
+            for call in calls {
+                self.named.forget(call);
+                self.unnamed.note(call);
+            }
         }
-        self.named.has(call_id)
+    }
+
+    /// Whether a message of a call by this name may be kept whole.
+    fn may_be_told(&mut self, message: &Message, to_is_tagged: bool, call: &str) -> bool {
+        if message.method() == Some("INVITE") && !to_is_tagged && !self.unnamed.has(call) {
+            self.named.note(call);
+        }
+        self.named.has(call)
+    }
+
+    /// A message went by unheard, whoever's it was.
+    fn missed_one(&mut self) {
+        self.named = Calls::default();
     }
 }
 
@@ -211,7 +235,15 @@ impl Desk {
     }
 
     fn read(&mut self, seen: &Seen) -> Option<Traced> {
-        let message = Message::parse(&seen.bytes).ok()?;
+        if self.missed.swap(false, Ordering::AcqRel) {
+            self.names.missed_one();
+        }
+        // What is left out here is answered all the same, and the answer repeats the names in it.
+        let parsed = Message::parse(&seen.bytes);
+        let message = parsed.as_ref().map_or_else(|malformed| malformed.request.as_deref(), Some)?;
+        let calls: Vec<String> = message.all(Name::CallId).map(|id| self.vault.call_name(&String::from_utf8_lossy(id))).collect();
+        self.names.heed(seen, message, &calls);
+        let message = parsed.as_ref().ok()?;
         let essentials = message.essentials().ok()?;
         let cseq = format!("{} {}", essentials.cseq.number, masked(essentials.cseq.method));
         if seen.leg.is_none() && (cseq.ends_with(" REGISTER") || cseq.ends_with(" OPTIONS")) {
@@ -224,9 +256,9 @@ impl Desk {
                 masked(String::from_utf8_lossy(start).strip_prefix("SIP/2.0 ").unwrap_or_default())
             }
         };
-        let call_id = self.vault.call_name(essentials.call_id);
+        let call_id = calls.into_iter().next()?;
         // Only the first message of a call says that its caller is unnamed; the others name them all the same.
-        let unnamed = !self.names.may_be_told(seen, &message, essentials.to.tag().is_some(), &call_id);
+        let unnamed = !self.names.may_be_told(message, essentials.to.tag().is_some(), &call_id);
         let text = match std::str::from_utf8(&seen.bytes) {
             _ if unnamed => Cow::Owned(sip::as_kept(&seen.bytes, seen.sent)),
             Ok(text) => Cow::Borrowed(text),
@@ -397,18 +429,22 @@ mod tests {
 
     #[test]
     fn whoever_withholds_their_number_is_in_no_message_of_the_call() {
-        let mut desk = Desk {
+        let missed = Arc::new(AtomicBool::new(false));
+        let desk = Desk {
             folder: PathBuf::new(),
             vault: Vault::new([1; 32]),
             random: Random::from_number(1),
             names: Names::default(),
+            missed: Arc::clone(&missed),
             file: None,
             told: false,
             hep: None,
         };
         let first = String::from_utf8(invite(None, 1).bytes.to_vec()).unwrap();
-        let mut kept = |text: String| {
-            let traced = desk.read(&Seen { bytes: Bytes::from(text), ..invite(None, 1) }).unwrap();
+        let desk = std::cell::RefCell::new(desk);
+        let ask = |text: &str| assert_eq!(desk.borrow_mut().read(&Seen { bytes: Bytes::from(text.to_owned()), ..invite(None, 1) }), None);
+        let kept = |text: String| {
+            let traced = desk.borrow_mut().read(&Seen { bytes: Bytes::from(text), ..invite(None, 1) }).unwrap();
             (traced.open(&Vault::new([1; 32])).unwrap(), format!("{traced:?}"))
         };
         let answer = first.replace("INVITE sip:0440000000@127.0.0.1 SIP/2.0", "SIP/2.0 200 OK").replace("32030 INVITE", "1 INVITE");
@@ -427,11 +463,29 @@ mod tests {
         hidden(kept(inside(&private)));
         hidden(kept(answer.clone()));
         hidden(kept(first.clone()));
+        // What cannot be read, and what is not written down, asks as well: we answer it, and the answer repeats its names.
+        let hides = |text: &str| text.replace("From: <sip:", "From: \"Anonymous\" <sip:");
+        for (call, asks) in [
+            ("long", hides(&inside(&first)).replace("Content-Length: 44", "Content-Length: 999")),
+            ("hops", hides(&inside(&first)).replace("Max-Forwards: 70", "Max-Forwards: x")),
+            ("wish", inside(&private).replace("Content-Length: 44", "Content-Length: 999")),
+            ("ping", hides(&inside(&first)).replace("INVITE", "OPTIONS")),
+            ("wish-ping", inside(&private).replace("INVITE", "OPTIONS")),
+        ] {
+            assert!(kept(of(&first, call)).0.contains("0901112222"));
+            assert!(kept(of(&answer, call)).0.contains("0901112222"));
+            ask(&of(&asks, call));
+            hidden(kept(of(&answer, call)));
+        }
         // However many have called since, whoever was unnamed is not named.
         hidden(kept(of(&private, "p")));
         (0..=CALLS_MAX).for_each(|n| hidden(kept(of(&private, &format!("x{n}")))));
         hidden(kept(of(&answer, "p")));
         hidden(kept(of(&inside(&first), "p")));
+        // Whose message went by unheard, nobody knows.
+        assert!(kept(of(&first, "n")).0.contains("0901112222"));
+        missed.store(true, Ordering::Release);
+        hidden(kept(of(&answer, "n")));
     }
 
     #[test]
@@ -463,6 +517,7 @@ mod tests {
             vault: Vault::new([1; 32]),
             random: Random::from_number(1),
             names: Names::default(),
+            missed: Arc::default(),
             file: None,
             told: false,
             hep: None,

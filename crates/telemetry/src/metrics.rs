@@ -134,10 +134,12 @@ impl Metrics {
     pub fn numbers<'a>(&self, numbers: impl IntoIterator<Item = &'a Number>) {
         let mut shown = hold(&self.shown);
         for number in numbers {
-            if shown.contains(number) || shown.len() >= ROWS_MAX {
+            if shown.contains(number) {
                 continue;
             }
-            shown.insert(number.clone());
+            if shown.len() < ROWS_MAX {
+                shown.insert(number.clone());
+            }
             for (rows, counter) in &self.of_number {
                 let Some((_, family)) = self.counters.get(*counter) else { continue };
                 rows(number, &mut |labels, _| drop(family.row(labels)));

@@ -5,7 +5,8 @@ use crate::zone::Town;
 use crate::{CallsArgs, StateArgs};
 use calls::Record;
 use clap::Args;
-use model::CallRecord;
+use model::{CallId, CallRecord, UnixMillis};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::Store;
@@ -146,6 +147,16 @@ pub(crate) fn rebuild_beside(state: &Path) -> Result<u64, Stop> {
     Store::open(&path).and_then(|mut store| store.rebuild(records.into_iter())).map_err(Stop::new)
 }
 
+/// Files those of the calls that the database lacks, and says how many: an engine that was killed has not filed the last ones that its journal holds.
+pub(crate) fn file_missing(state: &Path, ended: impl ExactSizeIterator<Item = CallRecord>) -> Result<usize, store::Fault> {
+    let mut store = Store::open(database(state))?;
+    let newest = store.calls(u32::try_from(ended.len()).unwrap_or(u32::MAX))?;
+    let there: BTreeSet<(UnixMillis, CallId)> = newest.into_iter().map(|call| (call.arrived, call.call)).collect();
+    let missing: Vec<CallRecord> = ended.filter(|call| !there.contains(&(call.arrived, call.call))).collect();
+    store.insert(&missing)?;
+    Ok(missing.len())
+}
+
 /// Puts the database aside as `calls.sqlite.old`, or `.old-2` and so on; tells under which name.
 fn put_aside(state: &Path) -> Result<PathBuf, Stop> {
     let name = |ending: &str, n: u32| {
@@ -235,7 +246,7 @@ fn cut(state: &Path) -> Result<(), Stop> {
 mod tests {
     use super::*;
     use journal::Journal;
-    use model::{CallEnd, CallId, Lang, Number, Party, Seq, UnixMillis, Version};
+    use model::{CallEnd, Lang, Number, Party, Seq, Version};
     use std::fs;
 
     /// The state of an engine that has answered one call, and its journal's file.
@@ -284,6 +295,11 @@ mod tests {
             let args = VerifyArgs { cut, state: StateArgs { state: self.0.clone() } };
             verify(&args).map_err(|Stop(why)| why)
         }
+        fn ended(&self) -> Vec<CallRecord> {
+            let dir = journal_dir(&self.0);
+            let records = journal::replay::<Record>(&dir).unwrap();
+            records.filter_map(|entry| if let Record::Ended(call) = entry.unwrap().body { Some(*call) } else { None }).collect()
+        }
         fn kept(&self) -> usize {
             Store::open(database(&self.0)).unwrap().calls(10).unwrap().len()
         }
@@ -292,6 +308,15 @@ mod tests {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
+    }
+
+    #[test]
+    fn the_last_calls_of_an_engine_that_was_killed_are_filed_at_the_next_start() {
+        let state = State::new("missing");
+        let file = || file_missing(&state.0, state.ended().into_iter()).unwrap();
+        assert_eq!(file(), 0, "it is there");
+        fs::remove_file(database(&state.0)).unwrap();
+        assert_eq!((file(), file(), state.kept()), (1, 0, 1));
     }
 
     #[test]

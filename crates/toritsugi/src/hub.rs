@@ -6,10 +6,10 @@ use crate::collector::Collector;
 use crate::words::Stop;
 use calls::{City, Engine, Record};
 use journal::{Journal, Writer as Ledger};
-use model::{Event, Seq, Settings, Transport, UnixMillis};
+use model::{CallRecord, Event, Seq, Settings, Transport, UnixMillis};
 use reactor::trace::Tracer;
 use reactor::{Clock, Confirmed, Door, Handle, Hep, Parts};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
@@ -67,13 +67,18 @@ pub(crate) fn start(
     let settings = &city.book.settings;
     let calls_max = settings.calls_max as usize;
     let limits = reactor::Limits::of(settings);
-    let (engine, ledger, confirmed, journal_sound) = recover(Arc::clone(&city), state)?;
+    let Recovered { engine, ledger, confirmed, journal_sound, ended } = recover(Arc::clone(&city), state)?;
     let ledger = Arc::new(ledger);
     let metrics = Arc::new(Metrics::new());
     metrics.numbers(city.book.numbers.keys());
     let collector = outlets.otlp.as_deref().map(Collector::start).transpose()?;
     let hep = outlets.hep.map(|to| Hep::open(to, ours(settings))).transpose();
     let hep = hep.map_err(|fault| Stop::new(format!("SIP messages cannot be sent to --hep: {fault}")))?;
+    match calls_list::file_missing(state, ended.into_iter()) {
+        // Whoever opens it next says what is wrong with it.
+        Ok(0) | Err(_) => {}
+        Ok(count) => tracing::info!(count, "calls that had ended when the engine was killed are in the call records now"),
+    }
     let store = open_store(state)?;
     let records_kept = store.kept();
     let (notes, inbox) = sync_channel(EVENTS_MAX);
@@ -160,7 +165,15 @@ impl Running {
     }
 }
 
-type Recovered = (Engine, Ledger<Record>, Confirmed, Arc<AtomicBool>);
+/// What a start finds.
+struct Recovered {
+    engine: Engine,
+    ledger: Ledger<Record>,
+    confirmed: Confirmed,
+    journal_sound: Arc<AtomicBool>,
+    /// The last calls that ended: some may not be in the call records, if the engine was killed.
+    ended: VecDeque<CallRecord>,
+}
 
 /// Opens the journal and builds the engine that goes on where it stops.
 fn recover(city: Arc<City>, state: &Path) -> Result<Recovered, Stop> {
@@ -180,8 +193,18 @@ fn recover(city: Arc<City>, state: &Path) -> Result<Recovered, Stop> {
         }
     }
     let mut damage = None;
+    let mut ended = VecDeque::new();
     let mut records = journal::replay::<Record>(&dir).map_err(Stop::new)?.map_while(|entry| match entry {
-        Ok(entry) => Some(entry.body),
+        Ok(entry) => {
+            if let Record::Ended(call) = &entry.body {
+                ended.push_back((**call).clone());
+                // More never waited to be filed.
+                if ended.len() > store::ROOM {
+                    ended.pop_front();
+                }
+            }
+            Some(entry.body)
+        }
         Err(fault) => {
             damage = Some(fault);
             None
@@ -211,7 +234,7 @@ fn recover(city: Arc<City>, state: &Path) -> Result<Recovered, Stop> {
         }
     };
     let ledger = Ledger::spawn(journal, on_confirm, on_fault).map_err(Stop::new)?;
-    Ok((engine, ledger, confirmed, sound))
+    Ok(Recovered { engine, ledger, confirmed, journal_sound: sound, ended })
 }
 
 /// Notices that were set when the engine before this one stopped: their texts are in the journal, their sounds are in the voice's cache.
