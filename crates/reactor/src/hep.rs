@@ -109,7 +109,7 @@ mod tests {
 
     fn seen(peer: &str, sent: bool, flow: FlowId) -> Seen {
         let bytes = Bytes::from_static(b"BYE sip:09012345678@192.0.2.9 SIP/2.0\r\n\r\n");
-        Seen { at: UnixMillis(1_794_186_000_123), sent, flow, peer: peer.parse().unwrap(), leg: None, bytes }
+        Seen { at: UnixMillis(1_794_186_000_123), sent, flow, peer: peer.parse().unwrap(), leg: None, bytes, after_gap: false }
     }
 
     /// The chunks of a packet by their type.

@@ -394,10 +394,10 @@ impl Seat {
     /// started again from the journal by whoever watches it.
     fn feed(&mut self, input: Input) {
         let now = self.clock.now();
-        if let (Some(tracer), Input::Message { flow, from, bytes }) = (&self.tracer, &input)
+        if let (Some(tracer), Input::Message { flow, from, bytes }) = (&mut self.tracer, &input)
             && self.engine.may_be_heard(from.ip())
         {
-            tracer.see(Seen { at: now.wall, sent: false, flow: *flow, peer: *from, leg: None, bytes: bytes.clone() });
+            tracer.see(Seen { at: now.wall, sent: false, flow: *flow, peer: *from, leg: None, bytes: bytes.clone(), after_gap: false });
         }
         let engine = &mut self.engine;
         if catch_unwind(AssertUnwindSafe(|| engine.handle_input(now, input))).is_ok() {
@@ -456,8 +456,16 @@ impl Seat {
     }
 
     fn carry_out(&mut self, act: Act) {
-        if let (Some(tracer), Act::Transmit { leg, flow, to, bytes, .. }) = (&self.tracer, &act) {
-            tracer.see(Seen { at: self.clock.now().wall, sent: true, flow: *flow, peer: *to, leg: *leg, bytes: bytes.clone() });
+        if let (Some(tracer), Act::Transmit { leg, flow, to, bytes, .. }) = (&mut self.tracer, &act) {
+            tracer.see(Seen {
+                at: self.clock.now().wall,
+                sent: true,
+                flow: *flow,
+                peer: *to,
+                leg: *leg,
+                bytes: bytes.clone(),
+                after_gap: false,
+            });
         }
         match act {
             Act::Transmit { flow, to, bytes, .. } if flow.is_stream() => {

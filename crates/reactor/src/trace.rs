@@ -14,14 +14,12 @@ use serde::{Deserialize, Serialize};
 use sip::header::Name;
 use sip::message::Message;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -30,6 +28,10 @@ use std::time::Duration;
 const WAITING_MAX: usize = 4096;
 /// Calls that are remembered: more than there are at once.
 const CALLS_MAX: usize = 16_384;
+/// Tags that one Call-ID is begun by; INVITEs with more of them name nobody.
+const TAGS_MAX: usize = 4;
+/// The id of a leg is that of its call, and which leg of it in the lower bits.
+const LEG_BITS: u32 = 16;
 /// Between two writes: messages come in bursts.
 const GATHER: Duration = Duration::from_millis(50);
 /// Room for the lines of a write that is kept for the next one, in bytes.
@@ -54,6 +56,8 @@ pub(crate) struct Seen {
     pub(crate) peer: SocketAddr,
     pub(crate) leg: Option<LegId>,
     pub(crate) bytes: bytes::Bytes,
+    /// Whether one before it was left out; [`Tracer::see`] says so.
+    pub(crate) after_gap: bool,
 }
 
 /// One message, as it is written down.
@@ -108,8 +112,8 @@ impl Traced {
 #[derive(Debug)]
 pub struct Tracer {
     seen: SyncSender<Seen>,
-    /// Set when a message was left out: what it asked for is not known.
-    missed: Arc<AtomicBool>,
+    /// The last message was left out: what it asked for is not known.
+    gap: bool,
 }
 
 impl Tracer {
@@ -119,17 +123,14 @@ impl Tracer {
     /// When there is no thread to be had.
     pub fn start(folder: PathBuf, vault: Vault, seed: [u8; 32], hep: Option<Hep>) -> io::Result<(Tracer, JoinHandle<()>)> {
         let (seen, inbox) = sync_channel(WAITING_MAX);
-        let missed = Arc::new(AtomicBool::new(false));
-        let (random, names) = (Random::new(seed), Names::default());
-        let desk = Desk { folder, vault, random, names, missed: Arc::clone(&missed), file: None, told: false, hep };
+        let desk = Desk { folder, vault, random: Random::new(seed), names: Names::default(), file: None, told: false, hep };
         let thread = std::thread::Builder::new().name("trace".to_owned()).spawn(move || desk.run(&inbox))?;
-        Ok((Tracer { seen, missed }, thread))
+        Ok((Tracer { seen, gap: false }, thread))
     }
-    pub(crate) fn see(&self, seen: Seen) {
+    pub(crate) fn see(&mut self, mut seen: Seen) {
+        seen.after_gap = self.gap;
         // Full: left out.
-        if self.seen.try_send(seen).is_err() {
-            self.missed.store(true, Ordering::Release);
-        }
+        self.gap = self.seen.try_send(seen).is_err();
     }
 }
 
@@ -138,7 +139,6 @@ struct Desk {
     vault: Vault,
     random: Random,
     names: Names,
-    missed: Arc<AtomicBool>,
     /// The file that is written, its bytes, and the day that it began.
     file: Option<(File, u64, i64)>,
     /// Whether it was told that nothing can be written.
@@ -147,61 +147,95 @@ struct Desk {
 }
 
 /// Whose messages may be kept whole. A call is named once the INVITE that began it was seen, and nothing in it asked for privacy since. Of any
-/// other (its beginning came before a restart, could not be read, or is forgotten) nobody knows, and so nothing is told.
+/// other (its beginning came before a restart, could not be read, or is forgotten) nobody knows, and so nothing is told. Calls of SIP are known by what
+/// their Call-ID is kept as.
 #[derive(Default)]
 struct Names {
-    named: Calls,
-    unnamed: Calls,
+    /// By which tags of From: another INVITE with the same Call-ID speaks for itself only.
+    named: Latest<Vec<String>>,
+    unnamed: Latest<()>,
+    /// Whose call of ours it is, and which of those have somebody who asked: what we say to one leg may name the other.
+    of: Latest<String>,
+    withheld: Latest<()>,
 }
 
 impl Names {
-    /// Takes to heart what a message asks for the calls by these names. An answer of ours asks for nothing: it repeats what a request says, and
-    /// every request is heard here first.
-    fn heed(&mut self, seen: &Seen, message: &Message, calls: &[String]) {
+    /// Takes to heart what a message asks for the call by this name. An answer of ours asks for nothing: it repeats what a request says, and every
+    /// request is heard here first.
+    fn heed(&mut self, seen: &Seen, message: &Message, call: &str) {
+        if let Some(leg) = seen.leg {
+            let ours = self.of.note(call, || (leg.0 >> LEG_BITS).to_string());
+            if self.unnamed.has(call) {
+                self.withheld.note(ours, || ());
+            }
+        }
         let ours = seen.sent && message.method().is_none();
         if !ours && (sip::is_unnamed(&seen.bytes) || sip::asks_for_privacy(message)) {
-            for call in calls {
-                self.named.forget(call);
-                self.unnamed.note(call);
+            self.named.forget(call);
+            self.unnamed.note(call, || ());
+            if let Some(ours) = self.of.get(call) {
+                self.withheld.note(ours, || ());
             }
         }
     }
 
-    /// Whether a message of a call by this name may be kept whole.
-    fn may_be_told(&mut self, message: &Message, to_is_tagged: bool, call: &str) -> bool {
-        if message.method() == Some("INVITE") && !to_is_tagged && !self.unnamed.has(call) {
-            self.named.note(call);
+    /// Notes by whom a call by this name is begun.
+    fn begin(&mut self, message: &Message, from: &Party, to: &Party, call: &str) {
+        if message.method() == Some("INVITE") && to.is_none() && !self.unnamed.has(call) {
+            let tags = self.named.note(call, Vec::new);
+            let tag = from.clone().unwrap_or_default();
+            if tags.len() < TAGS_MAX && !tags.contains(&tag) {
+                tags.push(tag);
+            }
         }
-        self.named.has(call)
     }
 
-    /// A message went by unheard, whoever's it was.
-    fn missed_one(&mut self) {
-        self.named = Calls::default();
+    /// Whether a message of a call by this name, between these two, may be kept whole.
+    fn may_be_told(&self, from: &Party, to: &Party, call: &str) -> bool {
+        let begun =
+            |tags: &Vec<String>| tags.contains(from.as_ref().unwrap_or(&String::new())) || to.as_ref().is_some_and(|to| tags.contains(to));
+        self.named.get(call).is_some_and(begun) && !self.of.get(call).is_some_and(|ours| self.withheld.has(ours))
     }
 }
 
-/// Calls by what their Call-ID is kept as; the eldest is forgotten for one too many.
-#[derive(Default)]
-struct Calls {
-    names: HashSet<String>,
+/// A tag of From or To.
+type Party = Option<String>;
+
+/// What is known of the latest of something; the eldest is forgotten for one too many.
+struct Latest<V> {
+    all: HashMap<String, V>,
     in_turn: VecDeque<String>,
 }
 
-impl Calls {
-    fn has(&self, call_id: &str) -> bool {
-        self.names.contains(call_id)
+impl<V> Default for Latest<V> {
+    fn default() -> Self {
+        Latest { all: HashMap::new(), in_turn: VecDeque::new() }
     }
-    fn forget(&mut self, call_id: &str) {
-        self.names.remove(call_id);
+}
+
+impl<V> Latest<V> {
+    fn get(&self, key: &str) -> Option<&V> {
+        self.all.get(key)
     }
-    fn note(&mut self, call_id: &str) {
-        if self.names.insert(call_id.to_owned()) {
-            self.in_turn.push_back(call_id.to_owned());
-            if self.in_turn.len() > CALLS_MAX {
-                self.in_turn.pop_front().map(|eldest| self.names.remove(&eldest));
+    fn has(&self, key: &str) -> bool {
+        self.all.contains_key(key)
+    }
+    fn forget(&mut self, key: &str) {
+        if self.all.remove(key).is_some() {
+            self.in_turn.retain(|other| other != key);
+        }
+    }
+    /// What is known of this one; `first` if nothing is yet.
+    fn note(&mut self, key: &str, first: impl FnOnce() -> V) -> &mut V {
+        if !self.has(key) {
+            self.in_turn.push_back(key.to_owned());
+            if self.in_turn.len() > CALLS_MAX
+                && let Some(eldest) = self.in_turn.pop_front()
+            {
+                self.all.remove(&eldest);
             }
         }
+        self.all.entry(key.to_owned()).or_insert_with(first)
     }
 }
 
@@ -215,9 +249,9 @@ impl Desk {
             let mut at = first.at;
             for seen in std::iter::once(first).chain(inbox.try_iter().take(WAITING_MAX)) {
                 at = seen.at;
-                let Some(traced) = self.read(&seen) else { continue };
+                let Some((traced, unnamed)) = self.read(&seen) else { continue };
                 if let Some(hep) = &self.hep {
-                    hep.send(&seen, &traced.call_id, &self.vault, !self.names.named.has(&traced.call_id));
+                    hep.send(&seen, &traced.call_id, &self.vault, unnamed);
                 }
                 traced.write(&mut lines);
             }
@@ -234,15 +268,17 @@ impl Desk {
         }
     }
 
-    fn read(&mut self, seen: &Seen) -> Option<Traced> {
-        if self.missed.swap(false, Ordering::AcqRel) {
-            self.names.missed_one();
+    /// A message as it is written down, and whether somebody in its call is unnamed.
+    fn read(&mut self, seen: &Seen) -> Option<(Traced, bool)> {
+        if seen.after_gap {
+            // Whatever the one that was left out asked for, and of whom.
+            self.names.named = Latest::default();
         }
         // What is left out here is answered all the same, and the answer repeats the names in it.
         let parsed = Message::parse(&seen.bytes);
         let message = parsed.as_ref().map_or_else(|malformed| malformed.request.as_deref(), Some)?;
-        let calls: Vec<String> = message.all(Name::CallId).map(|id| self.vault.call_name(&String::from_utf8_lossy(id))).collect();
-        self.names.heed(seen, message, &calls);
+        let call_id = self.vault.call_name(&String::from_utf8_lossy(message.first(Name::CallId)?));
+        self.names.heed(seen, message, &call_id);
         let message = parsed.as_ref().ok()?;
         let essentials = message.essentials().ok()?;
         let cseq = format!("{} {}", essentials.cseq.number, masked(essentials.cseq.method));
@@ -256,15 +292,16 @@ impl Desk {
                 masked(String::from_utf8_lossy(start).strip_prefix("SIP/2.0 ").unwrap_or_default())
             }
         };
-        let call_id = calls.into_iter().next()?;
+        let [from, to] = [&essentials.from, &essentials.to].map(|address| address.tag().map(str::to_owned));
+        self.names.begin(message, &from, &to, &call_id);
         // Only the first message of a call says that its caller is unnamed; the others name them all the same.
-        let unnamed = !self.names.may_be_told(message, essentials.to.tag().is_some(), &call_id);
+        let unnamed = !self.names.may_be_told(&from, &to, &call_id);
         let text = match std::str::from_utf8(&seen.bytes) {
             _ if unnamed => Cow::Owned(sip::as_kept(&seen.bytes, seen.sent)),
             Ok(text) => Cow::Borrowed(text),
             Err(_) => String::from_utf8_lossy(&seen.bytes),
         };
-        Some(Traced {
+        let traced = Traced {
             at: seen.at.0,
             sent: seen.sent,
             over: seen.flow.transport().via().to_owned(),
@@ -280,7 +317,8 @@ impl Desk {
                 .map(|value| String::from_utf8_lossy(value))
                 .map(|value| if unnamed { cause(&value) } else { masked(&value) }),
             sealed: self.vault.seal_trace(&mut self.random, seen.at.0, &text),
-        })
+        };
+        Some((traced, unnamed))
     }
 
     fn write(&mut self, at: UnixMillis, lines: &[u8]) -> io::Result<()> {
@@ -401,6 +439,7 @@ mod tests {
             peer: "127.0.0.1:9".parse().unwrap(),
             leg: leg.map(LegId),
             bytes: Bytes::from(text),
+            after_gap: false,
         }
     }
 
@@ -408,7 +447,7 @@ mod tests {
     fn what_lies_on_the_disk_names_nobody_and_the_message_is_there_for_who_has_the_key() {
         let folder = std::env::temp_dir().join(format!("toritsugi-trace-{}", std::process::id()));
         let vault = Vault::new([7; 32]);
-        let (tracer, thread) = Tracer::start(folder.clone(), vault.clone(), [1; 32], None).unwrap();
+        let (mut tracer, thread) = Tracer::start(folder.clone(), vault.clone(), [1; 32], None).unwrap();
         tracer.see(invite(Some(17 << 16), 5_000));
         tracer.see(invite(None, 5_001));
         drop(tracer);
@@ -429,13 +468,11 @@ mod tests {
 
     #[test]
     fn whoever_withholds_their_number_is_in_no_message_of_the_call() {
-        let missed = Arc::new(AtomicBool::new(false));
         let desk = Desk {
             folder: PathBuf::new(),
             vault: Vault::new([1; 32]),
             random: Random::from_number(1),
             names: Names::default(),
-            missed: Arc::clone(&missed),
             file: None,
             told: false,
             hep: None,
@@ -443,10 +480,11 @@ mod tests {
         let first = String::from_utf8(invite(None, 1).bytes.to_vec()).unwrap();
         let desk = std::cell::RefCell::new(desk);
         let ask = |text: &str| assert_eq!(desk.borrow_mut().read(&Seen { bytes: Bytes::from(text.to_owned()), ..invite(None, 1) }), None);
-        let kept = |text: String| {
-            let traced = desk.borrow_mut().read(&Seen { bytes: Bytes::from(text), ..invite(None, 1) }).unwrap();
+        let kept_of = |seen: Seen| {
+            let (traced, _) = desk.borrow_mut().read(&seen).unwrap();
             (traced.open(&Vault::new([1; 32])).unwrap(), format!("{traced:?}"))
         };
+        let kept = |text: String| kept_of(Seen { bytes: Bytes::from(text), ..invite(None, 1) });
         let answer = first.replace("INVITE sip:0440000000@127.0.0.1 SIP/2.0", "SIP/2.0 200 OK").replace("32030 INVITE", "1 INVITE");
         let of = |text: &str, call: &str| text.replace("Call-ID: abc", &format!("Call-ID: {call}"));
         let inside = |text: &str| text.replace("To: <sip:0440000000@127.0.0.1>", "To: <sip:0440000000@127.0.0.1>;tag=2");
@@ -482,10 +520,28 @@ mod tests {
         (0..=CALLS_MAX).for_each(|n| hidden(kept(of(&private, &format!("x{n}")))));
         hidden(kept(of(&answer, "p")));
         hidden(kept(of(&inside(&first), "p")));
-        // Whose message went by unheard, nobody knows.
+        // Another's INVITE by the same Call-ID names itself only: after a restart, or when too many have asked since.
+        hidden(kept(of(&inside(&first), "r")));
+        let others = of(&first, "r").replace("0901112222@127.0.0.1>;tag=1", "0903334444@127.0.0.1>;tag=9");
+        assert!(kept(others).0.contains("0903334444"));
+        hidden(kept(of(&inside(&first), "r")));
+        hidden(kept(of(&answer, "r")));
+        // Who asks is named in no other leg of the call either.
+        let to_agent = of(&first, "leg");
+        let leg = |text: &str, leg: u64| {
+            kept_of(Seen { sent: true, leg: Some(LegId(77 << 16 | leg)), bytes: Bytes::from(text.to_owned()), ..invite(None, 1) })
+        };
+        assert!(kept(of(&first, "caller")).0.contains("0901112222"));
+        assert!(leg(&of(&answer, "caller"), 0).0.contains("0901112222"));
+        assert!(leg(&to_agent, 1).0.contains("0901112222"));
+        hidden(kept(of(&inside(&private), "caller")));
+        hidden(kept(of(&answer, "leg")));
+        hidden(leg(&of(&answer, "leg"), 1));
+        // Whose message went by unheard, nobody knows; whoever begins after that is named again.
         assert!(kept(of(&first, "n")).0.contains("0901112222"));
-        missed.store(true, Ordering::Release);
+        hidden(kept_of(Seen { bytes: Bytes::from(of(&answer, "n")), after_gap: true, ..invite(None, 1) }));
         hidden(kept(of(&answer, "n")));
+        assert!(kept(of(&first, "later")).0.contains("0901112222"));
     }
 
     #[test]
@@ -517,7 +573,6 @@ mod tests {
             vault: Vault::new([1; 32]),
             random: Random::from_number(1),
             names: Names::default(),
-            missed: Arc::default(),
             file: None,
             told: false,
             hep: None,

@@ -5,7 +5,8 @@ use rusqlite::types::Type;
 use rusqlite::{Row, Statement, params};
 use serde::de::DeserializeOwned;
 
-pub(crate) fn insert(statement: &mut Statement<'_>, record: &CallRecord) -> rusqlite::Result<()> {
+/// Gives how many rows it made: 1, or 0 where one was there that stays.
+pub(crate) fn insert(statement: &mut Statement<'_>, record: &CallRecord) -> rusqlite::Result<usize> {
     let path = serde_json::to_string(&record.path).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
     statement.execute(params![
         record.arrived.0,
@@ -31,8 +32,7 @@ pub(crate) fn insert(statement: &mut Statement<'_>, record: &CallRecord) -> rusq
         record.called_back,
         record.called_first.as_ref().map(LineId::as_str),
         record.cause.map(|cause| cause.to_string()),
-    ])?;
-    Ok(())
+    ])
 }
 
 pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<CallRecord> {

@@ -45,9 +45,31 @@ impl Store {
             let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             {
                 let mut statement = transaction.prepare_cached(schema::INSERT)?;
-                records.iter().try_for_each(|record| row::insert(&mut statement, record))?;
+                records.iter().try_for_each(|record| row::insert(&mut statement, record).map(drop))?;
             }
             transaction.commit()
+        };
+        write(&mut self.db).map_err(|e| Fault::write(&self.path, records.len(), e))
+    }
+
+    /// Files those of these records that are not there yet, and says how many: what is there stays as it is.
+    ///
+    /// # Errors
+    /// When SQLite refuses; the file is as before.
+    pub fn insert_missing(&mut self, records: &[CallRecord]) -> Result<usize, Fault> {
+        if records.is_empty() {
+            return Ok(0);
+        }
+        let write = |db: &mut Connection| {
+            let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut filed = 0;
+            {
+                let mut statement = transaction.prepare(&schema::INSERT.replace("OR REPLACE", "OR IGNORE"))?;
+                for record in records {
+                    filed += row::insert(&mut statement, record)?;
+                }
+            }
+            transaction.commit().map(|()| filed)
         };
         write(&mut self.db).map_err(|e| Fault::write(&self.path, records.len(), e))
     }

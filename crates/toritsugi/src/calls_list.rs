@@ -5,8 +5,8 @@ use crate::zone::Town;
 use crate::{CallsArgs, StateArgs};
 use calls::Record;
 use clap::Args;
-use model::{CallId, CallRecord, UnixMillis};
-use std::collections::BTreeSet;
+use model::CallRecord;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use store::Store;
@@ -147,14 +147,15 @@ pub(crate) fn rebuild_beside(state: &Path) -> Result<u64, Stop> {
     Store::open(&path).and_then(|mut store| store.rebuild(records.into_iter())).map_err(Stop::new)
 }
 
-/// Files those of the calls that the database lacks, and says how many: an engine that was killed has not filed the last ones that its journal holds.
-pub(crate) fn file_missing(state: &Path, ended: impl ExactSizeIterator<Item = CallRecord>) -> Result<usize, store::Fault> {
-    let mut store = Store::open(database(state))?;
-    let newest = store.calls(u32::try_from(ended.len()).unwrap_or(u32::MAX))?;
-    let there: BTreeSet<(UnixMillis, CallId)> = newest.into_iter().map(|call| (call.arrived, call.call)).collect();
-    let missing: Vec<CallRecord> = ended.filter(|call| !there.contains(&(call.arrived, call.call))).collect();
-    store.insert(&missing)?;
-    Ok(missing.len())
+/// Of the calls that end a journal, in their order, those that may not be filed yet: whoever is killed has not filed the last quarter of a second, and
+/// a disk that was slow some more.
+const UNFILED_MILLIS: i64 = 600_000;
+
+/// Files those of the last calls of the journal that the database lacks, and says how many: an engine that was killed has not filed them.
+pub(crate) fn file_missing(state: &Path, ended: &mut VecDeque<CallRecord>) -> Result<usize, store::Fault> {
+    let since = ended.back().map_or(0, |last| last.ended.0.saturating_sub(UNFILED_MILLIS));
+    ended.retain(|call| call.ended.0 >= since);
+    if ended.is_empty() { Ok(0) } else { Store::open(database(state))?.insert_missing(ended.make_contiguous()) }
 }
 
 /// Puts the database aside as `calls.sqlite.old`, or `.old-2` and so on; tells under which name.
@@ -246,7 +247,7 @@ fn cut(state: &Path) -> Result<(), Stop> {
 mod tests {
     use super::*;
     use journal::Journal;
-    use model::{CallEnd, Lang, Number, Party, Seq, Version};
+    use model::{CallEnd, CallId, Lang, Number, Party, Seq, UnixMillis, Version};
     use std::fs;
 
     /// The state of an engine that has answered one call, and its journal's file.
@@ -295,7 +296,7 @@ mod tests {
             let args = VerifyArgs { cut, state: StateArgs { state: self.0.clone() } };
             verify(&args).map_err(|Stop(why)| why)
         }
-        fn ended(&self) -> Vec<CallRecord> {
+        fn ended(&self) -> VecDeque<CallRecord> {
             let dir = journal_dir(&self.0);
             let records = journal::replay::<Record>(&dir).unwrap();
             records.filter_map(|entry| if let Record::Ended(call) = entry.unwrap().body { Some(*call) } else { None }).collect()
@@ -313,7 +314,7 @@ mod tests {
     #[test]
     fn the_last_calls_of_an_engine_that_was_killed_are_filed_at_the_next_start() {
         let state = State::new("missing");
-        let file = || file_missing(&state.0, state.ended().into_iter()).unwrap();
+        let file = || file_missing(&state.0, &mut state.ended()).unwrap();
         assert_eq!(file(), 0, "it is there");
         fs::remove_file(database(&state.0)).unwrap();
         assert_eq!((file(), file(), state.kept()), (1, 0, 1));

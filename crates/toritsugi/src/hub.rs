@@ -67,19 +67,23 @@ pub(crate) fn start(
     let settings = &city.book.settings;
     let calls_max = settings.calls_max as usize;
     let limits = reactor::Limits::of(settings);
-    let Recovered { engine, ledger, confirmed, journal_sound, ended } = recover(Arc::clone(&city), state)?;
+    let Recovered { engine, ledger, confirmed, journal_sound, mut ended } = recover(Arc::clone(&city), state)?;
     let ledger = Arc::new(ledger);
     let metrics = Arc::new(Metrics::new());
     metrics.numbers(city.book.numbers.keys());
     let collector = outlets.otlp.as_deref().map(Collector::start).transpose()?;
     let hep = outlets.hep.map(|to| Hep::open(to, ours(settings))).transpose();
     let hep = hep.map_err(|fault| Stop::new(format!("SIP messages cannot be sent to --hep: {fault}")))?;
-    match calls_list::file_missing(state, ended.into_iter()) {
-        // Whoever opens it next says what is wrong with it.
-        Ok(0) | Err(_) => {}
-        Ok(count) => tracing::info!(count, "calls that had ended when the engine was killed are in the call records now"),
-    }
     let store = open_store(state)?;
+    match calls_list::file_missing(state, &mut ended) {
+        Ok(0) => {}
+        Ok(count) => {
+            tracing::info!(count, "the journal's last calls were not all in the call records, as after a kill: these are filed now")
+        }
+        Err(fault) => tracing::error!(
+            "{fault}: the journal's last calls may not all be in the call records; `toritsugi store rebuild` makes these anew from the journal"
+        ),
+    }
     let records_kept = store.kept();
     let (notes, inbox) = sync_channel(EVENTS_MAX);
     let scribe = {

@@ -141,6 +141,11 @@ fn a_word_for_nobody_is_one_however_it_is_written() {
         "Interaction  with\u{b}other\tservice",
         "Ａｎｏｎｙｍｏｕｓ",
         "Anon\u{200b}ymous é",
+        "Anony\u{b}mous",
+        "Anony\u{ad}mous",
+        "非\u{fe00}通知",
+        "Anony\u{2062}mous",
+        "Anony\u{202e}mous",
         "非通知",
         "非　通知",
         "非\\通知電話",
@@ -153,6 +158,16 @@ fn a_word_for_nobody_is_one_however_it_is_written() {
     }
     for somebody in ["", "Hanako Yamada", "山田 花子", "Ann", "0449999999", "100% Yamada", "通知センター"] {
         assert!(!sip::is_nobody(somebody), "{somebody:?}");
+    }
+}
+
+#[test]
+fn a_wish_behind_a_line_that_is_broken_in_an_odd_way_is_one() {
+    for odd in ["X-A: a\r\r\n", "X-A: a\r\rb\r\n", "\rX-A: a\r\n", "\r\r\nX-A: a\r\n"] {
+        for wish in ["From: \"Anonymous\" <sip:0449999999@c>;tag=1\r\n", "From: <sip:0449999999@c>;tag=1\r\nPrivacy:\r\n id\r\n"] {
+            let message = format!("INFO sip:1@x SIP/2.0\r\n{odd}{wish}CSeq: 1 INFO\r\n\r\n");
+            assert!(sip::is_unnamed(message.as_bytes()), "{message:?}");
+        }
     }
 }
 
