@@ -2,7 +2,7 @@
 
 use crate::{Fault, row, schema};
 use model::CallRecord;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::fs::{OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,18 @@ impl Store {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether all of the file can be read: a damaged page lets it be opened, and neither read nor emptied. Reads the whole file.
+    ///
+    /// # Errors
+    /// When it cannot be told, for example because somebody has it locked.
+    pub fn is_sound(&self) -> Result<bool, Fault> {
+        match self.db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
+            Ok(verdict) => Ok(verdict == "ok"),
+            Err(e) if matches!(e.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)) => Ok(false),
+            Err(e) => Err(Fault::read(&self.path, e)),
+        }
     }
 
     /// Files these records, all or none. A record of the same arrival and call is replaced.

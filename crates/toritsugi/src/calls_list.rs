@@ -100,8 +100,14 @@ fn remarks(c: &CallRecord) -> String {
 /// `toritsugi store rebuild`.
 pub(crate) fn rebuild(args: &StateArgs) -> Result<(), Stop> {
     not_emptied(&args.state)?;
-    let count = rebuild_beside(&args.state)?;
-    say(format_args!("{count} call records were rebuilt from the journal."))
+    let (count, damaged) = rebuild_beside(&args.state)?;
+    say(format_args!("{count} call records were rebuilt from the journal."))?;
+    damaged.map_or(Ok(()), |damaged| {
+        say(format_args!(
+            "The list of calls was damaged; it is kept as {}. An engine that is running goes on writing into that one: restart it, and rebuild once more.",
+            damaged.display()
+        ))
+    })
 }
 
 /// A journal without a single record beside a list of calls was emptied or taken away: whoever went on would give the same numbers to other
@@ -130,8 +136,8 @@ pub(crate) fn not_emptied(state: &Path) -> Result<(), Stop> {
     }
 }
 
-/// Builds the database beside the old one and puts it in its place; one that was damaged is kept as `calls.sqlite.old`.
-pub(crate) fn rebuild_beside(state: &Path) -> Result<u64, Stop> {
+/// Makes the database anew from the journal and says of how many calls; one that was damaged is put aside, and its new name told.
+pub(crate) fn rebuild_beside(state: &Path) -> Result<(u64, Option<PathBuf>), Stop> {
     let mut records = Vec::new();
     for entry in journal::replay::<Record>(&journal_dir(state)).map_err(Stop::new)? {
         if let Record::Ended(record) = entry.map_err(Stop::new)?.body {
@@ -140,11 +146,14 @@ pub(crate) fn rebuild_beside(state: &Path) -> Result<u64, Stop> {
     }
     let path = database(state);
     // A sound one is refilled in one transaction, under the eyes of whoever reads it.
-    if let Ok(mut store) = Store::open(&path) {
-        return store.rebuild(records.into_iter()).map_err(Stop::new);
+    if let Ok(mut store) = Store::open(&path)
+        && store.is_sound().map_err(Stop::new)?
+    {
+        return Ok((store.rebuild(records.into_iter()).map_err(Stop::new)?, None));
     }
-    put_aside(state)?;
-    Store::open(&path).and_then(|mut store| store.rebuild(records.into_iter())).map_err(Stop::new)
+    let damaged = put_aside(state)?;
+    let count = Store::open(&path).and_then(|mut store| store.rebuild(records.into_iter())).map_err(Stop::new)?;
+    Ok((count, Some(damaged)))
 }
 
 /// Of the calls that end a journal, in their order, those that may not be filed yet: whoever is killed has not filed the last quarter of a second, and
@@ -237,7 +246,7 @@ fn cut(state: &Path) -> Result<(), Stop> {
         return say(format_args!("There was nothing to cut: {} records are whole.", cut.records));
     } else {
         // Calls that are in no record any more would share their numbers with calls to come.
-        let count = rebuild_beside(state)?;
+        let (count, _) = rebuild_beside(state)?;
         say(format_args!("The list of calls was made anew: {count} of them."))?;
     }
     say(format_args!("{} records are left. A callback that was booked in what was put aside will not be made.", cut.records))
@@ -309,6 +318,20 @@ mod tests {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
+    }
+
+    #[test]
+    fn a_list_of_calls_with_a_damaged_page_is_put_aside_and_made_anew() {
+        const PAGE: usize = 4096;
+        let state = State::new("page");
+        let path = database(&state.0);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[PAGE..].fill(0xff);
+        fs::write(&path, bytes).unwrap();
+        assert!(Store::open(&path).is_ok_and(|store| store.calls(1).is_err()), "it opens, and cannot be read");
+        assert_eq!(rebuild_beside(&state.0).unwrap(), (1, Some(state.0.join("calls.sqlite.old"))));
+        assert_eq!(state.kept(), 1);
+        assert_eq!(rebuild_beside(&state.0).unwrap(), (1, None), "what is sound is filled anew where it is");
     }
 
     #[test]

@@ -259,7 +259,7 @@ fn open_store(state: &Path) -> Result<store::Writer, Stop> {
     let path = database(state);
     store::Writer::spawn(&path).or_else(|fault| {
         tracing::error!(%fault, "the call records cannot be used; they are put aside and made anew from the journal");
-        let count = calls_list::rebuild_beside(state)?;
+        let (count, _) = calls_list::rebuild_beside(state)?;
         tracing::info!(count, "the call records were rebuilt");
         store::Writer::spawn(&path).map_err(Stop::new)
     })
