@@ -1332,18 +1332,22 @@ struct Word<'a, 'b>(&'a mut fmt::Formatter<'b>);
 
 impl fmt::Write for Word<'_, '_> {
     fn write_str(&mut self, name: &str) -> fmt::Result {
-        let letters = name.bytes().enumerate().flat_map(|(at, letter)| {
+        let mut letters = name.bytes().enumerate().flat_map(|(at, letter)| {
             let begins = letter.is_ascii_uppercase() && at > 0 && !name.as_bytes()[at - 1].is_ascii_uppercase();
             begins.then_some(b'_').into_iter().chain([letter.to_ascii_lowercase()])
         });
-        // On the stack: thousands are written each second, and no variant has half so long a name.
-        let (mut word, mut length) = ([0; 64], 0);
-        for (place, letter) in word.iter_mut().zip(letters) {
-            *place = letter;
-            length += 1;
+        // On the stack: thousands are written each second. The names of variants are ASCII, so a piece ends between letters.
+        loop {
+            let (mut piece, mut length) = ([0; 32], 0);
+            for (place, letter) in piece.iter_mut().zip(&mut letters) {
+                *place = letter;
+                length += 1;
+            }
+            self.0.write_str(std::str::from_utf8(&piece[..length]).unwrap_or_default())?;
+            if length < piece.len() {
+                return Ok(());
+            }
         }
-        debug_assert!(name.len() <= word.len() / 2, "{name} is too long for a word");
-        self.0.write_str(std::str::from_utf8(&word[..length]).unwrap_or(name))
     }
 }
 
@@ -1368,6 +1372,14 @@ words!(TransferKind, TransferEnd, CallbackTry, CallbackEnd, AbandonStage, Messag
 mod tests {
     use super::*;
 
+    struct Named<'a>(&'a str);
+
+    impl fmt::Display for Named<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            fmt::Write::write_str(&mut Word(f), self.0)
+        }
+    }
+
     #[test]
     fn the_word_on_the_board_is_the_word_in_the_record() {
         for end in CallEnd::ALL {
@@ -1377,6 +1389,9 @@ mod tests {
             assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{state}\""));
         }
         assert_eq!(QueueEnd::NobodyLoggedIn.to_string(), "nobody_logged_in");
+        let long = "ThisNameIsLongerThanAnyVariantOfOurs".repeat(2);
+        let word = "this_name_is_longer_than_any_variant_of_ours";
+        assert_eq!(Named(&long).to_string(), format!("{word}_{word}"));
         let counts = BTreeMap::from([(Reason::State(AgentState::WrapUp), 2), (Reason::Skill, 1)]);
         let text = serde_json::to_string(&counts).unwrap();
         assert_eq!(text, r#"{"state_wrap_up":2,"skill":1}"#);
