@@ -24,6 +24,8 @@ pub(crate) struct LastCallers(BTreeMap<AgentId, LastCaller>);
 
 #[derive(Clone, Debug)]
 struct LastCaller {
+    /// In which call.
+    call: CallId,
     number: Redacted<Number>,
     /// The city's number that they had called.
     called: Number,
@@ -63,11 +65,16 @@ impl Engine {
         let Ok(number) = Number::parse(call.caller.reveal()) else { return };
         match number.kind() {
             NumberKind::JpLandline | NumberKind::JpMobile | NumberKind::JpIp => {
-                let last = LastCaller { number: Redacted::new(number), called: call.number.clone(), since: now.mono };
+                let last = LastCaller { call: call.id, number: Redacted::new(number), called: call.number.clone(), since: now.mono };
                 self.last_callers.0.insert(agent.clone(), last);
             }
             NumberKind::Other => {}
         }
+    }
+
+    /// Whoever called in that call does not want to be known any more.
+    pub(crate) fn forget_caller(&mut self, call: CallId) {
+        self.last_callers.0.retain(|_, last| last.call != call);
     }
 
     /// The agent's own call is answered: it rings outside, if there is somebody to call and the agent is free for it.

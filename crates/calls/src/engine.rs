@@ -645,6 +645,7 @@ impl Engine {
             | E::OfferRefused { dialog, .. }
             | E::PeerLost { dialog }
             | E::Cause { dialog, .. }
+            | E::AsksForPrivacy { dialog }
             | E::Refer { dialog, .. }
             | E::Ringing { dialog, .. }
             | E::Trying { dialog }
@@ -849,6 +850,9 @@ impl Engine {
     }
 
     pub(crate) fn refuse(&mut self, now: Now, dialog: DialogId, why: Refusal) {
+        if why == Refusal::AimedAtUs {
+            self.name_who_aims_at_us(now);
+        }
         self.note(Event::Refused { why, person: None });
         self.reject(now, dialog, why);
     }

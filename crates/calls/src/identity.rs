@@ -7,11 +7,10 @@ use crate::engine::Invite;
 use crate::vault::national;
 use flow::Book;
 use model::{FlowName, LineId, Number, Withheld};
+use sip::UNNAMED_HOST;
 
 /// What stands for a number that is withheld (RFC 3323 section 4.1.1.3): it is no number, and so leads to no person and no callback.
-const ANONYMOUS: &str = "anonymous";
-/// The host of who is unnamed (RFC 3323 section 4.1.1.3).
-const UNNAMED_HOST: &str = "anonymous.invalid";
+pub(crate) const ANONYMOUS: &str = "anonymous";
 
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use flow::CallbackTerms;
 use model::{
     AgentId, BreakReason, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, Lang, LegId, LineId, Need, Number, OfferEnd, OfferId,
     Override, OverrideId, Party, Person, QueueEnd, QueueId, Refusal, TicketId, TransferEnd, TransferKind, UnixMillis, Version, Why,
+    Withheld,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,6 +54,13 @@ pub enum Record {
         call: CallId,
         /// What is known of it.
         open: Box<OpenCall>,
+    },
+    /// The caller asked in the middle of the call to stay unnamed from now on.
+    Withheld {
+        /// Which call.
+        call: CallId,
+        /// Why there is no number any more.
+        why: Withheld,
     },
     /// The call's dialog, before our 200 OK.
     Dialog {
@@ -354,6 +362,7 @@ impl State {
                 self.last_call = self.last_call.max(call);
                 self.calls.insert(call, *open);
             }
+            Record::Withheld { call, why } => self.call(call, |open| (open.caller, open.person) = (why.to_string(), None)),
             Record::Dialog { call, sip_call_id, .. } => self.call(call, |open| open.sip_call_id = Some(sip_call_id)),
             Record::Placed { call, place } => {
                 self.last_ticket = self.last_ticket.max(place.ticket);

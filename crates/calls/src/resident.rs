@@ -2,7 +2,7 @@
 
 use crate::call::{AgentSide, Back, Call, Reached, Sound, Stage, Ticket};
 use crate::engine::{Engine, Invite, Owner};
-use crate::identity::{self, Who};
+use crate::identity::{self, ANONYMOUS, Who};
 use crate::persons::{PLACE_KEPT_MILLIS, instant_of};
 use crate::record::{Place, Record};
 use crate::terms::Terms;
@@ -10,6 +10,7 @@ use flow::{Ask, Heard, Spoken, Wanted};
 use media::{Clip, Command as Media, OnKey, PlayEnd};
 use model::{
     CallEnd, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId, UnixMillis,
+    Withheld,
 };
 use routing::Preferred;
 use std::sync::Arc;
@@ -69,11 +70,8 @@ impl Engine {
         if let Err(refusal) = self.first_terms(&leg, offer.as_ref()) {
             self.legs.remove(&leg.id);
             self.ports.give_back(leg.port);
-            let why = if refusal == sdp::Refusal::Ours { Refusal::AimedAtUs } else { Refusal::NoCodec };
-            if why == Refusal::AimedAtUs {
-                self.name_who_aims_at_us(now);
-            }
-            return self.refuse(now, dialog, why);
+            let aimed_at_us = refusal == sdp::Refusal::Ours;
+            return self.refuse(now, dialog, if aimed_at_us { Refusal::AimedAtUs } else { Refusal::NoCodec });
         }
 
         let mut run = run.calling_from(Number::parse(&from_user).ok().map(|number| number.kind()));
@@ -140,6 +138,19 @@ impl Engine {
         self.put_back(call);
     }
 
+    /// The caller asks to stay unnamed in the middle of the call: from here on it is as if they had asked at the door. A callback that they have asked for is
+    /// made all the same; who was told before knows.
+    fn withhold(&mut self, call: &mut Call) {
+        if call.withheld.is_some() {
+            return;
+        }
+        let why = Withheld::ByCaller;
+        (call.withheld, call.caller, call.person) = (Some(why), Redacted::new(ANONYMOUS.to_owned()), None);
+        self.forget_caller(call.id);
+        call.after = self.commit(Record::Withheld { call: call.id, why });
+        self.note(Event::Withheld { call: call.id, why });
+    }
+
     /// The caller's media session says something.
     pub(crate) fn on_caller_media(&mut self, now: Now, call: &mut Call, event: media::Event) {
         match event {
@@ -184,6 +195,7 @@ impl Engine {
                 }
             }
             sip::Event::Cause { cause, .. } => call.cause = Some(cause),
+            sip::Event::AsksForPrivacy { .. } => self.withhold(call),
             sip::Event::Cancelled { .. } => {
                 self.invite_done(call.leg.dialog, 487);
                 self.end_call(now, call, CallEnd::CancelledEarly, Party::Caller);

@@ -199,6 +199,7 @@ impl Engine {
             | sip::Event::OfferRefused { .. }
             | sip::Event::PeerLost { .. }
             | sip::Event::Cause { .. }
+            | sip::Event::AsksForPrivacy { .. }
             | sip::Event::Refer { .. }
             | sip::Event::Digit { .. }
             | sip::Event::AckMissing { .. }

@@ -363,6 +363,11 @@ pub enum Event {
         /// The first that it says in numbers.
         cause: Cause,
     },
+    /// In the middle of the call the peer asks to stay unnamed from now on (RFC 3323, in any request). Told each time.
+    AsksForPrivacy {
+        /// Which dialog.
+        dialog: DialogId,
+    },
     /// The peer hung up; 200 has been sent.
     Bye {
         /// Which dialog.

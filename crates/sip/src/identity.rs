@@ -15,6 +15,8 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
+/// The host of who is unnamed (RFC 3323 section 4.1.1.3).
+pub const UNNAMED_HOST: &str = "anonymous.invalid";
 /// Identities that one INVITE may assert: RFC 3325 section 9.1 allows a `sip:` and a `tel:` URI.
 const ASSERTED_MAX: usize = 2;
 /// Numbers called before that are looked at; a call that was led on more often is in a circle.
@@ -95,6 +97,14 @@ pub fn asks_for_privacy(message: &Message) -> bool {
     wishes(message).any(hides)
         || message.others("Remote-Party-ID").flat_map(list).filter_map(NameAddr::parse).any(guarded)
         || message.others("RPID-Privacy").any(older)
+}
+
+/// Whether the peer, who was `before` (`<sip:0440000099@carrier>`), is nobody in From of a later request: that may change inside a dialog (RFC 4916).
+/// Who has been `anonymous` from the start, and is named all the same, has said no more than that.
+pub(crate) fn becomes_nobody(from: &NameAddr<'_>, before: &str) -> bool {
+    let uri = from.uri();
+    let unnamed = is_nobody(&uri.user()) || uri.host().trim_end_matches('.').eq_ignore_ascii_case(UNNAMED_HOST);
+    if unnamed { before.trim_matches(['<', '>']) != uri.text() } else { is_nobody(&from.display()) }
 }
 
 /// Whether what From says (its name, its user, or all of it) holds a word that stands for nobody. Escapes, quoted pairs, blanks however many, signs that

@@ -229,11 +229,11 @@ impl<'a> Cursor<'a> {
     /// A quoted string, if one begins here: what stands between the quotes, its escapes untouched. `None` if it never ends.
     pub(crate) fn quoted(&mut self) -> Option<&'a [u8]> {
         let inner = self.0.strip_prefix(b"\"")?;
-        let mut escaped = false;
+        let (mut escapes, mut escaped) = (Escapes::of(inner), false);
         for (at, byte) in inner.iter().enumerate() {
             match (escaped, byte) {
                 (true, _) => escaped = false,
-                (false, b'\\') => escaped = true,
+                (false, b'\\') => escaped = escapes.at(at),
                 (false, b'"') => {
                     let (taken, rest) = inner.split_at(at);
                     self.0 = rest.get(1..).unwrap_or_default();
@@ -246,13 +246,38 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Which backslashes of a quoted string escape what follows (RFC 3261 section 25.1, `quoted-pair`): all but those that are the second half of a letter in
+/// Shift-JIS, in which old exchanges and gateways write names. 能 is 0x94 0x5C there, and a name may end with it.
+struct Escapes<'a> {
+    inner: &'a [u8],
+    /// How much of it was looked at.
+    seen: usize,
+    is_utf8: bool,
+    /// Of the last letter only the first half has been seen, if it is Shift-JIS.
+    half: bool,
+}
+
+impl<'a> Escapes<'a> {
+    fn of(inner: &'a [u8]) -> Escapes<'a> {
+        Escapes { inner, seen: 0, is_utf8: true, half: false }
+    }
+    /// Whether the backslash that stands there does. They are asked for in their order.
+    fn at(&mut self, at: usize) -> bool {
+        let fresh = self.inner.get(self.seen..at).unwrap_or_default();
+        self.is_utf8 &= std::str::from_utf8(fresh).is_ok();
+        self.half = fresh.iter().fold(self.half, |half, byte| !half && matches!(byte, 0x81..=0x9f | 0xe0..=0xfc));
+        self.seen = at;
+        self.is_utf8 || !self.half
+    }
+}
+
 /// The inside of a quoted string with its escapes (`\"`) resolved.
 pub(crate) fn unquote(inner: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(inner.len());
-    let mut escaped = false;
-    for byte in inner {
+    let (mut escapes, mut escaped) = (Escapes::of(inner), false);
+    for (at, byte) in inner.iter().enumerate() {
         match (escaped, byte) {
-            (false, b'\\') => escaped = true,
+            (false, b'\\') if escapes.at(at) => escaped = true,
             _ => {
                 out.push(*byte);
                 escaped = false;
@@ -271,15 +296,16 @@ pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
             rest = None;
             return Some(trim(text));
         }
-        let (mut quoted, mut escaped, mut bracketed) = (false, false, false);
+        let (mut quoted, mut escaped, mut bracketed) = (None, false, false);
         for (at, byte) in text.iter().enumerate() {
-            match byte {
+            match (byte, &mut quoted) {
                 _ if escaped => escaped = false,
-                b'\\' if quoted => escaped = true,
-                b'"' if !bracketed => quoted = !quoted,
-                b'<' if !quoted => bracketed = true,
-                b'>' if !quoted => bracketed = false,
-                b',' if !quoted && !bracketed => {
+                (b'"', None) if !bracketed => quoted = text.get(at + 1..).map(|inner| (at + 1, Escapes::of(inner))),
+                (b'"', Some(_)) => quoted = None,
+                (b'\\', Some((begun, escapes))) => escaped = escapes.at(at - *begun),
+                (b'<', None) => bracketed = true,
+                (b'>', None) => bracketed = false,
+                (b',', None) if !bracketed => {
                     let (item, tail) = text.split_at(at);
                     rest = tail.get(1..);
                     return Some(trim(item));

@@ -39,6 +39,6 @@ pub use credentials::Account;
 pub use dialog::{DialogStage, DialogState, Role, Will};
 pub use endpoint::{DIALOGS_MAX, Endpoint, TRANSACTIONS_MAX};
 pub use framer::{Frame, Framer};
-pub use identity::{Claims, as_kept, asks_for_privacy, has_number, is_nobody, is_unnamed};
+pub use identity::{Claims, UNNAMED_HOST, as_kept, asks_for_privacy, has_number, is_nobody, is_unnamed};
 pub use message::Message;
 pub use registrar::{Binding, PHONES_MAX};

@@ -91,6 +91,8 @@ struct Wish {
 
 #[derive(Clone, Debug)]
 struct Entry {
+    /// Counted: two ways of one phone may have the same Contact.
+    serial: u64,
     binding: Binding,
     call_id: String,
     cseq: u32,
@@ -112,8 +114,10 @@ pub(crate) struct Answer {
 pub(crate) struct Registrar {
     /// At most [`PHONES_MAX`] for each user, who was heard longest ago first; nobody without any.
     entries: BTreeMap<String, Vec<Entry>>,
-    /// When, whose, and which Contact.
-    expiries: BTreeSet<(Instant, String, String)>,
+    /// How many there have been.
+    written: u64,
+    /// When, whose, and which entry.
+    expiries: BTreeSet<(Instant, String, u64)>,
     /// The last REGISTERs of each user and their answers, for copies of them: at most one for each phone. In place of transactions, so that
     /// memory follows the number of users and not the number of packets.
     answers: BTreeMap<String, VecDeque<Answer>>,
@@ -123,6 +127,12 @@ impl Registrar {
     /// Whether a phone is registered whose packets come from such an address.
     pub(crate) fn is_at(&self, fits: impl Fn(SocketAddr) -> bool) -> bool {
         self.entries.values().flatten().any(|entry| fits(entry.binding.addr))
+    }
+
+    /// Whose phone has registered that Contact from there.
+    pub(crate) fn user_of(&self, contact: &str, addr: SocketAddr) -> Option<&str> {
+        let mut all = self.entries.values().flatten().map(|entry| &entry.binding);
+        all.find(|binding| binding.addr == addr && binding.contact == contact).map(|binding| binding.user.as_str())
     }
 }
 
@@ -165,6 +175,10 @@ impl Wishes {
             let instance = contact.instance();
             let reg_id = contact.reg_id().filter(|_| instance.is_some());
             contacts.push(Wish { uri: uri.text().to_owned(), seconds: granted, instance, reg_id });
+        }
+        // RFC 5626 section 6: each of a phone's ways is registered by itself, for its request has come by one of them only.
+        if contacts.iter().filter(|wish| wish.reg_id.is_some() && wish.seconds > 0).count() > 1 {
+            return Err(400);
         }
         let able = request.values(Name::Supported).any(|word| same_name(word, b"outbound"));
         let outbound = able && contacts.iter().any(|wish| wish.reg_id.is_some() && wish.seconds > 0);
@@ -223,10 +237,12 @@ impl Registrar {
                     if seconds > 0 {
                         let expires = now + Duration::from_secs(seconds);
                         let binding = Binding { user: user.to_owned(), contact: uri, flow, addr, path: path.clone(), heard: now, expires };
-                        let entry = Entry { binding, call_id: call_id.clone(), cseq, instance, reg_id };
+                        self.written = self.written.saturating_add(1);
+                        let entry = Entry { serial: self.written, binding, call_id: call_id.clone(), cseq, instance, reg_id };
                         gone.extend(self.insert(entry, &named).map(|contact| Change::Gone { contact, why: PhoneGone::Full }));
                     } else {
-                        let left = self.remove(user, |entry| same_uri(&entry.binding.contact, &uri));
+                        let way = instance.as_deref().zip(reg_id);
+                        let left = self.remove(user, |entry| entry.is_of(way, &uri));
                         gone.extend(left.into_iter().map(|contact| Change::Gone { contact, why: PhoneGone::Left }));
                     }
                 }
@@ -242,8 +258,10 @@ impl Registrar {
     /// A phone was called and has said nothing at all, and had not registered since `silent_since`: it is forgotten, unless it is the only one of the
     /// user, who would be signed out by it. Whether it was.
     pub(crate) fn put_out(&mut self, user: &str, contact: &str, silent_since: Instant) -> bool {
-        let several = self.of(user).len() > 1;
-        several && !self.remove(user, |entry| entry.binding.contact == contact && entry.binding.heard <= silent_since).is_empty()
+        let silent = |entry: &&Entry| entry.binding.contact == contact && entry.binding.heard <= silent_since;
+        // Of several ways the one that was heard last was called.
+        let Some(serial) = self.of(user).iter().rfind(silent).map(|entry| entry.serial) else { return false };
+        self.of(user).len() > 1 && !self.remove(user, |entry| entry.serial == serial).is_empty()
     }
 
     fn of(&self, user: &str) -> &[Entry] {
@@ -256,17 +274,16 @@ impl Registrar {
         let user = entry.binding.user.clone();
         self.remove(&user, |old| {
             let contact = &old.binding.contact;
-            same_uri(contact, &entry.binding.contact) || entry.is_phone_of(old) && !named.iter().any(|uri| same_uri(uri, contact))
+            old.is_of(entry.way(), &entry.binding.contact) || entry.is_phone_of(old) && !named.iter().any(|uri| same_uri(uri, contact))
         });
-        self.expiries.insert((entry.binding.expires, user.clone(), entry.binding.contact.clone()));
+        self.expiries.insert((entry.binding.expires, user.clone(), entry.serial));
         let entries = self.entries.entry(user.clone()).or_default();
         entries.push(entry);
         if entries.len() <= PHONES_MAX {
             return None;
         }
-        let silent = entries.first().map(|entry| entry.binding.contact.clone())?;
-        self.remove(&user, |entry| entry.binding.contact == silent);
-        Some(silent)
+        let silent = entries.first()?.serial;
+        self.remove(&user, |entry| entry.serial == silent).pop()
     }
 
     /// Forgets some of a user's phones; their Contacts.
@@ -276,8 +293,8 @@ impl Registrar {
         if entries.is_empty() {
             self.entries.remove(user);
         }
-        let forget = |Entry { binding: Binding { user, contact, expires, .. }, .. }| {
-            self.expiries.remove(&(expires, user, contact.clone()));
+        let forget = |Entry { serial, binding: Binding { user, contact, expires, .. }, .. }| {
+            self.expiries.remove(&(expires, user, serial));
             contact
         };
         gone.into_iter().map(forget).collect()
@@ -299,8 +316,8 @@ impl Registrar {
 
     /// The next registration that has run out by now, if any: it is forgotten. Whose it was, and what that is for them.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<(String, Change)> {
-        let (_, user, contact) = self.expiries.first().filter(|(at, ..)| *at <= now).cloned()?;
-        self.remove(&user, |entry| entry.binding.contact == contact);
+        let (_, user, serial) = self.expiries.first().filter(|(at, ..)| *at <= now).cloned()?;
+        let contact = self.remove(&user, |entry| entry.serial == serial).pop()?;
         let change = if self.of(&user).is_empty() { Change::Unregistered } else { Change::Gone { contact, why: PhoneGone::Expired } };
         Some((user, change))
     }
@@ -311,36 +328,44 @@ impl Registrar {
 
     /// A connection is gone. A phone with another way is called on that; one that can be connected to is called where its Contact says. Whoever was
     /// reached by this connection only (TLS, WebSocket, from behind a router, or by its own wish: RFC 5626) cannot be called any more, and is to
-    /// be lost: whose, and which Contact.
-    pub(crate) fn handle_closed(&mut self, flow: FlowId) -> Vec<(String, String)> {
+    /// lost: whose, and what that is for them.
+    pub(crate) fn handle_closed(&mut self, flow: FlowId) -> Vec<(String, Change)> {
         // RFC 5626 section 5.3: a way that has failed is forgotten, where the phone has another one.
         let other_way = |entry: &Entry, all: &[Entry]| {
             entry.instance.is_some() && all.iter().any(|other| other.instance == entry.instance && other.binding.flow != flow)
         };
         let failed = self.entries.iter().flat_map(|(user, all)| {
             let lost = all.iter().filter(|entry| entry.binding.flow == flow && other_way(entry, all));
-            lost.map(|entry| (user.clone(), entry.binding.contact.clone()))
+            lost.map(|entry| (user.clone(), entry.serial))
         });
-        for (user, contact) in failed.collect::<Vec<_>>() {
-            self.remove(&user, |entry| entry.binding.flow == flow && entry.binding.contact == contact);
+        for (user, serial) in failed.collect::<Vec<_>>() {
+            self.remove(&user, |entry| entry.serial == serial);
         }
         let direct = |entry: &&mut Entry| entry.binding.flow == flow && entry.binding.path.is_empty();
         let mut lost = Vec::new();
-        for Entry { binding, reg_id, .. } in self.entries.values_mut().flatten().filter(direct) {
+        for Entry { serial, binding, reg_id, .. } in self.entries.values_mut().flatten().filter(direct) {
             let named = Uri::parse(binding.contact.as_bytes()).and_then(|uri| uri.socket_addr());
             match named.filter(|named| named.ip() == binding.addr.ip() && reachable(*named, binding.addr)) {
                 Some(named) if flow.transport().can_dial() && reg_id.is_none() => {
                     (binding.addr, binding.flow) = (named, FlowId::any(flow.transport()));
                 }
-                Some(_) | None => lost.push((binding.user.clone(), binding.contact.clone())),
+                Some(_) | None => lost.push((binding.user.clone(), *serial)),
             }
         }
-        lost
+        let lose = |(user, serial): (String, u64)| {
+            let change = self.lose_where(&user, PhoneGone::Lost, |entry| entry.serial == serial)?;
+            Some((user, change))
+        };
+        lost.into_iter().filter_map(lose).collect()
     }
 
     /// A phone is not there any more, though it has not said so. What that is for its user.
     pub(crate) fn lose(&mut self, user: &str, contact: &str, why: PhoneGone) -> Option<Change> {
-        let contact = self.remove(user, |entry| entry.binding.contact == contact).pop()?;
+        self.lose_where(user, why, |entry| entry.binding.contact == contact)
+    }
+
+    fn lose_where(&mut self, user: &str, why: PhoneGone, which: impl Fn(&Entry) -> bool) -> Option<Change> {
+        let contact = self.remove(user, which).pop()?;
         Some(if self.of(user).is_empty() { Change::Unregistered } else { Change::Gone { contact, why } })
     }
 
@@ -357,13 +382,31 @@ impl Registrar {
 }
 
 impl Entry {
+    /// Which of its ways to us a phone has registered on (RFC 5626 section 4.2).
+    fn way(&self) -> Option<(&str, u32)> {
+        self.instance.as_deref().zip(self.reg_id)
+    }
+
+    /// Whether a Contact of a REGISTER means this one: by its way where both have one (RFC 5626 section 6), else by its URI.
+    fn is_of(&self, way: Option<(&str, u32)>, uri: &str) -> bool {
+        match (self.way(), way) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            _ => same_uri(&self.binding.contact, uri),
+        }
+    }
+
     /// Whether this is surely the phone that `old` was. Several Contacts of one REGISTER are as many phones as it says.
     fn is_phone_of(&self, old: &Entry) -> bool {
         let same_call = self.call_id == old.call_id;
         if same_call && self.cseq == old.cseq {
             return false;
         }
-        // One phone on two ways (RFC 5626 section 4.2) stands twice, so that one of them may fail.
+        // One phone on two ways stands twice, so that one of them may fail.
+        if let (Some((ours, this)), Some((theirs, other))) = (self.way(), old.way())
+            && ours == theirs
+        {
+            return this == other;
+        }
         let same_instance = self.instance.is_some() && (&self.instance, self.reg_id) == (&old.instance, old.reg_id);
         let (ours, theirs) = (&self.binding, &old.binding);
         let same_socket = (ours.flow, ours.addr) == (theirs.flow, theirs.addr) && place(&ours.contact) == place(&theirs.contact);

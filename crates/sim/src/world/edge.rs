@@ -138,7 +138,7 @@ impl World {
             }
             if let Some(id) = self.by_ip.get(&from.ip()).copied() {
                 self.note_call_id(id, &bytes);
-                if let Some(carrier) = self.carriers.get(&id).filter(|_| bytes.starts_with(b"INVITE ")) {
+                if let Some(carrier) = self.carriers.get(&id).filter(|_| !bytes.starts_with(b"SIP/2.0 ")) {
                     let bytes = Bytes::from(carrier(&String::from_utf8_lossy(&bytes)));
                     return self.input(Input::Message { flow: FlowId::UDP, from, bytes });
                 }

@@ -58,7 +58,7 @@ impl World {
         self.mail.iter().filter(move |datagram| datagram.to == to).map(|datagram| String::from_utf8_lossy(&datagram.bytes).into_owned())
     }
 
-    /// The network between a person and us changes what they send to call: it gets their INVITE and gives what arrives.
+    /// The network between a person and us changes what they ask: it gets each of their requests and gives what arrives.
     pub fn carrier(&mut self, person: PersonId, writes: fn(&str) -> String) {
         self.carriers.insert(person, writes);
     }

@@ -112,3 +112,19 @@ fn the_number_that_was_dialled_is_where_the_carrier_tells_it() {
     let (world, _, _) = told(true, carrier);
     assert_eq!(world.records()[0].number.as_str(), town::NUMBER);
 }
+
+/// The wish comes with the ACK, after the call has begun under its number, and before anybody is rung.
+#[test]
+fn a_number_that_is_withheld_in_mid_call_is_not_seen_from_then_on() {
+    let number = "0801";
+    let (_, shown, _) = told(true, |request| request.to_owned());
+    assert!(shown.contains(number), "{shown}");
+    let (world, shown, written) =
+        told(true, |request| if request.starts_with("ACK ") { with(request, "Privacy: id\r\n") } else { request.to_owned() });
+    assert!(shown.contains("number withheld") && !shown.contains(number), "{shown}");
+    assert!(world.notes().any(|(_, e)| matches!(e, Event::Withheld { why: Withheld::ByCaller, .. })));
+    let record = &world.records()[0];
+    assert_eq!((record.caller.as_str(), &record.person), ("by_caller", &None));
+    let masked: Vec<&String> = written.iter().filter(|line| line.contains("080-***")).collect();
+    assert!(masked.iter().all(|line| line.contains("Arrived")), "what was written before, and nothing after: {masked:?}");
+}

@@ -3,6 +3,7 @@
 //!
 //! Our tag cannot be guessed, but it can be overheard. So Call-ID and tags alone do not make a peer (RFC 3261 section 26.2 leaves it to us).
 
+use super::store::Leg;
 use super::{Asked, Endpoint};
 use crate::dialog::DialogState;
 use crate::uri::Uri;
@@ -10,9 +11,10 @@ use std::net::{IpAddr, SocketAddr};
 
 impl Endpoint {
     /// Whether a message from this address can be that of a dialog's peer: from where its messages came, from where it or a proxy of its route
-    /// wants ours, from another machine of the same carrier, or from where one of our users' phones is registered. The port does not count: a
-    /// router may give a phone another one at any time.
-    pub(super) fn is_peer(&self, state: &DialogState, from: IpAddr) -> bool {
+    /// wants ours, from another machine of the same carrier, or, of a user's phone, from where one of that user's phones is registered: it may have
+    /// moved. The port does not count: a router may give a phone another one at any time.
+    pub(super) fn is_peer(&self, leg: &Leg, from: IpAddr) -> bool {
+        let state = &leg.state;
         let from = from.to_canonical();
         let same = |ip: IpAddr| ip.to_canonical() == from;
         let named = |uri: &String| Uri::parse(uri.as_bytes()).and_then(|uri| uri.ip()).is_some_and(same);
@@ -22,7 +24,7 @@ impl Endpoint {
                 let among = |ip: IpAddr| nets.iter().any(|net| net.contains(ip));
                 among(from) && among(state.peer.ip())
             })
-            || self.registrar.is_at(|there| same(there.ip()))
+            || leg.user.iter().flat_map(|user| self.registrar.bindings(user)).any(|phone| same(phone.addr.ip()))
     }
 
     /// Where the peers of all dialogs speak from.

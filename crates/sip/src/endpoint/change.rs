@@ -4,7 +4,7 @@
 //! Retry-After, one against ours 491; whoever gets a 491 tries again, each side after a pause of its own (section 14.1).
 
 use super::session_timer::Asks;
-use super::store::{Answering, Client, ClientMachine, OurInvite, Path, Purpose, SentAck, Stage, Waiting};
+use super::store::{Answering, Client, ClientMachine, OurInvite, Path, Purpose, Stage, Waiting};
 use super::streams::Written;
 use super::wire::OPEN_MAX;
 use super::{Asked, Endpoint, RETRY_AFTER_SECS, TRANSACTIONS_MAX};
@@ -309,12 +309,10 @@ impl Endpoint {
                 state.remote_target = before;
             }
         }
-        let to = Path { flow: state.next_flow(), addr: state.next_hop() };
-        let branch = self.branch();
-        let via = self.via(to.flow, &branch);
-        let bytes = state.request("ACK", cseq, &via, "").empty();
+        let ack = self.write_ack(e.to.tag(), &state, cseq, None);
+        let (to, bytes) = (ack.to, ack.bytes.clone());
         if let Some(ClientMachine::Invite(ours)) = self.clients.get_mut(&key).map(|c| &mut c.machine) {
-            ours.acks.push(SentAck { tag: e.to.tag().map(str::to_owned), bytes: bytes.clone(), to });
+            ours.acks.push(ack);
         }
         self.transmit_request(dialog, to, Method::Ack, false, bytes);
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
@@ -331,6 +329,7 @@ impl Endpoint {
     /// Our change was accepted. Gives what it was.
     pub(super) fn change_answered(&mut self, now: Instant, dialog: DialogId, key: Key, message: &Message) -> Option<Wish> {
         let wish = self.take_change(dialog, key)?;
+        self.keep_session_id(dialog, message);
         self.heed_abilities(dialog, message);
         self.heed_timer_answer(now, dialog, message);
         if let Wish::Offer(sdp) = &wish {

@@ -154,7 +154,11 @@ impl Endpoint {
         let Written { flow, via, request, by_udp } = self.write(flow, &branch, &to.uri, &to.uri, write);
         let key = Key::client(&branch, "INVITE");
         let machine = OurInvite::new(ClientInvite::new(now, flow.is_stream()), base.clone(), via);
-        self.add_leg(dialog, Leg::new(base, Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No }));
+        let user = self.registrar.user_of(&to.uri, to.addr).map(str::to_owned);
+        self.add_leg(
+            dialog,
+            Leg { user, ..Leg::new(base, Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No }) },
+        );
         self.keep_ours(dialog, sdp);
         let path = Path { flow, addr };
         let machine = ClientMachine::Invite(Box::new(machine));

@@ -99,7 +99,7 @@ impl Endpoint {
         let dialog = self.tags.get(our_tag).copied().filter(|dialog| {
             let Some(leg) = self.legs.get(dialog) else { return false };
             let rings = matches!(leg.stage, Stage::Outgoing { .. }) && leg.known(from_tag).is_some();
-            rings && leg.state.call_id == asked.essentials.call_id && self.is_peer(&leg.state, asked.path.addr.ip())
+            rings && leg.state.call_id == asked.essentials.call_id && self.is_peer(leg, asked.path.addr.ip())
         });
         let Some(dialog) = dialog else { return self.refuse(asked, 481) };
         if self.is_late(asked, dialog) {

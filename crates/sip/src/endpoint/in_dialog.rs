@@ -8,6 +8,7 @@ use super::request::capabilities;
 use super::store::Stage;
 use super::{Asked, Endpoint};
 use crate::border::Event;
+use crate::identity::{asks_for_privacy, becomes_nobody};
 use crate::lexis::{Cursor, Params, list, number, visible};
 use crate::message::{Essentials, Message};
 use crate::writer::{ALLOW, Writer};
@@ -32,10 +33,12 @@ impl Endpoint {
     /// A request with a To tag.
     pub(super) fn handle_in_dialog(&mut self, asked: &Asked<'_>, our_tag: &str) {
         let Some(dialog) = self.named(&asked.essentials, our_tag) else { return self.handle_in_fork(asked, our_tag) };
-        if !self.legs.get(&dialog).is_some_and(|leg| self.is_peer(&leg.state, asked.path.addr.ip())) {
+        if !self.legs.get(&dialog).is_some_and(|leg| self.is_peer(leg, asked.path.addr.ip())) {
             self.note(model::Event::ForeignRequest);
             return self.refuse(asked, 481);
         }
+        // Whatever becomes of the request itself.
+        self.hear_wishes(dialog, asked.message, &asked.essentials);
         let method = asked.essentials.cseq.method;
         if self.is_late(asked, dialog) {
             return self.refuse(asked, 500);
@@ -53,6 +56,15 @@ impl Endpoint {
             "REFER" => self.handle_refer(asked, dialog),
             "OPTIONS" => self.reply_in_dialog(asked, dialog, 200, capabilities),
             _ => self.reply_in_dialog(asked, dialog, 405, |w| w.header("Allow", ALLOW).empty()),
+        }
+    }
+
+    /// What any request of the peer may say beside its purpose: under which name the call goes on, and that the peer wants to have none.
+    pub(super) fn hear_wishes(&mut self, dialog: DialogId, message: &Message, essentials: &Essentials<'_>) {
+        self.keep_session_id(dialog, message);
+        let Some(leg) = self.legs.get(&dialog) else { return };
+        if asks_for_privacy(message) || becomes_nobody(&essentials.from, &leg.state.remote) {
+            self.event(Event::AsksForPrivacy { dialog });
         }
     }
 
@@ -92,9 +104,10 @@ impl Endpoint {
     /// The peer confirms our 200.
     pub(super) fn handle_dialog_ack(&mut self, now: Instant, from: IpAddr, message: &Message, essentials: &Essentials<'_>) {
         let Some(dialog) = essentials.to.tag().and_then(|tag| self.named(essentials, tag)) else { return };
-        if !self.legs.get(&dialog).is_some_and(|leg| self.is_peer(&leg.state, from)) {
+        if !self.legs.get(&dialog).is_some_and(|leg| self.is_peer(leg, from)) {
             return self.note(model::Event::ForeignRequest);
         }
+        self.hear_wishes(dialog, message, essentials);
         let Some(Stage::Answering(answering)) = self.legs.get(&dialog).map(|leg| &leg.stage) else { return };
         if answering.cseq != essentials.cseq.number {
             return;

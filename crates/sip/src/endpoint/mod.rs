@@ -28,7 +28,9 @@ use crate::bounds::ECHO_MAX;
 use crate::dialog::{DialogState, Will};
 use crate::digest::Gate;
 use crate::doors::Doors;
+use crate::header::{Name, Via};
 use crate::keeper::Keeper;
+use crate::lexis::list;
 use crate::message::{Essentials, Fault, Message};
 use crate::registrar::{Binding, Registrar};
 use crate::transaction::{Key, Names};
@@ -320,7 +322,8 @@ impl Endpoint {
     /// A message that is broken: answered with 400 (or 505) if it is a request with a Via to answer to, else dropped.
     fn refuse_malformed(&mut self, path: Path, request: Option<&Message>, fault: Fault) {
         let echo = request.filter(|r| r.method() != Some("ACK")).map(|r| Echo::of(r, path.addr));
-        let answered = echo.filter(|e| e.size() <= ECHO_MAX && request.is_some_and(|r| r.first(crate::header::Name::Via).is_some()));
+        let via = request.and_then(|r| r.first(Name::Via));
+        let answered = echo.filter(|e| e.size() <= ECHO_MAX && via.is_some());
         self.note(model::Event::SipMalformed { answered: answered.is_some() });
         let Some(echo) = answered else { return };
         let (status, words) = match fault {
@@ -332,6 +335,8 @@ impl Endpoint {
             other => (400, format!("Bad Request: {other}")),
         };
         let bytes = echo.response_saying(status, &words, "malformed").empty();
-        self.transmit_response(None, path, status, bytes);
+        let via = via.and_then(|via| list(via).next()).and_then(Via::parse);
+        let back = via.map_or(path, |via| path.back(&via, self.config.local));
+        self.transmit_response(None, back, status, bytes);
     }
 }

@@ -104,7 +104,7 @@ impl Endpoint {
         let state = DialogState { session_id: theirs(asked.message).map(|theirs| self.session_id(&state.call_id, Some(theirs))), ..state };
         let dialog = self.new_dialog();
         let stage = Stage::Incoming { invite: asked.key, cseq: asked.essentials.cseq.number, asks: offer.is_none(), timer };
-        self.add_leg(dialog, Leg::new(state, stage));
+        self.add_leg(dialog, Leg { user: authenticated.clone(), ..Leg::new(state, stage) });
         self.heed_abilities(dialog, asked.message);
         self.begin_invite(asked, dialog, &tag);
         let reliable = self.legs.get(&dialog).is_some_and(|leg| leg.can.reliable);
@@ -139,7 +139,7 @@ impl Endpoint {
         let ServerMachine::Invite { machine, tag, .. } = &server.machine else { return self.refuse(asked, 481) };
         let (dialog, pending, tag) = (server.dialog, machine.is_pending(), tag.clone());
         // Section 9.1: it is sent to where the INVITE was sent, by whoever sent that.
-        if self.legs.get(&dialog).is_some_and(|leg| !self.is_peer(&leg.state, asked.path.addr.ip())) {
+        if self.legs.get(&dialog).is_some_and(|leg| !self.is_peer(leg, asked.path.addr.ip())) {
             return self.refuse(asked, 481);
         }
         // Section 9.2: the tag is the one of our answers to the INVITE.
@@ -149,6 +149,7 @@ impl Endpoint {
             return;
         }
         self.reply_invite(asked.now, key, 487, Writer::empty);
+        self.hear_wishes(dialog, asked.message, &asked.essentials);
         match self.legs.get(&dialog).map(|leg| &leg.stage) {
             Some(Stage::Incoming { .. }) => {
                 self.tell_cause(asked, dialog);

@@ -5,7 +5,7 @@
 use super::Endpoint;
 use super::fork::BRANCHES_MAX;
 use super::session_id::theirs;
-use super::store::{Alarm, Cancel, ClientMachine, Path, Purpose, SentAck, Stage};
+use super::store::{Alarm, Cancel, ClientMachine, Path, Purpose, Stage};
 use crate::border::{Event, Passed};
 use crate::credentials::proof_in;
 use crate::dialog::DialogState;
@@ -131,15 +131,12 @@ impl Endpoint {
         let session_id = Some(self.session_id(&state.call_id, theirs(message)));
         state.session_id.clone_from(&session_id);
         let cseq = state.local_cseq;
-        let to = Path { flow: state.next_flow(), addr: state.next_hop() };
-        let branch = self.branch();
-        let via = self.via(to.flow, &branch);
-        let ack = state.request("ACK", cseq, &via, "");
         // Section 22.1: the ACK of a 2xx carries what the INVITE was let in with.
         let proof = self.clients.get(&key).and_then(|client| proof_in(&client.request));
-        let bytes = proof.into_iter().fold(ack, |ack, (name, value)| ack.header(name, value)).empty();
+        let ack = self.write_ack(tag, &state, cseq, proof);
+        let (to, bytes) = (ack.to, ack.bytes.clone());
         if let Some(ClientMachine::Invite(invite)) = self.clients.get_mut(&key).map(|c| &mut c.machine) {
-            invite.acks.push(SentAck { tag: tag.map(str::to_owned), bytes: bytes.clone(), to });
+            invite.acks.push(ack);
         }
 
         let mut early = None;

@@ -6,7 +6,7 @@
 use super::Endpoint;
 use crate::digest::hmac;
 use crate::message::Message;
-use model::hex;
+use model::{DialogId, hex};
 
 /// Whoever has not said theirs yet (RFC 7989 section 5).
 const NIL: &str = "00000000000000000000000000000000";
@@ -16,6 +16,16 @@ impl Endpoint {
     pub(super) fn session_id(&self, call_id: &str, theirs: Option<&str>) -> String {
         let ours = hex(&hmac(&self.secret, &[b"session", call_id.as_bytes()])[..16]);
         format!("{ours};remote={}", theirs.unwrap_or(NIL))
+    }
+
+    /// Their half may be another one at any time (RFC 7989 section 6), for example when somebody else has the call there now.
+    pub(super) fn keep_session_id(&mut self, dialog: DialogId, message: &Message) {
+        let Some(theirs) = theirs(message) else { return };
+        let Some(leg) = self.legs.get(&dialog) else { return };
+        let id = self.session_id(&leg.state.call_id, Some(theirs));
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            leg.state.session_id = Some(id);
+        }
     }
 }
 

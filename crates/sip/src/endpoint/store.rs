@@ -206,6 +206,8 @@ pub(super) struct SentAck {
     pub(super) tag: Option<String>,
     pub(super) bytes: Bytes,
     pub(super) to: Path,
+    /// What leaves by UDP instead if there is no connection.
+    pub(super) by_udp: Option<Bytes>,
 }
 
 /// Why we asked.
@@ -241,6 +243,8 @@ impl Client {
 pub(super) struct Leg {
     pub(super) state: DialogState,
     pub(super) stage: Stage,
+    /// Whose phone it is with, if it is one of our users'.
+    pub(super) user: Option<String>,
     /// Why we gave it up, for the CANCEL, or for the BYE when a 200 was quicker.
     pub(super) reason: Option<Reason>,
     /// When our BYE left.
@@ -339,6 +343,7 @@ impl Leg {
         let mut leg = Leg {
             state,
             stage: Stage::Confirmed,
+            user: None,
             reason: None,
             left: None,
             probe: None,

@@ -2,14 +2,15 @@
 //!
 //! RFC 3261 sections 8.1.3.1, 18.1.1 and 18.2.2; RFC 3263 section 4.1 for the `transport` parameter.
 
-use super::Endpoint;
-use super::store::{Alarm, ByUdp, Client, ClientMachine};
+use super::store::{Alarm, ByUdp, Client, ClientMachine, SentAck};
+use super::{Endpoint, Path};
+use crate::dialog::DialogState;
 use crate::header::Via;
 use crate::message::Message;
 use crate::transaction::{ClientInvite, ClientOther, Key};
 use crate::uri::Uri;
 use bytes::Bytes;
-use model::{FlowId, Instant, Now, PhoneGone, Transport};
+use model::{FlowId, Instant, Method, Now, Transport};
 use std::net::SocketAddr;
 
 /// The most bytes of a request that goes by UDP: section 18.1.1 "if it is larger than 1300 bytes and the path MTU is unknown, the request
@@ -63,11 +64,40 @@ impl Endpoint {
         Written { flow: FlowId::TCP, via, request, by_udp }
     }
 
+    /// Writes the ACK of a 2xx; `proof` is what its INVITE was let in with.
+    pub(super) fn write_ack(&mut self, tag: Option<&str>, state: &DialogState, cseq: u32, proof: Option<(&str, Vec<u8>)>) -> SentAck {
+        let branch = self.branch();
+        let write = |via: &str, _: &str| {
+            let ack = state.request("ACK", cseq, via, "");
+            proof.iter().fold(ack, |ack, (name, value)| ack.header(name, value)).empty()
+        };
+        let Written { flow, request, by_udp, .. } = self.write(state.next_flow(), &branch, &state.remote_target, state.next(), write);
+        let to = Path { flow, addr: state.next_hop() };
+        SentAck { tag: tag.map(str::to_owned), bytes: request, to, by_udp: by_udp.map(|by_udp| by_udp.request) }
+    }
+
+    /// An ACK found no connection: by UDP, if that is another way. Copies of the 2xx get it there, too.
+    fn unsent_ack(&mut self, bytes: &Bytes) {
+        let mut invites = self.clients.values_mut().filter_map(|client| match &mut client.machine {
+            ClientMachine::Invite(ours) => Some((client.dialog, ours)),
+            ClientMachine::Other { .. } => None,
+        });
+        let found = invites.find_map(|(dialog, ours)| Some((dialog, ours.acks.iter_mut().find(|ack| ack.bytes == *bytes)?)));
+        let Some((dialog, ack)) = found else { return };
+        let Some(request) = ack.by_udp.take() else { return };
+        (ack.bytes, ack.to.flow) = (request.clone(), FlowId::UDP);
+        let to = ack.to;
+        self.transmit_request(dialog, to, Method::Ack, false, request);
+    }
+
     /// A message could not be sent: there is no connection to where it should go, and none could be made.
     pub fn handle_unsent(&mut self, now: Now, bytes: &Bytes) {
         let Ok(message) = Message::parse(bytes) else { return };
         let Ok(essentials) = message.essentials() else { return };
         // A response that reaches nobody is asked for again, or not wanted any more.
+        if message.method() == Some("ACK") {
+            return self.unsent_ack(bytes);
+        }
         if let Some(branch) = essentials.via.branch().filter(|_| message.method().is_some()) {
             let key = Key::ours(branch, essentials.cseq.method);
             if !self.trunks.handle_unsent(now.mono, key) {
@@ -78,9 +108,8 @@ impl Endpoint {
 
     /// A connection is gone. What waits for a first answer on it will not get one there.
     pub fn handle_closed(&mut self, now: Now, flow: FlowId) {
-        for (user, contact) in self.registrar.handle_closed(flow) {
-            let change = self.registrar.lose(&user, &contact, PhoneGone::Lost);
-            change.into_iter().for_each(|change| self.registration_changed(&user, change, true));
+        for (user, change) in self.registrar.handle_closed(flow) {
+            self.registration_changed(&user, change, true);
         }
         self.trunks.handle_closed(now.mono, flow);
         let unheard = |client: &Client| match &client.machine {

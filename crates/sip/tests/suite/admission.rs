@@ -1,7 +1,9 @@
 //! Whose messages count: who has no part in a call cannot end it, and nobody has us send to our own machine.
 
+use crate::common::phone::Phone;
 use crate::common::*;
 use bytes::Bytes;
+use model::DigestAlgorithm::Sha256;
 use model::{Event as Note, Net};
 use sip::{Admission, Command, Event};
 
@@ -127,4 +129,36 @@ fn a_closed_door_costs_no_memory_and_lets_calls_in_progress_go_on() {
     desk.sent();
     desk.receive(&invite("again").replacen("Call-ID: c1", "Call-ID: c2", 1));
     desk.trying();
+}
+
+/// A user's phone that has moved goes on with its calls. Where somebody else's phone is, nobody speaks for it.
+#[test]
+fn a_phone_speaks_for_its_own_calls_only() {
+    const ELSEWHERE: &str = "198.51.100.7:5062";
+    let mut desk = Desk::new();
+    let mut thief = Phone::another("tanaka", "t", ELSEWHERE);
+    assert_eq!(thief.through(&mut desk, Sha256, "Contact: <sip:tanaka@198.51.100.7:5062>\r\n").word(), "200");
+    desk.events();
+    let (_, tag) = desk.talking();
+    desk.sent();
+    desk.events();
+    for method in ["BYE", "OPTIONS", "INFO"] {
+        desk.receive_from(ELSEWHERE, &inside(method, "x", 9, &tag));
+        assert_eq!((desk.words(), desk.events()), (vec!["481".to_owned()], vec![]), "{method}");
+    }
+    // Sato's phone is called where it has registered, answers, moves, and registers anew.
+    let mut sato = Phone::new("sato");
+    sato.through(&mut desk, Sha256, "Contact: <sip:sato@192.0.2.60:5062>\r\n");
+    let (dialog, invite) = desk.calling();
+    desk.receive_from(PHONE, &response(&invite, 200, "p1", OFFER));
+    desk.sent();
+    desk.events();
+    let bye = phone_inside(&invite, "BYE", "b1", 2, "p1");
+    desk.receive_from(ELSEWHERE, &bye);
+    assert_eq!((desk.words(), desk.events()), (vec!["481".to_owned()], vec![]), "it is not there yet");
+    sato.from = ELSEWHERE;
+    sato.through(&mut desk, Sha256, "Contact: <sip:sato@198.51.100.7:5062>\r\n");
+    desk.events();
+    desk.receive_from(ELSEWHERE, &bye.replacen("z9hG4bKb1", "z9hG4bKb2", 1));
+    assert_eq!(desk.events(), [Event::Bye { dialog }, Event::Ended { dialog }]);
 }

@@ -681,3 +681,29 @@ fn whoever_measures_the_way_gets_their_timestamp_back() {
     desk.receive(&invite("1").replacen("CSeq:", "Timestamp: 54.5\r\nCSeq:", 1));
     assert_eq!(desk.trying().header("Timestamp"), "54.5");
 }
+
+/// RFC 3261 section 18.2.2: without `rport` an answer goes to the port in Via, also to a request that is broken further down.
+#[test]
+fn a_broken_request_is_answered_at_the_port_that_its_via_says() {
+    let sound = request("OPTIONS", "sip:1@h", "o", "sip:1@h", 1, "", "").replacen(";rport", "", 1).replacen(
+        "192.0.2.50:5060",
+        "192.0.2.50:5077",
+        1,
+    );
+    for (from, to) in [
+        ("Max-Forwards: 70", "Max-Forwards: many"),
+        ("CSeq: 1 ", "CSeq: 99999999999 "),
+        ("Call-ID: c1\r\n", ""),
+        ("Content-Length: 0", "Content-Length: 5"),
+        ("To: sip:1@h", "To: <sip:1@h"),
+        (" SIP/2.0\r\nVia", " SIP/2.1\r\nVia"),
+        ("OPTIONS", "OPTIONS"),
+    ] {
+        let text = sound.replace(from, to);
+        let mut desk = Desk::new();
+        desk.receive_from("192.0.2.50:61000", &text);
+        assert_eq!(desk.one().to.to_string(), "192.0.2.50:5077", "{text}");
+        desk.receive_from("192.0.2.50:61000", &text.replacen("z9hG4bKo", "z9hG4bKp;rport", 1));
+        assert_eq!(desk.one().to.to_string(), "192.0.2.50:61000", "{text}");
+    }
+}

@@ -281,6 +281,24 @@ fn a_session_has_one_name_on_its_whole_way() {
     assert_eq!(desk.one().header("Session-ID"), format!("{ours};remote={THEIRS}"));
 }
 
+/// Section 6: somebody else may have the call there from now on.
+#[test]
+fn a_session_is_known_by_the_peer_s_newest_half() {
+    const LATER: &str = "fedcba9876543210fedcba9876543210";
+    let named = |text: String, theirs: &str| text.replacen("Max-Forwards", &format!("Session-ID: {theirs};remote=x\r\nMax-Forwards"), 1);
+    let mut desk = Desk::new();
+    desk.receive(&named(invite("1"), THEIRS));
+    let [Event::Invite { dialog, .. }] = desk.events()[..] else { panic!() };
+    desk.command(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
+    let tag = desk.sent().pop().unwrap().to_tag();
+    desk.receive(&inside("ACK", "a", 1, &tag));
+    desk.receive(&named(inside("INFO", "i", 2, &tag), LATER));
+    desk.sent();
+    desk.command(Command::Bye { dialog });
+    let bye = desk.one();
+    assert_eq!(bye.header("Session-ID").split_once(";remote=").unwrap().1, LATER);
+}
+
 // ---- Reason, RFC 3326 --------------------------------------------------------------------------------------------------------------
 
 #[test]

@@ -357,3 +357,64 @@ fn what_is_kept_of_a_message_does_not_name_who_wants_to_stay_unnamed() {
         "BYE (withheld) SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: (withheld)\r\nTo: (withheld)\r\n\r\n"
     );
 }
+
+/// Whoever asks for it in the middle of a call is heard, by whichever request, and from the peer only.
+#[test]
+fn a_wish_to_stay_unnamed_may_come_at_any_time() {
+    let asks = |events: Vec<Event>| events.iter().filter(|event| matches!(event, Event::AsksForPrivacy { .. })).count();
+    let private = |text: String| text.replacen("CSeq:", "Privacy: id\r\nCSeq:", 1);
+    for method in ["INFO", "UPDATE", "INVITE", "OPTIONS", "PRACK", "BYE", "NONSENSE"] {
+        let mut desk = Desk::new();
+        let (_, tag) = desk.talking();
+        desk.events();
+        desk.receive(&inside("OPTIONS", "plain", 8, &tag));
+        assert_eq!(asks(desk.events()), 0);
+        let text = if method == "INVITE" { reinvite("x", 9, &tag) } else { inside(method, "x", 9, &tag) };
+        desk.receive_from("198.51.100.7:5060", &private(text.clone()));
+        assert_eq!(asks(desk.events()), 0, "{method} of somebody else");
+        desk.receive(&private(text));
+        assert_eq!(asks(desk.events()), 1, "{method}");
+    }
+    let mut desk = Desk::new();
+    let (dialog, tag) = desk.talking();
+    desk.events();
+    // The number of a request that came late, and its Require, change nothing.
+    desk.receive(&private(inside("INFO", "late", 1, &tag)).replacen("CSeq:", "Require: nothing\r\nCSeq:", 1));
+    assert_eq!(desk.events(), [Event::AsksForPrivacy { dialog }]);
+    // RFC 4916: From may be another one.
+    let from =
+        |from: &str, n: u32| inside("OPTIONS", &format!("f{n}"), n, &tag).replacen("\"Yamada\" <sip:0449999999@192.0.2.50>", from, 1);
+    for (n, (text, expected)) in [
+        ("<sip:anonymous@anonymous.invalid>", 1),
+        ("\"Anonymous\" <sip:0449999999@192.0.2.50>", 1),
+        ("<sip:x@anonymous.invalid.>", 1),
+        ("\"Sato\" <sip:0449999998@192.0.2.50>", 0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        desk.receive(&from(text, 20 + u32::try_from(n).unwrap()));
+        assert_eq!(asks(desk.events()), expected, "{text}");
+    }
+    // By the ACK of our 200, and by a CANCEL.
+    let mut desk = Desk::new();
+    let dialog = desk.called();
+    desk.command(sip::Command::Accept { dialog, sdp: bytes::Bytes::from(ANSWER) });
+    let tag = desk.sent().pop().unwrap().to_tag();
+    desk.receive(&private(inside("ACK", "a", 1, &tag)));
+    assert_eq!(desk.events(), [Event::AsksForPrivacy { dialog }, Event::Acked { dialog }]);
+    let mut desk = Desk::new();
+    let dialog = desk.called();
+    desk.receive(&private(request("CANCEL", "sip:0440000001@192.0.2.1", "1", "sip:0440000001@192.0.2.1", 1, "", "")));
+    assert_eq!(asks(desk.events()), 1, "{dialog:?}");
+    // Who has been nobody from the start, and is named all the same, has said nothing new.
+    let nobody =
+        |text: String| text.replacen("\"Yamada\" <sip:0449999999@192.0.2.50>", "\"Anonymous\" <sip:anonymous@anonymous.invalid>", 1);
+    let mut desk = Desk::new();
+    desk.receive(&nobody(invite("1")));
+    let [Event::Invite { dialog, .. }] = desk.events()[..] else { panic!() };
+    desk.command(sip::Command::Accept { dialog, sdp: bytes::Bytes::from(ANSWER) });
+    let tag = desk.sent().pop().unwrap().to_tag();
+    desk.receive(&nobody(inside("ACK", "a", 1, &tag)));
+    assert_eq!(desk.events(), [Event::Acked { dialog }]);
+}

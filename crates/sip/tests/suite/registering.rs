@@ -530,6 +530,53 @@ fn a_phone_on_two_connections_rings_once_and_survives_the_loss_of_one() {
     assert!(desk.events().is_empty(), "the phone is still there");
 }
 
+/// RFC 5626 section 6: a way is known by the phone and its number, not by what its Contact says. Phones behind a router say the same on all of theirs.
+#[test]
+fn two_ways_of_one_phone_may_have_the_same_contact() {
+    let (first, second) = (FlowId::connection(Transport::Tcp, 1), FlowId::connection(Transport::Tcp, 2));
+    let both = |make: &'static str| {
+        let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+        for (reg_id, flow) in [(1, first), (2, second)] {
+            phone.make = if reg_id == 1 { "" } else { make };
+            for _ in 0..2 {
+                let request = phone.register(&way(reg_id, 5062)).replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+                desk.receive_on(flow, PHONE, &Bytes::from(request));
+                let answer = desk.one();
+                if answer.word() == "401" {
+                    phone.hear(&answer, Sha256);
+                }
+            }
+        }
+        desk.events();
+        let ways: Vec<FlowId> = desk.endpoint.bindings("sato").map(|binding| binding.flow).collect();
+        assert_eq!(ways, [first, second], "{make:?}");
+        (desk, phone)
+    };
+    for (gone, left) in [(first, second), (second, first)] {
+        let (mut desk, _) = both("-2");
+        desk.endpoint.handle_closed(desk.both(), gone);
+        assert_eq!(desk.endpoint.phones("sato").map(|binding| binding.flow).collect::<Vec<_>>(), [left]);
+        assert!(desk.events().is_empty(), "the phone is still there");
+        desk.endpoint.handle_closed(desk.both(), left);
+        desk.drain();
+        assert_eq!(desk.events(), [Event::Unregistered { user: "sato".to_owned(), expired: true }]);
+    }
+    // All of it by one Call-ID, and one way is given back.
+    let (mut desk, mut phone) = both("");
+    let request = phone.register(&way(2, 5062).replacen(";reg-id", ";expires=0;reg-id", 1)).replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+    desk.receive_on(second, PHONE, &Bytes::from(request));
+    assert_eq!(desk.one().word(), "200");
+    assert_eq!(desk.endpoint.bindings("sato").map(|binding| binding.flow).collect::<Vec<_>>(), [first]);
+    // Each runs out by itself.
+    let (mut desk, _) = both("-2");
+    desk.wait(130_000);
+    assert_eq!(desk.endpoint.bindings("sato").count(), 0);
+    assert_eq!(desk.events().pop(), Some(Event::Unregistered { user: "sato".to_owned(), expired: true }));
+    // A request has come by one way only.
+    let two = way(1, 5062).replacen("\r\nContact: ", &format!("\r\n{}Contact: ", way(2, 5064).split_once("\r\n").unwrap().1), 1);
+    assert_eq!(Phone::new("sato").through(&mut desk, Sha256, &two).word(), "400");
+}
+
 /// RFC 3327: who registered through a proxy is called through it.
 #[test]
 fn a_phone_behind_a_proxy_is_called_by_the_way_that_it_came() {

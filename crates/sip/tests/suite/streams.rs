@@ -293,3 +293,33 @@ fn who_is_called_by_a_sips_address_is_told_one() {
     let (_, _, invite) = desk.call(flow, "sips:sato@192.0.2.60:5061", "Ward");
     assert_eq!(invite.header("Contact"), "<sips:192.0.2.1:5061;transport=tls>");
 }
+
+/// RFC 3261 section 18.1.1 holds for the ACK of a 2xx as well: it is a request, and has all routes in it.
+#[test]
+fn an_ack_too_large_for_a_datagram_goes_by_tcp_and_by_udp_where_there_is_none() {
+    let mut desk = Desk::new();
+    let (dialog, flow, invite) = desk.call(FlowId::UDP, "sip:sato@192.0.2.60:5062", "Ward");
+    assert_eq!(flow, FlowId::UDP);
+    let routes: String = (0..8).map(|n| format!("Record-Route: <sip:192.0.2.60:5062;lr;n={n}{}>\r\n", "x".repeat(200))).collect();
+    let ok = response(&invite, 200, "p1", OFFER).replacen("Contact:", &format!("{routes}Contact:"), 1);
+    let sent = desk.over(PHONE, FlowId::UDP, &ok);
+    let (flow, ack) = &sent[0];
+    assert!(ack.word() == "ACK" && ack.text.len() > 1300, "{}", ack.text);
+    assert!(*flow == FlowId::TCP && ack.header("Via").starts_with("SIP/2.0/TCP "), "{}", ack.text);
+    // They have no door there.
+    let sent = desk.unsent(ack);
+    let (flow, by_udp) = &sent[0];
+    assert!(sent.len() == 1 && *flow == FlowId::UDP && by_udp.to == ack.to && by_udp.header("Via").starts_with("SIP/2.0/UDP "));
+    assert!(desk.unsent(by_udp).is_empty(), "there is no third way");
+    let again = desk.over(PHONE, FlowId::UDP, &ok);
+    assert_eq!(
+        (again.len(), again[0].0, again[0].1.text.as_str()),
+        (1, FlowId::UDP, by_udp.text.as_str()),
+        "a copy of the 200 gets it there at once"
+    );
+    // So does the answer to a re-INVITE of ours.
+    desk.events();
+    let reinvite = desk.tell(Command::Reoffer { dialog, sdp: Bytes::from(ANSWER) });
+    let sent = desk.over(PHONE, FlowId::UDP, &response(&reinvite[0].1, 200, "", OFFER));
+    assert_eq!((sent[0].0, sent[0].1.word()), (FlowId::TCP, "ACK"));
+}

@@ -237,6 +237,14 @@ impl Teller {
                     self.push(at, What::CalledFirst { line: line.clone() });
                 }
             }
+            // As if they had asked at the door.
+            Record::Withheld { call, why } if *call == self.call => {
+                for moment in &mut self.moments {
+                    if let What::Arrived { caller, .. } = &mut moment.what {
+                        *caller = why.to_string();
+                    }
+                }
+            }
             Record::Placed { call, place } => self.placed(at, *call, place),
             Record::Unplaced { call, how } if *call == self.call => {
                 self.waiting = None;
@@ -303,6 +311,7 @@ impl Teller {
             Record::Ended(record) => self.ended(at, record),
             // Of other calls, or of nobody.
             Record::Arrived { .. }
+            | Record::Withheld { .. }
             | Record::Unplaced { .. }
             | Record::Bridged { .. }
             | Record::Unassigned { .. }
