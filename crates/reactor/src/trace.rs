@@ -85,6 +85,9 @@ pub struct Traced {
     /// Why, where it says so (RFC 3326).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whether somebody in the call has asked to stay unnamed: then nothing of the call shows a name, also what was said before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
     /// All of it, sealed. It stays the last field: a line is ended by hand, with this.
     pub sealed: String,
 }
@@ -188,6 +191,11 @@ impl Names {
                 tags.push(tag);
             }
         }
+    }
+
+    /// Whether somebody in the call by this name has asked to stay unnamed.
+    fn withhold(&self, call: &str) -> bool {
+        self.unnamed.has(call) || self.of.get(call).is_some_and(|ours| self.withheld.has(ours))
     }
 
     /// Whether a message of a call by this name, between these two, may be kept whole.
@@ -302,6 +310,7 @@ impl Desk {
             Err(_) => String::from_utf8_lossy(&seen.bytes),
         };
         let traced = Traced {
+            withheld: self.names.withhold(&call_id),
             at: seen.at.0,
             sent: seen.sent,
             over: seen.flow.transport().via().to_owned(),

@@ -113,8 +113,19 @@ fn reveal(args: &TraceArgs, messages: &[(Traced, u64)]) -> Result<Vec<String>, S
     let vault = accounts::vault(&args.state.state)?;
     let tongue = Tongue::of(args.lang.as_deref());
     audit::first(&args.state.state, "trace --reveal", serde_json::json!({ "call": args.call }), args.why.as_deref(), tongue)?;
-    let unread = || "(sealed with another city.key)".to_owned();
-    Ok(messages.iter().map(|(message, _)| message.open(&vault).unwrap_or_else(unread)).collect())
+    let withheld = is_withheld(messages);
+    let opened = |(message, _): &(Traced, u64)| match message.open(&vault) {
+        // Who asks in the middle of a call has been named before.
+        Some(text) if withheld => sip::as_kept(text.as_bytes(), message.sent),
+        Some(text) => text,
+        None => "(sealed with another city.key)".to_owned(),
+    };
+    Ok(messages.iter().map(opened).collect())
+}
+
+/// Whether somebody in the call has asked to stay unnamed.
+fn is_withheld(messages: &[(Traced, u64)]) -> bool {
+    messages.iter().any(|(message, _)| message.withheld)
 }
 
 /// The whole page.
@@ -131,6 +142,9 @@ pub(crate) fn ladder(call: u64, messages: &[(Traced, u64)], opened: Option<&[Str
     let mut peers = heads.clone();
     for (message, leg) in messages {
         let (head, peer) = (&mut heads[column(*leg)], &mut peers[column(*leg)]);
+        if !peer.is_empty() {
+            continue;
+        }
         *head = match (Some(*leg) == caller, tongue) {
             (true, Tongue::English) => "caller".to_owned(),
             (true, Tongue::Japanese) => "発信者".to_owned(),
@@ -158,6 +172,17 @@ pub(crate) fn ladder(call: u64, messages: &[(Traced, u64)], opened: Option<&[Str
         let (from, to) = if message.sent { (engine, column(*leg)) } else { (column(*leg), engine) };
         let millis = message.at.rem_euclid(1000);
         let mut notes = vec![message.cseq.clone(), message.over.clone()];
+        // A phone that has moved, another machine of the carrier, or somebody else.
+        let (peer, before) = (message.peer.to_string(), &mut peers[column(*leg)]);
+        if *before != peer {
+            notes.push(match (message.sent, tongue) {
+                (true, Tongue::English) => format!("to {peer}"),
+                (false, Tongue::English) => format!("from {peer}"),
+                (true, Tongue::Japanese) => format!("{peer} 宛て"),
+                (false, Tongue::Japanese) => format!("{peer} から"),
+            });
+            *before = peer;
+        }
         notes.extend(message.sound.clone());
         notes.extend(message.reason.clone());
         if again {
@@ -168,6 +193,12 @@ pub(crate) fn ladder(call: u64, messages: &[(Traced, u64)], opened: Option<&[Str
         for line in opened.and_then(|opened| opened.get(at)).into_iter().flat_map(|text| text.trim_end().lines()) {
             let _ = writeln!(page, "              > {}", harmless(line));
         }
+    }
+    if opened.is_some() && is_withheld(messages) {
+        let _ = match tongue {
+            Tongue::English => writeln!(page, "\nSomebody in this call asked to stay unnamed: no number of it is shown."),
+            Tongue::Japanese => writeln!(page, "\n番号の非通知を求めた人がいる通話のため、電話番号は表示しません。"),
+        };
     }
     let _ = match (opened.is_some(), tongue) {
         (false, Tongue::English) => {
@@ -225,6 +256,7 @@ mod tests {
             cseq: cseq.to_owned(),
             sound: None,
             reason: None,
+            withheld: false,
             sealed: String::new(),
         };
         (traced, leg)
@@ -258,6 +290,23 @@ call 17, 2026-08-24 (Asia/Tokyo)
 10:00:00.950  |                               |<- 180 Ringing ----------------|  1 INVITE; UDP
 ";
         assert!(page.starts_with(expected), "{page}");
+    }
+
+    #[test]
+    fn whoever_speaks_from_elsewhere_is_told_apart() {
+        let caller = 17 << 16;
+        let mut messages = vec![
+            message(0, false, caller, "INVITE", "1 INVITE"),
+            message(1, false, caller, "BYE", "2 BYE"),
+            message(2, true, caller, "200 OK", "2 BYE"),
+        ];
+        for (message, _) in &mut messages[1..] {
+            message.peer = "192.0.2.66:9".parse().unwrap();
+        }
+        let page = ladder(17, &messages, None, &Zone::tokyo(), Tongue::English);
+        let notes: Vec<&str> = page.lines().skip(4).take(3).filter_map(|line| line.rsplit_once("|  ")).map(|(_, notes)| notes).collect();
+        assert_eq!(notes, ["1 INVITE; UDP", "2 BYE; UDP; from 192.0.2.66:9", "2 BYE; UDP"], "{page}");
+        assert!(page.contains("192.0.2.1:5060"), "{page}");
     }
 
     #[test]
