@@ -546,6 +546,10 @@ mod tests {
         hidden(kept(of(&inside(&private), "caller")));
         hidden(kept(of(&answer, "leg")));
         hidden(leg(&of(&answer, "leg"), 1));
+        // Who reads is told, and shows nothing of before either. Whom nobody knows has not asked.
+        let asked = |(_, traced): (String, String)| traced.contains("withheld: true");
+        assert!(asked(leg(&of(&answer, "leg"), 1)) && asked(kept(of(&answer, "caller"))));
+        assert!(!asked(kept(of(&inside(&first), "unheard"))));
         // Whose message went by unheard, nobody knows; whoever begins after that is named again.
         assert!(kept(of(&first, "n")).0.contains("0901112222"));
         hidden(kept_of(Seen { bytes: Bytes::from(of(&answer, "n")), after_gap: true, ..invite(None, 1) }));

@@ -7,6 +7,7 @@ use crate::explain::Tongue;
 use crate::words::{Stop, say};
 use crate::zone::{Town, Zone};
 use crate::{CityArgs, StateArgs, accounts, audit};
+use calls::Vault;
 use clap::Args;
 use model::UnixMillis;
 use reactor::trace::{self, Traced};
@@ -113,14 +114,18 @@ fn reveal(args: &TraceArgs, messages: &[(Traced, u64)]) -> Result<Vec<String>, S
     let vault = accounts::vault(&args.state.state)?;
     let tongue = Tongue::of(args.lang.as_deref());
     audit::first(&args.state.state, "trace --reveal", serde_json::json!({ "call": args.call }), args.why.as_deref(), tongue)?;
+    Ok(opened(messages, &vault))
+}
+
+fn opened(messages: &[(Traced, u64)], vault: &Vault) -> Vec<String> {
     let withheld = is_withheld(messages);
-    let opened = |(message, _): &(Traced, u64)| match message.open(&vault) {
+    let opened = |(message, _): &(Traced, u64)| match message.open(vault) {
         // Who asks in the middle of a call has been named before.
         Some(text) if withheld => sip::as_kept(text.as_bytes(), message.sent),
         Some(text) => text,
         None => "(sealed with another city.key)".to_owned(),
     };
-    Ok(messages.iter().map(opened).collect())
+    messages.iter().map(opened).collect()
 }
 
 /// Whether somebody in the call has asked to stay unnamed.
@@ -243,6 +248,7 @@ fn padded(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use model::Random;
 
     fn message(at: i64, sent: bool, leg: u64, what: &str, cseq: &str) -> (Traced, u64) {
         let traced = Traced {
@@ -290,6 +296,26 @@ call 17, 2026-08-24 (Asia/Tokyo)
 10:00:00.950  |                               |<- 180 Ringing ----------------|  1 INVITE; UDP
 ";
         assert!(page.starts_with(expected), "{page}");
+    }
+
+    #[test]
+    fn a_call_in_which_somebody_asks_to_stay_unnamed_names_nobody_from_its_beginning() {
+        let (vault, mut random) = (Vault::new([7; 32]), Random::new([1; 32]));
+        let text = "INVITE sip:0440000000@h SIP/2.0\r\nFrom: <sip:0901112222@h>;tag=1\r\nCSeq: 1 INVITE\r\n\r\n";
+        let mut seal = |(message, leg): (Traced, u64)| (Traced { sealed: vault.seal_trace(&mut random, message.at, text), ..message }, leg);
+        let (caller, agent) = (17 << 16, 17 << 16 | 1);
+        let mut messages = [
+            seal(message(0, false, caller, "INVITE", "1 INVITE")),
+            seal(message(1, true, agent, "INVITE", "1 INVITE")),
+            seal(message(2, false, caller, "UPDATE", "2 UPDATE")),
+        ];
+        let page = |messages: &[(Traced, u64)]| ladder(17, messages, Some(&opened(messages, &vault)), &Zone::tokyo(), Tongue::English);
+        let shown = page(&messages);
+        assert!(shown.matches("0901112222").count() == 3 && !shown.contains("stay unnamed"), "{shown}");
+        messages[2].0.withheld = true;
+        let shown = page(&messages);
+        assert!(!shown.contains("0901112222") && shown.contains("asked to stay unnamed"), "{shown}");
+        assert!(shown.matches("> CSeq: 1 INVITE").count() == 3, "{shown}");
     }
 
     #[test]

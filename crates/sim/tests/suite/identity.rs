@@ -46,8 +46,11 @@ fn told(trusted: bool, carrier: fn(&str) -> String) -> (World, String, Vec<Strin
 fn with(invite: &str, lines: &str) -> String {
     invite.replacen("\r\nCSeq:", &format!("\r\n{lines}CSeq:"), 1)
 }
-/// The INVITE of somebody unnamed, for a reason.
+/// A request of somebody unnamed, for a reason: only the INVITE says so.
 fn unnamed(invite: &str, reason: &str) -> String {
+    if !invite.starts_with("INVITE ") {
+        return invite.to_owned();
+    }
     let tag = invite.lines().find(|line| line.starts_with("From:")).and_then(|line| line.split("tag=").nth(1)).unwrap();
     let from = format!("From: \"{reason}\" <sip:anonymous@anonymous.invalid>;tag={}", tag.trim());
     let lines: Vec<&str> = invite.split("\r\n").map(|line| if line.starts_with("From:") { from.as_str() } else { line }).collect();
