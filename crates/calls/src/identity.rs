@@ -1,7 +1,8 @@
 //! Who calls, and which number they dialled: what a trusted carrier says of it, and what anybody may say.
 //!
 //! P-Asserted-Identity counts only from a line that is `trusted` (RFC 3325 section 5: "discard it" from anybody else). A wish to stay unnamed is
-//! honoured from everybody: it can only hide. A number that is withheld is dropped here, at the door: nothing behind it has ever seen it.
+//! honoured from everybody: it can only hide. A number that is withheld is dropped here, at the door: nothing behind it has ever seen it. Who asks
+//! in the middle of a call is forgotten then (`Engine::withhold`).
 
 use crate::engine::Invite;
 use crate::vault::national;
