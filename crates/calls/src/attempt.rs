@@ -6,16 +6,17 @@ use crate::City;
 use crate::call::{AgentSide, Call, Leg, Sound, Stage as CallStage, Ticket};
 use crate::callback::Stage;
 use crate::engine::{Engine, Owner};
+use crate::identity::ANONYMOUS;
 use crate::offer::PHONES_MAX;
 use crate::outbound::{Came, Outside, Whom};
-use crate::record::{OpenCall, Record};
+use crate::record::{Booked, OpenCall, Record};
 use crate::ringing::{Caller, Phones, Rang};
 use crate::terms::Terms;
 use flow::{Heard, Position, Run};
 use media::{Command as Media, OnKey, PlayEnd};
 use model::{
     AgentId, CallEnd, CallId, CallRecord, CallbackEnd, CallbackTry, Codec, Digit, Event, FlowName, Instant, LegId, Millis, MixId, Now,
-    OfferEnd, OfferId, Party, Person, PlayId, QueueId, Redacted, Seq, TicketId, TransferEnd, Why,
+    OfferEnd, OfferId, Party, Person, PlayId, QueueId, Redacted, Seq, TicketId, TransferEnd, Why, Withheld,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -44,6 +45,8 @@ pub(crate) struct Attempt {
     /// When the person was called.
     began: Option<Now>,
     person: Option<Person>,
+    /// The person has asked to stay unnamed since.
+    withheld: Option<Withheld>,
     pub(crate) after: Seq,
 }
 
@@ -62,6 +65,11 @@ enum Step {
 }
 
 impl Attempt {
+    /// Who is called, as it is written down.
+    fn caller_written(&self, booked: &Booked) -> String {
+        self.withheld.map_or_else(|| booked.caller.clone(), |why| why.to_string())
+    }
+
     /// Who is busy with it, and whether they talk already: the tone in an agent's ear counts as that.
     pub(crate) fn holds(&self) -> Option<(&AgentId, bool)> {
         let talks = self.leg.as_ref().map(|_| (&self.agent, true));
@@ -115,6 +123,7 @@ impl Engine {
             city: Arc::clone(&self.city),
             began: None,
             person: None,
+            withheld: None,
             after,
         };
         self.callbacks.attempts.insert(id, attempt);
@@ -281,7 +290,7 @@ impl Engine {
         Some(OpenCall {
             arrived: attempt.began?.wall,
             number: booked.number.clone(),
-            caller: booked.caller.clone(),
+            caller: attempt.caller_written(booked),
             version: attempt.city.book.version.clone(),
             person: attempt.person.clone(),
             called_back: true,
@@ -327,11 +336,11 @@ impl Engine {
     }
 
     /// A phone that may ring for an attempt is gone, and the agent has others.
-    pub(crate) fn attempts_phone_gone(&mut self, now: Now, id: CallId, contact: &str) {
+    pub(crate) fn attempts_phone_gone(&mut self, now: Now, id: CallId, at: &sip::Spot) {
         let Some(mut attempt) = self.callbacks.attempts.remove(&id) else { return };
         let kept = match &mut attempt.step {
             Step::Ringing(phones) => {
-                let rang = self.phone_gone(now, attempt.after, phones, contact);
+                let rang = self.phone_gone(now, attempt.after, phones, at);
                 self.rang_for_callback(now, id, &mut attempt, rang)
             }
             Step::Calling(_) | Step::Asking { .. } | Step::Regret { .. } | Step::Between => true,
@@ -514,10 +523,24 @@ impl Engine {
 
     fn on_person_sip(&mut self, now: Now, id: CallId, attempt: &mut Attempt, event: &sip::Event) -> bool {
         let came = match &mut attempt.step {
+            Step::Calling(_) | Step::Asking { .. } if matches!(event, sip::Event::AsksForPrivacy { .. }) => {
+                self.withhold_person(id, attempt);
+                Came::Nothing
+            }
             Step::Calling(outside) | Step::Asking { outside, .. } => self.outside_sip(now, outside, event),
             Step::Ringing(_) | Step::Regret { .. } | Step::Between => Came::Nothing,
         };
         self.person_came(now, id, attempt, came)
+    }
+
+    /// The person who is called back asks to stay unnamed: they are served, and no agent, and no record of this call, has their number from here on.
+    fn withhold_person(&mut self, id: CallId, attempt: &mut Attempt) {
+        if attempt.withheld.is_none() {
+            let why = Withheld::ByCaller;
+            (attempt.withheld, attempt.person) = (Some(why), None);
+            attempt.after = self.commit(Record::Withheld { call: id, why });
+            self.note(Event::Withheld { call: id, why });
+        }
     }
 
     fn person_came(&mut self, now: Now, id: CallId, attempt: &mut Attempt, came: Came) -> bool {
@@ -570,11 +593,12 @@ impl Engine {
             let (tried, booked, spacing) = (callback.booked.attempts, callback.booked.clone(), callback.booked.terms.spacing);
             self.commit(Record::CallbackTried { ticket: attempt.ticket, attempt: tried, at: began.wall, how: Some(how) });
             self.note(Event::CallbackTried { ticket: attempt.ticket, attempt: tried, how });
+            let caller = attempt.caller_written(&booked);
             let record = CallRecord {
                 call: id,
                 arrived: began.wall,
                 number: booked.number,
-                caller: booked.caller,
+                caller,
                 lang: booked.place.lang,
                 path: vec!["callback".to_owned()],
                 queue: Some(booked.place.queue),
@@ -649,8 +673,8 @@ impl Engine {
             sound: Sound::Quiet,
             arrived: began,
             number: booked.number.clone(),
-            caller: Redacted::new(number.reveal().to_string()),
-            withheld: None,
+            caller: Redacted::new(attempt.withheld.map_or_else(|| number.reveal().to_string(), |_| ANONYMOUS.to_owned())),
+            withheld: attempt.withheld,
             called_first: None,
             person: attempt.person.clone(),
             waiting_since: Some((since, place.since)),

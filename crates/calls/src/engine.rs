@@ -622,7 +622,7 @@ impl Engine {
                     self.phone_moved(now, &agent);
                 }
             }
-            E::PhoneGone { user, contact, why } => self.on_phone_gone(now, AgentId::from(user), &contact, why),
+            E::PhoneGone { user, at, why } => self.on_phone_gone(now, AgentId::from(user), &at, why),
             E::Unregistered { user, expired } => {
                 let agent = AgentId::from(user);
                 self.note(Event::Unregistered { agent: agent.clone(), expired });

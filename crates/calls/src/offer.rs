@@ -206,10 +206,10 @@ impl Engine {
     }
 
     /// An agent's phone that may ring for this call is gone, and the agent has others.
-    pub(crate) fn agents_phone_gone(&mut self, now: Now, call: &mut Call, contact: &str) {
+    pub(crate) fn agents_phone_gone(&mut self, now: Now, call: &mut Call, at: &sip::Spot) {
         let after = call.after;
         if let Some(phones) = call.phones_mut() {
-            let rang = self.phone_gone(now, after, phones, contact);
+            let rang = self.phone_gone(now, after, phones, at);
             self.rang(now, call, rang);
         }
     }

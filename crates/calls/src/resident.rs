@@ -140,7 +140,7 @@ impl Engine {
 
     /// The caller asks to stay unnamed in the middle of the call: from here on it is as if they had asked at the door. A callback that they have asked for is
     /// made all the same; who was told before knows.
-    fn withhold(&mut self, call: &mut Call) {
+    pub(crate) fn withhold(&mut self, call: &mut Call) {
         if call.withheld.is_some() {
             return;
         }

@@ -244,8 +244,8 @@ impl Engine {
         while let Some(phone) = phones.take(|phone| phone.deaf().is_some_and(|at| at <= now.mono)) {
             self.stop_phone(now, after, &phone, None);
             if let Dialling::Invited { at: since } = phone.dialling {
-                let (user, contact) = (phones.agent.to_string(), phone.to.uri);
-                self.sip.handle_command(now, sip::Command::PutOut { user, contact, since });
+                let at = sip::Spot { contact: phone.to.uri, addr: phone.to.addr };
+                self.sip.handle_command(now, sip::Command::PutOut { user: phones.agent.to_string(), at, since });
             }
             rang = phones.stopped(OfferEnd::Unreachable);
         }
@@ -273,12 +273,12 @@ impl Engine {
     }
 
     /// One of an agent's phones is not called any more, and the agent has others: an offer goes on at those.
-    pub(crate) fn on_phone_gone(&mut self, now: Now, agent: AgentId, contact: &str, why: PhoneGone) {
+    pub(crate) fn on_phone_gone(&mut self, now: Now, agent: AgentId, at: &sip::Spot, why: PhoneGone) {
         match why {
             PhoneGone::Left | PhoneGone::Expired | PhoneGone::Lost => {
                 if let Some(call) = self.offers_to(&agent) {
-                    self.with_call(now, call, |engine, call| engine.agents_phone_gone(now, call, contact));
-                    self.attempts_phone_gone(now, call, contact);
+                    self.with_call(now, call, |engine, call| engine.agents_phone_gone(now, call, at));
+                    self.attempts_phone_gone(now, call, at);
                 }
             }
             // It has stopped already.
@@ -312,8 +312,11 @@ impl Engine {
     }
 
     /// The same for the phones of one offer.
-    pub(crate) fn phone_gone(&mut self, now: Now, after: Seq, phones: &mut Phones, contact: &str) -> Rang {
-        let Some(phone) = phones.take(|phone| phone.to.uri == contact) else { return Rang::On };
+    pub(crate) fn phone_gone(&mut self, now: Now, after: Seq, phones: &mut Phones, at: &sip::Spot) -> Rang {
+        // A phone that was to be connected to anew is somewhere else by its port.
+        let there = |phone: &Phone| phone.to.uri == at.contact && phone.to.addr == at.addr;
+        let same_host = |phone: &Phone| phone.to.uri == at.contact && phone.to.addr.ip() == at.addr.ip();
+        let Some(phone) = phones.take(there).or_else(|| phones.take(same_host)) else { return Rang::On };
         self.stop_phone(now, after, &phone, None);
         phones.stopped(OfferEnd::Unreachable)
     }

@@ -8,6 +8,7 @@
 
 use crate::call::{Call, Leg, Reached, Sound, Stage};
 use crate::engine::{Engine, Invite, Owner};
+use crate::identity;
 use crate::record::Record;
 use crate::terms::{Terms, music_of};
 use media::{Command as Media, OnKey};
@@ -19,6 +20,8 @@ pub(crate) struct Takeover {
     leg: Leg,
     offer: Option<Box<sdp::Description>>,
     of: Of,
+    /// Whoever is there asks to stay unnamed.
+    unnamed: bool,
 }
 
 /// Whose place it takes.
@@ -79,10 +82,11 @@ impl Engine {
             self.forget_leg(&leg);
             return self.refuse(now, dialog, Refusal::NoCodec);
         }
+        let unnamed = identity::who(invite, false).withheld.is_some();
         call.legs_made = call.legs_made.saturating_add(1);
         let local = self.bind_addr(&leg);
         self.media(call.after, leg.id, Media::Open { local });
-        call.takeover = Some(Box::new(Takeover { leg, offer: offer.map(Box::new), of }));
+        call.takeover = Some(Box::new(Takeover { leg, offer: offer.map(Box::new), of, unnamed }));
     }
 
     /// The media session of the phone that takes over says something.
@@ -121,6 +125,7 @@ impl Engine {
         let Some(takeover) = &mut call.takeover else { return };
         match event {
             sip::Event::Acked { .. } => self.take_over_leg(now, call),
+            sip::Event::AsksForPrivacy { .. } => takeover.unnamed = true,
             sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
                 let terms = self.handle_terms(now, call.after, &mut takeover.leg, event);
                 if terms == Terms::Broken {
@@ -163,11 +168,15 @@ impl Engine {
             return self.drop_takeover(now, call);
         }
         let Some(takeover) = call.takeover.take() else { return };
+        if takeover.unnamed {
+            self.withhold(call);
+        }
         let before = std::mem::replace(&mut call.leg, takeover.leg);
         let leg = call.leg.id;
         self.legs.insert(leg, Owner::Caller(call.id));
         if let Some(state) = self.sip.dialog(call.leg.dialog) {
-            call.after = self.commit(Record::Dialog { call: call.id, sip_call_id: state.call_id, local_tag: state.local_tag });
+            let sip_call_id = self.vault.call_name(&state.call_id);
+            call.after = self.commit(Record::Dialog { call: call.id, sip_call_id, local_tag: state.local_tag });
         }
         self.sip.handle_command(now, sip::Command::Bye { dialog: before.dialog });
         self.close_leg(call.after, &before);

@@ -203,10 +203,19 @@ pub enum Command {
         /// Whose.
         user: String,
         /// Where it was called.
-        contact: String,
+        at: Spot,
         /// Since when it has been silent: if it has registered since, it is another phone in the same place.
         since: Instant,
     },
+}
+
+/// Where a phone is. Phones behind two routers may all say the same of themselves.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    /// The URI of its Contact.
+    pub contact: String,
+    /// Where its packets come from.
+    pub addr: SocketAddr,
 }
 
 /// Why we give up a call that rings, in a header of the CANCEL (RFC 3326 section 2), or of the BYE to a phone that was answered all the
@@ -363,7 +372,7 @@ pub enum Event {
         /// The first that it says in numbers.
         cause: Cause,
     },
-    /// In the middle of the call the peer asks to stay unnamed from now on (RFC 3323, in any request). Told each time.
+    /// In the middle of the call the peer asks to stay unnamed from now on (RFC 3323, in any request or answer). Told each time.
     AsksForPrivacy {
         /// Which dialog.
         dialog: DialogId,
@@ -453,7 +462,7 @@ pub enum Event {
         /// Whose.
         user: String,
         /// Where it was.
-        contact: String,
+        at: Spot,
         /// Why.
         why: PhoneGone,
     },

@@ -99,12 +99,11 @@ pub fn asks_for_privacy(message: &Message) -> bool {
         || message.others("RPID-Privacy").any(older)
 }
 
-/// Whether the peer, who was `before` (`<sip:0440000099@carrier>`), is nobody in From of a later request: that may change inside a dialog (RFC 4916).
-/// Who has been `anonymous` from the start, and is named all the same, has said no more than that.
-pub(crate) fn becomes_nobody(from: &NameAddr<'_>, before: &str) -> bool {
-    let uri = from.uri();
-    let unnamed = is_nobody(&uri.user()) || uri.host().trim_end_matches('.').eq_ignore_ascii_case(UNNAMED_HOST);
-    if unnamed { before.trim_matches(['<', '>']) != uri.text() } else { is_nobody(&from.display()) }
+/// Whether From names nobody: by its words, by its host, or because there is no user.
+pub(crate) fn names_nobody(from: &NameAddr<'_>) -> bool {
+    let (uri, user) = (from.uri(), without_parameters(from.uri().user()));
+    let unnamed = uri.host().trim_end_matches('.').eq_ignore_ascii_case(UNNAMED_HOST);
+    unnamed || user.is_empty() || is_nobody(&user) || is_nobody(&from.display())
 }
 
 /// Whether what From says (its name, its user, or all of it) holds a word that stands for nobody. Escapes, quoted pairs, blanks however many, signs that

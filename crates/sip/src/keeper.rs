@@ -4,7 +4,7 @@
 //! less of silence (RFC 4787 section 4.3), and who does not answer several times in a row is not there. A phone over a connection is missed
 //! when the connection is.
 
-use crate::border::Output;
+use crate::border::{Output, Spot};
 use crate::doors::Doors;
 use crate::registrar::Binding;
 use crate::transaction::Key;
@@ -12,6 +12,7 @@ use crate::trunk::Check;
 use crate::trunk::health::Health;
 use crate::uri::Uri;
 use model::{Instant, Machine, Random, Transport};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -23,8 +24,8 @@ const BEHIND_A_ROUTER: Check = Check { every: Duration::from_secs(30), failures:
 pub(crate) struct Keeper {
     /// How every phone by UDP is asked; `None`: only those behind a router are.
     check: Option<Check>,
-    /// By user and Contact.
-    phones: BTreeMap<(String, String), Health>,
+    /// By user and where they are.
+    phones: BTreeMap<(String, Spot), Health>,
     random: Option<Random>,
     outputs: VecDeque<Output>,
 }
@@ -45,22 +46,16 @@ impl Keeper {
             // A proxy that stays in between keeps its own doors.
             !phone.flow.is_stream() && phone.path.is_empty() && (self.check.is_some() || is_behind_a_router(phone))
         };
-        let wanted: Vec<(String, Machine, bool)> = phones
-            .filter(wanted)
-            .map(|phone| (phone.contact.clone(), Machine { transport: Transport::Udp, addr: phone.addr }, phone.heard == now))
-            .collect();
-        let same = |(of, _): &(String, String)| of == user;
-        self.phones.retain(|key, _| !same(key) || wanted.iter().any(|(contact, ..)| *contact == key.1));
-        for (contact, machine, spoke) in wanted {
-            let key = (user.to_owned(), contact.clone());
-            match self.phones.get_mut(&key) {
-                Some(phone) if phone.machine == machine => {
-                    if spoke {
-                        phone.heard(now, check);
-                    }
-                }
-                Some(_) | None => {
-                    self.phones.insert(key, Health::new(now + check.every, machine, contact));
+        let wanted: Vec<(Spot, bool)> =
+            phones.filter(wanted).map(|phone| (Spot { contact: phone.contact.clone(), addr: phone.addr }, phone.heard == now)).collect();
+        self.phones.retain(|(of, at), _| of != user || wanted.iter().any(|(spot, _)| spot == at));
+        for (at, spoke) in wanted {
+            let (machine, contact) = (Machine { transport: Transport::Udp, addr: at.addr }, at.contact.clone());
+            match self.phones.entry((user.to_owned(), at)) {
+                Entry::Occupied(mut phone) if spoke => phone.get_mut().heard(now, check),
+                Entry::Occupied(_) => {}
+                Entry::Vacant(place) => {
+                    place.insert(Health::new(now + check.every, machine, contact));
                 }
             }
         }
@@ -82,12 +77,12 @@ impl Keeper {
         self.phones.values().filter_map(Health::due).min()
     }
 
-    /// Whoever has not answered often enough: whose, and which Contact.
-    pub(crate) fn handle_timeout(&mut self, now: Instant, doors: &Doors) -> Vec<(String, String)> {
+    /// Whoever has not answered often enough: whose, and where.
+    pub(crate) fn handle_timeout(&mut self, now: Instant, doors: &Doors) -> Vec<(String, Spot)> {
         let check = self.check();
         let Some(random) = &mut self.random else { return Vec::new() };
         self.phones.values_mut().for_each(|phone| phone.handle_timeout(now, check, doors, random, &mut self.outputs));
-        let gone: Vec<(String, String)> = self.phones.iter().filter(|(_, phone)| !phone.works).map(|(key, _)| key.clone()).collect();
+        let gone: Vec<(String, Spot)> = self.phones.iter().filter(|(_, phone)| !phone.works).map(|(key, _)| key.clone()).collect();
         self.phones.retain(|_, phone| phone.works);
         gone
     }

@@ -229,60 +229,56 @@ impl<'a> Cursor<'a> {
     /// A quoted string, if one begins here: what stands between the quotes, its escapes untouched. `None` if it never ends.
     pub(crate) fn quoted(&mut self) -> Option<&'a [u8]> {
         let inner = self.0.strip_prefix(b"\"")?;
-        let (mut escapes, mut escaped) = (Escapes::of(inner), false);
-        for (at, byte) in inner.iter().enumerate() {
-            match (escaped, byte) {
-                (true, _) => escaped = false,
-                (false, b'\\') => escaped = escapes.at(at),
-                (false, b'"') => {
-                    let (taken, rest) = inner.split_at(at);
-                    self.0 = rest.get(1..).unwrap_or_default();
-                    return Some(taken);
-                }
-                (false, _) => {}
-            }
+        let (taken, rest) = inner.split_at(closing(inner)?);
+        self.0 = rest.get(1..).unwrap_or_default();
+        Some(taken)
+    }
+}
+
+/// How long the inside of a quoted string is, up to its closing quote; `None` if it never ends.
+///
+/// A backslash escapes what follows (RFC 3261 section 25.1, `quoted-pair`). But old exchanges and gateways write names in Shift-JIS, in which it is the
+/// second half of some letters: 能 is 0x94 0x5C, and a name may end with it. Of two readings the one counts after which the header goes on as
+/// it may: with an address, a parameter, another value, or not at all. The standard's comes first.
+fn closing(inner: &[u8]) -> Option<usize> {
+    let goes_on = |end: usize| matches!(trim_start(inner.get(end + 1..).unwrap_or_default()).first(), None | Some(b'<' | b';' | b','));
+    let as_written = ends(inner, |_| true);
+    let sound = as_written.filter(|end| goes_on(*end));
+    sound.or_else(|| ends(inner, in_shift_jis()).filter(|end| goes_on(*end))).or(as_written)
+}
+
+/// Whether the backslash behind such text escapes, if it is Shift-JIS: unless only the first half of the last letter has been seen. They are asked for
+/// in their order.
+fn in_shift_jis() -> impl FnMut(&[u8]) -> bool {
+    let (mut seen, mut half) = (0, false);
+    move |before| {
+        let fresh = before.get(seen..).unwrap_or_default();
+        half = fresh.iter().fold(half, |half, byte| !half && matches!(byte, 0x81..=0x9f | 0xe0..=0xfc));
+        seen = before.len();
+        !half
+    }
+}
+
+/// Where the first quote stands that no backslash escapes.
+fn ends(inner: &[u8], mut escapes: impl FnMut(&[u8]) -> bool) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr::memchr2(b'\\', b'"', inner.get(at..)?)?;
+        match inner.get(at) {
+            Some(b'"') => return Some(at),
+            _ if escapes(inner.get(..at).unwrap_or_default()) => at += 2,
+            _ => at += 1,
         }
-        None
-    }
-}
-
-/// Which backslashes of a quoted string escape what follows (RFC 3261 section 25.1, `quoted-pair`): all but those that are the second half of a letter in
-/// Shift-JIS, in which old exchanges and gateways write names. 能 is 0x94 0x5C there, and a name may end with it.
-struct Escapes<'a> {
-    inner: &'a [u8],
-    /// How much of it was looked at.
-    seen: usize,
-    is_utf8: bool,
-    /// Of the last letter only the first half has been seen, if it is Shift-JIS.
-    half: bool,
-}
-
-impl<'a> Escapes<'a> {
-    fn of(inner: &'a [u8]) -> Escapes<'a> {
-        Escapes { inner, seen: 0, is_utf8: true, half: false }
-    }
-    /// Whether the backslash that stands there does. They are asked for in their order.
-    fn at(&mut self, at: usize) -> bool {
-        let fresh = self.inner.get(self.seen..at).unwrap_or_default();
-        self.is_utf8 &= std::str::from_utf8(fresh).is_ok();
-        self.half = fresh.iter().fold(self.half, |half, byte| !half && matches!(byte, 0x81..=0x9f | 0xe0..=0xfc));
-        self.seen = at;
-        self.is_utf8 || !self.half
     }
 }
 
 /// The inside of a quoted string with its escapes (`\"`) resolved.
 pub(crate) fn unquote(inner: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(inner.len());
-    let (mut escapes, mut escaped) = (Escapes::of(inner), false);
-    for (at, byte) in inner.iter().enumerate() {
-        match (escaped, byte) {
-            (false, b'\\') if escapes.at(at) => escaped = true,
-            _ => {
-                out.push(*byte);
-                escaped = false;
-            }
-        }
+    let mut bytes = inner.iter();
+    while let Some(byte) = bytes.next() {
+        // One that ends it escapes nothing.
+        out.push(if *byte == b'\\' { *bytes.next().unwrap_or(byte) } else { *byte });
     }
     out
 }
@@ -296,22 +292,23 @@ pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
             rest = None;
             return Some(trim(text));
         }
-        let (mut quoted, mut escaped, mut bracketed) = (None, false, false);
-        for (at, byte) in text.iter().enumerate() {
-            match (byte, &mut quoted) {
-                _ if escaped => escaped = false,
-                (b'"', None) if !bracketed => quoted = text.get(at + 1..).map(|inner| (at + 1, Escapes::of(inner))),
-                (b'"', Some(_)) => quoted = None,
-                (b'\\', Some((begun, escapes))) => escaped = escapes.at(at - *begun),
-                (b'<', None) => bracketed = true,
-                (b'>', None) => bracketed = false,
-                (b',', None) if !bracketed => {
+        let (mut at, mut bracketed) = (0, false);
+        while let Some(byte) = text.get(at) {
+            match byte {
+                b'"' if !bracketed => match text.get(at + 1..).and_then(closing) {
+                    Some(inner) => at += inner + 1,
+                    None => break,
+                },
+                b'<' => bracketed = true,
+                b'>' => bracketed = false,
+                b',' if !bracketed => {
                     let (item, tail) = text.split_at(at);
                     rest = tail.get(1..);
                     return Some(trim(item));
                 }
                 _ => {}
             }
+            at += 1;
         }
         rest = None;
         Some(trim(text))

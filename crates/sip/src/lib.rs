@@ -34,7 +34,7 @@ pub mod trunk;
 pub mod uri;
 pub mod writer;
 
-pub use border::{Admission, Census, Command, Config, Event, Identity, Output, Passed, Reason, ReferTo, Target};
+pub use border::{Admission, Census, Command, Config, Event, Identity, Output, Passed, Reason, ReferTo, Spot, Target};
 pub use credentials::Account;
 pub use dialog::{DialogStage, DialogState, Role, Will};
 pub use endpoint::{DIALOGS_MAX, Endpoint, TRANSACTIONS_MAX};

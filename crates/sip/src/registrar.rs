@@ -10,6 +10,7 @@
 //! come from and by the host and port that it wants to be called at. What is left is a phone without an instance that comes back on
 //! another port: its dead twin goes by the first call that it does not answer ([`Registrar::put_out`]), or runs out.
 
+use crate::border::Spot;
 use crate::bounds::CONTACTS_MAX;
 use crate::dialog::{reachable, routes_in};
 use crate::header::{Name, NameAddr};
@@ -30,6 +31,8 @@ const EXPIRES_MAX: u64 = 120;
 /// Phones of one user. One more puts out the one that has been silent longest. A desk phone, a softphone and one to carry are three; who
 /// needs more wants a queue.
 pub const PHONES_MAX: usize = 3;
+/// Ways of all phones of one user together (RFC 5626 section 4.2: "at least two" for each).
+const WAYS_MAX: usize = 2 * PHONES_MAX;
 
 /// Where one of a user's phones is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +63,7 @@ pub(crate) enum Change {
         moved: bool,
     },
     /// One phone is gone, and the user has others.
-    Gone { contact: String, why: PhoneGone },
+    Gone { at: Spot, why: PhoneGone },
     /// The last one is gone.
     Unregistered,
 }
@@ -112,7 +115,7 @@ pub(crate) struct Answer {
 /// All bindings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registrar {
-    /// At most [`PHONES_MAX`] for each user, who was heard longest ago first; nobody without any.
+    /// Of at most [`PHONES_MAX`] phones for each user, who was heard longest ago first; nobody without any.
     entries: BTreeMap<String, Vec<Entry>>,
     /// How many there have been.
     written: u64,
@@ -129,10 +132,10 @@ impl Registrar {
         self.entries.values().flatten().any(|entry| fits(entry.binding.addr))
     }
 
-    /// Whose phone has registered that Contact from there.
-    pub(crate) fn user_of(&self, contact: &str, addr: SocketAddr) -> Option<&str> {
-        let mut all = self.entries.values().flatten().map(|entry| &entry.binding);
-        all.find(|binding| binding.addr == addr && binding.contact == contact).map(|binding| binding.user.as_str())
+    /// Whose phone has registered that Contact from there: several have, where one phone has an account of each.
+    pub(crate) fn users_at(&self, at: &Spot) -> Vec<String> {
+        let there = self.entries.iter().filter(|(_, all)| all.iter().any(|entry| entry.stands_at(at)));
+        there.map(|(user, _)| user.clone()).collect()
     }
 }
 
@@ -239,11 +242,11 @@ impl Registrar {
                         let binding = Binding { user: user.to_owned(), contact: uri, flow, addr, path: path.clone(), heard: now, expires };
                         self.written = self.written.saturating_add(1);
                         let entry = Entry { serial: self.written, binding, call_id: call_id.clone(), cseq, instance, reg_id };
-                        gone.extend(self.insert(entry, &named).map(|contact| Change::Gone { contact, why: PhoneGone::Full }));
+                        gone.extend(self.insert(entry, &named).into_iter().map(|at| Change::Gone { at, why: PhoneGone::Full }));
                     } else {
                         let way = instance.as_deref().zip(reg_id);
                         let left = self.remove(user, |entry| entry.is_of(way, &uri));
-                        gone.extend(left.into_iter().map(|contact| Change::Gone { contact, why: PhoneGone::Left }));
+                        gone.extend(left.into_iter().map(|at| Change::Gone { at, why: PhoneGone::Left }));
                     }
                 }
             }
@@ -257,11 +260,9 @@ impl Registrar {
 
     /// A phone was called and has said nothing at all, and had not registered since `silent_since`: it is forgotten, unless it is the only one of the
     /// user, who would be signed out by it. Whether it was.
-    pub(crate) fn put_out(&mut self, user: &str, contact: &str, silent_since: Instant) -> bool {
-        let silent = |entry: &&Entry| entry.binding.contact == contact && entry.binding.heard <= silent_since;
-        // Of several ways the one that was heard last was called.
-        let Some(serial) = self.of(user).iter().rfind(silent).map(|entry| entry.serial) else { return false };
-        self.of(user).len() > 1 && !self.remove(user, |entry| entry.serial == serial).is_empty()
+    pub(crate) fn put_out(&mut self, user: &str, at: &Spot, silent_since: Instant) -> bool {
+        let several = self.of(user).len() > 1;
+        several && !self.remove(user, |entry| entry.stands_at(at) && entry.binding.heard <= silent_since).is_empty()
     }
 
     fn of(&self, user: &str) -> &[Entry] {
@@ -269,8 +270,8 @@ impl Registrar {
     }
 
     /// Writes a phone down in the place of what was known of it. `named` are all Contacts of its REGISTER: none of them is a former one of
-    /// another. The Contact that had to go for want of room, if one had to.
-    fn insert(&mut self, entry: Entry, named: &[String]) -> Option<String> {
+    /// another. What had to go for want of room.
+    fn insert(&mut self, entry: Entry, named: &[String]) -> Vec<Spot> {
         let user = entry.binding.user.clone();
         self.remove(&user, |old| {
             let contact = &old.binding.contact;
@@ -279,28 +280,29 @@ impl Registrar {
         self.expiries.insert((entry.binding.expires, user.clone(), entry.serial));
         let entries = self.entries.entry(user.clone()).or_default();
         entries.push(entry);
-        if entries.len() <= PHONES_MAX {
-            return None;
+        let mut gone = Vec::new();
+        while self.phones(&user).count() > PHONES_MAX || self.of(&user).len() > WAYS_MAX {
+            let Some(silent) = self.of(&user).first().map(|entry| entry.serial) else { break };
+            gone.extend(self.remove(&user, |entry| entry.serial == silent));
         }
-        let silent = entries.first()?.serial;
-        self.remove(&user, |entry| entry.serial == silent).pop()
+        gone
     }
 
-    /// Forgets some of a user's phones; their Contacts.
-    fn remove(&mut self, user: &str, which: impl Fn(&Entry) -> bool) -> Vec<String> {
+    /// Forgets some of a user's phones; where they were.
+    fn remove(&mut self, user: &str, which: impl Fn(&Entry) -> bool) -> Vec<Spot> {
         let Some(entries) = self.entries.get_mut(user) else { return Vec::new() };
         let gone: Vec<Entry> = entries.extract_if(.., |entry| which(entry)).collect();
         if entries.is_empty() {
             self.entries.remove(user);
         }
-        let forget = |Entry { serial, binding: Binding { user, contact, expires, .. }, .. }| {
+        let forget = |Entry { serial, binding: Binding { user, contact, addr, expires, .. }, .. }| {
             self.expiries.remove(&(expires, user, serial));
-            contact
+            Spot { contact, addr }
         };
         gone.into_iter().map(forget).collect()
     }
 
-    fn remove_all(&mut self, user: &str) -> Vec<String> {
+    fn remove_all(&mut self, user: &str) -> Vec<Spot> {
         self.remove(user, |_| true)
     }
 
@@ -317,13 +319,24 @@ impl Registrar {
     /// The next registration that has run out by now, if any: it is forgotten. Whose it was, and what that is for them.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Option<(String, Change)> {
         let (_, user, serial) = self.expiries.first().filter(|(at, ..)| *at <= now).cloned()?;
-        let contact = self.remove(&user, |entry| entry.serial == serial).pop()?;
-        let change = if self.of(&user).is_empty() { Change::Unregistered } else { Change::Gone { contact, why: PhoneGone::Expired } };
+        let at = self.remove(&user, |entry| entry.serial == serial).pop()?;
+        let change = if self.of(&user).is_empty() { Change::Unregistered } else { Change::Gone { at, why: PhoneGone::Expired } };
         Some((user, change))
     }
     /// When the next registration runs out.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         self.expiries.first().map(|(at, ..)| *at)
+    }
+
+    /// Where the phones of a connection are reached by another way of theirs, if it fails (RFC 5626 section 5.3).
+    pub(crate) fn other_ways(&self, flow: FlowId) -> Vec<Binding> {
+        let others = |entry: &Entry, all: &[Entry]| {
+            let same = |other: &&Entry| entry.instance.is_some() && other.instance == entry.instance && other.binding.flow != flow;
+            all.iter().rfind(same).map(|other| other.binding.clone())
+        };
+        let lost =
+            |all: &Vec<Entry>| all.iter().filter(|entry| entry.binding.flow == flow).filter_map(|e| others(e, all)).collect::<Vec<_>>();
+        self.entries.values().flat_map(lost).collect()
     }
 
     /// A connection is gone. A phone with another way is called on that; one that can be connected to is called where its Contact says. Whoever was
@@ -360,13 +373,13 @@ impl Registrar {
     }
 
     /// A phone is not there any more, though it has not said so. What that is for its user.
-    pub(crate) fn lose(&mut self, user: &str, contact: &str, why: PhoneGone) -> Option<Change> {
-        self.lose_where(user, why, |entry| entry.binding.contact == contact)
+    pub(crate) fn lose(&mut self, user: &str, at: &Spot, why: PhoneGone) -> Option<Change> {
+        self.lose_where(user, why, |entry| entry.stands_at(at))
     }
 
     fn lose_where(&mut self, user: &str, why: PhoneGone, which: impl Fn(&Entry) -> bool) -> Option<Change> {
-        let contact = self.remove(user, which).pop()?;
-        Some(if self.of(user).is_empty() { Change::Unregistered } else { Change::Gone { contact, why } })
+        let at = self.remove(user, which).pop()?;
+        Some(if self.of(user).is_empty() { Change::Unregistered } else { Change::Gone { at, why } })
     }
 
     /// The answer that a copy of one of a user's last REGISTERs gets.
@@ -382,6 +395,10 @@ impl Registrar {
 }
 
 impl Entry {
+    fn stands_at(&self, at: &Spot) -> bool {
+        self.binding.contact == at.contact && self.binding.addr == at.addr
+    }
+
     /// Which of its ways to us a phone has registered on (RFC 5626 section 4.2).
     fn way(&self) -> Option<(&str, u32)> {
         self.instance.as_deref().zip(self.reg_id)

@@ -136,12 +136,14 @@ impl World {
             if let Some((flow, from)) = call_id(&bytes).and_then(|id| self.connected.get(id).copied()) {
                 return self.input(Input::Message { flow, from, bytes });
             }
-            if let Some(id) = self.by_ip.get(&from.ip()).copied() {
+            let resident = self.by_ip.get(&from.ip()).copied();
+            if let Some(id) = resident {
                 self.note_call_id(id, &bytes);
-                if let Some(carrier) = self.carriers.get(&id).filter(|_| !bytes.starts_with(b"SIP/2.0 ")) {
-                    let bytes = Bytes::from(carrier(&String::from_utf8_lossy(&bytes)));
-                    return self.input(Input::Message { flow: FlowId::UDP, from, bytes });
-                }
+            }
+            let who = resident.or_else(|| self.carried.get(call_id(&bytes)?).copied());
+            if let Some(carrier) = who.and_then(|id| self.carriers.get(&id)).filter(|_| !bytes.starts_with(b"SIP/2.0 ")) {
+                let bytes = Bytes::from(carrier(&String::from_utf8_lossy(&bytes)));
+                return self.input(Input::Message { flow: FlowId::UDP, from, bytes });
             }
             return self.input(Input::Message { flow: FlowId::UDP, from, bytes });
         }

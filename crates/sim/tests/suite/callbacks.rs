@@ -754,3 +754,30 @@ fn no_telephone_rings_after_five() {
         assert_eq!((rung(&world).len(), left(&world)), (usize::from(before == 45 || before == 33), 1), "ready {before} s before five");
     }
 }
+
+/// Whoever is called back, and asks to stay unnamed before they press 1, is served, and nobody is told their number any more.
+#[test]
+fn a_person_who_is_called_back_may_ask_to_stay_unnamed() {
+    for asks in [false, true] {
+        let mut world = booked();
+        let home = at_home(&mut world, AnswerPolicy::After(secs(4)), "WWWWWWWW1");
+        let carrier: fn(&str) -> String = |request| request.replacen("\r\nCSeq:", "\r\nPrivacy: id\r\nCSeq:", 1);
+        if asks {
+            world.carrier(home, carrier);
+        }
+        let mut at = 290;
+        while !world.phone(home).unwrap().is_connected() {
+            at += 1;
+            assert!(at < 400, "nobody has answered");
+            world.run_until(secs(at));
+        }
+        world.at(secs(at + 1), home, Command::SendKey(model::Digit::from_char('7').unwrap()));
+        world.run_until(secs(at + 3));
+        agrees(&world);
+        until_over(&mut world, secs(2000));
+        assert_eq!((tries(&world), over(&world)), (vec![CallbackTry::Confirmed], vec![CallbackEnd::Served]));
+        let back = world.records().iter().find(|record| record.called_back).unwrap();
+        let expected = if asks { "by_caller" } else { "080-****-**22" };
+        assert_eq!((back.caller.replace("***-", "****-").as_str(), back.person.is_none()), (expected, asks));
+    }
+}

@@ -131,3 +131,60 @@ fn a_number_that_is_withheld_in_mid_call_is_not_seen_from_then_on() {
     let masked: Vec<&String> = written.iter().filter(|line| line.contains("080-***")).collect();
     assert!(masked.iter().all(|line| line.contains("Arrived")), "what was written before, and nothing after: {masked:?}");
 }
+
+/// Whoever takes the caller's place may be unnamed, and so the call is from then on. What is written of it names nobody by its Call-ID either.
+#[test]
+fn a_colleague_who_is_unnamed_takes_the_callers_place() {
+    for unnamed in [false, true] {
+        let mut world = World::new(city(true), 1);
+        world.add_clerk(secs(0), "yuki", Clerk::default());
+        let secretary = world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(100)), ..Resident::default() });
+        let head = world.add_resident(secs(3000), Resident { talk: Some(secs(100)), ..Resident::default() });
+        let carrier: fn(&str) -> String =
+            |request| if request.starts_with("INVITE ") { with(request, "Privacy: id\r\n") } else { request.to_owned() };
+        if unnamed {
+            world.carrier(head, carrier);
+        }
+        world.run_until(secs(40));
+        let replaces = world.phone(secretary).unwrap().replaces().unwrap();
+        world.at(secs(40), head, phone::Command::DialReplacing { uri: format!("sip:{}@127.0.0.1", town::NUMBER), replaces });
+        world.run_until(secs(50));
+        assert!(world.phone(head).unwrap().is_connected());
+        world.at(secs(60), head, phone::Command::HangUp);
+        world.run_until(secs(600));
+        assert_eq!(world.records()[0].caller == "by_caller", unnamed);
+    }
+}
+
+/// The Call-ID of whoever takes a place is theirs to choose, and is written down as that of a call is.
+#[test]
+fn a_call_id_that_takes_the_callers_place_names_nobody() {
+    let mut world = World::new(city(true), 1);
+    world.add_clerk(secs(0), "yuki", Clerk::default());
+    let caller = world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(100)), ..Resident::default() });
+    world.run_until(secs(40));
+    let replaces = world.phone(caller).unwrap().replaces().unwrap();
+    let (place, call_id) = ("127.1.77.7:5060", "08055570502-1@08055570502.h");
+    let message = |method: &str, to_tag: &str, more: &str, body: &str| {
+        format!(
+            "{method} sip:{}@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {place};branch=z9hG4bK{method}\r\nMax-Forwards: 70\r\n\
+             From: <sip:head@{place}>;tag=h\r\nTo: <sip:{}@127.0.0.1>{to_tag}\r\nCall-ID: {call_id}\r\nCSeq: 1 {method}\r\n\
+             Contact: <sip:head@{place}>\r\n{more}Content-Length: {}\r\n\r\n{body}",
+            town::NUMBER,
+            town::NUMBER,
+            body.len()
+        )
+    };
+    let sdp = "v=0\r\no=- 1 1 IN IP4 127.1.77.7\r\ns=-\r\nc=IN IP4 127.1.77.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+    let invite = message("INVITE", "", &format!("Replaces: {replaces}\r\nContent-Type: application/sdp\r\n"), sdp);
+    world.inject(secs(40), place.parse().unwrap(), invite.as_bytes());
+    world.run_until(secs(42));
+    let ok = world.mail(place.parse().unwrap()).rfind(|mail| mail.starts_with("SIP/2.0 200 ")).expect("it is answered");
+    let tag = ok.lines().find(|line| line.starts_with("To:")).and_then(|line| line.split(";tag=").nth(1)).unwrap().to_owned();
+    world.inject(secs(42), place.parse().unwrap(), message("ACK", &format!(";tag={tag}"), "", "").as_bytes());
+    world.run_until(secs(50));
+    assert!(!world.phone(caller).unwrap().is_in_call(), "the place is taken");
+    let written: Vec<String> = world.ledger().records().map(|record| format!("{record:?}")).collect();
+    assert_eq!(written.iter().find(|record| record.contains("8055570502")), None);
+    assert_eq!(written.iter().filter(|record| record.starts_with("Dialog")).count(), 2);
+}

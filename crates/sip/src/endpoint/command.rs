@@ -7,7 +7,7 @@ use super::session_timer::Lines;
 use super::store::{Alarm, Answering, Cancel, Client, ClientMachine, Leg, OurInvite, Path, Purpose, Stage};
 use super::streams::{Written, transport};
 use super::{DIALOGS_MAX, Endpoint};
-use crate::border::{Command, Event, Identity, Reason, Target};
+use crate::border::{Command, Event, Identity, Reason, Spot, Target};
 use crate::dialog::{DialogStage, DialogState, Role, is_translated, reachable};
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key};
 use crate::uri::{Scheme, Uri, escape_user};
@@ -61,10 +61,10 @@ impl Endpoint {
                 self.trunks.ask(now, &self.doors, dialog, to, patience, &mut self.random);
             }
             Command::Forget { dialog } => self.trunks.forget(dialog),
-            Command::PutOut { user, contact, since } => {
-                if self.registrar.put_out(&user, &contact, since) {
+            Command::PutOut { user, at, since } => {
+                if self.registrar.put_out(&user, &at, since) {
                     self.follow_phones(now, &user);
-                    self.event(Event::PhoneGone { user, contact, why: PhoneGone::Silent });
+                    self.event(Event::PhoneGone { user, at, why: PhoneGone::Silent });
                 }
             }
         }
@@ -154,10 +154,10 @@ impl Endpoint {
         let Written { flow, via, request, by_udp } = self.write(flow, &branch, &to.uri, &to.uri, write);
         let key = Key::client(&branch, "INVITE");
         let machine = OurInvite::new(ClientInvite::new(now, flow.is_stream()), base.clone(), via);
-        let user = self.registrar.user_of(&to.uri, to.addr).map(str::to_owned);
+        let users = self.registrar.users_at(&Spot { contact: to.uri.clone(), addr: to.addr });
         self.add_leg(
             dialog,
-            Leg { user, ..Leg::new(base, Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No }) },
+            Leg { users, ..Leg::new(base, Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No }) },
         );
         self.keep_ours(dialog, sdp);
         let path = Path { flow, addr };

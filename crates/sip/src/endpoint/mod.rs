@@ -200,8 +200,8 @@ impl Endpoint {
             self.registration_changed(&user, change, true);
             self.follow_phones(now.mono, &user);
         }
-        for (user, contact) in self.keeper.handle_timeout(now.mono, &self.doors) {
-            let change = self.registrar.lose(&user, &contact, PhoneGone::Silent);
+        for (user, at) in self.keeper.handle_timeout(now.mono, &self.doors) {
+            let change = self.registrar.lose(&user, &at, PhoneGone::Silent);
             change.into_iter().for_each(|change| self.registration_changed(&user, change, true));
         }
         self.trunks.handle_timeout(now.mono, &self.doors);

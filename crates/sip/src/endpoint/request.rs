@@ -11,7 +11,7 @@ use crate::border::Event;
 use crate::dialog::DialogState;
 use crate::digest::Verdict;
 use crate::header::Name;
-use crate::identity::Claims;
+use crate::identity::{Claims, names_nobody};
 use crate::lexis::{is_token, list, same_name};
 use crate::message::{Essentials, Message};
 use crate::registrar::{Answer, Change, EXPIRES_MIN, Wishes};
@@ -104,7 +104,8 @@ impl Endpoint {
         let state = DialogState { session_id: theirs(asked.message).map(|theirs| self.session_id(&state.call_id, Some(theirs))), ..state };
         let dialog = self.new_dialog();
         let stage = Stage::Incoming { invite: asked.key, cseq: asked.essentials.cseq.number, asks: offer.is_none(), timer };
-        self.add_leg(dialog, Leg { user: authenticated.clone(), ..Leg::new(state, stage) });
+        let unnamed = names_nobody(&asked.essentials.from);
+        self.add_leg(dialog, Leg { users: authenticated.iter().cloned().collect(), unnamed, ..Leg::new(state, stage) });
         self.heed_abilities(dialog, asked.message);
         self.begin_invite(asked, dialog, &tag);
         let reliable = self.legs.get(&dialog).is_some_and(|leg| leg.can.reliable);
@@ -142,6 +143,8 @@ impl Endpoint {
         if self.legs.get(&dialog).is_some_and(|leg| !self.is_peer(leg, asked.path.addr.ip())) {
             return self.refuse(asked, 481);
         }
+        // Most come too late for anything else: we answer at once.
+        self.hear_wishes(dialog, asked.message, &asked.essentials);
         // Section 9.2: the tag is the one of our answers to the INVITE.
         let bytes = asked.echo.response(200, &tag).empty();
         self.transmit_response(Some(dialog), asked.back, 200, bytes);
@@ -149,7 +152,6 @@ impl Endpoint {
             return;
         }
         self.reply_invite(asked.now, key, 487, Writer::empty);
-        self.hear_wishes(dialog, asked.message, &asked.essentials);
         match self.legs.get(&dialog).map(|leg| &leg.stage) {
             Some(Stage::Incoming { .. }) => {
                 self.tell_cause(asked, dialog);
@@ -234,7 +236,7 @@ impl Endpoint {
         let user = user.to_owned();
         self.event(match change {
             Change::Registered { fresh, moved } => Event::Registered { user, fresh, moved },
-            Change::Gone { contact, why } => Event::PhoneGone { user, contact, why },
+            Change::Gone { at, why } => Event::PhoneGone { user, at, why },
             Change::Unregistered => Event::Unregistered { user, expired },
         });
     }

@@ -10,6 +10,7 @@ use crate::border::{Event, Passed};
 use crate::credentials::proof_in;
 use crate::dialog::DialogState;
 use crate::header::Name;
+use crate::identity::asks_for_privacy;
 use crate::message::{Essentials, Message};
 use crate::transaction::{Heard as Says, Key};
 use crate::trunk::Heard;
@@ -40,6 +41,9 @@ impl Endpoint {
         };
         let wake = client.poll_timeout();
         self.alarms.set(Alarm::Client(key), wake);
+        if asks_for_privacy(message) && self.legs.contains_key(&dialog) {
+            self.event(Event::AsksForPrivacy { dialog });
+        }
         match (heard, purpose) {
             (Says::Provisional, None) => self.heard(now, path, dialog, key, message, &essentials),
             (Says::Success, _) if self.repeats_ack(dialog, key, &essentials) => {}

@@ -244,7 +244,9 @@ pub(super) struct Leg {
     pub(super) state: DialogState,
     pub(super) stage: Stage,
     /// Whose phone it is with, if it is one of our users'.
-    pub(super) user: Option<String>,
+    pub(super) users: Vec<String>,
+    /// Whether From of their INVITE names nobody.
+    pub(super) unnamed: bool,
     /// Why we gave it up, for the CANCEL, or for the BYE when a 200 was quicker.
     pub(super) reason: Option<Reason>,
     /// When our BYE left.
@@ -343,7 +345,8 @@ impl Leg {
         let mut leg = Leg {
             state,
             stage: Stage::Confirmed,
-            user: None,
+            users: Vec::new(),
+            unnamed: false,
             reason: None,
             left: None,
             probe: None,

@@ -2,7 +2,7 @@
 //!
 //! RFC 3261 sections 8.1.3.1, 18.1.1 and 18.2.2; RFC 3263 section 4.1 for the `transport` parameter.
 
-use super::store::{Alarm, ByUdp, Client, ClientMachine, SentAck};
+use super::store::{Alarm, ByUdp, Client, ClientMachine, Leg, SentAck};
 use super::{Endpoint, Path};
 use crate::dialog::DialogState;
 use crate::header::Via;
@@ -11,6 +11,7 @@ use crate::transaction::{ClientInvite, ClientOther, Key};
 use crate::uri::Uri;
 use bytes::Bytes;
 use model::{FlowId, Instant, Method, Now, Transport};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// The most bytes of a request that goes by UDP: section 18.1.1 "if it is larger than 1300 bytes and the path MTU is unknown, the request
@@ -106,8 +107,19 @@ impl Endpoint {
         }
     }
 
-    /// A connection is gone. What waits for a first answer on it will not get one there.
+    /// A connection is gone. What waits for a first answer on it will not get one there: it is asked once more on another way of the same phone, if there
+    /// is one, and so are dialogs from here on (RFC 5626 section 5.3).
     pub fn handle_closed(&mut self, now: Now, flow: FlowId) {
+        let ways = self.registrar.other_ways(flow);
+        let other = |leg: &Leg| ways.iter().find(|way| way.flow.transport() == flow.transport() && leg.users.contains(&way.user));
+        let mut moved = BTreeMap::new();
+        for (dialog, leg) in self.legs.iter_mut().filter(|(_, leg)| leg.state.flow == flow) {
+            if let Some(way) = other(leg) {
+                let path = Path { flow: way.flow, addr: way.addr };
+                (leg.state.flow, leg.state.peer) = (path.flow, path.addr);
+                moved.insert(*dialog, path);
+            }
+        }
         for (user, change) in self.registrar.handle_closed(flow) {
             self.registration_changed(&user, change, true);
         }
@@ -117,7 +129,16 @@ impl Endpoint {
             ClientMachine::Other { machine, .. } => machine.is_pending(),
         };
         let cut: Vec<Key> = self.clients.iter().filter(|(_, c)| c.path.flow == flow && unheard(c)).map(|(key, _)| *key).collect();
-        cut.into_iter().for_each(|key| self.unsent(now.mono, key));
+        for key in cut {
+            match self.clients.get_mut(&key).and_then(|client| moved.get(&client.dialog).map(|path| (*path, client))) {
+                Some((path, client)) => {
+                    client.path = path;
+                    let (dialog, method, request) = (client.dialog, client.method, client.request.clone());
+                    self.transmit_request(dialog, path, method, true, request);
+                }
+                None => self.unsent(now.mono, key),
+            }
+        }
     }
 
     /// A request of ours did not get through: by UDP, if that is another way, or refused as a 503 would (section 8.1.3.1).

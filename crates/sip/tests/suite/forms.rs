@@ -63,10 +63,10 @@ fn quoted_names_may_hold_anything() {
     }
 }
 
-/// Whom an INVITE with one more line asserts.
-fn with(label: &str, value: &[u8], invite: &str) -> Vec<String> {
+/// Whom an INVITE with such a P-Asserted-Identity asserts.
+fn asserts(value: &[u8], invite: &str) -> Vec<String> {
     let (before, after) = invite.split_once("CSeq:").unwrap();
-    let text = [before.as_bytes(), label.as_bytes(), b": ", value, b"\r\nCSeq:", after.as_bytes()].concat();
+    let text = [before.as_bytes(), b"P-Asserted-Identity: ", value, b"\r\nCSeq:", after.as_bytes()].concat();
     let mut desk = Desk::new();
     desk.receive_bytes(CALLER, &Bytes::from(text));
     let Some(sip::Event::Invite { claims, .. }) = desk.events().pop() else { panic!() };
@@ -84,21 +84,35 @@ fn a_name_in_shift_jis_loses_no_header() {
         assert_eq!((e.from.uri().user().as_str(), e.from.tag(), e.call_id, e.cseq.number), ("0449999999", Some("f1"), "c1", 1), "{name:?}");
         assert_eq!(&message.body()[..], OFFER.as_bytes());
     }
-    // 機能, 機能" (the quote is escaped) and "能\\" in UTF-8, whose last byte could begin a letter in Shift-JIS.
+    // 機能, 機能" (the quote is escaped), and ﾄ能, whose first two bytes could be UTF-8. And names that are something else: in UTF-8 with bytes that could
+    // begin a letter in Shift-JIS, and in Latin-1.
     for (name, ends) in [
         (&b"\x8b\x40\x94\x5c"[..], true),
         (b"\x8b\x40\x94\x5c\\\"", true),
+        (b"\xc4\x94\x5c", true),
         ("能\\\\".as_bytes(), true),
+        ("能\\\"".as_bytes(), true),
+        ("能\\\" 課".as_bytes(), true),
+        (b"Ren\xe9\\\\", true),
+        (b"Ren\xe9\\\" x", true),
         (b"\x8b\x40\\", false),
-        ("能\\".as_bytes(), false),
+        ("山\\".as_bytes(), false),
     ] {
         let text = [before.as_bytes(), name, after.as_bytes()].concat();
         let message = read(&text);
         assert_eq!(message.essentials().is_ok(), ends, "{name:x?}");
-        let value = [b"\"", name, b"\" <sip:0440000098@ntt>, <tel:0440000097>"].concat();
-        let asserted = with("P-Asserted-Identity", &value, &invite("1"));
-        let users = asserted.iter().map(String::as_str).collect::<Vec<_>>();
-        assert_eq!(users, if ends { vec!["0440000098", "0440000097"] } else { vec![] }, "{name:x?}");
+        for (others, users) in [
+            (&b", <tel:0440000097>"[..], vec!["0440000098", "0440000097"]),
+            (b", \"Sato\" <sip:0440000097@ntt>", vec!["0440000098", "0440000097"]),
+            (b", \"\x95\x5c\" <sip:0440000097@ntt>;x=\"a,b\"", vec!["0440000098", "0440000097"]),
+            (b"", vec!["0440000098"]),
+        ] {
+            let value = [b"\"", name, b"\" <sip:0440000098@ntt>", others].concat();
+            let asserted = asserts(&value, &invite("1"));
+            if ends {
+                assert_eq!(asserted, users, "{name:x?} {others:x?}");
+            }
+        }
     }
     let mut desk = Desk::new();
     desk.receive_bytes(CALLER, &Bytes::from([before.as_bytes(), b"\x90\xec\x8d\xe8", after.as_bytes()].concat()));

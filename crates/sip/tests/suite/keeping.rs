@@ -5,8 +5,8 @@ use crate::common::*;
 use bytes::Bytes;
 use model::DigestAlgorithm::Sha256;
 use model::{FlowId, PhoneGone, Transport};
-use sip::Event;
 use sip::trunk::Check;
+use sip::{Event, Spot};
 use std::time::Duration;
 
 /// What a phone behind somebody's router writes: its own address there.
@@ -96,9 +96,40 @@ fn of_two_phones_the_one_that_answers_goes_on_ringing() {
     open.through(&mut desk, Sha256, "Contact: <sip:sato@192.0.2.61:5062>\r\n");
     desk.events();
     desk.wait(60_000);
-    let contact = "sip:sato@10.0.0.7:5062".to_owned();
-    assert_eq!(desk.events(), [Event::PhoneGone { user: "sato".to_owned(), contact, why: PhoneGone::Silent }]);
+    let at = Spot { contact: "sip:sato@10.0.0.7:5062".to_owned(), addr: PHONE.parse().unwrap() };
+    assert_eq!(desk.events(), [Event::PhoneGone { user: "sato".to_owned(), at, why: PhoneGone::Silent }]);
     assert_eq!(desk.endpoint.bindings("sato").count(), 1);
+}
+
+/// Two telephones behind two routers that give out the same addresses: each is asked, and the one that is silent goes alone.
+#[test]
+fn two_phones_that_say_the_same_of_themselves_are_two() {
+    for (first_lives, order) in [(true, "the dead one came last"), (false, "the dead one came first")] {
+        let mut desk = Desk::new();
+        let places = ["198.51.100.1:5060", "203.0.113.1:5060"];
+        for (n, place) in places.into_iter().enumerate() {
+            let mut phone = Phone::another("sato", if n == 0 { "-a" } else { "-b" }, place);
+            let contact = format!("Contact: <sip:sato@192.168.1.5:5060>;+sip.instance=\"<urn:uuid:{n}>\";reg-id=1\r\n");
+            assert_eq!(phone.through(&mut desk, Sha256, &contact).word(), "200");
+        }
+        desk.events();
+        assert_eq!(desk.endpoint.phones("sato").count(), 2);
+        let (alive, dead) = if first_lives { (places[0], places[1]) } else { (places[1], places[0]) };
+        let mut asked = std::collections::BTreeSet::new();
+        for _ in 0..60 {
+            desk.wait(1_000);
+            for sent in desk.sent() {
+                asked.insert(sent.to.to_string());
+                if sent.to.to_string() == alive {
+                    desk.receive_from(alive, &response(&sent, 200, "", ""));
+                }
+            }
+        }
+        assert_eq!(asked.len(), 2, "{order}");
+        let at = Spot { contact: "sip:sato@192.168.1.5:5060".to_owned(), addr: dead.parse().unwrap() };
+        assert_eq!(desk.events(), [Event::PhoneGone { user: "sato".to_owned(), at, why: PhoneGone::Silent }], "{order}");
+        assert_eq!(desk.endpoint.phones("sato").map(|phone| phone.addr.to_string()).collect::<Vec<_>>(), [alive], "{order}");
+    }
 }
 
 /// Registers over a connection.

@@ -5,7 +5,7 @@ use crate::common::*;
 use bytes::Bytes;
 use model::DigestAlgorithm::{Md5, Sha256};
 use model::{FlowId, PhoneGone, Transport};
-use sip::{Census, Command, Event, Identity, Target};
+use sip::{Census, Command, Event, Identity, Spot, Target};
 
 const CONTACT: &str = "Contact: <sip:sato@192.0.2.60:5062;line=1>\r\n";
 
@@ -176,7 +176,13 @@ fn refreshed() -> Event {
 }
 
 fn gone(contact: &str, why: PhoneGone) -> Event {
-    Event::PhoneGone { user: "sato".to_owned(), contact: contact.to_owned(), why }
+    Event::PhoneGone { user: "sato".to_owned(), at: stands_at(contact), why }
+}
+
+/// Where a phone is that its router leaves as it is.
+fn stands_at(contact: &str) -> Spot {
+    let host = contact.split_once('@').unwrap().1;
+    Spot { contact: contact.to_owned(), addr: host.parse().or_else(|_| format!("{host}:5060").parse()).unwrap() }
 }
 
 const DESK: &str = "sip:sato@192.0.2.60:5062";
@@ -228,6 +234,15 @@ fn a_fourth_phone_puts_out_the_one_that_was_silent_longest() {
     Phone::another("sato", "d", "192.0.2.73:5060").through(&mut desk, Sha256, &at(contacts[3]));
     assert_eq!(places(&desk), [contacts[2], contacts[0], contacts[3]]);
     assert_eq!(desk.events(), [gone(contacts[1], PhoneGone::Full), registered(false)]);
+    // One phone on two ways is one phone.
+    let mut desk = Desk::new();
+    for (n, (instance, reg_id)) in [("1", 1), ("1", 2), ("2", 1), ("2", 2), ("3", 1)].into_iter().enumerate() {
+        let place: &'static str = ["192.0.2.60:1", "192.0.2.60:2", "192.0.2.60:3", "192.0.2.60:4", "192.0.2.60:5"][n];
+        let make: &'static str = ["v", "w", "x", "y", "z"][n];
+        let contact = format!("Contact: <sip:sato@{place}>;+sip.instance=\"<urn:uuid:{instance}>\";reg-id={reg_id}\r\n");
+        assert_eq!(Phone::another("sato", make, place).through(&mut desk, Sha256, &contact).word(), "200");
+    }
+    assert_eq!((desk.endpoint.phones("sato").count(), places(&desk).len()), (3, 5));
 }
 
 #[test]
@@ -278,7 +293,7 @@ fn a_phone_that_answered_nothing_is_put_out_but_never_the_last_nor_one_that_is_b
     let (mut desk, mut phone, mut soft) = (Desk::new(), Phone::new("sato"), Phone::another("sato", "s", POCKET_IS));
     phone.through(&mut desk, Sha256, &at(DESK));
     let put_out = |desk: &mut Desk, contact: &str, since| {
-        desk.command(sip::Command::PutOut { user: "sato".to_owned(), contact: contact.to_owned(), since });
+        desk.command(sip::Command::PutOut { user: "sato".to_owned(), at: stands_at(contact), since });
     };
     let now = model::Instant::from_millis(desk.millis());
     put_out(&mut desk, DESK, now);
@@ -523,11 +538,41 @@ fn a_phone_on_two_connections_rings_once_and_survives_the_loss_of_one() {
     assert_eq!(desk.endpoint.bindings("sato").count(), 2);
     let called = |desk: &Desk| desk.endpoint.phones("sato").map(|binding| binding.flow).collect::<Vec<_>>();
     assert_eq!(called(&desk), [second]);
+    // One call is being made on the second way, one goes on there, and somebody else's goes on beside them.
+    let call = |desk: &mut Desk| {
+        let binding = desk.endpoint.phones("sato").next().unwrap().clone();
+        let dialog = desk.endpoint.new_dialog();
+        let from = Identity { display: String::new(), user: "0440000000".to_owned() };
+        let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path };
+        desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(OFFER) });
+        (dialog, desk.one())
+    };
+    let (talking, invite) = call(&mut desk);
+    assert_eq!(invite.flow, second);
+    desk.receive_on(second, PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
+    desk.sent();
+    let (unheard, invite) = call(&mut desk);
     desk.events();
     desk.endpoint.handle_closed(desk.both(), second);
+    desk.drain();
     assert_eq!(called(&desk), [first]);
     assert_eq!(desk.endpoint.bindings("sato").count(), 1);
+    let again = desk.one();
+    assert_eq!((again.flow, &again.text), (first, &invite.text), "nobody has heard it: once more, by the other way");
     assert!(desk.events().is_empty(), "the phone is still there");
+    desk.receive_on(first, PHONE, &Bytes::from(response(&again, 486, "p2", "")));
+    assert_eq!(desk.one().flow, first);
+    assert_eq!(desk.events(), [Event::Failed { dialog: unheard, status: 486, retry_after: None }, Event::Ended { dialog: unheard }]);
+    desk.command(Command::Bye { dialog: talking });
+    let bye = desk.one();
+    assert_eq!((bye.word(), bye.flow), ("BYE", first));
+    // With none left it is as with any other connection.
+    let (last, _) = call(&mut desk);
+    desk.events();
+    desk.endpoint.handle_closed(desk.both(), first);
+    desk.drain();
+    let events = desk.events();
+    assert!(events.contains(&Event::Failed { dialog: last, status: 503, retry_after: None }), "{events:?}");
 }
 
 /// RFC 5626 section 6: a way is known by the phone and its number, not by what its Contact says. Phones behind a router say the same on all of theirs.
