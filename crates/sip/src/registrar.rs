@@ -331,7 +331,9 @@ impl Registrar {
     /// Where the phones of a connection are reached by another way of theirs, if it fails (RFC 5626 section 5.3).
     pub(crate) fn other_ways(&self, flow: FlowId) -> Vec<Binding> {
         let others = |entry: &Entry, all: &[Entry]| {
-            let same = |other: &&Entry| entry.instance.is_some() && other.instance == entry.instance && other.binding.flow != flow;
+            let same = |other: &&Entry| {
+                entry.instance.is_some() && other.instance == entry.instance && other.binding.flow != flow && other.binding.path.is_empty()
+            };
             all.iter().rfind(same).map(|other| other.binding.clone())
         };
         let lost =

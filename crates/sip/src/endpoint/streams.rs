@@ -111,9 +111,11 @@ impl Endpoint {
     /// is one, and so are dialogs from here on (RFC 5626 section 5.3).
     pub fn handle_closed(&mut self, now: Now, flow: FlowId) {
         let ways = self.registrar.other_ways(flow);
+        // What goes by proxies goes by those of its route.
+        let direct = |leg: &Leg| leg.state.flow == flow && leg.state.route_set.is_empty();
         let other = |leg: &Leg| ways.iter().find(|way| way.flow.transport() == flow.transport() && leg.users.contains(&way.user));
         let mut moved = BTreeMap::new();
-        for (dialog, leg) in self.legs.iter_mut().filter(|(_, leg)| leg.state.flow == flow) {
+        for (dialog, leg) in self.legs.iter_mut().filter(|(_, leg)| direct(leg)) {
             if let Some(way) = other(leg) {
                 let path = Path { flow: way.flow, addr: way.addr };
                 (leg.state.flow, leg.state.peer) = (path.flow, path.addr);
@@ -128,15 +130,20 @@ impl Endpoint {
             ClientMachine::Invite(ours) => ours.machine.is_unheard(),
             ClientMachine::Other { machine, .. } => machine.is_pending(),
         };
-        let cut: Vec<Key> = self.clients.iter().filter(|(_, c)| c.path.flow == flow && unheard(c)).map(|(key, _)| *key).collect();
-        for key in cut {
-            match self.clients.get_mut(&key).and_then(|client| moved.get(&client.dialog).map(|path| (*path, client))) {
-                Some((path, client)) => {
-                    client.path = path;
-                    let (dialog, method, request) = (client.dialog, client.method, client.request.clone());
+        let asked: Vec<(Key, bool)> = self.clients.iter().filter(|(_, c)| c.path.flow == flow).map(|(key, c)| (*key, unheard(c))).collect();
+        for (key, unheard) in asked {
+            let Some(client) = self.clients.get_mut(&key) else { continue };
+            if let Some(path) = moved.get(&client.dialog).copied() {
+                client.path = path;
+                if let ClientMachine::Invite(ours) = &mut client.machine {
+                    (ours.base.flow, ours.base.peer) = (path.flow, path.addr);
+                }
+                let (dialog, method, request) = (client.dialog, client.method, client.request.clone());
+                if unheard {
                     self.transmit_request(dialog, path, method, true, request);
                 }
-                None => self.unsent(now.mono, key),
+            } else if unheard {
+                self.unsent(now.mono, key);
             }
         }
     }

@@ -551,6 +551,8 @@ fn a_phone_on_two_connections_rings_once_and_survives_the_loss_of_one() {
     assert_eq!(invite.flow, second);
     desk.receive_on(second, PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
     desk.sent();
+    let (rings, ringing) = call(&mut desk);
+    desk.receive_on(second, PHONE, &Bytes::from(response(&ringing, 180, "p3", "")));
     let (unheard, invite) = call(&mut desk);
     desk.events();
     desk.endpoint.handle_closed(desk.both(), second);
@@ -566,6 +568,13 @@ fn a_phone_on_two_connections_rings_once_and_survives_the_loss_of_one() {
     desk.command(Command::Bye { dialog: talking });
     let bye = desk.one();
     assert_eq!((bye.word(), bye.flow), ("BYE", first));
+    desk.receive_on(first, PHONE, &Bytes::from(response(&bye, 200, "", "")));
+    desk.events();
+    // What rang there is answered over the way that is left (RFC 3261 section 18.2.2), and goes on there.
+    desk.receive_on(first, PHONE, &Bytes::from(response(&ringing, 200, "p3", OFFER)));
+    desk.command(Command::Bye { dialog: rings });
+    let flows: Vec<(String, FlowId)> = desk.sent().iter().map(|sent| (sent.word().to_owned(), sent.flow)).collect();
+    assert_eq!(flows, [("ACK".to_owned(), first), ("BYE".to_owned(), first)]);
     // With none left it is as with any other connection.
     let (last, _) = call(&mut desk);
     desk.events();
