@@ -328,17 +328,14 @@ impl Registrar {
         self.expiries.first().map(|(at, ..)| *at)
     }
 
-    /// Where the phones of a connection are reached by another way of theirs, if it fails (RFC 5626 section 5.3).
+    /// Where else the phones of a connection are, in case it fails (RFC 5626 section 5.3): by which other ways of theirs, who was heard last first.
     pub(crate) fn other_ways(&self, flow: FlowId) -> Vec<Binding> {
-        let others = |entry: &Entry, all: &[Entry]| {
-            let same = |other: &&Entry| {
-                entry.instance.is_some() && other.instance == entry.instance && other.binding.flow != flow && other.binding.path.is_empty()
-            };
-            all.iter().rfind(same).map(|other| other.binding.clone())
+        let of_user = |all: &Vec<Entry>| {
+            let lost = |other: &Entry| all.iter().any(|entry| entry.binding.flow == flow && entry.instance == other.instance);
+            let other = |entry: &&Entry| entry.instance.is_some() && entry.binding.flow != flow && entry.binding.path.is_empty();
+            all.iter().rev().filter(other).filter(|entry| lost(entry)).map(|entry| entry.binding.clone()).collect::<Vec<_>>()
         };
-        let lost =
-            |all: &Vec<Entry>| all.iter().filter(|entry| entry.binding.flow == flow).filter_map(|e| others(e, all)).collect::<Vec<_>>();
-        self.entries.values().flat_map(lost).collect()
+        self.entries.values().flat_map(of_user).collect()
     }
 
     /// A connection is gone. A phone with another way is called on that; one that can be connected to is called where its Contact says. Whoever was

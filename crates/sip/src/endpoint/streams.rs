@@ -113,7 +113,11 @@ impl Endpoint {
         let ways = self.registrar.other_ways(flow);
         // What goes by proxies goes by those of its route.
         let direct = |leg: &Leg| leg.state.flow == flow && leg.state.route_set.is_empty();
-        let other = |leg: &Leg| ways.iter().find(|way| way.flow.transport() == flow.transport() && leg.users.contains(&way.user));
+        let other = |leg: &Leg| {
+            let mut theirs = ways.iter().filter(|way| leg.users.contains(&way.user));
+            let alike = theirs.clone().find(|way| way.flow.transport() == flow.transport());
+            alike.or_else(|| theirs.next())
+        };
         let mut moved = BTreeMap::new();
         for (dialog, leg) in self.legs.iter_mut().filter(|(_, leg)| direct(leg)) {
             if let Some(way) = other(leg) {
@@ -133,7 +137,8 @@ impl Endpoint {
         let asked: Vec<(Key, bool)> = self.clients.iter().filter(|(_, c)| c.path.flow == flow).map(|(key, c)| (*key, unheard(c))).collect();
         for (key, unheard) in asked {
             let Some(client) = self.clients.get_mut(&key) else { continue };
-            if let Some(path) = moved.get(&client.dialog).copied() {
+            // What is written says by which transport it comes.
+            if let Some(path) = moved.get(&client.dialog).copied().filter(|path| path.flow.transport() == flow.transport()) {
                 client.path = path;
                 if let ClientMachine::Invite(ours) = &mut client.machine {
                     (ours.base.flow, ours.base.peer) = (path.flow, path.addr);

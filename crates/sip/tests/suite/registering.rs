@@ -584,6 +584,44 @@ fn a_phone_on_two_connections_rings_once_and_survives_the_loss_of_one() {
     assert!(events.contains(&Event::Failed { dialog: last, status: 503, retry_after: None }), "{events:?}");
 }
 
+/// A call goes on over a connection of the phone's as long as there is one, whatever it has registered last; and over UDP when there is none.
+#[test]
+fn a_call_goes_on_over_whatever_way_is_left() {
+    let (first, second) = (FlowId::connection(Transport::Tcp, 1), FlowId::connection(Transport::Tcp, 2));
+    for (close, expected) in [(&[second][..], first), (&[first, second][..], FlowId::UDP)] {
+        let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+        for (reg_id, flow) in [(1, first), (2, second), (3, FlowId::UDP)] {
+            for _ in 0..2 {
+                let contact = way(reg_id, 5062);
+                let over = if flow == FlowId::UDP { "SIP/2.0/UDP" } else { "SIP/2.0/TCP" };
+                let request = phone.register(&contact).replace("SIP/2.0/UDP", over);
+                desk.receive_on(flow, PHONE, &Bytes::from(request));
+                let answer = desk.one();
+                if answer.word() == "401" {
+                    phone.hear(&answer, Sha256);
+                }
+            }
+            if flow == second {
+                let binding = desk.endpoint.phones("sato").next().unwrap().clone();
+                let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path };
+                let dialog = desk.endpoint.new_dialog();
+                let from = Identity { display: String::new(), user: "0440000000".to_owned() };
+                desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(OFFER) });
+                let invite = desk.one();
+                desk.receive_on(second, PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
+                desk.sent();
+            }
+        }
+        for flow in close {
+            desk.endpoint.handle_closed(desk.both(), *flow);
+        }
+        desk.drain();
+        desk.command(Command::Bye { dialog: model::DialogId(1) });
+        let bye = desk.one();
+        assert_eq!((bye.word(), bye.flow), ("BYE", expected), "{close:?}");
+    }
+}
+
 /// RFC 5626 section 6: a way is known by the phone and its number, not by what its Contact says. Phones behind a router say the same on all of theirs.
 #[test]
 fn two_ways_of_one_phone_may_have_the_same_contact() {
