@@ -261,8 +261,8 @@ impl Registrar {
     /// A phone was called and has said nothing at all, and had not registered since `silent_since`: it is forgotten, unless it is the only one of the
     /// user, who would be signed out by it. Whether it was.
     pub(crate) fn put_out(&mut self, user: &str, at: &Spot, silent_since: Instant) -> bool {
-        let several = self.of(user).len() > 1;
-        several && !self.remove(user, |entry| entry.stands_at(at) && entry.binding.heard <= silent_since).is_empty()
+        let others = self.of(user).iter().any(|entry| !entry.stands_at(at));
+        others && !self.remove(user, |entry| entry.stands_at(at) && entry.binding.heard <= silent_since).is_empty()
     }
 
     fn of(&self, user: &str) -> &[Entry] {

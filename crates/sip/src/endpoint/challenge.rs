@@ -92,7 +92,7 @@ impl Endpoint {
             self.event(Event::AskedAgain { dialog });
         }
         let request = again(&request, &branch, cseq, &instead);
-        self.begin_client(next, Client { machine, request, method, path, dialog, by_udp });
+        self.begin_client(next, Client { machine, request, method, path, dialog, by_udp, moved: None });
         true
     }
 }

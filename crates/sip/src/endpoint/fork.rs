@@ -102,6 +102,7 @@ impl Endpoint {
             rings && leg.state.call_id == asked.essentials.call_id && self.is_peer(leg, asked.path.addr.ip())
         });
         let Some(dialog) = dialog else { return self.refuse(asked, 481) };
+        self.hear_wishes(dialog, asked.message, &asked.essentials);
         if self.is_late(asked, dialog) {
             return self.refuse(asked, 500);
         }

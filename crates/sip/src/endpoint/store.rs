@@ -166,6 +166,8 @@ pub(super) struct Client {
     pub(super) dialog: DialogId,
     /// What leaves by UDP instead if there is no connection: a request that is too large for a datagram tries one first.
     pub(super) by_udp: Option<ByUdp>,
+    /// When it went by another way of the phone, because the first was gone.
+    pub(super) moved: Option<Instant>,
 }
 
 /// A request written for UDP.
@@ -234,6 +236,13 @@ impl Client {
         match &self.machine {
             ClientMachine::Invite(invite) => invite.machine.poll_timeout(),
             ClientMachine::Other { machine, .. } => machine.poll_timeout(),
+        }
+    }
+    /// Whether nothing has come yet of what it waits for.
+    pub(super) fn is_unheard(&self) -> bool {
+        match &self.machine {
+            ClientMachine::Invite(ours) => ours.machine.is_unheard(),
+            ClientMachine::Other { machine, .. } => machine.is_pending(),
         }
     }
 }

@@ -2,21 +2,26 @@
 //!
 //! RFC 3261 sections 8.1.3.1, 18.1.1 and 18.2.2; RFC 3263 section 4.1 for the `transport` parameter.
 
-use super::store::{Alarm, ByUdp, Client, ClientMachine, Leg, SentAck};
+use super::store::{Alarm, ByUdp, ClientMachine, SentAck, Stage};
 use super::{Endpoint, Path};
 use crate::dialog::DialogState;
 use crate::header::Via;
 use crate::message::Message;
+use crate::registrar::Binding;
 use crate::transaction::{ClientInvite, ClientOther, Key};
 use crate::uri::Uri;
 use bytes::Bytes;
 use model::{FlowId, Instant, Method, Now, Transport};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The most bytes of a request that goes by UDP: section 18.1.1 "if it is larger than 1300 bytes and the path MTU is unknown, the request
 /// MUST be sent using ... TCP".
 const DATAGRAM_MAX: usize = 1300;
+
+/// How long after a connection is gone a message comes back that was still to go over it.
+const STRAGGLES: Duration = Duration::from_secs(1);
 
 /// A request ready to leave.
 pub(super) struct Written {
@@ -101,55 +106,74 @@ impl Endpoint {
         }
         if let Some(branch) = essentials.via.branch().filter(|_| message.method().is_some()) {
             let key = Key::ours(branch, essentials.cseq.method);
-            if !self.trunks.handle_unsent(now.mono, key) {
+            if self.trunks.handle_unsent(now.mono, key) {
+                return;
+            }
+            let Some(client) = self.clients.get(&key) else { return };
+            let (flow, moved) = (client.path.flow, client.moved);
+            // It comes from the connection that is gone.
+            if moved.is_some_and(|at| now.mono.since(at) < STRAGGLES) {
+                return;
+            }
+            self.leave(now.mono, flow);
+            if self.clients.get(&key).is_some_and(|client| client.path.flow == flow) {
                 self.unsent(now.mono, key);
             }
         }
     }
 
-    /// A connection is gone. What waits for a first answer on it will not get one there: it is asked once more on another way of the same phone, if there
-    /// is one, and so are dialogs from here on (RFC 5626 section 5.3).
+    /// A connection is gone. What waits for a first answer on it will not get one there.
     pub fn handle_closed(&mut self, now: Now, flow: FlowId) {
-        let ways = self.registrar.other_ways(flow);
-        // What goes by proxies goes by those of its route.
-        let direct = |leg: &Leg| leg.state.flow == flow && leg.state.route_set.is_empty();
-        let other = |leg: &Leg| {
-            let mut theirs = ways.iter().filter(|way| leg.users.contains(&way.user));
-            let alike = theirs.clone().find(|way| way.flow.transport() == flow.transport());
-            alike.or_else(|| theirs.next())
-        };
-        let mut moved = BTreeMap::new();
-        for (dialog, leg) in self.legs.iter_mut().filter(|(_, leg)| direct(leg)) {
-            if let Some(way) = other(leg) {
-                let path = Path { flow: way.flow, addr: way.addr };
-                (leg.state.flow, leg.state.peer) = (path.flow, path.addr);
-                moved.insert(*dialog, path);
-            }
-        }
+        self.leave(now.mono, flow);
         for (user, change) in self.registrar.handle_closed(flow) {
             self.registration_changed(&user, change, true);
         }
         self.trunks.handle_closed(now.mono, flow);
-        let unheard = |client: &Client| match &client.machine {
-            ClientMachine::Invite(ours) => ours.machine.is_unheard(),
-            ClientMachine::Other { machine, .. } => machine.is_pending(),
-        };
-        let asked: Vec<(Key, bool)> = self.clients.iter().filter(|(_, c)| c.path.flow == flow).map(|(key, c)| (*key, unheard(c))).collect();
-        for (key, unheard) in asked {
-            let Some(client) = self.clients.get_mut(&key) else { continue };
-            // What is written says by which transport it comes.
-            if let Some(path) = moved.get(&client.dialog).copied().filter(|path| path.flow.transport() == flow.transport()) {
-                client.path = path;
-                if let ClientMachine::Invite(ours) = &mut client.machine {
-                    (ours.base.flow, ours.base.peer) = (path.flow, path.addr);
+        let cut: Vec<Key> = self.clients.iter().filter(|(_, c)| c.path.flow == flow && c.is_unheard()).map(|(key, _)| *key).collect();
+        cut.into_iter().for_each(|key| self.unsent(now.mono, key));
+    }
+
+    /// A connection does not do any more: what goes on there with phones that have another way to us goes on by that, and what waits for a first answer
+    /// is asked once more (RFC 5626 section 5.3). What goes by proxies goes by those of its route, and nothing that was secure by what is not.
+    fn leave(&mut self, now: Instant, flow: FlowId) {
+        if flow == FlowId::any(flow.transport()) {
+            return;
+        }
+        let ways = self.registrar.other_ways(flow);
+        let (like, secure) = (|way: &Binding| way.flow.transport() == flow.transport(), flow.transport().is_secure());
+        let mut moved = BTreeMap::new();
+        for (dialog, leg) in self.legs.iter_mut().filter(|(_, leg)| leg.state.flow == flow && leg.state.route_set.is_empty()) {
+            let theirs = |way: &&Binding| leg.users.contains(&way.user) && (!secure || way.flow.transport().is_secure());
+            let Some(way) = ways.iter().filter(theirs).find(|way| like(way)).or_else(|| ways.iter().find(theirs)) else { continue };
+            let path = Path { flow: way.flow, addr: way.addr };
+            (leg.state.flow, leg.state.peer) = (path.flow, path.addr);
+            // What is written already says by which transport it comes.
+            if like(way) {
+                moved.insert(*dialog, path);
+                if let Stage::Answering(answering) = &mut leg.stage {
+                    answering.path = path;
                 }
-                let (dialog, method, request) = (client.dialog, client.method, client.request.clone());
-                if unheard {
-                    self.transmit_request(dialog, path, method, true, request);
-                }
-            } else if unheard {
-                self.unsent(now.mono, key);
             }
+        }
+        let mut again = Vec::new();
+        for (key, client) in &mut self.clients {
+            let Some(path) = moved.get(&client.dialog).copied().filter(|_| client.path.flow == flow) else { continue };
+            (client.path, client.moved) = (path, Some(now));
+            if let ClientMachine::Invite(ours) = &mut client.machine {
+                (ours.base.flow, ours.base.peer) = (path.flow, path.addr);
+                ours.acks.iter_mut().filter(|ack| ack.to.flow == flow).for_each(|ack| ack.to = path);
+            }
+            if client.is_unheard() {
+                again.push((*key, path));
+            }
+        }
+        for server in self.servers.values_mut().filter(|server| server.path.flow == flow) {
+            server.path = moved.get(&server.dialog).copied().unwrap_or(server.path);
+        }
+        for (key, path) in again {
+            let Some(client) = self.clients.get(&key) else { continue };
+            let (dialog, method, request) = (client.dialog, client.method, client.request.clone());
+            self.transmit_request(dialog, path, method, true, request);
         }
     }
 

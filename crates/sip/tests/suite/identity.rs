@@ -427,6 +427,15 @@ fn a_wish_to_stay_unnamed_may_come_at_any_time() {
     let (_, called) = desk.calling();
     desk.receive_from(PHONE, &private(response(&called, 200, "p1", OFFER)));
     assert_eq!(asks(desk.events()), 1);
+    // In a branch of a fork that was not heard last.
+    let mut desk = Desk::new();
+    let (_, called) = desk.calling();
+    for tag in ["p1", "p2"] {
+        desk.receive_from(PHONE, &response(&called, 180, tag, ""));
+    }
+    desk.events();
+    desk.receive_from(PHONE, &private(phone_inside(&called, "INFO", "b1", 2, "p1")));
+    assert_eq!(asks(desk.events()), 1);
     // Who has been nobody from the start, and is named all the same, has said nothing new.
     for nobody in ["\"Anonymous\" <sip:anonymous@anonymous.invalid>", "\"Anonymous\" <sip:0449999999@192.0.2.50>", "<sip:192.0.2.50>"] {
         let nobody = |text: String| text.replacen("\"Yamada\" <sip:0449999999@192.0.2.50>", nobody, 1);

@@ -308,6 +308,13 @@ fn a_phone_that_answered_nothing_is_put_out_but_never_the_last_nor_one_that_is_b
     // It only has to say that it is there.
     phone.through(&mut desk, Sha256, &at(DESK));
     assert_eq!(places(&desk), [POCKET, DESK]);
+    // One phone on two ways from one socket is the only one.
+    let mut desk = on_two_ways([(1, FlowId::UDP), (2, FlowId::UDP)]);
+    desk.wait(1_000);
+    let spot = Spot { contact: places(&desk)[0].clone(), addr: PHONE.parse().unwrap() };
+    let since = model::Instant::from_millis(desk.millis());
+    desk.command(Command::PutOut { user: "sato".to_owned(), at: spot, since });
+    assert_eq!((places(&desk).len(), desk.events()), (2, vec![]));
 }
 
 #[test]
@@ -620,6 +627,88 @@ fn a_call_goes_on_over_whatever_way_is_left() {
         let bye = desk.one();
         assert_eq!((bye.word(), bye.flow), ("BYE", expected), "{close:?}");
     }
+}
+
+/// A phone on two ways, and the flow of each; `over` registers by that transport.
+fn on_two_ways(ways: [(u32, FlowId); 2]) -> Desk {
+    let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+    for (reg_id, flow) in ways {
+        for _ in 0..2 {
+            let over = format!("SIP/2.0/{}", flow.transport().via());
+            let request = phone.register(&way(reg_id, 5062)).replace("SIP/2.0/UDP", &over);
+            desk.receive_on(flow, PHONE, &Bytes::from(request));
+            let answer = desk.one();
+            if answer.word() == "401" {
+                phone.hear(&answer, Sha256);
+            }
+        }
+    }
+    desk.events();
+    desk
+}
+
+/// Calls the phone where it was heard last.
+fn calls(desk: &mut Desk) -> (model::DialogId, crate::common::Sent) {
+    let binding = desk.endpoint.phones("sato").next().unwrap().clone();
+    let dialog = desk.endpoint.new_dialog();
+    let from = Identity { display: String::new(), user: "0440000000".to_owned() };
+    let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path };
+    desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(OFFER) });
+    (dialog, desk.one())
+}
+
+/// What could not be sent comes back before its connection is known to be gone, or after.
+#[test]
+fn what_comes_back_of_a_dying_way_goes_by_the_other_once() {
+    let (first, second) = (FlowId::connection(Transport::Tls, 2), FlowId::connection(Transport::Tls, 3));
+    let unsent = |desk: &mut Desk, sent: &crate::common::Sent| {
+        desk.endpoint.handle_unsent(desk.both(), &Bytes::from(sent.text.clone()));
+        desk.drain();
+    };
+    for closed_first in [false, true] {
+        let mut desk = on_two_ways([(1, first), (2, second)]);
+        let (dialog, invite) = calls(&mut desk);
+        assert_eq!(invite.flow, second);
+        if closed_first {
+            desk.endpoint.handle_closed(desk.both(), second);
+            desk.drain();
+            assert_eq!(desk.one().flow, first);
+            unsent(&mut desk, &invite);
+        } else {
+            unsent(&mut desk, &invite);
+            assert_eq!(desk.one().flow, first);
+            desk.endpoint.handle_closed(desk.both(), second);
+            desk.drain();
+        }
+        assert_eq!(
+            (desk.words(), desk.events()),
+            (vec![""; 0].into_iter().map(str::to_owned).collect(), vec![]),
+            "closed first: {closed_first}"
+        );
+        // The other way does not do either.
+        desk.wait(1_500);
+        unsent(&mut desk, &invite);
+        assert_eq!(desk.events(), [Event::Failed { dialog, status: 503, retry_after: None }, Event::Ended { dialog }]);
+    }
+    // An ACK that was lost with the way is asked for on the other one.
+    let mut desk = on_two_ways([(1, first), (2, second)]);
+    let (_, invite) = calls(&mut desk);
+    let ok = Bytes::from(response(&invite, 200, "p1", OFFER));
+    desk.receive_on(second, PHONE, &ok);
+    assert_eq!(desk.one().flow, second);
+    desk.endpoint.handle_closed(desk.both(), second);
+    desk.drain();
+    desk.receive_on(first, PHONE, &ok);
+    let ack = desk.one();
+    assert_eq!((ack.word(), ack.flow), ("ACK", first));
+    // Nothing that was secure goes on in clear.
+    let mut desk = on_two_ways([(1, FlowId::UDP), (2, second)]);
+    let (dialog, invite) = calls(&mut desk);
+    desk.receive_on(second, PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
+    desk.sent();
+    desk.endpoint.handle_closed(desk.both(), second);
+    desk.command(Command::Bye { dialog });
+    assert!(desk.one().flow.transport().is_secure());
 }
 
 /// RFC 5626 section 6: a way is known by the phone and its number, not by what its Contact says. Phones behind a router say the same on all of theirs.
