@@ -399,6 +399,7 @@ mod tests {
 
     /// A value full of quotes takes as long as one without, by the order of it: who sends it has no more of us than anybody.
     #[test]
+    #[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a ratio of two times, with fortyfold slack")]
     fn no_row_of_quotes_is_read_as_often_as_it_has_quotes() {
         let took = |unit: &[u8]| {
             let value: Vec<u8> = unit.iter().copied().cycle().take(60_000).collect();
