@@ -33,6 +33,8 @@ const EXPIRES_MAX: u64 = 120;
 pub const PHONES_MAX: usize = 3;
 /// Ways of all phones of one user together (RFC 5626 section 4.2: "at least two" for each).
 const WAYS_MAX: usize = 2 * PHONES_MAX;
+/// Connections that one way had before, and that may still carry a call.
+const FORMER_MAX: usize = 4;
 
 /// Where one of a user's phones is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +103,8 @@ struct Entry {
     cseq: u32,
     instance: Option<String>,
     reg_id: Option<u32>,
+    /// By which connections it came before, which may not be gone yet.
+    former: Vec<FlowId>,
 }
 
 /// The answer to a REGISTER.
@@ -241,7 +245,8 @@ impl Registrar {
                         let expires = now + Duration::from_secs(seconds);
                         let binding = Binding { user: user.to_owned(), contact: uri, flow, addr, path: path.clone(), heard: now, expires };
                         self.written = self.written.saturating_add(1);
-                        let entry = Entry { serial: self.written, binding, call_id: call_id.clone(), cseq, instance, reg_id };
+                        let entry =
+                            Entry { serial: self.written, binding, call_id: call_id.clone(), cseq, instance, reg_id, former: Vec::new() };
                         gone.extend(self.insert(entry, &named).into_iter().map(|at| Change::Gone { at, why: PhoneGone::Full }));
                     } else {
                         let way = instance.as_deref().zip(reg_id);
@@ -271,8 +276,9 @@ impl Registrar {
 
     /// Writes a phone down in the place of what was known of it. `named` are all Contacts of its REGISTER: none of them is a former one of
     /// another. What had to go for want of room.
-    fn insert(&mut self, entry: Entry, named: &[String]) -> Vec<Spot> {
+    fn insert(&mut self, mut entry: Entry, named: &[String]) -> Vec<Spot> {
         let user = entry.binding.user.clone();
+        entry.former = self.former_flows(&entry);
         self.remove(&user, |old| {
             let contact = &old.binding.contact;
             old.is_of(entry.way(), &entry.binding.contact) || entry.is_phone_of(old) && !named.iter().any(|uri| same_uri(uri, contact))
@@ -286,6 +292,14 @@ impl Registrar {
             gone.extend(self.remove(&user, |entry| entry.serial == silent));
         }
         gone
+    }
+
+    /// By which connections this phone has come on this way before, the latest ones first.
+    fn former_flows(&self, entry: &Entry) -> Vec<FlowId> {
+        let before = |old: &&Entry| entry.instance.is_some() && (&old.instance, old.reg_id) == (&entry.instance, entry.reg_id);
+        let flows =
+            self.of(&entry.binding.user).iter().filter(before).flat_map(|old| std::iter::once(old.binding.flow).chain(old.former.clone()));
+        flows.filter(|flow| flow.is_stream() && *flow != entry.binding.flow).take(FORMER_MAX).collect()
     }
 
     /// Forgets some of a user's phones; where they were.
@@ -331,7 +345,8 @@ impl Registrar {
     /// Where else the phones of a connection are, in case it fails (RFC 5626 section 5.3): by which other ways of theirs, who was heard last first.
     pub(crate) fn other_ways(&self, flow: FlowId) -> Vec<Binding> {
         let of_user = |all: &Vec<Entry>| {
-            let lost = |other: &Entry| all.iter().any(|entry| entry.binding.flow == flow && entry.instance == other.instance);
+            let here = |entry: &&Entry| entry.binding.flow == flow || entry.former.contains(&flow);
+            let lost = |other: &Entry| all.iter().filter(here).any(|entry| entry.instance == other.instance);
             let other = |entry: &&Entry| entry.instance.is_some() && entry.binding.flow != flow && entry.binding.path.is_empty();
             all.iter().rev().filter(other).filter(|entry| lost(entry)).map(|entry| entry.binding.clone()).collect::<Vec<_>>()
         };

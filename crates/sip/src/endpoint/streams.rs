@@ -147,6 +147,8 @@ impl Endpoint {
             let Some(way) = ways.iter().filter(theirs).find(|way| like(way)).or_else(|| ways.iter().find(theirs)) else { continue };
             let path = Path { flow: way.flow, addr: way.addr };
             (leg.state.flow, leg.state.peer) = (path.flow, path.addr);
+            // Its Contact may name the end of the connection that is gone.
+            leg.state.behind_router = true;
             // What is written already says by which transport it comes.
             if like(way) {
                 moved.insert(*dialog, path);

@@ -701,6 +701,25 @@ fn what_comes_back_of_a_dying_way_goes_by_the_other_once() {
     desk.receive_on(first, PHONE, &ok);
     let ack = desk.one();
     assert_eq!((ack.word(), ack.flow), ("ACK", first));
+    // A phone renews its way on a new connection before the old one is gone: its calls go on by that.
+    let third = FlowId::connection(Transport::Tls, 4);
+    for reg_ids in [[1, 2], [2, 2]] {
+        let mut desk = on_two_ways([(reg_ids[0], first), (reg_ids[1], second)]);
+        let (dialog, invite) = calls(&mut desk);
+        desk.receive_on(second, PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
+        desk.sent();
+        let mut phone = Phone::another("sato", "anew", PHONE);
+        for _ in 0..2 {
+            desk.receive_on(third, PHONE, &Bytes::from(phone.register(&way(2, 5062)).replace("SIP/2.0/UDP", "SIP/2.0/TLS")));
+            let answer = desk.one();
+            if answer.word() == "401" {
+                phone.hear(&answer, Sha256);
+            }
+        }
+        desk.endpoint.handle_closed(desk.both(), second);
+        desk.command(Command::Bye { dialog });
+        assert_eq!(desk.one().flow, third, "{reg_ids:?}");
+    }
     // Nothing that was secure goes on in clear.
     let mut desk = on_two_ways([(1, FlowId::UDP), (2, second)]);
     let (dialog, invite) = calls(&mut desk);
