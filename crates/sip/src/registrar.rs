@@ -31,7 +31,7 @@ const EXPIRES_MAX: u64 = 120;
 /// Phones of one user. One more puts out the one that has been silent longest. A desk phone, a softphone and one to carry are three; who
 /// needs more wants a queue.
 pub const PHONES_MAX: usize = 3;
-/// Ways of all phones of one user together (RFC 5626 section 4.2: "at least two" for each).
+/// Ways of all phones of one user together: two for each (RFC 5626 section 4.2).
 const WAYS_MAX: usize = 2 * PHONES_MAX;
 /// Connections that one way had before, and that may still carry a call.
 const FORMER_MAX: usize = 4;
@@ -355,7 +355,7 @@ impl Registrar {
 
     /// A connection is gone. A phone with another way is called on that; one that can be connected to is called where its Contact says. Whoever was
     /// reached by this connection only (TLS, WebSocket, from behind a router, or by its own wish: RFC 5626) cannot be called any more, and is to
-    /// lost: whose, and what that is for them.
+    /// be lost: whose, and what that is for them.
     pub(crate) fn handle_closed(&mut self, flow: FlowId) -> Vec<(String, Change)> {
         // RFC 5626 section 5.3: a way that has failed is forgotten, where the phone has another one.
         let other_way = |entry: &Entry, all: &[Entry]| {

@@ -596,52 +596,39 @@ fn a_phone_on_two_connections_rings_once_and_survives_the_loss_of_one() {
 fn a_call_goes_on_over_whatever_way_is_left() {
     let (first, second) = (FlowId::connection(Transport::Tcp, 1), FlowId::connection(Transport::Tcp, 2));
     for (close, expected) in [(&[second][..], first), (&[first, second][..], FlowId::UDP)] {
-        let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
-        for (reg_id, flow) in [(1, first), (2, second), (3, FlowId::UDP)] {
-            for _ in 0..2 {
-                let contact = way(reg_id, 5062);
-                let over = if flow == FlowId::UDP { "SIP/2.0/UDP" } else { "SIP/2.0/TCP" };
-                let request = phone.register(&contact).replace("SIP/2.0/UDP", over);
-                desk.receive_on(flow, PHONE, &Bytes::from(request));
-                let answer = desk.one();
-                if answer.word() == "401" {
-                    phone.hear(&answer, Sha256);
-                }
-            }
-            if flow == second {
-                let binding = desk.endpoint.phones("sato").next().unwrap().clone();
-                let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path };
-                let dialog = desk.endpoint.new_dialog();
-                let from = Identity { display: String::new(), user: "0440000000".to_owned() };
-                desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(OFFER) });
-                let invite = desk.one();
-                desk.receive_on(second, PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
-                desk.sent();
-            }
-        }
+        let mut desk = on_two_ways([(1, first), (2, second)]);
+        let (dialog, invite) = calls(&mut desk);
+        desk.receive_on(second, PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
+        desk.sent();
+        comes_by(&mut desk, &mut Phone::another("sato", "udp", PHONE), 3, FlowId::UDP);
         for flow in close {
             desk.endpoint.handle_closed(desk.both(), *flow);
         }
         desk.drain();
-        desk.command(Command::Bye { dialog: model::DialogId(1) });
+        desk.command(Command::Bye { dialog });
         let bye = desk.one();
         assert_eq!((bye.word(), bye.flow), ("BYE", expected), "{close:?}");
     }
 }
 
-/// A phone on two ways, and the flow of each; `over` registers by that transport.
+/// A phone registers one of its ways.
+fn comes_by(desk: &mut Desk, phone: &mut Phone, reg_id: u32, flow: FlowId) {
+    for _ in 0..2 {
+        let over = format!("SIP/2.0/{}", flow.transport().via());
+        let request = phone.register(&way(reg_id, 5062)).replace("SIP/2.0/UDP", &over);
+        desk.receive_on(flow, PHONE, &Bytes::from(request));
+        let answer = desk.one();
+        if answer.word() == "401" {
+            phone.hear(&answer, Sha256);
+        }
+    }
+}
+
+/// A phone on two ways, by number and flow.
 fn on_two_ways(ways: [(u32, FlowId); 2]) -> Desk {
     let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
     for (reg_id, flow) in ways {
-        for _ in 0..2 {
-            let over = format!("SIP/2.0/{}", flow.transport().via());
-            let request = phone.register(&way(reg_id, 5062)).replace("SIP/2.0/UDP", &over);
-            desk.receive_on(flow, PHONE, &Bytes::from(request));
-            let answer = desk.one();
-            if answer.word() == "401" {
-                phone.hear(&answer, Sha256);
-            }
-        }
+        comes_by(&mut desk, &mut phone, reg_id, flow);
     }
     desk.events();
     desk
@@ -708,14 +695,7 @@ fn what_comes_back_of_a_dying_way_goes_by_the_other_once() {
         let (dialog, invite) = calls(&mut desk);
         desk.receive_on(second, PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
         desk.sent();
-        let mut phone = Phone::another("sato", "anew", PHONE);
-        for _ in 0..2 {
-            desk.receive_on(third, PHONE, &Bytes::from(phone.register(&way(2, 5062)).replace("SIP/2.0/UDP", "SIP/2.0/TLS")));
-            let answer = desk.one();
-            if answer.word() == "401" {
-                phone.hear(&answer, Sha256);
-            }
-        }
+        comes_by(&mut desk, &mut Phone::another("sato", "anew", PHONE), 2, third);
         desk.endpoint.handle_closed(desk.both(), second);
         desk.command(Command::Bye { dialog });
         assert_eq!(desk.one().flow, third, "{reg_ids:?}");
@@ -738,14 +718,7 @@ fn two_ways_of_one_phone_may_have_the_same_contact() {
         let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
         for (reg_id, flow) in [(1, first), (2, second)] {
             phone.make = if reg_id == 1 { "" } else { make };
-            for _ in 0..2 {
-                let request = phone.register(&way(reg_id, 5062)).replace("SIP/2.0/UDP", "SIP/2.0/TCP");
-                desk.receive_on(flow, PHONE, &Bytes::from(request));
-                let answer = desk.one();
-                if answer.word() == "401" {
-                    phone.hear(&answer, Sha256);
-                }
-            }
+            comes_by(&mut desk, &mut phone, reg_id, flow);
         }
         desk.events();
         let ways: Vec<FlowId> = desk.endpoint.bindings("sato").map(|binding| binding.flow).collect();
