@@ -72,6 +72,16 @@ impl Writer {
     }
 }
 
+/// A message of ours with another value in its first header line of that name, as [`Writer::header`] wrote it; without such a line as it is.
+pub(crate) fn with_line(message: &Bytes, name: &str, value: &str) -> Bytes {
+    let head = message.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |end| end + 2);
+    let begin = format!("\r\n{name}: ");
+    let Some(at) = message[..head].windows(begin.len()).position(|window| window == begin.as_bytes()) else { return message.clone() };
+    let old = at + begin.len();
+    let end = message[old..].iter().position(|b| *b == b'\r').map_or(head, |length| old + length);
+    Bytes::from([&message[..old], value.as_bytes(), &message[end..]].concat())
+}
+
 /// A text as a quoted string: escapes resolved against it, control characters gone, at most 128 characters.
 pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
@@ -149,5 +159,17 @@ mod tests {
             b"INVITE sip:a@b SIP/2.0\r\nX: 1  Via: evil\r\nContent-Type: application/sdp\r\nContent-Length: 5\r\n\r\nv=0\r\n"
         );
         assert_eq!(quoted("a\"b\\c\r\nd\u{7f}"), r#""a\"b\\cd""#);
+    }
+
+    #[test]
+    fn one_line_of_the_head_can_say_something_else() {
+        let message = Writer::request("UPDATE", "sip:a@b").header("Via", "old").header("Via", "under").body("x/y", b"\r\nContact: no\r\n");
+        let other = with_line(&with_line(&message, "Via", "new and longer"), "Contact", "yes");
+        assert_eq!(
+            &other[..],
+            b"UPDATE sip:a@b SIP/2.0\r\nVia: new and longer\r\nVia: under\r\nContent-Type: x/y\r\nContent-Length: 15\r\n\r\n\r\nContact: no\r\n"
+        );
+        let last = Writer::request("ACK", "sip:a@b").header("Via", "old").empty();
+        assert_eq!(with_line(&last, "Content-Length", "00").last_chunk::<8>(), Some(b": 00\r\n\r\n"));
     }
 }

@@ -8,7 +8,7 @@ use super::request::capabilities;
 use super::store::Stage;
 use super::{Asked, Endpoint};
 use crate::border::Event;
-use crate::identity::{asks_for_privacy, names_nobody};
+use crate::identity::asks_for_privacy;
 use crate::lexis::{Cursor, Params, list, number, visible};
 use crate::message::{Essentials, Message};
 use crate::writer::{ALLOW, Writer};
@@ -63,8 +63,8 @@ impl Endpoint {
     /// inside a dialog (RFC 4916), to nobody, too; who was nobody from the start, and is named all the same, says nothing new.
     pub(super) fn hear_wishes(&mut self, dialog: DialogId, message: &Message, essentials: &Essentials<'_>) {
         self.keep_session_id(dialog, message);
-        let Some(leg) = self.legs.get(&dialog) else { return };
-        if asks_for_privacy(message) || !leg.unnamed && names_nobody(&essentials.from) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        if asks_for_privacy(message) || !leg.unnamed && leg.names_nobody(message, &essentials.from) {
             self.event(Event::AsksForPrivacy { dialog });
         }
     }

@@ -12,7 +12,7 @@ use crate::header::Name;
 use crate::lexis::number;
 use crate::message::{Essentials, Message};
 use crate::transaction::{Due, GIVE_UP, Key, Repeat};
-use crate::writer::Writer;
+use crate::writer::{Writer, with_line};
 use bytes::Bytes;
 use model::{DialogId, Instant, Method};
 use std::time::Duration;
@@ -40,6 +40,12 @@ struct Unheard {
 impl Reliable {
     pub(super) fn due(&self) -> Option<Instant> {
         self.unheard.as_ref().map(|unheard| unheard.repeat.at.min(unheard.give_up))
+    }
+    /// It is repeated by another way, whose Contact of ours is another.
+    pub(super) fn go_by(&mut self, path: Path, contact: &str) {
+        if let Some(unheard) = &mut self.unheard {
+            (unheard.path, unheard.bytes) = (path, with_line(&unheard.bytes, "Contact", contact));
+        }
     }
     /// The final answer is out: nothing is repeated any more (section 3).
     pub(super) fn rest(&mut self) {

@@ -8,6 +8,7 @@ use super::session_timer::{Asks, SessionTimer};
 use crate::border::Reason;
 use crate::dialog::{DialogStage, DialogState, is_translated};
 use crate::header::{Name, NameAddr, Via};
+use crate::identity::names_nobody;
 use crate::message::Message;
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key, Repeat, ServerInvite, ServerOther, T2};
 use crate::uri::{DEFAULT_PORT, DEFAULT_TLS_PORT};
@@ -16,6 +17,9 @@ use bytes::Bytes;
 use model::{DialogId, FlowId, Instant, Method};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+
+/// The longest From that is kept, in bytes.
+const FROM_KEPT: usize = 256;
 
 /// Where a packet came from, or where one goes.
 #[derive(Clone, Copy, Debug)]
@@ -238,6 +242,14 @@ impl Client {
             ClientMachine::Other { machine, .. } => machine.poll_timeout(),
         }
     }
+    /// It has been sent from the beginning, by the transport of its path.
+    pub(super) fn restart(&mut self, now: Instant) {
+        let reliable = self.path.flow.is_stream();
+        match &mut self.machine {
+            ClientMachine::Invite(ours) => ours.machine = ClientInvite::new(now, reliable),
+            ClientMachine::Other { machine, .. } => *machine = ClientOther::new(now, reliable),
+        }
+    }
     /// Whether nothing has come yet of what it waits for.
     pub(super) fn is_unheard(&self) -> bool {
         match &self.machine {
@@ -256,6 +268,8 @@ pub(super) struct Leg {
     pub(super) users: Vec<String>,
     /// Whether From of their INVITE names nobody.
     pub(super) unnamed: bool,
+    /// From of theirs that was read last and names somebody; empty if there was none, or a long one.
+    pub(super) named: Vec<u8>,
     /// Why we gave it up, for the CANCEL, or for the BYE when a 200 was quicker.
     pub(super) reason: Option<Reason>,
     /// When our BYE left.
@@ -356,6 +370,7 @@ impl Leg {
             stage: Stage::Confirmed,
             users: Vec::new(),
             unnamed: false,
+            named: Vec::new(),
             reason: None,
             left: None,
             probe: None,
@@ -371,6 +386,18 @@ impl Leg {
         };
         leg.enter(stage);
         leg
+    }
+    /// Whether From of a message of theirs names nobody. What most calls say in all of their messages is read once.
+    pub(super) fn names_nobody(&mut self, message: &Message, from: &NameAddr<'_>) -> bool {
+        let value = message.first(Name::From).unwrap_or_default();
+        if !self.named.is_empty() && self.named == value {
+            return false;
+        }
+        let nobody = names_nobody(from);
+        if !nobody && value.len() <= FROM_KEPT {
+            self.named = value.to_vec();
+        }
+        nobody
     }
     pub(super) fn enter(&mut self, stage: Stage) {
         self.state.stage = match stage {

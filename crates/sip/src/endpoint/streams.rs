@@ -8,8 +8,9 @@ use crate::dialog::DialogState;
 use crate::header::Via;
 use crate::message::Message;
 use crate::registrar::Binding;
-use crate::transaction::{ClientInvite, ClientOther, Key};
+use crate::transaction::Key;
 use crate::uri::Uri;
+use crate::writer::with_line;
 use bytes::Bytes;
 use model::{FlowId, Instant, Method, Now, Transport};
 use std::collections::BTreeMap;
@@ -140,43 +141,71 @@ impl Endpoint {
             return;
         }
         let ways = self.registrar.other_ways(flow);
-        let (like, secure) = (|way: &Binding| way.flow.transport() == flow.transport(), flow.transport().is_secure());
+        let secure = flow.transport().is_secure();
         let mut moved = BTreeMap::new();
         for (dialog, leg) in self.legs.iter_mut().filter(|(_, leg)| leg.state.flow == flow && leg.state.route_set.is_empty()) {
             let theirs = |way: &&Binding| leg.users.contains(&way.user) && (!secure || way.flow.transport().is_secure());
-            let Some(way) = ways.iter().filter(theirs).find(|way| like(way)).or_else(|| ways.iter().find(theirs)) else { continue };
+            let like = |way: &&Binding| way.flow.transport() == flow.transport();
+            let Some(way) = ways.iter().filter(theirs).find(like).or_else(|| ways.iter().find(theirs)) else { continue };
             let path = Path { flow: way.flow, addr: way.addr };
+            moved.insert(*dialog, path);
             (leg.state.flow, leg.state.peer) = (path.flow, path.addr);
             // Its Contact may name the end of the connection that is gone.
             leg.state.behind_router = true;
-            // What is written already says by which transport it comes.
-            if like(way) {
-                moved.insert(*dialog, path);
-                if let Stage::Answering(answering) = &mut leg.stage {
-                    answering.path = path;
-                }
+            let contact = self.doors.contact(path.flow, &leg.state.remote_target);
+            if let Stage::Answering(answering) = &mut leg.stage {
+                (answering.path, answering.ok) = (path, with_line(&answering.ok, "Contact", &contact));
             }
-        }
-        let mut again = Vec::new();
-        for (key, client) in &mut self.clients {
-            let Some(path) = moved.get(&client.dialog).copied().filter(|_| client.path.flow == flow) else { continue };
-            (client.path, client.moved) = (path, Some(now));
-            if let ClientMachine::Invite(ours) = &mut client.machine {
-                (ours.base.flow, ours.base.peer) = (path.flow, path.addr);
-                ours.acks.iter_mut().filter(|ack| ack.to.flow == flow).for_each(|ack| ack.to = path);
-            }
-            if client.is_unheard() {
-                again.push((*key, path));
+            if let Some(reliable) = &mut leg.reliable {
+                reliable.go_by(path, &contact);
             }
         }
         for server in self.servers.values_mut().filter(|server| server.path.flow == flow) {
             server.path = moved.get(&server.dialog).copied().unwrap_or(server.path);
         }
-        for (key, path) in again {
-            let Some(client) = self.clients.get(&key) else { continue };
-            let (dialog, method, request) = (client.dialog, client.method, client.request.clone());
-            self.transmit_request(dialog, path, method, true, request);
+        let here = self.clients.iter().filter(|(_, client)| client.path.flow == flow);
+        let here: Vec<(Key, Path)> = here.filter_map(|(key, client)| Some((*key, *moved.get(&client.dialog)?))).collect();
+        here.into_iter().for_each(|(key, path)| self.move_client(now, key, path));
+    }
+
+    /// A request of ours goes on by another way of the phone: what waits for a first answer is asked once more, in the same transaction, so that
+    /// who has heard it already knows the copy.
+    fn move_client(&mut self, now: Instant, key: Key, path: Path) {
+        let Some(mut client) = self.clients.remove(&key) else { return };
+        let from = std::mem::replace(&mut client.path, path).flow;
+        client.moved = Some(now);
+        if let ClientMachine::Invite(ours) = &mut client.machine {
+            (ours.base.flow, ours.base.peer) = (path.flow, path.addr);
+            for ack in ours.acks.iter_mut().filter(|ack| ack.to.flow == from) {
+                let written = self.rewrite(path.flow, &ours.base.remote_target, &ack.bytes);
+                (ack.bytes, ack.to) = (written.request, Path { flow: written.flow, ..path });
+                ack.by_udp = written.by_udp.map(|by_udp| by_udp.request);
+            }
         }
+        if client.is_unheard() {
+            // CANCEL repeats the Via of its INVITE, which has been heard (section 9.1).
+            if path.flow.transport() != from.transport() && client.method != Method::Cancel {
+                let target = self.legs.get(&client.dialog).map(|leg| leg.state.remote_target.clone()).unwrap_or_default();
+                let Written { flow, via, request, by_udp } = self.rewrite(path.flow, &target, &client.request);
+                (client.request, client.by_udp, client.path.flow) = (request, by_udp, flow);
+                if let ClientMachine::Invite(ours) = &mut client.machine {
+                    ours.via = via;
+                }
+            }
+            if client.path.flow.is_stream() != from.is_stream() {
+                client.restart(now);
+                self.alarms.set(Alarm::Client(key), client.poll_timeout());
+            }
+            self.transmit_request(client.dialog, client.path, client.method, true, client.request.clone());
+        }
+        self.clients.insert(key, client);
+    }
+
+    /// What was written for another way, in the same transaction: Via and Contact say from where it comes now. By which transport `uri` asks to be
+    /// reached was true of that other way.
+    fn rewrite(&self, flow: FlowId, uri: &str, request: &Bytes) -> Written {
+        let branch = branch_of(request);
+        self.write(flow, &branch, uri, "", |via, contact| with_line(&with_line(request, "Via", via), "Contact", contact))
     }
 
     /// A request of ours did not get through: by UDP, if that is another way, or refused as a 503 would (section 8.1.3.1).
@@ -185,10 +214,10 @@ impl Endpoint {
         if let Some(ByUdp { via, request }) = client.by_udp.take() {
             client.path.flow = FlowId::UDP;
             client.request = request.clone();
-            match &mut client.machine {
-                ClientMachine::Invite(ours) => (ours.machine, ours.via) = (ClientInvite::new(now, false), via),
-                ClientMachine::Other { machine, .. } => *machine = ClientOther::new(now, false),
+            if let ClientMachine::Invite(ours) = &mut client.machine {
+                ours.via = via;
             }
+            client.restart(now);
             let (dialog, path, method, wake) = (client.dialog, client.path, client.method, client.poll_timeout());
             self.alarms.set(Alarm::Client(key), wake);
             return self.transmit_request(dialog, path, method, false, request);
@@ -204,6 +233,13 @@ impl Endpoint {
             Some(purpose) => self.asked_and_answered(now, dialog, key, purpose, 503, None),
         }
     }
+}
+
+/// The branch of a request of ours.
+fn branch_of(request: &Bytes) -> String {
+    let message = Message::parse(request).ok();
+    let via = message.as_ref().and_then(|message| message.essentials().ok()?.via.branch().map(str::to_owned));
+    via.unwrap_or_default()
 }
 
 /// The transport that a URI asks for, in small letters.

@@ -635,7 +635,7 @@ fn on_two_ways(ways: [(u32, FlowId); 2]) -> Desk {
 }
 
 /// Calls the phone where it was heard last.
-fn calls(desk: &mut Desk) -> (model::DialogId, crate::common::Sent) {
+fn calls(desk: &mut Desk) -> (model::DialogId, Sent) {
     let binding = desk.endpoint.phones("sato").next().unwrap().clone();
     let dialog = desk.endpoint.new_dialog();
     let from = Identity { display: String::new(), user: "0440000000".to_owned() };
@@ -648,7 +648,7 @@ fn calls(desk: &mut Desk) -> (model::DialogId, crate::common::Sent) {
 #[test]
 fn what_comes_back_of_a_dying_way_goes_by_the_other_once() {
     let (first, second) = (FlowId::connection(Transport::Tls, 2), FlowId::connection(Transport::Tls, 3));
-    let unsent = |desk: &mut Desk, sent: &crate::common::Sent| {
+    let unsent = |desk: &mut Desk, sent: &Sent| {
         desk.endpoint.handle_unsent(desk.both(), &Bytes::from(sent.text.clone()));
         desk.drain();
     };
@@ -708,6 +708,135 @@ fn what_comes_back_of_a_dying_way_goes_by_the_other_once() {
     desk.endpoint.handle_closed(desk.both(), second);
     desk.command(Command::Bye { dialog });
     assert!(desk.one().flow.transport().is_secure());
+}
+
+/// The two ways of a phone may be of different transports. The first of each is the one that dies; nothing secure goes on in clear.
+fn unlike_ways() -> [(FlowId, FlowId); 4] {
+    let [tls, wss, tcp] = [Transport::Tls, Transport::Wss, Transport::Tcp].map(|transport| FlowId::connection(transport, 2));
+    [(wss, tls), (tls, wss), (tcp, tls), (tcp, FlowId::UDP)]
+}
+
+/// The phone, called by the way that dies next.
+fn called_on([dies, left]: [FlowId; 2]) -> (Desk, model::DialogId, Sent) {
+    let mut desk = on_two_ways([(1, left), (2, dies)]);
+    for (transport, port) in [(Transport::Tls, 5061), (Transport::Wss, 8443)] {
+        desk.endpoint.hears(transport, format!("192.0.2.1:{port}").parse().unwrap());
+    }
+    let (dialog, invite) = calls(&mut desk);
+    assert_eq!(invite.flow, dies);
+    (desk, dialog, invite)
+}
+
+/// The same, and it has answered; with its 200.
+fn talks_on(ways: [FlowId; 2]) -> (Desk, model::DialogId, Sent, Bytes) {
+    let (mut desk, dialog, invite) = called_on(ways);
+    let ok = Bytes::from(response(&invite, 200, "p1", OFFER));
+    desk.receive_on(ways[0], PHONE, &ok);
+    assert_eq!((desk.one().word(), desk.events().len()), ("ACK", 1));
+    (desk, dialog, invite, ok)
+}
+
+/// The connection is gone.
+fn dies(desk: &mut Desk, flow: FlowId) {
+    desk.endpoint.handle_closed(desk.both(), flow);
+    desk.drain();
+}
+
+/// Our Contact on a flow, and how our Via begins there.
+fn ours_on(flow: FlowId) -> (&'static str, &'static str) {
+    match flow.transport() {
+        Transport::Tls => ("<sip:192.0.2.1:5061;transport=tls>", "SIP/2.0/TLS 192.0.2.1:5061;"),
+        Transport::Wss => ("<sip:192.0.2.1:8443;transport=ws>", "SIP/2.0/WSS 192.0.2.1:8443;"),
+        _ => ("<sip:192.0.2.1:5060>", "SIP/2.0/UDP 192.0.2.1:5060;"),
+    }
+}
+
+/// A request of ours went by that flow, and says so.
+fn went_by(sent: &Sent, word: &str, flow: FlowId) {
+    assert_eq!((sent.word(), sent.flow), (word, flow));
+    assert!(sent.header("Via").starts_with(ours_on(flow).1), "{flow:?}: {}", sent.text);
+}
+
+/// Our INVITE goes once more if nobody has heard it; its CANCEL has its Via (RFC 3261 section 9.1). One that rings keeps the Via that the phone knows.
+#[test]
+fn an_invite_on_a_dying_way_goes_by_one_of_another_transport() {
+    for (gone, left) in unlike_ways() {
+        let (mut desk, dialog, invite) = called_on([gone, left]);
+        dies(&mut desk, gone);
+        let again = desk.one();
+        went_by(&again, "INVITE", left);
+        assert_eq!(again.header("Contact"), ours_on(left).0);
+        for same in ["CSeq", "Call-ID", "From", "To"] {
+            assert_eq!(again.header(same), invite.header(same));
+        }
+        assert!(again.text.ends_with(OFFER));
+        desk.receive_on(left, PHONE, &Bytes::from(response(&again, 180, "p1", "")));
+        desk.command(Command::Cancel { dialog, reason: None });
+        let cancel = desk.one();
+        assert_eq!((cancel.word(), cancel.flow, cancel.header("Via")), ("CANCEL", left, again.header("Via")));
+
+        let (mut desk, dialog, invite) = called_on([gone, left]);
+        desk.receive_on(gone, PHONE, &Bytes::from(response(&invite, 180, "p1", "")));
+        dies(&mut desk, gone);
+        assert_eq!(desk.words().len(), 0, "it rings");
+        desk.command(Command::Cancel { dialog, reason: None });
+        let cancel = desk.one();
+        assert_eq!((cancel.word(), cancel.flow, cancel.header("Via")), ("CANCEL", left, invite.header("Via")));
+    }
+}
+
+/// So do the ACK that a copy of the 200 asks for, and our BYE, whether it comes back unsent or is not answered.
+#[test]
+fn an_ack_and_a_bye_on_a_dying_way_go_by_one_of_another_transport() {
+    for (gone, left) in unlike_ways() {
+        let (mut desk, _, _, ok) = talks_on([gone, left]);
+        dies(&mut desk, gone);
+        desk.receive_on(left, PHONE, &ok);
+        went_by(&desk.one(), "ACK", left);
+        for unsent in [false, true] {
+            let (mut desk, dialog, _, _) = talks_on([gone, left]);
+            desk.command(Command::Bye { dialog });
+            let bye = desk.one();
+            assert_eq!(bye.flow, gone);
+            if unsent {
+                desk.endpoint.handle_unsent(desk.both(), &Bytes::from(bye.text.clone()));
+                desk.drain();
+            } else {
+                dies(&mut desk, gone);
+            }
+            let again = desk.one();
+            went_by(&again, "BYE", left);
+            assert_eq!(again.header("CSeq"), bye.header("CSeq"));
+            dies(&mut desk, gone);
+            assert_eq!((desk.words().len(), desk.events().len()), (0, 0), "once");
+            desk.wait(500);
+            assert_eq!(desk.words().len(), usize::from(!left.is_stream()), "repeated by UDP");
+            desk.receive_on(left, PHONE, &Bytes::from(response(&again, 200, "", "")));
+            assert_eq!(desk.events(), [Event::Ended { dialog }]);
+        }
+    }
+}
+
+/// And our answer to its re-INVITE is repeated there, with a Contact that leads to us.
+#[test]
+fn an_answer_on_a_dying_way_is_repeated_by_one_of_another_transport() {
+    for (gone, left) in unlike_ways() {
+        let (mut desk, dialog, invite, _) = talks_on([gone, left]);
+        let body = format!(
+            "Contact: <sip:sato@192.0.2.60:5062>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{OFFER}",
+            OFFER.len()
+        );
+        let reinvite = phone_inside(&invite, "INVITE", "re", 7, "p1").replace("Content-Length: 0\r\n\r\n", &body);
+        desk.receive_on(gone, PHONE, &Bytes::from(reinvite));
+        desk.sent();
+        desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
+        assert_eq!((desk.sent().pop().map(|answer| answer.flow)), Some(gone));
+        dies(&mut desk, gone);
+        desk.wait(500);
+        let again = desk.one();
+        assert_eq!((again.word(), again.flow, again.header("Contact")), ("200", left, ours_on(left).0));
+        assert!(again.text.ends_with(ANSWER));
+    }
 }
 
 /// RFC 5626 section 6: a way is known by the phone and its number, not by what its Contact says. Phones behind a router say the same on all of theirs.
