@@ -76,7 +76,7 @@ class Proof:
     """One claim: what was measured for it, and whether it held."""
 
     def __init__(self, name):
-        self.name, self.failures = name, []
+        self.name, self.failures, self.began = name, [], time.monotonic()
         print(f"\n{name}", flush=True)
 
     def measure(self, text):
@@ -89,5 +89,5 @@ class Proof:
             self.failures.append(text)
 
     def close(self):
-        print(f"{'FAIL' if self.failures else 'PASS'} {self.name}", flush=True)
+        print(f"{'FAIL' if self.failures else 'PASS'} {self.name} ({time.monotonic() - self.began:.0f} s)", flush=True)
         return not self.failures

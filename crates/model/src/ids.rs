@@ -94,7 +94,7 @@ impl Transport {
         matches!(self, Transport::Tls | Transport::Wss)
     }
     /// Whether we connect to others by it. A browser cannot be connected to; a phone's own TLS has a certificate that nobody knows. Both are reached by
-    /// the connection that they made, and by no other.
+    /// the connection that they made, and by no other, and so are the proxies before them; but carriers whose certificate we know.
     pub fn can_dial(self) -> bool {
         matches!(self, Transport::Tcp)
     }

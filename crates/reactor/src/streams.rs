@@ -342,7 +342,9 @@ impl Hall {
         // By TLS only who is known is called; a Contact may name another port of theirs, or another machine's.
         let met = if transport == Transport::Tls { self.met_at(to) } else { None };
         let to = met.as_ref().map_or(to, |(at, _)| *at);
-        let known = if self.lines.contains_key(&flow) { Some(flow) } else { self.ways.get(&(transport, to)).copied() };
+        // A carrier's other machine is called where it is; whoever else stays in between is behind the connection that was made to us.
+        let here = self.lines.get(&flow).filter(|line| met.is_none() || line.peer.ip() == to.ip());
+        let known = if here.is_some() { Some(flow) } else { self.ways.get(&(transport, to)).copied() };
         let may_dial = transport.can_dial() || met.is_some();
         let flow = match known {
             Some(flow) => flow,

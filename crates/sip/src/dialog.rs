@@ -186,10 +186,10 @@ impl DialogState {
 
 impl DialogState {
     /// The flow that the next request takes: the one on which the peer's messages came, because a phone behind a router is reached by its own
-    /// connection only; but a proxy that stays in between is reached where it says.
+    /// connection only; but a proxy that stays in between is reached where it says, if it can be connected to.
     pub(crate) fn next_flow(&self) -> FlowId {
         let elsewhere = !self.route_set.is_empty() && self.next_hop().ip() != self.peer.ip();
-        if self.flow.is_stream() && elsewhere { FlowId::any(self.flow.transport()) } else { self.flow }
+        if self.flow.transport().can_dial() && elsewhere { FlowId::any(self.flow.transport()) } else { self.flow }
     }
 }
 

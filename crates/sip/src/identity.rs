@@ -174,7 +174,10 @@ fn entry(value: &[u8]) -> Option<(Vec<u32>, String)> {
     let address = NameAddr::parse(value)?;
     let text = address.uri().text();
     let headers = text.split_once('?').map_or("", |(_, headers)| headers);
-    let hidden = headers.split('&').any(|header| header.to_ascii_lowercase().starts_with("privacy="));
+    let hides = |(name, value): (&str, &str)| {
+        unescape(name).eq_ignore_ascii_case("privacy") && !unescape(value).trim().eq_ignore_ascii_case("none")
+    };
+    let hidden = headers.split('&').filter_map(|header| header.split_once('=')).any(hides);
     let user = known(address.uri()).filter(|_| !hidden)?;
     let index = address.param("index").unwrap_or_default();
     let index: Vec<u32> = unescape(&index).split('.').take(CALLED_MAX).map(|n| n.parse().unwrap_or(u32::MAX)).collect();

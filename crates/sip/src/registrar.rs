@@ -18,6 +18,7 @@ use crate::lexis::same_name;
 use crate::message::{Essentials, Message};
 use crate::transaction::{GIVE_UP, Key};
 use crate::uri::{DEFAULT_PORT, Scheme, Uri};
+use crate::writer::quoted;
 use bytes::Bytes;
 use model::{FlowId, Instant, PhoneGone};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -201,6 +202,16 @@ impl Registrar {
     /// Where a user's phones are.
     pub(crate) fn bindings(&self, user: &str) -> impl Iterator<Item = &Binding> + use<'_> {
         self.of(user).iter().map(|entry| &entry.binding)
+    }
+
+    /// The same as values of Contact; with the name of the phone and the number of its way where it has said them, so that it can tell its ways apart
+    /// (RFC 5626 section 9.2).
+    pub(crate) fn contacts(&self, now: Instant, user: &str) -> impl Iterator<Item = String> + use<'_> {
+        self.of(user).iter().map(move |entry| {
+            let instance = entry.instance.as_ref().map(|instance| format!(";+sip.instance={}", quoted(instance))).unwrap_or_default();
+            let reg_id = entry.reg_id.map(|reg_id| format!(";reg-id={reg_id}")).unwrap_or_default();
+            format!("<{}>{instance}{reg_id};expires={}", entry.binding.contact, entry.binding.expires.since(now).as_secs())
+        })
     }
 
     /// The same, for who calls: a phone that is there on several ways is called on the one that was heard last (RFC 5626 section 5.3).

@@ -353,11 +353,7 @@ impl Endpoint {
                 self.wish(now, dialog, Wish::Refresh);
             }
             // RFC 4028 section 7.3: once more, with what they want at least.
-            (422, Wish::Refresh) => {
-                if message.is_some_and(|message| self.lengthen_timer(dialog, message)) {
-                    self.wish(now, dialog, Wish::Refresh);
-                }
-            }
+            (422, wish) if message.is_some_and(|message| self.lengthen_timer(dialog, message)) => self.wish(now, dialog, wish),
             // It stays ours to do until the session is over.
             (_, Wish::Refresh) => self.change_at(dialog, now + REFRESH_AGAIN, Wish::Refresh),
             (status, Wish::Offer(_)) => self.event(Event::OfferRefused { dialog, status }),

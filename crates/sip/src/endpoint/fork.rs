@@ -94,7 +94,7 @@ impl Leg {
 
 impl Endpoint {
     /// A request in a branch that rings beside the one that was heard last.
-    pub(super) fn handle_in_fork(&mut self, asked: &Asked<'_>, our_tag: &str) {
+    pub(super) fn handle_in_fork(&mut self, asked: &mut Asked<'_>, our_tag: &str) {
         let from_tag = asked.essentials.from.tag();
         let dialog = self.tags.get(our_tag).copied().filter(|dialog| {
             let Some(leg) = self.legs.get(dialog) else { return false };
@@ -136,7 +136,8 @@ impl Endpoint {
     }
 
     /// It is the last of its dialog from here on.
-    pub(super) fn keep_cseq(&mut self, asked: &Asked<'_>, dialog: DialogId) {
+    pub(super) fn keep_cseq(&mut self, asked: &mut Asked<'_>, dialog: DialogId) {
+        asked.dialog = Some(dialog);
         if let Some(leg) = self.legs.get_mut(&dialog) {
             *leg.their_cseq(asked.essentials.from.tag()) = Some(asked.essentials.cseq.number);
         }

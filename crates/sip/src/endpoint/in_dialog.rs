@@ -31,7 +31,7 @@ impl Endpoint {
     }
 
     /// A request with a To tag.
-    pub(super) fn handle_in_dialog(&mut self, asked: &Asked<'_>, our_tag: &str) {
+    pub(super) fn handle_in_dialog(&mut self, asked: &mut Asked<'_>, our_tag: &str) {
         let Some(dialog) = self.named(&asked.essentials, our_tag) else { return self.handle_in_fork(asked, our_tag) };
         if !self.legs.get(&dialog).is_some_and(|leg| self.is_peer(leg, asked.path.addr.ip())) {
             self.note(model::Event::ForeignRequest);

@@ -89,6 +89,8 @@ struct Asked<'a> {
     essentials: Essentials<'a>,
     key: Key,
     echo: Echo,
+    /// Whose number it has taken: from there on it is answered in a transaction, so that a copy gets the same answer.
+    dialog: Option<DialogId>,
 }
 
 impl Endpoint {
@@ -293,14 +295,14 @@ impl Endpoint {
         let back = path.back(&essentials.via, self.config.local);
         let session = session_id::theirs(message).map(|theirs| self.session_id(essentials.call_id, Some(theirs)));
         let echo = Echo::of(message, path.addr).in_session(session);
-        let asked = Asked { now, path, back, message, essentials, key, echo };
+        let mut asked = Asked { now, path, back, message, essentials, key, echo, dialog: None };
         if method == "REGISTER" && self.handle_register_again(&asked) {
             return;
         }
         self.count_request(path.addr, method, false);
         if asked.echo.size() > ECHO_MAX {
             // An answer that fits into no datagram reaches nobody.
-            if asked.echo.size() <= 4 * ECHO_MAX {
+            if path.flow.is_stream() || asked.echo.size_of_refusal() <= 4 * ECHO_MAX {
                 self.refuse(&asked, 513);
             }
             return;
@@ -308,7 +310,7 @@ impl Endpoint {
         match (method, asked.essentials.to.tag()) {
             ("CANCEL", _) => self.handle_cancel(&asked),
             ("REGISTER", None) => self.handle_register(&asked),
-            (_, Some(our_tag)) => self.handle_in_dialog(&asked, our_tag),
+            (_, Some(our_tag)) => self.handle_in_dialog(&mut asked, our_tag),
             ("INVITE", None) => self.handle_invite(&asked),
             ("OPTIONS", None) => self.handle_options(&asked),
             // These speak of a call; without our tag they name none (RFC 3261 section 12.2.2).

@@ -3,6 +3,7 @@
 //! RFC 3262, both roles. As the called side we send them so to whoever knows that, one at a time; unacknowledged for 64*T1, the call is
 //! refused. As the caller we acknowledge them in their order, each branch of a fork by itself.
 
+use super::body::session_description;
 use super::session_timer::lists;
 use super::store::{ClientMachine, Path, Purpose, Stage};
 use super::{Asked, Endpoint};
@@ -98,7 +99,9 @@ impl Endpoint {
         let Some(ours) = ours else { return self.refuse(asked, 481) };
         (ours.acknowledged, ours.unheard) = (true, None);
         self.set_leg_alarm(dialog);
-        self.reply_in_dialog(asked, dialog, 200, Writer::empty);
+        // Section 5: an offer in it would have to be answered in its 200; there is none to make before ours to the INVITE is answered.
+        let status = session_description(asked.message).map_or_else(|status| status, |offer| if offer.is_some() { 488 } else { 200 });
+        self.reply_in_dialog(asked, dialog, status, Writer::empty);
     }
 
     /// The time of a provisional answer has come: it is repeated, or the call is refused.

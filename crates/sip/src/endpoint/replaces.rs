@@ -52,9 +52,10 @@ impl Endpoint {
             None => 481,
             Some((_, Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. })) if named.early_only => 486,
             Some((id, Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. })) => return Some(Some(id)),
-            // Who rings is picked up by answering; only the one who called could be replaced that early.
-            Some((_, Stage::Incoming { .. } | Stage::Outgoing { .. })) => 481,
-            Some((_, Stage::Ending)) => 603,
+            // "an early dialog that was not initiated by this UA"
+            Some((_, Stage::Incoming { .. })) => 481,
+            // Which phone takes a call that we ring for is not for another phone to say, but for the queue.
+            Some((_, Stage::Outgoing { .. } | Stage::Ending)) => 603,
         };
         self.refuse(asked, status);
         None

@@ -98,8 +98,7 @@ impl Endpoint {
         };
         if self.aims_at_us(&state) {
             self.note(model::Event::Refused { why: model::Refusal::AimedAtUs, person: None });
-            let bytes = asked.echo.response_saying(403, "Contact or Record-Route names this machine", &self.stateless_tag(asked)).empty();
-            return self.transmit_response(None, asked.back, 403, bytes);
+            return self.refuse_saying(asked, 403, "Contact or Record-Route names this machine");
         }
         let state = DialogState { session_id: theirs(asked.message).map(|theirs| self.session_id(&state.call_id, Some(theirs))), ..state };
         let dialog = self.new_dialog();
@@ -215,9 +214,8 @@ impl Endpoint {
             writer = writer.header("Min-Expires", EXPIRES_MIN.to_string());
         }
         // Section 10.3 item 8: "Contact header field values enumerating all current bindings".
-        for binding in self.registrar.bindings(&user).filter(|_| outcome.is_ok()) {
-            let seconds = binding.expires.since(asked.now).as_secs();
-            writer = writer.header("Contact", format!("<{}>;expires={seconds}", binding.contact));
+        for contact in self.registrar.contacts(asked.now, &user).filter(|_| outcome.is_ok()) {
+            writer = writer.header("Contact", contact);
         }
         let bytes = writer.empty();
         self.registrar.keep_answer(&user, Answer { key: asked.key, at: asked.now, status, bytes: bytes.clone() });
@@ -313,9 +311,7 @@ impl Endpoint {
     }
 
     pub(super) fn refuse_header(&mut self, asked: &Asked<'_>, header: Name) {
-        let words = format!("Bad Request: broken {}", header.text());
-        let bytes = asked.echo.response_saying(400, &words, &self.stateless_tag(asked)).empty();
-        self.transmit_response(None, asked.back, 400, bytes);
+        self.refuse_saying(asked, 400, &format!("Bad Request: broken {}", header.text()));
     }
 
     fn refuse_full(&mut self, asked: &Asked<'_>) {

@@ -96,7 +96,11 @@ impl Echo {
         self
     }
     pub(super) fn size(&self) -> usize {
-        self.head.len() + self.to.as_ref().map_or(0, |(to, _)| to.len()) + self.tail.len() + self.routes.len()
+        self.size_of_refusal() + self.routes.len()
+    }
+    /// The same of an answer that makes no dialog.
+    pub(super) fn size_of_refusal(&self) -> usize {
+        self.head.len() + self.to.as_ref().map_or(0, |(to, _)| to.len()) + self.tail.len()
     }
     /// A response up to its last common header; `tag` goes into To if there is none (but not in a 100).
     pub(super) fn response(&self, status: u16, tag: &str) -> Writer {
@@ -170,7 +174,7 @@ pub(super) struct Client {
     pub(super) dialog: DialogId,
     /// What leaves by UDP instead if there is no connection: a request that is too large for a datagram tries one first.
     pub(super) by_udp: Option<ByUdp>,
-    /// When it went by another way of the phone, because the first was gone.
+    /// When it went by another way of the phone, because the first was gone, and as it was written.
     pub(super) moved: Option<Instant>,
 }
 

@@ -111,11 +111,11 @@ impl Endpoint {
                 return;
             }
             let Some(client) = self.clients.get(&key) else { return };
-            let (flow, moved) = (client.path.flow, client.moved);
             // It comes from the connection that is gone.
-            if moved.is_some_and(|at| now.mono.since(at) < STRAGGLES) {
+            if client.request != *bytes || client.moved.is_some_and(|at| now.mono.since(at) < STRAGGLES) {
                 return;
             }
+            let flow = client.path.flow;
             self.leave(now.mono, flow);
             if self.clients.get(&key).is_some_and(|client| client.path.flow == flow) {
                 self.unsent(now.mono, key);
@@ -173,7 +173,7 @@ impl Endpoint {
     fn move_client(&mut self, now: Instant, key: Key, path: Path) {
         let Some(mut client) = self.clients.remove(&key) else { return };
         let from = std::mem::replace(&mut client.path, path).flow;
-        client.moved = Some(now);
+        let written = client.request.clone();
         if let ClientMachine::Invite(ours) = &mut client.machine {
             (ours.base.flow, ours.base.peer) = (path.flow, path.addr);
             for ack in ours.acks.iter_mut().filter(|ack| ack.to.flow == from) {
@@ -192,6 +192,7 @@ impl Endpoint {
                     ours.via = via;
                 }
             }
+            client.moved = (client.request == written && client.by_udp.is_none()).then_some(now);
             if client.path.flow.is_stream() != from.is_stream() {
                 client.restart(now);
                 self.alarms.set(Alarm::Client(key), client.poll_timeout());

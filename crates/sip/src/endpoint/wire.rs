@@ -47,14 +47,25 @@ impl Endpoint {
         let parts = [e.call_id, e.from.tag().unwrap_or_default(), e.via.branch().unwrap_or_default()];
         hex(&hmac(&self.secret, &parts.map(str::as_bytes))[..8])
     }
-    /// Answers without remembering it.
+    /// Answers without remembering it, but where a copy would be answered otherwise.
     pub(super) fn reply(&mut self, asked: &Asked<'_>, status: u16, finish: impl FnOnce(Writer) -> Bytes) {
         let bytes = finish(asked.echo.response(status, &self.stateless_tag(asked)));
-        self.transmit_response(None, asked.back, status, bytes);
+        self.send_reply(asked, status, bytes);
     }
-    /// Refuses without remembering it.
+    fn send_reply(&mut self, asked: &Asked<'_>, status: u16, bytes: Bytes) {
+        match asked.dialog {
+            Some(dialog) => self.keep_reply(asked, dialog, status, bytes),
+            None => self.transmit_response(None, asked.back, status, bytes),
+        }
+    }
+    /// Refuses likewise.
     pub(super) fn refuse(&mut self, asked: &Asked<'_>, status: u16) {
         self.reply(asked, status, Writer::empty);
+    }
+    /// The same with words of its own.
+    pub(super) fn refuse_saying(&mut self, asked: &Asked<'_>, status: u16, words: &str) {
+        let bytes = asked.echo.response_saying(status, words, &self.stateless_tag(asked)).empty();
+        self.send_reply(asked, status, bytes);
     }
     pub(super) fn refuse_method(&mut self, asked: &Asked<'_>) {
         self.reply(asked, 405, |w| w.header("Allow", ALLOW).empty());
@@ -100,6 +111,9 @@ impl Endpoint {
     /// Answers a request inside a dialog and remembers it for its copies.
     pub(super) fn reply_in_dialog(&mut self, asked: &Asked<'_>, dialog: DialogId, status: u16, finish: impl FnOnce(Writer) -> Bytes) {
         let bytes = finish(asked.echo.response(status, &self.stateless_tag(asked)));
+        self.keep_reply(asked, dialog, status, bytes);
+    }
+    fn keep_reply(&mut self, asked: &Asked<'_>, dialog: DialogId, status: u16, bytes: Bytes) {
         // Over a reliable transport there are no copies (timer J is zero).
         let full = self.servers.len() >= TRANSACTIONS_MAX || asked.path.flow.is_stream();
         // One place is kept for the BYE: its copies come when the dialog is gone.

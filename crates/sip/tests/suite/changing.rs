@@ -183,6 +183,65 @@ fn other_terms_are_refused_and_the_call_goes_on_unless_the_peer_is_gone() {
     }
 }
 
+/// RFC 4028 section 7.3: who finds the time too short gets more, also beside other terms.
+#[test]
+fn other_terms_that_come_with_too_short_a_time_come_again_with_more() {
+    let mut desk = Desk::new();
+    let (dialog, _) = talking_with(&mut desk, "Supported: timer\r\nSession-Expires: 1800;refresher=uac\r\n");
+    desk.command(Command::Reoffer { dialog, sdp: Bytes::from(OURS_CHANGED) });
+    let reinvite = desk.one();
+    desk.receive(&answer(&reinvite, 422, "Min-SE: 3600\r\n", ""));
+    let sent = desk.sent();
+    assert_eq!(sent.iter().map(Sent::word).collect::<Vec<_>>(), ["ACK", "INVITE"]);
+    assert_eq!((sent[1].header("Session-Expires"), sent[1].header("Min-SE")), ("3600;refresher=uas", "3600"));
+    assert_eq!(&sent[1].message().body()[..], OURS_CHANGED.as_bytes());
+    desk.receive(&answer(&sent[1], 422, "Min-SE: 3600\r\n", ""));
+    assert_eq!(desk.words(), ["ACK"]);
+    assert_eq!(desk.events(), [Event::OfferRefused { dialog, status: 422 }], "who wants nothing longer is not asked for ever");
+}
+
+/// RFC 3261 sections 17.2.1 and 17.2.2: a copy of a request gets the answer that the first one got, also where that was a refusal which depends on the
+/// moment. A 500 in its place would end a glare for good, and take Min-SE from a 422.
+#[test]
+fn a_copy_of_what_was_refused_inside_a_dialog_is_refused_likewise() {
+    let in_talk = |text: &dyn Fn(&str) -> String, status: &str| {
+        let mut desk = Desk::new();
+        let (_, tag) = desk.talking();
+        let text = text(&tag);
+        desk.receive(&text);
+        let first = desk.one();
+        desk.receive(&text);
+        let copy = desk.one();
+        assert_eq!((first.word(), &copy.text), (status, &first.text), "{text}");
+        assert_eq!(desk.events(), []);
+        desk.receive(&text.replace("branch=z9hG4bK", "branch=z9hG4bKother"));
+        assert_eq!(desk.words(), ["500"], "the same number in another transaction is old");
+        desk.wait(64_000);
+        assert_eq!(desk.census().transactions, 0);
+    };
+    in_talk(&|tag| reinvite("r", 2, tag).replace("Content-Type", "Supported: timer\r\nSession-Expires: 60\r\nContent-Type"), "422");
+    in_talk(&|tag| update("u", 2, tag, "Supported: timer\r\nSession-Expires: 60\r\n", ""), "422");
+    in_talk(&|tag| reinvite("r", 2, tag).replace("application/sdp", "text/plain"), "415");
+    in_talk(&|tag| update("u", 2, tag, "", OFFER).replace("application/sdp", "text/plain"), "415");
+    in_talk(&|tag| reinvite("r", 2, tag).replace("<sip:caller", "<sip:caller\""), "400");
+    in_talk(&|tag| inside("PRACK", "p", 2, tag), "400");
+    in_talk(&|tag| inside("PRACK", "p", 2, tag).replace("Content-Length", "RAck: 1 1 INVITE\r\nContent-Length"), "481");
+    in_talk(&|tag| inside("REFER", "p", 2, tag), "400");
+    // Glare: their answer to our offer in the 200 is not here yet.
+    let mut desk = Desk::new();
+    let (dialog, tag) = desk.talking();
+    desk.command(Command::Reoffer { dialog, sdp: Bytes::from(OURS_CHANGED) });
+    desk.sent();
+    for text in [reinvite("r", 2, &tag), update("u", 3, &tag, "", OFFER)] {
+        for _ in 0..2 {
+            desk.receive(&text);
+            assert_eq!(desk.words(), ["491"], "{text}");
+        }
+        desk.receive(&inside("ACK", "r", 2, &tag));
+    }
+    assert_eq!(desk.events(), []);
+}
+
 /// RFC 3261 section 14.1: "If the UAC is the owner of the Call-ID ... between 2.1 and 4 seconds in units of 10 ms", else "between 0 and 2".
 #[test]
 fn after_a_491_each_side_waits_its_own_time_and_tries_again() {

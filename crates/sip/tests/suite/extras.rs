@@ -231,6 +231,12 @@ fn whoever_wants_the_place_of_a_call_must_name_it_wholly() {
     let tag = desk.sent().pop().unwrap().to_tag();
     desk.receive(&replacing("y", "e1", &format!("Replaces: c1;from-tag=f1;to-tag={tag}\r\n")));
     assert_eq!(desk.words(), ["481"], "who rings is not replaced");
+    let mut desk = Desk::new();
+    let (_, ours) = desk.calling();
+    desk.receive_from(PHONE, &response(&ours, 180, "p1", ""));
+    desk.events();
+    desk.receive(&replacing("y", "e1", &format!("Replaces: {};from-tag=p1;to-tag={}\r\n", ours.header("Call-ID"), ours.tag_of_from())));
+    assert_eq!((desk.words(), desk.events().len()), (vec!["603".to_owned()], 0), "which phone takes a call is for the queue to say");
 }
 
 // ---- Session-ID, RFC 7989 --------------------------------------------------------------------------------------------------------

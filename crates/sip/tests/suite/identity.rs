@@ -80,7 +80,10 @@ fn the_number_that_was_called_first_comes_first() {
                    History-Info: <sip:0440000003@c>;index=1.10, <sip:0440000004@c>;index=1.2\r\n";
     assert_eq!(claims_of(history).called_before, ["0440000001", "0440000002", "0440000004", "0440000003"]);
     // Who asks not to be told of is not told of.
-    assert_eq!(claims_of("History-Info: <sip:0440000001@c?Privacy=history>;index=1\r\n").called_before, [""; 0]);
+    for name in ["Privacy=history", "%50rivacy=history", "Reason=SIP&privacy=%68istory"] {
+        assert_eq!(claims_of(&format!("History-Info: <sip:0440000001@c?{name}>;index=1\r\n")).called_before, [""; 0], "{name}");
+    }
+    assert_eq!(claims_of("History-Info: <sip:0440000001@c?Privacy=none>;index=1\r\n").called_before, ["0440000001"]);
     assert_eq!(claims_of(&format!("Privacy: history\r\n{diverted}")).called_before, [""; 0]);
     // A circle is not followed for ever.
     assert_eq!(claims_of(&format!("Diversion: {}\r\n", vec!["<sip:1@c>"; 50].join(","))).called_before.len(), 8);

@@ -822,11 +822,7 @@ fn an_ack_and_a_bye_on_a_dying_way_go_by_one_of_another_transport() {
 fn an_answer_on_a_dying_way_is_repeated_by_one_of_another_transport() {
     for (gone, left) in unlike_ways() {
         let (mut desk, dialog, invite, _) = talks_on([gone, left]);
-        let body = format!(
-            "Contact: <sip:sato@192.0.2.60:5062>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{OFFER}",
-            OFFER.len()
-        );
-        let reinvite = phone_inside(&invite, "INVITE", "re", 7, "p1").replace("Content-Length: 0\r\n\r\n", &body);
+        let reinvite = phone_offers(&invite, "INVITE", "re", 7, "p1", OFFER);
         desk.receive_on(gone, PHONE, &Bytes::from(reinvite));
         desk.sent();
         desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
@@ -836,6 +832,44 @@ fn an_answer_on_a_dying_way_is_repeated_by_one_of_another_transport() {
         let again = desk.one();
         assert_eq!((again.word(), again.flow, again.header("Contact")), ("200", left, ours_on(left).0));
         assert!(again.text.ends_with(ANSWER));
+    }
+}
+
+/// What is too large for a datagram tries TCP first on a way by UDP, too, and goes by UDP where there is none: that the new way refuses it is not taken
+/// for what comes back of the old one.
+#[test]
+fn a_large_request_on_a_dying_way_goes_by_udp_where_there_is_no_tcp() {
+    let gone = FlowId::connection(Transport::Tcp, 2);
+    let (mut desk, dialog, invite) = called_on([gone, FlowId::UDP]);
+    let long = format!("<sip:sato@192.0.2.60:5062;x={}>", "x".repeat(1400));
+    desk.receive_on(gone, PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER).replace("<sip:sato@192.0.2.60:5062>", &long)));
+    desk.sent();
+    desk.command(Command::Bye { dialog });
+    assert_eq!(desk.one().flow, gone);
+    dies(&mut desk, gone);
+    let by_tcp = desk.one();
+    assert_eq!((by_tcp.word(), by_tcp.flow), ("BYE", FlowId::TCP));
+    desk.endpoint.handle_unsent(desk.both(), &Bytes::from(by_tcp.text.clone()));
+    desk.drain();
+    went_by(&desk.one(), "BYE", FlowId::UDP);
+    desk.wait(500);
+    went_by(&desk.one(), "BYE", FlowId::UDP);
+}
+
+/// RFC 5626 section 9.2: what is written down of a phone's ways tells them apart.
+#[test]
+fn a_phone_is_told_which_of_its_ways_are_written_down() {
+    let [tls, wss] = [Transport::Tls, Transport::Wss].map(|transport| FlowId::connection(transport, 2));
+    let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+    for (reg_id, flow) in [(1, tls), (2, wss)] {
+        comes_by(&mut desk, &mut phone, reg_id, flow);
+    }
+    let request = phone.register(&way(2, 5062)).replace("SIP/2.0/UDP", "SIP/2.0/WSS");
+    desk.receive_on(wss, PHONE, &Bytes::from(request));
+    let ok = desk.one();
+    for reg_id in [1, 2] {
+        let contact = format!(";+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\";reg-id={reg_id};expires=");
+        assert!(ok.text.contains(&contact), "{}", ok.text);
     }
 }
 

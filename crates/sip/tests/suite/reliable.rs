@@ -82,6 +82,20 @@ fn a_prack_for_something_else_gets_481() {
     assert_eq!(desk.words(), ["400"], "no RAck at all");
 }
 
+#[test]
+fn a_prack_that_offers_is_told_that_nobody_answers_it() {
+    let mut desk = Desk::new();
+    let (dialog, _) = called_by(&mut desk, "Supported: 100rel\r\n");
+    let ringing = rings(&mut desk, dialog);
+    let rack = format!("{} 1 INVITE", ringing.header("RSeq"));
+    let empty = prack("p", 2, &ringing.to_tag(), &rack);
+    let with = format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{OFFER}", OFFER.len());
+    desk.receive(&empty.replace("Content-Length: 0\r\n\r\n", &with));
+    assert_eq!(desk.words(), ["488"], "section 5: a 200 would have to hold the answer");
+    desk.wait(10_000);
+    assert_eq!(desk.words(), [""; 0], "it acknowledges all the same");
+}
+
 /// Section 3: "If a reliable provisional response is retransmitted for 64*T1 seconds without reception of a corresponding PRACK, the UAS SHOULD
 /// reject the original request with a 5xx response."
 #[test]
@@ -208,11 +222,12 @@ fn every_branch_of_a_fork_may_speak_before_one_answers() {
     desk.sent();
     desk.events();
     let mut says = |method: &str, tag: &str, branch: &str, cseq: u32, body: &str| {
-        let text = phone_inside(&invite, method, branch, cseq, tag);
-        let body =
-            format!("Contact: <sip:sato@192.0.2.60:5062>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        desk.receive_from(PHONE, &text.replace("Content-Length: 0\r\n\r\n", &body));
-        desk.words()
+        let text = phone_offers(&invite, method, branch, cseq, tag, body);
+        desk.receive_from(PHONE, &text);
+        let answer = desk.one();
+        desk.receive_from(PHONE, &text);
+        assert_eq!(desk.one().text, answer.text, "a copy gets the same (section 17.2.2)");
+        [answer.word().to_owned()]
     };
     assert_eq!(says("UPDATE", "p1", "a", 7, ""), ["200"]);
     assert_eq!(says("UPDATE", "p1", "b", 8, OFFER), ["488"], "our offer is answered there, and nobody listens");

@@ -253,6 +253,57 @@ fn a_proxy_that_stays_in_between_is_reached_where_it_says() {
     assert_eq!((bye[0].0, bye[0].1.to.to_string().as_str()), (FlowId::TCP, "192.0.2.99:5060"));
 }
 
+/// A proxy that speaks TLS or WebSocket has connected to us, and is not connected to: its connection is where it is reached, whatever address it gives
+/// (Record-Route of a cluster, or of the other side of a router).
+#[test]
+fn a_proxy_that_cannot_be_connected_to_is_reached_by_its_own_connection() {
+    for (transport, route) in [
+        (Transport::Tls, "<sip:192.0.2.99:5061;transport=tls;lr>"),
+        (Transport::Tls, "<sips:192.0.2.99;lr>"),
+        (Transport::Wss, "<sip:192.0.2.99;transport=ws;lr>"),
+        (Transport::Ws, "<sip:192.0.2.99;transport=ws;lr>"),
+    ] {
+        let flow = FlowId::connection(transport, 7);
+        let routed = format!("Record-Route: {route}\r\nContact");
+        // They call.
+        let mut desk = Desk::new();
+        desk.over(SOURCE, flow, &over(transport, &invite("1")).replace("Contact", &routed));
+        let Event::Invite { dialog, .. } = desk.events().remove(0) else { panic!() };
+        let tag = desk.tell(Command::Accept { dialog, sdp: Bytes::from(ANSWER) })[0].1.to_tag();
+        desk.over(SOURCE, flow, &over(transport, &inside("ACK", "a", 1, &tag)));
+        let probe = desk.tell(Command::Probe { dialog });
+        assert_eq!((probe[0].0, probe[0].1.word(), probe[0].1.header("Route")), (flow, "OPTIONS", route));
+        let bye = desk.tell(Command::Bye { dialog });
+        assert_eq!((bye[0].0, bye[0].1.word()), (flow, "BYE"), "{route}");
+        // We call.
+        let mut desk = Desk::new();
+        let (dialog, _, invite) = desk.call(flow, "sip:sato@192.0.2.60:5062", "Ward");
+        let ok = response(&invite, 200, "p1", OFFER).replace("Contact", &routed);
+        for _ in 0..2 {
+            let ack = desk.over(PHONE, flow, &ok);
+            assert_eq!((ack[0].0, ack[0].1.word(), ack[0].1.header("Route")), (flow, "ACK", route));
+        }
+        let bye = desk.tell(Command::Bye { dialog });
+        assert_eq!((bye[0].0, bye[0].1.word()), (flow, "BYE"), "{route}");
+    }
+}
+
+/// What is too long to be repeated in an answer is told so, also where nothing limits a datagram.
+#[test]
+fn who_sends_too_much_to_repeat_is_told_so_over_a_connection() {
+    let line = format!("Record-Route: {}\r\n", vec![format!("<sip:{};lr>", "p".repeat(1900)); 4].join(","));
+    for lines in [2, 6] {
+        for method in ["INVITE", "OPTIONS"] {
+            let text = invite("1").replace("INVITE", method).replace("Contact", &format!("{}Contact", line.repeat(lines)));
+            let mut desk = Desk::new();
+            let sent = desk.over(SOURCE, LINE, &tcp(&text));
+            assert_eq!((sent.len(), sent[0].1.word(), sent[0].1.header("Record-Route")), (1, "513", ""), "{lines}");
+            desk.receive(&text);
+            assert_eq!(desk.words(), ["513"], "a refusal has no routes in it");
+        }
+    }
+}
+
 /// A request of the caller as it comes over another transport, from a phone that names it in its Contact.
 fn over(transport: Transport, text: &str) -> String {
     text.replace("SIP/2.0/UDP", &format!("SIP/2.0/{}", transport.via()))

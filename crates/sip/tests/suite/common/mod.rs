@@ -244,3 +244,9 @@ pub fn phone_inside(invite: &Sent, method: &str, branch: &str, cseq: u32, tag: &
         invite.header("Call-ID"),
     )
 }
+/// The same with a Contact and a body.
+pub fn phone_offers(invite: &Sent, method: &str, branch: &str, cseq: u32, tag: &str, body: &str) -> String {
+    let with =
+        format!("Contact: <sip:sato@192.0.2.60:5062>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    phone_inside(invite, method, branch, cseq, tag).replace("Content-Length: 0\r\n\r\n", &with)
+}
