@@ -481,7 +481,10 @@ pub(crate) mod tests {
 
     /// A carrier's door with that certificate, for as many connections as are made; what each of them said first comes out.
     fn carrier(folder: &Folder) -> (SocketAddr, std::sync::mpsc::Receiver<String>, Arc<AtomicU32>) {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        carrier_at(Ipv4Addr::LOCALHOST, folder)
+    }
+    fn carrier_at(ip: Ipv4Addr, folder: &Folder) -> (SocketAddr, std::sync::mpsc::Receiver<String>, Arc<AtomicU32>) {
+        let listener = TcpListener::bind((ip, 0)).unwrap();
         let (at, config) = (listener.local_addr().unwrap(), folder.certificate().phones);
         let (tell, said) = std::sync::mpsc::channel();
         let came = Arc::new(AtomicU32::new(0));
@@ -537,6 +540,13 @@ pub(crate) mod tests {
         house.calls(FlowId::connection(Transport::Tls, 99), SocketAddr::new(at.ip(), 1), "four");
         assert_eq!(said.recv().unwrap(), "four");
         assert_eq!(came.load(Ordering::Relaxed), 1);
+        // Its other machine stays in between and is called where it says; whom we do not know is behind the connection that there is.
+        let (other, said_there, _) = carrier_at(Ipv4Addr::new(127, 0, 0, 2), &theirs);
+        house.trusts(other, "localhost", &theirs.files.certificate);
+        house.calls(flow, other, "five");
+        assert_eq!(said_there.recv().unwrap(), "five");
+        house.calls(flow, "127.0.0.3:5061".parse().unwrap(), "six");
+        assert_eq!(said.recv().unwrap(), "six");
     }
 
     #[test]
