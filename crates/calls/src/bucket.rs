@@ -1,6 +1,31 @@
-//! A bucket of tokens: so many things in a second, and a few more at once after a quiet while.
+//! So many things in a second: a bucket of tokens, which gives a few more at once after a quiet while, and a look back, which never does.
 
 use model::Instant;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// When the things of the last second happened: as many as its owner allows, and no more.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LastSecond(VecDeque<Instant>);
+
+impl LastSecond {
+    /// Whether one more fits into the second before `now`.
+    pub(crate) fn has(&mut self, now: Instant, limit: u32) -> bool {
+        while self.0.front().is_some_and(|first| now.since(*first) >= Duration::from_secs(1)) {
+            self.0.pop_front();
+        }
+        self.0.len() < limit as usize
+    }
+
+    /// Counts one more, if it fits.
+    pub(crate) fn take(&mut self, now: Instant, limit: u32) -> bool {
+        let fits = self.has(now, limit);
+        if fits {
+            self.0.push_back(now);
+        }
+        fits
+    }
+}
 
 /// One thousandth of a token: what a rate of one in a second gives in a millisecond.
 const WHOLE: u64 = 1_000;
@@ -37,7 +62,7 @@ impl Bucket {
         let millis = u64::try_from(now.since(self.at).as_millis()).unwrap_or(u64::MAX);
         self.thousandths = self.thousandths.saturating_add(millis.saturating_mul(u64::from(per_second))).min(u64::from(burst) * WHOLE);
         // What is left of a millisecond is not lost.
-        self.at += std::time::Duration::from_millis(millis);
+        self.at += Duration::from_millis(millis);
     }
 
     /// Whether it is full again: then it may be forgotten.
@@ -50,6 +75,18 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_second_has_more_than_the_last_second_allows() {
+        let at = |millis: u64| Instant::from_millis(millis);
+        let mut last = LastSecond::default();
+        let taken: Vec<u64> = (0..3_000).step_by(10).filter(|millis| last.take(at(*millis), 3)).collect();
+        assert_eq!(taken, [0, 10, 20, 1_000, 1_010, 1_020, 2_000, 2_010, 2_020]);
+        let mut last = LastSecond::default();
+        let taken: Vec<u64> = (0..2_500).step_by(400).filter(|millis| last.take(at(*millis), 3)).collect();
+        assert_eq!(taken, [0, 400, 800, 1_200, 1_600, 2_000, 2_400], "a rate below the limit is not touched");
+        assert!(last.has(at(2_400), 5) && !last.has(at(2_400), 2), "its owner may change it");
+    }
 
     #[test]
     fn a_bucket_gives_its_rate_and_its_burst_and_no_more() {

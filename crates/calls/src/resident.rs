@@ -147,6 +147,12 @@ impl Engine {
         let why = Withheld::ByCaller;
         (call.withheld, call.caller, call.person) = (Some(why), Redacted::new(ANONYMOUS.to_owned()), None);
         self.forget_caller(call.id);
+        let shown = match &call.stage {
+            Stage::Ringing(_, phones) => phones.dialogs().collect(),
+            Stage::Whispering(_, side, _) | Stage::Talking(_, side, _) | Stage::Consulting(_, side, ..) => vec![side.leg.dialog],
+            Stage::Opening(_) | Stage::Answering | Stage::Menu | Stage::Waiting(_) | Stage::Through(..) | Stage::Over => Vec::new(),
+        };
+        shown.into_iter().for_each(|dialog| self.sip.unname(dialog));
         call.after = self.commit(Record::Withheld { call: call.id, why });
         self.note(Event::Withheld { call: call.id, why });
     }

@@ -74,6 +74,10 @@ impl Phones {
         self.ringing.iter().filter_map(Phone::deaf).min()
     }
 
+    pub(crate) fn dialogs(&self) -> impl Iterator<Item = DialogId> {
+        self.ringing.iter().map(|phone| phone.leg.dialog)
+    }
+
     /// How many legs they have.
     pub(crate) fn count(&self) -> u16 {
         u16::try_from(self.ringing.len()).unwrap_or(u16::MAX)

@@ -4,7 +4,7 @@
 //! so does a machine that has just failed, though its trunk has others: it is better than no way at all, and costs its seconds only when there is no
 //! other.
 
-use crate::bucket::Bucket;
+use crate::bucket::LastSecond;
 use crate::engine::Engine;
 use crate::face::{Act, Trusted};
 use model::{Event, HostName, Instant, Line, LineId, Machine, Now, Secret, Seq, Transport, Trunk, TrunkChannels, TrunkNow};
@@ -40,7 +40,7 @@ pub(crate) struct Trunks {
     /// Until when those that have failed a call are passed over.
     resting: BTreeMap<Way, Instant>,
     /// Calls of this second, by line and direction: only of lines with a limit.
-    rates: BTreeMap<(LineId, Direction), Bucket>,
+    rates: BTreeMap<(LineId, Direction), LastSecond>,
 }
 
 /// In which direction a call goes.
@@ -196,16 +196,14 @@ impl Engine {
     pub(crate) fn in_time(&mut self, now: Now, line: &LineId, direction: Direction) -> bool {
         let limit = self.city.book.lines.iter().find(|l| l.id == *line).and_then(|l: &Line| l.calls_per_second);
         let Some(limit) = limit else { return true };
-        let bucket = self.trunks.rates.entry((line.clone(), direction)).or_insert_with(|| Bucket::full(now.mono, limit));
-        bucket.take(now.mono, limit, limit)
+        self.trunks.rates.entry((line.clone(), direction)).or_default().take(now.mono, limit)
     }
 
     /// Whether one more would fit.
     pub(crate) fn has_time(&mut self, now: Now, line: &LineId, direction: Direction) -> bool {
         let limit = self.city.book.lines.iter().find(|l| l.id == *line).and_then(|l: &Line| l.calls_per_second);
         let Some(limit) = limit else { return true };
-        let bucket = self.trunks.rates.entry((line.clone(), direction)).or_insert_with(|| Bucket::full(now.mono, limit));
-        bucket.has(now.mono, limit, limit)
+        self.trunks.rates.entry((line.clone(), direction)).or_default().has(now.mono, limit)
     }
 
     /// SIP has news of a trunk.

@@ -157,9 +157,15 @@ impl std::fmt::Debug for Vault {
     }
 }
 
-/// One spelling for each number: networks write the country or leave it out as they like.
+/// One spelling for each number: networks write the country or leave it out as they like, some without the plus, and some with the zero that only we dial.
 pub(crate) fn national(number: &Number) -> String {
-    number.as_str().strip_prefix("+81").map_or_else(|| number.as_str().to_owned(), |rest| format!("0{rest}"))
+    let text = number.as_str();
+    // Without a plus it is one only if it is as long as ours are: nine figures behind the country, or ten of a mobile telephone.
+    let bare = text.strip_prefix("81").filter(|rest| matches!(rest.len(), 9 | 10) && !rest.starts_with('0'));
+    match text.strip_prefix("+81").or(bare) {
+        Some(rest) => format!("0{}", rest.strip_prefix('0').unwrap_or(rest)),
+        None => text.to_owned(),
+    }
 }
 
 /// Whether a text holds what could be a telephone number: figures by themselves, seven and more, or in the midst of letters and other figures, as
@@ -238,6 +244,24 @@ mod tests {
             assert!(name.starts_with("hidden-") && name == city.call_name(id) && name != vault(8).call_name(id), "{name}");
         }
         assert_ne!(city.call_name("09012345678-1@pbx"), city.call_name("09012345678-2@pbx"));
+    }
+
+    #[test]
+    fn each_number_has_one_spelling() {
+        for (written, at_home) in [
+            ("+819012345678", "09012345678"),
+            ("819012345678", "09012345678"),
+            ("+8109012345678", "09012345678"),
+            ("+81(0)44-000-0000", "0440000000"),
+            ("81440000000", "0440000000"),
+            ("09012345678", "09012345678"),
+            ("8109012345678", "8109012345678"),
+            ("81234567", "81234567"),
+            ("810123456789", "810123456789"),
+            ("+8615812345678", "+8615812345678"),
+        ] {
+            assert_eq!(national(&Number::parse(written).unwrap()), at_home, "{written}");
+        }
     }
 
     #[test]

@@ -174,12 +174,14 @@ impl DialogState {
     }
 
     /// Where the next request goes: the first route or the target if it is an address that can be reached from where the peer is,
-    /// else where the peer's messages came from.
+    /// else where the peer's messages came from; so too where it wants TLS and speaks without.
     pub(crate) fn next_hop(&self) -> SocketAddr {
         if self.behind_router && self.route_set.is_empty() {
             return self.peer;
         }
-        let named = Uri::parse(self.next().as_bytes()).and_then(|uri| uri.socket_addr());
+        let in_clear = !self.flow.transport().is_secure();
+        let next = Uri::parse(self.next().as_bytes()).filter(|uri| !(in_clear && uri.wants_tls()));
+        let named = next.and_then(|uri| uri.socket_addr());
         named.filter(|addr| reachable(*addr, self.peer)).unwrap_or(self.peer)
     }
 }

@@ -56,6 +56,25 @@ pub struct Binding {
     pub expires: Instant,
 }
 
+/// One phone's registration: whose, and what it says of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) user: String,
+    contact: String,
+    instance: Option<String>,
+}
+
+impl Known {
+    /// Whether it is of the same phone: by the instance where it has one (RFC 5626 section 4.1), else by its Contact.
+    pub(crate) fn is(&self, other: &Known) -> bool {
+        self.user == other.user
+            && match (&self.instance, &other.instance) {
+                (Some(one), Some(other)) => one == other,
+                _ => self.contact == other.contact,
+            }
+    }
+}
+
 /// What happened to a user's registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -192,9 +211,10 @@ impl Wishes {
         let outbound = able && contacts.iter().any(|wish| wish.reg_id.is_some() && wish.seconds > 0);
         Ok(Wishes { outbound, ..wishes(Some(contacts)) })
     }
-    /// Where we would call this user.
+    /// Where we would call this user: at the Contacts, or at the first proxy before them.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &str> {
-        self.contacts.iter().flatten().filter(|wish| wish.seconds > 0).map(|wish| wish.uri.as_str())
+        let contacts = self.contacts.iter().flatten().filter(|wish| wish.seconds > 0).map(|wish| wish.uri.as_str());
+        contacts.chain(self.path.first().map(String::as_str))
     }
 }
 
@@ -202,6 +222,17 @@ impl Registrar {
     /// Where a user's phones are.
     pub(crate) fn bindings(&self, user: &str) -> impl Iterator<Item = &Binding> + use<'_> {
         self.of(user).iter().map(|entry| &entry.binding)
+    }
+
+    /// Who is reached by a connection.
+    pub(crate) fn known_at(&self, flow: FlowId) -> Vec<Known> {
+        let here = self.entries.values().flatten().filter(|entry| flow.is_stream() && entry.binding.flow == flow);
+        let known = |entry: &Entry| Known {
+            user: entry.binding.user.clone(),
+            contact: entry.binding.contact.clone(),
+            instance: entry.instance.clone(),
+        };
+        here.map(known).collect()
     }
 
     /// The same as values of Contact; with the name of the phone and the number of its way where it has said them, so that it can tell its ways apart

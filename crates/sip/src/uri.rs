@@ -181,11 +181,14 @@ impl<'a> Uri<'a> {
     pub fn ip(&self) -> Option<IpAddr> {
         ip(self.host())
     }
-    /// Host and port as a socket address, if the host is an IP address. Without a port it is the one of the scheme, or of TLS (RFC 3263 section 4.2).
+    /// Host and port as a socket address, if the host is an IP address.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
-        let secure = || self.scheme() == Scheme::Sips || self.param("transport").is_some_and(|named| named.eq_ignore_ascii_case("tls"));
-        let port = self.port.unwrap_or_else(|| if secure() { DEFAULT_TLS_PORT } else { DEFAULT_PORT });
-        Some(SocketAddr::new(self.ip()?, port))
+        let port = if self.wants_tls() { DEFAULT_TLS_PORT } else { DEFAULT_PORT };
+        Some(SocketAddr::new(self.ip()?, self.port.unwrap_or(port)))
+    }
+    /// Whether whoever it names wants to be spoken to by TLS only (RFC 3261 section 26.2.2, RFC 3263 section 4.1).
+    pub fn wants_tls(&self) -> bool {
+        self.scheme() == Scheme::Sips || self.param("transport").is_some_and(|named| named.eq_ignore_ascii_case("tls"))
     }
     /// The URI parameter of that name: `Some("")` if it has no value.
     pub fn param(&self, name: &str) -> Option<&'a str> {

@@ -132,7 +132,7 @@ pub fn note(event: &Event) {
                 error!(%line, %how, "not registered with the carrier: it asks in another realm; write the right one as realm in lines.yaml");
             }
             TrunkRegistration::OtherDigest => {
-                error!(%line, %how, "not registered with the carrier: it knows no better proof than MD5; digest: [sha-256, md5] in lines.yaml allows that");
+                error!(%line, %how, "not registered with the carrier: it asks for a proof that lines.yaml does not allow, or that we do not give (Basic, auth-int, -sess); if it knows MD5 only, digest: [sha-256, md5] allows that");
             }
         },
         Event::TrunkReachable { line, reachable: true } => info!(%line, "the trunk answers again"),

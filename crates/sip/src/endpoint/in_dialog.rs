@@ -47,6 +47,7 @@ impl Endpoint {
             return;
         }
         self.keep_cseq(asked, dialog);
+        self.go_on_by(dialog, asked.back);
         match method {
             "BYE" => self.handle_bye(asked, dialog),
             "INVITE" => self.handle_reinvite(asked, dialog),
@@ -79,7 +80,8 @@ impl Endpoint {
                 self.event(Event::Cancelled { dialog });
                 self.end(asked.now, dialog);
             }
-            // Section 15 forbids it to the called side of an early dialog; whoever does it will not answer any more.
+            // Section 15 forbids it to the called side of an early dialog; whoever does it will not answer any more. Others may, where it rings elsewhere.
+            Some(Stage::Outgoing { .. }) if self.legs.get(&dialog).is_some_and(|leg| leg.branches.len() > 1) => {}
             Some(Stage::Outgoing { .. }) => self.give_up(asked.now, dialog, None),
             Some(Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. }) => {
                 self.event(Event::Bye { dialog });

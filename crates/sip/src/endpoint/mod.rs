@@ -255,6 +255,14 @@ impl Endpoint {
         Some(Will { state: leg.state.clone(), via })
     }
 
+    /// From here on our messages in this dialog show no name: the one that they have shown is of somebody who wants to stay unnamed. What is on its
+    /// way already is not called back.
+    pub fn unname(&mut self, dialog: DialogId) {
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            leg.unname();
+        }
+    }
+
     /// How many of each thing are alive.
     pub fn census(&self) -> Census {
         Census {

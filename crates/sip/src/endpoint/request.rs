@@ -137,8 +137,12 @@ impl Endpoint {
     pub(super) fn handle_cancel(&mut self, asked: &Asked<'_>) {
         let key = self.names.cancelled(asked.message, &asked.essentials);
         let Some(server) = self.servers.get(&key) else { return self.refuse(asked, 481) };
-        let ServerMachine::Invite { machine, tag, .. } = &server.machine else { return self.refuse(asked, 481) };
-        let (dialog, pending, tag) = (server.dialog, machine.is_pending(), tag.clone());
+        let (pending, tag) = match &server.machine {
+            ServerMachine::Invite { machine, tag, .. } => (machine.is_pending(), tag.clone()),
+            // Refused at once.
+            ServerMachine::Other(_) => (false, String::new()),
+        };
+        let dialog = server.dialog;
         // Section 9.1: it is sent to where the INVITE was sent, by whoever sent that.
         if self.legs.get(&dialog).is_some_and(|leg| !self.is_peer(leg, asked.path.addr.ip())) {
             return self.refuse(asked, 481);
@@ -223,6 +227,7 @@ impl Endpoint {
         for change in outcome.unwrap_or_default() {
             self.registration_changed(&user, change, false);
         }
+        self.go_on_with(asked.path);
         self.follow_phones(asked.now, &user);
     }
 

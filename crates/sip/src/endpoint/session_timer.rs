@@ -33,6 +33,8 @@ pub(super) struct SessionTimer {
     since: Instant,
     /// Our refresh is under way.
     asked: bool,
+    /// A 422 has made it longer, and nothing was agreed since.
+    lengthened: bool,
 }
 
 impl SessionTimer {
@@ -118,7 +120,7 @@ impl Endpoint {
         };
         let refresher = if asks.supported { wanted.unwrap_or(Refresher::Them) } else { Refresher::Us };
         let least = leg.timer.and_then(|timer| timer.least);
-        leg.timer = Some(SessionTimer { secs, least, refresher, since: now, asked: false });
+        leg.timer = Some(SessionTimer { secs, least, refresher, since: now, asked: false, lengthened: false });
         self.set_leg_alarm(dialog);
         let named = match refresher {
             Refresher::Us => "uas",
@@ -146,16 +148,16 @@ impl Endpoint {
         leg.timer = timed.map(|timed| {
             let them = timed.refresher.is_some_and(|word| same_name(word, b"uas"));
             let refresher = if them { Refresher::Them } else { Refresher::Us };
-            SessionTimer { secs: timed.secs.max(MIN_SE_SECS), least, refresher, since: now, asked: false }
+            SessionTimer { secs: timed.secs.max(MIN_SE_SECS), least, refresher, since: now, asked: false, lengthened: false }
         });
         self.set_leg_alarm(dialog);
     }
 
-    /// They find our timer too short: whether they say what they want, and it is more.
+    /// They find our timer too short: whether they say what they want, and it is more. Once: who wants more and more is not asked on and on.
     pub(super) fn lengthen_timer(&mut self, dialog: DialogId, message: &Message) -> bool {
         let Some(timer) = self.legs.get_mut(&dialog).and_then(|leg| leg.timer.as_mut()) else { return false };
-        let Some(least) = least_of(message).filter(|least| *least > timer.secs) else { return false };
-        (timer.secs, timer.least) = (least, Some(least));
+        let Some(least) = least_of(message).filter(|least| *least > timer.secs && !timer.lengthened) else { return false };
+        (timer.secs, timer.least, timer.lengthened) = (least, Some(least), true);
         true
     }
 

@@ -10,6 +10,7 @@ use crate::dialog::{DialogStage, DialogState, is_translated};
 use crate::header::{Name, NameAddr, Via};
 use crate::identity::names_nobody;
 use crate::message::Message;
+use crate::registrar::Known;
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key, Repeat, ServerInvite, ServerOther, T2};
 use crate::uri::{DEFAULT_PORT, DEFAULT_TLS_PORT};
 use crate::writer::{Writer, reason};
@@ -270,6 +271,8 @@ pub(super) struct Leg {
     pub(super) stage: Stage,
     /// Whose phone it is with, if it is one of our users'.
     pub(super) users: Vec<String>,
+    /// Which phone it is with, once its connection is gone and it has no other; empty for whoever is no phone of ours.
+    pub(super) cut: Option<Vec<Known>>,
     /// Whether From of their INVITE names nobody.
     pub(super) unnamed: bool,
     /// From of theirs that was read last and names somebody; empty if there was none, or a long one.
@@ -373,6 +376,7 @@ impl Leg {
             state,
             stage: Stage::Confirmed,
             users: Vec::new(),
+            cut: None,
             unnamed: false,
             named: Vec::new(),
             reason: None,
@@ -390,6 +394,16 @@ impl Leg {
         };
         leg.enter(stage);
         leg
+    }
+    /// Its peer is where `path` leads. What its Contact says may be the end of a connection that is gone.
+    pub(super) fn go_by(&mut self, path: Path) {
+        (self.state.flow, self.state.peer, self.state.behind_router, self.cut) = (path.flow, path.addr, true, None);
+    }
+    /// From whom its number is hidden from here on: the name that our messages show.
+    pub(super) fn unname(&mut self) {
+        if let Some(at) = self.state.local.rfind('<') {
+            self.state.local.drain(..at);
+        }
     }
     /// Whether From of a message of theirs names nobody. What most calls say in all of their messages is read once.
     pub(super) fn names_nobody(&mut self, message: &Message, from: &NameAddr<'_>) -> bool {

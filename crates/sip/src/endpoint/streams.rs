@@ -2,7 +2,7 @@
 //!
 //! RFC 3261 sections 8.1.3.1, 18.1.1 and 18.2.2; RFC 3263 section 4.1 for the `transport` parameter.
 
-use super::store::{Alarm, ByUdp, ClientMachine, SentAck, Stage};
+use super::store::{Alarm, ByUdp, ClientMachine, Leg, SentAck, Stage};
 use super::{Endpoint, Path};
 use crate::dialog::DialogState;
 use crate::header::Via;
@@ -12,7 +12,7 @@ use crate::transaction::Key;
 use crate::uri::Uri;
 use crate::writer::with_line;
 use bytes::Bytes;
-use model::{FlowId, Instant, Method, Now, Transport};
+use model::{DialogId, FlowId, Instant, Method, Now, Transport};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -126,12 +126,32 @@ impl Endpoint {
     /// A connection is gone. What waits for a first answer on it will not get one there.
     pub fn handle_closed(&mut self, now: Now, flow: FlowId) {
         self.leave(now.mono, flow);
+        let known = self.registrar.known_at(flow);
+        for leg in self.legs.values_mut().filter(|leg| leg.state.flow == flow) {
+            leg.cut = Some(known.iter().filter(|known| leg.users.contains(&known.user)).cloned().collect());
+        }
         for (user, change) in self.registrar.handle_closed(flow) {
             self.registration_changed(&user, change, true);
         }
         self.trunks.handle_closed(now.mono, flow);
         let cut: Vec<Key> = self.clients.iter().filter(|(_, c)| c.path.flow == flow && c.is_unheard()).map(|(key, _)| *key).collect();
         cut.into_iter().for_each(|key| self.unsent(now.mono, key));
+    }
+
+    /// A phone has registered on this path: calls of it whose connection is gone go on here.
+    pub(super) fn go_on_with(&mut self, path: Path) {
+        let known = self.registrar.known_at(path.flow);
+        let back = |leg: &Leg| leg.cut.iter().flatten().any(|cut| known.iter().any(|known| known.is(cut)));
+        for leg in self.legs.values_mut().filter(|leg| back(leg)) {
+            come_back(leg, path);
+        }
+    }
+
+    /// A peer whose connection is gone has spoken again on this path.
+    pub(super) fn go_on_by(&mut self, dialog: DialogId, path: Path) {
+        if let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.cut.is_some()) {
+            come_back(leg, path);
+        }
     }
 
     /// A connection does not do any more: what goes on there with phones that have another way to us goes on by that, and what waits for a first answer
@@ -149,9 +169,7 @@ impl Endpoint {
             let Some(way) = ways.iter().filter(theirs).find(like).or_else(|| ways.iter().find(theirs)) else { continue };
             let path = Path { flow: way.flow, addr: way.addr };
             moved.insert(*dialog, path);
-            (leg.state.flow, leg.state.peer) = (path.flow, path.addr);
-            // Its Contact may name the end of the connection that is gone.
-            leg.state.behind_router = true;
+            leg.go_by(path);
             let contact = self.doors.contact(path.flow, &leg.state.remote_target);
             if let Stage::Answering(answering) = &mut leg.stage {
                 (answering.path, answering.ok) = (path, with_line(&answering.ok, "Contact", &contact));
@@ -233,6 +251,15 @@ impl Endpoint {
             None => self.failed(now, dialog, key, 503, None),
             Some(purpose) => self.asked_and_answered(now, dialog, key, purpose, 503, None),
         }
+    }
+}
+
+/// A dialog whose connection is gone goes on by this path, unless that would be in clear what was secure, or past the proxy that stays in between.
+fn come_back(leg: &mut Leg, path: Path) {
+    let (was, is) = (leg.state.flow.transport(), path.flow.transport());
+    let same_proxy = leg.state.route_set.is_empty() || leg.state.peer.ip() == path.addr.ip();
+    if same_proxy && (is.is_secure() || !was.is_secure()) {
+        leg.go_by(path);
     }
 }
 

@@ -116,8 +116,12 @@ impl Endpoint {
     fn keep_reply(&mut self, asked: &Asked<'_>, dialog: DialogId, status: u16, bytes: Bytes) {
         // Over a reliable transport there are no copies (timer J is zero).
         let full = self.servers.len() >= TRANSACTIONS_MAX || asked.path.flow.is_stream();
-        // One place is kept for the BYE: its copies come when the dialog is gone.
-        let places = if asked.essentials.cseq.method == "BYE" { OPEN_MAX + 1 } else { OPEN_MAX };
+        // One place is kept for the BYE: its copies come when the dialog is gone. And what was refused leaves room for what is not.
+        let places = match asked.essentials.cseq.method {
+            "BYE" => OPEN_MAX + 1,
+            _ if status >= 300 => OPEN_MAX / 2,
+            _ => OPEN_MAX,
+        };
         if let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !full && leg.open < places) {
             leg.open += 1;
             let machine = ServerMachine::Other(ServerOther::new(asked.now));

@@ -54,6 +54,8 @@ pub(super) struct Registration {
     /// When the next REGISTER is due.
     next: Option<Instant>,
     failures: u32,
+    /// The carrier has said that it shall last longer, and nothing was agreed since.
+    lengthened: bool,
     asked: Option<Asked>,
     /// What came of it last.
     pub(super) how: Option<TrunkRegistration>,
@@ -86,6 +88,7 @@ impl Registration {
             flow: None,
             next: Some(now),
             failures: 0,
+            lengthened: false,
             asked: None,
             how: None,
             registered: false,
@@ -223,7 +226,12 @@ impl Registration {
                 self.news(How::SignedOff, out);
             }
             200..=299 => {
+                self.lengthened = false;
                 let secs = self.granted(message, doors);
+                // Section 10.2.1.1: what lasts no time is taken back.
+                if secs == 0 {
+                    return self.failed(now, How::Refused, None, random, out);
+                }
                 (self.failures, self.tried) = (0, 0);
                 self.flow = Some(flow).filter(|flow| flow.is_stream());
                 self.until = Some(now + Duration::from_secs(secs));
@@ -245,14 +253,16 @@ impl Registration {
                 Err(Unanswered::OtherRealm) => self.failed(now, How::OtherRealm, Some(PAUSE_MAX), random, out),
                 Err(Unanswered::OtherDigest) => self.failed(now, How::OtherDigest, Some(PAUSE_MAX), random, out),
                 Err(Unanswered::NoPassword) => self.failed(now, How::NoPassword, Some(PAUSE_MAX), random, out),
-                Ok(_) | Err(Unanswered::Wrong) => self.failed(now, How::WrongPassword, Some(PAUSE_MAX), random, out),
+                // Its nonces are always too old.
+                Ok(_) => self.failed(now, How::Refused, Some(PAUSE_MAX), random, out),
+                Err(Unanswered::Wrong) => self.failed(now, How::WrongPassword, Some(PAUSE_MAX), random, out),
             },
-            // Section 10.3: "Interval Too Brief": the carrier says how long at least.
+            // Section 10.3: "Interval Too Brief": the carrier says how long at least. Once: who wants more and more is not asked on and on.
             423 => {
                 let least = message.other("Min-Expires").and_then(number).and_then(|secs| u32::try_from(secs).ok());
-                match least.filter(|least| *least > self.expires_secs && *least <= EXPIRES_MAX && !asked.leaves) {
+                match least.filter(|least| *least > self.expires_secs && *least <= EXPIRES_MAX && !asked.leaves && !self.lengthened) {
                     Some(least) => {
-                        self.expires_secs = least;
+                        (self.expires_secs, self.lengthened) = (least, true);
                         self.next = Some(now);
                     }
                     None => self.failed(now, How::Refused, after, random, out),
@@ -270,23 +280,21 @@ impl Registration {
         let Some(machine) = self.machines.get(self.at) else { return u64::from(self.expires_secs) };
         let contacts = response.values(Name::Contact).filter_map(NameAddr::parse);
         let here = doors.at(machine.transport);
-        let ours = contacts.filter(|contact| contact.uri().socket_addr() == Some(here)).find_map(|contact| contact.expires());
+        let ours = contacts.filter(|contact| contact.uri().socket_addr() == Some(here)).filter_map(|contact| contact.expires()).max();
         let granted = ours.or_else(|| response.first(Name::Expires).and_then(number)).unwrap_or(u64::from(self.expires_secs));
-        granted.clamp(1, u64::from(EXPIRES_MAX))
+        granted.min(u64::from(EXPIRES_MAX))
     }
 
-    /// Registering has failed: again after a pause, with jitter, so that a carrier that comes back is not met by all at once.
+    /// Registering has failed: again after a pause, longer each time, or as long as the carrier says, if that is more; with jitter, so that a carrier
+    /// that comes back is not met by all at once.
     fn failed(&mut self, now: Instant, how: TrunkRegistration, pause: Option<Duration>, random: &mut Random, out: &mut VecDeque<Output>) {
         self.failures = self.failures.saturating_add(1);
         let millis = |pause: Duration| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        let millis = match pause {
-            Some(least) => millis(least) + random.below(millis(least) / 4 + 1),
-            None => {
-                let most = millis(PAUSE.saturating_mul(1 << (self.failures - 1).min(10)).min(PAUSE_MAX));
-                // RFC 5626 section 4.5: "a uniform random time between 50% and 100% of the upper-bound".
-                most / 2 + random.below(most / 2 + 1)
-            }
-        };
+        let most = millis(PAUSE.saturating_mul(1 << (self.failures - 1).min(10)).min(PAUSE_MAX));
+        // RFC 5626 section 4.5: "a uniform random time between 50% and 100% of the upper-bound".
+        let ours = most / 2 + random.below(most / 2 + 1);
+        let theirs = pause.map_or(0, |least| millis(least).saturating_add(random.below(millis(least) / 4 + 1)));
+        let millis = ours.max(theirs);
         if how != TrunkRegistration::SignedOff {
             self.next = Some(now + Duration::from_millis(millis));
         }

@@ -200,6 +200,30 @@ fn other_terms_that_come_with_too_short_a_time_come_again_with_more() {
     assert_eq!(desk.events(), [Event::OfferRefused { dialog, status: 422 }], "who wants nothing longer is not asked for ever");
 }
 
+/// RFC 4028 section 7.3 says "once more": whoever wants more and more gets a refresh every ten seconds.
+#[test]
+fn who_wants_longer_and_longer_timers_is_not_asked_on_and_on() {
+    let mut desk = Desk::new();
+    let (dialog, ok) = talking_with(&mut desk, "Supported: timer\r\nAllow: UPDATE\r\nSession-Expires: 90;refresher=uas\r\n");
+    assert_eq!(ok.header("Session-Expires"), "90;refresher=uas");
+    desk.wait(45_000);
+    let mut asked = 0;
+    for round in 0..100 {
+        for request in desk.sent().iter().filter(|sent| sent.word() == "UPDATE") {
+            asked += 1;
+            let more = request.header("Session-Expires").split(';').next().unwrap().parse::<u32>().unwrap() + 1;
+            desk.receive(&answer(request, 422, &format!("Min-SE: {more}\r\n"), ""));
+        }
+        if round % 10 == 9 {
+            desk.wait(1_000);
+        }
+    }
+    assert_eq!(asked, 2, "and the next one in a while");
+    desk.wait(10_000);
+    assert!(desk.words().contains(&"UPDATE".to_owned()));
+    assert!(desk.endpoint.dialog(dialog).is_some());
+}
+
 /// RFC 3261 sections 17.2.1 and 17.2.2: a copy of a request gets the answer that the first one got, also where that was a refusal which depends on the
 /// moment. A 500 in its place would end a glare for good, and take Min-SE from a 422.
 #[test]
@@ -227,6 +251,20 @@ fn a_copy_of_what_was_refused_inside_a_dialog_is_refused_likewise() {
     in_talk(&|tag| inside("PRACK", "p", 2, tag), "400");
     in_talk(&|tag| inside("PRACK", "p", 2, tag).replace("Content-Length", "RAck: 1 1 INVITE\r\nContent-Length"), "481");
     in_talk(&|tag| inside("REFER", "p", 2, tag), "400");
+    // Section 9.2: a CANCEL of one finds it answered.
+    let mut desk = Desk::new();
+    let (_, tag) = desk.talking();
+    desk.receive(&reinvite("r", 2, &tag).replace("application/sdp", "text/plain"));
+    assert_eq!(desk.words(), ["415"]);
+    desk.receive(&inside("CANCEL", "r", 2, &tag));
+    assert_eq!((desk.words(), desk.events().len()), (vec!["200".to_owned()], 0));
+    // However much was refused, what is right has a place.
+    for cseq in 3..100 {
+        desk.receive(&reinvite(&format!("r{cseq}"), cseq, &tag).replace("application/sdp", "text/plain"));
+    }
+    desk.sent();
+    desk.receive(&reinvite("good", 100, &tag));
+    assert_eq!((desk.words(), desk.events().len()), (vec![""; 0].into_iter().map(str::to_owned).collect(), 1));
     // Glare: their answer to our offer in the 200 is not here yet.
     let mut desk = Desk::new();
     let (dialog, tag) = desk.talking();

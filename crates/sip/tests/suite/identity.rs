@@ -1,7 +1,7 @@
 //! What the network says of who calls and whom, beside From and the Request-URI.
 
 use crate::common::*;
-use sip::{Claims, Event, as_kept};
+use sip::{Claims, Command, Event, as_kept};
 
 /// An INVITE with more header lines; From is replaced if one is among them.
 fn claims_of(lines: &str) -> Claims {
@@ -359,6 +359,19 @@ fn what_is_kept_of_a_message_does_not_name_who_wants_to_stay_unnamed() {
         as_kept(bye.as_bytes(), false),
         "BYE (withheld) SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: (withheld)\r\nTo: (withheld)\r\n\r\n"
     );
+}
+
+/// Our messages to whoever was shown a name show it no more.
+#[test]
+fn who_is_unnamed_from_here_on_is_not_shown_again() {
+    let mut desk = Desk::new();
+    let (dialog, invite) = desk.calling_answered();
+    desk.sent();
+    let from = invite.header("From").to_owned();
+    assert!(from.starts_with("\"川崎 \\\"Ward\\\"\" <sip:0440000001@192.0.2.1:5060>;tag="), "{from}");
+    desk.endpoint.unname(dialog);
+    desk.command(Command::Bye { dialog });
+    assert_eq!(desk.one().header("From"), &from[from.find('<').unwrap()..], "address and tag are the dialog's");
 }
 
 /// Whoever asks for it in the middle of a call is heard, by whichever request, and from the peer only.

@@ -387,6 +387,8 @@ fn nobody_registers_at_our_own_machine() {
         let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
         let answer = phone.through(&mut desk, Sha256, &format!("Contact: <{contact}>\r\n"));
         assert_eq!((answer.word(), places(&desk)), ("403", Vec::<String>::new()), "{contact}");
+        let answer = phone.through(&mut desk, Sha256, &format!("Path: <{contact};lr>\r\n{CONTACT}"));
+        assert_eq!((answer.word(), places(&desk)), ("403", Vec::<String>::new()), "{contact} as the proxy before it");
         let answer = phone.through(&mut desk, Sha256, &format!("Contact: <{contact}>;expires=0\r\n"));
         assert_eq!(answer.word(), "200", "{contact}");
     }
@@ -613,9 +615,14 @@ fn a_call_goes_on_over_whatever_way_is_left() {
 
 /// A phone registers one of its ways.
 fn comes_by(desk: &mut Desk, phone: &mut Phone, reg_id: u32, flow: FlowId) {
+    registers(desk, phone, &way(reg_id, 5062), flow);
+}
+
+/// A phone registers with this Contact.
+fn registers(desk: &mut Desk, phone: &mut Phone, contact: &str, flow: FlowId) {
     for _ in 0..2 {
         let over = format!("SIP/2.0/{}", flow.transport().via());
-        let request = phone.register(&way(reg_id, 5062)).replace("SIP/2.0/UDP", &over);
+        let request = phone.register(contact).replace("SIP/2.0/UDP", &over);
         desk.receive_on(flow, PHONE, &Bytes::from(request));
         let answer = desk.one();
         if answer.word() == "401" {
@@ -832,6 +839,37 @@ fn an_answer_on_a_dying_way_is_repeated_by_one_of_another_transport() {
         let again = desk.one();
         assert_eq!((again.word(), again.flow, again.header("Contact")), ("200", left, ours_on(left).0));
         assert!(again.text.ends_with(ANSWER));
+    }
+}
+
+/// A phone whose only connection dies in a call, and who registers again, has its call there: with its instance whatever its Contact is, else by that.
+#[test]
+fn a_phone_that_registers_again_after_its_connection_died_keeps_its_call() {
+    let [tls, wss] = [Transport::Tls, Transport::Wss].map(|transport| FlowId::connection(transport, 2));
+    let next = |flow: FlowId| FlowId::connection(flow.transport(), 9);
+    let here = |port: u16| way(1, port);
+    let bare = |port: u16| format!("Contact: <sip:sato@192.0.2.60:{port}>\r\n");
+    let other = |port: u16| way(1, port).replace("e128", "e129");
+    for (dead, to, before, after, goes_on) in [
+        (tls, next(tls), here(5062), here(5066), true),
+        (wss, next(wss), here(5062), here(5066), true),
+        (tls, next(wss), here(5062), here(5062), true),
+        (tls, next(tls), bare(5062), bare(5062), true),
+        (tls, next(tls), bare(5062), bare(5066), false),
+        (tls, next(tls), here(5062), other(5062), false),
+        (tls, FlowId::connection(Transport::Tcp, 9), here(5062), here(5062), false),
+    ] {
+        let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+        registers(&mut desk, &mut phone, &before, dead);
+        desk.events();
+        let (dialog, invite) = calls(&mut desk);
+        desk.receive_on(dead, PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
+        assert_eq!(desk.one().flow, dead);
+        dies(&mut desk, dead);
+        registers(&mut desk, &mut Phone::another("sato", "-anew", PHONE), &after, to);
+        desk.command(Command::Bye { dialog });
+        let bye = desk.one();
+        assert_eq!((bye.word(), bye.flow == to), ("BYE", goes_on), "{before} {after} {to:?}");
     }
 }
 

@@ -237,6 +237,7 @@ fn every_branch_of_a_fork_may_speak_before_one_answers() {
     assert_eq!(says("UPDATE", "p2", "e", 2, OFFER), ["491"], "the answer of another branch is none of this one");
     assert_eq!(says("UPDATE", "p3", "f", 1, ""), ["481"]);
     assert_eq!(says("UPDATE", "p2", "g", 9000, ""), ["200"]);
+    assert_eq!(says("BYE", "p2", "g2", 9001, ""), ["200"], "section 15 forbids it there; it ends nobody else's ringing");
     assert_eq!(desk.events(), []);
     desk.receive_from(PHONE, &response(&invite, 200, "p1", ""));
     assert_eq!(desk.words(), ["ACK"]);

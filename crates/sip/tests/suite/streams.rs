@@ -288,6 +288,45 @@ fn a_proxy_that_cannot_be_connected_to_is_reached_by_its_own_connection() {
     }
 }
 
+/// Whoever names itself by TLS and speaks without is spoken to where it is: nobody hears plain SIP at the port of TLS.
+#[test]
+fn who_speaks_in_clear_is_not_spoken_to_at_the_port_of_tls() {
+    for contact in ["sips:caller@192.0.2.77", "sip:caller@192.0.2.77;transport=tls", "sip:caller@192.0.2.50:5061;transport=tls"] {
+        let mut desk = Desk::new();
+        desk.receive(&invite("1").replace("sip:caller@192.0.2.50", contact));
+        let Some(Event::Invite { dialog, .. }) = desk.events().pop() else { panic!("nobody called") };
+        desk.command(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
+        let tag = desk.sent().pop().unwrap().to_tag();
+        desk.receive(&inside("ACK", "a", 1, &tag));
+        desk.command(Command::Bye { dialog });
+        let bye = desk.one();
+        assert_eq!((bye.word(), bye.flow, bye.to.to_string().as_str()), ("BYE", FlowId::UDP, CALLER), "{contact}");
+    }
+}
+
+/// A caller or a proxy whose connection has died goes on by the one on which it speaks next; nobody goes on in clear what was secure.
+#[test]
+fn whose_connection_died_goes_on_by_the_one_on_which_it_speaks_again() {
+    let [tls, wss, tcp] = [Transport::Tls, Transport::Wss, Transport::Tcp].map(|transport| FlowId::connection(transport, 7));
+    let again = |flow: FlowId| FlowId::connection(flow.transport(), 8);
+    for (dead, next, goes_on) in
+        [(tls, again(tls), true), (wss, again(wss), true), (tcp, again(tcp), true), (tcp, tls, true), (tls, again(tcp), false)]
+    {
+        for route in ["", "Record-Route: <sip:192.0.2.99:5061;transport=tls;lr>\r\n"] {
+            let mut desk = Desk::new();
+            let text = over(dead.transport(), &invite("1")).replace("Contact", &format!("{route}Contact"));
+            desk.over(SOURCE, dead, &text);
+            let Event::Invite { dialog, .. } = desk.events().remove(0) else { panic!() };
+            let tag = desk.tell(Command::Accept { dialog, sdp: Bytes::from(ANSWER) })[0].1.to_tag();
+            desk.over(SOURCE, dead, &over(dead.transport(), &inside("ACK", "a", 1, &tag)));
+            desk.endpoint.handle_closed(desk.both(), dead);
+            desk.over("192.0.2.50:40124", next, &over(next.transport(), &inside("OPTIONS", "o", 2, &tag)));
+            let bye = desk.tell(Command::Bye { dialog });
+            assert_eq!((bye[0].1.word(), bye[0].0 == next), ("BYE", goes_on), "{dead:?} {next:?} {route}");
+        }
+    }
+}
+
 /// What is too long to be repeated in an answer is told so, also where nothing limits a datagram.
 #[test]
 fn who_sends_too_much_to_repeat_is_told_so_over_a_connection() {

@@ -165,7 +165,7 @@ fn what_a_person_must_put_right_is_named() {
         let request = desk.one();
         says(&mut desk, &request, 401, &ASKS.replace("qop", "stale=true, qop"));
     }
-    assert_eq!((news(&mut desk), desk.words()), (vec![How::WrongPassword], vec![]));
+    assert_eq!((news(&mut desk), desk.words()), (vec![How::Refused], vec![]), "the password is not to blame");
 }
 
 #[test]
@@ -179,6 +179,39 @@ fn a_registration_that_is_too_short_is_made_longer() {
     // Who asks for a year, or for nothing more, is refused.
     says(&mut desk, &longer, 423, "Min-Expires: 3600\r\n");
     assert_eq!(news(&mut desk), [How::Refused]);
+}
+
+/// Whatever a registrar says, it is asked a few times in a minute, and not as fast as the network goes.
+#[test]
+fn no_registrar_has_us_ask_on_and_on() {
+    type Says<'a> = &'a dyn Fn(u32) -> (u16, String);
+    let cases: [(&str, Says); 5] = [
+        ("500", &|_| (500, "Retry-After: 0\r\n".to_owned())),
+        ("503", &|_| (503, "Retry-After: 1\r\n".to_owned())),
+        ("423", &|expires| (423, format!("Min-Expires: {}\r\n", expires + 1))),
+        ("nothing", &|_| (200, "Contact: <sip:0440000000@192.0.2.1:5060>;expires=0\r\n".to_owned())),
+        ("never", &|_| (200, "Expires: 0\r\n".to_owned())),
+    ];
+    for (name, answer) in cases {
+        let mut desk = with(trunk());
+        let mut asked = 0;
+        for _ in 0..600 {
+            for request in desk.sent() {
+                asked += 1;
+                let (status, lines) = answer(request.header("Expires").parse().unwrap());
+                says(&mut desk, &request, status, &lines);
+            }
+            desk.wait(100);
+        }
+        assert!((2..=8).contains(&asked), "{name}: {asked} in a minute");
+        assert_eq!(news(&mut desk), [How::Refused], "{name}: told once");
+    }
+    // Of two values for us, as some write them, the longer one counts.
+    let mut desk = with(trunk());
+    let request = desk.one();
+    let ours = "<sip:0440000000@192.0.2.1:5060>;expires";
+    says(&mut desk, &request, 200, &format!("Contact: {ours}=0, {ours}=3600\r\n"));
+    assert_eq!(news(&mut desk), [How::Registered]);
 }
 
 #[test]
