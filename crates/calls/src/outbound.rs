@@ -370,6 +370,7 @@ impl Engine {
             flow: FlowId::any(transport),
             addr,
             routes: Vec::new(),
+            user: None,
         };
         let from = sip::Identity { display: String::new(), user: outside.wish.shown.as_str().to_owned() };
         let sdp = sdp::offer(&self.capabilities(&outside.leg, self.codecs_over(&outside.way)));

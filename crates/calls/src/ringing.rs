@@ -113,7 +113,13 @@ impl Phone {
 impl Engine {
     /// All phones of an agent, each with a leg of its own from `first` on; `None` if there is none, or no port for one.
     pub(crate) fn phones_of(&mut self, call: CallId, first: u16, agent: &AgentId, offer: OfferId, owner: Owner) -> Option<Phones> {
-        let target = |b: &sip::Binding| sip::Target { uri: b.contact.clone(), flow: b.flow, addr: b.addr, routes: b.path.clone() };
+        let target = |b: &sip::Binding| sip::Target {
+            uri: b.contact.clone(),
+            flow: b.flow,
+            addr: b.addr,
+            routes: b.path.clone(),
+            user: Some(b.user.clone()),
+        };
         let targets: Vec<sip::Target> = self.sip.phones(agent.as_str()).map(target).collect();
         let mut ringing = Vec::with_capacity(targets.len());
         for (index, to) in (first..).zip(targets) {

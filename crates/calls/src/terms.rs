@@ -84,18 +84,35 @@ impl Engine {
     /// Other terms in a running dialog (RFC 3264 section 8). What is of no use is refused, and the old terms stay.
     fn reoffer(&mut self, now: Now, after: Seq, leg: &mut Leg, offer: Option<&[u8]>) {
         let dialog = leg.dialog;
+        let before = leg.version;
         leg.version += 1;
         let ours = self.capabilities(leg, codecs(leg));
-        // RFC 6337 section 5.3: who asks for our offer gets one for sound both ways, also while they hold us.
-        let Some(offer) = offer else {
-            return self.sip.handle_command(now, sip::Command::AnswerReoffer { dialog, sdp: sdp::offer(&ours) });
-        };
-        match sdp::parse(offer).and_then(|offer| sdp::answer(&offer, &ours)) {
-            Ok(answer) if self.may_be_heard_there(leg, &answer.agreed) => {
+        let command = match offer.map(|offer| sdp::parse(offer).and_then(|offer| sdp::answer(&offer, &ours))) {
+            // RFC 6337 section 5.3: who asks for our offer gets one for sound both ways, also while they hold us.
+            None => sip::Command::AnswerReoffer { dialog, sdp: self.as_said(leg, before, sdp::offer(&ours)) },
+            Some(Ok(answer)) if self.may_be_heard_there(leg, &answer.agreed) => {
                 self.connect(after, leg, answer.agreed);
-                self.sip.handle_command(now, sip::Command::AnswerReoffer { dialog, sdp: answer.sdp });
+                sip::Command::AnswerReoffer { dialog, sdp: self.as_said(leg, before, answer.sdp) }
             }
-            Ok(_) | Err(_) => self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 488 }),
+            Some(_) => {
+                leg.version = before;
+                sip::Command::RefuseReoffer { dialog, status: 488 }
+            }
+        };
+        self.sip.handle_command(now, command);
+    }
+
+    /// What we say of the session: what we have said last, if it is that but for its version (RFC 3264 section 8: the version grows by one with each
+    /// change, and with nothing else).
+    fn as_said(&self, leg: &mut Leg, before: u64, sdp: Bytes) -> Bytes {
+        let content =
+            |sdp: &Bytes| sdp.split(|b| *b == b'\n').filter(|line| !line.starts_with(b"o=")).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        match self.sip.said(leg.dialog).filter(|said| content(said) == content(&sdp)) {
+            Some(said) => {
+                leg.version = before;
+                said
+            }
+            None => sdp,
         }
     }
 

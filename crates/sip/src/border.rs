@@ -253,6 +253,8 @@ pub struct Target {
     /// The proxies on the way, nearest first, as URIs: of a phone that registered through them (RFC 3327). With any, `addr` is where the first of
     /// them was heard.
     pub routes: Vec<String>,
+    /// Whose telephone it is, if it is one of our users'.
+    pub user: Option<String>,
 }
 
 /// As whom we call.

@@ -34,8 +34,6 @@ const EXPIRES_MAX: u64 = 120;
 pub const PHONES_MAX: usize = 3;
 /// Ways of all phones of one user together: two for each (RFC 5626 section 4.2).
 const WAYS_MAX: usize = 2 * PHONES_MAX;
-/// Connections that one way had before, and that may still carry a call.
-const FORMER_MAX: usize = 4;
 
 /// Where one of a user's phones is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,23 +54,15 @@ pub struct Binding {
     pub expires: Instant,
 }
 
-/// One phone's registration: whose, and what it says of itself.
+/// One phone, as it has said of itself when it registered.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
+    /// Whose it is.
     pub(crate) user: String,
     contact: String,
     instance: Option<String>,
-}
-
-impl Known {
-    /// Whether it is of the same phone: by the instance where it has one (RFC 5626 section 4.1), else by its Contact.
-    pub(crate) fn is(&self, other: &Known) -> bool {
-        self.user == other.user
-            && match (&self.instance, &other.instance) {
-                (Some(one), Some(other)) => one == other,
-                _ => self.contact == other.contact,
-            }
-    }
+    /// Whether it is behind a proxy (RFC 3327).
+    pub(crate) proxied: bool,
 }
 
 /// What happened to a user's registration.
@@ -123,8 +113,6 @@ struct Entry {
     cseq: u32,
     instance: Option<String>,
     reg_id: Option<u32>,
-    /// By which connections it came before, which may not be gone yet.
-    former: Vec<FlowId>,
 }
 
 /// The answer to a REGISTER.
@@ -154,12 +142,6 @@ impl Registrar {
     /// Whether a phone is registered whose packets come from such an address.
     pub(crate) fn is_at(&self, fits: impl Fn(SocketAddr) -> bool) -> bool {
         self.entries.values().flatten().any(|entry| fits(entry.binding.addr))
-    }
-
-    /// Whose phone has registered that Contact from there: several have, where one phone has an account of each.
-    pub(crate) fn users_at(&self, at: &Spot) -> Vec<String> {
-        let there = self.entries.iter().filter(|(_, all)| all.iter().any(|entry| entry.stands_at(at)));
-        there.map(|(user, _)| user.clone()).collect()
     }
 }
 
@@ -224,15 +206,28 @@ impl Registrar {
         self.of(user).iter().map(|entry| &entry.binding)
     }
 
-    /// Who is reached by a connection.
-    pub(crate) fn known_at(&self, flow: FlowId) -> Vec<Known> {
-        let here = self.entries.values().flatten().filter(|entry| flow.is_stream() && entry.binding.flow == flow);
-        let known = |entry: &Entry| Known {
-            user: entry.binding.user.clone(),
+    /// A user's phone that is called at this place, or that speaks from it.
+    pub(crate) fn known(&self, user: &str, at: impl Fn(&Binding) -> bool) -> Option<Known> {
+        let entry = self.of(user).iter().rev().find(|entry| at(&entry.binding))?;
+        Some(Known {
+            user: user.to_owned(),
             contact: entry.binding.contact.clone(),
             instance: entry.instance.clone(),
+            proxied: !entry.binding.path.is_empty(),
+        })
+    }
+
+    /// By which ways a phone is reached now, who was heard last first: known by the instance where it has one (RFC 5626 section 4.1), else by its Contact.
+    pub(crate) fn ways_of(&self, phone: &Known) -> impl Iterator<Item = &Binding> + use<'_> {
+        let Known { user, contact, instance, proxied } = phone.clone();
+        let same = move |entry: &&Entry| {
+            let one = match (&entry.instance, &instance) {
+                (Some(one), Some(other)) => one == other,
+                _ => entry.binding.contact == contact,
+            };
+            one && entry.binding.path.is_empty() != proxied
         };
-        here.map(known).collect()
+        self.of(&user).iter().rev().filter(same).map(|entry| &entry.binding)
     }
 
     /// The same as values of Contact; with the name of the phone and the number of its way where it has said them, so that it can tell its ways apart
@@ -287,8 +282,7 @@ impl Registrar {
                         let expires = now + Duration::from_secs(seconds);
                         let binding = Binding { user: user.to_owned(), contact: uri, flow, addr, path: path.clone(), heard: now, expires };
                         self.written = self.written.saturating_add(1);
-                        let entry =
-                            Entry { serial: self.written, binding, call_id: call_id.clone(), cseq, instance, reg_id, former: Vec::new() };
+                        let entry = Entry { serial: self.written, binding, call_id: call_id.clone(), cseq, instance, reg_id };
                         gone.extend(self.insert(entry, &named).into_iter().map(|at| Change::Gone { at, why: PhoneGone::Full }));
                     } else {
                         let way = instance.as_deref().zip(reg_id);
@@ -318,9 +312,8 @@ impl Registrar {
 
     /// Writes a phone down in the place of what was known of it. `named` are all Contacts of its REGISTER: none of them is a former one of
     /// another. What had to go for want of room.
-    fn insert(&mut self, mut entry: Entry, named: &[String]) -> Vec<Spot> {
+    fn insert(&mut self, entry: Entry, named: &[String]) -> Vec<Spot> {
         let user = entry.binding.user.clone();
-        entry.former = self.former_flows(&entry);
         self.remove(&user, |old| {
             let contact = &old.binding.contact;
             old.is_of(entry.way(), &entry.binding.contact) || entry.is_phone_of(old) && !named.iter().any(|uri| same_uri(uri, contact))
@@ -334,14 +327,6 @@ impl Registrar {
             gone.extend(self.remove(&user, |entry| entry.serial == silent));
         }
         gone
-    }
-
-    /// By which connections this phone has come on this way before, the latest ones first.
-    fn former_flows(&self, entry: &Entry) -> Vec<FlowId> {
-        let before = |old: &&Entry| entry.instance.is_some() && (&old.instance, old.reg_id) == (&entry.instance, entry.reg_id);
-        let flows =
-            self.of(&entry.binding.user).iter().filter(before).flat_map(|old| std::iter::once(old.binding.flow).chain(old.former.clone()));
-        flows.filter(|flow| flow.is_stream() && *flow != entry.binding.flow).take(FORMER_MAX).collect()
     }
 
     /// Forgets some of a user's phones; where they were.
@@ -384,17 +369,6 @@ impl Registrar {
         self.expiries.first().map(|(at, ..)| *at)
     }
 
-    /// Where else the phones of a connection are, in case it fails (RFC 5626 section 5.3): by which other ways of theirs, who was heard last first.
-    pub(crate) fn other_ways(&self, flow: FlowId) -> Vec<Binding> {
-        let of_user = |all: &Vec<Entry>| {
-            let here = |entry: &&Entry| entry.binding.flow == flow || entry.former.contains(&flow);
-            let lost = |other: &Entry| all.iter().filter(here).any(|entry| entry.instance == other.instance);
-            let other = |entry: &&Entry| entry.instance.is_some() && entry.binding.flow != flow && entry.binding.path.is_empty();
-            all.iter().rev().filter(other).filter(|entry| lost(entry)).map(|entry| entry.binding.clone()).collect::<Vec<_>>()
-        };
-        self.entries.values().flat_map(of_user).collect()
-    }
-
     /// A connection is gone. A phone with another way is called on that; one that can be connected to is called where its Contact says. Whoever was
     /// reached by this connection only (TLS, WebSocket, from behind a router, or by its own wish: RFC 5626) cannot be called any more, and is to
     /// be lost: whose, and what that is for them.
@@ -409,6 +383,10 @@ impl Registrar {
         });
         for (user, serial) in failed.collect::<Vec<_>>() {
             self.remove(&user, |entry| entry.serial == serial);
+        }
+        // Who is behind a proxy is called by whatever connection leads there.
+        for entry in self.entries.values_mut().flatten().filter(|entry| entry.binding.flow == flow && !entry.binding.path.is_empty()) {
+            entry.binding.flow = FlowId::any(flow.transport());
         }
         let direct = |entry: &&mut Entry| entry.binding.flow == flow && entry.binding.path.is_empty();
         let mut lost = Vec::new();

@@ -220,6 +220,37 @@ fn a_call_outlives_its_line_in_the_file_and_nothing_else_of_it_does() {
     assert_eq!(count(&world, |e| matches!(e, Event::Arrived { .. })), 1);
 }
 
+/// RFC 3264 section 8: the version of our description grows by one when it says something else, and only then.
+#[test]
+fn the_version_of_our_description_grows_when_it_changes_and_only_then() {
+    let mut world = World::new(city(|_| {}), 8);
+    let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    let invite = request("INVITE", office, 1, "0449990001", "");
+    let offer = invite.split_once("\r\n\r\n").unwrap().1;
+    world.inject(secs(1), office, invite.as_bytes());
+    world.run_until(secs(2));
+    let tag = their_tag(&world, office);
+    world.inject(secs(2), office, later(&invite, "ACK", 1, &tag).as_bytes());
+    let held = offer.replace("m=audio", "a=sendonly\r\nm=audio");
+    let other = offer.replace("RTP/AVP 0", "RTP/AVP 9");
+    let mut seen = Vec::new();
+    for (cseq, offer) in
+        [(2, offer), (3, offer), (4, other.as_str()), (5, other.as_str()), (6, held.as_str()), (7, held.as_str()), (8, offer)]
+    {
+        let head = later(&invite, "INVITE", cseq, &tag).replace("X: y", "Content-Type: application/sdp");
+        let text = head.trim_end().replace("Content-Length: 0", &format!("Content-Length: {}", offer.len())) + "\r\n\r\n" + offer;
+        world.inject(secs(2 * cseq), office, text.as_bytes());
+        world.run_until(secs(2 * cseq + 1));
+        world.inject(secs(2 * cseq + 1), office, later(&invite, "ACK", cseq, &tag).as_bytes());
+        let answer = world.mail(office).rev().find(|text| text.contains(&format!("CSeq: {cseq} INVITE"))).unwrap();
+        let version = answer.lines().find_map(|line| line.strip_prefix("o=")).and_then(|line| line.split(' ').nth(2)).map(str::to_owned);
+        seen.push((answer.split(' ').nth(1).unwrap().to_owned(), version));
+    }
+    let expected = [("200", 1), ("200", 1), ("488", 0), ("488", 0), ("200", 2), ("200", 2), ("200", 3)];
+    let expected: Vec<_> = expected.iter().map(|(status, v)| (status.to_string(), (*v > 0).then(|| v.to_string()))).collect();
+    assert_eq!(seen, expected);
+}
+
 #[test]
 fn the_ngn_is_answered_with_the_one_codec_that_it_takes() {
     let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();

@@ -24,7 +24,7 @@ impl Endpoint {
                 let among = |ip: IpAddr| nets.iter().any(|net| net.contains(ip));
                 among(from) && among(state.peer.ip())
             })
-            || leg.users.iter().flat_map(|user| self.registrar.bindings(user)).any(|phone| same(phone.addr.ip()))
+            || leg.user.iter().flat_map(|user| self.registrar.bindings(user)).any(|phone| same(phone.addr.ip()))
     }
 
     /// Where the peers of all dialogs speak from.

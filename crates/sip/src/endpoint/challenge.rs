@@ -14,7 +14,7 @@ use crate::transaction::{ClientInvite, ClientOther, Key};
 use bytes::Bytes;
 use model::{DialogId, Instant, Method};
 
-/// The highest number up to which one dialog answers challenges before it is confirmed: a carrier whose nonces are always too old ends there.
+/// So often a request leaves, with what was asked for: a carrier whose nonces are always too old ends there.
 const ROUNDS_MAX: u32 = 4;
 
 impl Endpoint {
@@ -24,16 +24,14 @@ impl Endpoint {
         let Some(leg) = self.legs.get(&dialog) else { return false };
         let longer = response.status() == Some(422);
         let wanted = match (&client.machine, &leg.stage) {
-            (ClientMachine::Invite(_), Stage::Outgoing { invite, cancel: Cancel::No, .. }) => {
-                *invite == key && leg.state.local_cseq < ROUNDS_MAX
-            }
+            (ClientMachine::Invite(_), Stage::Outgoing { invite, cancel: Cancel::No, .. }) => *invite == key,
             // Of a session that runs the timer is another matter.
             _ if longer => false,
             (ClientMachine::Other { purpose, .. }, _) => !matches!(purpose, Purpose::Cancel | Purpose::StrayBye),
             (ClientMachine::Invite(_), _) => matches!(&leg.change, Some(Change::Asked { key: asked, .. }) if *asked == key),
         };
-        let request = client.request.clone();
-        if !wanted {
+        let (request, rounds) = (client.request.clone(), client.rounds + 1);
+        if !wanted || rounds >= ROUNDS_MAX {
             return false;
         }
         let instead = match response.status() {
@@ -92,7 +90,7 @@ impl Endpoint {
             self.event(Event::AskedAgain { dialog });
         }
         let request = again(&request, &branch, cseq, &instead);
-        self.begin_client(next, Client { machine, request, method, path, dialog, by_udp, moved: None });
+        self.begin_client(next, Client { machine, request, method, path, dialog, by_udp, rounds, moved: None });
         true
     }
 }

@@ -267,7 +267,7 @@ impl Endpoint {
             leg.state.local_cseq = state.local_cseq;
             leg.change = Some(Change::Asked { key, wish });
         }
-        self.begin_client(key, Client { machine, request, method, path, dialog, by_udp, moved: None });
+        self.begin_client(key, Client { machine, request, method, path, dialog, by_udp, rounds: 0, moved: None });
         self.set_leg_alarm(dialog);
     }
 

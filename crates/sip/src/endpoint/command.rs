@@ -7,8 +7,9 @@ use super::session_timer::Lines;
 use super::store::{Alarm, Answering, Cancel, Client, ClientMachine, Leg, OurInvite, Path, Purpose, Stage};
 use super::streams::{Written, transport};
 use super::{DIALOGS_MAX, Endpoint};
-use crate::border::{Command, Event, Identity, Reason, Spot, Target};
+use crate::border::{Command, Event, Identity, Reason, Target};
 use crate::dialog::{DialogStage, DialogState, Role, is_translated, reachable};
+use crate::registrar::Binding;
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key};
 use crate::uri::{Scheme, Uri, escape_user};
 use crate::writer::{ALLOW, SUPPORTED, Writer, quoted};
@@ -154,15 +155,14 @@ impl Endpoint {
         let Written { flow, via, request, by_udp } = self.write(flow, &branch, &to.uri, &to.uri, write);
         let key = Key::client(&branch, "INVITE");
         let machine = OurInvite::new(ClientInvite::new(now, flow.is_stream()), base.clone(), via);
-        let users = self.registrar.users_at(&Spot { contact: to.uri.clone(), addr: to.addr });
-        self.add_leg(
-            dialog,
-            Leg { users, ..Leg::new(base, Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No }) },
-        );
+        let called = |phone: &Binding| phone.contact == to.uri && phone.flow == to.flow && phone.addr == to.addr;
+        let phone = to.user.as_ref().and_then(|user| self.registrar.known(user, called));
+        let stage = Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No };
+        self.add_leg(dialog, Leg { user: to.user.clone(), phone, ..Leg::new(base, stage) });
         self.keep_ours(dialog, sdp);
         let path = Path { flow, addr };
         let machine = ClientMachine::Invite(Box::new(machine));
-        self.begin_client(key, Client { machine, request, method: Method::Invite, path, dialog, by_udp, moved: None });
+        self.begin_client(key, Client { machine, request, method: Method::Invite, path, dialog, by_udp, rounds: 0, moved: None });
     }
 
     /// Gives up our own call, now or as soon as that is allowed (section 9.1: not before a provisional answer). The first reason stands.
@@ -183,10 +183,10 @@ impl Endpoint {
         let (invite, reason) = (*invite, leg.reason);
         self.alarms.set(Alarm::Leg(dialog), leg.poll_timeout());
         let Some(Client { machine: ClientMachine::Invite(ours), path, .. }) = self.clients.get(&invite).map(Box::as_ref) else { return };
-        let writer = ours.base.request("CANCEL", ours.base.local_cseq, &ours.via, "");
+        let writer = ours.as_sent().request("CANCEL", ours.base.local_cseq, &ours.via, "");
         let machine = ClientMachine::Other { machine: ClientOther::new(now, path.flow.is_stream()), purpose: Purpose::Cancel };
         let request = with_reason(writer, reason).empty();
-        let client = Client { machine, request, method: Method::Cancel, path: *path, dialog, by_udp: None, moved: None };
+        let client = Client { machine, request, method: Method::Cancel, path: *path, dialog, by_udp: None, rounds: 0, moved: None };
         self.begin_client(invite.cancelling(), client);
     }
 

@@ -242,6 +242,11 @@ impl Endpoint {
         self.legs.get(&id).map(|leg| leg.state.clone())
     }
 
+    /// Our last session description in this dialog.
+    pub fn said(&self, id: DialogId) -> Option<Bytes> {
+        self.legs.get(&id).map(|leg| leg.ours.clone()).filter(|ours| !ours.is_empty())
+    }
+
     /// What another endpoint would need to end this dialog, as it can be written down.
     pub fn will(&self, id: DialogId) -> Option<Will> {
         let leg = self.legs.get(&id)?;
@@ -258,8 +263,18 @@ impl Endpoint {
     /// From here on our messages in this dialog show no name: the one that they have shown is of somebody who wants to stay unnamed. What is on its
     /// way already is not called back.
     pub fn unname(&mut self, dialog: DialogId) {
-        if let Some(leg) = self.legs.get_mut(&dialog) {
-            leg.unname();
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        let bare = |local: &str| local.rfind('<').map(|at| local[at..].to_owned());
+        if let Some(bare) = bare(&leg.state.local) {
+            leg.state.local = bare;
+        }
+        for client in self.clients.values_mut().filter(|client| client.dialog == dialog) {
+            if let ClientMachine::Invite(ours) = &mut client.machine
+                && let Some(bare) = bare(&ours.base.local)
+            {
+                let shown = std::mem::replace(&mut ours.base.local, bare);
+                ours.shown.get_or_insert(shown);
+            }
         }
     }
 

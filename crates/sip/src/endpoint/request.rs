@@ -103,7 +103,8 @@ impl Endpoint {
         let state = DialogState { session_id: theirs(asked.message).map(|theirs| self.session_id(&state.call_id, Some(theirs))), ..state };
         let dialog = self.new_dialog();
         let stage = Stage::Incoming { invite: asked.key, cseq: asked.essentials.cseq.number, asks: offer.is_none(), timer };
-        let mut leg = Leg { users: authenticated.iter().cloned().collect(), ..Leg::new(state, stage) };
+        let phone = authenticated.as_ref().and_then(|user| self.registrar.known(user, |phone| phone.flow == asked.path.flow));
+        let mut leg = Leg { user: authenticated.clone(), phone, ..Leg::new(state, stage) };
         leg.unnamed = leg.names_nobody(asked.message, &asked.essentials.from);
         self.add_leg(dialog, leg);
         self.heed_abilities(dialog, asked.message);
@@ -227,7 +228,7 @@ impl Endpoint {
         for change in outcome.unwrap_or_default() {
             self.registration_changed(&user, change, false);
         }
-        self.go_on_with(asked.path);
+        self.go_on_with(asked.now, &user);
         self.follow_phones(asked.now, &user);
     }
 

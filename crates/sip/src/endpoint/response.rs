@@ -194,7 +194,7 @@ impl Endpoint {
     fn acknowledge_refusal(&mut self, key: Key, essentials: &Essentials<'_>, again: bool) {
         let Some(client) = self.clients.get(&key) else { return };
         let ClientMachine::Invite(invite) = &client.machine else { return };
-        let mut state = invite.base.clone();
+        let mut state = invite.as_sent();
         state.remote_tag = essentials.to.tag().map(str::to_owned);
         let bytes = state.request("ACK", state.local_cseq, &invite.via, "").empty();
         let (dialog, path) = (client.dialog, client.path);

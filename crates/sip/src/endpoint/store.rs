@@ -175,6 +175,8 @@ pub(super) struct Client {
     pub(super) dialog: DialogId,
     /// What leaves by UDP instead if there is no connection: a request that is too large for a datagram tries one first.
     pub(super) by_udp: Option<ByUdp>,
+    /// How often it has been asked for a password, or for a longer timer, before it was written so.
+    pub(super) rounds: u32,
     /// When it went by another way of the phone, because the first was gone, and as it was written.
     pub(super) moved: Option<Instant>,
 }
@@ -204,11 +206,18 @@ pub(super) struct OurInvite {
     pub(super) last_cseq: u32,
     /// The ACKs sent, by the tag that they answer.
     pub(super) acks: Vec<SentAck>,
+    /// Ourselves as it has shown us, where what follows shows less.
+    pub(super) shown: Option<String>,
 }
 
 impl OurInvite {
+    /// What belongs to its own transaction, a CANCEL or the ACK of a refusal, begins from: From as it was (section 9.1).
+    pub(super) fn as_sent(&self) -> DialogState {
+        DialogState { local: self.shown.as_ref().unwrap_or(&self.base.local).clone(), ..self.base.clone() }
+    }
+
     pub(super) fn new(machine: ClientInvite, base: DialogState, via: String) -> OurInvite {
-        OurInvite { machine, last_cseq: base.local_cseq, base, via, acks: Vec::new() }
+        OurInvite { machine, last_cseq: base.local_cseq, base, via, acks: Vec::new(), shown: None }
     }
 }
 
@@ -270,9 +279,11 @@ pub(super) struct Leg {
     pub(super) state: DialogState,
     pub(super) stage: Stage,
     /// Whose phone it is with, if it is one of our users'.
-    pub(super) users: Vec<String>,
-    /// Which phone it is with, once its connection is gone and it has no other; empty for whoever is no phone of ours.
-    pub(super) cut: Option<Vec<Known>>,
+    pub(super) user: Option<String>,
+    /// Which one of theirs.
+    pub(super) phone: Option<Known>,
+    /// Whether its connection is gone, and there was no other.
+    pub(super) cut: bool,
     /// Whether From of their INVITE names nobody.
     pub(super) unnamed: bool,
     /// From of theirs that was read last and names somebody; empty if there was none, or a long one.
@@ -375,8 +386,9 @@ impl Leg {
         let mut leg = Leg {
             state,
             stage: Stage::Confirmed,
-            users: Vec::new(),
-            cut: None,
+            user: None,
+            phone: None,
+            cut: false,
             unnamed: false,
             named: Vec::new(),
             reason: None,
@@ -397,13 +409,14 @@ impl Leg {
     }
     /// Its peer is where `path` leads. What its Contact says may be the end of a connection that is gone.
     pub(super) fn go_by(&mut self, path: Path) {
-        (self.state.flow, self.state.peer, self.state.behind_router, self.cut) = (path.flow, path.addr, true, None);
+        (self.state.flow, self.state.peer, self.state.behind_router, self.cut) = (path.flow, path.addr, true, false);
     }
-    /// From whom its number is hidden from here on: the name that our messages show.
-    pub(super) fn unname(&mut self) {
-        if let Some(at) = self.state.local.rfind('<') {
-            self.state.local.drain(..at);
-        }
+    /// Whether it may go on by this path: not in clear what was secure, and with a proxy in between by that only.
+    pub(super) fn may_go_by(&self, path: Path) -> bool {
+        let secure = path.flow.transport().is_secure() || !self.state.flow.transport().is_secure();
+        let proxied = !self.state.route_set.is_empty() || self.phone.as_ref().is_some_and(|phone| phone.proxied);
+        let there = path.flow != FlowId::any(path.flow.transport()) || !path.flow.is_stream() || path.flow.transport().can_dial();
+        path.flow != self.state.flow && there && secure && (!proxied || self.state.peer.ip() == path.addr.ip())
     }
     /// Whether From of a message of theirs names nobody. What most calls say in all of their messages is read once.
     pub(super) fn names_nobody(&mut self, message: &Message, from: &NameAddr<'_>) -> bool {

@@ -7,7 +7,6 @@ use super::{Endpoint, Path};
 use crate::dialog::DialogState;
 use crate::header::Via;
 use crate::message::Message;
-use crate::registrar::Binding;
 use crate::transaction::Key;
 use crate::uri::Uri;
 use crate::writer::with_line;
@@ -126,10 +125,7 @@ impl Endpoint {
     /// A connection is gone. What waits for a first answer on it will not get one there.
     pub fn handle_closed(&mut self, now: Now, flow: FlowId) {
         self.leave(now.mono, flow);
-        let known = self.registrar.known_at(flow);
-        for leg in self.legs.values_mut().filter(|leg| leg.state.flow == flow) {
-            leg.cut = Some(known.iter().filter(|known| leg.users.contains(&known.user)).cloned().collect());
-        }
+        self.legs.values_mut().filter(|leg| leg.state.flow == flow).for_each(|leg| leg.cut = true);
         for (user, change) in self.registrar.handle_closed(flow) {
             self.registration_changed(&user, change, true);
         }
@@ -138,52 +134,63 @@ impl Endpoint {
         cut.into_iter().for_each(|key| self.unsent(now.mono, key));
     }
 
-    /// A phone has registered on this path: calls of it whose connection is gone go on here.
-    pub(super) fn go_on_with(&mut self, path: Path) {
-        let known = self.registrar.known_at(path.flow);
-        let back = |leg: &Leg| leg.cut.iter().flatten().any(|cut| known.iter().any(|known| known.is(cut)));
-        for leg in self.legs.values_mut().filter(|leg| back(leg)) {
-            come_back(leg, path);
-        }
+    /// A user's phone has registered: calls of it whose connection is gone go on where it is now.
+    pub(super) fn go_on_with(&mut self, now: Instant, user: &str) {
+        let theirs = self.legs.iter().filter(|(_, leg)| leg.cut && leg.user.as_deref() == Some(user));
+        let moved = theirs.filter_map(|(dialog, leg)| Some((*dialog, self.other_way(leg)?))).collect();
+        self.carry_over(now, &moved);
     }
 
     /// A peer whose connection is gone has spoken again on this path.
-    pub(super) fn go_on_by(&mut self, dialog: DialogId, path: Path) {
-        if let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.cut.is_some()) {
-            come_back(leg, path);
+    pub(super) fn go_on_by(&mut self, now: Instant, dialog: DialogId, path: Path) {
+        if self.legs.get(&dialog).is_some_and(|leg| leg.cut && leg.may_go_by(path)) {
+            self.carry_over(now, &BTreeMap::from([(dialog, path)]));
         }
     }
 
     /// A connection does not do any more: what goes on there with phones that have another way to us goes on by that, and what waits for a first answer
-    /// is asked once more (RFC 5626 section 5.3). What goes by proxies goes by those of its route, and nothing that was secure by what is not.
+    /// is asked once more (RFC 5626 section 5.3).
     fn leave(&mut self, now: Instant, flow: FlowId) {
         if flow == FlowId::any(flow.transport()) {
             return;
         }
-        let ways = self.registrar.other_ways(flow);
-        let secure = flow.transport().is_secure();
-        let mut moved = BTreeMap::new();
-        for (dialog, leg) in self.legs.iter_mut().filter(|(_, leg)| leg.state.flow == flow && leg.state.route_set.is_empty()) {
-            let theirs = |way: &&Binding| leg.users.contains(&way.user) && (!secure || way.flow.transport().is_secure());
-            let like = |way: &&Binding| way.flow.transport() == flow.transport();
-            let Some(way) = ways.iter().filter(theirs).find(like).or_else(|| ways.iter().find(theirs)) else { continue };
-            let path = Path { flow: way.flow, addr: way.addr };
-            moved.insert(*dialog, path);
-            leg.go_by(path);
+        let there = self.legs.iter().filter(|(_, leg)| leg.state.flow == flow);
+        let moved = there.filter_map(|(dialog, leg)| Some((*dialog, self.other_way(leg)?))).collect();
+        self.carry_over(now, &moved);
+    }
+
+    /// By which other way its phone is reached now: by the same transport, if there is one.
+    fn other_way(&self, leg: &Leg) -> Option<Path> {
+        let ways = self.registrar.ways_of(leg.phone.as_ref()?).map(|way| Path { flow: way.flow, addr: way.addr });
+        let ways: Vec<Path> = ways.filter(|path| leg.may_go_by(*path)).collect();
+        let like = |path: &&Path| path.flow.transport() == leg.state.flow.transport();
+        ways.iter().find(like).or(ways.first()).copied()
+    }
+
+    /// Dialogs go on by other paths, with whatever is under way in them.
+    fn carry_over(&mut self, now: Instant, moved: &BTreeMap<DialogId, Path>) {
+        if moved.is_empty() {
+            return;
+        }
+        let mut from = BTreeMap::new();
+        for (dialog, path) in moved {
+            let Some(leg) = self.legs.get_mut(dialog) else { continue };
+            from.insert(*dialog, leg.state.flow);
+            leg.go_by(*path);
             let contact = self.doors.contact(path.flow, &leg.state.remote_target);
             if let Stage::Answering(answering) = &mut leg.stage {
-                (answering.path, answering.ok) = (path, with_line(&answering.ok, "Contact", &contact));
+                (answering.path, answering.ok) = (*path, with_line(&answering.ok, "Contact", &contact));
             }
             if let Some(reliable) = &mut leg.reliable {
-                reliable.go_by(path, &contact);
+                reliable.go_by(*path, &contact);
             }
         }
-        for server in self.servers.values_mut().filter(|server| server.path.flow == flow) {
-            server.path = moved.get(&server.dialog).copied().unwrap_or(server.path);
+        let path = |dialog: DialogId, flow: FlowId| moved.get(&dialog).copied().filter(|_| from.get(&dialog) == Some(&flow));
+        for server in self.servers.values_mut() {
+            server.path = path(server.dialog, server.path.flow).unwrap_or(server.path);
         }
-        let here = self.clients.iter().filter(|(_, client)| client.path.flow == flow);
-        let here: Vec<(Key, Path)> = here.filter_map(|(key, client)| Some((*key, *moved.get(&client.dialog)?))).collect();
-        here.into_iter().for_each(|(key, path)| self.move_client(now, key, path));
+        let clients = self.clients.iter().filter_map(|(key, client)| Some((*key, path(client.dialog, client.path.flow)?)));
+        clients.collect::<Vec<_>>().into_iter().for_each(|(key, path)| self.move_client(now, key, path));
     }
 
     /// A request of ours goes on by another way of the phone: what waits for a first answer is asked once more, in the same transaction, so that
@@ -251,15 +258,6 @@ impl Endpoint {
             None => self.failed(now, dialog, key, 503, None),
             Some(purpose) => self.asked_and_answered(now, dialog, key, purpose, 503, None),
         }
-    }
-}
-
-/// A dialog whose connection is gone goes on by this path, unless that would be in clear what was secure, or past the proxy that stays in between.
-fn come_back(leg: &mut Leg, path: Path) {
-    let (was, is) = (leg.state.flow.transport(), path.flow.transport());
-    let same_proxy = leg.state.route_set.is_empty() || leg.state.peer.ip() == path.addr.ip();
-    if same_proxy && (is.is_secure() || !was.is_secure()) {
-        leg.go_by(path);
     }
 }
 

@@ -28,6 +28,13 @@ fn registering(trunk: Trunk) -> Trunk {
     Trunk { account: Some(account), ..trunk }
 }
 
+/// The same with its password.
+fn proving(trunk: Trunk) -> Trunk {
+    let Trunk { account, .. } = registering(trunk.clone());
+    let password = Some(model::Secret::new("himitsu".to_owned()));
+    Trunk { account: account.map(|account| Account { password, ..account }), ..trunk }
+}
+
 fn checked(trunk: Trunk) -> Trunk {
     Trunk { check: Some(Check { every: Duration::from_secs(30), failures: 2 }), ..trunk }
 }
@@ -163,6 +170,7 @@ fn calls(desk: &mut Desk, transport: Transport) -> (DialogId, Sent) {
         flow: FlowId::any(transport),
         addr: FIRST.parse().unwrap(),
         routes: Vec::new(),
+        user: None,
     };
     let from = Identity { display: String::new(), user: "0440000000".to_owned() };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
@@ -233,13 +241,32 @@ fn who_wants_a_longer_session_timer_gets_the_call_once_more_with_it() {
 }
 
 /// A password was proved once, and the call goes out again: it is proved anew when that is asked for.
+/// A carrier whose machines do not know each other's nonces calls each of ours old: a BYE is proved a few times, and the call ends.
+#[test]
+fn a_carrier_whose_nonces_are_always_old_does_not_have_us_ask_on_and_on() {
+    let mut desk = with(proving(by(Transport::Tls, &[FIRST])));
+    desk.sent();
+    desk.events();
+    let (dialog, invite) = calls(&mut desk, Transport::Tls);
+    says(&mut desk, invite.flow, &invite, 200, "Contact: <sip:ward@192.0.2.80:5061;transport=tls>\r\n");
+    desk.sent();
+    desk.events();
+    desk.command(Command::Bye { dialog });
+    let mut asked = 0;
+    for round in 0..100 {
+        let Some(bye) = desk.sent().into_iter().find(|sent| sent.word() == "BYE") else { break };
+        asked += 1;
+        let old =
+            format!("WWW-Authenticate: Digest realm=\"carrier\", nonce=\"n{round}\", algorithm=SHA-256, stale=true, qop=\"auth\"\r\n");
+        says(&mut desk, bye.flow, &bye, 401, &old);
+    }
+    assert!((2..=4).contains(&asked), "{asked}");
+    assert!(desk.events().contains(&Event::Ended { dialog }));
+}
+
 #[test]
 fn a_longer_timer_and_a_password_are_both_given() {
-    let mut trunk = registering(by(Transport::Udp, &[FIRST]));
-    if let Some(account) = &mut trunk.account {
-        account.password = Some(model::Secret::new("himitsu".to_owned()));
-    }
-    let mut desk = with(trunk);
+    let mut desk = with(proving(by(Transport::Udp, &[FIRST])));
     desk.sent();
     let (_, first) = calls(&mut desk, Transport::Udp);
     let asks = "WWW-Authenticate: Digest realm=\"carrier\", nonce=\"n1\", algorithm=SHA-256, qop=\"auth\"\r\n";

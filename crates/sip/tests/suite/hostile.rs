@@ -91,8 +91,13 @@ fn nobody_can_occupy_the_next_transaction_of_somebody_else() {
 fn a_name_cannot_become_a_header_of_ours() {
     let mut desk = Desk::new();
     let dialog = desk.endpoint.new_dialog();
-    let to =
-        sip::Target { uri: "sip:sato@192.0.2.60".to_owned(), flow: model::FlowId::UDP, addr: PHONE.parse().unwrap(), routes: Vec::new() };
+    let to = sip::Target {
+        uri: "sip:sato@192.0.2.60".to_owned(),
+        flow: model::FlowId::UDP,
+        addr: PHONE.parse().unwrap(),
+        routes: Vec::new(),
+        user: None,
+    };
     let display = "x\" <sip:boss@h>\r\nX-Evil: 1\r\n\r\n".to_owned() + &"長".repeat(1_000);
     let from = sip::Identity { display, user: "a>;tag=1\r\nX-Evil: 2 @h".to_owned() };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });

@@ -371,7 +371,30 @@ fn who_is_unnamed_from_here_on_is_not_shown_again() {
     assert!(from.starts_with("\"川崎 \\\"Ward\\\"\" <sip:0440000001@192.0.2.1:5060>;tag="), "{from}");
     desk.endpoint.unname(dialog);
     desk.command(Command::Bye { dialog });
-    assert_eq!(desk.one().header("From"), &from[from.find('<').unwrap()..], "address and tag are the dialog's");
+    let bare = from[from.find('<').unwrap()..].to_owned();
+    assert_eq!(desk.one().header("From"), bare, "address and tag are the dialog's");
+    // While it rings: what follows the answer shows nobody, and so does PRACK; a CANCEL repeats the From of its INVITE (RFC 3261 section 9.1).
+    for answered in [true, false] {
+        let mut desk = Desk::new();
+        let (dialog, invite) = desk.calling();
+        desk.receive_from(PHONE, &response(&invite, 180, "p1", ""));
+        desk.endpoint.unname(dialog);
+        desk.endpoint.unname(dialog);
+        let bare = |sent: &Sent| !sent.header("From").contains("Ward") && sent.header("From").starts_with('<');
+        desk.receive_from(PHONE, &response(&invite, 180, "p1", "").replace("Contact", "Require: 100rel\r\nRSeq: 1\r\nContact"));
+        assert!(desk.sent().iter().all(bare), "PRACK");
+        if answered {
+            desk.receive_from(PHONE, &response(&invite, 200, "p1", OFFER));
+            desk.command(Command::Bye { dialog });
+            let sent = desk.sent();
+            assert_eq!(sent.iter().map(|sent| (sent.word(), bare(sent))).collect::<Vec<_>>(), [("ACK", true), ("BYE", true)]);
+        } else {
+            desk.command(Command::Cancel { dialog, reason: None });
+            assert_eq!(desk.one().header("From"), invite.header("From"));
+            desk.receive_from(PHONE, &response(&invite, 487, "p1", ""));
+            assert_eq!(desk.one().header("From"), invite.header("From"), "the ACK of a refusal, too (section 17.1.1.3)");
+        }
+    }
 }
 
 /// Whoever asks for it in the middle of a call is heard, by whichever request, and from the peer only.

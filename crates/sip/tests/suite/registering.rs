@@ -505,8 +505,10 @@ fn a_browser_is_called_on_the_connection_that_it_registered_by_and_on_no_other()
     }
     let binding = desk.endpoint.bindings("sato").next().unwrap().clone();
     assert_eq!((binding.contact.as_str(), binding.flow), (nowhere, flow));
-    let (dialog, to) =
-        (desk.endpoint.new_dialog(), Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: Vec::new() });
+    let (dialog, to) = (
+        desk.endpoint.new_dialog(),
+        Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: Vec::new(), user: Some(binding.user) },
+    );
     let from = Identity { display: "Ward".to_owned(), user: "0440000001".to_owned() };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
     let invite = desk.one();
@@ -552,7 +554,7 @@ fn a_phone_on_two_connections_rings_once_and_survives_the_loss_of_one() {
         let binding = desk.endpoint.phones("sato").next().unwrap().clone();
         let dialog = desk.endpoint.new_dialog();
         let from = Identity { display: String::new(), user: "0440000000".to_owned() };
-        let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path };
+        let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path, user: Some(binding.user) };
         desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(OFFER) });
         (dialog, desk.one())
     };
@@ -646,7 +648,7 @@ fn calls(desk: &mut Desk) -> (model::DialogId, Sent) {
     let binding = desk.endpoint.phones("sato").next().unwrap().clone();
     let dialog = desk.endpoint.new_dialog();
     let from = Identity { display: String::new(), user: "0440000000".to_owned() };
-    let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path };
+    let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path, user: Some(binding.user) };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(OFFER) });
     (dialog, desk.one())
 }
@@ -873,6 +875,87 @@ fn a_phone_that_registers_again_after_its_connection_died_keeps_its_call() {
     }
 }
 
+/// It may notice first, and register before we know that the old connection is gone; it may speak before it registers, and lose that connection, too;
+/// and our answer may be under way. Behind a proxy it goes on by that.
+#[test]
+fn a_phone_that_moves_from_connection_to_connection_keeps_its_call() {
+    let on = |n: u64| FlowId::connection(Transport::Tls, n);
+    let bare = "Contact: <sip:sato@192.0.2.60:5062>\r\n".to_owned();
+    let behind = format!("Path: <sip:192.0.2.60:5061;transport=tls;lr>\r\n{}", way(1, 5062));
+    for contact in [way(1, 5062), bare, behind] {
+        let start = || {
+            let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+            registers(&mut desk, &mut phone, &contact, on(2));
+            desk.events();
+            let (dialog, invite) = calls(&mut desk);
+            desk.receive_on(on(2), PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
+            desk.sent();
+            desk.events();
+            (desk, dialog, invite)
+        };
+        let ends_on = |desk: &mut Desk, dialog, flow: FlowId, how: &str| {
+            desk.command(Command::Bye { dialog });
+            let bye = desk.one();
+            assert_eq!((bye.word(), bye.flow), ("BYE", flow), "{how} {contact}");
+        };
+        let (mut desk, dialog, _) = start();
+        registers(&mut desk, &mut Phone::another("sato", "-anew", PHONE), &contact, on(3));
+        dies(&mut desk, on(2));
+        ends_on(&mut desk, dialog, on(3), "it noticed first");
+        let (mut desk, dialog, invite) = start();
+        dies(&mut desk, on(2));
+        desk.receive_on(on(3), PHONE, &Bytes::from(phone_inside(&invite, "OPTIONS", "o", 5, "p1")));
+        assert_eq!(desk.one().word(), "200");
+        dies(&mut desk, on(3));
+        registers(&mut desk, &mut Phone::another("sato", "-anew", PHONE), &contact, on(4));
+        ends_on(&mut desk, dialog, on(4), "it lost two");
+        let (mut desk, dialog, invite) = start();
+        desk.receive_on(on(2), PHONE, &Bytes::from(phone_offers(&invite, "INVITE", "re", 5, "p1", OFFER)));
+        desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
+        desk.sent();
+        dies(&mut desk, on(2));
+        registers(&mut desk, &mut Phone::another("sato", "-anew", PHONE), &contact, on(3));
+        desk.wait(4_000);
+        let again = desk.sent();
+        assert!(again.iter().any(|sent| (sent.word(), sent.flow) == ("200", on(3))), "our answer {contact}");
+        // A proxy elsewhere is another one.
+        let (mut desk, dialog, _) = start();
+        dies(&mut desk, on(2));
+        let mut phone = Phone::another("sato", "-far", "192.0.2.99:5061");
+        let far = phone.register(&contact).replace("SIP/2.0/UDP", "SIP/2.0/TLS");
+        desk.receive_on(on(3), "192.0.2.99:5061", &Bytes::from(far));
+        phone.hear(&desk.one(), Sha256);
+        let far = phone.register(&contact).replace("SIP/2.0/UDP", "SIP/2.0/TLS");
+        desk.receive_on(on(3), "192.0.2.99:5061", &Bytes::from(far));
+        assert_eq!(desk.one().word(), "200");
+        desk.command(Command::Bye { dialog });
+        assert_eq!(desk.one().flow == on(3), !contact.starts_with("Path"), "{contact}");
+    }
+}
+
+/// Two users behind one proxy may say the same of themselves: the call of one is not the other's.
+#[test]
+fn nobody_has_the_call_of_somebody_else_who_says_the_same_of_themselves() {
+    let on = |n: u64| FlowId::connection(Transport::Tls, n);
+    let behind = "Path: <sip:192.0.2.60:5061;transport=tls;lr>\r\nContact: <sip:sato@192.0.2.61:5060>\r\n";
+    let mut desk = Desk::new();
+    for user in ["tanaka", "sato"] {
+        registers(&mut desk, &mut Phone::new(user), behind, on(2));
+    }
+    desk.events();
+    let (dialog, invite) = calls(&mut desk);
+    desk.receive_on(on(2), PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
+    desk.sent();
+    dies(&mut desk, on(2));
+    let direct = behind.split_once("\r\n").unwrap().1;
+    for (contact, flow) in [(direct, on(3)), (behind, on(4))] {
+        registers(&mut desk, &mut Phone::another("tanaka", "-anew", PHONE), contact, flow);
+    }
+    desk.command(Command::Probe { dialog });
+    let probe = desk.one();
+    assert!(![on(3), on(4)].contains(&probe.flow), "{probe:?}");
+}
+
 /// What is too large for a datagram tries TCP first on a way by UDP, too, and goes by UDP where there is none: that the new way refuses it is not taken
 /// for what comes back of the old one.
 #[test]
@@ -961,7 +1044,7 @@ fn a_phone_behind_a_proxy_is_called_by_the_way_that_it_came() {
     assert_eq!((ok.word(), ok.header("Path"), ok.header("Supported")), ("200", "<sip:192.0.2.70;lr;received=10.0.0.9>", "path, outbound"));
     assert!(ok.text.contains("Path: <sip:192.0.2.71;lr>") && !ok.text.contains("Require"), "{}", ok.text);
     let binding = desk.endpoint.phones("sato").next().unwrap().clone();
-    let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path };
+    let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path, user: Some(binding.user) };
     let dialog = desk.endpoint.new_dialog();
     let from = Identity { display: String::new(), user: "0440000000".to_owned() };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(OFFER) });

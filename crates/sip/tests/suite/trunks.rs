@@ -268,7 +268,13 @@ fn a_trunk_that_says_nothing_three_times_is_down_until_it_answers() {
 /// Calls the ward over the trunk; the INVITE.
 fn calls(desk: &mut Desk) -> (model::DialogId, Sent) {
     let dialog = desk.endpoint.new_dialog();
-    let to = Target { uri: format!("sip:0440000011@{CARRIER}"), flow: FlowId::UDP, addr: CARRIER.parse().unwrap(), routes: Vec::new() };
+    let to = Target {
+        uri: format!("sip:0440000011@{CARRIER}"),
+        flow: FlowId::UDP,
+        addr: CARRIER.parse().unwrap(),
+        routes: Vec::new(),
+        user: None,
+    };
     let from = Identity { display: String::new(), user: "0440000000".to_owned() };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
     (dialog, desk.one())

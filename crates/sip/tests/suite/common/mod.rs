@@ -187,7 +187,13 @@ impl Desk {
     /// We call sato's phone; the dialog and the INVITE that went out.
     pub fn calling(&mut self) -> (DialogId, Sent) {
         let dialog = self.endpoint.new_dialog();
-        let to = Target { uri: "sip:sato@192.0.2.60:5062".to_owned(), flow: FlowId::UDP, addr: PHONE.parse().unwrap(), routes: Vec::new() };
+        let to = Target {
+            uri: "sip:sato@192.0.2.60:5062".to_owned(),
+            flow: FlowId::UDP,
+            addr: PHONE.parse().unwrap(),
+            routes: Vec::new(),
+            user: Some("sato".to_owned()),
+        };
         let from = Identity { display: "川崎 \"Ward\"".to_owned(), user: "0440000001".to_owned() };
         self.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
         (dialog, self.one())
