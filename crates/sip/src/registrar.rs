@@ -61,6 +61,7 @@ pub(crate) struct Known {
     pub(crate) user: String,
     contact: String,
     instance: Option<String>,
+    call_id: String,
     /// Whether it is behind a proxy (RFC 3327).
     pub(crate) proxied: bool,
 }
@@ -206,24 +207,30 @@ impl Registrar {
         self.of(user).iter().map(|entry| &entry.binding)
     }
 
-    /// A user's phone that is called at this place, or that speaks from it.
+    /// A user's phone that is called at this place, or that speaks from it; `None` if it could be more than one.
     pub(crate) fn known(&self, user: &str, at: impl Fn(&Binding) -> bool) -> Option<Known> {
-        let entry = self.of(user).iter().rev().find(|entry| at(&entry.binding))?;
+        let mut there = self.of(user).iter().filter(|entry| at(&entry.binding));
+        let entry = there.next()?;
+        if there.any(|other| other.binding.contact != entry.binding.contact) {
+            return None;
+        }
         Some(Known {
             user: user.to_owned(),
             contact: entry.binding.contact.clone(),
             instance: entry.instance.clone(),
+            call_id: entry.call_id.clone(),
             proxied: !entry.binding.path.is_empty(),
         })
     }
 
-    /// By which ways a phone is reached now, who was heard last first: known by the instance where it has one (RFC 5626 section 4.1), else by its Contact.
+    /// By which ways a phone is reached now, who was heard last first: known by the instance where it has one (RFC 5626 section 4.1), else by
+    /// its Contact or the Call-ID that it registers with.
     pub(crate) fn ways_of(&self, phone: &Known) -> impl Iterator<Item = &Binding> + use<'_> {
-        let Known { user, contact, instance, proxied } = phone.clone();
+        let Known { user, contact, instance, call_id, proxied } = phone.clone();
         let same = move |entry: &&Entry| {
             let one = match (&entry.instance, &instance) {
                 (Some(one), Some(other)) => one == other,
-                _ => entry.binding.contact == contact,
+                _ => same_uri(&entry.binding.contact, &contact) || entry.call_id == call_id,
             };
             one && entry.binding.path.is_empty() != proxied
         };

@@ -11,6 +11,7 @@ use crate::credentials::{Instead, again};
 use crate::header::{Name, Timed};
 use crate::message::Message;
 use crate::transaction::{ClientInvite, ClientOther, Key};
+use crate::writer::with_line;
 use bytes::Bytes;
 use model::{DialogId, Instant, Method};
 
@@ -53,6 +54,10 @@ impl Endpoint {
         leg.state.local_cseq = leg.state.local_cseq.saturating_add(1);
         let cseq = leg.state.local_cseq;
         let (path, method) = (client.path, client.method);
+        let from = match &client.machine {
+            ClientMachine::Invite(ours) if ours.shown.is_some() => Some(format!("{};tag={}", ours.base.local, ours.base.local_tag)),
+            ClientMachine::Invite(_) | ClientMachine::Other { .. } => None,
+        };
         let by_udp = client.by_udp.as_ref().map(|ByUdp { request, .. }| again(request, &branch, cseq, &instead));
         let machine = match &client.machine {
             ClientMachine::Invite(ours) => {
@@ -90,7 +95,10 @@ impl Endpoint {
             self.event(Event::AskedAgain { dialog });
         }
         let request = again(&request, &branch, cseq, &instead);
-        self.begin_client(next, Client { machine, request, method, path, dialog, by_udp, rounds, moved: None });
+        // Who is unnamed since the first one left is not shown by the next.
+        let shown = from.map(|from| with_line(&request, "From", &from));
+        let request = shown.unwrap_or(request);
+        self.begin_client(next, Client { machine, request, method, path, dialog, by_udp, rounds, moved: None, moves: 0 });
         true
     }
 }

@@ -156,7 +156,10 @@ impl Endpoint {
     /// The peer is where its request says and came from (section 12.2.2).
     fn moved(&mut self, dialog: DialogId, from: Path, target: Option<String>) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        (leg.state.flow, leg.state.peer) = (from.flow, from.addr);
+        // Nothing goes on in clear that was secure.
+        if from.flow.transport().is_secure() || !leg.state.flow.transport().is_secure() {
+            (leg.state.flow, leg.state.peer, leg.cut) = (from.flow, from.addr, false);
+        }
         if let Some(target) = target {
             leg.state.remote_target = target;
         }
@@ -267,7 +270,7 @@ impl Endpoint {
             leg.state.local_cseq = state.local_cseq;
             leg.change = Some(Change::Asked { key, wish });
         }
-        self.begin_client(key, Client { machine, request, method, path, dialog, by_udp, rounds: 0, moved: None });
+        self.begin_client(key, Client { machine, request, method, path, dialog, by_udp, rounds: 0, moved: None, moves: 0 });
         self.set_leg_alarm(dialog);
     }
 

@@ -162,7 +162,7 @@ impl Endpoint {
         self.keep_ours(dialog, sdp);
         let path = Path { flow, addr };
         let machine = ClientMachine::Invite(Box::new(machine));
-        self.begin_client(key, Client { machine, request, method: Method::Invite, path, dialog, by_udp, rounds: 0, moved: None });
+        self.begin_client(key, Client { machine, request, method: Method::Invite, path, dialog, by_udp, rounds: 0, moved: None, moves: 0 });
     }
 
     /// Gives up our own call, now or as soon as that is allowed (section 9.1: not before a provisional answer). The first reason stands.
@@ -186,7 +186,8 @@ impl Endpoint {
         let writer = ours.as_sent().request("CANCEL", ours.base.local_cseq, &ours.via, "");
         let machine = ClientMachine::Other { machine: ClientOther::new(now, path.flow.is_stream()), purpose: Purpose::Cancel };
         let request = with_reason(writer, reason).empty();
-        let client = Client { machine, request, method: Method::Cancel, path: *path, dialog, by_udp: None, rounds: 0, moved: None };
+        let client =
+            Client { machine, request, method: Method::Cancel, path: *path, dialog, by_udp: None, rounds: 0, moved: None, moves: 0 };
         self.begin_client(invite.cancelling(), client);
     }
 

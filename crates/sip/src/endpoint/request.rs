@@ -103,7 +103,9 @@ impl Endpoint {
         let state = DialogState { session_id: theirs(asked.message).map(|theirs| self.session_id(&state.call_id, Some(theirs))), ..state };
         let dialog = self.new_dialog();
         let stage = Stage::Incoming { invite: asked.key, cseq: asked.essentials.cseq.number, asks: offer.is_none(), timer };
-        let phone = authenticated.as_ref().and_then(|user| self.registrar.known(user, |phone| phone.flow == asked.path.flow));
+        let phone = authenticated
+            .as_ref()
+            .and_then(|user| self.registrar.known(user, |phone| (phone.flow, phone.addr) == (asked.path.flow, asked.path.addr)));
         let mut leg = Leg { user: authenticated.clone(), phone, ..Leg::new(state, stage) };
         leg.unnamed = leg.names_nobody(asked.message, &asked.essentials.from);
         self.add_leg(dialog, leg);
@@ -225,10 +227,12 @@ impl Endpoint {
         let bytes = writer.empty();
         self.registrar.keep_answer(&user, Answer { key: asked.key, at: asked.now, status, bytes: bytes.clone() });
         self.transmit_response(None, asked.back, status, bytes);
+        if outcome.is_ok() {
+            self.go_on_with(asked.now, &user);
+        }
         for change in outcome.unwrap_or_default() {
             self.registration_changed(&user, change, false);
         }
-        self.go_on_with(asked.now, &user);
         self.follow_phones(asked.now, &user);
     }
 

@@ -151,6 +151,7 @@ impl Endpoint {
                 state.local_cseq = leg.state.local_cseq;
                 state.session_id = session_id;
                 leg.state = state.clone();
+                leg.cut &= leg.state.flow != path.flow;
                 Some(matches!(leg.stage, Stage::Outgoing { cancel: Cancel::No, .. }))
             }
             known => {

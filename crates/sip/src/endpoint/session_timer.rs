@@ -15,6 +15,8 @@ use std::time::Duration;
 pub(super) const EXPIRES_SECS: u32 = 1800;
 /// The least that we take, in seconds (section 5: "MUST NOT be less than 90 seconds").
 pub(super) const MIN_SE_SECS: u32 = 90;
+/// The longest that we make one while it runs, in seconds: who is gone is to be missed some day.
+const LENGTHENED_MAX_SECS: u32 = 24 * 3600;
 
 /// Who refreshes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +158,10 @@ impl Endpoint {
     /// They find our timer too short: whether they say what they want, and it is more. Once: who wants more and more is not asked on and on.
     pub(super) fn lengthen_timer(&mut self, dialog: DialogId, message: &Message) -> bool {
         let Some(timer) = self.legs.get_mut(&dialog).and_then(|leg| leg.timer.as_mut()) else { return false };
-        let Some(least) = least_of(message).filter(|least| *least > timer.secs && !timer.lengthened) else { return false };
+        let Some(least) = least_of(message).filter(|least| *least > timer.secs && *least <= LENGTHENED_MAX_SECS && !timer.lengthened)
+        else {
+            return false;
+        };
         (timer.secs, timer.least, timer.lengthened) = (least, Some(least), true);
         true
     }

@@ -148,6 +148,15 @@ pub(super) enum ServerMachine {
 }
 
 impl Server {
+    /// What is still to be said goes by another way.
+    pub(super) fn go_by(&mut self, path: Path) {
+        self.path = path;
+        if let ServerMachine::Invite { machine, .. } = &mut self.machine
+            && !path.flow.is_stream()
+        {
+            machine.goes_by_datagrams();
+        }
+    }
     /// The last response; of an INVITE that has none, 100.
     pub(super) fn last(&mut self) -> Bytes {
         if let ServerMachine::Invite { echo: Some(echo), tag, .. } = &self.machine
@@ -177,8 +186,10 @@ pub(super) struct Client {
     pub(super) by_udp: Option<ByUdp>,
     /// How often it has been asked for a password, or for a longer timer, before it was written so.
     pub(super) rounds: u32,
-    /// When it went by another way of the phone, because the first was gone, and as it was written.
+    /// When it went by another way of the phone, because the first was gone, and as it was written: what comes back of the first is no news.
     pub(super) moved: Option<Instant>,
+    /// How often it did.
+    pub(super) moves: u32,
 }
 
 /// A request written for UDP.
@@ -407,9 +418,11 @@ impl Leg {
         leg.enter(stage);
         leg
     }
-    /// Its peer is where `path` leads. What its Contact says may be the end of a connection that is gone.
+    /// Its peer is where `path` leads. What its Contact says may be the end of a connection that is gone. Where none is left and one would have to be
+    /// made, the peer may still come back on one of its own.
     pub(super) fn go_by(&mut self, path: Path) {
-        (self.state.flow, self.state.peer, self.state.behind_router, self.cut) = (path.flow, path.addr, true, false);
+        let is_made = path.flow.is_stream() && path.flow == FlowId::any(path.flow.transport());
+        (self.state.flow, self.state.peer, self.state.behind_router, self.cut) = (path.flow, path.addr, true, is_made);
     }
     /// Whether it may go on by this path: not in clear what was secure, and with a proxy in between by that only.
     pub(super) fn may_go_by(&self, path: Path) -> bool {

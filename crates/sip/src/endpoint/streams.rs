@@ -23,6 +23,9 @@ const DATAGRAM_MAX: usize = 1300;
 /// How long after a connection is gone a message comes back that was still to go over it.
 const STRAGGLES: Duration = Duration::from_secs(1);
 
+/// So often one request goes by another way, because each of them fails.
+const MOVES_MAX: u32 = 4;
+
 /// A request ready to leave.
 pub(super) struct Written {
     pub(super) flow: FlowId,
@@ -116,7 +119,10 @@ impl Endpoint {
             }
             let flow = client.path.flow;
             self.leave(now.mono, flow);
-            if self.clients.get(&key).is_some_and(|client| client.path.flow == flow) {
+            let Some(client) = self.clients.get_mut(&key) else { return };
+            // What comes back next is of the new way.
+            client.moved = None;
+            if client.path.flow == flow {
                 self.unsent(now.mono, key);
             }
         }
@@ -185,27 +191,33 @@ impl Endpoint {
                 reliable.go_by(*path, &contact);
             }
         }
-        let path = |dialog: DialogId, flow: FlowId| moved.get(&dialog).copied().filter(|_| from.get(&dialog) == Some(&flow));
         for server in self.servers.values_mut() {
-            server.path = path(server.dialog, server.path.flow).unwrap_or(server.path);
+            let Some(path) = moved.get(&server.dialog).filter(|_| from.get(&server.dialog) == Some(&server.path.flow)) else { continue };
+            server.go_by(*path);
         }
-        let clients = self.clients.iter().filter_map(|(key, client)| Some((*key, path(client.dialog, client.path.flow)?)));
-        clients.collect::<Vec<_>>().into_iter().for_each(|(key, path)| self.move_client(now, key, path));
+        let theirs = self.clients.iter().filter_map(|(key, client)| Some((*key, *from.get(&client.dialog)?, *moved.get(&client.dialog)?)));
+        theirs.collect::<Vec<_>>().into_iter().for_each(|(key, from, path)| self.move_client(now, key, from, path));
     }
 
     /// A request of ours goes on by another way of the phone: what waits for a first answer is asked once more, in the same transaction, so that
     /// who has heard it already knows the copy.
-    fn move_client(&mut self, now: Instant, key: Key, path: Path) {
+    fn move_client(&mut self, now: Instant, key: Key, from: FlowId, path: Path) {
         let Some(mut client) = self.clients.remove(&key) else { return };
-        let from = std::mem::replace(&mut client.path, path).flow;
-        let written = client.request.clone();
         if let ClientMachine::Invite(ours) = &mut client.machine {
-            (ours.base.flow, ours.base.peer) = (path.flow, path.addr);
             for ack in ours.acks.iter_mut().filter(|ack| ack.to.flow == from) {
                 let written = self.rewrite(path.flow, &ours.base.remote_target, &ack.bytes);
                 (ack.bytes, ack.to) = (written.request, Path { flow: written.flow, ..path });
                 ack.by_udp = written.by_udp.map(|by_udp| by_udp.request);
             }
+        }
+        if client.path.flow != from || client.moves >= MOVES_MAX {
+            self.clients.insert(key, client);
+            return;
+        }
+        (client.path, client.moves) = (path, client.moves + 1);
+        let written = client.request.clone();
+        if let ClientMachine::Invite(ours) = &mut client.machine {
+            (ours.base.flow, ours.base.peer) = (path.flow, path.addr);
         }
         if client.is_unheard() {
             // CANCEL repeats the Via of its INVITE, which has been heard (section 9.1).

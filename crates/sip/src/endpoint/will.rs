@@ -41,7 +41,8 @@ impl Endpoint {
                 let ours = OurInvite::new(ClientInvite::proceeding(state.flow.is_stream()), state.clone(), via);
                 // It was sent once, and is never sent again: no timer repeats it.
                 let (machine, request) = (ClientMachine::Invite(Box::new(ours)), Bytes::new());
-                let client = Client { machine, request, method: Method::Invite, path, dialog, by_udp: None, rounds: 0, moved: None };
+                let client =
+                    Client { machine, request, method: Method::Invite, path, dialog, by_udp: None, rounds: 0, moved: None, moves: 0 };
                 self.clients.insert(key, Box::new(client));
                 self.add_leg(dialog, Leg::new(state, Stage::Outgoing { invite: key, heard: true, rang: false, cancel: Cancel::No }));
                 self.give_up(now.mono, dialog, None);

@@ -208,7 +208,7 @@ impl Endpoint {
         let Written { flow, request, by_udp, .. } = self.write(state.next_flow(), &branch, &state.remote_target, state.next(), write);
         let path = Path { flow, addr: state.next_hop() };
         let machine = ClientMachine::Other { machine: ClientOther::new(now, flow.is_stream()), purpose };
-        self.begin_client(key, Client { machine, request, method, path, dialog, by_udp, rounds: 0, moved: None });
+        self.begin_client(key, Client { machine, request, method, path, dialog, by_udp, rounds: 0, moved: None, moves: 0 });
         key
     }
     pub(super) fn remove_client(&mut self, key: Key) {

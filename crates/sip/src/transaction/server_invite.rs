@@ -53,6 +53,10 @@ impl ServerInvite {
     pub fn new(now: Instant, reliable: bool) -> Self {
         ServerInvite { stage: Stage::Proceeding { trying: Some(now + TRYING) }, reliable }
     }
+    /// The connection on which it came is gone: what is still to be said may be lost.
+    pub(crate) fn goes_by_datagrams(&mut self) {
+        self.reliable = false;
+    }
     /// The INVITE came again: whether the last response is to be sent again.
     pub fn handle_again(&mut self) -> bool {
         match &mut self.stage {

@@ -220,9 +220,11 @@ impl Registration {
         }
         let Some(asked) = self.asked.take() else { return };
         let after = message.retry_after();
+        let proof = matches!(status, 401 | 407).then(|| self.account.answer(&asked.question.request, message, random));
         match status {
-            200..=299 if asked.leaves => {
-                self.until = None;
+            // Whatever the carrier says of it: it runs out by itself.
+            _ if asked.leaves && !matches!(proof, Some(Ok(_))) => {
+                (self.until, self.next) = (None, None);
                 self.news(How::SignedOff, out);
             }
             200..=299 => {
@@ -230,6 +232,7 @@ impl Registration {
                 let secs = self.granted(message, doors);
                 // Section 10.2.1.1: what lasts no time is taken back.
                 if secs == 0 {
+                    (self.until, self.flow) = (None, None);
                     return self.failed(now, How::Refused, None, random, out);
                 }
                 (self.failures, self.tried) = (0, 0);
@@ -240,7 +243,7 @@ impl Registration {
                 self.next = Some(now + Duration::from_millis(secs.saturating_mul(share).max(1000)));
                 self.news(How::Registered, out);
             }
-            401 | 407 => match self.account.answer(&asked.question.request, message, random) {
+            401 | 407 => match proof.unwrap_or(Err(Unanswered::OtherDigest)) {
                 Ok((name, value)) if asked.challenges < CHALLENGES_MAX => {
                     self.cseq = self.cseq.saturating_add(1);
                     let branch = branch(random);
@@ -254,6 +257,7 @@ impl Registration {
                 Err(Unanswered::OtherDigest) => self.failed(now, How::OtherDigest, Some(PAUSE_MAX), random, out),
                 Err(Unanswered::NoPassword) => self.failed(now, How::NoPassword, Some(PAUSE_MAX), random, out),
                 // Its nonces are always too old.
+                Ok(_) if asked.leaves => self.news(How::SignedOff, out),
                 Ok(_) => self.failed(now, How::Refused, Some(PAUSE_MAX), random, out),
                 Err(Unanswered::Wrong) => self.failed(now, How::WrongPassword, Some(PAUSE_MAX), random, out),
             },

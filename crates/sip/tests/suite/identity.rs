@@ -395,6 +395,20 @@ fn who_is_unnamed_from_here_on_is_not_shown_again() {
             assert_eq!(desk.one().header("From"), invite.header("From"), "the ACK of a refusal, too (section 17.1.1.3)");
         }
     }
+    // One that goes out once more is another INVITE, and so are its CANCEL and its ACK.
+    let mut desk = Desk::new();
+    let (dialog, invite) = desk.calling();
+    desk.endpoint.unname(dialog);
+    desk.receive_from(PHONE, &response(&invite, 422, "p1", "").replace("Contact", "Min-SE: 3600\r\nContact"));
+    let sent = desk.sent();
+    assert_eq!((sent[0].word(), sent[0].header("From")), ("ACK", invite.header("From")));
+    assert_eq!(
+        (sent[1].word(), sent[1].header("Session-Expires"), sent[1].header("From")),
+        ("INVITE", "3600", &invite.header("From")[invite.header("From").find('<').unwrap()..])
+    );
+    desk.receive_from(PHONE, &response(&sent[1], 180, "p1", ""));
+    desk.command(Command::Cancel { dialog, reason: None });
+    assert_eq!(desk.one().header("From"), sent[1].header("From"));
 }
 
 /// Whoever asks for it in the middle of a call is heard, by whichever request, and from the peer only.

@@ -933,6 +933,71 @@ fn a_phone_that_moves_from_connection_to_connection_keeps_its_call() {
     }
 }
 
+/// A phone by TCP that could be connected to, and comes back by itself: it goes on by the connection that it made. Another phone of the same user, and one
+/// whose registration is refused, change nothing.
+#[test]
+fn a_phone_by_tcp_goes_on_by_the_connection_that_it_makes() {
+    let on = |n: u64| FlowId::connection(Transport::Tcp, n);
+    let contact = "Contact: <sip:sato@192.0.2.60:5062;transport=tcp>\r\n";
+    for refused in [false, true] {
+        let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+        registers(&mut desk, &mut phone, contact, on(5));
+        let other = "192.0.2.70:5062";
+        let mut second = Phone::another("sato", "-other", other);
+        desk.events();
+        let (dialog, invite) = calls(&mut desk);
+        desk.receive_on(on(5), PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
+        desk.sent();
+        dies(&mut desk, on(5));
+        let short = if refused { ";expires=1" } else { "" };
+        let theirs = format!("Contact: <sip:sato@{other}>{short}\r\n");
+        assert_eq!(second.through(&mut desk, Sha256, &theirs).word(), if refused { "423" } else { "200" });
+        registers(&mut desk, &mut Phone::another("sato", "-anew", PHONE), contact, on(9));
+        desk.command(Command::Bye { dialog });
+        let bye = desk.one();
+        assert_eq!((bye.word(), bye.flow), ("BYE", on(9)), "{refused}");
+    }
+}
+
+/// Which phone of a user calls is known by where it speaks from; if it moves to a connection that dies, no other phone of theirs has the call.
+#[test]
+fn the_call_of_one_phone_does_not_go_to_another_of_the_same_user() {
+    let other = "192.0.2.70:5062";
+    let mut desk = Desk::new();
+    let mut phone = Phone::new("sato");
+    phone.through(&mut desk, Sha256, CONTACT);
+    Phone::another("sato", "-other", other).through(&mut desk, Sha256, &format!("Contact: <sip:sato@{other}>\r\n"));
+    desk.events();
+    let (dialog, invite) = calls(&mut desk);
+    assert_eq!(invite.to.to_string(), PHONE);
+    desk.receive_from(PHONE, &response(&invite, 200, "p1", OFFER));
+    desk.sent();
+    let line = FlowId::connection(Transport::Tcp, 7);
+    desk.receive_on(line, PHONE, &Bytes::from(phone_inside(&invite, "UPDATE", "u", 5, "p1")));
+    dies(&mut desk, line);
+    desk.sent();
+    desk.command(Command::Bye { dialog });
+    let bye = desk.one();
+    assert_eq!((bye.word(), bye.to.to_string().as_str()), ("BYE", PHONE));
+}
+
+/// What comes back of each way goes by another one for a while, and not for ever.
+#[test]
+fn two_ways_that_both_fail_do_not_send_a_request_to_and_fro() {
+    let [tls, wss] = [Transport::Tls, Transport::Wss].map(|transport| FlowId::connection(transport, 2));
+    let (mut desk, dialog, _, _) = talks_on([tls, wss]);
+    desk.command(Command::Bye { dialog });
+    let mut sent = 0;
+    for _ in 0..100 {
+        let Some(bye) = desk.sent().pop() else { break };
+        sent += 1;
+        desk.endpoint.handle_unsent(desk.both(), &Bytes::from(bye.text.clone()));
+        desk.drain();
+    }
+    assert!((2..=6).contains(&sent), "{sent}");
+    assert_eq!(desk.events(), [Event::Ended { dialog }]);
+}
+
 /// Two users behind one proxy may say the same of themselves: the call of one is not the other's.
 #[test]
 fn nobody_has_the_call_of_somebody_else_who_says_the_same_of_themselves() {

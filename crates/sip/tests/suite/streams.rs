@@ -327,6 +327,21 @@ fn whose_connection_died_goes_on_by_the_one_on_which_it_speaks_again() {
     }
 }
 
+/// A peer who changes the session in clear is answered there; what we say later goes on by TLS.
+#[test]
+fn an_update_in_clear_takes_no_secure_call_into_the_clear() {
+    let tls = FlowId::connection(Transport::Tls, 7);
+    let mut desk = Desk::new();
+    desk.over(SOURCE, tls, &over(Transport::Tls, &invite("1")));
+    let Event::Invite { dialog, .. } = desk.events().remove(0) else { panic!() };
+    let tag = desk.tell(Command::Accept { dialog, sdp: Bytes::from(ANSWER) })[0].1.to_tag();
+    desk.over(SOURCE, tls, &over(Transport::Tls, &inside("ACK", "a", 1, &tag)));
+    let answer = desk.over(CALLER, FlowId::UDP, &inside("UPDATE", "u", 2, &tag));
+    assert_eq!((answer[0].0, answer[0].1.word()), (FlowId::UDP, "200"));
+    let bye = desk.tell(Command::Bye { dialog });
+    assert_eq!((bye[0].1.word(), bye[0].0), ("BYE", tls));
+}
+
 /// What is too long to be repeated in an answer is told so, also where nothing limits a datagram.
 #[test]
 fn who_sends_too_much_to_repeat_is_told_so_over_a_connection() {

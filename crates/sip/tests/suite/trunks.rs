@@ -206,6 +206,13 @@ fn no_registrar_has_us_ask_on_and_on() {
         assert!((2..=8).contains(&asked), "{name}: {asked} in a minute");
         assert_eq!(news(&mut desk), [How::Refused], "{name}: told once");
     }
+    // What was registered is not any more once nothing is granted.
+    let mut desk = registered();
+    desk.wait(91_000);
+    let renewal = desk.sent().remove(0);
+    says(&mut desk, &renewal, 200, "Expires: 0\r\n");
+    assert_eq!(news(&mut desk), [How::Refused]);
+    assert!(desk.endpoint.trunks().all(|(_, state)| !state.registered));
     // Of two values for us, as some write them, the longer one counts.
     let mut desk = with(trunk());
     let request = desk.one();
@@ -228,6 +235,17 @@ fn who_leaves_says_so() {
     assert_eq!(news(&mut desk), [How::SignedOff]);
     desk.wait(2_000_000);
     assert_eq!(desk.words(), [""; 0], "and does not come back");
+    // Whatever the carrier says of it.
+    for (status, lines) in [(500, "Retry-After: 1\r\n"), (503, ""), (403, ""), (423, "Min-Expires: 9\r\n"), (401, "")] {
+        let mut desk = registered();
+        desk.endpoint.sign_off(desk.both());
+        desk.drain();
+        let leaving = desk.one();
+        says(&mut desk, &leaving, status, lines);
+        assert_eq!(news(&mut desk), [How::SignedOff], "{status}");
+        desk.wait(2_000_000);
+        assert_eq!(desk.words(), [""; 0], "{status}");
+    }
     // A trunk that the city has taken out.
     let mut desk = registered();
     desk.endpoint.set_trunks(desk.both(), Vec::new());
