@@ -211,7 +211,13 @@ impl Registrar {
     pub(crate) fn known(&self, user: &str, at: impl Fn(&Binding) -> bool) -> Option<Known> {
         let mut there = self.of(user).iter().filter(|entry| at(&entry.binding));
         let entry = there.next()?;
-        if there.any(|other| other.binding.contact != entry.binding.contact) {
+        let same = |other: &Entry| {
+            let instance = entry.instance.is_some() && entry.instance == other.instance;
+            // Behind a proxy the way is the proxy's.
+            let proxied = !entry.binding.path.is_empty() && !other.binding.path.is_empty();
+            instance || proxied || entry.binding.contact == other.binding.contact
+        };
+        if !there.all(same) {
             return None;
         }
         Some(Known {
@@ -223,18 +229,21 @@ impl Registrar {
         })
     }
 
-    /// By which ways a phone is reached now, who was heard last first: known by the instance where it has one (RFC 5626 section 4.1), else by
-    /// its Contact or the Call-ID that it registers with.
-    pub(crate) fn ways_of(&self, phone: &Known) -> impl Iterator<Item = &Binding> + use<'_> {
-        let Known { user, contact, instance, call_id, proxied } = phone.clone();
-        let same = move |entry: &&Entry| {
-            let one = match (&entry.instance, &instance) {
-                (Some(one), Some(other)) => one == other,
-                _ => same_uri(&entry.binding.contact, &contact) || entry.call_id == call_id,
-            };
-            one && entry.binding.path.is_empty() != proxied
+    /// By which ways a phone is reached now, who was heard last first: known by the instance where it has one (RFC 5626 section 4.1), else by its Contact; or,
+    /// where nobody has that any more, by the Call-ID that it registers with.
+    pub(crate) fn ways_of(&self, phone: &Known) -> Vec<&Binding> {
+        let there: Vec<&Entry> = self.of(&phone.user).iter().rev().filter(|entry| entry.binding.path.is_empty() != phone.proxied).collect();
+        let same = |entry: &&&Entry| match (&entry.instance, &phone.instance) {
+            (Some(one), Some(other)) => one == other,
+            _ => same_uri(&entry.binding.contact, &phone.contact),
         };
-        self.of(&user).iter().rev().filter(same).map(|entry| &entry.binding)
+        let mut found: Vec<&Binding> = there.iter().filter(same).map(|entry| &entry.binding).collect();
+        if found.is_empty() {
+            found.extend(there.iter().filter(|entry| entry.call_id == phone.call_id).map(|entry| &entry.binding));
+            // Several Contacts of one REGISTER are as many phones.
+            found.truncate(if found.len() == 1 { 1 } else { 0 });
+        }
+        found
     }
 
     /// The same as values of Contact; with the name of the phone and the number of its way where it has said them, so that it can tell its ways apart

@@ -54,11 +54,14 @@ impl Endpoint {
         leg.state.local_cseq = leg.state.local_cseq.saturating_add(1);
         let cseq = leg.state.local_cseq;
         let (path, method) = (client.path, client.method);
-        let from = match &client.machine {
-            ClientMachine::Invite(ours) if ours.shown.is_some() => Some(format!("{};tag={}", ours.base.local, ours.base.local_tag)),
-            ClientMachine::Invite(_) | ClientMachine::Other { .. } => None,
+        // As we are in this dialog now: who is unnamed since the first one left is not shown by the next.
+        let local = match &client.machine {
+            ClientMachine::Invite(ours) => &ours.base.local,
+            ClientMachine::Other { .. } => &leg.state.local,
         };
-        let by_udp = client.by_udp.as_ref().map(|ByUdp { request, .. }| again(request, &branch, cseq, &instead));
+        let from = format!("{local};tag={}", leg.state.local_tag);
+        let again = |request: &Bytes| with_line(&again(request, &branch, cseq, &instead), "From", &from);
+        let by_udp = client.by_udp.as_ref().map(|ByUdp { request, .. }| again(request));
         let machine = match &client.machine {
             ClientMachine::Invite(ours) => {
                 let mut base = ours.base.clone();
@@ -94,10 +97,7 @@ impl Endpoint {
             // Told before it leaves: what would end this call must be written down first.
             self.event(Event::AskedAgain { dialog });
         }
-        let request = again(&request, &branch, cseq, &instead);
-        // Who is unnamed since the first one left is not shown by the next.
-        let shown = from.map(|from| with_line(&request, "From", &from));
-        let request = shown.unwrap_or(request);
+        let request = again(&request);
         self.begin_client(next, Client { machine, request, method, path, dialog, by_udp, rounds, moved: None, moves: 0 });
         true
     }

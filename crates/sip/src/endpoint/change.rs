@@ -41,7 +41,7 @@ pub(super) enum Change {
 /// An UPDATE of theirs with an offer that we have not decided.
 #[derive(Clone, Debug)]
 pub(super) struct Updated {
-    request: Waiting,
+    pub(super) request: Waiting,
     target: Option<String>,
     timer: Asks,
 }
@@ -111,8 +111,8 @@ impl Endpoint {
             Ok(target) => target,
             Err(header) => return self.refuse_header(asked, header),
         };
-        if self.may_not_aim(asked, target.as_deref()) {
-            return self.refuse(asked, 403);
+        if self.may_not_move(asked, dialog, target.as_deref()) {
+            return;
         }
         let tag = asked.essentials.to.tag().unwrap_or_default();
         self.begin_invite(asked, dialog, tag);
@@ -129,8 +129,8 @@ impl Endpoint {
             Ok(target) => target,
             Err(header) => return self.refuse_header(asked, header),
         };
-        if self.may_not_aim(asked, target.as_deref()) {
-            return self.refuse(asked, 403);
+        if self.may_not_move(asked, dialog, target.as_deref()) {
+            return;
         }
         if matches!(self.legs.get(&dialog).map(|leg| &leg.stage), Some(Stage::Ending) | None) {
             return self.refuse(asked, 481);
@@ -153,13 +153,25 @@ impl Endpoint {
         self.event(Event::Reoffer { dialog, offer });
     }
 
+    /// Whether the peer may not be where its request says and comes from, and has been told so: on this machine, or in clear where all was secure.
+    fn may_not_move(&mut self, asked: &Asked<'_>, dialog: DialogId, target: Option<&str>) -> bool {
+        let secure = self.legs.get(&dialog).is_some_and(|leg| leg.state.flow.transport().is_secure());
+        if self.may_not_aim(asked, target) {
+            self.refuse(asked, 403);
+        } else if secure && !asked.path.flow.transport().is_secure() {
+            self.refuse_saying(asked, 403, "This call goes by TLS");
+        } else {
+            return false;
+        }
+        true
+    }
+
     /// The peer is where its request says and came from (section 12.2.2).
     fn moved(&mut self, dialog: DialogId, from: Path, target: Option<String>) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        // Nothing goes on in clear that was secure.
-        if from.flow.transport().is_secure() || !leg.state.flow.transport().is_secure() {
-            (leg.state.flow, leg.state.peer, leg.cut) = (from.flow, from.addr, false);
-        }
+        // A connection that has died since is dead still.
+        leg.cut &= leg.state.flow == from.flow;
+        (leg.state.flow, leg.state.peer) = (from.flow, from.addr);
         if let Some(target) = target {
             leg.state.remote_target = target;
         }

@@ -128,7 +128,8 @@ impl Endpoint {
         let ClientMachine::Invite(invite) = &client.machine else { return };
         let (tag, last_cseq) = (essentials.to.tag(), invite.last_cseq);
         let mut state = self.as_answered(&invite.base, message, essentials, path.addr);
-        if path.flow.transport().is_secure() {
+        let moved = self.legs.get(&dialog).is_some_and(|leg| leg.state.flow != invite.base.flow);
+        if path.flow.transport().is_secure() || moved && path.flow.is_stream() {
             // Whom we have met there is known; who stands at the address of their Contact is not (RFC 5923 section 4).
             state.flow = path.flow;
         }

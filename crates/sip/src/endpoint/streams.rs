@@ -112,9 +112,9 @@ impl Endpoint {
             if self.trunks.handle_unsent(now.mono, key) {
                 return;
             }
-            let Some(client) = self.clients.get(&key) else { return };
-            // It comes from the connection that is gone.
-            if client.request != *bytes || client.moved.is_some_and(|at| now.mono.since(at) < STRAGGLES) {
+            let Some(client) = self.clients.get_mut(&key) else { return };
+            // It comes from the connection that is gone, once.
+            if client.request != *bytes || client.moved.take().is_some_and(|at| now.mono.since(at) < STRAGGLES) {
                 return;
             }
             let flow = client.path.flow;
@@ -167,7 +167,7 @@ impl Endpoint {
 
     /// By which other way its phone is reached now: by the same transport, if there is one.
     fn other_way(&self, leg: &Leg) -> Option<Path> {
-        let ways = self.registrar.ways_of(leg.phone.as_ref()?).map(|way| Path { flow: way.flow, addr: way.addr });
+        let ways = self.registrar.ways_of(leg.phone.as_ref()?).into_iter().map(|way| Path { flow: way.flow, addr: way.addr });
         let ways: Vec<Path> = ways.filter(|path| leg.may_go_by(*path)).collect();
         let like = |path: &&Path| path.flow.transport() == leg.state.flow.transport();
         ways.iter().find(like).or(ways.first()).copied()
@@ -190,6 +190,9 @@ impl Endpoint {
             if let Some(reliable) = &mut leg.reliable {
                 reliable.go_by(*path, &contact);
             }
+            if let Some(updated) = leg.updated.as_mut().filter(|updated| from.get(dialog) == Some(&updated.request.path.flow)) {
+                updated.request.path = *path;
+            }
         }
         for server in self.servers.values_mut() {
             let Some(path) = moved.get(&server.dialog).filter(|_| from.get(&server.dialog) == Some(&server.path.flow)) else { continue };
@@ -210,16 +213,17 @@ impl Endpoint {
                 ack.by_udp = written.by_udp.map(|by_udp| by_udp.request);
             }
         }
-        if client.path.flow != from || client.moves >= MOVES_MAX {
+        if client.path.flow != from || client.is_unheard() && client.moves >= MOVES_MAX {
             self.clients.insert(key, client);
             return;
         }
-        (client.path, client.moves) = (path, client.moves + 1);
+        client.path = path;
         let written = client.request.clone();
         if let ClientMachine::Invite(ours) = &mut client.machine {
             (ours.base.flow, ours.base.peer) = (path.flow, path.addr);
         }
         if client.is_unheard() {
+            client.moves += 1;
             // CANCEL repeats the Via of its INVITE, which has been heard (section 9.1).
             if path.flow.transport() != from.transport() && client.method != Method::Cancel {
                 let target = self.legs.get(&client.dialog).map(|leg| leg.state.remote_target.clone()).unwrap_or_default();

@@ -155,11 +155,11 @@ impl Endpoint {
         let bytes = finish(request.echo.response(status, ""));
         let mut path = request.path;
         if let Some(server) = self.servers.get_mut(&request.key) {
+            path = server.path;
             if let ServerMachine::Other(machine) = &mut server.machine {
                 machine.answered(now, path.flow.is_stream());
             }
             (server.last, server.status) = (bytes.clone(), status);
-            path = server.path;
             let wake = server.poll_timeout();
             self.alarms.set(Alarm::Server(request.key), wake);
         }

@@ -918,6 +918,28 @@ fn a_phone_that_moves_from_connection_to_connection_keeps_its_call() {
         desk.wait(4_000);
         let again = desk.sent();
         assert!(again.iter().any(|sent| (sent.word(), sent.flow) == ("200", on(3))), "our answer {contact}");
+        // The connection dies between its offer and our answer, of either kind.
+        for method in ["INVITE", "UPDATE"] {
+            let (mut desk, dialog, invite) = start();
+            desk.receive_on(on(2), PHONE, &Bytes::from(phone_offers(&invite, method, "re", 5, "p1", OFFER)));
+            dies(&mut desk, on(2));
+            desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
+            desk.sent();
+            registers(&mut desk, &mut Phone::another("sato", "-anew", PHONE), &contact, on(3));
+            desk.wait(4_000);
+            let again = desk.sent().iter().any(|sent| (sent.word(), sent.flow) == ("200", on(3)));
+            assert_eq!(again, method == "INVITE", "{method} {contact}");
+            desk.command(Command::Probe { dialog });
+            assert_eq!(desk.sent().pop().map(|probe| probe.flow), Some(on(3)), "{method} {contact}");
+            let (mut desk, dialog, invite) = start();
+            desk.receive_on(on(2), PHONE, &Bytes::from(phone_offers(&invite, method, "re", 5, "p1", OFFER)));
+            dies(&mut desk, on(2));
+            registers(&mut desk, &mut Phone::another("sato", "-anew", PHONE), &contact, on(3));
+            desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
+            assert_eq!(desk.one().flow, on(3), "{method} {contact}");
+            desk.command(Command::Probe { dialog });
+            assert_eq!(desk.one().flow, on(3), "{method} {contact}");
+        }
         // A proxy elsewhere is another one.
         let (mut desk, dialog, _) = start();
         dies(&mut desk, on(2));
@@ -979,6 +1001,26 @@ fn the_call_of_one_phone_does_not_go_to_another_of_the_same_user() {
     desk.command(Command::Bye { dialog });
     let bye = desk.one();
     assert_eq!((bye.word(), bye.to.to_string().as_str()), ("BYE", PHONE));
+}
+
+/// Of two Contacts of one REGISTER each is a phone: a call goes on with its own.
+#[test]
+fn a_call_to_one_contact_does_not_go_to_another_of_the_same_register() {
+    let on = |n: u64| FlowId::connection(Transport::Tcp, n);
+    let both = "Contact: <sip:sato@192.0.2.60:5062;transport=tcp>, <sip:sato@192.0.2.60:5064;transport=tcp>\r\n";
+    let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+    registers(&mut desk, &mut phone, both, on(5));
+    desk.events();
+    let (dialog, invite) = calls(&mut desk);
+    assert!(invite.text.starts_with("INVITE sip:sato@192.0.2.60:5062;"), "{}", invite.text);
+    desk.receive_on(on(5), PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
+    desk.sent();
+    dies(&mut desk, on(5));
+    desk.command(Command::Bye { dialog });
+    let bye = desk.one();
+    desk.endpoint.handle_unsent(desk.both(), &Bytes::from(bye.text.clone()));
+    desk.drain();
+    assert!(desk.sent().iter().chain([&bye]).all(|sent| sent.to.to_string() == PHONE));
 }
 
 /// What comes back of each way goes by another one for a while, and not for ever.

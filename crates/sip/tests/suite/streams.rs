@@ -327,7 +327,7 @@ fn whose_connection_died_goes_on_by_the_one_on_which_it_speaks_again() {
     }
 }
 
-/// A peer who changes the session in clear is answered there; what we say later goes on by TLS.
+/// A peer who wants a secure call changed in clear is told why not; it goes on by TLS.
 #[test]
 fn an_update_in_clear_takes_no_secure_call_into_the_clear() {
     let tls = FlowId::connection(Transport::Tls, 7);
@@ -337,7 +337,8 @@ fn an_update_in_clear_takes_no_secure_call_into_the_clear() {
     let tag = desk.tell(Command::Accept { dialog, sdp: Bytes::from(ANSWER) })[0].1.to_tag();
     desk.over(SOURCE, tls, &over(Transport::Tls, &inside("ACK", "a", 1, &tag)));
     let answer = desk.over(CALLER, FlowId::UDP, &inside("UPDATE", "u", 2, &tag));
-    assert_eq!((answer[0].0, answer[0].1.word()), (FlowId::UDP, "200"));
+    assert_eq!((answer[0].0, answer[0].1.word()), (FlowId::UDP, "403"));
+    assert!(answer[0].1.text.starts_with("SIP/2.0 403 This call goes by TLS\r\n"));
     let bye = desk.tell(Command::Bye { dialog });
     assert_eq!((bye[0].1.word(), bye[0].0), ("BYE", tls));
 }
