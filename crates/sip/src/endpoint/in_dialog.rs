@@ -47,7 +47,7 @@ impl Endpoint {
             return;
         }
         self.keep_cseq(asked, dialog);
-        self.go_on_by(asked.now, dialog, asked.path);
+        self.go_on_by(asked.now, dialog, asked.back);
         match method {
             "BYE" => self.handle_bye(asked, dialog),
             "INVITE" => self.handle_reinvite(asked, dialog),

@@ -418,11 +418,10 @@ impl Leg {
         leg.enter(stage);
         leg
     }
-    /// Its peer is where `path` leads. What its Contact says may be the end of a connection that is gone. Where none is left and one would have to be
-    /// made, the peer may still come back on one of its own.
+    /// Its peer is where `path` leads. Where no connection is left and one would have to be made, the peer may still come back on one of its own.
     pub(super) fn go_by(&mut self, path: Path) {
         let is_made = path.flow.is_stream() && path.flow == FlowId::any(path.flow.transport());
-        (self.state.flow, self.state.peer, self.state.behind_router, self.cut) = (path.flow, path.addr, true, is_made);
+        (self.state.flow, self.state.peer, self.cut) = (path.flow, path.addr, is_made);
     }
     /// Whether it may go on by this path: not in clear what was secure, and with a proxy in between by that only.
     pub(super) fn may_go_by(&self, path: Path) -> bool {

@@ -144,10 +144,10 @@ impl Endpoint {
     pub(super) fn go_on_with(&mut self, now: Instant, user: &str) {
         let theirs = self.legs.iter().filter(|(_, leg)| leg.cut && leg.user.as_deref() == Some(user));
         let moved = theirs.filter_map(|(dialog, leg)| Some((*dialog, self.other_way(leg)?))).collect();
-        self.carry_over(now, &moved);
+        self.carry_to_phones(now, &moved);
     }
 
-    /// A peer whose connection is gone has spoken again on this path.
+    /// A peer whose connection is gone has spoken again on this path. Its Contact is where it can be connected to, once this one is gone, too.
     pub(super) fn go_on_by(&mut self, now: Instant, dialog: DialogId, path: Path) {
         if self.legs.get(&dialog).is_some_and(|leg| leg.cut && leg.may_go_by(path)) {
             self.carry_over(now, &BTreeMap::from([(dialog, path)]));
@@ -162,7 +162,13 @@ impl Endpoint {
         }
         let there = self.legs.iter().filter(|(_, leg)| leg.state.flow == flow);
         let moved = there.filter_map(|(dialog, leg)| Some((*dialog, self.other_way(leg)?))).collect();
-        self.carry_over(now, &moved);
+        self.carry_to_phones(now, &moved);
+    }
+
+    /// Dialogs go on where their phones are registered. What their Contacts say may be the end of a connection that is gone.
+    fn carry_to_phones(&mut self, now: Instant, moved: &BTreeMap<DialogId, Path>) {
+        self.legs.iter_mut().filter(|(dialog, _)| moved.contains_key(dialog)).for_each(|(_, leg)| leg.state.behind_router = true);
+        self.carry_over(now, moved);
     }
 
     /// By which other way its phone is reached now: by the same transport, if there is one.

@@ -323,6 +323,10 @@ fn whose_connection_died_goes_on_by_the_one_on_which_it_speaks_again() {
             desk.over("192.0.2.50:40124", next, &over(next.transport(), &inside("OPTIONS", "o", 2, &tag)));
             let bye = desk.tell(Command::Bye { dialog });
             assert_eq!((bye[0].1.word(), bye[0].0 == next), ("BYE", goes_on), "{dead:?} {next:?} {route}");
+            // Whoever can be connected to is connected to where its Contact says.
+            if next == again(tcp) && dead == tcp && route.is_empty() {
+                assert_eq!(bye[0].1.to.to_string(), "192.0.2.50:5060");
+            }
         }
     }
 }
