@@ -162,8 +162,8 @@ impl<'a> Via<'a> {
         if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || cursor.blanks() == 0 {
             return None;
         }
-        let sent_by = cursor.take_while(|b| b.is_ascii_graphic() && b != b';');
-        let (length, mut port) = uri::host_port(sent_by)?;
+        let (length, mut port, taken) = uri::host_port(cursor.rest())?;
+        let sent_by = cursor.take(taken)?;
         let host = sent_by.get(..length)?;
         // Blanks may stand around the colon of the port (section 25.1, COLON).
         if port.is_none() && cursor.separator(b':') {

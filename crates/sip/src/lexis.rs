@@ -6,7 +6,6 @@
 const TOKEN: u8 = 1;
 const VALUE: u8 = 2;
 const HOST: u8 = 4;
-const URI: u8 = 8;
 
 /// The kinds of every byte: each byte of a message is asked for, most of them twice.
 const KINDS: [u8; 256] = {
@@ -17,11 +16,9 @@ const KINDS: [u8; 256] = {
         let angled = matches!(byte, b'<' | b'>' | b'"');
         let token = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~');
         let host = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-        let marks = matches!(byte, b':' | b'@' | b';' | b'?');
         kinds[byte as usize] = if token { TOKEN } else { 0 }
             | if visible && !angled && byte != b';' && byte != b',' { VALUE } else { 0 }
-            | if host { HOST } else { 0 }
-            | if visible && !angled && !marks { URI } else { 0 };
+            | if host { HOST } else { 0 };
         if byte == u8::MAX {
             break kinds;
         }
@@ -38,18 +35,24 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
     is(byte, TOKEN)
 }
 
-/// Whether all bytes are visible ASCII. Sixteen are looked at at once; the last sixteen, some of them a second time.
-fn all_visible(bytes: &[u8]) -> bool {
-    let visible = |bytes: &[u8]| bytes.iter().fold(true, |all, b| all & (b.wrapping_sub(b'!') <= b'~' - b'!'));
+/// Whether all bytes are as wanted. Sixteen are looked at at once; the last sixteen, some of them a second time.
+#[inline(always)]
+fn all(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
+    let sound = |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & wanted(*byte));
     match bytes.last_chunk::<16>() {
-        Some(last) => bytes.as_chunks::<16>().0.iter().all(|chunk| visible(chunk)) && visible(last),
-        None => visible(bytes),
+        Some(last) => bytes.as_chunks::<16>().0.iter().all(|chunk| sound(chunk)) && sound(last),
+        None => sound(bytes),
     }
 }
 
-/// Whether `byte` may stand in a URI (visible ASCII, and none of `<>"`) and is none of the marks that divide one, `:@;?`.
-pub(crate) fn is_uri_byte(byte: u8) -> bool {
-    is(byte, URI)
+/// Whether `byte` is visible ASCII, without a branch, for [`all`].
+fn is_graphic(byte: u8) -> bool {
+    byte.wrapping_sub(b'!') <= b'~' - b'!'
+}
+
+/// Whether all bytes may stand in a URI: visible ASCII, and none of `<>"`.
+pub(crate) fn is_uri(bytes: &[u8]) -> bool {
+    all(bytes, |byte| is_graphic(byte) & (byte != b'<') & (byte != b'>') & (byte != b'"'))
 }
 
 /// Whether `byte` may stand in the name of a host, or in an IPv4 address.
@@ -69,7 +72,8 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
 
 /// Whether `byte` is a blank. Folds have become blanks before anyone reads a value.
 pub(crate) fn is_blank(byte: u8) -> bool {
-    byte == b' ' || byte == b'\t'
+    // Most bytes are larger than both: one comparison tells.
+    byte <= b' ' && (byte == b' ' || byte == b'\t')
 }
 
 /// Whether two names are the same in any case. Most are written as everybody writes them, or differ in their length.
@@ -84,7 +88,9 @@ pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
 
 /// `bytes` without blanks at the beginning.
 pub(crate) fn trim_start(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] = bytes {
+    while let [blank, rest @ ..] = bytes
+        && is_blank(*blank)
+    {
         bytes = rest;
     }
     bytes
@@ -92,7 +98,9 @@ pub(crate) fn trim_start(mut bytes: &[u8]) -> &[u8] {
 
 /// `bytes` without blanks at the end.
 pub(crate) fn trim_end(mut bytes: &[u8]) -> &[u8] {
-    while let [rest @ .., b' ' | b'\t'] = bytes {
+    while let [rest @ .., blank] = bytes
+        && is_blank(*blank)
+    {
         bytes = rest;
     }
     bytes
@@ -105,7 +113,7 @@ pub(crate) fn visible(bytes: &[u8]) -> Option<&str> {
 
 /// Whether [`visible`] takes it.
 pub(crate) fn is_visible(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && all_visible(bytes)
+    !bytes.is_empty() && all(bytes, is_graphic)
 }
 
 /// Bytes that are known to be ASCII, as text.
@@ -118,12 +126,28 @@ pub(crate) fn number(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() {
         return None;
     }
-    bytes.iter().try_fold(0u64, |sum, b| b.is_ascii_digit().then(|| sum.saturating_mul(10).saturating_add(u64::from(b - b'0'))))
+    let digit = |byte: &u8| byte.is_ascii_digit().then(|| u64::from(byte - b'0'));
+    // Nineteen nines fit.
+    if bytes.len() < 20 {
+        return bytes.iter().try_fold(0u64, |sum, byte| Some(sum.wrapping_mul(10).wrapping_add(digit(byte)?)));
+    }
+    bytes.iter().try_fold(0u64, |sum, byte| Some(sum.saturating_mul(10).saturating_add(digit(byte)?)))
 }
 
 /// The first 16 bytes of a text as one number, to look at all of them at once. The first byte is the lowest; behind the end stand zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Word(u128);
+
+/// All bits of so many bytes.
+const FIRST: [u128; Word::LENGTH + 1] = {
+    let mut masks = [u128::MAX; Word::LENGTH + 1];
+    let mut length = 0;
+    while length < Word::LENGTH {
+        masks[length] = (1 << (8 * length)) - 1;
+        length += 1;
+    }
+    masks
+};
 
 impl Word {
     /// How many bytes.
@@ -141,8 +165,7 @@ impl Word {
     }
     /// Its first `length` bytes.
     pub(crate) fn cut(self, length: usize) -> Word {
-        let behind = u32::try_from(length * 8).ok().and_then(|bits| u128::MAX.checked_shl(bits));
-        Word(self.0 & !behind.unwrap_or(0))
+        Word(self.0 & FIRST[length.min(Word::LENGTH)])
     }
     /// Where the first `byte` stands; [`Word::LENGTH`] if it does not.
     pub(crate) fn find(self, byte: u8) -> usize {
@@ -150,6 +173,14 @@ impl Word {
         // Zero where the byte is. Of zero bytes, the first is the first to lend its highest bit.
         let others = self.0 ^ (ONES * u128::from(byte));
         (others.wrapping_sub(ONES) & !others & (ONES << 7)).trailing_zeros() as usize / 8
+    }
+}
+
+/// Where the first `byte` stands in a text that begins with `word`.
+pub(crate) fn find(byte: u8, word: Word, text: &[u8]) -> Option<usize> {
+    match word.find(byte) {
+        Word::LENGTH => memchr::memchr(byte, text.get(Word::LENGTH..)?).map(|at| Word::LENGTH + at),
+        at => Some(at),
     }
 }
 
@@ -206,15 +237,25 @@ impl<'a> Cursor<'a> {
     }
     /// Eats `byte` with any blanks around it (`SEMI`, `EQUAL`, `SLASH`, `COLON`); eats nothing if it is not there.
     pub(crate) fn separator(&mut self, byte: u8) -> bool {
-        let Some(rest) = trim_start(self.0).strip_prefix(&[byte]) else { return false };
-        self.0 = trim_start(rest);
-        true
+        match trim_start(self.0).split_first() {
+            Some((first, rest)) if *first == byte => {
+                self.0 = trim_start(rest);
+                true
+            }
+            _ => false,
+        }
     }
     pub(crate) fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
         let end = self.0.iter().position(|b| !wanted(*b)).unwrap_or(self.0.len());
         let (taken, rest) = self.0.split_at(end);
         self.0 = rest;
         taken
+    }
+    /// The next so many bytes.
+    pub(crate) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
     }
     /// What stands before the first `byte`, or all of it.
     pub(crate) fn until(&mut self, byte: u8) -> &'a [u8] {

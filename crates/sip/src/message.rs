@@ -4,7 +4,7 @@
 
 use crate::bounds::{HEADERS_MAX, LINE_MAX, MESSAGE_MAX, VIAS_MAX};
 use crate::header::{CSeq, NAMES_MAX, Name, NameAddr, Via};
-use crate::lexis::{Word, is_blank, is_token, list, number, trim, trim_end, trim_start, visible};
+use crate::lexis::{Word, find, is_blank, is_token, list, number, trim, trim_end, trim_start, visible};
 use crate::uri::Uri;
 use bytes::Bytes;
 use std::ops::Range;
@@ -197,8 +197,11 @@ impl Message {
 
     /// A header field that stands more often than it may.
     fn repetition(&self) -> Option<Fault> {
-        let single = [Name::From, Name::To, Name::CallId, Name::CSeq, Name::MaxForwards, Name::ContentType, Name::Expires];
-        single.into_iter().find(|name| self.fields.is_repeated(*name)).map(Fault::Repeated)
+        const SINGLE: [Name; 7] = [Name::From, Name::To, Name::CallId, Name::CSeq, Name::MaxForwards, Name::ContentType, Name::Expires];
+        if self.fields.repeated == 0 {
+            return None;
+        }
+        SINGLE.into_iter().find(|name| self.fields.is_repeated(*name)).map(Fault::Repeated)
     }
 
     /// The value of Content-Length, if there is one.
@@ -407,11 +410,7 @@ impl Field {
     /// Reads a header line that stands at `at` and begins with `word`: a name, a colon, a value, with blanks around the colon. `None` if
     /// it is none.
     fn read(at: usize, text: &[u8], word: Word) -> Option<Field> {
-        let colon = match word.find(b':') {
-            Word::LENGTH => memchr::memchr(b':', text)?,
-            colon => colon,
-        };
-        let (label, value) = text.split_at_checked(colon)?;
+        let (label, value) = text.split_at_checked(find(b':', word, text)?)?;
         let label = trim_end(label);
         let name = Name::spelt(word, label.len());
         // The names that we know are tokens.

@@ -3,7 +3,7 @@
 //! SIP and SIPS URIs (RFC 3261 section 19.1), telephone URIs (RFC 3966), and any other scheme as an opaque text.
 
 use crate::bounds::URI_MAX;
-use crate::lexis::{self, is_host_byte, is_uri_byte, text};
+use crate::lexis::{self, AnyCase, Word, find, is_host_byte, is_uri, text};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -39,56 +39,16 @@ pub struct Uri<'a> {
     headers: Option<Span>,
 }
 
+const SCHEMES: [(AnyCase, Scheme); 3] =
+    [(AnyCase::new(b"sip"), Scheme::Sip), (AnyCase::new(b"sips"), Scheme::Sips), (AnyCase::new(b"tel"), Scheme::Tel)];
+
 /// From where to where in the text: [`URI_MAX`] fits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Span(u16, u16);
 
 impl Span {
     fn new(start: usize, end: usize) -> Span {
-        let place = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-        Span(place(start), place(end))
-    }
-}
-
-/// Where the marks of a SIP URI stand. A user part may hold `;` and `?` (RFC 3261 section 25.1, user-unreserved), so those count only behind
-/// the `@`.
-#[derive(Default)]
-struct Marks {
-    /// The first `:`, which ends the scheme.
-    colon: Option<usize>,
-    /// The next one before the `@`, which begins the password.
-    password: Option<usize>,
-    at: Option<usize>,
-    /// How many `@` there are; 2 stands for more.
-    ats: usize,
-    /// The first `;`.
-    params: Option<usize>,
-    /// The first `?`.
-    headers: Option<usize>,
-}
-
-impl Marks {
-    /// `None` if a byte may not stand in a URI.
-    fn of(bytes: &[u8]) -> Option<Marks> {
-        let mut marks = Marks::default();
-        for (at, byte) in bytes.iter().enumerate().filter(|(_, byte)| !is_uri_byte(**byte)) {
-            match byte {
-                b':' if marks.colon.is_none() => marks.colon = Some(at),
-                b':' if marks.at.is_none() && marks.password.is_none() => marks.password = Some(at),
-                b':' => {}
-                b'@' if marks.at.is_none() => {
-                    marks = Marks { at: Some(at), ats: 1, params: None, headers: None, ..marks };
-                }
-                b'@' => marks.ats = 2,
-                b';' => marks.params = marks.params.or(Some(at)),
-                b'?' => marks.headers = marks.headers.or(Some(at)),
-                _ => return None,
-            }
-        }
-        if marks.at.is_none() {
-            marks.password = None;
-        }
-        Some(marks)
+        Span(start as u16, end as u16)
     }
 }
 
@@ -96,18 +56,17 @@ impl<'a> Uri<'a> {
     /// Reads a whole URI. `None` if it is not one: a blank, `<`, `>`, `"` or a byte beyond ASCII in it, no scheme, a broken host or
     /// port, or longer than [`URI_MAX`].
     pub fn parse(bytes: &'a [u8]) -> Option<Uri<'a>> {
-        if bytes.len() > URI_MAX {
+        if bytes.len() > URI_MAX || !is_uri(bytes) {
             return None;
         }
-        let marks = Marks::of(bytes)?;
-        let colon = marks.colon?;
+        let word = Word::new(bytes);
+        let colon = find(b':', word, bytes)?;
         let scheme = bytes.get(..colon)?;
         let rest = colon + 1;
         if rest == bytes.len() {
             return None;
         }
-        let known = [("sip", Scheme::Sip), ("sips", Scheme::Sips), ("tel", Scheme::Tel)];
-        let known = known.iter().find(|(name, _)| lexis::same_name(scheme, name.as_bytes()));
+        let known = SCHEMES.iter().find(|(name, _)| name.is(word.cut(colon)));
         let sound = || {
             scheme.first().is_some_and(u8::is_ascii_alphabetic)
                 && scheme.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
@@ -120,7 +79,7 @@ impl<'a> Uri<'a> {
         let none = Span::default();
         let uri = Uri { text: bytes, scheme, user: none, password: None, host: none, port: None, params: none, headers: None };
         match scheme {
-            Scheme::Sip | Scheme::Sips => uri.sip(rest, &marks),
+            Scheme::Sip | Scheme::Sips => uri.sip(rest),
             Scheme::Tel => {
                 let number = bytes.get(rest..)?.iter().position(|b| *b == b';').map_or(bytes.len(), |at| rest + at);
                 let params = Span::new((number + 1).min(bytes.len()), bytes.len());
@@ -130,25 +89,38 @@ impl<'a> Uri<'a> {
         }
     }
 
-    fn sip(mut self, rest: usize, marks: &Marks) -> Option<Uri<'a>> {
+    fn sip(mut self, rest: usize) -> Option<Uri<'a>> {
         let whole = self.text.len();
         let mut place = rest;
-        if let Some(at) = marks.at {
-            if at == rest || marks.ats > 1 {
+        // A user part may hold `;` and `?` (section 25.1, user-unreserved), so those count only behind the `@`.
+        let behind = self.text.get(rest..)?;
+        let word = Word::new(behind);
+        if let Some(length) = find(b'@', word, behind) {
+            let (user, at) = (behind.get(..length)?, rest + length);
+            let password = find(b':', word.cut(length), user).map(|colon| rest + colon);
+            self.user = Span::new(rest, password.unwrap_or(at));
+            self.password = password.map(|colon| Span::new(colon + 1, at));
+            if user.is_empty() {
                 return None;
             }
-            let user = marks.password.unwrap_or(at);
-            self.user = Span::new(rest, user);
-            self.password = marks.password.map(|from| Span::new(from + 1, at));
             place = at + 1;
         }
-        let end = marks.headers.unwrap_or(whole);
-        self.headers = marks.headers.map(|from| Span::new(from + 1, whole));
-        let hostport = marks.params.filter(|from| *from < end).unwrap_or(end);
-        self.params = Span::new((hostport + 1).min(end), end);
-        let (length, port) = host_port(self.text.get(place..hostport)?)?;
+        let (length, port, taken) = host_port(self.text.get(place..)?)?;
         self.host = Span::new(place, place + length);
         self.port = port;
+        place += taken;
+        let (mut params, mut end) = (whole, whole);
+        if let Some((mark, behind)) = self.text.get(place..)?.split_first() {
+            if !b";?".contains(mark) || behind.contains(&b'@') {
+                return None;
+            }
+            if let Some(from) = self.text.get(place..)?.iter().position(|byte| *byte == b'?') {
+                end = place + from;
+                self.headers = Some(Span::new(end + 1, whole));
+            }
+            params = (place + 1).min(end);
+        }
+        self.params = Span::new(params, end);
         Some(self)
     }
 
@@ -234,22 +206,22 @@ impl fmt::Display for Uri<'_> {
     }
 }
 
-/// Splits `host[:port]`: how long the host is, which may be an IPv6 address in brackets, and the port. `None` if either is broken.
-pub(crate) fn host_port(place: &[u8]) -> Option<(usize, Option<u16>)> {
+/// Reads `host[:port]`, which may have anything behind it: how long the host is, which may be an IPv6 address in brackets, the port, and how long
+/// both are. `None` if either is broken.
+pub(crate) fn host_port(place: &[u8]) -> Option<(usize, Option<u16>, usize)> {
     let end = match place.first()? {
         b'[' => {
-            let end = place.iter().position(|b| *b == b']')?;
+            let end = memchr::memchr(b']', place)?;
             text(place.get(1..end)?).parse::<std::net::Ipv6Addr>().ok()?;
             end + 1
         }
-        _ => place.iter().position(|b| !is_host_byte(*b)).unwrap_or(place.len()),
+        _ => place.iter().position(|byte| !is_host_byte(*byte)).unwrap_or(place.len()),
     };
-    let port = match place.get(end..)?.split_first() {
-        None => None,
-        Some((b':', digits)) => Some(lexis::number(digits).and_then(|n| u16::try_from(n).ok())?),
-        Some(_) => return None,
-    };
-    (end > 0).then_some((end, port))
+    let behind = place.get(end..).filter(|_| end > 0)?;
+    let Some(port) = behind.strip_prefix(b":") else { return Some((end, None, end)) };
+    let digits = port.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let port = lexis::number(port.get(..digits)?).and_then(|port| u16::try_from(port).ok())?;
+    Some((end, Some(port), end + 1 + digits))
 }
 
 /// A host as an address, if it is one.
