@@ -198,7 +198,8 @@ struct Hall {
     clock: Clock,
     news: mpsc::Sender<News>,
     lines: BTreeMap<FlowId, Line>,
-    /// The newest connection to each address. By TLS to a carrier, it is one that we made: whoever comes from its address has shown us nothing.
+    /// The newest connection that we made to each address. Whoever has come from there is spoken to by those who name that connection, and by nobody else:
+    /// it need not be whom they mean (RFC 5923 section 4).
     ways: BTreeMap<(Transport, SocketAddr), FlowId>,
     /// Who must be met where we connect by TLS.
     trusted: BTreeMap<SocketAddr, Met>,
@@ -283,8 +284,7 @@ impl Hall {
         {
             self.forget_silent(greediest);
         }
-        let answers_us = transport != Transport::Tls || !self.trusted.contains_key(&peer);
-        let (flow, talk) = self.open(transport, peer, answers_us);
+        let (flow, talk) = self.open(transport, peer, false);
         if self.lines.len() > CONNECTIONS_MAX {
             self.forget(flow);
             let _ = self.news.send(News::Closed(flow, ConnectionEnd::Crowded)).await;
@@ -316,14 +316,14 @@ impl Hall {
         silent.into_iter().for_each(|flow| self.forget(flow));
     }
 
-    /// Notes a connection that is to be made or was made; whether others than those who name it may speak to the peer by it.
-    fn open(&mut self, transport: Transport, peer: SocketAddr, is_way: bool) -> (FlowId, Talk) {
+    /// Notes a connection that is to be made or was made; whether it was by us.
+    fn open(&mut self, transport: Transport, peer: SocketAddr, ours: bool) -> (FlowId, Talk) {
         let flow = FlowId::connection(transport, self.made);
         self.made += 1;
         let (out, waiting) = mpsc::channel(WAITING_MAX);
         let heard = Arc::new(AtomicU64::new(millis(self.clock.mono())));
         self.lines.insert(flow, Line { peer, out, heard: Arc::clone(&heard) });
-        if is_way {
+        if ours {
             self.ways.insert((transport, peer), flow);
         }
         (flow, Talk { flow, peer, clock: self.clock, waiting, news: self.news.clone(), heard })
@@ -691,12 +691,14 @@ mod tests {
         assert_eq!(pong, *PONG);
         assert_eq!(door.message(), (flow, Bytes::from(OPTIONS)));
         assert_eq!(door.message(), (flow, Bytes::from(OPTIONS)));
-        // By its id, and by its address.
-        door.send(flow, "127.0.0.1:9".parse().unwrap(), "one");
-        door.send(FlowId::TCP, phone.local_addr().unwrap(), "two");
-        let mut heard = [0; 6];
+        // By its id. Whoever is called at its address is somebody else, as far as we know.
+        door.send(FlowId::TCP, phone.local_addr().unwrap(), "one");
+        assert!(matches!(door.news.blocking_recv(), Some(News::Unsent(bytes)) if bytes == "one"));
+        assert_eq!(door.closed().1, ConnectionEnd::Unreachable);
+        door.send(flow, "127.0.0.1:9".parse().unwrap(), "two");
+        let mut heard = [0; 3];
         phone.read_exact(&mut heard).unwrap();
-        assert_eq!(&heard, b"onetwo");
+        assert_eq!(&heard, b"two");
         drop(phone);
         assert_eq!(door.closed(), (flow, ConnectionEnd::Left));
     }

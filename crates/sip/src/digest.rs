@@ -217,10 +217,11 @@ impl Gate {
 
     /// Whether a nonce of ours was not used with this count or a higher one.
     fn counts_on(&mut self, now: Instant, credentials: &Credentials) -> bool {
-        let Some((second, salt, _)) = unhex(&credentials.nonce) else { return false };
+        let Some((second, _, signature)) = unhex(&credentials.nonce) else { return false };
         let written = Some(&credentials.nc).filter(|nc| nc.len() == 8 && nc.bytes().all(|b| b.is_ascii_hexdigit()));
         let Some(count) = written.and_then(|nc| u32::from_str_radix(nc, 16).ok()).filter(|n| *n > 0) else { return false };
-        let id = (second, salt);
+        // Each of them counts for itself: two who are asked in one second could have the same salt.
+        let id = (second, first8(&hmac(&self.secret, &[b"count", &signature, credentials.username.as_bytes()])));
         match self.counts.get_mut(&id) {
             // RFC 7616 section 3.4: a count that does not grow is a replay.
             Some(last) if *last >= count => return false,

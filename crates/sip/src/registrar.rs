@@ -22,7 +22,7 @@ use crate::writer::quoted;
 use bytes::Bytes;
 use model::{FlowId, Instant, PhoneGone};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// The shortest registration, in seconds. A wish for less is refused, for nobody may be kept longer than they want (section 10.3 item 7).
@@ -81,6 +81,14 @@ pub(crate) enum Change {
     Unregistered,
 }
 
+/// What a REGISTER has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Registered {
+    pub(crate) changes: Vec<Change>,
+    /// Where the phones that it names surely were before: by the same instance, or the same Call-ID. Behind a proxy the way is the proxy's.
+    pub(crate) former: Vec<(FlowId, SocketAddr)>,
+}
+
 /// What a REGISTER asks for, read before anything is changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Wishes {
@@ -120,6 +128,8 @@ struct Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) key: Key,
+    /// Who asked: nobody else gets it.
+    pub(crate) from: IpAddr,
     pub(crate) at: Instant,
     pub(crate) status: u16,
     pub(crate) bytes: Bytes,
@@ -193,6 +203,11 @@ impl Wishes {
         let able = request.values(Name::Supported).any(|word| same_name(word, b"outbound"));
         let outbound = able && contacts.iter().any(|wish| wish.reg_id.is_some() && wish.seconds > 0);
         Ok(Wishes { outbound, ..wishes(Some(contacts)) })
+    }
+    /// Whether a phone wants to be called by TLS only, and nobody stands in between who could do that.
+    pub(crate) fn want_tls(&self) -> bool {
+        let wants = |target: &str| Uri::parse(target.as_bytes()).is_some_and(|uri| uri.wants_tls());
+        self.path.is_empty() && self.targets().any(wants)
     }
     /// Where we would call this user: at the Contacts, or at the first proxy before them.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &str> {
@@ -276,7 +291,7 @@ impl Registrar {
         wishes: Wishes,
         flow: FlowId,
         addr: SocketAddr,
-    ) -> Result<Vec<Change>, u16> {
+    ) -> Result<Registered, u16> {
         let Wishes { contacts, call_id, cseq, path, outbound: _ } = wishes;
         let changing = contacts.as_ref().is_none_or(|c| !c.is_empty());
         if changing && self.of(user).iter().any(|e| e.call_id == call_id && cseq <= e.cseq) {
@@ -288,7 +303,7 @@ impl Registrar {
             self.of(user).iter().any(here)
         };
         let moved = contacts.iter().flatten().any(|wish| wish.seconds > 0 && !is_known(&wish.uri));
-        let mut gone = Vec::new();
+        let (mut gone, mut former) = (Vec::new(), Vec::new());
         match contacts {
             None => drop(self.remove_all(user)),
             Some(contacts) => {
@@ -299,7 +314,8 @@ impl Registrar {
                         let binding = Binding { user: user.to_owned(), contact: uri, flow, addr, path: path.clone(), heard: now, expires };
                         self.written = self.written.saturating_add(1);
                         let entry = Entry { serial: self.written, binding, call_id: call_id.clone(), cseq, instance, reg_id };
-                        gone.extend(self.insert(entry, &named).into_iter().map(|at| Change::Gone { at, why: PhoneGone::Full }));
+                        former.extend(self.forget_former(&entry, &named));
+                        gone.extend(self.insert(entry).into_iter().map(|at| Change::Gone { at, why: PhoneGone::Full }));
                     } else {
                         let way = instance.as_deref().zip(reg_id);
                         let left = self.remove(user, |entry| entry.is_of(way, &uri));
@@ -308,11 +324,13 @@ impl Registrar {
                 }
             }
         }
-        Ok(match (before, !self.of(user).is_empty()) {
+        let changes = match (before, !self.of(user).is_empty()) {
             (true, false) => vec![Change::Unregistered],
             (_, true) if changing => gone.into_iter().chain([Change::Registered { fresh: !before, moved }]).collect(),
             (_, _) => Vec::new(),
-        })
+        };
+        former.retain(|was| *was != (flow, addr));
+        Ok(Registered { changes, former })
     }
 
     /// A phone was called and has said nothing at all, and had not registered since `silent_since`: it is forgotten, unless it is the only one of the
@@ -326,14 +344,21 @@ impl Registrar {
         self.entries.get(user).map_or(&[], Vec::as_slice)
     }
 
-    /// Writes a phone down in the place of what was known of it. `named` are all Contacts of its REGISTER: none of them is a former one of
-    /// another. What had to go for want of room.
-    fn insert(&mut self, entry: Entry, named: &[String]) -> Vec<Spot> {
-        let user = entry.binding.user.clone();
-        self.remove(&user, |old| {
+    /// Forgets what was known of a phone that has registered. `named` are all Contacts of its REGISTER: none of them is a former one of another.
+    /// Where it surely was, if that can be told.
+    fn forget_former(&mut self, entry: &Entry, named: &[String]) -> Vec<(FlowId, SocketAddr)> {
+        let gone = self.take(&entry.binding.user, |old| {
             let contact = &old.binding.contact;
             old.is_of(entry.way(), &entry.binding.contact) || entry.is_phone_of(old) && !named.iter().any(|uri| same_uri(uri, contact))
         });
+        let is_same = |old: &Entry| entry.instance.is_some() && entry.instance == old.instance || entry.call_id == old.call_id;
+        let direct = |old: &Entry| old.binding.path.is_empty() && entry.binding.path.is_empty();
+        gone.into_iter().filter(|old| is_same(old) && direct(old)).map(|old| (old.binding.flow, old.binding.addr)).collect()
+    }
+
+    /// Writes a phone down. What had to go for want of room.
+    fn insert(&mut self, entry: Entry) -> Vec<Spot> {
+        let user = entry.binding.user.clone();
         self.expiries.insert((entry.binding.expires, user.clone(), entry.serial));
         let entries = self.entries.entry(user.clone()).or_default();
         entries.push(entry);
@@ -347,16 +372,20 @@ impl Registrar {
 
     /// Forgets some of a user's phones; where they were.
     fn remove(&mut self, user: &str, which: impl Fn(&Entry) -> bool) -> Vec<Spot> {
+        let spot = |Entry { binding: Binding { contact, addr, .. }, .. }| Spot { contact, addr };
+        self.take(user, which).into_iter().map(spot).collect()
+    }
+
+    fn take(&mut self, user: &str, which: impl Fn(&Entry) -> bool) -> Vec<Entry> {
         let Some(entries) = self.entries.get_mut(user) else { return Vec::new() };
         let gone: Vec<Entry> = entries.extract_if(.., |entry| which(entry)).collect();
         if entries.is_empty() {
             self.entries.remove(user);
         }
-        let forget = |Entry { serial, binding: Binding { user, contact, addr, expires, .. }, .. }| {
-            self.expiries.remove(&(expires, user, serial));
-            Spot { contact, addr }
-        };
-        gone.into_iter().map(forget).collect()
+        for Entry { serial, binding, .. } in &gone {
+            self.expiries.remove(&(binding.expires, binding.user.clone(), *serial));
+        }
+        gone
     }
 
     fn remove_all(&mut self, user: &str) -> Vec<Spot> {
@@ -433,8 +462,8 @@ impl Registrar {
     }
 
     /// The answer that a copy of one of a user's last REGISTERs gets.
-    pub(crate) fn answer(&self, now: Instant, user: &str, key: Key) -> Option<&Answer> {
-        self.answers.get(user)?.iter().find(|a| a.key == key && now.since(a.at) < GIVE_UP)
+    pub(crate) fn answer(&self, now: Instant, user: &str, key: Key, from: IpAddr) -> Option<&Answer> {
+        self.answers.get(user)?.iter().find(|a| (a.key, a.from) == (key, from) && now.since(a.at) < GIVE_UP)
     }
     /// Keeps the answer to a user's REGISTER for copies of it.
     pub(crate) fn keep_answer(&mut self, user: &str, answer: Answer) {

@@ -155,15 +155,21 @@ impl Endpoint {
 
     /// Whether the peer may not be where its request says and comes from, and has been told so: on this machine, or in clear where all was secure.
     fn may_not_move(&mut self, asked: &Asked<'_>, dialog: DialogId, target: Option<&str>) -> bool {
-        let secure = self.legs.get(&dialog).is_some_and(|leg| leg.state.flow.transport().is_secure());
         if self.may_not_aim(asked, target) {
             self.refuse(asked, 403);
-        } else if secure && !asked.path.flow.transport().is_secure() {
-            self.refuse_saying(asked, 403, "This call goes by TLS");
-        } else {
-            return false;
+            return true;
         }
-        true
+        self.is_in_clear_after_tls(asked, dialog)
+    }
+
+    /// Whether a request comes in clear where all was secure, and has been refused for it.
+    pub(super) fn is_in_clear_after_tls(&mut self, asked: &Asked<'_>, dialog: DialogId) -> bool {
+        let secure = self.legs.get(&dialog).is_some_and(|leg| leg.state.flow.transport().is_secure());
+        let in_clear = secure && !asked.path.flow.transport().is_secure();
+        if in_clear {
+            self.refuse_saying(asked, 403, "This call goes by TLS");
+        }
+        in_clear
     }
 
     /// The peer is where its request says and came from (section 12.2.2).

@@ -30,7 +30,8 @@ impl Endpoint {
     /// from TCP to UDP (section 18.1.1).
     pub(super) fn handle_again(&mut self, key: Key, back: Path) {
         let Some(server) = self.servers.get_mut(&key) else { return };
-        if back.addr.ip() == server.path.addr.ip() {
+        let secure = |path: &Path| path.flow.transport().is_secure();
+        if back.addr.ip() == server.path.addr.ip() && (secure(&back) || !secure(&server.path)) {
             server.path = back;
         }
         let wanted = match &mut server.machine {
@@ -47,11 +48,14 @@ impl Endpoint {
 
     /// An ACK belongs to a refusal (then the transaction absorbs it) or to a dialog. It is never answered.
     pub(super) fn handle_ack(&mut self, now: Instant, from: IpAddr, message: &Message, essentials: &Essentials<'_>, key: Key) {
-        if let Some(ServerMachine::Invite { machine, .. }) = self.servers.get_mut(&key).map(|s| &mut s.machine) {
+        if let Some((dialog, machine)) = self.servers.get_mut(&key).and_then(|server| server.invite()) {
             let whose = machine.handle_ack(now);
             let wake = machine.poll_timeout();
             self.alarms.set(super::Alarm::Server(key), wake);
             if whose == Ack::Absorbed {
+                if self.legs.get(&dialog).is_some_and(|leg| self.is_peer(leg, from)) {
+                    self.hear_wishes(dialog, message, essentials);
+                }
                 return;
             }
         }
@@ -181,7 +185,7 @@ impl Endpoint {
     /// A copy of a user's last REGISTER gets the answer of the first; its password would not count twice.
     pub(super) fn handle_register_again(&mut self, asked: &Asked<'_>) -> bool {
         let user = asked.essentials.to.uri().user();
-        let Some(answer) = self.registrar.answer(asked.now, &user, asked.key).cloned() else { return false };
+        let Some(answer) = self.registrar.answer(asked.now, &user, asked.key, asked.path.addr.ip()).cloned() else { return false };
         self.count_request(asked.path.addr, "REGISTER", true);
         self.transmit_response(None, asked.back, answer.status, answer.bytes);
         true
@@ -202,6 +206,10 @@ impl Endpoint {
         let wishes = Wishes::parse(asked.message, &asked.essentials);
         if wishes.as_ref().is_ok_and(|wishes| wishes.targets().any(|target| self.may_not_aim(asked, Some(target)))) {
             return self.refuse(asked, 403);
+        }
+        // RFC 3261 section 26.2.2: it would be called in clear, for it has no other way.
+        if !flow.transport().is_secure() && wishes.as_ref().is_ok_and(Wishes::want_tls) {
+            return self.refuse_saying(asked, 403, "A Contact that wants TLS is registered by TLS");
         }
         let outbound = wishes.as_ref().is_ok_and(|wishes| wishes.outbound);
         let outcome = wishes.and_then(|wishes| self.registrar.handle_register(asked.now, &user, wishes, flow, addr));
@@ -225,12 +233,12 @@ impl Endpoint {
             writer = writer.header("Contact", contact);
         }
         let bytes = writer.empty();
-        self.registrar.keep_answer(&user, Answer { key: asked.key, at: asked.now, status, bytes: bytes.clone() });
+        self.registrar.keep_answer(&user, Answer { key: asked.key, from: addr.ip(), at: asked.now, status, bytes: bytes.clone() });
         self.transmit_response(None, asked.back, status, bytes);
-        if outcome.is_ok() {
-            self.go_on_with(asked.now, &user);
+        if let Ok(registered) = &outcome {
+            self.go_on_with(asked.now, &user, &registered.former, asked.path);
         }
-        for change in outcome.unwrap_or_default() {
+        for change in outcome.unwrap_or_default().changes {
             self.registration_changed(&user, change, false);
         }
         self.follow_phones(asked.now, &user);

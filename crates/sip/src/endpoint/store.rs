@@ -157,6 +157,13 @@ impl Server {
             machine.goes_by_datagrams();
         }
     }
+    /// Whose INVITE it is, if it is one.
+    pub(super) fn invite(&mut self) -> Option<(DialogId, &mut ServerInvite)> {
+        match &mut self.machine {
+            ServerMachine::Invite { machine, .. } => Some((self.dialog, machine)),
+            ServerMachine::Other(_) => None,
+        }
+    }
     /// The last response; of an INVITE that has none, 100.
     pub(super) fn last(&mut self) -> Bytes {
         if let ServerMachine::Invite { echo: Some(echo), tag, .. } = &self.machine
@@ -418,6 +425,11 @@ impl Leg {
         leg.enter(stage);
         leg
     }
+    /// Whether its peer is spoken to by this connection, or at this address where there are none.
+    pub(super) fn is_on(&self, flow: FlowId, addr: SocketAddr) -> bool {
+        let named = flow.is_stream() && flow != FlowId::any(flow.transport());
+        self.state.flow == flow && (named || self.state.peer == addr)
+    }
     /// Its peer is where `path` leads. Where no connection is left and one would have to be made, the peer may still come back on one of its own.
     pub(super) fn go_by(&mut self, path: Path) {
         let is_made = path.flow.is_stream() && path.flow == FlowId::any(path.flow.transport());
@@ -428,7 +440,8 @@ impl Leg {
         let secure = path.flow.transport().is_secure() || !self.state.flow.transport().is_secure();
         let proxied = !self.state.route_set.is_empty() || self.phone.as_ref().is_some_and(|phone| phone.proxied);
         let there = path.flow != FlowId::any(path.flow.transport()) || !path.flow.is_stream() || path.flow.transport().can_dial();
-        path.flow != self.state.flow && there && secure && (!proxied || self.state.peer.ip() == path.addr.ip())
+        let elsewhere = path.flow != self.state.flow || !path.flow.is_stream() && path.addr != self.state.peer;
+        elsewhere && there && secure && (!proxied || self.state.peer.ip() == path.addr.ip())
     }
     /// Whether From of a message of theirs names nobody. What most calls say in all of their messages is read once.
     pub(super) fn names_nobody(&mut self, message: &Message, from: &NameAddr<'_>) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! RFC 3261 sections 8.1.3.1, 18.1.1 and 18.2.2; RFC 3263 section 4.1 for the `transport` parameter.
 
-use super::store::{Alarm, ByUdp, ClientMachine, Leg, SentAck, Stage};
+use super::store::{Alarm, ByUdp, Client, ClientMachine, Leg, Purpose, SentAck, Stage};
 use super::{Endpoint, Path};
 use crate::dialog::DialogState;
 use crate::header::Via;
@@ -122,7 +122,7 @@ impl Endpoint {
             let Some(client) = self.clients.get_mut(&key) else { return };
             // What comes back next is of the new way.
             client.moved = None;
-            if client.path.flow == flow {
+            if client.path.flow == flow && self.clients.get(&key).is_some_and(|client| !self.may_come_back(client)) {
                 self.unsent(now.mono, key);
             }
         }
@@ -136,14 +136,34 @@ impl Endpoint {
             self.registration_changed(&user, change, true);
         }
         self.trunks.handle_closed(now.mono, flow);
-        let cut: Vec<Key> = self.clients.iter().filter(|(_, c)| c.path.flow == flow && c.is_unheard()).map(|(key, _)| *key).collect();
+        let cut = |client: &Client| client.path.flow == flow && client.is_unheard() && !self.may_come_back(client);
+        let cut: Vec<Key> = self.clients.iter().filter(|(_, client)| cut(client)).map(|(key, _)| *key).collect();
         cut.into_iter().for_each(|key| self.unsent(now.mono, key));
     }
 
-    /// A user's phone has registered: calls of it whose connection is gone go on where it is now.
-    pub(super) fn go_on_with(&mut self, now: Instant, user: &str) {
-        let theirs = self.legs.iter().filter(|(_, leg)| leg.cut && leg.user.as_deref() == Some(user));
-        let moved = theirs.filter_map(|(dialog, leg)| Some((*dialog, self.other_way(leg)?))).collect();
+    /// Whether a request waits for a phone that has lost its connection in a call, and may register on another one: that the call is over or changed is
+    /// said to it then, or given up when its time is. Who only asks whether it is there wants to know now.
+    fn may_come_back(&self, client: &Client) -> bool {
+        let (talks, ours) = match &client.machine {
+            ClientMachine::Invite(ours) => (ours.base.remote_tag.is_some(), true),
+            ClientMachine::Other { purpose, .. } => (true, matches!(purpose, Purpose::Bye | Purpose::Cancel | Purpose::Update)),
+        };
+        talks
+            && ours
+            && client.by_udp.is_none()
+            && client.path.flow.is_stream()
+            && self.legs.get(&client.dialog).is_some_and(|leg| leg.cut && leg.phone.is_some())
+    }
+
+    /// A user's phone has registered by this path: calls of it whose connection is gone go on where it is now, and so do those where it was before. That its
+    /// connection has died is often seen much later by us than by the phone, and a router that changes addresses tells nobody.
+    pub(super) fn go_on_with(&mut self, now: Instant, user: &str, former: &[(FlowId, SocketAddr)], path: Path) {
+        let there = |leg: &Leg| match leg.cut {
+            true => self.other_way(leg),
+            false => Some(path).filter(|path| former.iter().any(|(flow, addr)| leg.is_on(*flow, *addr)) && leg.may_go_by(*path)),
+        };
+        let theirs = self.legs.iter().filter(|(_, leg)| leg.user.as_deref() == Some(user));
+        let moved = theirs.filter_map(|(dialog, leg)| Some((*dialog, there(leg)?))).collect();
         self.carry_to_phones(now, &moved);
     }
 

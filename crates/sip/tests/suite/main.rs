@@ -21,3 +21,4 @@ mod rsip_agrees;
 mod streams;
 mod torture;
 mod trunks;
+mod ways;

@@ -53,6 +53,7 @@ fn tag_of(value: &str) -> String {
     value.split(";tag=").nth(1).unwrap_or_default().to_owned()
 }
 
+#[derive(Clone)]
 pub struct Desk {
     pub endpoint: Endpoint,
     pub now: Instant,
