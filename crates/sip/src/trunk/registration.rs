@@ -15,6 +15,7 @@ use crate::uri::escape_user;
 use crate::writer::Writer;
 use model::{FlowId, Instant, LineId, Machine, Method, Random, TrunkRegistration};
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The pause after the first failure to register; it doubles with each further one.
@@ -23,6 +24,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// The longest registration that we agree to, in seconds (423 Min-Expires): a week.
 const EXPIRES_MAX: u32 = 7 * 24 * 3600;
+/// What we agree to where none of the listed Contacts looks like ours, in seconds: the carrier may have forgotten us.
+const UNSURE_MAX: u32 = 300;
 /// Challenges that one registration answers: the first, and nonces that are too old by the time.
 const CHALLENGES_MAX: u32 = 3;
 /// How long a machine may take to answer where there is another one.
@@ -70,6 +73,35 @@ struct Asked {
     challenges: u32,
     /// Whether it takes the registration back.
     leaves: bool,
+}
+
+/// A Contact of a 200.
+struct Listed {
+    whose: Whose,
+    /// How long it is kept.
+    secs: Option<u64>,
+}
+
+/// Whom a Contact of a 200 names, the likelier ours the later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Whose {
+    Others,
+    OurUser,
+    OurAddress,
+    Ours,
+}
+
+impl Listed {
+    fn new(contact: &NameAddr<'_>, user: &str, here: SocketAddr) -> Listed {
+        let uri = contact.uri();
+        let whose = match (uri.socket_addr() == Some(here), uri.user() == user) {
+            (true, true) => Whose::Ours,
+            (true, false) => Whose::OurAddress,
+            (false, true) => Whose::OurUser,
+            (false, false) => Whose::Others,
+        };
+        Listed { whose, secs: contact.expires() }
+    }
 }
 
 impl Registration {
@@ -279,14 +311,22 @@ impl Registration {
         }
     }
 
-    /// How long the carrier keeps us, in seconds: by our Contact, or by Expires, or as we wished (section 10.2.1.1).
+    /// How long the carrier keeps us, in seconds: by our Contact, or by Expires, or as we wished (section 10.2.1.1). Section 10.2.4 has it list all
+    /// Contacts of the user; ours may have been written anew by a machine between us.
     fn granted(&self, response: &Message, doors: &Doors) -> u64 {
         let Some(machine) = self.machines.get(self.at) else { return u64::from(self.expires_secs) };
-        let contacts = response.values(Name::Contact).filter_map(NameAddr::parse);
-        let here = doors.at(machine.transport);
-        let ours = contacts.filter(|contact| contact.uri().socket_addr() == Some(here)).filter_map(|contact| contact.expires()).max();
+        let (here, contacts) = (doors.at(machine.transport), response.values(Name::Contact).filter_map(NameAddr::parse));
+        let listed: Vec<Listed> = contacts.map(|contact| Listed::new(&contact, &self.account.user, here)).collect();
+        let best = listed.iter().map(|contact| contact.whose).max();
+        let secs = listed.iter().filter(|contact| Some(contact.whose) == best).filter_map(|contact| contact.secs);
+        let ours = match best {
+            // Some write ours twice, the older one with 0.
+            Some(Whose::Ours | Whose::OurAddress) => secs.max(),
+            // It could be any of them: with the shortest we come too early at worst.
+            Some(Whose::OurUser | Whose::Others) | None => secs.min_by_key(|secs| (*secs == 0, *secs)),
+        };
         let granted = ours.or_else(|| response.first(Name::Expires).and_then(number)).unwrap_or(u64::from(self.expires_secs));
-        granted.min(u64::from(EXPIRES_MAX))
+        granted.min(u64::from(if best == Some(Whose::Others) { UNSURE_MAX } else { EXPIRES_MAX }))
     }
 
     /// Registering has failed: again after a pause, longer each time, or as long as the carrier says, if that is more; with jitter, so that a carrier

@@ -221,6 +221,33 @@ fn no_registrar_has_us_ask_on_and_on() {
     assert_eq!(news(&mut desk), [How::Registered]);
 }
 
+/// Section 10.2.4: the 200 lists all of a user's Contacts, and a machine between us and the registrar may have written ours anew.
+#[test]
+fn what_is_granted_is_found_whoever_has_written_our_contact_anew() {
+    let (us, others) = ("<sip:0440000000@192.0.2.1:5060>", "<sip:x@203.0.113.9>;expires=7200");
+    let cases = [
+        ("our host written anew", "<sip:0440000000@203.0.113.9:40123>;expires=40".to_owned(), 40),
+        ("and another's phone", format!("{others}, <sip:0440000000@203.0.113.9:40123>;expires=40"), 40),
+        ("two with our user", "<sip:0440000000@10.0.0.7>;expires=3600, <sip:0440000000@203.0.113.9>;expires=40".to_owned(), 40),
+        ("our port with another user", format!("<sip:other@192.0.2.1:5060>;expires=3600, {us};expires=40"), 40),
+        ("our address only", "<sip:other@192.0.2.1:5060>;expires=40, <sip:0440000000@192.0.2.9>;expires=3600".to_owned(), 40),
+        ("nothing of ours", format!("{others}, <sip:y@203.0.113.9>;expires=40, <sip:z@203.0.113.9>;expires=0"), 40),
+        ("nothing of ours, and an hour", others.to_owned(), 300),
+        ("nothing of ours, and no time", "<sip:x@203.0.113.9>".to_owned(), 300),
+        ("no time behind ours", format!("{us}\r\nExpires: 40"), 40),
+    ];
+    for (what, contacts, secs) in cases {
+        let mut desk = with(trunk());
+        let request = desk.one();
+        says(&mut desk, &request, 200, &format!("Contact: {contacts}\r\n"));
+        assert_eq!(news(&mut desk), [How::Registered], "{what}");
+        desk.wait(secs * 700 - 1);
+        assert_eq!(desk.words(), [""; 0], "{what}");
+        desk.wait(secs * 200 + 1);
+        assert!(desk.words().contains(&"REGISTER".to_owned()), "{what}");
+    }
+}
+
 #[test]
 fn who_leaves_says_so() {
     let mut desk = registered();
