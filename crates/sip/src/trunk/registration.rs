@@ -24,6 +24,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// The longest registration that we agree to, in seconds (423 Min-Expires): a week.
 const EXPIRES_MAX: u32 = 7 * 24 * 3600;
+/// The shortest registration that counts as one, in seconds: it leaves a second for the renewal.
+const GRANT_MIN: u64 = 10;
 /// What we agree to where none of the listed Contacts looks like ours, in seconds: the carrier may have forgotten us.
 const UNSURE_MAX: u32 = 300;
 /// Challenges that one registration answers: the first, and nonces that are too old by the time.
@@ -262,8 +264,8 @@ impl Registration {
             200..=299 => {
                 self.lengthened = false;
                 let secs = self.granted(message, doors);
-                // Section 10.2.1.1: what lasts no time is taken back.
-                if secs == 0 {
+                // Section 10.2.1.1: what lasts no time is taken back. What lasts hardly any would come and go with each packet that is late.
+                if secs < GRANT_MIN {
                     (self.until, self.flow) = (None, None);
                     return self.failed(now, How::Refused, None, random, out);
                 }
@@ -272,7 +274,7 @@ impl Registration {
                 self.until = Some(now + Duration::from_secs(secs));
                 // Section 10.2.4 leaves it to us: between 70 and 90 % of the time, so that many who began together do not stay together.
                 let share = 700 + random.below(201);
-                self.next = Some(now + Duration::from_millis(secs.saturating_mul(share).max(1000)));
+                self.next = Some(now + Duration::from_millis(secs.saturating_mul(share)));
                 self.news(How::Registered, out);
             }
             401 | 407 => match proof.unwrap_or(Err(Unanswered::OtherDigest)) {
@@ -322,8 +324,8 @@ impl Registration {
         let ours = match best {
             // Some write ours twice, the older one with 0.
             Some(Whose::Ours | Whose::OurAddress) => secs.max(),
-            // It could be any of them: with the shortest we come too early at worst.
-            Some(Whose::OurUser | Whose::Others) | None => secs.min_by_key(|secs| (*secs == 0, *secs)),
+            // It could be any of them: with the shortest that is one we come too early at worst.
+            Some(Whose::OurUser | Whose::Others) | None => secs.min_by_key(|secs| (*secs < GRANT_MIN, *secs)),
         };
         let granted = ours.or_else(|| response.first(Name::Expires).and_then(number)).unwrap_or(u64::from(self.expires_secs));
         granted.min(u64::from(if best == Some(Whose::Others) { UNSURE_MAX } else { EXPIRES_MAX }))

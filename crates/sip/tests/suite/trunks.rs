@@ -248,6 +248,41 @@ fn what_is_granted_is_found_whoever_has_written_our_contact_anew() {
     }
 }
 
+/// Who keeps us for a few seconds has us ask as often, and loses us each time that an answer is late.
+#[test]
+fn a_registration_that_lasts_no_time_worth_the_name_is_none() {
+    for secs in [1, 3, 9] {
+        let mut desk = with(trunk());
+        let (mut asked, mut told) = (0, Vec::new());
+        for _ in 0..1_300 {
+            for request in desk.sent() {
+                asked += 1;
+                says(&mut desk, &request, 200, &format!("Contact: <sip:0440000000@192.0.2.1:5060>;expires={secs}\r\n"));
+            }
+            desk.wait(100);
+            told.extend(news(&mut desk));
+        }
+        assert!((3..=10).contains(&asked), "{secs} s: {asked} in 130 s");
+        assert_eq!(told, [How::Refused], "{secs} s: told once");
+    }
+    // Another's that is nearly over is not ours.
+    let mut desk = with(trunk());
+    let request = desk.one();
+    says(&mut desk, &request, 200, "Contact: <sip:x@203.0.113.9>;expires=4, <sip:y@203.0.113.9>;expires=40\r\n");
+    assert_eq!(news(&mut desk), [How::Registered]);
+    // The shortest that is one is renewed in time, again and again.
+    let mut desk = with(trunk());
+    let mut told = Vec::new();
+    for _ in 0..600 {
+        for request in desk.sent() {
+            says(&mut desk, &request, 200, "Expires: 10\r\n");
+        }
+        desk.wait(100);
+        told.extend(news(&mut desk));
+    }
+    assert_eq!(told, [How::Registered]);
+}
+
 #[test]
 fn who_leaves_says_so() {
     let mut desk = registered();
