@@ -2,6 +2,8 @@
 //! to the caller's own.
 
 use crate::config::ENTRIES_MAX;
+use crate::config::places::{Host, host};
+use crate::config::sources::{net, overlaps};
 use crate::decode::{Fields, UpTo, is_name, lost_zero, missing, noun};
 use crate::problem::{At, Problems, Severity, Spot};
 use crate::schema::{NAME, Shape, Value, may, must};
@@ -9,7 +11,6 @@ use crate::tree::{Key, Node, What, shown};
 use model::{
     DigestAlgorithm, HostName, Line, LineId, Machine, Net, Number, NumberKind, Profile, Register, Target, Transport, Trunk, TrunkCheck,
 };
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Calls at once over one trunk, or to one target.
@@ -172,7 +173,7 @@ pub(crate) const CHECK: Shape = Shape {
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) line: Line,
-    nets: Vec<Spot>,
+    pub(crate) nets: Vec<Spot>,
     /// Whether it says who may call in.
     pub(crate) opens: bool,
     /// Whether it carries calls out.
@@ -360,40 +361,6 @@ fn within(node: &Node, (least, most): (Duration, Duration), help: &str, problems
     None
 }
 
-/// Where a carrier is.
-enum Host {
-    At(SocketAddr),
-    Named(HostName),
-}
-
-/// `192.0.2.1:5060`, `sip.carrier.example` or `sip.carrier.example:5060`.
-fn host(node: &Node, problems: &mut Problems) -> Option<Host> {
-    let text = node.text(problems)?;
-    if let Ok(addr) = text.value.parse() {
-        return Some(Host::At(addr));
-    }
-    let named = host_name(text.value);
-    if named.is_none() {
-        let en = format!("\"{}\" is neither an address with a port nor a name", shown(text.value));
-        let ja = format!("「{}」はアドレスとポート、または名前として読めません。", shown(text.value));
-        problems.error(text.at, "not_an_address", en, ja).help("host: 127.0.0.1:5090");
-    }
-    named.map(Host::Named)
-}
-
-/// A name with a dot in it whose last part is no number (RFC 1123 section 2.1), so that no broken address passes for one.
-fn host_name(text: &str) -> Option<HostName> {
-    let (host, port) = match text.split_once(':') {
-        Some((host, port)) => (host, Some(port.parse::<u16>().ok().filter(|port| *port > 0)?)),
-        None => (text, None),
-    };
-    let parts: Vec<&str> = host.split('.').collect();
-    let part =
-        |part: &&str| !part.is_empty() && part.len() <= 63 && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    let named = parts.len() > 1 && host.len() <= 253 && parts.iter().all(part) && parts.last()?.bytes().any(|b| b.is_ascii_alphabetic());
-    named.then(|| HostName { host: host.to_owned(), port, transport: None })
-}
-
 /// `number`, `lines`, `code`: whom a line reaches, and how many calls at once.
 fn read_target(at: Spot, fields: &mut Fields<'_>, entry: &mut Entry, problems: &mut Problems) {
     const EXAMPLE: &str = "{ trunk: ntt, number: \"0440000013\", lines: 2 }";
@@ -434,17 +401,6 @@ fn may_be_called(number: &At<Number>, problems: &mut Problems) -> bool {
     }
 }
 
-fn net(node: &Node, problems: &mut Problems) -> Option<At<Net>> {
-    let text = node.text(problems)?;
-    let net = Net::parse(text.value);
-    if net.is_none() {
-        let en = format!("\"{}\" is neither a network nor an address", shown(text.value));
-        let ja = format!("「{}」はネットワークまたはアドレスとして読めません。", shown(text.value));
-        problems.error(text.at, "not_a_network", en, ja).help("127.0.0.0/8");
-    }
-    net.map(|value| At { value, at: text.at })
-}
-
 /// Telephones are counted by line: a number that stands in two lines would get the calls of both.
 fn counted_twice(entry: &Entry, others: &[Entry], problems: &mut Problems) {
     let Some((target, at)) = entry.line.target.as_ref().zip(entry.number) else { return };
@@ -458,18 +414,5 @@ fn counted_twice(entry: &Entry, others: &[Entry], problems: &mut Problems) {
         );
         let all = other.line.target.as_ref().map_or(0, |theirs| theirs.lines).saturating_add(target.lines);
         problems.error(at, "number_in_two_lines", en, ja).help(format!("{theirs}: {{ .., number: \"{number}\", lines: {all} }}"));
-    }
-}
-
-/// A caller's address must tell which line it is.
-fn overlaps(entry: &Entry, others: &[Entry], problems: &mut Problems) {
-    for (net, at) in entry.line.from.iter().zip(&entry.nets) {
-        let shared = |other: &&Entry| other.line.from.iter().any(|n| n.contains(net.addr) || net.contains(n.addr));
-        if let Some(other) = others.iter().find(shared) {
-            let (mine, theirs) = (&entry.line.id, &other.line.id);
-            let en = format!("lines {theirs} and {mine} share addresses; a caller could belong to both");
-            let ja = format!("回線 {theirs} と {mine} のアドレスが重なっています。どちらの回線か決められません。");
-            problems.error(*at, "overlapping_lines", en, ja);
-        }
     }
 }
