@@ -247,7 +247,7 @@ impl Node {
                     "no" | "off" | "n" | "false" => Some("false"),
                     _ => None,
                 };
-                let en = format!("\"{}\" is neither true nor false", shown(word));
+                let en = format!("\"{}\" is neither true nor false; write one of these", shown(word));
                 let ja = format!("「{}」ではなく、true か false と書いてください。", shown(word));
                 let problem = problems.error(self.at, "not_true_or_false", en, ja);
                 if let Some(meant) = meant {
@@ -272,7 +272,8 @@ impl Node {
             _ => {
                 let en = format!("\"{}\" should be a whole number from {least} to {most}", shown(word));
                 let ja = format!("「{}」ではなく、{least} から {most} までの整数を書いてください。", shown(word));
-                problems.error(self.at, "not_a_whole_number", en, ja);
+                let nearest = if word.parse().is_ok_and(|n: u64| n > u64::from(most)) { most } else { least };
+                problems.error(self.at, "not_a_whole_number", en, ja).help(nearest.to_string());
                 None
             }
         }

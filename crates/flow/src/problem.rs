@@ -136,6 +136,10 @@ impl Problems {
     pub(crate) fn any_error(&self) -> bool {
         self.list.iter().any(|p| p.severity == Severity::Error)
     }
+    /// The same of one file.
+    pub(crate) fn any_error_in(&self, file: u16) -> bool {
+        self.list.iter().any(|p| p.severity == Severity::Error && p.path == self.path(file))
+    }
     /// All of them, in the order of the files as they were named, then by place; the same one only once.
     pub(crate) fn sorted(self) -> Vec<Problem> {
         let Problems { paths, mut list, .. } = self;

@@ -100,7 +100,8 @@ pub(crate) fn parse(file: u16, text: &str, problems: &mut Problems) -> Option<No
     }
     let root = builder.root;
     if root.is_none() {
-        problems.error(Spot::top(file), "empty_file", "the file is empty", "ファイルが空です。");
+        let (en, ja) = ("the file is empty; fill it, or take it away", "ファイルが空です。内容を書くか、ファイルを消してください。");
+        problems.error(Spot::top(file), "empty_file", en, ja);
     }
     root
 }
@@ -159,8 +160,9 @@ fn syntax(at: Spot, info: &str, text: &str, problems: &mut Problems) {
     }
     if let Some((number, column, bracket)) = open_bracket(text, at.line) {
         let at = Spot { line: number, column, ..at };
-        let en = format!("this {bracket} is never closed");
-        let ja = format!("この {bracket} が閉じられていません。");
+        let closing = if bracket == '{' { '}' } else { ']' };
+        let en = format!("this {bracket} is never closed; write {closing} where it ends");
+        let ja = format!("この {bracket} が閉じられていません。終わりに {closing} を書いてください。");
         problems.error(at, "open_bracket", en, ja);
         return;
     }
@@ -316,7 +318,7 @@ impl Builder<'_> {
                 Some(key) if key.text.is_empty() => {}
                 Some(key) => {
                     if !seen.insert(key.text.clone()) {
-                        let en = format!("\"{}\" is written twice; only one of them could count", shown(&key.text));
+                        let en = format!("\"{}\" is written twice, and only one of them could count; take one out", shown(&key.text));
                         let ja = format!("「{}」が二度書かれています。どちらかひとつにしてください。", shown(&key.text));
                         self.problems.error(key.at, "duplicate_key", en, ja);
                     } else {

@@ -3,7 +3,7 @@
 use crate::{AgentId, BreakReason, Codec, FlowName, Lang, Level, LineId, LookupId, Need, Number, PromptId, QueueId, Skill, Transport};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// The engine's own settings (`config/engine.yaml`). Read once at start; a change needs a restart.
@@ -162,6 +162,14 @@ impl Net {
         };
         let widest = if addr.is_ipv4() { 32 } else { 128 };
         (prefix <= widest).then_some(Net { addr, prefix })
+    }
+    /// Its first address, as a network is usually written.
+    pub fn first(&self) -> IpAddr {
+        let rest = |width: u32| width.saturating_sub(u32::from(self.prefix));
+        match self.addr {
+            IpAddr::V4(v4) => Ipv4Addr::from(u32::from(v4) & u32::MAX.checked_shl(rest(32)).unwrap_or(0)).into(),
+            IpAddr::V6(v6) => Ipv6Addr::from(u128::from(v6) & u128::MAX.checked_shl(rest(128)).unwrap_or(0)).into(),
+        }
     }
     /// Whether `ip` lies in it. An IPv4 address mapped into IPv6 counts as IPv4.
     pub fn contains(&self, ip: IpAddr) -> bool {

@@ -2,8 +2,8 @@
 //! to the caller's own.
 
 use crate::config::ENTRIES_MAX;
-use crate::config::places::{Host, host};
-use crate::config::sources::{net, overlaps};
+use crate::config::places::{Host, host, same_place};
+use crate::config::sources::{everybody, nets, overlaps};
 use crate::decode::{Fields, UpTo, is_name, lost_zero, missing, noun};
 use crate::problem::{At, Problems, Severity, Spot};
 use crate::schema::{NAME, Shape, Value, may, must};
@@ -178,6 +178,8 @@ pub(crate) struct Entry {
     pub(crate) opens: bool,
     /// Whether it carries calls out.
     pub(crate) carries: bool,
+    /// Where the place of a trunk was written.
+    pub(crate) host: Option<Spot>,
     /// Where the number of a target was written.
     pub(crate) number: Option<Spot>,
     /// The trunks that carry its calls, for a target.
@@ -192,7 +194,9 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> Vec<Entry> {
         if is_name(&key.text, key.at, problems)
             && let Some(entry) = read_line(key, value, problems)
         {
+            everybody(&entry, problems);
             overlaps(&entry, &lines, problems);
+            same_place(&entry, &lines, problems);
             counted_twice(&entry, &lines, problems);
             lines.push(entry);
         }
@@ -203,8 +207,7 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> Vec<Entry> {
 fn read_line(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> {
     let mut fields = Fields::of(node, key.at, problems)?;
     let from = fields.take("from");
-    let nets: Vec<At<Net>> =
-        from.map(|node| node.items().iter().take(ENTRIES_MAX / 100).filter_map(|item| net(item, problems)).collect()).unwrap_or_default();
+    let nets: Vec<At<Net>> = from.map(|node| nets(node, problems)).unwrap_or_default();
     let mut entry = Entry {
         line: Line {
             id: LineId::from(key.text.as_str()),
@@ -217,6 +220,7 @@ fn read_line(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> {
         nets: nets.iter().map(|n| n.at).collect(),
         opens: from.is_some(),
         carries: false,
+        host: None,
         number: None,
         trunks: Vec::new(),
         code: None,
@@ -224,11 +228,11 @@ fn read_line(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> {
     match fields.entry("trunk") {
         Some((key, node)) if matches!(node.what, What::Map(_)) => {
             entry.carries = true;
-            entry.line.trunk = read_trunk(key, node, problems);
+            (entry.line.trunk, entry.host) = read_trunk(key, node, problems).unzip();
             entry.line.trusted |= entry.line.trunk.as_ref().is_some_and(|trunk| trunk.profile == Profile::NttHikari);
         }
         Some((_, node)) => {
-            entry.trunks = node.items().up_to(TRUNKS_MAX, problems).iter().filter_map(|item| item.name(problems)).collect();
+            entry.trunks = read_trunks(node, problems);
             read_target(key.at, &mut fields, &mut entry, problems);
         }
         None if fields.has("number") => {
@@ -242,8 +246,31 @@ fn read_line(key: &Key, node: &Node, problems: &mut Problems) -> Option<Entry> {
     Some(entry)
 }
 
-/// `trunk: { host: 127.0.0.1:5090, channels: 30 }`: a way to the outside.
-fn read_trunk(key: &Key, node: &Node, problems: &mut Problems) -> Option<Trunk> {
+/// `trunk: [ntt, spare]`: the lines that carry the calls of one, each once.
+fn read_trunks(node: &Node, problems: &mut Problems) -> Vec<At<LineId>> {
+    if node.items().is_empty() {
+        let (en, ja) = (
+            "no trunk is listed: nobody could be called here",
+            "経路がひとつもありません。この回線にはかけられません。経路の名前を書いてください。",
+        );
+        problems.error(node.at, "nothing_listed", en, ja).help("trunk: ntt");
+    }
+    let mut trunks: Vec<At<LineId>> = Vec::new();
+    for item in node.items().up_to(TRUNKS_MAX, problems) {
+        let Some(trunk) = item.name::<LineId>(problems) else { continue };
+        if trunks.iter().any(|before| before.value == trunk.value) {
+            let en = format!("the trunk {} stands in this list twice, and would be tried once; take one out", trunk.value);
+            let ja = format!("経路 {} が二度書かれています。試すのは一度だけです。どちらかひとつにしてください。", trunk.value);
+            problems.error(trunk.at, "listed_twice", en, ja);
+        } else {
+            trunks.push(trunk);
+        }
+    }
+    trunks
+}
+
+/// `trunk: { host: 127.0.0.1:5090, channels: 30 }`: a way to the outside, and where its place was written.
+fn read_trunk(key: &Key, node: &Node, problems: &mut Problems) -> Option<(Trunk, Spot)> {
     const EXAMPLE: &str = "trunk: { host: 127.0.0.1:5090, channels: 30 }";
     let mut fields = Fields::of(node, key.at, problems)?;
     let mut needed = |name: &'static str, problems: &mut Problems| {
@@ -253,7 +280,8 @@ fn read_trunk(key: &Key, node: &Node, problems: &mut Problems) -> Option<Trunk> 
         }
         node
     };
-    let host = needed("host", problems).and_then(|n| host(n, problems));
+    let place = needed("host", problems);
+    let host = place.and_then(|n| host(n, problems));
     let channels = needed("channels", problems).and_then(|n| n.whole(1, PLACES_MAX, problems));
     let words = [("udp", Transport::Udp), ("tcp", Transport::Tcp), ("tls", Transport::Tls)];
     let transport = fields.take("transport").and_then(|n| n.one_of(&words, problems));
@@ -272,7 +300,7 @@ fn read_trunk(key: &Key, node: &Node, problems: &mut Problems) -> Option<Trunk> 
     let order = fields.take("order").and_then(|n| n.whole(1, ORDER_MAX, problems)).unwrap_or(1);
     let weight = fields.take("weight").and_then(|n| n.whole(1, ORDER_MAX, problems)).unwrap_or(1);
     let profile = fields.take("profile").and_then(|n| n.one_of(&[("ntt-hikari", Profile::NttHikari)], problems)).unwrap_or_default();
-    let register = fields.entry("register").and_then(|(key, node)| read_register(key, node, problems));
+    let register = fields.entry("register").and_then(|(key, node)| read_register(key, node, profile, problems));
     let check = fields.entry("check").and_then(|(key, node)| read_check(key, node, problems));
     fields.finish(problems);
     let (machines, name) = match host? {
@@ -280,14 +308,15 @@ fn read_trunk(key: &Key, node: &Node, problems: &mut Problems) -> Option<Trunk> 
         Host::Named(name) => (Vec::new(), Some(HostName { transport, ..name })),
     };
     let ca = ca.map(|(_, file)| file);
-    Some(Trunk { machines, name, transport, ca, channels: channels?, order, weight, profile, register, check })
+    Some((Trunk { machines, name, transport, ca, channels: channels?, order, weight, profile, register, check }, place?.at))
 }
 
 /// `register: { user: "0440000000", domain: carrier.example, password_file: carrier }`.
-fn read_register(key: &Key, node: &Node, problems: &mut Problems) -> Option<Register> {
+fn read_register(key: &Key, node: &Node, profile: Profile, problems: &mut Problems) -> Option<Register> {
     const EXAMPLE: &str = "register: { user: \"0440000000\", domain: carrier.example, password_file: carrier }";
     let mut fields = Fields::of(node, key.at, problems)?;
-    if let Some(key) = fields.refused("password") {
+    let in_the_open = fields.refused("password");
+    if let Some(key) = in_the_open {
         let en = "a password does not belong into a file that many may read; put it into secrets/ of the state folder, and its name here";
         let ja = "パスワードはここに書けません。状態フォルダーの secrets/ にファイルとして置き、その名前を書いてください。";
         problems.error(key.at, "password_in_the_open", en, ja).help("password_file: carrier");
@@ -299,8 +328,13 @@ fn read_register(key: &Key, node: &Node, problems: &mut Problems) -> Option<Regi
     let user = user.and_then(|n| word(n, "not_a_user", "user: \"0440000000\"", problems));
     let domain = fields.take("domain").and_then(|n| word(n, "not_a_domain", "domain: carrier.example", problems));
     let login = fields.take("login").and_then(|n| word(n, "not_a_user", "login: city", problems));
-    let realm = fields.take("realm").and_then(|n| n.text(problems)).map(|text| text.value.to_owned());
-    let password_file = fields.take("password_file").and_then(|n| file_name(n, "password_file: carrier", problems));
+    let realm = fields.take("realm").and_then(|n| realm(n, problems));
+    let password_file = fields.take("password_file");
+    // NTT's network knows us by the line that we are on.
+    if password_file.is_none() && in_the_open.is_none() && profile == Profile::Plain {
+        missing(problems, key.at, "password_file", EXAMPLE);
+    }
+    let password_file = password_file.and_then(|n| file_name(n, "password_file: carrier", problems));
     let expires = fields.take("expires").and_then(|n| within(n, EXPIRES, "expires: 1h", problems)).unwrap_or(Duration::from_secs(3600));
     let algorithms = [("sha-256", DigestAlgorithm::Sha256), ("md5", DigestAlgorithm::Md5)];
     let digest = fields.take("digest").map(|n| n.items().iter().filter_map(|item| item.one_of(&algorithms, problems)).collect());
@@ -326,7 +360,7 @@ pub(crate) fn read_check(key: &Key, node: &Node, problems: &mut Problems) -> Opt
 fn word(node: &Node, code: &'static str, help: &str, problems: &mut Problems) -> Option<String> {
     let text = node.text(problems)?;
     let fine = |c: char| c.is_ascii_alphanumeric() || "+-._*#".contains(c);
-    if text.value.len() <= 64 && text.value.chars().all(fine) {
+    if (1..=64).contains(&text.value.len()) && text.value.chars().all(fine) {
         return Some(text.value.to_owned());
     }
     let en = format!("\"{}\" cannot stand in an address; letters, figures and + - . _ can, at most 64", shown(text.value));
@@ -335,11 +369,23 @@ fn word(node: &Node, code: &'static str, help: &str, problems: &mut Problems) ->
     None
 }
 
+/// Where the password is proved: any words, but some.
+fn realm(node: &Node, problems: &mut Problems) -> Option<String> {
+    let text = node.text(problems)?;
+    if !text.value.trim().is_empty() {
+        return Some(text.value.to_owned());
+    }
+    let en = "no carrier asks for a password in a realm without a name; write its realm, or leave `realm` out";
+    let ja = "空の realm は使えません。通信事業者の realm を書くか、realm を消してください。";
+    problems.error(text.at, "not_a_realm", en, ja).help("realm: carrier.example");
+    None
+}
+
 /// The name of a file in `secrets/`, and not the way to another one.
 fn file_name(node: &Node, help: &str, problems: &mut Problems) -> Option<String> {
     let text = node.text(problems)?;
     let fine = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    if text.value.len() <= 64 && text.value.chars().all(fine) && !text.value.starts_with('.') {
+    if (1..=64).contains(&text.value.len()) && text.value.chars().all(fine) && !text.value.starts_with('.') {
         return Some(text.value.to_owned());
     }
     let en = format!("\"{}\" is no name of a file in secrets/", shown(text.value));

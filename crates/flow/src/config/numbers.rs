@@ -46,8 +46,8 @@ pub(crate) fn read(node: &Node, problems: &mut Problems) -> BTreeMap<Number, At<
         if let Some((number, flow)) = number.zip(flow)
             && numbers.insert(number, flow).is_some()
         {
-            let en = format!("the number {} is written twice", key.text);
-            let ja = format!("番号 {} が二度書かれています。", key.text);
+            let en = format!("the number {} is written twice; take one out", key.text);
+            let ja = format!("番号 {} が二度書かれています。どちらかひとつにしてください。", key.text);
             problems.error(key.at, "duplicate_key", en, ja);
         }
     }

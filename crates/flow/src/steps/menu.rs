@@ -253,8 +253,8 @@ fn read_keys(node: &Node, next: Option<&At<StepId>>, problems: &mut Problems) ->
             continue;
         };
         if keys.insert(digit, At { value: choice, at: key.at }).is_some() {
-            let en = format!("the key {digit} is written twice");
-            let ja = format!("キー {digit} が二度書かれています。");
+            let en = format!("the key {digit} is written twice; take one out");
+            let ja = format!("キー {digit} が二度書かれています。どちらかひとつにしてください。");
             problems.error(key.at, "duplicate_key", en, ja);
         }
     }
