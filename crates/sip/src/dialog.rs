@@ -247,7 +247,9 @@ fn routes(message: &Message) -> Result<Vec<String>, Name> {
 pub(crate) fn routes_in(message: &Message, header: Name) -> Result<Vec<String>, Name> {
     let mut routes = Vec::new();
     for value in message.values(header) {
-        let route = NameAddr::parse(value).filter(|r| !r.uri().has_headers()).ok_or(header)?;
+        // RFC 3261 section 16.6 item 4 of Record-Route: "MUST be a SIP or SIPS URI". No proxy is reached by another one.
+        let sound = |route: &NameAddr<'_>| !route.uri().has_headers() && matches!(route.uri().scheme(), Scheme::Sip | Scheme::Sips);
+        let route = NameAddr::parse(value).filter(sound).ok_or(header)?;
         if routes.len() == ROUTES_MAX {
             return Err(header);
         }

@@ -214,6 +214,10 @@ impl Wishes {
         let contacts = self.contacts.iter().flatten().filter(|wish| wish.seconds > 0).map(|wish| wish.uri.as_str());
         contacts.chain(self.path.first().map(String::as_str))
     }
+    /// The further proxies, to which the first one sends.
+    pub(crate) fn beyond(&self) -> impl Iterator<Item = &str> {
+        self.path.iter().skip(1).map(String::as_str)
+    }
 }
 
 impl Registrar {

@@ -6,8 +6,9 @@
 use super::store::Leg;
 use super::{Asked, Endpoint};
 use crate::dialog::DialogState;
-use crate::uri::Uri;
-use std::net::{IpAddr, SocketAddr};
+use crate::registrar::Wishes;
+use crate::uri::{Uri, ip};
+use std::net::{IpAddr, Ipv4Addr};
 
 impl Endpoint {
     /// Whether a message from this address can be that of a dialog's peer: from where its messages came, from where it or a proxy of its route
@@ -35,18 +36,50 @@ impl Endpoint {
     /// Whether the peer of a dialog has us send to this machine, or to ourselves, and is not allowed to.
     pub(super) fn aims_at_us(&self, state: &DialogState) -> bool {
         let next = state.route_set.first().unwrap_or(&state.remote_target);
-        self.is_here(next) && !self.admission.here.iter().any(|net| net.contains(state.peer.ip()))
+        let aims = self.is_here(next) || state.route_set.iter().skip(1).any(|route| self.is_back(route));
+        aims && !self.may_name_us(state.peer.ip())
     }
 
     /// Whether a request wants us to send to this machine from here on, and may not.
     pub(super) fn may_not_aim(&self, asked: &Asked<'_>, target: Option<&str>) -> bool {
-        target.is_some_and(|target| self.is_here(target)) && !self.admission.here.iter().any(|net| net.contains(asked.path.addr.ip()))
+        target.is_some_and(|target| self.is_here(target)) && !self.may_name_us(asked.path.addr.ip())
     }
 
-    fn is_here(&self, uri: &str) -> bool {
-        let Some(named) = Uri::parse(uri.as_bytes()).and_then(|uri| uri.socket_addr()) else { return false };
-        let named = SocketAddr::new(named.ip().to_canonical(), named.port());
-        let ours = named.ip() == self.config.local.ip() || self.admission.ours.contains(&named.ip());
-        ours || named.ip().is_loopback() || named.ip().is_multicast()
+    /// Whether a phone registers at this machine or at none, or behind a proxy that is here or sends back to us, and may not. Whoever calls us and does
+    /// not know where it is, is called back where it calls from; whoever is to be called should know.
+    pub(super) fn may_not_register(&self, asked: &Asked<'_>, wishes: &Wishes) -> bool {
+        let aims =
+            wishes.targets().any(|target| self.is_here(target) || is_nowhere(target)) || wishes.beyond().any(|proxy| self.is_back(proxy));
+        aims && !self.may_name_us(asked.path.addr.ip())
     }
+
+    fn may_name_us(&self, from: IpAddr) -> bool {
+        self.admission.here.iter().any(|net| net.contains(from))
+    }
+
+    /// Whether what we send to this URI would stay on this machine, or go to a whole network.
+    fn is_here(&self, uri: &str) -> bool {
+        self.is_back(uri) || hosts(uri).filter_map(ip).any(|ip| ip.to_canonical().is_loopback())
+    }
+
+    /// The same of what another machine sends to this URI: its own loopback is its own business.
+    fn is_back(&self, uri: &str) -> bool {
+        let ours = |ip: IpAddr| ip == self.config.local.ip() || self.admission.ours.contains(&ip);
+        hosts(uri).filter_map(ip).map(|ip| ip.to_canonical()).any(|ip| ours(ip) || ip.is_multicast())
+    }
+}
+
+/// Whether a URI names no machine, or whichever it is read on.
+fn is_nowhere(uri: &str) -> bool {
+    hosts(uri).any(|host| match ip(host).map(|ip| ip.to_canonical()) {
+        Some(ip) => ip.is_unspecified() || ip == IpAddr::V4(Ipv4Addr::BROADCAST),
+        // RFC 6761 section 6.3: "localhost." and names below it.
+        None => host.trim_end_matches('.').rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost")),
+    })
+}
+
+/// The host of a URI, and `maddr`, which stands for it (RFC 3261 section 19.1.1).
+fn hosts(uri: &str) -> impl Iterator<Item = &str> {
+    let uri = Uri::parse(uri.as_bytes());
+    uri.into_iter().flat_map(|uri| [Some(uri.host()), uri.param("maddr")]).flatten()
 }

@@ -204,7 +204,7 @@ impl Endpoint {
         }
         let Path { flow, addr } = asked.path;
         let wishes = Wishes::parse(asked.message, &asked.essentials);
-        if wishes.as_ref().is_ok_and(|wishes| wishes.targets().any(|target| self.may_not_aim(asked, Some(target)))) {
+        if wishes.as_ref().is_ok_and(|wishes| self.may_not_register(asked, wishes)) {
             return self.refuse(asked, 403);
         }
         // RFC 3261 section 26.2.2: it would be called in clear, for it has no other way.

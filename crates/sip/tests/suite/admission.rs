@@ -71,8 +71,14 @@ fn an_ack_from_somebody_else_confirms_nothing() {
 #[test]
 fn nobody_has_us_send_to_our_own_machine() {
     let aimed = |contact: &str| invite("1").replacen("<sip:caller@192.0.2.50>", contact, 1);
-    for contact in ["<sip:x@127.0.0.1:8080>", "<sip:x@[::1]>", "<sip:x@192.0.2.1:5060>", "<sip:x@224.0.1.75>", "<sip:x@[::ffff:127.0.0.1]>"]
-    {
+    for contact in [
+        "<sip:x@127.0.0.1:8080>",
+        "<sip:x@[::1]>",
+        "<sip:x@192.0.2.1:5060>",
+        "<sip:x@224.0.1.75>",
+        "<sip:x@[::ffff:127.0.0.1]>",
+        "<sip:x@192.0.2.9;maddr=127.0.0.1>",
+    ] {
         let mut desk = Desk::new();
         desk.receive(&aimed(contact));
         let sent = desk.one();
@@ -82,6 +88,20 @@ fn nobody_has_us_send_to_our_own_machine() {
     let mut desk = Desk::new();
     desk.receive(&invite("1").replacen("CSeq:", "Record-Route: <sip:127.0.0.1;lr>\r\nCSeq:", 1));
     assert_eq!(desk.words(), ["403"]);
+    // Further on are other machines: their own loopback is their business, and that they send back to us is not.
+    for (further, refused) in [
+        ("sip:192.0.2.1;lr", Some("403")),
+        ("sip:192.0.2.71;maddr=192.0.2.1;lr", Some("403")),
+        ("tel:1", Some("400")),
+        ("sip:127.0.0.1;lr", None),
+    ] {
+        let mut desk = Desk::new();
+        desk.receive(&invite("1").replacen("CSeq:", &format!("Record-Route: <sip:192.0.2.70;lr>, <{further}>\r\nCSeq:"), 1));
+        match refused {
+            Some(status) => assert_eq!((desk.words(), desk.events()), (vec![status.to_owned()], vec![]), "{further}"),
+            None => drop(desk.trying()),
+        }
+    }
     // Another address of this machine, which does not hear SIP.
     let mut desk = Desk::new();
     desk.receive(&aimed("<sip:x@198.51.100.1:22>"));

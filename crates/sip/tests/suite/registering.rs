@@ -384,7 +384,11 @@ fn registrations_of_one_call_come_in_order() {
 /// Who may not have us call our own machine does not register there. What is to be forgotten is.
 #[test]
 fn nobody_registers_at_our_own_machine() {
-    for contact in ["sip:sato@127.0.0.1", "sip:sato@192.0.2.1:5060", "sip:sato@224.0.1.75", "sip:sato@[::1]:5062"] {
+    let nowhere =
+        ["sip:sato@0.0.0.0:5060", "sip:sato@[::]", "sip:sato@255.255.255.255", "sip:sato@LocalHost", "sip:sato@pbx.localhost.:5060"];
+    let elsewhere = ["sip:sato@192.0.2.60;maddr=127.0.0.1", "sip:sato@192.0.2.60;maddr=[::1]", "sip:sato@pbx.example;MADDR=192.0.2.1"];
+    let here = ["sip:sato@127.0.0.1", "sip:sato@192.0.2.1:5060", "sip:sato@224.0.1.75", "sip:sato@[::1]:5062"];
+    for contact in [&here[..], &nowhere, &elsewhere].concat() {
         let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
         let answer = phone.through(&mut desk, Sha256, &format!("Contact: <{contact}>\r\n"));
         assert_eq!((answer.word(), places(&desk)), ("403", Vec::<String>::new()), "{contact}");
@@ -392,6 +396,20 @@ fn nobody_registers_at_our_own_machine() {
         assert_eq!((answer.word(), places(&desk)), ("403", Vec::<String>::new()), "{contact} as the proxy before it");
         let answer = phone.through(&mut desk, Sha256, &format!("Contact: <{contact}>;expires=0\r\n"));
         assert_eq!(answer.word(), "200", "{contact}");
+    }
+    // Nor does a proxy before the phone send on to us; its own machine it may name, and a proxy is called by SIP.
+    let behind = [
+        ("<sip:192.0.2.70;lr>, <sip:192.0.2.1;lr>", "403"),
+        ("<sip:192.0.2.70;lr>, <sip:192.0.2.71;maddr=192.0.2.1;lr>", "403"),
+        ("<tel:1>", "400"),
+        ("<sip:192.0.2.70;lr>, <tel:1>", "400"),
+        ("<sip:192.0.2.70;lr>, <sip:127.0.0.1:5070;lr>", "200"),
+        ("<sip:192.0.2.70;maddr=192.0.2.71;lr>, <sip:localhost;lr>", "200"),
+    ];
+    for (path, status) in behind {
+        let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+        let answer = phone.through(&mut desk, Sha256, &format!("Path: {path}\r\n{CONTACT}"));
+        assert_eq!((answer.word(), places(&desk).len()), (status, usize::from(status == "200")), "{path}");
     }
 }
 
