@@ -38,6 +38,10 @@ impl Endpoint {
         let (Some(value), None) = (values.next(), values.next()) else { return self.refuse_header(asked, Name::ReferTo) };
         let Some(to) = NameAddr::parse(value) else { return self.refuse_header(asked, Name::ReferTo) };
         let uri = to.uri();
+        // Section 2.1: the URI may ask for another method than INVITE, which we send for nobody.
+        if uri.param("method").is_some_and(|method| !unescape(method).eq_ignore_ascii_case("INVITE")) {
+            return self.refuse(asked, 603);
+        }
         let (to_user, with) = (uri.user(), self.refers_to(uri));
         let Some(request) = self.keep_waiting(asked, dialog) else { return };
         if let Some(leg) = self.legs.get_mut(&dialog) {

@@ -142,6 +142,15 @@ fn a_refer_that_cannot_be_is_refused() {
         desk.receive(&refer(&format!("r{n}"), 2 + n as u32, &tag, to));
         assert_eq!(desk.one().text.lines().next().unwrap(), "SIP/2.0 400 Bad Request: broken Refer-To", "{to}");
     }
+    // RFC 3515 section 2.1: the URI may ask for another method than INVITE. We call people, and do nothing else for anybody.
+    for (n, method) in ["BYE", "bye", "MESSAGE", "%42YE", "INVITED", ""].into_iter().enumerate() {
+        desk.receive(&refer(&format!("m{n}"), 10 + n as u32, &tag, &format!("Refer-To: <sip:11@10.9.0.1;method={method}>\r\n")));
+        assert_eq!((desk.words(), desk.events()), (vec!["603".to_owned()], vec![]), "{method}");
+    }
+    desk.receive(&refer("i", 19, &tag, "Refer-To: <sip:71@h;method=%49nvite>\r\n"));
+    assert_eq!(desk.events(), [Event::Refer { dialog, to_user: "71".to_owned(), with: ReferTo::Fresh }]);
+    desk.command(Command::AnswerRefer { dialog, status: 403 });
+    assert_eq!(desk.words(), ["403"]);
     desk.receive(&refer("s", 20, &tag, "r: tel:0440000071\r\n"));
     assert_eq!(desk.events(), [Event::Refer { dialog, to_user: "0440000071".to_owned(), with: ReferTo::Fresh }]);
     desk.command(Command::AnswerRefer { dialog, status: 403 });
