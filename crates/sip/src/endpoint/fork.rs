@@ -30,9 +30,10 @@ pub(super) struct Branch {
 }
 
 impl Branch {
-    /// Whether a reliable provisional answer is the next (RFC 3262 section 4); then it is to be acknowledged.
+    /// Whether a reliable provisional answer is the next (RFC 3262 section 4); then it is to be acknowledged. Behind the last number there is none:
+    /// it "MUST NOT wrap around" (section 3).
     pub(super) fn is_next(&mut self, rseq: u32) -> bool {
-        let next = self.rseq.is_none_or(|last| rseq == last.wrapping_add(1));
+        let next = self.rseq.is_none_or(|last| last.checked_add(1) == Some(rseq));
         if next {
             self.rseq = Some(rseq);
         }

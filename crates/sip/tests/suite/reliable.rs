@@ -184,6 +184,20 @@ fn we_acknowledge_what_the_called_side_says_in_its_order() {
     assert_eq!(desk.one().header("CSeq"), "5 BYE", "the count goes on from the PRACKs");
 }
 
+/// Section 3: RSeq "MUST NOT wrap around": behind the last number there is none.
+#[test]
+fn no_number_follows_the_last_one() {
+    let mut desk = Desk::new();
+    let (_, invite) = desk.calling();
+    desk.receive_from(PHONE, &reliably(&invite, 180, "p1", u32::MAX, ""));
+    let prack = desk.one();
+    assert_eq!(prack.header("RAck"), format!("{} 1 INVITE", u32::MAX));
+    desk.receive_from(PHONE, &response(&prack, 200, "", ""));
+    desk.events();
+    desk.receive_from(PHONE, &reliably(&invite, 183, "p1", 0, OFFER));
+    assert!(desk.sent().is_empty() && desk.events().is_empty());
+}
+
 /// RFC 3311 section 5.1: once the answer has come reliably, the called side may offer anew before it answers.
 #[test]
 fn an_early_offer_by_update_clashes_with_ours_until_that_is_answered() {
