@@ -484,6 +484,7 @@ impl Engine {
                 };
                 outside.stage = Stage::Answered;
                 self.connect(outside.after, &mut outside.leg, agreed);
+                self.settle(&outside.leg);
                 Came::Answered
             }
             sip::Event::Failed { status, retry_after, .. } => {

@@ -239,6 +239,7 @@ impl Engine {
         };
         leg.codec = Some(agreed.codec);
         leg.held = !agreed.we_send;
+        self.settle(&leg);
         Rang::Answered(leg, agreed)
     }
 

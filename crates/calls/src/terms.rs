@@ -84,8 +84,8 @@ impl Engine {
     /// Other terms in a running dialog (RFC 3264 section 8). What is of no use is refused, and the old terms stay.
     fn reoffer(&mut self, now: Now, after: Seq, leg: &mut Leg, offer: Option<&[u8]>) {
         let dialog = leg.dialog;
-        let before = leg.version;
-        leg.version += 1;
+        let before = self.version_said(leg);
+        leg.version = before + 1;
         let ours = self.capabilities(leg, codecs(leg));
         let command = match offer.map(|offer| sdp::parse(offer).and_then(|offer| sdp::answer(&offer, &ours))) {
             // RFC 6337 section 5.3: who asks for our offer gets one for sound both ways, also while they hold us.
@@ -105,9 +105,7 @@ impl Engine {
     /// What we say of the session: what we have said last, if it is that but for its version (RFC 3264 section 8: the version grows by one with each
     /// change, and with nothing else).
     fn as_said(&self, leg: &mut Leg, before: u64, sdp: Bytes) -> Bytes {
-        let content =
-            |sdp: &Bytes| sdp.split(|b| *b == b'\n').filter(|line| !line.starts_with(b"o=")).map(<[u8]>::to_vec).collect::<Vec<_>>();
-        match self.sip.said(leg.dialog).filter(|said| content(said) == content(&sdp)) {
+        match self.sip.said(leg.dialog).filter(|said| content(said).eq(content(&sdp))) {
             Some(said) => {
                 leg.version = before;
                 said
@@ -116,12 +114,34 @@ impl Engine {
         }
     }
 
+    /// The version of what we have said last: a refresh may have said more than we have told SIP to.
+    fn version_said(&self, leg: &Leg) -> u64 {
+        let version = |said: &Bytes| {
+            let origin = said.split(|b| *b == b'\n').find(|line| line.starts_with(b"o="))?;
+            std::str::from_utf8(origin.split(|b| *b == b' ').nth(2)?).ok()?.parse().ok()
+        };
+        self.sip.said(leg.dialog).as_ref().and_then(version).unwrap_or(leg.version)
+    }
+
+    /// Our offer is answered. From here on we speak of the one codec that was chosen.
+    pub(crate) fn settle(&mut self, leg: &Leg) {
+        let version = self.version_said(leg) + 1;
+        let sdp = sdp::offer(&sdp::Capabilities { version, ..self.capabilities(leg, codecs(leg)) });
+        if self.sip.said(leg.dialog).is_some_and(|said| content(&said).ne(content(&sdp))) {
+            self.sip.settle(leg.dialog, sdp);
+        }
+    }
+
     fn answer_came(&mut self, after: Seq, leg: &mut Leg, answer: Option<&[u8]>) -> Terms {
+        let first = leg.codec.is_none();
         let ours = self.capabilities(leg, codecs(leg));
         let agreed = answer.and_then(|answer| sdp::parse(answer).ok()).and_then(|answer| sdp::accept(&answer, &ours).ok());
         match agreed.filter(|agreed| self.may_be_heard_there(leg, agreed)) {
             Some(agreed) => {
                 self.connect(after, leg, agreed);
+                if first {
+                    self.settle(leg);
+                }
                 Terms::Stand
             }
             None => Terms::Broken,
@@ -175,6 +195,11 @@ impl Engine {
             self.sip.handle_command(now, sip::Command::Probe { dialog });
         }
     }
+}
+
+/// The lines of a description but for its version.
+fn content(sdp: &[u8]) -> impl Iterator<Item = &[u8]> {
+    sdp.split(|b| *b == b'\n').filter(|line| !line.starts_with(b"o="))
 }
 
 /// The codecs of a leg: once one is agreed it stays, since what plays and what is bridged was made for it.

@@ -2,6 +2,7 @@
 
 mod asking;
 mod breaks;
+mod by_hand;
 mod callbacks;
 mod closing;
 mod consult;

@@ -261,7 +261,7 @@ impl Endpoint {
             return self.change_later(now, dialog, wish);
         }
         let by_update = wish == Wish::Refresh && leg.can.update;
-        let (mut state, ours) = (leg.state.clone(), leg.ours.clone());
+        let (mut state, ours) = (leg.state.clone(), leg.settled.as_ref().unwrap_or(&leg.ours).clone());
         state.local_cseq = state.local_cseq.saturating_add(1);
         let headers = self.timer_offered(dialog);
         let branch = self.branch();
@@ -286,7 +286,11 @@ impl Endpoint {
         };
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.state.local_cseq = state.local_cseq;
-            leg.change = Some(Change::Asked { key, wish });
+            leg.change = Some(Change::Asked { key, wish: wish.clone() });
+        }
+        // Refused or not, it has been said.
+        if wish == Wish::Refresh && !by_update {
+            self.keep_ours(dialog, &body);
         }
         self.begin_client(key, Client { machine, request, method, path, dialog, by_udp, rounds: 0, moved: None, moves: 0 });
         self.set_leg_alarm(dialog);
@@ -395,7 +399,15 @@ impl Endpoint {
     /// What our last description of the session was.
     pub(super) fn keep_ours(&mut self, dialog: DialogId, sdp: &[u8]) {
         if let Some(leg) = self.legs.get_mut(&dialog) {
-            leg.ours = Bytes::copy_from_slice(sdp);
+            (leg.ours, leg.settled) = (Bytes::copy_from_slice(sdp), None);
+        }
+    }
+
+    /// They have taken some of what we offered: a refresh of ours says this, until something else has been said. Were everything offered again, they might
+    /// take something else (RFC 3264 section 8).
+    pub fn settle(&mut self, dialog: DialogId, sdp: Bytes) {
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            leg.settled = Some(sdp);
         }
     }
 }

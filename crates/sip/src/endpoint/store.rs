@@ -318,6 +318,8 @@ pub(super) struct Leg {
     pub(super) can: Abilities,
     /// Our last session description.
     pub(super) ours: Bytes,
+    /// What our next refresh says instead of it ([`Endpoint::settle`](super::Endpoint::settle)).
+    pub(super) settled: Option<Bytes>,
     /// An UPDATE of theirs that we have not decided.
     pub(super) updated: Option<Updated>,
     /// What we want changed.
@@ -415,6 +417,7 @@ impl Leg {
             open: 0,
             can: Abilities::default(),
             ours: Bytes::new(),
+            settled: None,
             updated: None,
             change: None,
             timer: None,

@@ -439,6 +439,39 @@ fn we_refresh_where_it_is_ours_to_do() {
     }
 }
 
+/// RFC 3264 section 8: of what we offered, only what they took is offered again; unless other terms came of theirs since.
+#[test]
+fn a_refresh_says_what_was_settled_and_not_what_was_offered() {
+    let settled = ANSWER.replace("o=- 2 1", "o=- 2 2");
+    for changed in [false, true] {
+        let mut desk = Desk::new();
+        let (dialog, invite) = desk.calling();
+        let timer = "Require: timer\r\nSession-Expires: 600;refresher=uac\r\n";
+        desk.receive_from(PHONE, &response(&invite, 200, "p1", OFFER).replace("Contact:", &format!("{timer}Contact:")));
+        desk.endpoint.settle(dialog, Bytes::from(settled.clone()));
+        assert_eq!(desk.endpoint.said(dialog).unwrap(), ANSWER, "it has not been said yet");
+        if changed {
+            desk.receive_from(
+                PHONE,
+                &phone_offers(&invite, "INVITE", "p", 1, "p1", OFFER)
+                    .replace("Contact:", &format!("Supported: timer\r\n{}Contact:", "Session-Expires: 600;refresher=uas\r\n")),
+            );
+            desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(OURS_CHANGED) });
+            desk.receive_from(PHONE, &phone_inside(&invite, "ACK", "q", 1, "p1"));
+        }
+        let says = if changed { OURS_CHANGED } else { &settled };
+        desk.sent();
+        desk.wait(300_000);
+        let refresh = desk.one();
+        assert_eq!((refresh.word(), &refresh.message().body()[..]), ("INVITE", says.as_bytes()), "{changed}");
+        desk.receive_from(PHONE, &response(&refresh, 500, "", ""));
+        assert_eq!(desk.endpoint.said(dialog).unwrap(), says, "also where it was refused");
+        desk.sent();
+        desk.wait(10_000);
+        assert_eq!(&desk.one().message().body()[..], says.as_bytes(), "and so it is said again");
+    }
+}
+
 /// Section 10 with RFC 3261 section 12.2.1.2.
 #[test]
 fn a_refresh_that_nobody_answers_ends_the_call() {

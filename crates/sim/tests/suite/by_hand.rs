@@ -1,0 +1,216 @@
+//! Calls of which one side is written here, message by message: what the telephones of this town do not do, and other people's do.
+
+use calls::City;
+use model::{AgentState, CallEnd, Event, Party};
+use phone::{AnswerPolicy, Command};
+use sim::{Clerk, PersonId, Resident, Town, World, town};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+const fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn city() -> Arc<City> {
+    Arc::new(town::with_outside(&Town::default().build()))
+}
+
+/// A telephone whose messages are written by hand.
+struct Hand {
+    place: SocketAddr,
+    user: &'static str,
+    /// Our tag, once we have given it one.
+    tag: Option<String>,
+    cseq: u32,
+}
+
+impl Hand {
+    fn at(place: &str, user: &'static str) -> Hand {
+        Hand { place: place.parse().unwrap(), user, tag: None, cseq: 0 }
+    }
+    fn sdp(&self, formats: &str) -> String {
+        let ip = self.place.ip();
+        format!(
+            "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 4000 RTP/AVP {formats}\r\n\
+             a=rtpmap:101 telephone-event/8000\r\n"
+        )
+    }
+    fn name(&self) -> String {
+        format!("{}.{}", self.user, self.place.port())
+    }
+    fn asks(&mut self, world: &mut World, at: Duration, method: &str, more: &str, body: &str) {
+        self.cseq += u32::from(method != "ACK");
+        let (place, user, name, cseq) = (self.place, self.user, self.name(), self.cseq);
+        let to = self.tag.as_ref().map(|tag| format!(";tag={tag}")).unwrap_or_default();
+        let (uri, to) = match method {
+            "REGISTER" => ("sip:127.0.0.1".to_owned(), format!("<sip:{user}@127.0.0.1>")),
+            _ => (format!("sip:{}@127.0.0.1", town::NUMBER), format!("<sip:{}@127.0.0.1>{to}", town::NUMBER)),
+        };
+        let text = format!(
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {place};branch=z9hG4bK{name}{method}{cseq}\r\nMax-Forwards: 70\r\n\
+             From: <sip:{user}@127.0.0.1>;tag=h{name}\r\nTo: {to}\r\nCall-ID: {method_of}{name}\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:{user}@{place}>\r\n{more}{}Content-Length: {}\r\n\r\n{body}",
+            typed(more, body),
+            body.len(),
+            method_of = if method == "REGISTER" { "r" } else { "c" },
+        );
+        world.inject(at, place, text.as_bytes());
+    }
+    fn answers(&self, world: &mut World, at: Duration, request: &str, more: &str, body: &str) {
+        let to = line(request, "To");
+        let to = if to.contains(";tag=") { to } else { format!("{to};tag=h{}", self.name()) };
+        let echo = ["Via", "From", "Call-ID", "CSeq"].map(|name| format!("{name}: {}\r\n", line(request, name))).concat();
+        let text = format!(
+            "SIP/2.0 200 OK\r\n{echo}To: {to}\r\nContact: <sip:{}@{}>\r\n{more}{}Content-Length: {}\r\n\r\n{body}",
+            self.user,
+            self.place,
+            typed(more, body),
+            body.len()
+        );
+        world.inject(at, self.place, text.as_bytes());
+    }
+    /// What came that begins so, each once.
+    fn got(&self, world: &World, begins: &str) -> Vec<String> {
+        let mut got: Vec<String> = world.mail(self.place).filter(|mail| mail.starts_with(begins)).collect();
+        got.dedup();
+        got
+    }
+    fn newest(&self, world: &World, begins: &str) -> String {
+        self.got(world, begins).pop().unwrap_or_else(|| panic!("{} has got no {begins}: {:#?}", self.user, self.got(world, "")))
+    }
+    /// It calls the city, and has its 200 a second later.
+    fn calls(&mut self, world: &mut World, at: Duration, more: &str, body: &str) -> String {
+        world.run_until(at);
+        self.asks(world, at, "INVITE", more, body);
+        world.run_until(at + secs(1));
+        let ok = self.newest(world, "SIP/2.0 200 ");
+        self.tag = line(&ok, "To").split(";tag=").nth(1).map(str::to_owned);
+        ok
+    }
+    /// It registers by its password, from second 1 on.
+    fn registers(&mut self, world: &mut World) {
+        self.asks(world, secs(1), "REGISTER", "", "");
+        world.run_until(secs(2));
+        let challenge = self.newest(world, "SIP/2.0 401 ");
+        let challenge = challenge.lines().find(|line| line.contains("SHA-256")).unwrap();
+        let said = |name: &str| challenge.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
+        let (realm, nonce, uri) = (said("realm"), said("nonce"), "sip:127.0.0.1");
+        // What is hashed has three parts at least, as HA1 has.
+        let hash = |text: &str| {
+            let parts: Vec<&str> = text.splitn(3, ':').collect();
+            sip::digest::ha1(parts[0], parts[1], parts[2]).sha256
+        };
+        let (who, what) = (hash(&format!("{}:{realm}:{}", self.user, town::password(self.user))), hash(&format!("REGISTER:{uri}")));
+        let response = hash(&format!("{who}:{nonce}:00000001:c:auth:{what}"));
+        let proof = format!(
+            "Authorization: Digest username=\"{}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", response=\"{response}\", \
+             algorithm=SHA-256, cnonce=\"c\", qop=auth, nc=00000001\r\n",
+            self.user
+        );
+        self.asks(world, secs(2), "REGISTER", &proof, "");
+        world.run_until(secs(3));
+        self.newest(world, "SIP/2.0 200 ");
+    }
+    fn replaces(&self) -> String {
+        format!("Replaces: c{name};to-tag={};from-tag=h{name}\r\n", self.tag.as_ref().unwrap(), name = self.name())
+    }
+}
+
+fn typed(more: &str, body: &str) -> &'static str {
+    if body.is_empty() || more.contains("Content-Type") { "" } else { "Content-Type: application/sdp\r\n" }
+}
+
+/// The value of the first header line of that name.
+fn line(text: &str, name: &str) -> String {
+    let found = text.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+    found.unwrap_or_else(|| panic!("{name} is missing in {text}")).to_owned()
+}
+
+/// The formats of a description, and what stands in its `o=`.
+fn formats(text: &str) -> (String, String) {
+    let media = text.lines().find_map(|line| line.split_once(" RTP/AVP ")).unwrap();
+    (media.1.to_owned(), text.lines().find(|line| line.starts_with("o=")).unwrap().to_owned())
+}
+
+fn version(origin: &str) -> u64 {
+    origin.split(' ').nth(2).unwrap().parse().unwrap()
+}
+
+/// A caller by hand whom yuki talks with from about second 16 on.
+fn talking(number: &'static str) -> (World, PersonId, Hand) {
+    let mut world = World::new(city(), 1);
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    let mut caller = Hand::at("127.1.77.7:5060", number);
+    let sdp = caller.sdp("0 101");
+    caller.calls(&mut world, secs(5), "", &sdp);
+    caller.asks(&mut world, secs(6), "ACK", "", "");
+    caller.asks(&mut world, secs(12), "INFO", "Content-Type: application/dtmf\r\n", "1");
+    world.run_until(secs(30));
+    assert!(world.phone(yuki).unwrap().is_connected());
+    (world, yuki, caller)
+}
+
+fn ends(world: &World) -> Vec<(CallEnd, Party)> {
+    world.records().iter().map(|r| (r.end, r.hung_up_by)).collect()
+}
+
+fn state(world: &World) -> AgentState {
+    world.engine().unwrap().agent_state(&"yuki".into()).unwrap()
+}
+
+// ---- our refresh ------------------------------------------------------------------------------------------------------------------
+
+/// RFC 4028 section 7.4, RFC 3264 section 6.1: a refresh that offered the other codec again would be answered with it, and rightly.
+fn is_refreshed(world: &mut World, phone: &Hand, since: u64, first: &str) {
+    let mut said = formats(first).1;
+    for n in 1..=2 {
+        let at = secs(since + n * 46);
+        world.run_until(at);
+        let refresh = phone.newest(world, "INVITE ");
+        let (offered, origin) = formats(&refresh);
+        // The last codec of those that are offered.
+        let taken = offered.split(' ').rfind(|format| *format != "101").unwrap().to_owned();
+        phone.answers(world, at, &refresh, "Require: timer\r\nSession-Expires: 90;refresher=uac\r\n", &phone.sdp(&format!("{taken} 101")));
+        world.run_until(at + secs(1));
+        assert_eq!(phone.got(world, "BYE "), [""; 0], "the call goes on");
+        assert_eq!(offered, "0 101", "what was agreed");
+        assert_eq!(version(&origin), version(&said) + u64::from(n == 1), "o= grows with what it says");
+        said = origin;
+    }
+}
+
+#[test]
+fn a_phone_that_takes_whatever_our_refresh_offers_keeps_its_call() {
+    let mut world = World::new(city(), 1);
+    let mut nurse = Hand::at("127.1.77.1:5060", "yuki");
+    nurse.registers(&mut world);
+    world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(150)), ..Resident::default() });
+    // Who says nothing for two seconds would be passed over.
+    let rung = (100..200).map(|tenths| millis(tenths * 100)).find(|at| {
+        world.run_until(*at);
+        !nurse.got(&world, "INVITE ").is_empty()
+    });
+    let (at, invite) = (rung.expect("her phone rings"), nurse.newest(&world, "INVITE "));
+    assert_eq!(formats(&invite).0, "0 8 101");
+    let sdp = nurse.sdp("0 8 101");
+    nurse.answers(&mut world, at, &invite, "Require: timer\r\nSession-Expires: 90;refresher=uac\r\n", &sdp);
+    is_refreshed(&mut world, &nurse, at.as_secs() + 1, &invite);
+    assert_eq!(state(&world), AgentState::Talking);
+}
+
+#[test]
+fn a_caller_who_has_answered_our_offer_and_takes_whatever_our_refresh_offers_keeps_the_call() {
+    let mut world = World::new(city(), 1);
+    world.add_clerk(secs(0), "yuki", Clerk::default());
+    let mut caller = Hand::at("127.1.77.7:5060", "08010000001");
+    let ok = caller.calls(&mut world, secs(5), "Supported: timer\r\nSession-Expires: 90;refresher=uas\r\n", "");
+    assert_eq!(formats(&ok).0, "0 8 101");
+    let sdp = caller.sdp("0 101");
+    caller.asks(&mut world, secs(6), "ACK", "", &sdp);
+    caller.asks(&mut world, secs(12), "INFO", "Content-Type: application/dtmf\r\n", "1");
+    is_refreshed(&mut world, &caller, 6, &ok);
+}
