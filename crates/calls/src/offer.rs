@@ -6,6 +6,7 @@ use crate::engine::{Engine, Owner};
 use crate::identity::{self, Tongue};
 use crate::record::Record;
 use crate::ringing::{Caller, Rang};
+use crate::takeover::Of;
 use crate::terms::Terms;
 use flow::{Heard, Spoken};
 use media::{Clip, Command as Media, OnKey};
@@ -192,8 +193,12 @@ impl Engine {
             return self.rang(now, call, rang);
         }
         match event {
+            sip::Event::Bye { .. } | sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. }
+                if self.goes_on_elsewhere(now, call, Of::Agent) => {}
             sip::Event::Bye { .. } => self.agent_left(now, call, Party::Agent),
-            sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. } => self.agent_left(now, call, Party::Engine),
+            sip::Event::AckMissing { .. } | sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. } => {
+                self.agent_left(now, call, Party::Engine);
+            }
             sip::Event::Refer { dialog, to_user, with } => self.on_refer(now, call, dialog, &to_user, with),
             sip::Event::Reoffer { .. } | sip::Event::AnswerCame { .. } => {
                 let terms = call.agent_side_mut().map(|side| self.handle_terms(now, after, &mut side.leg, &event));

@@ -5,6 +5,7 @@ use crate::engine::{Engine, Invite, Owner};
 use crate::identity::{self, ANONYMOUS, Who};
 use crate::persons::{PLACE_KEPT_MILLIS, instant_of};
 use crate::record::{Place, Record};
+use crate::takeover::Of;
 use crate::terms::Terms;
 use flow::{Ask, Heard, Spoken, Wanted};
 use media::{Clip, Command as Media, OnKey, PlayEnd};
@@ -206,6 +207,8 @@ impl Engine {
                 self.invite_done(call.leg.dialog, 487);
                 self.end_call(now, call, CallEnd::CancelledEarly, Party::Caller);
             }
+            sip::Event::Bye { .. } | sip::Event::ProbeFailed { .. } | sip::Event::PeerLost { .. }
+                if self.goes_on_elsewhere(now, call, Of::Caller) => {}
             sip::Event::Bye { .. } => {
                 let end = call.end_if_caller_leaves();
                 self.end_call(now, call, end, Party::Caller);

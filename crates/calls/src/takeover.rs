@@ -3,7 +3,8 @@
 //! The other telephone calls us with Replaces (RFC 3891). An agent's does so under the agent's own password, while agent and caller talk: what
 //! an agent is told, or asks of somebody outside, stays with the phone that began it. A caller's comes over the line of the call itself: the
 //! secretary has asked to be put through, and puts the head of the house in their place (RFC 5589 section 7). Nobody is called by us for that, so
-//! it costs nobody anything. The other way, a REFER by which we would have to call somebody for a caller, is refused (603): whoever may have a city's
+//! it costs nobody anything. Once it has our 200 it has a part in the call: should the other one leave before the ACK has come, the call is its own
+//! there and then. The other way, a REFER by which we would have to call somebody for a caller, is refused (603): whoever may have a city's
 //! lines call numbers of their choice lives on it. Whoever is on the other end hears nothing of either.
 
 use crate::call::{Call, Leg, Reached, Sound, Stage};
@@ -18,17 +19,35 @@ use model::{DialogId, MixId, Now, Refusal};
 #[derive(Debug)]
 pub(crate) struct Takeover {
     leg: Leg,
-    offer: Option<Box<sdp::Description>>,
+    step: Step,
     of: Of,
     /// Whoever is there asks to stay unnamed.
     unnamed: bool,
 }
 
+/// How far it has come.
+#[derive(Debug)]
+enum Step {
+    /// Its media session opens; then this offer is answered, or ours made where there is none.
+    Opening(Option<Box<sdp::Description>>),
+    /// It has our 200.
+    Answered,
+}
+
 /// Whose place it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Of {
+pub(crate) enum Of {
     Agent,
     Caller,
+}
+
+impl Takeover {
+    fn offer(&self) -> Option<&sdp::Description> {
+        match &self.step {
+            Step::Opening(offer) => offer.as_deref(),
+            Step::Answered => None,
+        }
+    }
 }
 
 impl Engine {
@@ -86,7 +105,7 @@ impl Engine {
         call.legs_made = call.legs_made.saturating_add(1);
         let local = self.bind_addr(&leg);
         self.media(call.after, leg.id, Media::Open { local });
-        call.takeover = Some(Box::new(Takeover { leg, offer: offer.map(Box::new), of, unnamed }));
+        call.takeover = Some(Box::new(Takeover { leg, step: Step::Opening(offer.map(Box::new)), of, unnamed }));
     }
 
     /// The media session of the phone that takes over says something.
@@ -94,8 +113,9 @@ impl Engine {
         let Some(takeover) = &mut call.takeover else { return };
         let dialog = takeover.leg.dialog;
         match event {
-            media::Event::Opened(_) => match self.first_terms(&takeover.leg, takeover.offer.as_deref()) {
+            media::Event::Opened(_) => match self.first_terms(&takeover.leg, takeover.offer()) {
                 Ok((sdp, agreed)) => {
+                    takeover.step = Step::Answered;
                     self.sip.handle_command(now, sip::Command::Accept { dialog, sdp });
                     if let Some(agreed) = agreed {
                         self.connect(call.after, &mut takeover.leg, agreed);
@@ -149,6 +169,18 @@ impl Engine {
         }
     }
 
+    /// Whoever was there has left. Whether another phone has our 200, and the call is its own from here on.
+    ///
+    /// RFC 3891 section 3 would have us let the other phone go as soon as we accept. We wait for the ACK, so that nobody is cut off for a phone that is not there;
+    /// but for no longer than the other one does.
+    pub(crate) fn goes_on_elsewhere(&mut self, now: Now, call: &mut Call, of: Of) -> bool {
+        let waits = |takeover: &Takeover| takeover.of == of && matches!(takeover.step, Step::Answered);
+        let Some(leg) = call.takeover.as_deref().filter(|takeover| waits(takeover)).map(|takeover| takeover.leg.id) else { return false };
+        self.take_over_leg(now, call);
+        // Else the call has come to where nobody may take over.
+        call.leg.id == leg || call.agent_side().is_some_and(|side| side.leg.id == leg)
+    }
+
     fn take_over_agent(&mut self, now: Now, call: &mut Call) {
         let Stage::Talking(_, side, _) = &mut call.stage else { return self.drop_takeover(now, call) };
         let Some(takeover) = call.takeover.take() else { return };
@@ -173,6 +205,7 @@ impl Engine {
         }
         let before = std::mem::replace(&mut call.leg, takeover.leg);
         let leg = call.leg.id;
+        call.cause = None;
         self.legs.insert(leg, Owner::Caller(call.id));
         if let Some(state) = self.sip.dialog(call.leg.dialog) {
             let sip_call_id = self.vault.call_name(&state.call_id);

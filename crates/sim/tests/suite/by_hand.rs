@@ -214,3 +214,78 @@ fn a_caller_who_has_answered_our_offer_and_takes_whatever_our_refresh_offers_kee
     caller.asks(&mut world, secs(12), "INFO", "Content-Type: application/dtmf\r\n", "1");
     is_refreshed(&mut world, &caller, 6, &ok);
 }
+
+// ---- a phone leaves before the one that takes its place has said ACK ---------------------------------------------------------------
+
+/// RFC 3891 section 3: whoever has our 200 is in the call; the other one's BYE ends their own dialog.
+#[test]
+fn a_caller_hangs_up_before_the_ack_of_the_colleague_who_takes_over() {
+    for acks in [true, false] {
+        let (mut world, yuki, mut secretary) = talking("08010000001");
+        let mut head = Hand::at("127.1.77.7:5070", "08010000002");
+        let (replaces, sdp) = (secretary.replaces(), head.sdp("0 101"));
+        head.calls(&mut world, secs(40), &replaces, &sdp);
+        secretary.asks(&mut world, secs(41), "BYE", "Reason: Q.850;cause=16\r\n", "");
+        world.run_until(secs(42));
+        assert!(secretary.newest(&world, "SIP/2.0 200 ").contains("BYE"));
+        assert_eq!(state(&world), AgentState::Talking, "acks: {acks}");
+        if acks {
+            head.asks(&mut world, secs(42), "ACK", "", "");
+            world.run_until(secs(80));
+            assert!(world.phone(yuki).unwrap().is_connected() && head.got(&world, "BYE ").is_empty());
+            world.engine().unwrap().audit().unwrap();
+            head.asks(&mut world, secs(80), "BYE", "", "");
+            world.run_until(secs(82));
+            assert_eq!(ends(&world), [(CallEnd::Served, Party::Caller)]);
+        } else {
+            world.run_until(secs(80));
+            assert_eq!(ends(&world), [(CallEnd::CallerVanished, Party::Engine)], "nobody came");
+        }
+        assert!(!world.phone(yuki).unwrap().is_in_call(), "acks: {acks}");
+        assert_eq!(world.records()[0].cause, None, "the secretary's network did not end it");
+    }
+}
+
+#[test]
+fn a_nurse_hangs_up_at_her_desk_at_any_moment_of_going_on_at_her_other_phone() {
+    let mut between = 0;
+    for late in 0..60 {
+        let mut world = World::new(city(), 1);
+        let desk = world.add_clerk(secs(0), "yuki", Clerk::default());
+        let pocket = world.add_clerk(secs(1), "yuki", Clerk { answer: AnswerPolicy::Never, ..Clerk::default() });
+        let caller = Resident { keys: "WWWW1".to_owned(), talk: Some(secs(190)), ..Resident::default() };
+        let caller = world.add_resident(secs(5), caller);
+        world.run_until(secs(30));
+        let replaces = world.phone(desk).unwrap().replaces().unwrap();
+        world.at(secs(30), pocket, Command::DialReplacing { uri: "sip:takeover@127.0.0.1".to_owned(), replaces });
+        world.at(secs(30) + millis(late), desk, Command::HangUp);
+        world.run_until(secs(35));
+        let answered = world.told(pocket).any(|(at, e)| matches!(e, phone::Event::Connected) && at.since(model::Instant::ZERO) > secs(30));
+        assert_eq!(world.phone(pocket).unwrap().is_connected(), answered, "{late}: whoever has our 200 has the call");
+        assert!(!answered || world.phone(caller).unwrap().is_connected() && state(&world) == AgentState::Talking, "{late}");
+        between += u32::from(answered);
+        world.engine().unwrap().audit().unwrap();
+        world.run_until_quiet(secs(3600));
+        assert_eq!(world.violations(), [""; 0], "{late}");
+    }
+    assert!((1..60).contains(&between), "{between}");
+}
+
+#[test]
+fn a_nurse_who_leaves_her_desk_for_a_phone_that_never_says_ack_gives_the_caller_back() {
+    let mut world = World::new(city(), 1);
+    let desk = world.add_clerk(secs(0), "yuki", Clerk::default());
+    let pocket = world.add_clerk(secs(1), "yuki", Clerk { answer: AnswerPolicy::Never, ..Clerk::default() });
+    world.carrier(pocket, |request| if request.starts_with("ACK ") { String::new() } else { request.to_owned() });
+    let caller = world
+        .add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(190)), patience: secs(300), ..Resident::default() });
+    world.run_until(secs(30));
+    let replaces = world.phone(desk).unwrap().replaces().unwrap();
+    world.at(secs(30), pocket, Command::DialReplacing { uri: "sip:takeover@127.0.0.1".to_owned(), replaces });
+    world.at(secs(31), desk, Command::HangUp);
+    world.run_until(secs(60));
+    assert_eq!(state(&world), AgentState::Talking);
+    world.run_until(secs(66));
+    assert_ne!(state(&world), AgentState::Talking, "64*T1 are over");
+    assert!(world.phone(caller).unwrap().is_in_call(), "in the queue again, and never hung up on");
+}
