@@ -289,3 +289,27 @@ fn a_nurse_who_leaves_her_desk_for_a_phone_that_never_says_ack_gives_the_caller_
     assert_ne!(state(&world), AgentState::Talking, "64*T1 are over");
     assert!(world.phone(caller).unwrap().is_in_call(), "in the queue again, and never hung up on");
 }
+
+// ---- what was overheard ------------------------------------------------------------------------------------------------------------
+
+/// Call-ID and tags can be overheard: another host of the same line has no part in the call, unless the line is a house that speaks from several.
+#[test]
+fn another_host_of_the_line_does_not_take_a_callers_place_by_what_it_overheard() {
+    for trusted in [false, true] {
+        let (mut world, yuki, caller) = {
+            let mut book = (*city().book).clone();
+            book.lines.iter_mut().filter(|line| !line.from.is_empty()).for_each(|line| line.trusted = trusted);
+            let (mut world, yuki, caller) = talking("08010000001");
+            world.control(secs(31), calls::Control::Publish(Arc::new(City { book: Arc::new(book), ..(*city()).clone() })));
+            world.run_until(secs(32));
+            (world, yuki, caller)
+        };
+        let mut other = Hand::at("127.1.77.8:5060", "08010000002");
+        let (replaces, sdp) = (caller.replaces(), other.sdp("0 101"));
+        other.asks(&mut world, secs(40), "INVITE", &replaces, &sdp);
+        world.run_until(secs(41));
+        assert_eq!(other.got(&world, "SIP/2.0 481 ").len(), usize::from(!trusted), "{trusted}");
+        assert_eq!(other.got(&world, "SIP/2.0 200 ").len(), usize::from(trusted), "{trusted}");
+        assert!(world.phone(yuki).unwrap().is_connected() && caller.got(&world, "BYE ").is_empty(), "{trusted}");
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! INVITE with Replaces (RFC 3891). We find the dialog that is meant; whether the caller may have it is for the calls to say.
 
-use super::store::Stage;
+use super::store::{Leg, Stage};
 use super::{Asked, Endpoint};
 use crate::header::Name;
 use crate::lexis::{Cursor, Params, visible};
@@ -37,6 +37,13 @@ impl Endpoint {
         matches!(leg.stage, Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. }).then_some(*id)
     }
 
+    /// Call-ID and tags can be overheard: whoever names a dialog must be where its peer can be, as for any request inside it. A user's phone has proved a password
+    /// instead, and whose is for the calls to say. What is secure does not go on in clear.
+    fn may_name(&self, asked: &Asked<'_>, leg: &Leg) -> bool {
+        let into_the_clear = leg.state.flow.transport().is_secure() && !asked.path.flow.transport().is_secure();
+        !into_the_clear && (leg.user.is_some() || self.is_peer(leg, asked.path.addr.ip()))
+    }
+
     /// The dialog that an INVITE wants to take the place of: `Some(None)` if it wants none. `None` if it cannot be, and it has been refused
     /// (section 3).
     pub(super) fn replaced(&mut self, asked: &Asked<'_>) -> Option<Option<DialogId>> {
@@ -48,6 +55,11 @@ impl Endpoint {
         };
         let found = self.tags.get(named.to_tag).and_then(|id| Some((*id, self.legs.get(id)?)));
         let found = found.filter(|(_, leg)| leg.state.is_with(named.call_id, Some(named.from_tag)));
+        if found.is_some_and(|(_, leg)| !self.may_name(asked, leg)) {
+            self.note(model::Event::ForeignRequest);
+            self.refuse(asked, 481);
+            return None;
+        }
         let status = match found.map(|(id, leg)| (id, &leg.stage)) {
             None => 481,
             Some((_, Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. })) if named.early_only => 486,

@@ -4,7 +4,7 @@ use crate::common::phone::Phone;
 use crate::common::*;
 use bytes::Bytes;
 use model::DigestAlgorithm::Sha256;
-use model::{Event as Note, Net};
+use model::{Event as Note, FlowId, Net, Transport};
 use sip::{Admission, Command, Event};
 
 const THIEF: &str = "198.51.100.7:5060";
@@ -45,6 +45,54 @@ fn who_has_overheard_an_invite_cannot_cancel_it() {
     assert_eq!((desk.words(), desk.events()), (vec!["481".to_owned()], vec![]));
     desk.receive_from("192.0.2.50:61000", &cancel);
     assert_eq!(desk.events(), [Event::Cancelled { dialog }, Event::Ended { dialog }]);
+}
+
+/// RFC 3891 section 3: Replaces names a call by what can be overheard of it, and would have us hang up on its peer.
+#[test]
+fn who_has_overheard_a_call_cannot_take_its_place() {
+    let mut desk = Desk::new();
+    let (dialog, tag) = desk.talking();
+    let replacing = |branch: &str| {
+        let call = invite(branch).replace("Call-ID: c1", &format!("Call-ID: {branch}"));
+        call.replace("Contact:", &format!("Replaces: c1;to-tag={tag};from-tag=f1\r\nContact:"))
+    };
+    desk.sent();
+    desk.receive_from(THIEF, &replacing("x"));
+    assert_eq!((desk.words(), desk.events()), (vec!["481".to_owned()], vec![]), "as if there were no such call");
+    assert_eq!(desk.notes.iter().filter(|note| **note == Note::ForeignRequest).count(), 1);
+    // From the same house, by another telephone; and from another machine of a carrier that has several.
+    desk.receive_from("192.0.2.50:61000", &replacing("y"));
+    admission(&mut desk, &["192.0.2.50", "198.51.100.0/24"], &[]);
+    desk.receive_from(THIEF, &replacing("z"));
+    let events = desk.events();
+    let taken = |event: &Event| matches!(event, Event::Invite { replaces, .. } if *replaces == Some(dialog));
+    assert_eq!((events.len(), events.iter().all(taken)), (2, true), "{events:?}");
+}
+
+/// Whoever calls by TLS is not put out by somebody who calls in clear, wherever that comes from.
+#[test]
+fn a_secure_call_is_not_taken_over_in_clear() {
+    let flow = |transport, n| FlowId::connection(transport, n);
+    for (first, second, status) in [
+        (flow(Transport::Tls, 7), FlowId::UDP, "481"),
+        (flow(Transport::Wss, 7), flow(Transport::Tcp, 8), "481"),
+        (flow(Transport::Tls, 7), flow(Transport::Wss, 8), ""),
+        (FlowId::UDP, flow(Transport::Tls, 8), ""),
+    ] {
+        let over = |flow: FlowId, text: &str| Bytes::from(text.replace("SIP/2.0/UDP", &format!("SIP/2.0/{}", flow.transport().via())));
+        let mut desk = Desk::new();
+        desk.receive_on(first, CALLER, &over(first, &invite("1")));
+        let Event::Invite { dialog, .. } = desk.events().remove(0) else { panic!() };
+        desk.command(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
+        let tag = desk.sent().pop().unwrap().to_tag();
+        desk.receive_on(first, CALLER, &over(first, &inside("ACK", "a", 1, &tag)));
+        desk.events();
+        let replaces = format!("Replaces: c1;to-tag={tag};from-tag=f1\r\nContact:");
+        let text = invite("2").replace("Call-ID: c1", "Call-ID: c2").replace("Contact:", &replaces);
+        desk.receive_on(second, CALLER, &over(second, &text));
+        assert_eq!(desk.words().concat(), status, "{first:?} {second:?}");
+        assert_eq!(desk.events().is_empty(), !status.is_empty(), "{first:?} {second:?}");
+    }
 }
 
 #[test]
