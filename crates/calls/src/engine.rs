@@ -115,6 +115,8 @@ pub(crate) enum Owner {
 pub(crate) struct Thread {
     pub(crate) leg: LegId,
     pub(crate) after: Seq,
+    /// Of a caller whose leg is closed: the call that is written down under their name.
+    pub(crate) named_in: Option<CallId>,
 }
 
 impl Engine {
@@ -682,6 +684,11 @@ impl Engine {
                         match event {
                             E::Reoffer { .. } => self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 481 }),
                             E::Refer { .. } => self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status: 481 }),
+                            E::AsksForPrivacy { .. } => {
+                                if let Some(call) = self.dialogs.get_mut(&dialog).and_then(|thread| thread.named_in.take()) {
+                                    self.withhold_late(now, call);
+                                }
+                            }
                             _ => {}
                         }
                     }
@@ -794,7 +801,7 @@ impl Engine {
         let port = self.ports.take()?;
         let id = LegId(call.0 << 16 | u64::from(index));
         self.legs.insert(id, owner);
-        self.dialogs.insert(dialog, Thread { leg: id, after: Seq(0) });
+        self.dialogs.insert(dialog, Thread { leg: id, after: Seq(0), named_in: None });
         let session = u64::from(self.random.next_u32());
         Some(Leg { id, dialog, port, ports_tried: 0, peer, session, version: 1, codec: None, held: false })
     }

@@ -1,6 +1,6 @@
 //! The caller's side: from the INVITE through the flow to a place in a queue, and out again.
 
-use crate::call::{AgentSide, Back, Call, Reached, Sound, Stage, Ticket};
+use crate::call::{AgentSide, Back, Call, Leg, Reached, Sound, Stage, Ticket};
 use crate::engine::{Engine, Invite, Owner};
 use crate::identity::{self, ANONYMOUS, Who};
 use crate::persons::{PLACE_KEPT_MILLIS, instant_of};
@@ -10,7 +10,7 @@ use crate::terms::Terms;
 use flow::{Ask, Heard, Spoken, Wanted};
 use media::{Clip, Command as Media, OnKey, PlayEnd};
 use model::{
-    CallEnd, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId, UnixMillis,
+    CallEnd, CallId, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId, UnixMillis,
     Withheld,
 };
 use routing::Preferred;
@@ -156,6 +156,26 @@ impl Engine {
         shown.into_iter().for_each(|dialog| self.sip.unname(dialog));
         call.after = self.commit(Record::Withheld { call: call.id, why });
         self.note(Event::Withheld { call: call.id, why });
+    }
+
+    /// Whoever was the caller asks to stay unnamed when we are done with their leg: with the 200 to our BYE, in a BYE that crosses ours, or after somebody else
+    /// has taken their place. What has been written down of the call stays, and says so behind it.
+    pub(crate) fn withhold_late(&mut self, now: Now, id: CallId) {
+        if self.calls.contains_key(&id) {
+            return self.with_call(now, id, |engine, call| engine.withhold(call));
+        }
+        self.forget_caller(id);
+        let why = Withheld::ByCaller;
+        self.commit(Record::Withheld { call: id, why });
+        self.note(Event::Withheld { call: id, why });
+    }
+
+    /// We are done with a leg of the caller's, who may say yet that they want to stay unnamed.
+    pub(crate) fn close_callers_leg(&mut self, call: &Call, leg: &Leg) {
+        self.close_leg(call.after, leg);
+        if let Some(thread) = self.dialogs.get_mut(&leg.dialog) {
+            thread.named_in = call.withheld.is_none().then_some(call.id);
+        }
     }
 
     /// The caller's media session says something.
@@ -558,7 +578,7 @@ impl Engine {
         if by != Party::Caller {
             self.sip.handle_command(now, sip::Command::Bye { dialog: call.leg.dialog });
         }
-        self.close_leg(call.after, &call.leg);
+        self.close_callers_leg(call, &call.leg);
     }
 
     /// The house closes. Whoever hears us is told so first, for a few seconds; whoever talks is let go. Asked twice, it is at once.
@@ -585,7 +605,7 @@ impl Engine {
     /// Once a round: who waits in a queue that nobody has served since the last round asks for the place again. Routing says whether
     /// anybody is still logged in for it; if not, the flow has a way out.
     pub(crate) fn ask_again(&mut self, now: Now) {
-        let waiting: Vec<model::CallId> =
+        let waiting: Vec<CallId> =
             self.calls.values().filter(|call| matches!(call.stage, Stage::Waiting(_)) && call.closing.is_none()).map(|c| c.id).collect();
         for id in waiting {
             self.with_call(now, id, |engine, call| {

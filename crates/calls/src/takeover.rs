@@ -212,7 +212,7 @@ impl Engine {
             call.after = self.commit(Record::Dialog { call: call.id, sip_call_id, local_tag: state.local_tag });
         }
         self.sip.handle_command(now, sip::Command::Bye { dialog: before.dialog });
-        self.close_leg(call.after, &before);
+        self.close_callers_leg(call, &before);
         match &call.stage {
             Stage::Talking(..) => self.media(call.after, leg, Media::Join(MixId(call.id.0))),
             Stage::Through(..) => {

@@ -51,7 +51,7 @@ impl Engine {
                 self.acd.occupy(place, *leg);
             }
             let dialog = self.sip.new_dialog();
-            self.dialogs.insert(dialog, Thread { leg: *leg, after: Seq(0) });
+            self.dialogs.insert(dialog, Thread { leg: *leg, after: Seq(0), named_in: None });
             self.wills.push(dialog);
             self.keep_errands_above(*leg);
         }

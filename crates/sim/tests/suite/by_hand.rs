@@ -290,6 +290,60 @@ fn a_nurse_who_leaves_her_desk_for_a_phone_that_never_says_ack_gives_the_caller_
     assert!(world.phone(caller).unwrap().is_in_call(), "in the queue again, and never hung up on");
 }
 
+// ---- a wish to stay unnamed that comes with the end ---------------------------------------------------------------------------------
+
+/// yuki dials `*9` some minutes later; how many calls go out, and what was written of the caller who wants to stay unnamed.
+fn is_forgotten(mut world: World, yuki: PersonId, way: &str) {
+    world.dials_code(secs(300), yuki, "*9");
+    world.run_until(secs(400));
+    assert_eq!(world.calls_out().len(), 0, "{way}");
+    assert_eq!(world.records().len(), 1, "{way}");
+    assert!(world.notes().any(|(_, e)| matches!(e, Event::Withheld { .. })), "{way}");
+    assert!(world.ledger().records().any(|record| format!("{record:?}").starts_with("Withheld")), "{way}");
+}
+
+#[test]
+fn whoever_asks_to_stay_unnamed_with_the_last_word_is_not_called_back() {
+    // Without the wish she would call.
+    let (mut world, yuki, caller) = talking("08010000001");
+    world.at(secs(40), yuki, Command::HangUp);
+    world.run_until(secs(41));
+    let bye = caller.newest(&world, "BYE ");
+    caller.answers(&mut world, secs(41), &bye, "", "");
+    world.dials_code(secs(300), yuki, "*9");
+    world.run_until(secs(400));
+    assert_eq!(world.calls_out().len(), 1);
+
+    let (mut world, yuki, caller) = talking("08010000001");
+    world.at(secs(40), yuki, Command::HangUp);
+    world.run_until(secs(41));
+    let bye = caller.newest(&world, "BYE ");
+    caller.answers(&mut world, secs(41), &bye, "Privacy: id\r\n", "");
+    is_forgotten(world, yuki, "in the 200 to our BYE");
+
+    let (mut world, yuki, mut caller) = talking("08010000001");
+    world.at(secs(40), yuki, Command::HangUp);
+    caller.asks(&mut world, secs(40) + millis(200), "BYE", "Privacy: id\r\n", "");
+    is_forgotten(world, yuki, "in a BYE that crosses ours");
+}
+
+#[test]
+fn a_secretary_who_asks_to_stay_unnamed_when_the_head_of_the_house_has_taken_over_is_forgotten() {
+    let (mut world, yuki, secretary) = talking("08010000001");
+    let mut head = Hand::at("127.1.77.7:5070", "08010000002");
+    let (replaces, sdp) = (secretary.replaces(), head.sdp("0 101"));
+    head.calls(&mut world, secs(40), &replaces, &sdp);
+    head.asks(&mut world, secs(41), "ACK", "", "");
+    world.run_until(secs(42));
+    let bye = secretary.newest(&world, "BYE ");
+    secretary.answers(&mut world, secs(42), &bye, "Privacy: id\r\n", "");
+    world.run_until(secs(43));
+    head.asks(&mut world, secs(50), "BYE", "", "");
+    world.run_until(secs(51));
+    assert_eq!(world.records()[0].caller, "by_caller");
+    is_forgotten(world, yuki, "of whoever was replaced");
+}
+
 // ---- what was overheard ------------------------------------------------------------------------------------------------------------
 
 /// Call-ID and tags can be overheard: another host of the same line has no part in the call, unless the line is a house that speaks from several.
