@@ -46,6 +46,13 @@ pub(crate) fn list(args: &CallsArgs) -> Result<(), Stop> {
     say("toritsugi explain CALL tells why a caller waited.")
 }
 
+/// A call, as the list names it.
+pub(crate) fn numbered(text: &str) -> Result<u64, String> {
+    let wrong =
+        |_| "a call is a number: `toritsugi calls` lists them / 通話は番号で指定します。`toritsugi calls` で一覧できます".to_owned();
+    text.trim().parse().map_err(wrong)
+}
+
 /// The lines of the list: two for each call, in columns as wide as what is in them, under the city's clock.
 fn table(calls: &[CallRecord], town: &Town) -> Vec<String> {
     let length = |millis: Option<model::Millis>| millis.map_or_else(|| "-".to_owned(), |m| clock(Duration::from_millis(m.0)));

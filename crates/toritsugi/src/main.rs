@@ -328,4 +328,13 @@ mod tests {
         assert!(Cli::try_parse_from(["toritsugi", "--config", "there"]).is_ok());
         assert!(Cli::try_parse_from(["toritsugi", "--config", "there", "serve"]).is_err());
     }
+
+    #[test]
+    fn who_names_no_call_is_told_where_calls_are_listed() {
+        for (command, call) in [("trace", "abc"), ("explain", "-1"), ("trace", "1.5"), ("explain", "")] {
+            let Err(fault) = Cli::try_parse_from(["toritsugi", command, "--", call]) else { panic!("{command} {call}") };
+            assert!(fault.to_string().contains("`toritsugi calls` lists them"), "{fault}");
+        }
+        assert!(Cli::try_parse_from(["toritsugi", "trace", "17"]).is_ok());
+    }
 }

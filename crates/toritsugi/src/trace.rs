@@ -6,7 +6,7 @@
 use crate::explain::Tongue;
 use crate::words::{Stop, say};
 use crate::zone::{Town, Zone};
-use crate::{CityArgs, StateArgs, accounts, audit};
+use crate::{CityArgs, StateArgs, accounts, audit, calls_list};
 use calls::Vault;
 use clap::Args;
 use model::UnixMillis;
@@ -25,7 +25,7 @@ const LEG_BITS: u64 = 16;
 #[derive(Args)]
 pub(crate) struct TraceArgs {
     /// The call, as `toritsugi calls` prints it
-    #[arg(value_name = "CALL")]
+    #[arg(value_name = "CALL", value_parser = calls_list::numbered)]
     call: u64,
     /// Show the messages themselves, with people's numbers in clear; it is written down that you did
     #[arg(long, requires = "why")]

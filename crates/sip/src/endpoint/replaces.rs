@@ -37,11 +37,11 @@ impl Endpoint {
         matches!(leg.stage, Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. }).then_some(*id)
     }
 
-    /// Call-ID and tags can be overheard: whoever names a dialog must be where its peer can be, as for any request inside it. A user's phone has proved a password
-    /// instead, and whose is for the calls to say. What is secure does not go on in clear.
+    /// Call-ID and tags can be overheard: whoever names a dialog must be where its peer can be, as for any request inside it, and what is secure does not go on
+    /// in clear. A user's other phone proves a password instead, and whose is for the calls to say: from a browser to a desk phone is their own choice.
     fn may_name(&self, asked: &Asked<'_>, leg: &Leg) -> bool {
         let into_the_clear = leg.state.flow.transport().is_secure() && !asked.path.flow.transport().is_secure();
-        !into_the_clear && (leg.user.is_some() || self.is_peer(leg, asked.path.addr.ip()))
+        leg.user.is_some() || !into_the_clear && self.is_peer(leg, asked.path.addr.ip())
     }
 
     /// The dialog that an INVITE wants to take the place of: `Some(None)` if it wants none. `None` if it cannot be, and it has been refused

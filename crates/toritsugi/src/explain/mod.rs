@@ -9,7 +9,7 @@ mod lived;
 mod story;
 mod words;
 
-use crate::calls_list::journal_dir;
+use crate::calls_list::{journal_dir, numbered};
 use crate::words::{Stop, say};
 use crate::zone::Town;
 use crate::{CityArgs, StateArgs};
@@ -27,7 +27,7 @@ pub(crate) use words::Tongue;
 #[derive(Args)]
 pub(crate) struct ExplainArgs {
     /// The call, as `toritsugi calls` prints it
-    #[arg(value_name = "CALL")]
+    #[arg(value_name = "CALL", value_parser = numbered)]
     call: u64,
     /// Language: en or ja [default: the terminal's, else en]
     #[arg(long, value_parser = ["en", "ja"])]
