@@ -12,7 +12,7 @@
 
 use crate::border::Spot;
 use crate::bounds::CONTACTS_MAX;
-use crate::dialog::{reachable, routes_in};
+use crate::dialog::{is_translated, reachable, routes_in};
 use crate::header::{Name, NameAddr};
 use crate::lexis::same_name;
 use crate::message::{Essentials, Message};
@@ -66,6 +66,16 @@ pub(crate) struct Known {
     pub(crate) proxied: bool,
 }
 
+impl Known {
+    /// By the instance where both have one (RFC 5626 section 4.1), else by the Contact.
+    fn is(&self, instance: Option<&str>, contact: &str) -> bool {
+        match (instance, &self.instance) {
+            (Some(one), Some(other)) => one == other,
+            _ => same_uri(contact, &self.contact),
+        }
+    }
+}
+
 /// What happened to a user's registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -85,8 +95,23 @@ pub(crate) enum Change {
 #[derive(Debug, Default)]
 pub(crate) struct Registered {
     pub(crate) changes: Vec<Change>,
-    /// Where the phones that it names surely were before: by the same instance, or the same Call-ID. Behind a proxy the way is the proxy's.
-    pub(crate) former: Vec<(FlowId, SocketAddr)>,
+    /// Where the phones that it names surely were before, and are not any more.
+    pub(crate) former: Vec<Former>,
+}
+
+/// Where a phone was.
+#[derive(Debug)]
+pub(crate) struct Former {
+    phone: Known,
+    pub(crate) flow: FlowId,
+    pub(crate) addr: SocketAddr,
+}
+
+impl Former {
+    /// Whether it is this one: others may have spoken by the same connection.
+    pub(crate) fn is(&self, phone: &Known) -> bool {
+        self.phone.is(phone.instance.as_deref(), &phone.contact)
+    }
 }
 
 /// What a REGISTER asks for, read before anything is changed.
@@ -214,9 +239,10 @@ impl Wishes {
         let contacts = self.contacts.iter().flatten().filter(|wish| wish.seconds > 0).map(|wish| wish.uri.as_str());
         contacts.chain(self.path.first().map(String::as_str))
     }
-    /// The further proxies, to which the first one sends.
-    pub(crate) fn beyond(&self) -> impl Iterator<Item = &str> {
-        self.path.iter().skip(1).map(String::as_str)
+    /// What alone leads to this user: the first proxy, or the Contacts of a phone that has no connection to us.
+    pub(crate) fn depends_on(&self, connected: bool) -> impl Iterator<Item = &str> {
+        let by_contact = self.path.is_empty() && !connected;
+        self.targets().filter(move |target| by_contact || self.path.first().is_some_and(|first| first == target))
     }
 }
 
@@ -239,23 +265,14 @@ impl Registrar {
         if !there.all(same) {
             return None;
         }
-        Some(Known {
-            user: user.to_owned(),
-            contact: entry.binding.contact.clone(),
-            instance: entry.instance.clone(),
-            call_id: entry.call_id.clone(),
-            proxied: !entry.binding.path.is_empty(),
-        })
+        Some(entry.known())
     }
 
     /// By which ways a phone is reached now, who was heard last first: known by the instance where it has one (RFC 5626 section 4.1), else by its Contact; or,
     /// where nobody has that any more, by the Call-ID that it registers with.
     pub(crate) fn ways_of(&self, phone: &Known) -> Vec<&Binding> {
         let there: Vec<&Entry> = self.of(&phone.user).iter().rev().filter(|entry| entry.binding.path.is_empty() != phone.proxied).collect();
-        let same = |entry: &&&Entry| match (&entry.instance, &phone.instance) {
-            (Some(one), Some(other)) => one == other,
-            _ => same_uri(&entry.binding.contact, &phone.contact),
-        };
+        let same = |entry: &&&Entry| phone.is(entry.instance.as_deref(), &entry.binding.contact);
         let mut found: Vec<&Binding> = there.iter().filter(same).map(|entry| &entry.binding).collect();
         if found.is_empty() {
             found.extend(there.iter().filter(|entry| entry.call_id == phone.call_id).map(|entry| &entry.binding));
@@ -312,18 +329,23 @@ impl Registrar {
             None => drop(self.remove_all(user)),
             Some(contacts) => {
                 let named: Vec<String> = contacts.iter().map(|wish| wish.uri.clone()).collect();
+                // One that takes its old Contact back and names a new one has moved there.
+                let mut kept = contacts.iter().filter(|wish| wish.seconds > 0);
+                let only = kept.next().filter(|_| kept.next().is_none()).map(|wish| wish.uri.clone());
                 for Wish { uri, seconds, instance, reg_id } in contacts {
                     if seconds > 0 {
                         let expires = now + Duration::from_secs(seconds);
                         let binding = Binding { user: user.to_owned(), contact: uri, flow, addr, path: path.clone(), heard: now, expires };
                         self.written = self.written.saturating_add(1);
                         let entry = Entry { serial: self.written, binding, call_id: call_id.clone(), cseq, instance, reg_id };
-                        former.extend(self.forget_former(&entry, &named));
+                        former.extend(self.forget_former(&entry, &named).into_iter().filter(|old| entry.has_moved_from(old)));
                         gone.extend(self.insert(entry).into_iter().map(|at| Change::Gone { at, why: PhoneGone::Full }));
                     } else {
                         let way = instance.as_deref().zip(reg_id);
-                        let left = self.remove(user, |entry| entry.is_of(way, &uri));
-                        gone.extend(left.into_iter().map(|at| Change::Gone { at, why: PhoneGone::Left }));
+                        let left = self.take(user, |entry| entry.is_of(way, &uri));
+                        let moves = |old: &Entry| only.is_some() && old.call_id == call_id && old.is_direct() && path.is_empty();
+                        gone.extend(left.iter().map(|old| Change::Gone { at: old.spot(), why: PhoneGone::Left }));
+                        former.extend(left.into_iter().filter(moves));
                     }
                 }
             }
@@ -333,8 +355,10 @@ impl Registrar {
             (_, true) if changing => gone.into_iter().chain([Change::Registered { fresh: !before, moved }]).collect(),
             (_, _) => Vec::new(),
         };
-        former.retain(|was| *was != (flow, addr));
-        Ok(Registered { changes, former })
+        let elsewhere =
+            |old: &Entry| (old.binding.flow, old.binding.addr) != (flow, addr) && old.binding.flow.transport() == flow.transport();
+        let was = |old: Entry| Former { phone: old.known(), flow: old.binding.flow, addr: old.binding.addr };
+        Ok(Registered { changes, former: former.into_iter().filter(elsewhere).map(was).collect() })
     }
 
     /// A phone was called and has said nothing at all, and had not registered since `silent_since`: it is forgotten, unless it is the only one of the
@@ -349,15 +373,11 @@ impl Registrar {
     }
 
     /// Forgets what was known of a phone that has registered. `named` are all Contacts of its REGISTER: none of them is a former one of another.
-    /// Where it surely was, if that can be told.
-    fn forget_former(&mut self, entry: &Entry, named: &[String]) -> Vec<(FlowId, SocketAddr)> {
-        let gone = self.take(&entry.binding.user, |old| {
+    fn forget_former(&mut self, entry: &Entry, named: &[String]) -> Vec<Entry> {
+        self.take(&entry.binding.user, |old| {
             let contact = &old.binding.contact;
             old.is_of(entry.way(), &entry.binding.contact) || entry.is_phone_of(old) && !named.iter().any(|uri| same_uri(uri, contact))
-        });
-        let is_same = |old: &Entry| entry.instance.is_some() && entry.instance == old.instance || entry.call_id == old.call_id;
-        let direct = |old: &Entry| old.binding.path.is_empty() && entry.binding.path.is_empty();
-        gone.into_iter().filter(|old| is_same(old) && direct(old)).map(|old| (old.binding.flow, old.binding.addr)).collect()
+        })
     }
 
     /// Writes a phone down. What had to go for want of room.
@@ -376,8 +396,7 @@ impl Registrar {
 
     /// Forgets some of a user's phones; where they were.
     fn remove(&mut self, user: &str, which: impl Fn(&Entry) -> bool) -> Vec<Spot> {
-        let spot = |Entry { binding: Binding { contact, addr, .. }, .. }| Spot { contact, addr };
-        self.take(user, which).into_iter().map(spot).collect()
+        self.take(user, which).iter().map(Entry::spot).collect()
     }
 
     fn take(&mut self, user: &str, which: impl Fn(&Entry) -> bool) -> Vec<Entry> {
@@ -478,6 +497,39 @@ impl Registrar {
 }
 
 impl Entry {
+    fn spot(&self) -> Spot {
+        Spot { contact: self.binding.contact.clone(), addr: self.binding.addr }
+    }
+
+    fn known(&self) -> Known {
+        Known {
+            user: self.binding.user.clone(),
+            contact: self.binding.contact.clone(),
+            instance: self.instance.clone(),
+            call_id: self.call_id.clone(),
+            proxied: !self.is_direct(),
+        }
+    }
+
+    /// Whether no proxy leads to it: behind one, the way is the proxy's.
+    fn is_direct(&self) -> bool {
+        self.binding.path.is_empty()
+    }
+
+    /// Whether this phone, which has registered in the place of `old`, is to be spoken to here and not there any more: its way has the number of the old one
+    /// (RFC 5626 section 4.2), or its Contact is another, or a router in between has given it another address. Where it registers says nothing else of
+    /// where it is: a large REGISTER goes by TCP, and some make a connection for each.
+    fn has_moved_from(&self, old: &Entry) -> bool {
+        let is_same = self.instance.is_some() && self.instance == old.instance || self.call_id == old.call_id;
+        let named = Uri::parse(old.binding.contact.as_bytes()).and_then(|uri| uri.ip());
+        let behind_router = !self.binding.flow.is_stream() && is_translated(named, old.binding.addr);
+        let other_contact = !same_uri(&self.binding.contact, &old.binding.contact);
+        is_same
+            && self.is_direct()
+            && old.is_direct()
+            && (self.way().is_some() && self.way() == old.way() || other_contact || behind_router)
+    }
+
     fn stands_at(&self, at: &Spot) -> bool {
         self.binding.contact == at.contact && self.binding.addr == at.addr
     }

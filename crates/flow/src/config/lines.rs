@@ -330,9 +330,11 @@ fn read_register(key: &Key, node: &Node, profile: Profile, problems: &mut Proble
     let login = fields.take("login").and_then(|n| word(n, "not_a_user", "login: city", problems));
     let realm = fields.take("realm").and_then(|n| realm(n, problems));
     let password_file = fields.take("password_file");
-    // NTT's network knows us by the line that we are on.
+    // NTT's network knows us by the line that we are on; others may know us by our address.
     if password_file.is_none() && in_the_open.is_none() && profile == Profile::Plain {
-        missing(problems, key.at, "password_file", EXAMPLE);
+        let en = "this registration has no password: if the carrier asks for one, nobody can call over this trunk";
+        let ja = "この登録にはパスワードがありません。事業者が求めた場合、この経路では誰も電話をかけられません。";
+        problems.warning(key.at, "no_password_file", en, ja).help("password_file: carrier");
     }
     let password_file = password_file.and_then(|n| file_name(n, "password_file: carrier", problems));
     let expires = fields.take("expires").and_then(|n| within(n, EXPIRES, "expires: 1h", problems)).unwrap_or(Duration::from_secs(3600));

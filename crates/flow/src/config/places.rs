@@ -55,10 +55,11 @@ pub(crate) fn same_place(entry: &Entry, others: &[Entry], problems: &mut Problem
     let Some((here, at)) = place(entry).zip(entry.host) else { return };
     if let Some(other) = others.iter().find(|other| place(other).as_ref() == Some(&here)) {
         let (mine, theirs) = (&entry.line.id, &other.line.id);
-        let en =
-            format!("trunks {theirs} and {mine} lead to the same place: they fail together, and prove one password; take one of them out");
+        let en = format!(
+            "trunks {theirs} and {mine} lead to the same place: they fail together, and calls prove the password of the first; take one of them out, unless each is a number of its own"
+        );
         let ja = format!(
-            "経路 {theirs} と {mine} は同じ場所につながります。片方が使えないときはもう片方も使えず、パスワードも一つしか使われません。どちらかを消してください。"
+            "経路 {theirs} と {mine} は同じ場所につながります。片方が使えないときはもう片方も使えず、発信時のパスワードは先の経路のものになります。番号ごとの契約でなければ、どちらかを消してください。"
         );
         problems.warning(at, "same_place", en, ja);
     }

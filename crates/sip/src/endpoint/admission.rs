@@ -36,8 +36,7 @@ impl Endpoint {
     /// Whether the peer of a dialog has us send to this machine, or to ourselves, and is not allowed to.
     pub(super) fn aims_at_us(&self, state: &DialogState) -> bool {
         let next = state.route_set.first().unwrap_or(&state.remote_target);
-        let aims = self.is_here(next) || state.route_set.iter().skip(1).any(|route| self.is_back(route));
-        aims && !self.may_name_us(state.peer.ip())
+        self.is_here(next) && !self.may_name_us(state.peer.ip())
     }
 
     /// Whether a request wants us to send to this machine from here on, and may not.
@@ -45,12 +44,13 @@ impl Endpoint {
         target.is_some_and(|target| self.is_here(target)) && !self.may_name_us(asked.path.addr.ip())
     }
 
-    /// Whether a phone registers at this machine or at none, or behind a proxy that is here or sends back to us, and may not. Whoever calls us and does
-    /// not know where it is, is called back where it calls from; whoever is to be called should know.
+    /// Whether a phone registers at this machine, or at none where its Contact is all that leads to it, and may not. Whoever calls us and does not know where
+    /// it is, is called back where it calls from; whoever is to be called should know. What stands behind the first proxy is read by that: it has addresses of
+    /// its own house, which may be ours, too.
     pub(super) fn may_not_register(&self, asked: &Asked<'_>, wishes: &Wishes) -> bool {
-        let aims =
-            wishes.targets().any(|target| self.is_here(target) || is_nowhere(target)) || wishes.beyond().any(|proxy| self.is_back(proxy));
-        aims && !self.may_name_us(asked.path.addr.ip())
+        let aims = wishes.targets().any(|target| self.is_here(target));
+        let leads_nowhere = wishes.depends_on(asked.path.flow.is_stream()).any(is_nowhere);
+        (aims || leads_nowhere) && !self.may_name_us(asked.path.addr.ip())
     }
 
     fn may_name_us(&self, from: IpAddr) -> bool {
@@ -59,13 +59,8 @@ impl Endpoint {
 
     /// Whether what we send to this URI would stay on this machine, or go to a whole network.
     fn is_here(&self, uri: &str) -> bool {
-        self.is_back(uri) || hosts(uri).filter_map(ip).any(|ip| ip.to_canonical().is_loopback())
-    }
-
-    /// The same of what another machine sends to this URI: its own loopback is its own business.
-    fn is_back(&self, uri: &str) -> bool {
         let ours = |ip: IpAddr| ip == self.config.local.ip() || self.admission.ours.contains(&ip);
-        hosts(uri).filter_map(ip).map(|ip| ip.to_canonical()).any(|ip| ours(ip) || ip.is_multicast())
+        hosts(uri).filter_map(ip).map(|ip| ip.to_canonical()).any(|ip| ours(ip) || ip.is_multicast() || ip.is_loopback())
     }
 }
 

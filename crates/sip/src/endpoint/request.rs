@@ -205,7 +205,7 @@ impl Endpoint {
         let Path { flow, addr } = asked.path;
         let wishes = Wishes::parse(asked.message, &asked.essentials);
         if wishes.as_ref().is_ok_and(|wishes| self.may_not_register(asked, wishes)) {
-            return self.refuse(asked, 403);
+            return self.refuse_saying(asked, 403, "Contact or Path names this machine, or none");
         }
         // RFC 3261 section 26.2.2: it would be called in clear, for it has no other way.
         if !flow.transport().is_secure() && wishes.as_ref().is_ok_and(Wishes::want_tls) {

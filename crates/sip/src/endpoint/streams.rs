@@ -7,6 +7,7 @@ use super::{Endpoint, Path};
 use crate::dialog::DialogState;
 use crate::header::Via;
 use crate::message::Message;
+use crate::registrar::Former;
 use crate::transaction::Key;
 use crate::uri::Uri;
 use crate::writer::with_line;
@@ -157,10 +158,11 @@ impl Endpoint {
 
     /// A user's phone has registered by this path: calls of it whose connection is gone go on where it is now, and so do those where it was before. That its
     /// connection has died is often seen much later by us than by the phone, and a router that changes addresses tells nobody.
-    pub(super) fn go_on_with(&mut self, now: Instant, user: &str, former: &[(FlowId, SocketAddr)], path: Path) {
+    pub(super) fn go_on_with(&mut self, now: Instant, user: &str, former: &[Former], path: Path) {
+        let has_left = |leg: &Leg, was: &Former| leg.is_on(was.flow, was.addr) && leg.phone.as_ref().is_some_and(|phone| was.is(phone));
         let there = |leg: &Leg| match leg.cut {
             true => self.other_way(leg),
-            false => Some(path).filter(|path| former.iter().any(|(flow, addr)| leg.is_on(*flow, *addr)) && leg.may_go_by(*path)),
+            false => Some(path).filter(|path| leg.may_go_by(*path) && former.iter().any(|was| has_left(leg, was))),
         };
         let theirs = self.legs.iter().filter(|(_, leg)| leg.user.as_deref() == Some(user));
         let moved = theirs.filter_map(|(dialog, leg)| Some((*dialog, there(leg)?))).collect();
@@ -248,7 +250,9 @@ impl Endpoint {
         if let ClientMachine::Invite(ours) = &mut client.machine {
             (ours.base.flow, ours.base.peer) = (path.flow, path.addr);
         }
-        if client.is_unheard() {
+        // What was to be changed in a call that has ended since is of no use to anybody.
+        let ends = self.legs.get(&client.dialog).is_some_and(|leg| matches!(leg.stage, Stage::Ending));
+        if client.is_unheard() && !(ends && matches!(client.method, Method::Invite | Method::Update)) {
             client.moves += 1;
             // CANCEL repeats the Via of its INVITE, which has been heard (section 9.1).
             if path.flow.transport() != from.transport() && client.method != Method::Cancel {

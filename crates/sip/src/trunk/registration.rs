@@ -81,7 +81,7 @@ struct Asked {
 struct Listed {
     whose: Whose,
     /// How long it is kept.
-    secs: Option<u64>,
+    secs: u64,
 }
 
 /// Whom a Contact of a 200 names, the likelier ours the later.
@@ -94,7 +94,7 @@ enum Whose {
 }
 
 impl Listed {
-    fn new(contact: &NameAddr<'_>, user: &str, here: SocketAddr) -> Listed {
+    fn new(contact: &NameAddr<'_>, user: &str, here: SocketAddr, otherwise: u64) -> Listed {
         let uri = contact.uri();
         let whose = match (uri.socket_addr() == Some(here), uri.user() == user) {
             (true, true) => Whose::Ours,
@@ -102,7 +102,7 @@ impl Listed {
             (false, true) => Whose::OurUser,
             (false, false) => Whose::Others,
         };
-        Listed { whose, secs: contact.expires() }
+        Listed { whose, secs: contact.expires().unwrap_or(otherwise) }
     }
 }
 
@@ -318,17 +318,19 @@ impl Registration {
     fn granted(&self, response: &Message, doors: &Doors) -> u64 {
         let Some(machine) = self.machines.get(self.at) else { return u64::from(self.expires_secs) };
         let (here, contacts) = (doors.at(machine.transport), response.values(Name::Contact).filter_map(NameAddr::parse));
-        let listed: Vec<Listed> = contacts.map(|contact| Listed::new(&contact, &self.account.user, here)).collect();
-        let best = listed.iter().map(|contact| contact.whose).max();
-        let secs = listed.iter().filter(|contact| Some(contact.whose) == best).filter_map(|contact| contact.secs);
-        let ours = match best {
-            // Some write ours twice, the older one with 0.
-            Some(Whose::Ours | Whose::OurAddress) => secs.max(),
-            // It could be any of them: with the shortest that is one we come too early at worst.
-            Some(Whose::OurUser | Whose::Others) | None => secs.min_by_key(|secs| (*secs < GRANT_MIN, *secs)),
-        };
-        let granted = ours.or_else(|| response.first(Name::Expires).and_then(number)).unwrap_or(u64::from(self.expires_secs));
-        granted.min(u64::from(if best == Some(Whose::Others) { UNSURE_MAX } else { EXPIRES_MAX }))
+        let otherwise = response.first(Name::Expires).and_then(number).unwrap_or(u64::from(self.expires_secs));
+        let listed: Vec<Listed> = contacts.map(|contact| Listed::new(&contact, &self.account.user, here, otherwise)).collect();
+        // What is kept for no time is being taken back, and counts where there is nothing else.
+        let stays = listed.iter().any(|contact| contact.secs > 0);
+        let listed = listed.iter().filter(|contact| !stays || contact.secs > 0);
+        let best = listed.clone().map(|contact| contact.whose).max();
+        // It could be any of them: with the shortest that is one we come too early at worst.
+        let likely = listed.filter(|contact| Some(contact.whose) == best).map(|contact| contact.secs);
+        let granted = likely.min_by_key(|secs| (*secs < GRANT_MIN, *secs)).unwrap_or(otherwise);
+        match best {
+            Some(Whose::Others) if granted > 0 => granted.clamp(GRANT_MIN, u64::from(UNSURE_MAX)),
+            Some(_) | None => granted.min(u64::from(EXPIRES_MAX)),
+        }
     }
 
     /// Registering has failed: again after a pause, longer each time, or as long as the carrier says, if that is more; with jitter, so that a carrier

@@ -396,11 +396,18 @@ fn nobody_registers_at_our_own_machine() {
         assert_eq!((answer.word(), places(&desk)), ("403", Vec::<String>::new()), "{contact} as the proxy before it");
         let answer = phone.through(&mut desk, Sha256, &format!("Contact: <{contact}>;expires=0\r\n"));
         assert_eq!(answer.word(), "200", "{contact}");
+        // Whom its connection or a proxy leads to need not know where it is.
+        let connected = FlowId::connection(Transport::Tcp, 4);
+        let request = phone.register(&format!("Contact: <{contact}>\r\n")).replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+        desk.receive_on(connected, PHONE, &Bytes::from(request));
+        assert_eq!(desk.one().word(), if nowhere.contains(&contact) { "200" } else { "403" }, "{contact} by TCP");
+        let answer = phone.through(&mut desk, Sha256, &format!("Path: <sip:192.0.2.70;lr>\r\nContact: <{contact}>\r\n"));
+        assert_eq!(answer.word(), if nowhere.contains(&contact) { "200" } else { "403" }, "{contact} behind a proxy");
     }
-    // Nor does a proxy before the phone send on to us; its own machine it may name, and a proxy is called by SIP.
+    // What stands behind the first proxy is read by that, in a house of its own; and a proxy is called by SIP.
     let behind = [
-        ("<sip:192.0.2.70;lr>, <sip:192.0.2.1;lr>", "403"),
-        ("<sip:192.0.2.70;lr>, <sip:192.0.2.71;maddr=192.0.2.1;lr>", "403"),
+        ("<sip:192.0.2.70;lr>, <sip:192.0.2.1;lr>", "200"),
+        ("<sip:192.0.2.70;lr>, <sip:192.0.2.71;maddr=192.0.2.1;lr>", "200"),
         ("<tel:1>", "400"),
         ("<sip:192.0.2.70;lr>, <tel:1>", "400"),
         ("<sip:192.0.2.70;lr>, <sip:127.0.0.1:5070;lr>", "200"),

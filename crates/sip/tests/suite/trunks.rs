@@ -235,6 +235,9 @@ fn what_is_granted_is_found_whoever_has_written_our_contact_anew() {
         ("nothing of ours, and an hour", others.to_owned(), 300),
         ("nothing of ours, and no time", "<sip:x@203.0.113.9>".to_owned(), 300),
         ("no time behind ours", format!("{us}\r\nExpires: 40"), 40),
+        ("no time behind the newer one", format!("{us}, <sip:0440000000@192.0.2.1:5060;ob>;expires=3600\r\nExpires: 40"), 40),
+        ("ours taken back for one written anew", format!("{us};expires=0, <sip:0440000000@203.0.113.9:1>;expires=40"), 40),
+        ("nothing of ours, and it is nearly over", "<sip:x@203.0.113.9>;expires=4\r\nExpires: 3600".to_owned(), 10),
     ];
     for (what, contacts, secs) in cases {
         let mut desk = with(trunk());

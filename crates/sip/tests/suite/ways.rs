@@ -637,13 +637,22 @@ fn a_phone_whose_way_is_replaced_has_its_calls_on_the_new_one() {
     let bare = "Contact: <sip:sato@192.0.2.60:5062>\r\n".to_owned();
     for transport in [Transport::Tls, Transport::Wss, Transport::Tcp, Transport::Udp] {
         let on = |n: u64| if transport == Transport::Udp { FlowId::UDP } else { FlowId::connection(transport, n) };
-        for (contact, again, goes_on) in
-            [(way(1, 5062), "-anew", true), (bare.clone(), "", true), (bare.clone(), "-other", false), (way(1, 5062), "-two", false)]
-        {
-            let by = |contact: &str| if transport == Transport::Udp { contact.replace(";transport=tcp", "") } else { contact.to_owned() };
-            let second = by(&if again == "-two" { way(2, 5062) } else { contact.clone() });
-            let contact = by(&contact);
-            let how = format!("{transport:?} {again} {contact}");
+        let at = |place: &str| format!("Contact: <sip:sato@{place}>\r\n");
+        let udp = transport == Transport::Udp;
+        for (contact, again, then, goes_on) in [
+            (way(1, 5062), "-anew", way(1, 5062), true),
+            (way(1, 5062), "-two", way(2, 5062), false),
+            (bare.clone(), "", at("192.0.2.60:6099"), true),
+            (bare.clone(), "", at("192.0.2.60:6099>, <sip:sato@192.0.2.60:5062>;expires=0;x=<x").replace(";x=<x>", ""), true),
+            // Where it registers from does not say where it is: a large REGISTER goes by TCP, and some make a connection for each.
+            (bare.clone(), "", bare.clone(), false),
+            (bare.clone(), "-other", bare.clone(), false),
+            // Behind a router it does, for there is nothing else.
+            (at("10.0.0.9:5062"), "", at("10.0.0.9:5062"), udp),
+        ] {
+            let by = |contact: &str| if udp { contact.replace(";transport=tcp", "") } else { contact.to_owned() };
+            let (contact, second) = (by(&contact), by(&then));
+            let how = format!("{transport:?} {again} {contact}{second}");
             let start = |answers: bool| {
                 let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
                 registers(&mut desk, &mut phone, &contact, on(2));
@@ -677,6 +686,33 @@ fn a_phone_whose_way_is_replaced_has_its_calls_on_the_new_one() {
                 assert_eq!((ack.word(), where_to(&ack), bye.word(), where_to(&bye)), ("ACK", true, "BYE", true), "{how}");
             }
         }
+    }
+}
+
+/// Two phones of one user behind one machine that says nothing of itself: one of them goes elsewhere, and takes none of the other's calls along.
+#[test]
+fn a_phone_that_goes_elsewhere_takes_its_own_calls_along() {
+    let on = |n: u64| FlowId::connection(Transport::Tcp, n);
+    for other_moves in [true, false] {
+        let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+        let mut other = Phone::another("sato", "-other", PHONE);
+        let others = way(1, 5070).replace("e128", "e129");
+        registers(&mut desk, &mut other, &others, on(2));
+        registers(&mut desk, &mut phone, &way(1, 5062), on(2));
+        desk.events();
+        // The one that has registered first is called.
+        let (dialog, invite) = calls(&mut desk);
+        assert!(invite.text.contains(":5070"), "{}", invite.text);
+        desk.receive_on(on(2), PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
+        desk.sent();
+        if other_moves {
+            registers(&mut desk, &mut other, &others, on(3));
+        } else {
+            registers(&mut desk, &mut phone, &way(1, 5062), on(3));
+        }
+        desk.command(Command::Bye { dialog });
+        let bye = desk.one();
+        assert_eq!((bye.word(), bye.flow), ("BYE", if other_moves { on(3) } else { on(2) }));
     }
 }
 
