@@ -234,7 +234,7 @@ impl Wishes {
         let wants = |target: &str| Uri::parse(target.as_bytes()).is_some_and(|uri| uri.wants_tls());
         self.path.is_empty() && self.targets().any(wants)
     }
-    /// Where we would call this user: at the Contacts, or at the first proxy before them.
+    /// All that could have us send: the Contacts, and the first proxy before them.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &str> {
         let contacts = self.contacts.iter().flatten().filter(|wish| wish.seconds > 0).map(|wish| wish.uri.as_str());
         contacts.chain(self.path.first().map(String::as_str))
@@ -313,7 +313,9 @@ impl Registrar {
         flow: FlowId,
         addr: SocketAddr,
     ) -> Result<Registered, u16> {
-        let Wishes { contacts, call_id, cseq, path, outbound: _ } = wishes;
+        let Wishes { mut contacts, call_id, cseq, path, outbound: _ } = wishes;
+        // What is taken back makes room first: the same way may be named anew.
+        contacts.iter_mut().for_each(|contacts| contacts.sort_by_key(|wish| wish.seconds > 0));
         let changing = contacts.as_ref().is_none_or(|c| !c.is_empty());
         if changing && self.of(user).iter().any(|e| e.call_id == call_id && cseq <= e.cseq) {
             return Err(500);
@@ -330,8 +332,7 @@ impl Registrar {
             Some(contacts) => {
                 let named: Vec<String> = contacts.iter().map(|wish| wish.uri.clone()).collect();
                 // One that takes its old Contact back and names a new one has moved there.
-                let mut kept = contacts.iter().filter(|wish| wish.seconds > 0);
-                let only = kept.next().filter(|_| kept.next().is_none()).map(|wish| wish.uri.clone());
+                let is_one = contacts.iter().filter(|wish| wish.seconds > 0).count() == 1;
                 for Wish { uri, seconds, instance, reg_id } in contacts {
                     if seconds > 0 {
                         let expires = now + Duration::from_secs(seconds);
@@ -343,7 +344,7 @@ impl Registrar {
                     } else {
                         let way = instance.as_deref().zip(reg_id);
                         let left = self.take(user, |entry| entry.is_of(way, &uri));
-                        let moves = |old: &Entry| only.is_some() && old.call_id == call_id && old.is_direct() && path.is_empty();
+                        let moves = |old: &Entry| is_one && old.call_id == call_id && old.is_direct() && path.is_empty();
                         gone.extend(left.iter().map(|old| Change::Gone { at: old.spot(), why: PhoneGone::Left }));
                         former.extend(left.into_iter().filter(moves));
                     }
@@ -517,17 +518,17 @@ impl Entry {
     }
 
     /// Whether this phone, which has registered in the place of `old`, is to be spoken to here and not there any more: its way has the number of the old one
-    /// (RFC 5626 section 4.2), or its Contact is another, or a router in between has given it another address. Where it registers says nothing else of
-    /// where it is: a large REGISTER goes by TCP, and some make a connection for each.
+    /// (RFC 5626 section 4.2), or its Contact is another, or a router in between has given it another address. Where it registers from says nothing
+    /// else of where it is: a large REGISTER goes by TCP, some make a connection for each, and of several machines before a phone each writes its own Contact.
     fn has_moved_from(&self, old: &Entry) -> bool {
         let is_same = self.instance.is_some() && self.instance == old.instance || self.call_id == old.call_id;
         let named = Uri::parse(old.binding.contact.as_bytes()).and_then(|uri| uri.ip());
-        let behind_router = !self.binding.flow.is_stream() && is_translated(named, old.binding.addr);
-        let other_contact = !same_uri(&self.binding.contact, &old.binding.contact);
-        is_same
-            && self.is_direct()
-            && old.is_direct()
-            && (self.way().is_some() && self.way() == old.way() || other_contact || behind_router)
+        let behind_router = is_translated(named, old.binding.addr);
+        let is_known = self.instance.is_some() || self.binding.addr.ip() == old.binding.addr.ip() || behind_router;
+        let same_way = self.way().is_some() && self.way() == old.way();
+        let other_contact = is_known && !same_uri(&self.binding.contact, &old.binding.contact);
+        let other_address = behind_router && !self.binding.flow.is_stream();
+        is_same && self.is_direct() && old.is_direct() && (same_way || other_contact || other_address)
     }
 
     fn stands_at(&self, at: &Spot) -> bool {

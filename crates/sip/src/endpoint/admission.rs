@@ -45,8 +45,8 @@ impl Endpoint {
     }
 
     /// Whether a phone registers at this machine, or at none where its Contact is all that leads to it, and may not. Whoever calls us and does not know where
-    /// it is, is called back where it calls from; whoever is to be called should know. What stands behind the first proxy is read by that: it has addresses of
-    /// its own house, which may be ours, too.
+    /// it is, is called back where it calls from; whoever is to be called should know. Further proxies are read by the first: they
+    /// have addresses of its house, which may be ours, too.
     pub(super) fn may_not_register(&self, asked: &Asked<'_>, wishes: &Wishes) -> bool {
         let aims = wishes.targets().any(|target| self.is_here(target));
         let leads_nowhere = wishes.depends_on(asked.path.flow.is_stream()).any(is_nowhere);

@@ -120,6 +120,7 @@ impl Endpoint {
             }
             let flow = client.path.flow;
             self.leave(now.mono, flow);
+            self.cut(flow);
             let Some(client) = self.clients.get_mut(&key) else { return };
             // What comes back next is of the new way.
             client.moved = None;
@@ -132,7 +133,7 @@ impl Endpoint {
     /// A connection is gone. What waits for a first answer on it will not get one there.
     pub fn handle_closed(&mut self, now: Now, flow: FlowId) {
         self.leave(now.mono, flow);
-        self.legs.values_mut().filter(|leg| leg.state.flow == flow).for_each(|leg| leg.cut = true);
+        self.cut(flow);
         for (user, change) in self.registrar.handle_closed(flow) {
             self.registration_changed(&user, change, true);
         }
@@ -140,6 +141,13 @@ impl Endpoint {
         let cut = |client: &Client| client.path.flow == flow && client.is_unheard() && !self.may_come_back(client);
         let cut: Vec<Key> = self.clients.iter().filter(|(_, client)| cut(client)).map(|(key, _)| *key).collect();
         cut.into_iter().for_each(|key| self.unsent(now.mono, key));
+    }
+
+    /// What goes on by a connection that is gone, and by no other.
+    fn cut(&mut self, flow: FlowId) {
+        if flow != FlowId::any(flow.transport()) {
+            self.legs.values_mut().filter(|leg| leg.state.flow == flow).for_each(|leg| leg.cut = true);
+        }
     }
 
     /// Whether a request waits for a phone that has lost its connection in a call, and may register on another one: that the call is over or changed is
@@ -165,8 +173,16 @@ impl Endpoint {
             false => Some(path).filter(|path| leg.may_go_by(*path) && former.iter().any(|was| has_left(leg, was))),
         };
         let theirs = self.legs.iter().filter(|(_, leg)| leg.user.as_deref() == Some(user));
-        let moved = theirs.filter_map(|(dialog, leg)| Some((*dialog, there(leg)?))).collect();
+        let moved: BTreeMap<DialogId, Path> = theirs.filter_map(|(dialog, leg)| Some((*dialog, there(leg)?))).collect();
         self.carry_to_phones(now, &moved);
+        // It is known by what it has said last: it may move again.
+        for (dialog, path) in moved {
+            let known =
+                self.registrar.known(user, |phone| (phone.flow, phone.addr) == (path.flow, path.addr)).filter(|phone| !phone.proxied);
+            if let (Some(leg), Some(known)) = (self.legs.get_mut(&dialog), known) {
+                leg.phone = Some(known);
+            }
+        }
     }
 
     /// A peer whose connection is gone has spoken again on this path. Its Contact is where it can be connected to, once this one is gone, too.

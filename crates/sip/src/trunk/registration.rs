@@ -320,8 +320,8 @@ impl Registration {
         let (here, contacts) = (doors.at(machine.transport), response.values(Name::Contact).filter_map(NameAddr::parse));
         let otherwise = response.first(Name::Expires).and_then(number).unwrap_or(u64::from(self.expires_secs));
         let listed: Vec<Listed> = contacts.map(|contact| Listed::new(&contact, &self.account.user, here, otherwise)).collect();
-        // What is kept for no time is being taken back, and counts where there is nothing else.
-        let stays = listed.iter().any(|contact| contact.secs > 0);
+        // What is kept for no time is being taken back, and counts where nothing else could be ours.
+        let stays = listed.iter().any(|contact| contact.secs > 0 && contact.whose > Whose::Others);
         let listed = listed.iter().filter(|contact| !stays || contact.secs > 0);
         let best = listed.clone().map(|contact| contact.whose).max();
         // It could be any of them: with the shortest that is one we come too early at worst.

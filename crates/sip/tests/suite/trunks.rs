@@ -268,6 +268,11 @@ fn a_registration_that_lasts_no_time_worth_the_name_is_none() {
         assert!((3..=10).contains(&asked), "{secs} s: {asked} in 130 s");
         assert_eq!(told, [How::Refused], "{secs} s: told once");
     }
+    // Ours is taken back, whatever somebody else keeps.
+    let mut desk = with(trunk());
+    let request = desk.one();
+    says(&mut desk, &request, 200, "Contact: <sip:0440000000@192.0.2.1:5060>;expires=0, <sip:x@203.0.113.9>;expires=3000\r\n");
+    assert_eq!(news(&mut desk), [How::Refused]);
     // Another's that is nearly over is not ours.
     let mut desk = with(trunk());
     let request = desk.one();

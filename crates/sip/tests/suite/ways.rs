@@ -676,6 +676,17 @@ fn a_phone_whose_way_is_replaced_has_its_calls_on_the_new_one() {
             desk.command(Command::Cancel { dialog, reason: None });
             let cancel = desk.one();
             assert_eq!((cancel.word(), where_to(&cancel)), ("CANCEL", goes_on), "{how}");
+            // It moves once more.
+            if goes_on {
+                let (mut desk, dialog, _) = start(true);
+                let third = if again.is_empty() && contact != second { at("192.0.2.60:6100") } else { second.clone() };
+                let by_third = if udp { FlowId::UDP } else { on(4) };
+                registers(&mut desk, &mut Phone { cseq: 9, ..Phone::another("sato", again, "192.0.2.60:6100") }, &third, by_third);
+                desk.command(Command::Bye { dialog });
+                let bye = desk.one();
+                let there = if udp { bye.to.to_string() == "192.0.2.60:6100" } else { bye.flow == by_third };
+                assert_eq!((bye.word(), there), ("BYE", true), "once more {how}{third}");
+            }
             // It answers by the new one what has reached it by the old one: there are ACK and BYE, too.
             let (mut desk, dialog, invite) = start(false);
             desk.receive_on(on(3), ANEW, &Bytes::from(response(&invite, 200, "p1", OFFER)));
@@ -730,7 +741,7 @@ fn a_phone_that_comes_back_hears_what_was_said_meanwhile() {
         desk.events();
         (desk, dialog)
     };
-    for dies_first in [false, true] {
+    for (dies_first, comes_back) in [(false, false), (false, true), (true, true)] {
         let (mut desk, dialog) = talks();
         if dies_first {
             dies(&mut desk, on(2));
@@ -738,9 +749,10 @@ fn a_phone_that_comes_back_hears_what_was_said_meanwhile() {
         desk.command(Command::Bye { dialog });
         let lost = desk.one();
         assert_eq!((lost.word(), lost.flow), ("BYE", on(2)));
-        if dies_first {
+        if comes_back {
             desk.endpoint.handle_unsent(desk.both(), &Bytes::from(lost.text.clone()));
-        } else {
+        }
+        if !dies_first {
             dies(&mut desk, on(2));
         }
         desk.drain();
