@@ -37,21 +37,13 @@ fn a_phone_on_two_connections_rings_once_and_survives_the_loss_of_one() {
     let called = |desk: &Desk| desk.endpoint.phones("sato").map(|binding| binding.flow).collect::<Vec<_>>();
     assert_eq!(called(&desk), [second]);
     // One call is being made on the second way, one goes on there, and somebody else's goes on beside them.
-    let call = |desk: &mut Desk| {
-        let binding = desk.endpoint.phones("sato").next().unwrap().clone();
-        let dialog = desk.endpoint.new_dialog();
-        let from = Identity { display: String::new(), user: "0440000000".to_owned() };
-        let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path, user: Some(binding.user) };
-        desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(OFFER) });
-        (dialog, desk.one())
-    };
-    let (talking, invite) = call(&mut desk);
+    let (talking, invite) = calls(&mut desk);
     assert_eq!(invite.flow, second);
     desk.receive_on(second, PHONE, &Bytes::from(response(&invite, 200, "p1", OFFER)));
     desk.sent();
-    let (rings, ringing) = call(&mut desk);
+    let (rings, ringing) = calls(&mut desk);
     desk.receive_on(second, PHONE, &Bytes::from(response(&ringing, 180, "p3", "")));
-    let (unheard, invite) = call(&mut desk);
+    let (unheard, invite) = calls(&mut desk);
     desk.events();
     desk.endpoint.handle_closed(desk.both(), second);
     desk.drain();
@@ -74,7 +66,7 @@ fn a_phone_on_two_connections_rings_once_and_survives_the_loss_of_one() {
     let flows: Vec<(String, FlowId)> = desk.sent().iter().map(|sent| (sent.word().to_owned(), sent.flow)).collect();
     assert_eq!(flows, [("ACK".to_owned(), first), ("BYE".to_owned(), first)]);
     // With none left it is as with any other connection.
-    let (last, _) = call(&mut desk);
+    let (last, _) = calls(&mut desk);
     desk.events();
     desk.endpoint.handle_closed(desk.both(), first);
     desk.drain();
