@@ -156,10 +156,17 @@ impl<'a> Via<'a> {
     /// Reads one Via value. `None` if it is broken, or of another version than 2.0.
     pub fn parse(value: &'a [u8]) -> Option<Via<'a>> {
         let mut cursor = Cursor::new(trim(value));
-        let protocol = cursor.token()?;
-        let version = cursor.separator(b'/').then(|| cursor.token())??;
-        let transport = cursor.separator(b'/').then(|| cursor.token())??;
-        if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || cursor.blanks() == 0 {
+        // Most write it without blanks.
+        if !cursor.eat_all(b"SIP/2.0/") {
+            let protocol = cursor.token()?;
+            let version = cursor.separator(b'/').then(|| cursor.token())??;
+            if !protocol.eq_ignore_ascii_case(b"SIP") || version != b"2.0" || !cursor.separator(b'/') {
+                return None;
+            }
+        }
+        cursor.blanks();
+        let transport = cursor.token()?;
+        if cursor.blanks() == 0 {
             return None;
         }
         let (length, mut port, taken) = uri::host_port(cursor.rest())?;

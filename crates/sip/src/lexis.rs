@@ -37,7 +37,7 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 
 /// Whether all bytes are as wanted. Sixteen are looked at at once; the last sixteen, some of them a second time.
 #[inline(always)]
-fn all(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
+pub(crate) fn all(bytes: &[u8], wanted: impl Fn(u8) -> bool) -> bool {
     let sound = |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & wanted(*byte));
     match bytes.last_chunk::<16>() {
         Some(last) => bytes.as_chunks::<16>().0.iter().all(|chunk| sound(chunk)) && sound(last),
@@ -167,12 +167,19 @@ impl Word {
     pub(crate) fn cut(self, length: usize) -> Word {
         Word(self.0 & FIRST[length.min(Word::LENGTH)])
     }
-    /// Where the first `byte` stands; [`Word::LENGTH`] if it does not.
+    /// Where the first `byte` stands; [`Word::LENGTH`] if it does not. One half is looked at after the other: most names are short.
     pub(crate) fn find(self, byte: u8) -> usize {
-        const ONES: u128 = u128::MAX / 0xff;
-        // Zero where the byte is. Of zero bytes, the first is the first to lend its highest bit.
-        let others = self.0 ^ (ONES * u128::from(byte));
-        (others.wrapping_sub(ONES) & !others & (ONES << 7)).trailing_zeros() as usize / 8
+        const ONES: u64 = u64::MAX / 0xff;
+        let in_half = |half: u64| {
+            // Zero where the byte is. Of zero bytes, the first is the first to lend its highest bit.
+            let others = half ^ (ONES * u64::from(byte));
+            let lent = others.wrapping_sub(ONES) & !others & (ONES << 7);
+            (lent.trailing_zeros() / 8) as usize
+        };
+        match in_half(self.0 as u64) {
+            8 => 8 + in_half((self.0 >> 64) as u64),
+            at => at,
+        }
     }
 }
 
@@ -233,6 +240,16 @@ impl<'a> Cursor<'a> {
                 true
             }
             _ => false,
+        }
+    }
+    /// Eats `text` if it is next.
+    pub(crate) fn eat_all(&mut self, text: &[u8]) -> bool {
+        match self.0.strip_prefix(text) {
+            Some(rest) => {
+                self.0 = rest;
+                true
+            }
+            None => false,
         }
     }
     /// Eats `byte` with any blanks around it (`SEMI`, `EQUAL`, `SLASH`, `COLON`); eats nothing if it is not there.

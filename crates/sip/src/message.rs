@@ -4,7 +4,7 @@
 
 use crate::bounds::{HEADERS_MAX, LINE_MAX, MESSAGE_MAX, VIAS_MAX};
 use crate::header::{CSeq, NAMES_MAX, Name, NameAddr, Via};
-use crate::lexis::{Word, find, is_blank, is_token, list, number, trim, trim_end, trim_start, visible};
+use crate::lexis::{Word, all, find, is_blank, is_token, list, number, trim, trim_end, trim_start, visible};
 use crate::uri::Uri;
 use bytes::Bytes;
 use std::ops::Range;
@@ -410,12 +410,15 @@ impl Field {
     /// Reads a header line that stands at `at` and begins with `word`: a name, a colon, a value, with blanks around the colon. `None` if
     /// it is none.
     fn read(at: usize, text: &[u8], word: Word) -> Option<Field> {
-        let (label, value) = text.split_at_checked(find(b':', word, text)?)?;
-        let label = trim_end(label);
-        let name = Name::spelt(word, label.len());
+        let (mut label, value) = text.split_at_checked(find(b':', word, text)?)?;
+        let mut name = Name::spelt(word, label.len());
         // The names that we know are tokens.
         if name == Name::Other && !is_token(label) {
-            return None;
+            label = trim_end(label);
+            name = Name::spelt(word, label.len());
+            if name == Name::Other && !is_token(label) {
+                return None;
+            }
         }
         let value = trim_start(value.get(1..)?);
         let place = |start: usize, length: usize| (start as u16, (start + length) as u16);
@@ -494,7 +497,7 @@ fn start_line(bytes: &Bytes, line: Range<usize>, blame: &mut impl FnMut(Fault)) 
     }
     if !sound {
         blame(Fault::Version);
-    } else if text.last().copied().is_some_and(is_blank) || memchr::memchr2(b' ', b'\t', bytes.get(uri.clone())?).is_some() {
+    } else if text.last().copied().is_some_and(is_blank) || !all(bytes.get(uri.clone())?, |byte| !is_blank(byte)) {
         blame(Fault::StartLine);
     }
     Some(Start::Request { method: line.start..line.start + first, uri })
@@ -502,6 +505,9 @@ fn start_line(bytes: &Bytes, line: Range<usize>, blame: &mut impl FnMut(Fault)) 
 
 /// `Some(true)` for `SIP/2.0`, `Some(false)` for another version of SIP, `None` for anything else.
 fn version(word: &[u8]) -> Option<bool> {
+    if word == b"SIP/2.0" {
+        return Some(true);
+    }
     let (protocol, number) = (word.get(..4)?, word.get(4..)?);
     let versioned = number.iter().all(|b| b.is_ascii_digit() || *b == b'.') && number.first().is_some_and(u8::is_ascii_digit);
     (protocol.eq_ignore_ascii_case(b"SIP/") && versioned).then_some(number == b"2.0")

@@ -3,7 +3,7 @@
 //! SIP and SIPS URIs (RFC 3261 section 19.1), telephone URIs (RFC 3966), and any other scheme as an opaque text.
 
 use crate::bounds::URI_MAX;
-use crate::lexis::{self, AnyCase, Word, find, is_host_byte, is_uri, text};
+use crate::lexis::{AnyCase, Word, find, is_host_byte, is_uri, text};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -219,9 +219,12 @@ pub(crate) fn host_port(place: &[u8]) -> Option<(usize, Option<u16>, usize)> {
     };
     let behind = place.get(end..).filter(|_| end > 0)?;
     let Some(port) = behind.strip_prefix(b":") else { return Some((end, None, end)) };
-    let digits = port.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let port = lexis::number(port.get(..digits)?).and_then(|port| u16::try_from(port).ok())?;
-    Some((end, Some(port), end + 1 + digits))
+    let (mut number, mut digits) = (0u16, 0);
+    while let Some(digit) = port.get(digits).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9) {
+        number = number.checked_mul(10)?.checked_add(u16::from(digit))?;
+        digits += 1;
+    }
+    (digits > 0).then_some((end, Some(number), end + 1 + digits))
 }
 
 /// A host as an address, if it is one.
