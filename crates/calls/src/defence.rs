@@ -7,6 +7,7 @@ use crate::bucket::Bucket;
 use crate::call::{Call, Stage};
 use crate::engine::Engine;
 use crate::trunks::Direction;
+use bytes::Bytes;
 use model::{CallEnd, Event, Instant, Line, Millis, Net, Now, Number, NumberKind, Party, Withheld};
 use sip::header::{Name, NameAddr};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const MESSAGES: (u32, u32) = (5_000, 10_000);
 /// Sources that are told apart; further ones share a bucket.
 const SOURCES_MAX: usize = 4_096;
-/// So many wrong passwords from one source within this time, and it gets no answer for that long.
+/// So many wrong passwords from one source within this time, and none is heard from there for that long.
 const GUESSES: u32 = 10;
 const GUESSING: Duration = Duration::from_secs(300);
 const BANNED: Duration = Duration::from_secs(600);
@@ -124,11 +125,9 @@ impl Engine {
             self.note(Event::Flood);
             return false;
         }
-        // Who guesses passwords asks anew each time. Calls in progress go on, and so does a phone that is registered at this very socket.
-        // Section 7.5: empty lines before the start line are ignored.
-        let begins = bytes.trim_ascii_start();
-        let asks = [b"REGISTER ".as_slice(), b"INVITE ", b"OPTIONS "].iter().any(|method| begins.starts_with(method));
-        if asks && self.defence.is_banned(now.mono, ip) && !self.sip.is_registered_at(from) && !is_in_dialog(bytes) {
+        // Who guesses passwords asks anew each time. Calls in progress go on, and so does a phone that is registered at this very socket; and whoever
+        // calls from there without a password, such as residents behind the same router, is a caller as before.
+        if self.defence.is_banned(now.mono, ip) && !self.sip.is_registered_at(from) && may_guess(bytes) {
             self.note(Event::Banned);
             return false;
         }
@@ -138,6 +137,11 @@ impl Engine {
     /// An address that no line lists: it is counted, and the first of each hour is named, with the line that would admit it.
     pub(crate) fn note_stranger(&mut self, now: Now, from: IpAddr) {
         self.note(Event::Stranger);
+        self.name_stranger(now, from);
+    }
+
+    /// Somebody calls whom no line admits.
+    pub(crate) fn name_stranger(&mut self, now: Now, from: IpAddr) {
         if self.defence.named.is_none_or(|at| now.mono.since(at) >= HOUR) {
             self.defence.named = Some(now.mono);
             self.note(Event::StrangerNamed { from });
@@ -277,9 +281,19 @@ fn belongs_to_a_call(bytes: &[u8]) -> bool {
 
 /// Whether a request names a dialog: its To has a tag, as whoever answers it reads it.
 fn is_in_dialog(bytes: &[u8]) -> bool {
-    let message = sip::Message::parse(&bytes::Bytes::copy_from_slice(bytes)).ok();
-    let to = message.as_ref().and_then(|message| message.first(Name::To)).and_then(NameAddr::parse);
-    to.is_some_and(|to| to.tag().is_some())
+    sip::Message::parse(&Bytes::copy_from_slice(bytes)).is_ok_and(|message| has_to_tag(&message))
+}
+
+fn has_to_tag(message: &sip::Message) -> bool {
+    message.first(Name::To).and_then(NameAddr::parse).is_some_and(|to| to.tag().is_some())
+}
+
+/// Whether a message may be one that tries a password: a REGISTER, or what shows one outside of a dialog. What cannot be read is answered whatever it
+/// shows.
+fn may_guess(bytes: &[u8]) -> bool {
+    let Ok(message) = sip::Message::parse(&Bytes::copy_from_slice(bytes)) else { return false };
+    let shows = message.first(Name::Authorization).is_some() || message.other("Proxy-Authorization").is_some();
+    message.method() == Some("REGISTER") || message.method().is_some() && shows && !has_to_tag(&message)
 }
 
 #[cfg(test)]

@@ -28,14 +28,17 @@ pub(crate) fn who(invite: &Invite, trusted: bool) -> Who {
     let from = invite.from_user.split(';').next().unwrap_or_default();
     let in_words = [invite.from_display.as_str(), from].into_iter().any(sip::is_nobody);
     let unnamed = in_words || from.is_empty() || claims.from_host == UNNAMED_HOST;
-    if claims.private || unnamed && !(claims.public && trusted) {
+    let nobody = || {
         let why = reason(&invite.from_display).or_else(|| reason(from)).unwrap_or(Withheld::ByCaller);
-        return Who { caller: ANONYMOUS.to_owned(), withheld: Some(why) };
+        Who { caller: ANONYMOUS.to_owned(), withheld: Some(why) }
+    };
+    if claims.private || unnamed && !(claims.public && trusted) {
+        return nobody();
     }
     let asserted = claims.asserted.iter().filter(|_| trusted).find_map(|user| Number::parse(user).ok());
     match asserted.or_else(|| Number::parse(from).ok()) {
         Some(number) => Who { caller: national(&number), withheld: None },
-        None if unnamed => Who { caller: ANONYMOUS.to_owned(), withheld: Some(Withheld::ByCaller) },
+        None if unnamed => nobody(),
         None => Who { caller: from.to_owned(), withheld: None },
     }
 }

@@ -301,9 +301,11 @@ impl Engine {
     /// where the last place is taken, the machine is asked before it is called (see [`Engine::asks_first`]).
     fn take_next_way(&mut self, now: Now, outside: &mut Outside, why: WhyPassed) -> bool {
         let called = !matches!(outside.stage, Stage::Asking);
-        // Without a check nobody knows whether it answers questions at all.
-        if called || self.trunk(&outside.way.trunk).is_some_and(|trunk| trunk.check.is_some()) {
+        // One question that is lost says little, and without a check nobody knows whether it answers questions at all.
+        if called {
             self.rest_way(now, &outside.way, REST);
+        } else if let Some(check) = self.trunk(&outside.way.trunk).and_then(|trunk| trunk.check) {
+            self.rest_way(now, &outside.way, check.every.min(REST));
         }
         let next = (outside.leg.id.0 & 0xffff) + WAY_STEP;
         let free = |engine: &Engine| !engine.legs.contains_key(&LegId(outside.wish.call.0 << 16 | next));
@@ -456,6 +458,8 @@ impl Engine {
                 // Some machines answer calls only: it is called if nobody else takes it.
                 outside.silent.push(outside.way.clone());
                 outside.ways.push_back(outside.way.clone());
+                // And before one that has just failed a call.
+                outside.ways.make_contiguous().sort_by_cached_key(|way| self.rests(way));
                 if self.take_next_way(now, outside, WhyPassed::Deaf) {
                     return Came::Nothing;
                 }

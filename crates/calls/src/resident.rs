@@ -38,7 +38,11 @@ impl Engine {
             (None, None) => {}
         }
         let city = Arc::clone(&self.city);
-        let Some(line) = self.line_of(invite.source.ip()) else { return self.refuse(now, dialog, Refusal::Forbidden) };
+        let Some(line) = self.line_of(invite.source.ip()) else {
+            // A trunk that no line lists: it is called by us only, as long as nobody says otherwise.
+            self.name_stranger(now, invite.source.ip().to_canonical());
+            return self.refuse(now, dialog, Refusal::Forbidden);
+        };
         let (line, trusted) = (line.id.clone(), line.trusted);
         let dialled = identity::dialled(&city.book, &invite, trusted);
         let called_first = identity::called_first(&city.book, &invite, trusted);

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use flow::Spoken;
 use media::{Command as Media, OnKey};
 use model::{Codec, DialogId, Lang, LegId, Now, PlayId, Seq, TransferKind};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The language of music, as `flow` asks for it.
@@ -67,23 +68,26 @@ impl Engine {
 
     /// The phone wants other terms, or answers ours: [`sip::Event::Reoffer`] and [`sip::Event::AnswerCame`].
     pub(crate) fn handle_terms(&mut self, now: Now, after: Seq, leg: &mut Leg, event: &sip::Event) -> Terms {
-        // A phone that has moved speaks from where it is now.
-        if let (Some(peer), Some(state)) = (&mut leg.peer, self.sip.dialog(leg.dialog)) {
-            *peer = state.peer.ip();
-        }
         match event {
-            sip::Event::Reoffer { offer, .. } => {
-                self.reoffer(now, after, leg, offer.as_deref());
+            sip::Event::Reoffer { offer, from, .. } => {
+                self.reoffer(now, after, leg, offer.as_deref(), *from);
                 Terms::Stand
             }
-            sip::Event::AnswerCame { answer, .. } => self.answer_came(after, leg, answer.as_deref()),
+            sip::Event::AnswerCame { answer, .. } => {
+                // A phone that has moved speaks from where it is now.
+                if let (Some(peer), Some(state)) = (&mut leg.peer, self.sip.dialog(leg.dialog)) {
+                    *peer = state.peer.ip();
+                }
+                self.answer_came(after, leg, answer.as_deref())
+            }
             _ => Terms::Stand,
         }
     }
 
-    /// Other terms in a running dialog (RFC 3264 section 8). What is of no use is refused, and the old terms stay.
-    fn reoffer(&mut self, now: Now, after: Seq, leg: &mut Leg, offer: Option<&[u8]>) {
-        let dialog = leg.dialog;
+    /// Other terms in a running dialog (RFC 3264 section 8), of a phone that is at `from` now. What is of no use is refused, and the old terms stay.
+    fn reoffer(&mut self, now: Now, after: Seq, leg: &mut Leg, offer: Option<&[u8]>, from: IpAddr) {
+        let (dialog, peer) = (leg.dialog, leg.peer);
+        leg.peer = peer.map(|_| from);
         let before = self.version_said(leg);
         leg.version = before + 1;
         let ours = self.capabilities(leg, codecs(leg));
@@ -95,7 +99,7 @@ impl Engine {
                 sip::Command::AnswerReoffer { dialog, sdp: self.as_said(leg, before, answer.sdp) }
             }
             Some(_) => {
-                leg.version = before;
+                (leg.version, leg.peer) = (before, peer);
                 sip::Command::RefuseReoffer { dialog, status: 488 }
             }
         };

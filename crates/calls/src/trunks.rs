@@ -147,7 +147,7 @@ impl Engine {
     }
 
     /// Whether a machine is passed over for now: it has just failed a call, or does not answer when it is asked.
-    fn rests(&self, way: &Way) -> bool {
+    pub(crate) fn rests(&self, way: &Way) -> bool {
         self.trunks.resting.contains_key(way) || self.sip.works(&way.trunk, way.machine) == Some(false)
     }
 

@@ -441,7 +441,7 @@ pub enum Event {
     },
     /// A source sent more than any telephone or carrier does: some of it was thrown away unread.
     Flood,
-    /// A source has guessed passwords, and gets no answer for a while.
+    /// A source has guessed passwords, and none is heard from there for a while.
     SourceBanned {
         /// Which.
         from: IpAddr,

@@ -390,6 +390,8 @@ pub enum Event {
         dialog: DialogId,
         /// The session description offered, if any.
         offer: Option<Bytes>,
+        /// Where it came from: there the peer is, once this is agreed to.
+        from: IpAddr,
     },
     /// The peer wants somebody put through (RFC 3515): to be answered by [`Command::AnswerRefer`].
     Refer {

@@ -492,7 +492,7 @@ impl Registrar {
     /// Keeps the answer to a user's REGISTER for copies of it.
     pub(crate) fn keep_answer(&mut self, user: &str, answer: Answer) {
         let answers = self.answers.entry(user.to_owned()).or_default();
-        answers.truncate(PHONES_MAX - 1);
+        answers.truncate(WAYS_MAX - 1);
         answers.push_front(answer);
     }
 }
@@ -518,17 +518,22 @@ impl Entry {
     }
 
     /// Whether this phone, which has registered in the place of `old`, is to be spoken to here and not there any more: its way has the number of the old one
-    /// (RFC 5626 section 4.2), or its Contact is another, or a router in between has given it another address. Where it registers from says nothing
-    /// else of where it is: a large REGISTER goes by TCP, some make a connection for each, and of several machines before a phone each writes its own Contact.
+    /// (RFC 5626 section 4.2), or its Contact is another, or a router in between has given it another address: where it was, or where it is. Where it
+    /// registers from says nothing else of where it is: a large REGISTER goes by TCP, some make a connection for each, and of several machines before a
+    /// phone each writes its own Contact.
     fn has_moved_from(&self, old: &Entry) -> bool {
         let is_same = self.instance.is_some() && self.instance == old.instance || self.call_id == old.call_id;
-        let named = Uri::parse(old.binding.contact.as_bytes()).and_then(|uri| uri.ip());
-        let behind_router = is_translated(named, old.binding.addr);
-        let is_known = self.instance.is_some() || self.binding.addr.ip() == old.binding.addr.ip() || behind_router;
+        let is_known =
+            self.instance.is_some() || self.binding.addr.ip() == old.binding.addr.ip() || old.is_behind_router() || self.is_behind_router();
         let same_way = self.way().is_some() && self.way() == old.way();
         let other_contact = is_known && !same_uri(&self.binding.contact, &old.binding.contact);
-        let other_address = behind_router && !self.binding.flow.is_stream();
+        let other_address = old.is_behind_router() && !self.binding.flow.is_stream();
         is_same && self.is_direct() && old.is_direct() && (same_way || other_contact || other_address)
+    }
+
+    /// Whether its Contact is of a house, and its packets come from elsewhere.
+    fn is_behind_router(&self) -> bool {
+        is_translated(Uri::parse(self.binding.contact.as_bytes()).and_then(|uri| uri.ip()), self.binding.addr)
     }
 
     fn stands_at(&self, at: &Spot) -> bool {

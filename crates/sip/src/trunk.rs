@@ -195,7 +195,7 @@ impl Trunks {
                 registration.handle_response(now, doors, heard, random, &mut self.outputs);
                 return true;
             }
-            peer.answered(now, key, Some(heard.status), &mut self.outputs)
+            peer.answered(now, key, Some(heard.status), random, &mut self.outputs)
         })
     }
 
@@ -210,7 +210,7 @@ impl Trunks {
                 registration.unanswered(now, random, &mut self.outputs);
                 return true;
             }
-            peer.answered(now, key, None, &mut self.outputs)
+            peer.answered(now, key, None, random, &mut self.outputs)
         })
     }
 
@@ -292,11 +292,18 @@ impl Peer {
     }
 
     /// An answer to one of our checks, or `None`: it could not be sent.
-    fn answered(&mut self, now: Instant, key: Key, status: Option<u16>, outputs: &mut VecDeque<Output>) -> bool {
+    fn answered(&mut self, now: Instant, key: Key, status: Option<u16>, random: &mut Random, outputs: &mut VecDeque<Output>) -> bool {
         let Some(check) = self.trunk.check else { return false };
-        let ours = self.health.iter_mut().any(|health| health.handle_answer(now, check, key, status));
+        let asked = self.health.iter_mut().find_map(|health| {
+            let failed = health.has_failed();
+            health.handle_answer(now, check, key, status).then(|| failed && !health.has_failed())
+        });
+        // Who was away may have begun anew, and know nobody.
+        if let (Some(true), Some(registration)) = (asked, &mut self.registration) {
+            registration.come_back(now, random);
+        }
         self.tell(outputs);
-        ours
+        asked.is_some()
     }
 
     /// Whether the trunk works as a whole, where that has changed.

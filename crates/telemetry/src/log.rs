@@ -208,8 +208,8 @@ pub fn note(event: &Event) {
         Event::Stranger => debug!("somebody came from an address that no line lists"),
         Event::StrangerNamed { from } => warn!(
             %from,
-            "somebody called from an address that no line lists, and got no answer. If they may call, config/lines.yaml needs this line: \
-             new_line: {{ from: [\"{from}\"] }}"
+            "somebody called from an address that no line lists, and was not let in. If they may call, config/lines.yaml needs this line (or its `from` in \
+             the line of their trunk): new_line: {{ from: [\"{from}\"] }}"
         ),
         Event::AimedAtUs { from } => warn!(
             %from,
@@ -218,7 +218,7 @@ pub fn note(event: &Event) {
         ),
         Event::Flood => debug!("a source sends more than any telephone does: some of it was thrown away"),
         Event::SourceBanned { from, lasts } => {
-            warn!(%from, minutes = lasts.0 / 60_000, "passwords were guessed from this address: it gets no answer for a while");
+            warn!(%from, minutes = lasts.0 / 60_000, "passwords were guessed from this address: none is heard from there for a while, and calls are taken as before");
         }
         Event::Banned => debug!("something from a banned address was thrown away"),
         Event::ForeignRequest => debug!("a request inside a call came from somebody who has no part in it"),

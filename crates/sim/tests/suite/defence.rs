@@ -366,19 +366,29 @@ fn who_guesses_passwords_gets_no_answer_for_a_while() {
     assert_eq!(count(&world, |e| matches!(e, Event::SourceBanned { .. })), 1);
     assert_eq!(count(&world, |e| matches!(e, Event::AuthenticationFailed { challenged: true })), 10);
     assert_eq!(count(&world, |e| matches!(e, Event::Banned)), 10);
-    // Neither empty lines in front nor a tag in the wrong place open the door.
-    let sly = request("OPTIONS", office, 902, "x", "");
+    // Neither empty lines in front nor a tag in the wrong place nor another method open the door to a guess.
+    let sly = guess(office, 902, "yuki", "n");
     world.inject(secs(50), office, format!("\r\n\r\n{sly}").as_bytes());
-    let to = format!("To: <sip:{}@127.0.0.1:5060", town::NUMBER);
-    world.inject(secs(51), office, request("INVITE", office, 903, "x", "").replace(&to, &format!("{to};tag=x")).as_bytes());
+    let to = "To: <sip:yuki@127.0.0.1:5060";
+    world.inject(secs(51), office, guess(office, 903, "yuki", "n").replace(&format!("{to}>"), &format!("{to};tag=x>")).as_bytes());
+    world.inject(secs(51), office, guess(office, 904, "yuki", "n").replace(&format!("{to}>"), &format!("{to}>;tag=x")).as_bytes());
+    for name in ["Authorization: ", "Proxy-Authorization: "] {
+        let invite = request("INVITE", office, 905, "yuki", &format!("{name}Digest username=\"yuki\"\r\n"));
+        world.inject(secs(52), office, invite.as_bytes());
+    }
     world.run_until(secs(60));
-    assert_eq!(count(&world, |e| matches!(e, Event::Banned)), 12);
+    assert_eq!(count(&world, |e| matches!(e, Event::Banned)), 15);
+    // A resident behind the same router needs no password, and calls.
+    world.inject(secs(70), office, request("INVITE", office, 906, "0449999999", "").as_bytes());
+    world.run_until(secs(80));
+    assert_eq!(count(&world, |e| matches!(e, Event::Arrived { .. })), 1);
     // Nobody else suffers, and it ends.
     let other: SocketAddr = "203.0.113.6:5060".parse().unwrap();
-    world.inject(secs(101), other, request("OPTIONS", other, 900, "x", "").as_bytes());
-    world.inject(secs(640), office, request("OPTIONS", office, 901, "x", "").as_bytes());
+    world.inject(secs(101), other, request("REGISTER", other, 900, "yuki", "").as_bytes());
+    world.inject(secs(640), office, request("REGISTER", office, 901, "yuki", "").as_bytes());
     world.run_until(secs(700));
-    assert_eq!(count(&world, |e| matches!(e, Event::SipResponse { class: 2, .. })), 2);
+    assert!(challenged(&world, other).is_some());
+    assert!(world.mail(office).any(|text| text.starts_with("SIP/2.0 401 ") && text.contains("\r\nCall-ID: c901\r\n")));
 }
 
 /// The sim's persons live in 127.1.0.0/16, the first of them at its first address.

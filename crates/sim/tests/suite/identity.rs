@@ -89,6 +89,18 @@ fn a_withheld_number_is_nowhere_and_its_reason_is_seen() {
     }
 }
 
+/// A carrier that would show the number and has none to show (`Privacy: none`) still says why.
+#[test]
+fn a_number_that_nobody_withholds_and_that_is_not_there_has_its_reason() {
+    let carrier: fn(&str) -> String = |invite| {
+        let unnamed = unnamed(invite, "Coin line/payphone").replace("Privacy: id", "Privacy: none");
+        let lines: Vec<&str> = unnamed.split("\r\n").filter(|line| !line.starts_with("P-Asserted-Identity")).collect();
+        lines.join("\r\n")
+    };
+    let (world, shown, _) = told(true, carrier);
+    assert_eq!((shown.contains("payphone"), world.records()[0].caller.as_str()), (true, "payphone"), "{shown}");
+}
+
 #[test]
 fn a_call_that_a_ward_sent_on_says_so() {
     let carrier: fn(&str) -> String = |invite| {

@@ -409,6 +409,8 @@ fn the_trunk_is_heard_when_it_answers_and_may_place_no_call() {
     world.run_until(secs(60));
     assert_eq!(count(&world, |e| matches!(e, Event::Refused { why: model::Refusal::Forbidden, .. })), 1);
     assert_eq!(count(&world, |e| matches!(e, Event::Arrived { .. } | Event::Stranger)), 0);
+    // What would admit it is said all the same.
+    assert_eq!(count(&world, |e| matches!(e, Event::StrangerNamed { from } if *from == town::TRUNK.ip())), 1);
 }
 
 #[test]

@@ -428,6 +428,39 @@ fn a_dead_machine_of_a_name_rests_and_not_the_trunk_and_is_tried_again() {
     assert_eq!(passed_over(&world).len(), 2);
 }
 
+/// A machine that has just failed a call is asked nothing before one that answers calls only is called: else each of the next calls would wait twice.
+#[test]
+fn while_a_dead_machine_holds_a_place_the_next_call_waits_for_one_question_only() {
+    let (town, name) = named();
+    let mut town = (*with_lines(&town, 2)).clone();
+    let mut book = (*town.book).clone();
+    book.lines.iter_mut().filter_map(|line| line.target.as_mut()).for_each(|target| target.trunks.truncate(1));
+    town.book = Arc::new(book);
+    let mut world = World::new(Arc::new(town), 1).audited();
+    let yuki = world.add_clerk(secs(0), "yuki", Clerk::default());
+    world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(300)), ..Resident::default() });
+    world.add_neighbour_behind_the_spare(Neighbour { answer: AnswerPolicy::Never, ..Neighbour::default() });
+    for at in [30, 45] {
+        world.at(secs(at), yuki, Command::Press(Key::parse_script("*271").unwrap()));
+        world.at(secs(at + 8), yuki, Command::Press(Key::parse_script("*0").unwrap()));
+    }
+    world.name_leads(secs(1), name, vec![udp(town::TRUNK), udp(town::SPARE)]);
+    world.ails(town::TRUNK, Some(Ailment::Deaf));
+    world.ails(town::SPARE, Some(Ailment::AnswersCallsOnly));
+    world.run_until(secs(120));
+    rest(&mut world);
+    let rang: Vec<Duration> = world.calls_out().iter().map(|(at, _)| at.since(model::Instant::ZERO)).collect();
+    let asked: Vec<Duration> = world
+        .notes()
+        .filter(|(_, e)| matches!(e, Event::LineTaken { line, .. } if line.as_str() == "ward"))
+        .map(|(at, _)| at.since(model::Instant::ZERO))
+        .collect();
+    let first_of_second = *asked.iter().find(|at| **at > secs(44)).unwrap();
+    assert_eq!(rang.len(), 2, "{rang:?}");
+    assert!(rang[1] > first_of_second + secs(1), "it was asked: {rang:?} {asked:?}");
+    assert!(rang[1] < first_of_second + secs(2), "within two seconds: {rang:?} {asked:?}");
+}
+
 /// The same town, whose ward has so many lines.
 fn with_lines(city: &Arc<City>, lines: u32) -> Arc<City> {
     let mut city = (**city).clone();

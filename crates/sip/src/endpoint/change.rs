@@ -9,7 +9,8 @@ use super::streams::Written;
 use super::wire::OPEN_MAX;
 use super::{Asked, Endpoint, RETRY_AFTER_SECS, TRANSACTIONS_MAX};
 use crate::border::Event;
-use crate::dialog::{Role, target};
+use crate::dialog::{Role, is_translated, target};
+use crate::header::Name;
 use crate::message::{Essentials, Message};
 use crate::transaction::{ClientInvite, ClientOther, Key};
 use crate::writer::{ALLOW, SUPPORTED, Writer};
@@ -42,8 +43,27 @@ pub(super) enum Change {
 #[derive(Clone, Debug)]
 pub(super) struct Updated {
     pub(super) request: Waiting,
-    target: Option<String>,
+    place: Place,
     timer: Asks,
+}
+
+/// Where a request inside a dialog says that its sender is.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The URI of its Contact, if it has one.
+    target: Option<String>,
+    /// Whether a router has changed the sender's address on the way.
+    behind_router: bool,
+}
+
+impl Place {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The header field that is broken.
+    fn of(asked: &Asked<'_>) -> Result<Place, Name> {
+        Ok(Place { target: target(asked.message)?, behind_router: is_translated(asked.essentials.via.ip(), asked.path.addr) })
+    }
 }
 
 /// Whose offer is open.
@@ -107,36 +127,36 @@ impl Endpoint {
         }
         let Some(timer) = self.timer_asked(asked) else { return };
         let Some(offer) = self.offer(asked) else { return };
-        let target = match target(asked.message) {
-            Ok(target) => target,
+        let place = match Place::of(asked) {
+            Ok(place) => place,
             Err(header) => return self.refuse_header(asked, header),
         };
-        if self.may_not_move(asked, dialog, target.as_deref()) {
+        if self.may_not_move(asked, dialog, place.target.as_deref()) {
             return;
         }
         let tag = asked.essentials.to.tag().unwrap_or_default();
         self.begin_invite(asked, dialog, tag);
         let (cseq, asks) = (asked.essentials.cseq.number, offer.is_none());
-        self.enter(dialog, Stage::Reoffered { invite: asked.key, cseq, asks, target, timer });
-        self.event(Event::Reoffer { dialog, offer });
+        self.enter(dialog, Stage::Reoffered { invite: asked.key, cseq, asks, place, timer });
+        self.event(Event::Reoffer { dialog, offer, from: asked.path.addr.ip().to_canonical() });
     }
 
     /// The peer wants to change the session, or only its timer or its address, by an UPDATE (RFC 3311 section 5.2).
     pub(super) fn handle_update(&mut self, asked: &Asked<'_>, dialog: DialogId) {
         let Some(timer) = self.timer_asked(asked) else { return };
         let Some(offer) = self.offer(asked) else { return };
-        let target = match target(asked.message) {
-            Ok(target) => target,
+        let place = match Place::of(asked) {
+            Ok(place) => place,
             Err(header) => return self.refuse_header(asked, header),
         };
-        if self.may_not_move(asked, dialog, target.as_deref()) {
+        if self.may_not_move(asked, dialog, place.target.as_deref()) {
             return;
         }
         if matches!(self.legs.get(&dialog).map(|leg| &leg.stage), Some(Stage::Ending) | None) {
             return self.refuse(asked, 481);
         }
         if offer.is_none() {
-            self.moved(dialog, asked.back, target);
+            self.moved(dialog, asked.back, place);
             let headers = self.heed_timer(asked.now, dialog, timer);
             let contact = self.contact_for(dialog);
             return self.reply_in_dialog(asked, dialog, 200, |w| {
@@ -148,9 +168,9 @@ impl Endpoint {
         }
         let Some(request) = self.keep_waiting(asked, dialog) else { return };
         if let Some(leg) = self.legs.get_mut(&dialog) {
-            leg.updated = Some(Updated { request, target, timer });
+            leg.updated = Some(Updated { request, place, timer });
         }
-        self.event(Event::Reoffer { dialog, offer });
+        self.event(Event::Reoffer { dialog, offer, from: asked.path.addr.ip().to_canonical() });
     }
 
     /// Whether the peer may not be where its request says and comes from, and has been told so: on this machine, or in clear where all was secure.
@@ -173,21 +193,22 @@ impl Endpoint {
     }
 
     /// The peer is where its request says and came from (section 12.2.2).
-    fn moved(&mut self, dialog: DialogId, from: Path, target: Option<String>) {
+    fn moved(&mut self, dialog: DialogId, from: Path, place: Place) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         // A connection that has died since is dead still.
         leg.cut &= leg.state.flow == from.flow;
         (leg.state.flow, leg.state.peer) = (from.flow, from.addr);
-        if let Some(target) = target {
-            leg.state.remote_target = target;
+        if let Some(target) = place.target {
+            (leg.state.remote_target, leg.state.behind_router) = (target, false);
         }
+        leg.state.behind_router |= place.behind_router;
     }
 
     /// We agree to the changed session.
     pub(super) fn answer_reoffer(&mut self, now: Instant, dialog: DialogId, sdp: &[u8]) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         if let Some(updated) = leg.updated.take() {
-            self.moved(dialog, updated.request.path, updated.target);
+            self.moved(dialog, updated.request.path, updated.place);
             let headers = self.heed_timer(now, dialog, updated.timer);
             let contact = self.contact_for(dialog);
             let finish = |w: Writer| {
@@ -197,8 +218,8 @@ impl Endpoint {
             self.reply_waiting(now, dialog, &updated.request, 200, finish);
             return self.keep_ours(dialog, sdp);
         }
-        let Stage::Reoffered { invite, cseq, asks, target, timer } = &leg.stage else { return };
-        let (invite, cseq, asks, target, timer) = (*invite, *cseq, *asks, target.clone(), *timer);
+        let Stage::Reoffered { invite, cseq, asks, place, timer } = &leg.stage else { return };
+        let (invite, cseq, asks, place, timer) = (*invite, *cseq, *asks, place.clone(), *timer);
         let headers = self.heed_timer(now, dialog, timer);
         let contact = self.contact_for(dialog);
         let finish = |w: Writer| {
@@ -206,7 +227,7 @@ impl Endpoint {
             headers.write(writer).body("application/sdp", sdp)
         };
         let Some(sent) = self.reply_invite(now, invite, 200, finish) else { return };
-        self.moved(dialog, sent.1, target);
+        self.moved(dialog, sent.1, place);
         self.keep_ours(dialog, sdp);
         self.await_ack(dialog, Answering::new(now, cseq, sent, false, asks));
     }

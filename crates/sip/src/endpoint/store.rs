@@ -1,6 +1,6 @@
 //! What the endpoint remembers: transactions with their messages, dialogs with their stage, and who wants to be woken when.
 
-use super::change::{Change, Updated};
+use super::change::{Change, Place, Updated};
 use super::fork::Branch;
 use super::refer::Referred;
 use super::reliable::Reliable;
@@ -361,7 +361,7 @@ pub(super) enum Stage {
     /// Nothing is open.
     Confirmed,
     /// The peer wants a changed session; we have not decided.
-    Reoffered { invite: Key, cseq: u32, asks: bool, target: Option<String>, timer: Asks },
+    Reoffered { invite: Key, cseq: u32, asks: bool, place: Place, timer: Asks },
     /// Our BYE is out.
     Ending,
 }

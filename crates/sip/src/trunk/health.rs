@@ -42,6 +42,11 @@ impl Health {
         self.checked(now, check, true);
     }
 
+    /// Whether it was not there when it was asked last.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
     pub(crate) fn due(&self) -> Option<Instant> {
         self.asked.as_ref().map(Question::due).into_iter().chain(self.at).min()
     }

@@ -32,7 +32,7 @@ const UNSURE_MAX: u32 = 300;
 const CHALLENGES_MAX: u32 = 3;
 /// How long a machine may take to answer where there is another one.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// After a connection is lost that the carrier reaches us by, we are back within this time, and not all at once.
+/// After a connection is lost that the carrier reaches us by, or the carrier was away, we are back within this time, and not all at once.
 const BACK: Duration = Duration::from_secs(1);
 
 /// The registration with one carrier.
@@ -170,7 +170,14 @@ impl Registration {
     pub(super) fn handle_closed(&mut self, now: Instant, flow: FlowId, random: &mut Random) {
         if self.registered && self.flow == Some(flow) {
             self.flow = None;
-            let soon = now + Duration::from_millis(random.below(BACK.as_millis() as u64));
+            self.come_back(now, random);
+        }
+    }
+
+    /// The carrier may have forgotten where we are: it is told anew.
+    pub(super) fn come_back(&mut self, now: Instant, random: &mut Random) {
+        let soon = now + Duration::from_millis(random.below(BACK.as_millis() as u64));
+        if self.registered {
             self.next = Some(self.next.map_or(soon, |next| next.min(soon)));
         }
     }

@@ -275,7 +275,7 @@ fn the_session_is_changed() {
     let (dialog, tag) = desk.talking();
     desk.receive(&reinvite("r", 2, &tag));
     desk.trying();
-    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: Some(Bytes::from(OFFER)) }]);
+    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: Some(Bytes::from(OFFER)), from: host(CALLER) }]);
     desk.receive(&reinvite("s", 3, &tag));
     let early = desk.one();
     assert!(early.word() == "500" && early.header("Retry-After").parse::<u32>().unwrap() <= 10, "{early:?}");
@@ -655,7 +655,7 @@ fn a_changed_session_without_an_offer_is_answered_in_its_ack() {
     let (dialog, tag) = desk.talking();
     let to = format!("<sip:0440000001@192.0.2.1>;tag={tag}");
     desk.receive(&request("INVITE", "sip:192.0.2.1:5060", "r", &to, 2, "Contact: <sip:caller@192.0.2.50>\r\n", ""));
-    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: None }]);
+    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: None, from: host(CALLER) }]);
     desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
     desk.receive(&request("ACK", "sip:192.0.2.1:5060", "s", &to, 2, "", OFFER));
     assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer: Some(Bytes::from(OFFER)) }]);

@@ -206,7 +206,7 @@ fn the_phone_hangs_up_or_changes_the_session() {
     desk.sent();
     desk.events();
     desk.receive_from(PHONE, &phone_inside(&invite, "INVITE", "h", 2, "p1"));
-    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: None }]);
+    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: None, from: host(PHONE) }]);
     desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
     desk.receive_from(PHONE, &phone_inside(&invite, "ACK", "i", 2, "p1"));
     desk.receive_from(PHONE, &phone_inside(&invite, "BYE", "j", 3, "p1"));

@@ -40,7 +40,7 @@ fn an_update_with_an_offer_is_answered_in_its_200_and_has_no_ack() {
     let mut desk = Desk::new();
     let (dialog, tag) = desk.talking();
     desk.receive(&update("u", 2, &tag, "", OFFER));
-    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: Some(Bytes::from(OFFER)) }]);
+    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: Some(Bytes::from(OFFER)), from: host(CALLER) }]);
     desk.receive(&update("u", 2, &tag, "", OFFER));
     assert!(desk.sent().is_empty() && desk.events().is_empty(), "a copy before the answer is absorbed (RFC 3261 section 17.2.2)");
     desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });

@@ -222,7 +222,7 @@ fn an_early_offer_by_update_clashes_with_ours_until_that_is_answered() {
     desk.sent();
     desk.events();
     desk.receive_from(PHONE, &update("v", 2));
-    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: Some(Bytes::from(OFFER)) }]);
+    assert_eq!(desk.events(), [Event::Reoffer { dialog, offer: Some(Bytes::from(OFFER)), from: host(PHONE) }]);
 }
 
 /// RFC 3261 section 12.1: each branch of a fork is a dialog of its own, also while another one was heard later. RFC 3311 section 5.2: 491 where our

@@ -353,6 +353,31 @@ fn a_trunk_that_says_nothing_three_times_is_down_until_it_answers() {
     assert_eq!(desk.events().len(), 1);
 }
 
+/// A carrier that was away, if only for one question, may have begun anew: it is told where we are when it is back, and not before its time otherwise.
+#[test]
+fn a_carrier_that_was_away_is_told_anew_where_we_are() {
+    for away in [0, 1, 3] {
+        let check = asked_for_health().check;
+        let mut desk = with(Trunk { check, ..trunk() });
+        for asked in desk.sent() {
+            says(&mut desk, &asked, 200, "Contact: <sip:0440000000@192.0.2.1:5060>;expires=3600\r\n");
+        }
+        desk.wait(29_000);
+        desk.sent();
+        for _ in 0..away {
+            desk.wait(9_000);
+        }
+        desk.wait(1_500);
+        let asked = desk.sent().into_iter().rfind(|sent| sent.word() == "OPTIONS").expect("it is asked every 30 s");
+        says(&mut desk, &asked, 200, "");
+        desk.wait(1_000);
+        let mut said = desk.sent();
+        said.dedup_by(|again, first| again.text == first.text);
+        let words: Vec<&str> = said.iter().map(Sent::word).collect();
+        assert_eq!(words, vec!["REGISTER"; usize::from(away > 0)], "{away}");
+    }
+}
+
 /// Calls the ward over the trunk; the INVITE.
 fn calls(desk: &mut Desk) -> (model::DialogId, Sent) {
     let dialog = desk.endpoint.new_dialog();

@@ -692,6 +692,52 @@ fn a_phone_whose_way_is_replaced_has_its_calls_on_the_new_one() {
     }
 }
 
+/// A phone that was reached at its own address goes, in a call, to where a router changes that: what it says of itself leads nowhere from then on, and it is
+/// spoken to where its packets come from, whether it registers there or changes the call.
+#[test]
+fn a_phone_that_goes_behind_a_router_is_spoken_to_where_its_packets_come_from() {
+    const ABROAD: &str = "198.51.100.7:40000";
+    let private = |text: &str| text.replace("192.0.2.60:5062", "100.70.1.2:5060");
+    for how in ["REGISTER", "INVITE", "UPDATE", "UPDATE without offer"] {
+        let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+        registers(&mut desk, &mut phone, CONTACT, FlowId::UDP);
+        desk.events();
+        let (dialog, invite) = calls(&mut desk);
+        desk.receive_from(PHONE, &response(&invite, 200, "p1", OFFER));
+        desk.sent();
+        let mut abroad = Phone { cseq: phone.cseq, ..Phone::another("sato", "", ABROAD) };
+        registers(&mut desk, &mut abroad, &private(CONTACT), FlowId::UDP);
+        desk.events();
+        if how != "REGISTER" {
+            // As if the move had not been seen: what it says in the call is enough.
+            let mut home = Phone { cseq: abroad.cseq, ..Phone::new("sato") };
+            registers(&mut desk, &mut home, CONTACT, FlowId::UDP);
+            registers(&mut desk, &mut Phone { cseq: home.cseq, ..Phone::another("sato", "", ABROAD) }, &private(CONTACT), FlowId::UDP);
+            desk.events();
+            desk.sent();
+            let (method, offer) = (how.split(' ').next().unwrap(), if how.ends_with("offer") { "" } else { OFFER });
+            let asks = private(&phone_offers(&invite, method, "new", 7, "p1", offer));
+            desk.receive_from(ABROAD, &if offer.is_empty() { asks.replace("Content-Type: application/sdp\r\n", "") } else { asks });
+            if !offer.is_empty() {
+                let reoffers = desk.events().into_iter().filter_map(|event| match event {
+                    Event::Reoffer { from, .. } => Some(from),
+                    _ => None,
+                });
+                assert_eq!(reoffers.collect::<Vec<_>>(), [host(ABROAD)], "{how}");
+                desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
+            }
+            let ok = desk.sent().pop().unwrap();
+            assert_eq!((ok.word(), ok.to.to_string().as_str()), ("200", ABROAD), "{how}");
+            if method == "INVITE" {
+                desk.receive_from(ABROAD, &private(&phone_inside(&invite, "ACK", "ack", 7, "p1")));
+            }
+        }
+        desk.command(Command::Bye { dialog });
+        let bye = desk.one();
+        assert_eq!((bye.word(), bye.to.to_string().as_str()), ("BYE", ABROAD), "{how}");
+    }
+}
+
 /// Two phones of one user behind one machine that says nothing of itself: one of them goes elsewhere, and takes none of the other's calls along.
 #[test]
 fn a_phone_that_goes_elsewhere_takes_its_own_calls_along() {

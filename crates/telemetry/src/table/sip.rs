@@ -129,7 +129,7 @@ pub(super) const TABLE: &[Entry] = &[
     },
     Entry {
         name: "sip_bans_total",
-        help: "Sources that got no answer for a while because they had guessed passwords.",
+        help: "Sources whose passwords were not heard for a while because they had guessed some.",
         labels: &[],
         of: Of::Events {
             from_start: &[&[]],

@@ -203,6 +203,10 @@ impl Desk {
 
 pub const PHONE: &str = "192.0.2.60:5062";
 
+pub fn host(place: &str) -> std::net::IpAddr {
+    place.parse::<SocketAddr>().unwrap().ip()
+}
+
 /// An INVITE of the caller, number 1 of call `c1`, From tag `f1`.
 pub fn invite(branch: &str) -> String {
     request("INVITE", "sip:0440000001@192.0.2.1", branch, "sip:0440000001@192.0.2.1", 1, "Contact: <sip:caller@192.0.2.50>\r\n", OFFER)
