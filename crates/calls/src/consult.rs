@@ -7,7 +7,8 @@
 //! between the two as the phone's own keys do it.
 
 use crate::call::{Call, Called, Leg, Reached, Stage};
-use crate::engine::{Engine, Invite, Owner};
+use crate::engine::{Engine, Owner};
+use crate::heard::Invite;
 use crate::terms::Terms;
 use media::Command as Media;
 use model::{AgentId, DialogId, LineId, MixId, Now, PlayId, Refusal, TransferEnd, TransferKind};

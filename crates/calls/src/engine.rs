@@ -1,12 +1,13 @@
 //! The engine itself: who owns what, and how one input becomes outputs.
 
 use crate::attempt::Attempt;
-use crate::call::{Call, Leg, Sound, Stage};
+use crate::call::{Call, Sound, Stage};
 use crate::call_return::LastCallers;
 use crate::callback::Callbacks;
 use crate::defence::Defence;
 use crate::errand::Errand;
 use crate::face::{Act, Control, Input, Output, Reply, Wake};
+use crate::legs::advertised;
 use crate::lookup::Asked;
 use crate::message::Message;
 use crate::outbound::{CallsOut, WentOut};
@@ -16,18 +17,14 @@ use crate::presence::Breaks;
 use crate::record::{self, Abroad, OpenCall, Record, State};
 use crate::trunks::Trunks;
 use crate::{City, Ports, Vault};
-use bytes::Bytes;
 use model::{
-    ActId, AgentId, AgentState, CallEnd, CallId, Census, Channels, ControlId, DialogId, Event, FlowId, Instant, JobId, LegId, LineNow,
-    Millis, Now, Number, OfferId, Party, Person, Random, RecordId, Refusal, Seq, Snapshot, TicketId, Transport,
+    ActId, AgentId, CallEnd, CallId, ControlId, DialogId, Event, Instant, JobId, LegId, Now, OfferId, Party, Random, RecordId, Refusal,
+    Seq, TicketId, Transport,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Ports tried for one leg after the first. Other programs hold a port here and there, not whole ranges.
-const PORTS_TRIED_MAX: u8 = 8;
 
 /// Errands are numbered from here on: far above every call of a resident.
 const ERRANDS: u64 = 1 << 40;
@@ -70,7 +67,7 @@ pub struct Engine {
     pub(crate) jobs: BTreeMap<JobId, Asked>,
     pub(crate) last_callers: LastCallers,
     /// Calls that the journal knows and no machine does: their engine died. They are closed at the first input.
-    orphans: BTreeMap<CallId, OpenCall>,
+    pub(crate) orphans: BTreeMap<CallId, OpenCall>,
     /// When the next round is due.
     next_round: Option<Instant>,
     /// Agents who were on a break when the engine died and have not signed in since.
@@ -78,7 +75,7 @@ pub struct Engine {
     pub(crate) overrides: Overrides,
     outputs: VecDeque<Output>,
     draining: bool,
-    last_call: u64,
+    pub(crate) last_call: u64,
     last_errand: u64,
     pub(crate) last_ticket: u64,
     /// The highest ticket that the journal knows.
@@ -280,72 +277,6 @@ impl Engine {
         [sip, routing, call, callback, errand, round, by_hand].into_iter().flatten().min()
     }
 
-    /// The state that must survive, read from the living machines.
-    pub fn state(&self) -> State {
-        let live = self.calls.iter().map(|(id, call)| {
-            let answered = !matches!(call.stage, Stage::Opening(_));
-            let sip_call_id = if answered { self.sip.dialog(call.leg.dialog).map(|d| self.vault.call_name(&d.call_id)) } else { None };
-            (*id, call.open_call(sip_call_id))
-        });
-        State {
-            version: Some(self.city.book.version.clone()),
-            on_break: self.on_break(),
-            overrides: self.overrides.in_force.clone(),
-            calls: self.orphans.iter().map(|(id, open)| (*id, open.clone())).chain(live).chain(self.open_attempts()).collect(),
-            ended: self.ended.clone(),
-            calls_out: self.went_out.clone(),
-            abroad: self.abroad.clone(),
-            callbacks: self.callbacks.state(),
-            memories: self.memories.clone(),
-            last_call: CallId(self.last_call),
-            last_ticket: self.placed_ticket,
-        }
-    }
-
-    /// Everything as it stands, for boards.
-    pub fn snapshot(&self, now: Now) -> Snapshot {
-        Snapshot {
-            wall: now.wall,
-            version: Some(self.city.book.version.clone()),
-            census: self.census(),
-            queues: self.acd.queues(now.mono),
-            agents: self.agents_now(),
-            breaks: self.city.book.breaks.values().cloned().collect(),
-            overrides: self.overrides.in_force.values().cloned().collect(),
-            trunks: self.trunks_now(),
-            lines: self
-                .acd
-                .lines()
-                .map(|(line, used, places)| LineNow { line: line.clone(), used: u64::from(used), places: u64::from(places) })
-                .collect(),
-            trunk_channels: self.trunk_channels(),
-            channels: Channels { in_use: self.calls.len() as u64, max: u64::from(self.city.book.settings.calls_max) },
-            oldest_call_millis: self
-                .calls
-                .values()
-                .map(|call| now.mono.since(call.arrived.mono))
-                .max()
-                .map_or(0, |age| Millis::from(age).0),
-            skills: self.skills_now(),
-            holidays_until: self.city.book.calendar.holidays_until(),
-        }
-    }
-
-    /// How many of each thing there are.
-    pub fn census(&self) -> Census {
-        let sip = self.sip.census();
-        Census {
-            calls: (self.calls.len() + self.errands.len() + self.callbacks.attempts.len()) as u64,
-            legs: self.legs.len() as u64,
-            dialogs: sip.dialogs,
-            transactions: sip.transactions,
-            tickets: self.calls.values().filter(|call| call.in_queue()).count() as u64,
-            ports: self.ports.used(),
-            timers: sip.timers + self.wakes.len() as u64,
-            callbacks: (self.callbacks.booked.len() + self.callbacks.of_the_journal.len()) as u64,
-        }
-    }
-
     /// The call that was in hand when a panic came through, if any.
     pub fn in_hand(&self) -> Option<CallId> {
         self.in_hand
@@ -361,106 +292,7 @@ impl Engine {
         self.pump(now);
     }
 
-    /// Whether the books agree after an eviction: every leg, dialog, ticket and wake-up belongs to a call that exists.
-    ///
-    /// # Errors
-    /// The first thing that belongs to nobody.
-    pub fn audit(&self) -> Result<(), String> {
-        for (leg, owner) in &self.legs {
-            let known = match owner {
-                Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Consult(call) | Owner::Takeover(call) => {
-                    self.calls.contains_key(call)
-                }
-                Owner::Errand(call) => self.errands.contains_key(call),
-                Owner::Callback(call) => self.callbacks.attempts.contains_key(call),
-                Owner::Closing(_) => true,
-            };
-            if !known {
-                return Err(format!("leg {leg} belongs to nobody"));
-            }
-        }
-        // A place of a line is taken by a leg whose dialog lives, and by nobody else.
-        let living: BTreeSet<LegId> = self.dialogs.values().map(|thread| thread.leg).collect();
-        if let Some((line, leg)) = self.acd.takers().find(|(_, leg)| !living.contains(leg)) {
-            return Err(format!("leg {leg} holds a place of {line} and has no dialog"));
-        }
-        let called = |call: &Call| call.called().map(|called| called.outside.leg.id);
-        let placeless = |leg: &LegId| !self.acd.takers().any(|(_, taker)| taker == *leg);
-        if let Some(leg) = self.calls.values().filter_map(|call| called(call)).find(placeless) {
-            return Err(format!("leg {leg} goes out and holds no place"));
-        }
-        let ticket = self.tickets.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(t, _)| format!("ticket {t} has no call"));
-        let alive = |call: &CallId| self.calls.contains_key(call) || self.callbacks.attempts.contains_key(call);
-        let offer = self.offers.iter().find(|(_, call)| !alive(call)).map(|(o, _)| format!("offer {o} has no call"));
-        let wake =
-            self.wakes.iter().find(|(_, call)| !self.calls.contains_key(call)).map(|(_, c)| format!("a timer for call {c} that is gone"));
-        let job = self.jobs.iter().find(|(job, asked)| !self.asks(**job, asked)).map(|(job, _)| format!("job {job} is asked by nobody"));
-        ticket.or(offer).or(wake).or(job).map_or_else(|| self.audit_breaks(), Err)
-    }
-
-    /// Whether routing's own books agree, and nobody idle is left who may take somebody waiting: dearer than [`Engine::audit`], for tests
-    /// and the simulator.
-    ///
-    /// # Errors
-    /// The first disagreement.
-    pub fn audit_routing(&self) -> Result<(), String> {
-        self.acd.audit()
-    }
-
     // ---- what happened -------------------------------------------------------------------------------------------------------
-
-    fn on_datagram(&mut self, now: Now, flow: FlowId, from: SocketAddr, bytes: &Bytes) {
-        if !self.is_heard(now, from, bytes) {
-            return;
-        }
-        if bytes.starts_with(b"INVITE ") {
-            self.mind_the_door(now, from.ip());
-        }
-        self.sip.handle_message(now, flow, from, bytes);
-    }
-
-    /// Law 6: refuse at the door. A source that no line lists gets nothing, not even an error to learn from.
-    pub(crate) fn is_stranger(&self, ip: IpAddr) -> bool {
-        self.line_of(ip).is_none() && !self.is_trunk(ip)
-    }
-
-    fn on_opened(&mut self, now: Now, flow: FlowId, from: SocketAddr) {
-        if self.is_stranger(from.ip()) {
-            self.note_stranger(now, from.ip().to_canonical());
-            self.act(Seq(0), Act::Close(flow));
-        }
-    }
-
-    fn on_media(&mut self, now: Now, leg: LegId, event: media::Event) {
-        if let media::Event::Recorded { id, how, length, spoken } = event {
-            return self.on_recorded(id, how, spoken, length);
-        }
-        let Some(owner) = self.legs.get(&leg).copied() else { return };
-        if let media::Event::Closed(stats) = event {
-            self.note(Event::Media { leg, stats });
-            if let Owner::Closing(port) = owner {
-                self.legs.remove(&leg);
-                self.ports.give_back(port);
-            }
-            return;
-        }
-        match owner {
-            Owner::Caller(call) => self.with_call(now, call, |engine, call| engine.on_caller_media(now, call, event)),
-            Owner::Agent(call) => self.with_call(now, call, |engine, call| engine.on_agent_media(now, call, leg, event)),
-            Owner::Callback(call) => self.on_attempt_media(now, call, leg, &event),
-            Owner::Outside(call) => self.with_call(now, call, |engine, call| engine.on_outside_media(now, call, leg, &event)),
-            Owner::Consult(call) => self.with_call(now, call, |engine, call| engine.on_consult_media(now, call, &event)),
-            Owner::Takeover(call) => self.with_call(now, call, |engine, call| engine.on_takeover_media(now, call, &event)),
-            Owner::Errand(call) => self.on_errand_media(now, call, leg, event),
-            Owner::Closing(port) => {
-                // The session never opened: there is nothing that could say Closed.
-                if matches!(event, media::Event::OpenFailed(_)) {
-                    self.legs.remove(&leg);
-                    self.ports.give_back(port);
-                }
-            }
-        }
-    }
 
     fn on_control(&mut self, now: Now, id: ControlId, control: Control) {
         let reply = match control {
@@ -604,99 +436,6 @@ impl Engine {
         }
     }
 
-    fn on_sip(&mut self, now: Now, event: sip::Event) {
-        use sip::Event as E;
-        match event {
-            E::Invite { dialog, source, from_user, from_display, to_user, authenticated, claims, offer, reliable, replaces } => {
-                let invite = Invite { dialog, source, from_user, from_display, to_user, authenticated, claims, offer, reliable, replaces };
-                self.on_invite(now, invite);
-            }
-            E::TrunkRegistration { trunk, how } => self.on_trunk(Event::TrunkRegistration { line: trunk, how }),
-            E::TrunkReachable { trunk, reachable } => self.on_trunk(Event::TrunkReachable { line: trunk, reachable }),
-            E::Registered { user, fresh, moved } => {
-                let agent = AgentId::from(user);
-                if fresh && self.city.book.agents.contains_key(&agent) {
-                    self.note(Event::Registered { agent: agent.clone() });
-                }
-                if fresh {
-                    self.sign_in(now, &agent);
-                } else if moved {
-                    self.phone_moved(now, &agent);
-                }
-            }
-            E::PhoneGone { user, at, why } => self.on_phone_gone(now, AgentId::from(user), &at, why),
-            E::Unregistered { user, expired } => {
-                let agent = AgentId::from(user);
-                self.note(Event::Unregistered { agent: agent.clone(), expired });
-                self.sign_out(now, &agent, expired);
-            }
-            // Whoever's leg it is: the sound's side hears keys by all ways, and counts each press once.
-            E::Digit { dialog, digit, held } => {
-                let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
-                if let Some(leg) = leg.filter(|leg| self.legs.get(leg).is_some_and(|owner| !matches!(owner, Owner::Closing(_)))) {
-                    self.media(Seq(0), leg, media::Command::Key(digit, held));
-                }
-            }
-            E::Ended { dialog } => {
-                self.dialog_over(dialog);
-                self.errand_ended(now, dialog);
-            }
-            E::Cancelled { dialog }
-            | E::Acked { dialog }
-            | E::AckMissing { dialog }
-            | E::OfferRefused { dialog, .. }
-            | E::PeerLost { dialog }
-            | E::Cause { dialog, .. }
-            | E::AsksForPrivacy { dialog }
-            | E::Refer { dialog, .. }
-            | E::Ringing { dialog, .. }
-            | E::Trying { dialog }
-            | E::AskedAgain { dialog }
-            | E::Asked { dialog, .. }
-            | E::Answered { dialog, .. }
-            | E::Failed { dialog, .. }
-            | E::Bye { dialog }
-            | E::Reoffer { dialog, .. }
-            | E::AnswerCame { dialog, .. }
-            | E::ProbeAnswered { dialog }
-            | E::ProbeFailed { dialog } => {
-                let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
-                let owner = leg.and_then(|leg| self.legs.get(&leg)).copied();
-                // Agents only may put somebody through, and only the caller whom they talk with (RFC 3515 section 2.4.2: "a UA SHOULD ... 603"). Callers and
-                // wards would have us call numbers of their choice: that is what toll fraud is.
-                if matches!(event, E::Refer { .. })
-                    && !matches!(owner, Some(Owner::Agent(_) | Owner::Consult(_) | Owner::Closing(_)) | None)
-                {
-                    return self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status: 603 });
-                }
-                match owner {
-                    Some(Owner::Callback(call)) => self.on_attempt_sip(now, call, leg.unwrap_or_default(), event),
-                    Some(Owner::Caller(call)) => self.with_call(now, call, |engine, call| engine.on_caller_sip(now, call, event)),
-                    Some(Owner::Agent(call)) => self.with_call(now, call, |engine, call| engine.on_agent_sip(now, call, event)),
-                    Some(Owner::Consult(call)) => self.with_call(now, call, |engine, call| engine.on_consult_sip(now, call, &event)),
-                    Some(Owner::Takeover(call)) => self.with_call(now, call, |engine, call| engine.on_takeover_sip(now, call, &event)),
-                    Some(Owner::Outside(call)) => {
-                        self.with_call(now, call, |engine, call| engine.on_outside_sip(now, call, dialog, &event))
-                    }
-                    Some(Owner::Errand(call)) => self.on_errand_sip(now, call, dialog, event),
-                    Some(Owner::Closing(_)) | None => {
-                        // A phone that wants something still of a call that is over is told so; all else is already settled.
-                        match event {
-                            E::Reoffer { .. } => self.sip.handle_command(now, sip::Command::RefuseReoffer { dialog, status: 481 }),
-                            E::Refer { .. } => self.sip.handle_command(now, sip::Command::AnswerRefer { dialog, status: 481 }),
-                            E::AsksForPrivacy { .. } => {
-                                if let Some(call) = self.dialogs.get_mut(&dialog).and_then(|thread| thread.named_in.take()) {
-                                    self.withhold_late(now, call);
-                                }
-                            }
-                            _ => {}
-                        }
-                    }
-                }
-            }
-        }
-    }
-
     fn close_orphans(&mut self, now: Now) {
         while let Some((call, open)) = self.orphans.pop_first() {
             let record = record::lost(call, &open, now.wall);
@@ -788,144 +527,8 @@ impl Engine {
         model::PlayId(self.last_play)
     }
 
-    /// Makes a leg: a port, an id that says whose call it is, and the place of its dialog in the books.
-    pub(crate) fn make_leg(
-        &mut self,
-        call: CallId,
-        index: u16,
-        dialog: DialogId,
-        peer: impl Into<Option<IpAddr>>,
-        owner: Owner,
-    ) -> Option<Leg> {
-        let peer = peer.into();
-        let port = self.ports.take()?;
-        let id = LegId(call.0 << 16 | u64::from(index));
-        self.legs.insert(id, owner);
-        self.dialogs.insert(dialog, Thread { leg: id, after: Seq(0), named_in: None });
-        let session = u64::from(self.random.next_u32());
-        Some(Leg { id, dialog, port, ports_tried: 0, peer, session, version: 1, codec: None, held: false })
-    }
-
-    /// Where the media session of a leg is bound.
-    pub(crate) fn bind_addr(&self, leg: &Leg) -> SocketAddr {
-        SocketAddr::new(self.city.book.settings.sip.ip(), leg.port)
-    }
-
-    /// What we offer and answer on a leg, with `codecs` in our order.
-    pub(crate) fn capabilities(&self, leg: &Leg, codecs: Vec<model::Codec>) -> sdp::Capabilities {
-        sdp::Capabilities { addr: SocketAddr::new(advertised(&self.city), leg.port), codecs, session: leg.session, version: leg.version }
-    }
-
-    /// Closes a leg's media session and frees its port when that is done. The dialog lives on until SIP is done with it.
-    pub(crate) fn close_leg(&mut self, after: Seq, leg: &Leg) {
-        if let Some(owner) = self.legs.get_mut(&leg.id)
-            && !matches!(owner, Owner::Closing(_))
-        {
-            *owner = Owner::Closing(leg.port);
-            self.media(after, leg.id, media::Command::Close);
-        }
-        if let Some(thread) = self.dialogs.get_mut(&leg.dialog) {
-            thread.after = thread.after.max(after);
-        }
-    }
-
-    /// The session of a leg did not open: the port comes back at once.
-    pub(crate) fn drop_leg(&mut self, leg: &Leg) {
-        self.forget_leg(leg);
-        self.note(Event::MediaFailed { leg: leg.id });
-    }
-
-    /// A leg whose media session nobody has opened.
-    pub(crate) fn forget_leg(&mut self, leg: &Leg) {
-        if self.legs.remove(&leg.id).is_some() {
-            self.ports.give_back(leg.port);
-        }
-    }
-
-    /// Another program holds the port of a leg: the next one is tried, a few times. False when that is in vain.
-    pub(crate) fn open_elsewhere(&mut self, after: Seq, leg: &mut Leg) -> bool {
-        if leg.ports_tried >= PORTS_TRIED_MAX {
-            return false;
-        }
-        let Some(port) = self.ports.take() else { return false };
-        // To the end of the line: whoever holds it may be gone by then.
-        self.ports.give_back(std::mem::replace(&mut leg.port, port));
-        leg.ports_tried += 1;
-        let local = self.bind_addr(leg);
-        self.media(after, leg.id, media::Command::Open { local });
-        true
-    }
-
-    pub(crate) fn refuse(&mut self, now: Now, dialog: DialogId, why: Refusal) {
-        if why == Refusal::AimedAtUs {
-            self.name_who_aims_at_us(now);
-        }
-        self.note(Event::Refused { why, person: None });
-        self.reject(now, dialog, why);
-    }
-
-    /// Turns away somebody who dialled one of our numbers: they are counted, and so is who they are, or nobody would know of them.
-    pub(crate) fn refuse_caller(&mut self, now: Now, dialog: DialogId, why: Refusal, number: Number, person: Option<Person>) {
-        self.commit(Record::Refused { number: Some(number), person: person.clone(), why });
-        self.note(Event::Refused { why, person });
-        self.reject(now, dialog, why);
-    }
-
-    fn reject(&mut self, now: Now, dialog: DialogId, why: Refusal) {
-        let (status, retry_after_secs) = match why {
-            Refusal::UnknownNumber => (404, None),
-            Refusal::NoCodec | Refusal::AimedAtUs => (488, None),
-            Refusal::Forbidden => (403, None),
-            Refusal::SameNumber => (486, None),
-            Refusal::Full | Refusal::NoPort | Refusal::TooFast => (503, Some(5)),
-            Refusal::Draining => (503, Some(30)),
-        };
-        self.invite_done(dialog, status);
-        self.sip.handle_command(now, sip::Command::Reject { dialog, status, retry_after_secs });
-    }
-
-    /// Somebody's INVITE has our final answer, or was given up.
-    pub(crate) fn invite_done(&mut self, dialog: DialogId, status: u16) {
-        let line = self.sip.dialog(dialog).and_then(|state| self.line_of(state.peer.ip()).map(|line| line.id.clone()));
-        self.note(Event::InviteDone { line, direction: model::Direction::In, status });
-    }
-
     pub(crate) fn draining(&self) -> bool {
         self.draining
-    }
-
-    pub(crate) fn line_of(&self, ip: IpAddr) -> Option<&model::Line> {
-        // Where we registered ourselves, calls come from.
-        let registered =
-            |line: &model::Line| line.trunk.as_ref().is_some_and(|trunk| trunk.register.is_some() && trunk.is_at(ip.to_canonical()));
-        let lines = &self.city.book.lines;
-        lines.iter().find(|line| line.from.iter().any(|net| net.contains(ip))).or_else(|| lines.iter().find(|line| registered(line)))
-    }
-
-    /// Whose machine that is: the trunk's at just that address and port, else of whoever may call from there.
-    pub(crate) fn line_at(&self, peer: SocketAddr) -> Option<&model::Line> {
-        let is_there = |trunk: &model::Trunk| trunk.machines.iter().any(|machine| machine.addr == peer);
-        let trunk = self.city.book.lines.iter().find(|line| line.trunk.as_ref().is_some_and(is_there));
-        trunk.or_else(|| self.line_of(peer.ip()))
-    }
-
-    /// The state of one agent, if there is such a one.
-    pub fn agent_state(&self, agent: &AgentId) -> Option<AgentState> {
-        self.acd.agents().find(|(id, _)| *id == agent).map(|(_, state)| state)
-    }
-
-    /// The newest record that a message of this dialog depends on.
-    fn after(&self, dialog: DialogId) -> Seq {
-        let Some(thread) = self.dialogs.get(&dialog) else { return Seq(0) };
-        let live = match self.legs.get(&thread.leg) {
-            Some(Owner::Caller(call) | Owner::Agent(call) | Owner::Outside(call) | Owner::Consult(call) | Owner::Takeover(call)) => {
-                self.calls.get(call).map_or(Seq(0), |call| call.after)
-            }
-            Some(Owner::Errand(call)) => self.errands.get(call).map_or(Seq(0), |errand| errand.after),
-            Some(Owner::Callback(call)) => self.callbacks.attempts.get(call).map_or(Seq(0), |attempt| attempt.after),
-            Some(Owner::Closing(_)) | None => Seq(0),
-        };
-        thread.after.max(live)
     }
 
     /// Stops whatever we play to the caller.
@@ -937,47 +540,7 @@ impl Engine {
     }
 }
 
-/// An INVITE from outside.
-pub(crate) struct Invite {
-    pub(crate) dialog: DialogId,
-    pub(crate) source: SocketAddr,
-    pub(crate) from_user: String,
-    pub(crate) from_display: String,
-    pub(crate) to_user: String,
-    pub(crate) authenticated: Option<String>,
-    pub(crate) claims: Box<sip::Claims>,
-    pub(crate) offer: Option<Bytes>,
-    /// Their network wants to hear at once that it rings.
-    pub(crate) reliable: bool,
-    /// The dialog whose place they want.
-    pub(crate) replaces: Option<DialogId>,
-}
-
 /// The part of the city that routing goes by.
 pub(crate) fn rules(city: &City) -> routing::Rules {
     routing::Rules { queues: city.book.queues.clone(), agents: city.book.agents.clone(), lines: city.book.places() }
-}
-
-/// The address that others reach us at.
-fn advertised(city: &City) -> IpAddr {
-    let settings = &city.book.settings;
-    settings.advertise.unwrap_or_else(|| settings.sip.ip())
-}
-
-/// What SIP and SDP agreed, in the words of the media room.
-pub(crate) fn far(agreed: sdp::Agreed, leg: &Leg) -> media::Far {
-    let agreed = match leg.peer {
-        Some(peer) => agreed.seen_from(peer),
-        None => agreed,
-    };
-    media::Far {
-        remote: agreed.remote,
-        remote_rtcp: agreed.remote_rtcp,
-        also: agreed.also,
-        codec: agreed.codec,
-        payload_type: agreed.payload_type,
-        events: agreed.events,
-        we_send: agreed.we_send,
-        we_receive: agreed.we_receive,
-    }
 }

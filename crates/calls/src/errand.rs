@@ -9,8 +9,9 @@
 
 use crate::call::Leg;
 use crate::call_return::CallReturn;
-use crate::engine::{Engine, Invite, Owner};
+use crate::engine::{Engine, Owner};
 use crate::face::NotSet;
+use crate::heard::Invite;
 use crate::terms::Terms;
 use flow::Spoken;
 use media::{Command as Media, OnKey};

@@ -4,7 +4,7 @@
 //! honoured from everybody: it can only hide. A number that is withheld is dropped here, at the door: nothing behind it has ever seen it. Who asks
 //! in the middle of a call is forgotten then (`Engine::withhold`).
 
-use crate::engine::Invite;
+use crate::heard::Invite;
 use crate::vault::national;
 use flow::Book;
 use model::{FlowName, LineId, Number, Withheld};

@@ -18,7 +18,9 @@ mod engine;
 mod errand;
 mod face;
 mod gate;
+mod heard;
 mod identity;
+mod legs;
 mod lookup;
 mod message;
 mod offer;
@@ -35,6 +37,7 @@ mod terms;
 mod transfer;
 mod trunks;
 mod vault;
+mod view;
 mod will;
 
 pub use city::City;

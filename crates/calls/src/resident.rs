@@ -1,7 +1,8 @@
 //! The caller's side: from the INVITE through the flow to a place in a queue, and out again.
 
 use crate::call::{AgentSide, Back, Call, Leg, Reached, Sound, Stage, Ticket};
-use crate::engine::{Engine, Invite, Owner};
+use crate::engine::{Engine, Owner};
+use crate::heard::Invite;
 use crate::identity::{self, ANONYMOUS, Who};
 use crate::persons::{PLACE_KEPT_MILLIS, instant_of};
 use crate::record::{Place, Record};
@@ -10,8 +11,8 @@ use crate::terms::Terms;
 use flow::{Ask, Heard, Spoken, Wanted};
 use media::{Clip, Command as Media, OnKey, PlayEnd};
 use model::{
-    CallEnd, CallId, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId, UnixMillis,
-    Withheld,
+    CallEnd, CallId, DialogId, Event, Instant, Millis, Now, Number, Party, PromptId, QueueEnd, QueueId, Redacted, Refusal, Seq, TicketId,
+    UnixMillis, Withheld,
 };
 use routing::Preferred;
 use std::sync::Arc;
@@ -164,7 +165,8 @@ impl Engine {
 
     /// Whoever was the caller asks to stay unnamed when we are done with their leg: with the 200 to our BYE, in a BYE that crosses ours, or after somebody else
     /// has taken their place. What has been written down of the call stays, and says so behind it.
-    pub(crate) fn withhold_late(&mut self, now: Now, id: CallId) {
+    pub(crate) fn asks_late(&mut self, now: Now, dialog: DialogId) {
+        let Some(id) = self.dialogs.get_mut(&dialog).and_then(|thread| thread.named_in.take()) else { return };
         if self.calls.contains_key(&id) {
             return self.with_call(now, id, |engine, call| engine.withhold(call));
         }

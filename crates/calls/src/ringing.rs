@@ -7,7 +7,8 @@
 //! refusal by hand weighs more than a phone that is not there. A phone that says nothing at all costs the others nothing: they ring on.
 
 use crate::call::Leg;
-use crate::engine::{Engine, Owner, far};
+use crate::engine::{Engine, Owner};
+use crate::legs::far;
 use media::Command as Media;
 use model::{AgentId, CallId, Codec, DialogId, Instant, LegId, Now, OfferEnd, OfferId, PhoneGone, Seq};
 use std::time::Duration;

@@ -8,7 +8,8 @@
 //! lines call numbers of their choice lives on it. Whoever is on the other end hears nothing of either.
 
 use crate::call::{Call, Leg, Reached, Sound, Stage};
-use crate::engine::{Engine, Invite, Owner};
+use crate::engine::{Engine, Owner};
+use crate::heard::Invite;
 use crate::identity;
 use crate::record::Record;
 use crate::terms::{Terms, music_of};

@@ -6,7 +6,8 @@
 //! it is there.
 
 use crate::call::{Call, Leg, Reached, Sound, Stage};
-use crate::engine::{Engine, far};
+use crate::engine::Engine;
+use crate::legs::far;
 use bytes::Bytes;
 use flow::Spoken;
 use media::{Command as Media, OnKey};

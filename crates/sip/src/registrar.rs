@@ -3,27 +3,26 @@
 //! The registrar of RFC 3261 section 10.3. A user has up to [`PHONES_MAX`] phones, as somebody has who sits at a desk and carries one
 //! more; all of them are called at once.
 //!
-//! The standard knows Contacts, not phones. A phone that starts anew, or gets another address, registers another Contact and never takes
-//! the old one back; called beside the living one it would cost a leg and two seconds each time. So a Contact takes the place of another one
-//! when both are surely one phone's: the same URI (section 10.3 item 7); the same Call-ID further on (section 10.2: "All registrations
-//! from a UAC SHOULD use the same Call-ID"); the same `+sip.instance` (RFC 5626 section 4.1); or the same socket, by where its packets
-//! come from and by the host and port that it wants to be called at. What is left is a phone without an instance that comes back on
-//! another port: its dead twin goes by the first call that it does not answer ([`Registrar::put_out`]), or runs out.
+//! In `entry`: which Contacts are one phone's. In `wishes`: what a REGISTER asks for.
+
+mod entry;
+mod wishes;
+
+pub(crate) use entry::{Former, Known};
+pub(crate) use wishes::Wishes;
 
 use crate::border::Spot;
-use crate::bounds::CONTACTS_MAX;
-use crate::dialog::{is_translated, reachable, routes_in};
-use crate::header::{Name, NameAddr};
-use crate::lexis::same_name;
-use crate::message::{Essentials, Message};
+use crate::dialog::reachable;
 use crate::transaction::{GIVE_UP, Key};
-use crate::uri::{DEFAULT_PORT, Scheme, Uri};
+use crate::uri::Uri;
 use crate::writer::quoted;
 use bytes::Bytes;
+use entry::{Entry, same_uri};
 use model::{FlowId, Instant, PhoneGone};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use wishes::Wish;
 
 /// The shortest registration, in seconds. A wish for less is refused, for nobody may be kept longer than they want (section 10.3 item 7).
 pub(crate) const EXPIRES_MIN: u64 = 30;
@@ -54,28 +53,6 @@ pub struct Binding {
     pub expires: Instant,
 }
 
-/// One phone, as it has said of itself when it registered.
-#[derive(Clone, Debug)]
-pub(crate) struct Known {
-    /// Whose it is.
-    pub(crate) user: String,
-    contact: String,
-    instance: Option<String>,
-    call_id: String,
-    /// Whether it is behind a proxy (RFC 3327).
-    pub(crate) proxied: bool,
-}
-
-impl Known {
-    /// By the instance where both have one (RFC 5626 section 4.1), else by the Contact.
-    fn is(&self, instance: Option<&str>, contact: &str) -> bool {
-        match (instance, &self.instance) {
-            (Some(one), Some(other)) => one == other,
-            _ => same_uri(contact, &self.contact),
-        }
-    }
-}
-
 /// What happened to a user's registration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -97,56 +74,6 @@ pub(crate) struct Registered {
     pub(crate) changes: Vec<Change>,
     /// Where the phones that it names surely were before, and are not any more.
     pub(crate) former: Vec<Former>,
-}
-
-/// Where a phone was.
-#[derive(Debug)]
-pub(crate) struct Former {
-    phone: Known,
-    pub(crate) flow: FlowId,
-    pub(crate) addr: SocketAddr,
-}
-
-impl Former {
-    /// Whether it is this one: others may have spoken by the same connection.
-    pub(crate) fn is(&self, phone: &Known) -> bool {
-        self.phone.is(phone.instance.as_deref(), &phone.contact)
-    }
-}
-
-/// What a REGISTER asks for, read before anything is changed.
-#[derive(Clone, Debug)]
-pub(crate) struct Wishes {
-    /// Every Contact; `None` for `*`.
-    contacts: Option<Vec<Wish>>,
-    call_id: String,
-    cseq: u32,
-    path: Vec<String>,
-    /// Whether a phone keeps its connection for us to call it by, and wants to hear that we do (RFC 5626 section 6).
-    pub(crate) outbound: bool,
-}
-
-/// One Contact of a REGISTER.
-#[derive(Clone, Debug)]
-struct Wish {
-    uri: String,
-    /// Zero to remove it.
-    seconds: u64,
-    /// Which phone it is, where it says so.
-    instance: Option<String>,
-    /// Which of its ways.
-    reg_id: Option<u32>,
-}
-
-#[derive(Clone, Debug)]
-struct Entry {
-    /// Counted: two ways of one phone may have the same Contact.
-    serial: u64,
-    binding: Binding,
-    call_id: String,
-    cseq: u32,
-    instance: Option<String>,
-    reg_id: Option<u32>,
 }
 
 /// The answer to a REGISTER.
@@ -178,71 +105,6 @@ impl Registrar {
     /// Whether a phone is registered whose packets come from such an address.
     pub(crate) fn is_at(&self, fits: impl Fn(SocketAddr) -> bool) -> bool {
         self.entries.values().flatten().any(|entry| fits(entry.binding.addr))
-    }
-}
-
-impl Wishes {
-    /// Reads the Contacts of a REGISTER. The error is the status to refuse with.
-    pub(crate) fn parse(request: &Message, essentials: &Essentials<'_>) -> Result<Wishes, u16> {
-        let seconds = |text: &[u8]| crate::lexis::number(text);
-        // Section 20.19: a malformed value counts as the longest that we grant.
-        let general = request.first(Name::Expires).map(|e| seconds(e).unwrap_or(EXPIRES_MAX));
-        let values: Vec<&[u8]> = request.values(Name::Contact).take(CONTACTS_MAX + 1).collect();
-        let path = routes_in(request, Name::Path).map_err(|_| 400u16)?;
-        let wishes = |contacts| Wishes {
-            contacts,
-            call_id: essentials.call_id.to_owned(),
-            cseq: essentials.cseq.number,
-            path: path.clone(),
-            outbound: false,
-        };
-        if values.contains(&&b"*"[..]) {
-            // Section 10.2.2: "*" stands alone and with an expiry of 0.
-            return if values.len() == 1 && general == Some(0) { Ok(wishes(None)) } else { Err(400) };
-        }
-        if values.len() > CONTACTS_MAX {
-            return Err(400);
-        }
-        let mut contacts = Vec::with_capacity(values.len());
-        for value in values {
-            let contact = NameAddr::parse(value).ok_or(400u16)?;
-            let uri = contact.uri();
-            // Headers in a Contact would become headers of our next INVITE to it (RFC 4475 section 3.3.14).
-            if uri.has_headers() || !matches!(uri.scheme(), Scheme::Sip | Scheme::Sips) {
-                return Err(400);
-            }
-            let wish = contact.expires().or(general).unwrap_or(EXPIRES_MAX);
-            if (1..EXPIRES_MIN).contains(&wish) {
-                return Err(423);
-            }
-            let granted = wish.min(EXPIRES_MAX);
-            // RFC 5626 section 6: a reg-id without an instance is ignored.
-            let instance = contact.instance();
-            let reg_id = contact.reg_id().filter(|_| instance.is_some());
-            contacts.push(Wish { uri: uri.text().to_owned(), seconds: granted, instance, reg_id });
-        }
-        // RFC 5626 section 6: each of a phone's ways is registered by itself, for its request has come by one of them only.
-        if contacts.iter().filter(|wish| wish.reg_id.is_some() && wish.seconds > 0).count() > 1 {
-            return Err(400);
-        }
-        let able = request.values(Name::Supported).any(|word| same_name(word, b"outbound"));
-        let outbound = able && contacts.iter().any(|wish| wish.reg_id.is_some() && wish.seconds > 0);
-        Ok(Wishes { outbound, ..wishes(Some(contacts)) })
-    }
-    /// Whether a phone wants to be called by TLS only, and nobody stands in between who could do that.
-    pub(crate) fn want_tls(&self) -> bool {
-        let wants = |target: &str| Uri::parse(target.as_bytes()).is_some_and(|uri| uri.wants_tls());
-        self.path.is_empty() && self.targets().any(wants)
-    }
-    /// All that could have us send: the Contacts, and the first proxy before them.
-    pub(crate) fn targets(&self) -> impl Iterator<Item = &str> {
-        let contacts = self.contacts.iter().flatten().filter(|wish| wish.seconds > 0).map(|wish| wish.uri.as_str());
-        contacts.chain(self.path.first().map(String::as_str))
-    }
-    /// What alone leads to this user: the first proxy, or the Contacts of a phone that has no connection to us.
-    pub(crate) fn depends_on(&self, connected: bool) -> impl Iterator<Item = &str> {
-        let by_contact = self.path.is_empty() && !connected;
-        self.targets().filter(move |target| by_contact || self.path.first().is_some_and(|first| first == target))
     }
 }
 
@@ -495,93 +357,4 @@ impl Registrar {
         answers.truncate(WAYS_MAX - 1);
         answers.push_front(answer);
     }
-}
-
-impl Entry {
-    fn spot(&self) -> Spot {
-        Spot { contact: self.binding.contact.clone(), addr: self.binding.addr }
-    }
-
-    fn known(&self) -> Known {
-        Known {
-            user: self.binding.user.clone(),
-            contact: self.binding.contact.clone(),
-            instance: self.instance.clone(),
-            call_id: self.call_id.clone(),
-            proxied: !self.is_direct(),
-        }
-    }
-
-    /// Whether no proxy leads to it: behind one, the way is the proxy's.
-    fn is_direct(&self) -> bool {
-        self.binding.path.is_empty()
-    }
-
-    /// Whether this phone, which has registered in the place of `old`, is to be spoken to here and not there any more: its way has the number of the old one
-    /// (RFC 5626 section 4.2), or its Contact is another, or a router in between has given it another address: where it was, or where it is. Where it
-    /// registers from says nothing else of where it is: a large REGISTER goes by TCP, some make a connection for each, and of several machines before a
-    /// phone each writes its own Contact.
-    fn has_moved_from(&self, old: &Entry) -> bool {
-        let is_same = self.instance.is_some() && self.instance == old.instance || self.call_id == old.call_id;
-        let is_known =
-            self.instance.is_some() || self.binding.addr.ip() == old.binding.addr.ip() || old.is_behind_router() || self.is_behind_router();
-        let same_way = self.way().is_some() && self.way() == old.way();
-        let other_contact = is_known && !same_uri(&self.binding.contact, &old.binding.contact);
-        let other_address = old.is_behind_router() && !self.binding.flow.is_stream();
-        is_same && self.is_direct() && old.is_direct() && (same_way || other_contact || other_address)
-    }
-
-    /// Whether its Contact is of a house, and its packets come from elsewhere.
-    fn is_behind_router(&self) -> bool {
-        is_translated(Uri::parse(self.binding.contact.as_bytes()).and_then(|uri| uri.ip()), self.binding.addr)
-    }
-
-    fn stands_at(&self, at: &Spot) -> bool {
-        self.binding.contact == at.contact && self.binding.addr == at.addr
-    }
-
-    /// Which of its ways to us a phone has registered on (RFC 5626 section 4.2).
-    fn way(&self) -> Option<(&str, u32)> {
-        self.instance.as_deref().zip(self.reg_id)
-    }
-
-    /// Whether a Contact of a REGISTER means this one: by its way where both have one (RFC 5626 section 6), else by its URI.
-    fn is_of(&self, way: Option<(&str, u32)>, uri: &str) -> bool {
-        match (self.way(), way) {
-            (Some(ours), Some(theirs)) => ours == theirs,
-            _ => same_uri(&self.binding.contact, uri),
-        }
-    }
-
-    /// Whether this is surely the phone that `old` was. Several Contacts of one REGISTER are as many phones as it says.
-    fn is_phone_of(&self, old: &Entry) -> bool {
-        let same_call = self.call_id == old.call_id;
-        if same_call && self.cseq == old.cseq {
-            return false;
-        }
-        // One phone on two ways stands twice, so that one of them may fail.
-        if let (Some((ours, this)), Some((theirs, other))) = (self.way(), old.way())
-            && ours == theirs
-        {
-            return this == other;
-        }
-        let same_instance = self.instance.is_some() && (&self.instance, self.reg_id) == (&old.instance, old.reg_id);
-        let (ours, theirs) = (&self.binding, &old.binding);
-        let same_socket = (ours.flow, ours.addr) == (theirs.flow, theirs.addr) && place(&ours.contact) == place(&theirs.contact);
-        same_call || same_instance || same_socket
-    }
-}
-
-/// Whether two Contacts are equal (section 19.1.4).
-fn same_uri(a: &str, b: &str) -> bool {
-    match (Uri::parse(a.as_bytes()), Uri::parse(b.as_bytes())) {
-        (Some(a), Some(b)) => a.same(&b),
-        _ => a == b,
-    }
-}
-
-/// The host and port that a Contact wants to be called at.
-fn place(contact: &str) -> Option<(String, u16)> {
-    let uri = Uri::parse(contact.as_bytes())?;
-    Some((uri.host().to_ascii_lowercase(), uri.port().unwrap_or(DEFAULT_PORT)))
 }

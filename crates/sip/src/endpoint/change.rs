@@ -13,6 +13,7 @@ use crate::dialog::{Role, is_translated, target};
 use crate::header::Name;
 use crate::message::{Essentials, Message};
 use crate::transaction::{ClientInvite, ClientOther, Key};
+use crate::uri::Uri;
 use crate::writer::{ALLOW, SUPPORTED, Writer};
 use bytes::Bytes;
 use model::{DialogId, Instant, Method};
@@ -198,10 +199,14 @@ impl Endpoint {
         // A connection that has died since is dead still.
         leg.cut &= leg.state.flow == from.flow;
         (leg.state.flow, leg.state.peer) = (from.flow, from.addr);
+        let mut behind_router = place.behind_router;
         if let Some(target) = place.target {
+            // Of a phone of ours the Contact tells it as well, as when it is called.
+            let named = Uri::parse(target.as_bytes()).and_then(|uri| uri.ip());
+            behind_router |= leg.user.is_some() && is_translated(named, from.addr);
             (leg.state.remote_target, leg.state.behind_router) = (target, false);
         }
-        leg.state.behind_router |= place.behind_router;
+        leg.state.behind_router |= behind_router;
     }
 
     /// We agree to the changed session.

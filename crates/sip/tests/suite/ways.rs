@@ -717,6 +717,9 @@ fn a_phone_that_goes_behind_a_router_is_spoken_to_where_its_packets_come_from() 
             desk.sent();
             let (method, offer) = (how.split(' ').next().unwrap(), if how.ends_with("offer") { "" } else { OFFER });
             let asks = private(&phone_offers(&invite, method, "new", 7, "p1", offer));
+            // Some know their own address from outside, and write it into Via only.
+            let asks =
+                if method == "UPDATE" { asks.replacen("SIP/2.0/UDP 100.70.1.2:5060", "SIP/2.0/UDP 198.51.100.7:40000", 1) } else { asks };
             desk.receive_from(ABROAD, &if offer.is_empty() { asks.replace("Content-Type: application/sdp\r\n", "") } else { asks });
             if !offer.is_empty() {
                 let reoffers = desk.events().into_iter().filter_map(|event| match event {
