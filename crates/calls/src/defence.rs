@@ -38,6 +38,8 @@ const UNHEARD_FOR: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Defence {
     named: Option<Instant>,
+    /// The same of trunks' machines that no line admits: scanners do not hide them.
+    named_trunk: Option<Instant>,
     /// When somebody was named last who would have us send to ourselves.
     aimed: Option<Instant>,
     floods: BTreeMap<IpAddr, Bucket>,
@@ -142,8 +144,9 @@ impl Engine {
 
     /// Somebody calls whom no line admits.
     pub(crate) fn name_stranger(&mut self, now: Now, from: IpAddr) {
-        if self.defence.named.is_none_or(|at| now.mono.since(at) >= HOUR) {
-            self.defence.named = Some(now.mono);
+        let named = if self.is_trunk(from) { &mut self.defence.named_trunk } else { &mut self.defence.named };
+        if named.is_none_or(|at| now.mono.since(at) >= HOUR) {
+            *named = Some(now.mono);
             self.note(Event::StrangerNamed { from });
         }
     }

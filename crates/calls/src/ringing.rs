@@ -213,6 +213,7 @@ impl Engine {
             | sip::Event::AsksForPrivacy { .. }
             | sip::Event::Refer { .. }
             | sip::Event::Digit { .. }
+            | sip::Event::PeerMoved { .. }
             | sip::Event::AckMissing { .. }
             | sip::Event::Bye { .. }
             | sip::Event::ProbeAnswered { .. }

@@ -49,6 +49,13 @@ impl Latch {
         *self = Latch { signalled, also, target, stage: Stage::Armed, before };
     }
 
+    /// Whoever was reached at one host is at another: armed for that, at the port that was signalled, unless ours go elsewhere.
+    pub fn follow(&mut self, from: IpAddr, to: IpAddr) {
+        if self.target.ip() == from {
+            *self = Latch::new(SocketAddr::new(to, self.signalled.port()), None);
+        }
+    }
+
     /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
     pub fn admit(&mut self, from: SocketAddr) -> bool {
         // RFC 3264 section 8.3.1: after the answer sound goes to the new port, and comes from the old one for as long as the way takes.
@@ -98,6 +105,21 @@ mod tests {
 
     fn at(text: &str) -> SocketAddr {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_phone_that_goes_to_another_host_is_heard_there_and_not_where_it_was() {
+        let (old, new) = (at("192.0.2.1:4000"), at("198.51.100.7:50001"));
+        let mut latch = Latch::new(old, None);
+        assert!((0..9).all(|_| latch.admit(old)));
+        assert!(!latch.admit(new));
+        latch.follow(old.ip(), new.ip());
+        assert_eq!(latch.target(), at("198.51.100.7:4000"), "until it speaks");
+        assert!(latch.admit(new) && !latch.admit(old) && latch.admit(new));
+        assert_eq!(latch.target(), new);
+        // Whoever's sound goes to a machine of its own is heard from there still.
+        latch.follow(old.ip(), at("203.0.113.9:1").ip());
+        assert_eq!(latch.target(), new);
     }
 
     #[test]

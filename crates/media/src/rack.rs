@@ -80,6 +80,13 @@ pub enum Command {
     /// A key of this leg came as a SIP message, held for this time. It counts as one that came beside the sound ([`Event::Digit`]), and once if it
     /// came by both ways.
     Key(Digit, Duration),
+    /// The phone's SIP came from one host and comes from another: its sound may come from there now, if it went to the first one. Else this does nothing.
+    Follow {
+        /// Where it was.
+        from: IpAddr,
+        /// Where it is.
+        to: IpAddr,
+    },
     /// Write down what this leg says from here on, frame by frame ([`Wire::keep`]); [`Event::Recorded`] follows when it is over. What it
     /// hears is not written down.
     Record {
@@ -238,6 +245,7 @@ impl Rack {
                 | Command::Leave
                 | Command::PassKeys
                 | Command::Key(..)
+                | Command::Follow { .. }
                 | Command::Close => {}
             }
             return;
@@ -257,6 +265,7 @@ impl Rack {
             }
             Command::Leave => self.leave(leg),
             Command::PassKeys => session.passes_keys = session.mix.is_some(),
+            Command::Follow { from, to } => session.follow(from, to),
             Command::Key(digit, held) => session.handle_key(now, digit, held, |event| tell(events, leg, event)),
             Command::Record { id, max, silence } => session.record(Recording::new(id, max, silence), |event| tell(events, leg, event)),
             Command::StopRecord(id) => session.end_recording(Some(id), RecordEnd::Stopped, |event| tell(events, leg, event)),

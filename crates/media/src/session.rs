@@ -8,7 +8,7 @@ use crate::relay::Relay;
 use crate::rtp::{Arrival, HEADER, PACKET_MAX, Packet, Receiver, Sender};
 use crate::{Channel, Event, FRAME, Far, Latch, OnKey, PlayEnd, RecordEnd, Wire, g711, rtcp};
 use model::{Codec, Digit, Instant, LegId, MediaStats, MixId, PlayId, Random, RecordId};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Reports go out at half to one and a half times this interval, so that legs do not report in step (RFC 3550 section 6.2).
@@ -128,6 +128,14 @@ impl Session {
                 self.talk =
                     Some(Talk { rtp: Latch::new(far.remote, far.also), rtcp: Latch::new(far.remote_rtcp, far.also), far, heard: now });
             }
+        }
+    }
+
+    /// The phone has gone from one host to another.
+    pub(crate) fn follow(&mut self, from: IpAddr, to: IpAddr) {
+        if let Some(talk) = &mut self.talk {
+            talk.rtp.follow(from, to);
+            talk.rtcp.follow(from, to);
         }
     }
 

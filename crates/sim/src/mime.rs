@@ -125,6 +125,8 @@ impl Mime {
             }
             // Keys are heard by the engine whether or not they go on to somebody's phone.
             Command::PassKeys => session.passes_keys = session.mix.is_some(),
+            // Whoever speaks here is heard wherever they are.
+            Command::Follow { .. } => {}
             Command::Key(digit, _) => {
                 if session.play.as_ref().is_some_and(|play| play.on_key == OnKey::Cut) {
                     cut(&mut self.events, leg, session);

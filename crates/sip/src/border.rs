@@ -393,6 +393,15 @@ pub enum Event {
         /// Where it came from: there the peer is, once this is agreed to.
         from: IpAddr,
     },
+    /// The peer's messages come from another host than before: its sound may, too.
+    PeerMoved {
+        /// Which dialog.
+        dialog: DialogId,
+        /// From where they came.
+        from: IpAddr,
+        /// From where they come.
+        to: IpAddr,
+    },
     /// The peer wants somebody put through (RFC 3515): to be answered by [`Command::AnswerRefer`].
     Refer {
         /// Which dialog.

@@ -201,6 +201,11 @@ pub(crate) fn is_translated(named: Option<IpAddr>, from: SocketAddr) -> bool {
     named.is_some_and(|named| named != from.ip().to_canonical() && is_of_a_house(named))
 }
 
+/// The same of a URI that a peer is to be called at.
+pub(crate) fn names_a_house(uri: &str, from: SocketAddr) -> bool {
+    is_translated(Uri::parse(uri.as_bytes()).and_then(|uri| uri.ip()).map(|named| named.to_canonical()), from)
+}
+
 fn is_of_a_house(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => {

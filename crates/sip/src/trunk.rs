@@ -296,11 +296,10 @@ impl Peer {
         let Some(check) = self.trunk.check else { return false };
         let asked = self.health.iter_mut().find_map(|health| {
             let failed = health.has_failed();
-            health.handle_answer(now, check, key, status).then(|| failed && !health.has_failed())
+            health.handle_answer(now, check, key, status).then(|| (health.machine, failed && !health.has_failed()))
         });
-        // Who was away may have begun anew, and know nobody.
-        if let (Some(true), Some(registration)) = (asked, &mut self.registration) {
-            registration.come_back(now, random);
+        if let (Some((machine, true)), Some(registration)) = (asked, &mut self.registration) {
+            registration.returned(now, machine, random);
         }
         self.tell(outputs);
         asked.is_some()

@@ -9,11 +9,10 @@ use super::streams::Written;
 use super::wire::OPEN_MAX;
 use super::{Asked, Endpoint, RETRY_AFTER_SECS, TRANSACTIONS_MAX};
 use crate::border::Event;
-use crate::dialog::{Role, is_translated, target};
+use crate::dialog::{Role, is_translated, names_a_house, target};
 use crate::header::Name;
 use crate::message::{Essentials, Message};
 use crate::transaction::{ClientInvite, ClientOther, Key};
-use crate::uri::Uri;
 use crate::writer::{ALLOW, SUPPORTED, Writer};
 use bytes::Bytes;
 use model::{DialogId, Instant, Method};
@@ -157,7 +156,13 @@ impl Endpoint {
             return self.refuse(asked, 481);
         }
         if offer.is_none() {
+            let before = self.legs.get(&dialog).map(|leg| leg.state.peer.ip());
             self.moved(dialog, asked.back, place);
+            // Nothing new is said of the sound.
+            let to = asked.path.addr.ip();
+            if let Some(from) = before.filter(|before| *before != to) {
+                self.event(Event::PeerMoved { dialog, from, to });
+            }
             let headers = self.heed_timer(asked.now, dialog, timer);
             let contact = self.contact_for(dialog);
             return self.reply_in_dialog(asked, dialog, 200, |w| {
@@ -202,10 +207,10 @@ impl Endpoint {
         let mut behind_router = place.behind_router;
         if let Some(target) = place.target {
             // Of a phone of ours the Contact tells it as well, as when it is called.
-            let named = Uri::parse(target.as_bytes()).and_then(|uri| uri.ip());
-            behind_router |= leg.user.is_some() && is_translated(named, from.addr);
-            (leg.state.remote_target, leg.state.behind_router) = (target, false);
+            behind_router |= leg.user.is_some() && names_a_house(&target, from.addr);
+            leg.state.remote_target = target;
         }
+        // Who was behind one once is spoken to where the packets come from, for good: that is right wherever it is.
         leg.state.behind_router |= behind_router;
     }
 

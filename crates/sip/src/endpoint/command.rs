@@ -8,7 +8,7 @@ use super::store::{Alarm, Answering, Cancel, Client, ClientMachine, Leg, OurInvi
 use super::streams::{Written, transport};
 use super::{DIALOGS_MAX, Endpoint};
 use crate::border::{Command, Event, Identity, Reason, Target};
-use crate::dialog::{DialogStage, DialogState, Role, is_translated, reachable};
+use crate::dialog::{DialogStage, DialogState, Role, names_a_house, reachable};
 use crate::registrar::Binding;
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key};
 use crate::uri::{Scheme, Uri, escape_user};
@@ -141,10 +141,7 @@ impl Endpoint {
             remote_target: to.uri.clone(),
             flow,
             peer: addr,
-            behind_router: is_translated(
-                Uri::parse(to.uri.as_bytes()).and_then(|uri| uri.socket_addr()).map(|named| named.ip().to_canonical()),
-                addr,
-            ),
+            behind_router: names_a_house(&to.uri, addr),
         };
         let base = DialogState { session_id: Some(self.session_id(&base.call_id, None)), ..base };
         let branch = self.branch();

@@ -8,7 +8,7 @@ use super::session_timer::lists;
 use super::store::{Leg, Path, ServerMachine, Stage};
 use super::{Asked, DIALOGS_MAX, Endpoint, RETRY_AFTER_SECS, TRANSACTIONS_MAX};
 use crate::border::Event;
-use crate::dialog::DialogState;
+use crate::dialog::{DialogState, names_a_house};
 use crate::digest::Verdict;
 use crate::header::Name;
 use crate::identity::Claims;
@@ -104,7 +104,12 @@ impl Endpoint {
             self.note(model::Event::Refused { why: model::Refusal::AimedAtUs, person: None });
             return self.refuse_saying(asked, 403, "Contact or Record-Route names this machine");
         }
-        let state = DialogState { session_id: theirs(asked.message).map(|theirs| self.session_id(&state.call_id, Some(theirs))), ..state };
+        let state = DialogState {
+            session_id: theirs(asked.message).map(|theirs| self.session_id(&state.call_id, Some(theirs))),
+            // Of a phone of ours the Contact tells it as well, as when it is called.
+            behind_router: state.behind_router || authenticated.is_some() && names_a_house(&state.remote_target, state.peer),
+            ..state
+        };
         let dialog = self.new_dialog();
         let stage = Stage::Incoming { invite: asked.key, cseq: asked.essentials.cseq.number, asks: offer.is_none(), timer };
         let phone = authenticated

@@ -4,6 +4,7 @@
 
 use super::store::{Alarm, ByUdp, Client, ClientMachine, Leg, Purpose, SentAck, Stage};
 use super::{Endpoint, Path};
+use crate::border::Event;
 use crate::dialog::DialogState;
 use crate::header::Via;
 use crate::message::Message;
@@ -222,11 +223,15 @@ impl Endpoint {
         if moved.is_empty() {
             return;
         }
-        let mut from = BTreeMap::new();
+        let (mut from, mut moves) = (BTreeMap::new(), Vec::new());
         for (dialog, path) in moved {
             let Some(leg) = self.legs.get_mut(dialog) else { continue };
             from.insert(*dialog, leg.state.flow);
+            let before = leg.state.peer.ip();
             leg.go_by(*path);
+            if before != path.addr.ip() {
+                moves.push(Event::PeerMoved { dialog: *dialog, from: before, to: path.addr.ip() });
+            }
             let contact = self.doors.contact(path.flow, &leg.state.remote_target);
             if let Stage::Answering(answering) = &mut leg.stage {
                 (answering.path, answering.ok) = (*path, with_line(&answering.ok, "Contact", &contact));
@@ -238,6 +243,7 @@ impl Endpoint {
                 updated.request.path = *path;
             }
         }
+        moves.into_iter().for_each(|event| self.event(event));
         for server in self.servers.values_mut() {
             let Some(path) = moved.get(&server.dialog).filter(|_| from.get(&server.dialog) == Some(&server.path.flow)) else { continue };
             server.go_by(*path);

@@ -9,7 +9,7 @@
 
 use super::Binding;
 use crate::border::Spot;
-use crate::dialog::is_translated;
+use crate::dialog::names_a_house;
 use crate::uri::{DEFAULT_PORT, Uri};
 use model::FlowId;
 use std::net::SocketAddr;
@@ -99,7 +99,7 @@ impl Entry {
 
     /// Whether its Contact is of a house, and its packets come from elsewhere.
     fn is_behind_router(&self) -> bool {
-        is_translated(Uri::parse(self.binding.contact.as_bytes()).and_then(|uri| uri.ip()), self.binding.addr)
+        names_a_house(&self.binding.contact, self.binding.addr)
     }
 
     pub(super) fn stands_at(&self, at: &Spot) -> bool {

@@ -62,6 +62,8 @@ pub(super) struct Registration {
     /// The carrier has said that it shall last longer, and nothing was agreed since.
     lengthened: bool,
     asked: Option<Asked>,
+    /// It has been taken back, or is being so: nothing follows.
+    leaving: bool,
     /// What came of it last.
     pub(super) how: Option<TrunkRegistration>,
     /// Whether the carrier knows where we are.
@@ -124,6 +126,7 @@ impl Registration {
             failures: 0,
             lengthened: false,
             asked: None,
+            leaving: false,
             how: None,
             registered: false,
         }
@@ -134,13 +137,15 @@ impl Registration {
         let stays = self.machines.get(self.at).and_then(|before| machines.iter().position(|machine| machine == before));
         self.machines = machines.to_vec();
         (self.at, self.tried) = (stays.unwrap_or(0), 0);
-        if stays.is_none() {
+        if stays.is_none() && !self.leaving {
             (self.next, self.asked) = (Some(now), None);
         }
     }
 
     pub(super) fn due(&self) -> Option<Instant> {
-        self.asked.as_ref().map(|asked| asked.question.due()).into_iter().chain(self.next).chain(self.until).min()
+        // What is to be asked next waits for what is asked now.
+        let turn = self.asked.as_ref().map(|asked| asked.question.due()).or(self.next);
+        turn.into_iter().chain(self.until).min()
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant, doors: &Doors, random: &mut Random, out: &mut VecDeque<Output>) {
@@ -174,17 +179,24 @@ impl Registration {
         }
     }
 
-    /// The carrier may have forgotten where we are: it is told anew.
-    pub(super) fn come_back(&mut self, now: Instant, random: &mut Random) {
-        let soon = now + Duration::from_millis(random.below(BACK.as_millis() as u64));
-        if self.registered {
-            self.next = Some(self.next.map_or(soon, |next| next.min(soon)));
+    /// A machine that was away is there again: if it is ours, it may have begun anew, and know nobody.
+    pub(super) fn returned(&mut self, now: Instant, machine: Machine, random: &mut Random) {
+        if self.machines.get(self.at) == Some(&machine) {
+            self.come_back(now, random);
         }
+    }
+
+    /// The carrier may not know where we are: it is told soon. Not if it has refused us since, for then it has said enough.
+    fn come_back(&mut self, now: Instant, random: &mut Random) {
+        use TrunkRegistration as How;
+        let may = matches!(self.how, Some(How::Registered | How::NoAnswer | How::Expired)) && self.asked.is_none() && !self.leaving;
+        let soon = now + Duration::from_millis(random.below(BACK.as_millis() as u64));
+        self.next = self.next.map(|next| if may { next.min(soon) } else { next }).or(may.then_some(soon));
     }
 
     /// It is taken back, once and for all. Nobody need wait for the answer: it runs out by itself if this is lost.
     pub(super) fn leave(&mut self, now: Instant, doors: &Doors, random: &mut Random, out: &mut VecDeque<Output>) {
-        self.next = None;
+        (self.next, self.leaving) = (None, true);
         if self.registered || self.asked.take().is_some() {
             self.ask(now, doors, random, true, out);
         }
@@ -350,9 +362,7 @@ impl Registration {
         let ours = most / 2 + random.below(most / 2 + 1);
         let theirs = pause.map_or(0, |least| millis(least).saturating_add(random.below(millis(least) / 4 + 1)));
         let millis = ours.max(theirs);
-        if how != TrunkRegistration::SignedOff {
-            self.next = Some(now + Duration::from_millis(millis));
-        }
+        self.next = Some(now + Duration::from_millis(millis)).filter(|_| !self.leaving);
         self.news(how, out);
     }
 

@@ -378,6 +378,58 @@ fn a_carrier_that_was_away_is_told_anew_where_we_are() {
     }
 }
 
+/// A carrier whose OPTIONS fails and works in turn, and that has granted an hour; what REGISTERs it gets within `seconds`, copies left out.
+fn flaps(desk: &mut Desk, seconds: u64, register: impl Fn(&Sent) -> Option<(u16, &'static str)>) -> Vec<Sent> {
+    let mut said: Vec<Sent> = Vec::new();
+    let mut works = true;
+    for _ in 0..seconds * 10 {
+        desk.wait(100);
+        for sent in desk.sent() {
+            if sent.word() == "OPTIONS" {
+                works = !works;
+                says(desk, &sent, if works { 200 } else { 503 }, "");
+            } else if sent.word() == "REGISTER" && said.iter().all(|before| before.text != sent.text) {
+                if let Some((status, lines)) = register(&sent) {
+                    says(desk, &sent, status, lines);
+                }
+                said.push(sent);
+            }
+        }
+    }
+    said
+}
+
+const GRANTS: &str = "Contact: <sip:0440000000@192.0.2.1:5060>;expires=3600\r\n";
+
+fn flapping() -> Desk {
+    let mut desk = with(Trunk { check: Some(Check { every: Duration::from_secs(5), failures: 3 }), ..trunk() });
+    for asked in desk.sent() {
+        says(&mut desk, &asked, 200, GRANTS);
+    }
+    desk
+}
+
+/// What the carrier has said of our REGISTER counts more than that it is there again, and nothing is registered once it was taken back.
+#[test]
+fn a_carrier_that_comes_and_goes_is_not_pestered() {
+    let told = flaps(&mut flapping(), 60, |_| Some((200, GRANTS)));
+    assert!((3..=12).contains(&told.len()), "once for each time: {}", told.len());
+    for (status, lines) in [(403, ""), (503, "Retry-After: 600\r\n"), (401, "")] {
+        assert_eq!(flaps(&mut flapping(), 60, |_| Some((status, lines))).len(), 1, "{status} {lines}");
+    }
+    // It says nothing: one question at a time, and nobody is woken for the next before.
+    let mut silent = flapping();
+    assert_eq!(flaps(&mut silent, 30, |_| None).len(), 1);
+    let due = silent.endpoint.poll_timeout().unwrap();
+    assert!(due > silent.now, "{due:?} {:?}", silent.now);
+    // We go, and it does not say that it has heard.
+    let mut leaves = flapping();
+    leaves.endpoint.sign_off(leaves.both());
+    leaves.drain();
+    let told = flaps(&mut leaves, 90, |_| None);
+    assert!(told.iter().all(|register| register.header("Expires") == "0"), "{told:#?}");
+}
+
 /// Calls the ward over the trunk; the INVITE.
 fn calls(desk: &mut Desk) -> (model::DialogId, Sent) {
     let dialog = desk.endpoint.new_dialog();

@@ -741,6 +741,47 @@ fn a_phone_that_goes_behind_a_router_is_spoken_to_where_its_packets_come_from() 
     }
 }
 
+/// Who has been behind a router is spoken to where the packets come from, whatever Via says later: phones learn their address from outside in a call.
+#[test]
+fn a_caller_behind_a_router_is_spoken_to_there_after_a_change_too() {
+    let private = |text: String| text.replace("<sip:caller@192.0.2.50>", "<sip:caller@10.0.0.9>").replace("192.0.2.51:5070", "10.0.0.9");
+    for method in ["INVITE", "UPDATE"] {
+        let mut desk = Desk::new();
+        desk.receive(&private(invite("1")).replacen("UDP 192.0.2.50:5060", "UDP 10.0.0.9:5060", 1));
+        let Some(Event::Invite { dialog, .. }) = desk.events().pop() else { panic!("a call") };
+        desk.command(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
+        let tag = desk.sent().pop().unwrap().to_tag();
+        desk.receive(&inside("ACK", "a", 1, &tag));
+        desk.receive(&private(reinvite("r", 2, &tag)).replace("INVITE", method));
+        desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
+        assert_eq!(desk.sent().pop().unwrap().word(), "200");
+        if method == "INVITE" {
+            desk.receive(&inside("ACK", "b", 2, &tag));
+        }
+        desk.command(Command::Bye { dialog });
+        let bye = desk.one();
+        assert_eq!((bye.word(), bye.to.to_string().as_str()), ("BYE", CALLER), "{method}");
+    }
+}
+
+/// A router that changes its own address: the phone does not know, and registers as ever. Its sound is to be followed as well.
+#[test]
+fn where_the_packets_of_a_phone_come_from_after_a_register_its_sound_comes_from_too() {
+    let bare = "Contact: <sip:sato@10.0.0.9:5062>\r\n";
+    let (mut desk, mut phone) = (Desk::new(), Phone::new("sato"));
+    registers(&mut desk, &mut phone, bare, FlowId::UDP);
+    let (dialog, invite) = calls(&mut desk);
+    desk.receive_from(PHONE, &response(&invite, 200, "p1", OFFER));
+    desk.sent();
+    desk.events();
+    let mut elsewhere = Phone { cseq: phone.cseq, ..Phone::another("sato", "", "198.51.100.7:5062") };
+    registers(&mut desk, &mut elsewhere, bare, FlowId::UDP);
+    let moved = Event::PeerMoved { dialog, from: host(PHONE), to: host("198.51.100.7:1") };
+    assert!(desk.events().contains(&moved));
+    registers(&mut desk, &mut elsewhere, bare, FlowId::UDP);
+    assert!(!desk.events().iter().any(|event| matches!(event, Event::PeerMoved { .. })), "once");
+}
+
 /// Two phones of one user behind one machine that says nothing of itself: one of them goes elsewhere, and takes none of the other's calls along.
 #[test]
 fn a_phone_that_goes_elsewhere_takes_its_own_calls_along() {
