@@ -231,6 +231,8 @@ impl Engine {
 
     fn phone_answered(&mut self, now: Now, after: Seq, phones: &mut Phones, dialog: DialogId, sdp: Option<&[u8]>) -> Rang {
         let Some(Phone { mut leg, .. }) = phones.take(|phone| phone.leg.dialog == dialog) else { return Rang::On };
+        // It may have gone elsewhere while it rang.
+        leg.peer = self.sip.dialog(dialog).map(|state| state.peer.ip()).or(leg.peer);
         let ours = self.capabilities(&leg, Codec::ALL.to_vec());
         let agreed = sdp.and_then(|sdp| sdp::parse(sdp).ok()).and_then(|answer| sdp::accept(&answer, &ours).ok());
         let Some(agreed) = agreed.filter(|agreed| self.may_be_heard_there(&leg, agreed)) else {

@@ -41,7 +41,9 @@ impl Latch {
 
     /// Armed again by a new agreement. If that gives the same address, our packets keep going where they went until one comes in.
     pub fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
-        let moved = signalled != self.signalled;
+        // Or its own port at the host where it has shown itself before that was agreed.
+        let there_already = signalled.port() == self.signalled.port() && signalled.ip() == self.target.ip();
+        let moved = signalled != self.signalled && !there_already;
         let target = if moved { signalled } else { self.target };
         // Those of another host cannot be taken for the new one's.
         let same_house = self.target.ip() == signalled.ip() || Some(self.target.ip()) == also;
@@ -49,10 +51,11 @@ impl Latch {
         *self = Latch { signalled, also, target, stage: Stage::Armed, before };
     }
 
-    /// Whoever was reached at one host is at another: armed for that, at the port that was signalled, unless ours go elsewhere.
+    /// Whoever was at one host may be at another, though nothing was said of the sound: that host may show itself, too, if the first one could. Until it
+    /// does, ours keep going where they went, for the sound may have a machine of its own, or have stayed.
     pub fn follow(&mut self, from: IpAddr, to: IpAddr) {
-        if self.target.ip() == from {
-            *self = Latch::new(SocketAddr::new(to, self.signalled.port()), None);
+        if self.target.ip() == from || self.signalled.ip() == from || self.also == Some(from) {
+            (self.also, self.stage) = (Some(to), Stage::Armed);
         }
     }
 
@@ -108,18 +111,32 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_that_goes_to_another_host_is_heard_there_and_not_where_it_was() {
+    fn a_phone_that_goes_to_another_host_is_heard_there_once_it_speaks() {
         let (old, new) = (at("192.0.2.1:4000"), at("198.51.100.7:50001"));
         let mut latch = Latch::new(old, None);
         assert!((0..9).all(|_| latch.admit(old)));
         assert!(!latch.admit(new));
         latch.follow(old.ip(), new.ip());
-        assert_eq!(latch.target(), at("198.51.100.7:4000"), "until it speaks");
-        assert!(latch.admit(new) && !latch.admit(old) && latch.admit(new));
+        assert_eq!(latch.target(), old, "until it speaks");
+        assert!(latch.admit(new) && latch.admit(new));
         assert_eq!(latch.target(), new);
-        // Whoever's sound goes to a machine of its own is heard from there still.
-        latch.follow(old.ip(), at("203.0.113.9:1").ip());
+        // What it says of itself then is what we know already.
+        latch.rearm(at("198.51.100.7:4000"), None);
         assert_eq!(latch.target(), new);
+        assert!(latch.admit(new));
+        assert_eq!(latch.target(), new);
+        // Whoever goes on to speak from where it was has stayed there.
+        let mut stays = Latch::new(old, None);
+        stays.follow(old.ip(), new.ip());
+        assert!(stays.admit(old) && !stays.admit(new));
+        // Whoever's sound has a machine of its own is heard from there and nowhere else.
+        let mut apart = Latch::new(at("192.0.2.9:4000"), None);
+        apart.follow(old.ip(), new.ip());
+        assert!(!apart.admit(new) && apart.admit(at("192.0.2.9:4000")));
+        // One behind a router that has said nothing yet.
+        let mut mute = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
+        mute.follow(old.ip(), new.ip());
+        assert!(mute.admit(new) && !mute.admit(old));
     }
 
     #[test]

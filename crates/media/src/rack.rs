@@ -276,6 +276,8 @@ impl Rack {
     /// A packet came on a leg's socket. Sound for a mix of two leaves at once.
     pub fn handle_packet(&mut self, now: Instant, leg: LegId, channel: Channel, from: SocketAddr, packet: &[u8], wire: &mut impl Wire) {
         self.send_farewells(wire);
+        // A socket for both kinds of addresses shows those of IPv4 in the form of the other (RFC 4291 section 2.5.5.2).
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
         let Some(session) = self.sessions.get_mut(&leg) else { return };
         match channel {
             Channel::Rtcp => session.handle_rtcp(now, from, packet),

@@ -69,6 +69,8 @@ pub(crate) struct Heard<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trunks {
     peers: Vec<Peer>,
+    /// Of trunks that are no more: their registrations are being taken back.
+    parting: Vec<Registration>,
     /// Questions before a call, by the dialog that it will be.
     before_calls: Vec<(DialogId, Question)>,
     random: Option<Random>,
@@ -96,22 +98,38 @@ impl Trunks {
         let Some(random) = &mut self.random else { return };
         let mut before = std::mem::take(&mut self.peers);
         for trunk in trunks.into_iter().take(TRUNKS_MAX) {
-            let same = |peer: &Peer| {
-                let was = &peer.trunk;
-                (&was.id, &was.account, was.check) == (&trunk.id, &trunk.account, trunk.check)
-            };
+            let same = |peer: &Peer| (&peer.trunk.id, &peer.trunk.account) == (&trunk.id, &trunk.account);
             match before.iter().position(same) {
                 Some(at) => {
                     let mut peer = before.remove(at);
-                    peer.moved(now, trunk.machines);
+                    peer.changed(now, trunk);
                     self.peers.push(peer);
                 }
-                None => self.peers.push(Peer::new(now, trunk, random)),
+                None => self.peers.push(Peer::new(now, trunk, random, self.leaving)),
             }
         }
-        for mut gone in before.into_iter().filter_map(|peer| peer.registration).filter(|gone| gone.registered) {
-            gone.leave(now, doors, random, &mut self.outputs);
+        for mut gone in before.into_iter().filter_map(|peer| peer.registration) {
+            // Whoever registers as the same user takes its place; were it signed off beside that, the carrier might hear the two the wrong way round.
+            let stays = self.peers.iter().filter_map(|peer| peer.registration.as_ref()).any(|other| other.is_as(&gone));
+            if !stays {
+                gone.leave(now, doors, random, &mut self.outputs);
+                self.parting.push(gone);
+            }
         }
+        self.parting.retain(Registration::is_asking);
+        self.parting.drain(..self.parting.len().saturating_sub(TRUNKS_MAX));
+    }
+
+    /// Lets one of the registrations that are being taken back do something. What it has to tell is no news: its trunk is no more.
+    fn part(&mut self, which: impl Fn(&Registration) -> bool, act: impl Fn(&mut Registration, &mut Random, &mut VecDeque<Output>)) -> bool {
+        let (Some(random), Some(parting)) = (&mut self.random, self.parting.iter_mut().find(|parting| which(parting))) else {
+            return false;
+        };
+        let mut said = VecDeque::new();
+        act(parting, random, &mut said);
+        self.outputs.extend(said.into_iter().filter(|output| !matches!(output, Output::Event(_))));
+        self.parting.retain(Registration::is_asking);
+        true
     }
 
     /// Takes all registrations back, once and for all.
@@ -160,7 +178,8 @@ impl Trunks {
 
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let peers = self.peers.iter().filter_map(Peer::due);
-        peers.chain(self.before_calls.iter().map(|(_, question)| question.due())).min()
+        let parting = self.parting.iter().filter_map(Registration::due);
+        peers.chain(parting).chain(self.before_calls.iter().map(|(_, question)| question.due())).min()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, doors: &Doors) {
@@ -178,6 +197,8 @@ impl Trunks {
             }
             due != Due::TimedOut
         });
+        let is_due = |parting: &Registration| parting.due().is_some_and(|due| due <= now);
+        while self.part(is_due, |parting, random, out| parting.handle_timeout(now, doors, random, out)) {}
         let Some(random) = &mut self.random else { return };
         for peer in &mut self.peers {
             peer.handle_timeout(now, doors, random, &mut self.outputs);
@@ -186,7 +207,9 @@ impl Trunks {
 
     /// A response of this key: true if the request was one of ours.
     pub(crate) fn handle_response(&mut self, now: Instant, doors: &Doors, key: Key, heard: Heard<'_>) -> bool {
-        if self.answered_before_call(key, Some(heard.status)) {
+        if self.answered_before_call(key, Some(heard.status))
+            || self.part(|parting| parting.asks(key), |parting, random, out| parting.handle_response(now, doors, heard, random, out))
+        {
             return true;
         }
         let Some(random) = &mut self.random else { return false };
@@ -201,7 +224,9 @@ impl Trunks {
 
     /// A request of this key could not be sent: true if it was one of ours.
     pub(crate) fn handle_unsent(&mut self, now: Instant, key: Key) -> bool {
-        if self.answered_before_call(key, None) {
+        if self.answered_before_call(key, None)
+            || self.part(|parting| parting.asks(key), |parting, random, out| parting.unanswered(now, random, out))
+        {
             return true;
         }
         let Some(random) = &mut self.random else { return false };
@@ -234,8 +259,9 @@ impl Trunks {
 }
 
 impl Peer {
-    fn new(now: Instant, trunk: Trunk, random: &mut Random) -> Peer {
-        let account = trunk.account.clone();
+    /// With `leaving`, it is not registered with any more.
+    fn new(now: Instant, trunk: Trunk, random: &mut Random, leaving: bool) -> Peer {
+        let account = trunk.account.clone().filter(|_| !leaving);
         let registration = account.map(|account| Registration::new(now, trunk.id.clone(), account, trunk.machines.clone(), random));
         let mut peer = Peer { trunk, registration, health: Vec::new(), reachable: None };
         peer.follow_machines(now);
@@ -243,15 +269,15 @@ impl Peer {
         peer
     }
 
-    /// The carrier's name leads elsewhere.
-    fn moved(&mut self, now: Instant, machines: Vec<Machine>) {
-        if self.trunk.machines == machines {
-            return;
+    /// The carrier's name leads elsewhere, or it is to be asked otherwise whether it works.
+    fn changed(&mut self, now: Instant, trunk: Trunk) {
+        if let Some(registration) = self.registration.as_mut().filter(|_| self.trunk.machines != trunk.machines) {
+            registration.moved(now, &trunk.machines);
         }
-        self.trunk.machines = machines;
-        if let Some(registration) = &mut self.registration {
-            registration.moved(now, &self.trunk.machines);
+        if self.trunk.check != trunk.check {
+            self.health.clear();
         }
+        self.trunk = trunk;
         self.follow_machines(now);
     }
 

@@ -53,6 +53,35 @@ fn a_phone_behind_a_nat_gets_its_sound_where_it_sends_from() {
     assert_eq!(desk.out.sent.pop().unwrap().to, outside, "a session refresh does not turn it away");
 }
 
+/// What a socket for both kinds of addresses says of a packet that came by IPv4.
+#[test]
+fn a_phone_by_ipv4_is_heard_by_a_socket_for_both() {
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    let std::net::IpAddr::V4(v4) = caller.at.ip() else { panic!("the desk's phones have IPv4") };
+    let sound = caller.silence();
+    desk.hears(caller.leg, std::net::SocketAddr::new(v4.to_ipv6_mapped().into(), caller.at.port()), &sound);
+    let stats = desk.rack.stats(caller.leg).unwrap();
+    assert_eq!((stats.received, stats.foreign), (1, 0));
+}
+
+/// Its SIP comes from another host and says nothing of the sound.
+#[test]
+fn the_sound_of_a_phone_follows_its_sip_once_it_speaks_there() {
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    let sound = caller.silence();
+    desk.hears(caller.leg, caller.at, &sound);
+    let moved = address(40, 61_000);
+    desk.command(caller.leg, Command::Follow { from: caller.at.ip(), to: moved.ip() });
+    desk.tick();
+    assert_eq!(desk.out.sent.pop().unwrap().to, caller.at);
+    let sound = caller.silence();
+    desk.hears(caller.leg, moved, &sound);
+    desk.tick();
+    assert_eq!(desk.out.sent.pop().unwrap().to, moved);
+}
+
 #[test]
 fn a_datagram_that_was_not_agreed_cannot_choose_the_address() {
     let mut desk = Desk::new();

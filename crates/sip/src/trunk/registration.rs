@@ -64,6 +64,8 @@ pub(super) struct Registration {
     asked: Option<Asked>,
     /// It has been taken back, or is being so: nothing follows.
     leaving: bool,
+    /// The carrier has refused us, and agreed to nothing since.
+    refused: bool,
     /// What came of it last.
     pub(super) how: Option<TrunkRegistration>,
     /// Whether the carrier knows where we are.
@@ -127,6 +129,7 @@ impl Registration {
             lengthened: false,
             asked: None,
             leaving: false,
+            refused: false,
             how: None,
             registered: false,
         }
@@ -179,8 +182,11 @@ impl Registration {
         }
     }
 
-    /// A machine that was away is there again: if it is ours, it may have begun anew, and know nobody.
+    /// A machine that was away is there again: if it is ours, it may have begun anew, and know nobody; if none is, it may become ours.
     pub(super) fn returned(&mut self, now: Instant, machine: Machine, random: &mut Random) {
+        if let Some(at) = self.machines.iter().position(|ours| *ours == machine).filter(|_| !self.registered && self.asked.is_none()) {
+            self.at = at;
+        }
         if self.machines.get(self.at) == Some(&machine) {
             self.come_back(now, random);
         }
@@ -188,14 +194,16 @@ impl Registration {
 
     /// The carrier may not know where we are: it is told soon. Not if it has refused us since, for then it has said enough.
     fn come_back(&mut self, now: Instant, random: &mut Random) {
-        use TrunkRegistration as How;
-        let may = matches!(self.how, Some(How::Registered | How::NoAnswer | How::Expired)) && self.asked.is_none() && !self.leaving;
+        let may = self.how.is_some() && !self.refused && self.asked.is_none() && !self.leaving;
         let soon = now + Duration::from_millis(random.below(BACK.as_millis() as u64));
         self.next = self.next.map(|next| if may { next.min(soon) } else { next }).or(may.then_some(soon));
     }
 
     /// It is taken back, once and for all. Nobody need wait for the answer: it runs out by itself if this is lost.
     pub(super) fn leave(&mut self, now: Instant, doors: &Doors, random: &mut Random, out: &mut VecDeque<Output>) {
+        if self.leaving {
+            return;
+        }
         (self.next, self.leaving) = (None, true);
         if self.registered || self.asked.take().is_some() {
             self.ask(now, doors, random, true, out);
@@ -223,6 +231,16 @@ impl Registration {
         let question = Question::new(now, machine, &branch, Method::Register, request, patience);
         out.extend(question.transmit(false));
         self.asked = Some(Asked { question, challenges: 0, leaves });
+    }
+
+    /// Whether an answer is still awaited.
+    pub(super) fn is_asking(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// Whether both are kept by a carrier under one name.
+    pub(super) fn is_as(&self, other: &Registration) -> bool {
+        (&self.account.user, &self.account.domain) == (&other.account.user, &other.account.domain)
     }
 
     /// Whether a request of this key is ours.
@@ -288,7 +306,7 @@ impl Registration {
                     (self.until, self.flow) = (None, None);
                     return self.failed(now, How::Refused, None, random, out);
                 }
-                (self.failures, self.tried) = (0, 0);
+                (self.failures, self.tried, self.refused) = (0, 0, false);
                 self.flow = Some(flow).filter(|flow| flow.is_stream());
                 self.until = Some(now + Duration::from_secs(secs));
                 // Section 10.2.4 leaves it to us: between 70 and 90 % of the time, so that many who began together do not stay together.
@@ -356,6 +374,7 @@ impl Registration {
     /// that comes back is not met by all at once.
     fn failed(&mut self, now: Instant, how: TrunkRegistration, pause: Option<Duration>, random: &mut Random, out: &mut VecDeque<Output>) {
         self.failures = self.failures.saturating_add(1);
+        self.refused = how != TrunkRegistration::NoAnswer;
         let millis = |pause: Duration| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         let most = millis(PAUSE.saturating_mul(1 << (self.failures - 1).min(10)).min(PAUSE_MAX));
         // RFC 5626 section 4.5: "a uniform random time between 50% and 100% of the upper-bound".

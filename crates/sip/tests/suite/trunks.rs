@@ -320,8 +320,55 @@ fn who_leaves_says_so() {
     let mut desk = registered();
     desk.endpoint.set_trunks(desk.both(), Vec::new());
     desk.drain();
+    let leaving = desk.one();
+    assert_eq!(leaving.header("Expires"), "0");
+    says(&mut desk, &leaving, 401, ASKS);
+    let proved = desk.one();
+    assert_eq!((proved.header("Expires"), proved.header("Authorization").is_empty()), ("0", false));
+    desk.wait(600);
+    assert_eq!(desk.one().text, proved.text, "once more, for nothing was heard");
+    says(&mut desk, &proved, 200, "");
+    assert_eq!((desk.endpoint.poll_timeout(), desk.events().len()), (None, 0));
+    // One whose first REGISTER is not answered yet may have been heard.
+    let mut desk = with(trunk());
+    desk.one();
+    desk.endpoint.set_trunks(desk.both(), Vec::new());
+    desk.drain();
     assert_eq!(desk.one().header("Expires"), "0");
+    desk.wait(40_000);
     assert_eq!(desk.endpoint.poll_timeout(), None);
+}
+
+/// A reload that leaves the account as it is registers nothing anew; one that changes the password only does, and does not sign off beside it; and none
+/// registers anything once all was taken back.
+#[test]
+fn a_reload_registers_what_has_changed_and_nothing_once_we_leave() {
+    let check = Some(Check { every: Duration::from_secs(12), failures: 3 });
+    let mut desk = registered();
+    desk.endpoint.set_trunks(desk.both(), vec![Trunk { check, ..trunk() }]);
+    desk.wait(0);
+    assert_eq!(desk.words(), ["OPTIONS"]);
+    let mut other = trunk();
+    other.account.as_mut().unwrap().login = "town".to_owned();
+    desk.endpoint.set_trunks(desk.both(), vec![other.clone()]);
+    desk.wait(0);
+    let anew = desk.one();
+    assert_eq!((anew.word(), anew.header("Expires")), ("REGISTER", "600"));
+    for change in [vec![other], vec![Trunk { check, ..trunk() }], vec![]] {
+        let mut desk = registered();
+        desk.endpoint.sign_off(desk.both());
+        desk.drain();
+        let leaving = desk.one();
+        desk.endpoint.set_trunks(desk.both(), change);
+        desk.wait(0);
+        says(&mut desk, &leaving, 401, ASKS);
+        desk.wait(0);
+        let said: Vec<String> =
+            desk.sent().iter().filter(|sent| sent.word() == "REGISTER").map(|sent| sent.header("Expires").to_owned()).collect();
+        assert_eq!(said, ["0"], "it is still taken back, with the password");
+        desk.wait(100_000);
+        assert!(desk.sent().iter().all(|sent| sent.word() != "REGISTER" || sent.header("Expires") == "0"));
+    }
 }
 
 #[test]
