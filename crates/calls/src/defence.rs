@@ -112,14 +112,16 @@ impl Defence {
 impl Engine {
     /// Whether what comes from there can be read at all: a line lists it, or a call in progress is with it.
     pub fn may_be_heard(&self, from: IpAddr) -> bool {
-        !self.is_stranger(from) || self.defence.former.contains(&from.to_canonical())
+        let from = from.to_canonical();
+        !self.is_stranger(from) || self.defence.former.contains(&from) || self.sip.parts_with(from)
     }
 
     /// Whether a message is read at all.
     pub(crate) fn is_heard(&mut self, now: Now, from: SocketAddr, bytes: &[u8]) -> bool {
         let ip = from.ip().to_canonical();
         self.defence.speaker = Some(ip);
-        if self.is_stranger(ip) && !(self.defence.former.contains(&ip) && belongs_to_a_call(bytes)) {
+        let of_before = self.defence.former.contains(&ip) && belongs_to_a_call(bytes) || self.sip.parts_with(ip) && is_answer(bytes);
+        if self.is_stranger(ip) && !of_before {
             self.note_stranger(now, ip);
             return false;
         }
@@ -278,8 +280,11 @@ fn alone(addr: IpAddr) -> Net {
 
 /// Whether a message answers one of ours, acknowledges or cancels, or names a dialog.
 fn belongs_to_a_call(bytes: &[u8]) -> bool {
-    let begins = bytes.trim_ascii_start();
-    [b"SIP/2.0 ".as_slice(), b"CANCEL "].iter().any(|word| begins.starts_with(word)) || is_in_dialog(bytes)
+    is_answer(bytes) || bytes.trim_ascii_start().starts_with(b"CANCEL ") || is_in_dialog(bytes)
+}
+
+fn is_answer(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().starts_with(b"SIP/2.0 ")
 }
 
 /// Whether a request names a dialog: its To has a tag, as whoever answers it reads it.

@@ -115,7 +115,7 @@ impl Engine {
                 let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
                 let at = SocketAddr::new(to, 0);
                 if let Some(leg) = leg.filter(|_| self.may_send_sound(to, at, at)) {
-                    self.media(Seq(0), leg, media::Command::Follow { from: from.to_canonical(), to: to.to_canonical() });
+                    self.media(Seq(0), leg, media::Command::Follow { from, to });
                 }
             }
             E::Ended { dialog } => {

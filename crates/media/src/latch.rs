@@ -21,6 +21,10 @@ pub struct Latch {
     stage: Stage,
     /// Where it sent from under the agreement before, and how many packets may still come from there: they were under way, and decide nothing.
     before: Option<(SocketAddr, u8)>,
+    /// The host that may speak next, for its SIP comes from there.
+    next: Option<IpAddr>,
+    /// It has spoken from there, and not from where it was signalled.
+    left: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,38 +40,44 @@ enum Stage {
 impl Latch {
     /// Armed for the address that the exchange of descriptions gave, and for another host beside it.
     pub fn new(signalled: SocketAddr, also: Option<IpAddr>) -> Latch {
-        Latch { signalled, also, target: signalled, stage: Stage::Armed, before: None }
+        Latch { signalled, also, target: signalled, stage: Stage::Armed, before: None, next: None, left: false }
     }
 
     /// Armed again by a new agreement. If that gives the same address, our packets keep going where they went until one comes in.
     pub fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
         // Or its own port at the host where it has shown itself before that was agreed.
         let there_already = signalled.port() == self.signalled.port() && signalled.ip() == self.target.ip();
-        let moved = signalled != self.signalled && !there_already;
-        let target = if moved { signalled } else { self.target };
+        let moved = signalled != self.signalled;
+        let target = if moved && !there_already { signalled } else { self.target };
         // Those of another host cannot be taken for the new one's.
         let same_house = self.target.ip() == signalled.ip() || Some(self.target.ip()) == also;
         let before = (moved && same_house).then_some((self.target, UNDER_WAY));
-        *self = Latch { signalled, also, target, stage: Stage::Armed, before };
+        *self = Latch { signalled, also, target, stage: Stage::Armed, before, next: None, left: false };
     }
 
-    /// Whoever was at one host may be at another, though nothing was said of the sound: that host may show itself, too, if the first one could. Until it
-    /// does, ours keep going where they went, for the sound may have a machine of its own, or have stayed.
+    /// Whoever was at one host may be at another, though nothing was said of the sound: it may have a machine of its own, or have stayed. So all is as before
+    /// until that host speaks; what comes from where it was decides nothing then.
     pub fn follow(&mut self, from: IpAddr, to: IpAddr) {
         if self.target.ip() == from || self.signalled.ip() == from || self.also == Some(from) {
-            (self.also, self.stage) = (Some(to), Stage::Armed);
+            self.next = Some(to);
         }
     }
 
     /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
     pub fn admit(&mut self, from: SocketAddr) -> bool {
         // RFC 3264 section 8.3.1: after the answer sound goes to the new port, and comes from the old one for as long as the way takes.
-        if from != self.signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
+        let is_signalled = from == self.signalled && !self.left;
+        if !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
+            return true;
+        }
+        if from != self.target && self.next.take_if(|next| from.ip() == *next).is_some() {
+            self.before = Some((self.target, UNDER_WAY));
+            (self.target, self.stage, self.left) = (from, Stage::Trying(1), true);
             return true;
         }
         match self.stage {
             // It stands in the description: nobody else can be meant, whoever was quicker.
-            _ if from == self.signalled => {
+            _ if is_signalled => {
                 self.target = from;
                 self.stage = Stage::Closed;
                 true
@@ -117,18 +127,25 @@ mod tests {
         assert!((0..9).all(|_| latch.admit(old)));
         assert!(!latch.admit(new));
         latch.follow(old.ip(), new.ip());
-        assert_eq!(latch.target(), old, "until it speaks");
-        assert!(latch.admit(new) && latch.admit(new));
+        assert!((0..9).all(|_| latch.admit(old)), "until it speaks there");
+        assert_eq!(latch.target(), old);
+        assert!(latch.admit(new));
         assert_eq!(latch.target(), new);
+        assert!((0..3).all(|_| latch.admit(old)), "what was under way is heard");
+        assert_eq!(latch.target(), new, "and decides nothing");
+        assert!((0..9).all(|_| latch.admit(new)));
+        assert!((0..99).map(|_| latch.admit(old)).filter(|heard| *heard).count() < 50);
+        assert!(!latch.admit(at("198.51.100.7:50003")) && !latch.admit(at("203.0.113.5:4000")));
         // What it says of itself then is what we know already.
         latch.rearm(at("198.51.100.7:4000"), None);
         assert_eq!(latch.target(), new);
         assert!(latch.admit(new));
         assert_eq!(latch.target(), new);
-        // Whoever goes on to speak from where it was has stayed there.
-        let mut stays = Latch::new(old, None);
+        // Whoever's sound has stayed is heard for good.
+        let mut stays = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
+        assert!((0..9).all(|_| stays.admit(old)));
         stays.follow(old.ip(), new.ip());
-        assert!(stays.admit(old) && !stays.admit(new));
+        assert!((0..99).all(|_| stays.admit(old)) && !stays.admit(at("10.0.0.9:4002")));
         // Whoever's sound has a machine of its own is heard from there and nowhere else.
         let mut apart = Latch::new(at("192.0.2.9:4000"), None);
         apart.follow(old.ip(), new.ip());
@@ -136,7 +153,8 @@ mod tests {
         // One behind a router that has said nothing yet.
         let mut mute = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
         mute.follow(old.ip(), new.ip());
-        assert!(mute.admit(new) && !mute.admit(old));
+        assert!(mute.admit(new));
+        assert_eq!(mute.target(), new);
     }
 
     #[test]

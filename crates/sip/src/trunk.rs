@@ -18,7 +18,7 @@ use model::{DialogId, FlowId, Instant, LineId, Machine, Random, TrunkRegistratio
 use question::Question;
 use registration::Registration;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Trunks of one city; further ones are neither registered nor asked.
@@ -116,7 +116,9 @@ impl Trunks {
                 self.parting.push(gone);
             }
         }
-        self.parting.retain(Registration::is_asking);
+        let (parting, peers) = (&mut self.parting, &self.peers);
+        let is_back = |parting: &Registration| peers.iter().filter_map(|peer| peer.registration.as_ref()).any(|other| other.is_as(parting));
+        parting.retain(|parting| parting.is_asking() && !is_back(parting));
         self.parting.drain(..self.parting.len().saturating_sub(TRUNKS_MAX));
     }
 
@@ -134,13 +136,18 @@ impl Trunks {
 
     /// Takes all registrations back, once and for all.
     pub(crate) fn leave(&mut self, now: Instant, doors: &Doors) {
-        let Some(random) = &mut self.random else { return };
         if std::mem::replace(&mut self.leaving, true) {
             return;
         }
+        let Some(random) = &mut self.random else { return };
         for registration in self.peers.iter_mut().filter_map(|peer| peer.registration.as_mut()) {
             registration.leave(now, doors, random, &mut self.outputs);
         }
+    }
+
+    /// Whether a trunk that is no more is there, and has not answered yet that it knows.
+    pub(crate) fn parts_with(&self, ip: IpAddr) -> bool {
+        self.parting.iter().any(|parting| parting.asks_at(ip))
     }
 
     /// How each stands.
@@ -274,11 +281,17 @@ impl Peer {
         if let Some(registration) = self.registration.as_mut().filter(|_| self.trunk.machines != trunk.machines) {
             registration.moved(now, &trunk.machines);
         }
-        if self.trunk.check != trunk.check {
-            self.health.clear();
-        }
+        let other_check = self.trunk.check != trunk.check;
         self.trunk = trunk;
+        match self.trunk.check {
+            None => self.health.clear(),
+            Some(_) if other_check => self.health.iter_mut().for_each(|health| health.ask_at(now)),
+            Some(_) => {}
+        }
         self.follow_machines(now);
+        if other_check {
+            self.reachable = self.works();
+        }
     }
 
     /// Each machine is asked; of those that stay, what is known stays.

@@ -391,6 +391,61 @@ fn who_guesses_passwords_gets_no_answer_for_a_while() {
     assert!(world.mail(office).any(|text| text.starts_with("SIP/2.0 401 ") && text.contains("\r\nCall-ID: c901\r\n")));
 }
 
+/// A trunk that a reload takes out is at an address that no line lists any more: its answer to our last REGISTER is heard all the same, or it would keep sending
+/// us calls.
+#[test]
+fn a_trunk_that_is_taken_out_is_signed_off_though_nobody_lists_it_any_more() {
+    let carrier: SocketAddr = "198.51.100.80:5060".parse().unwrap();
+    let register = model::Register {
+        user: "0440000000".to_owned(),
+        domain: None,
+        login: None,
+        realm: Some("carrier".to_owned()),
+        password_file: Some("carrier".to_owned()),
+        expires: secs(3600),
+        digest: vec![model::DigestAlgorithm::Sha256],
+    };
+    let with = |trunks: bool| {
+        let id = LineId::from("ntt");
+        let trunk = model::Trunk { register: Some(register.clone()), ..model::Trunk::plain(carrier, 9) };
+        let mut city = (*city(|book| {
+            book.lines.extend(trunks.then(|| model::Line { id: id.clone(), trunk: Some(trunk), ..model::Line::default() }));
+        }))
+        .clone();
+        city.passwords.insert(id, model::Secret::new("himitsu".to_owned()));
+        Arc::new(city)
+    };
+    let last = |world: &World| world.mail(carrier).rfind(|text| text.starts_with("REGISTER ")).expect("it is registered with");
+    let answers = |world: &mut World, status: &str, lines: &str| {
+        let echo = last(world)
+            .lines()
+            .filter(|line| ["Via", "From", "To", "Call-ID", "CSeq"].iter().any(|name| line.starts_with(name)))
+            .fold(String::new(), |text, line| text + line + "\r\n");
+        let text = format!("SIP/2.0 {status} X\r\n{echo}{lines}Content-Length: 0\r\n\r\n");
+        world.inject(world.now().since(model::Instant::ZERO), carrier, text.as_bytes());
+    };
+    let mut world = World::new(with(true), 4);
+    let office: SocketAddr = "203.0.113.5:5060".parse().unwrap();
+    world.inject(secs(1), office, request("OPTIONS", office, 1, "x", "").as_bytes());
+    world.run_until(secs(2));
+    answers(&mut world, "200", "Expires: 3600\r\n");
+    world.run_until(secs(3));
+    world.control(secs(4), calls::Control::Publish(with(false)));
+    world.run_until(secs(5));
+    assert!(last(&world).contains("Expires: 0\r\n") && !last(&world).contains("Authorization"));
+    answers(&mut world, "401", "WWW-Authenticate: Digest realm=\"carrier\", nonce=\"n1\", algorithm=SHA-256, qop=\"auth\"\r\n");
+    world.run_until(secs(6));
+    assert!(last(&world).contains("Expires: 0\r\n") && last(&world).contains("Authorization"), "{}", last(&world));
+    answers(&mut world, "200", "");
+    world.run_until(secs(7));
+    // And nothing else of it: not a question, and no answer once all is said.
+    assert_eq!(count(&world, |e| matches!(e, Event::Stranger)), 0);
+    answers(&mut world, "200", "");
+    world.inject(secs(8), carrier, request("OPTIONS", carrier, 1, "x", "").as_bytes());
+    world.run_until(secs(9));
+    assert_eq!(count(&world, |e| matches!(e, Event::Stranger)), 2);
+}
+
 /// The sim's persons live in 127.1.0.0/16, the first of them at its first address.
 #[test]
 fn an_agents_phone_does_not_aim_our_sound_at_this_machine_unless_its_line_may() {

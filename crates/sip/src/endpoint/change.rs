@@ -54,6 +54,8 @@ pub(super) struct Place {
     target: Option<String>,
     /// Whether a router has changed the sender's address on the way.
     behind_router: bool,
+    /// Whether no proxy is in between, whose address would not be the sender's either.
+    direct: bool,
 }
 
 impl Place {
@@ -62,7 +64,11 @@ impl Place {
     /// # Errors
     /// The header field that is broken.
     fn of(asked: &Asked<'_>) -> Result<Place, Name> {
-        Ok(Place { target: target(asked.message)?, behind_router: is_translated(asked.essentials.via.ip(), asked.path.addr) })
+        Ok(Place {
+            target: target(asked.message)?,
+            behind_router: is_translated(asked.essentials.via.ip(), asked.path.addr),
+            direct: asked.is_direct(),
+        })
     }
 }
 
@@ -156,10 +162,10 @@ impl Endpoint {
             return self.refuse(asked, 481);
         }
         if offer.is_none() {
-            let before = self.legs.get(&dialog).map(|leg| leg.state.peer.ip());
+            let before = self.legs.get(&dialog).map(|leg| leg.state.peer.ip().to_canonical());
             self.moved(dialog, asked.back, place);
             // Nothing new is said of the sound.
-            let to = asked.path.addr.ip();
+            let to = asked.path.addr.ip().to_canonical();
             if let Some(from) = before.filter(|before| *before != to) {
                 self.event(Event::PeerMoved { dialog, from, to });
             }
@@ -207,7 +213,7 @@ impl Endpoint {
         let mut behind_router = place.behind_router;
         if let Some(target) = place.target {
             // Of a phone of ours the Contact tells it as well, as when it is called.
-            behind_router |= leg.user.is_some() && names_a_house(&target, from.addr);
+            behind_router |= leg.user.is_some() && place.direct && names_a_house(&target, from.addr);
             leg.state.remote_target = target;
         }
         // Who was behind one once is spoken to where the packets come from, for good: that is right wherever it is.

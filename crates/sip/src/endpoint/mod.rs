@@ -38,7 +38,7 @@ use crate::trunk::{Check, Trunk, TrunkState, Trunks};
 use bytes::Bytes;
 use model::{DialogId, FlowId, Ha1, Instant, LineId, Machine, Now, PhoneGone, Random, Transport};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use store::{Alarm, Alarms, Client, ClientMachine, Echo, Leg, Path, Server, Stage};
 
 /// Dialogs at once; beyond that an INVITE gets 503 with Retry-After. The calls refuse long before.
@@ -91,6 +91,13 @@ struct Asked<'a> {
     echo: Echo,
     /// Whose number it has taken: from there on it is answered in a transaction, so that a copy gets the same answer.
     dialog: Option<DialogId>,
+}
+
+impl Asked<'_> {
+    /// Whether no proxy has passed it on.
+    fn is_direct(&self) -> bool {
+        self.message.values(Name::Via).count() == 1
+    }
 }
 
 impl Endpoint {
@@ -164,6 +171,11 @@ impl Endpoint {
     /// Whether a machine of a trunk answers our checks; `None` where nobody asks it.
     pub fn works(&self, trunk: &LineId, machine: Machine) -> Option<bool> {
         self.trunks.works(trunk, machine)
+    }
+
+    /// Whether a registration with a trunk that is no more is being taken back there: its answers count.
+    pub fn parts_with(&self, ip: IpAddr) -> bool {
+        self.trunks.parts_with(ip)
     }
 
     /// No more calls are to come: every registration with a carrier is taken back.

@@ -107,7 +107,8 @@ impl Endpoint {
         let state = DialogState {
             session_id: theirs(asked.message).map(|theirs| self.session_id(&state.call_id, Some(theirs))),
             // Of a phone of ours the Contact tells it as well, as when it is called.
-            behind_router: state.behind_router || authenticated.is_some() && names_a_house(&state.remote_target, state.peer),
+            behind_router: state.behind_router
+                || authenticated.is_some() && asked.is_direct() && names_a_house(&state.remote_target, state.peer),
             ..state
         };
         let dialog = self.new_dialog();

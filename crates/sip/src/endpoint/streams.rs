@@ -227,10 +227,11 @@ impl Endpoint {
         for (dialog, path) in moved {
             let Some(leg) = self.legs.get_mut(dialog) else { continue };
             from.insert(*dialog, leg.state.flow);
-            let before = leg.state.peer.ip();
+            let before = leg.state.peer.ip().to_canonical();
             leg.go_by(*path);
-            if before != path.addr.ip() {
-                moves.push(Event::PeerMoved { dialog: *dialog, from: before, to: path.addr.ip() });
+            let to = path.addr.ip().to_canonical();
+            if before != to {
+                moves.push(Event::PeerMoved { dialog: *dialog, from: before, to });
             }
             let contact = self.doors.contact(path.flow, &leg.state.remote_target);
             if let Stage::Answering(answering) = &mut leg.stage {

@@ -42,6 +42,11 @@ impl Health {
         self.checked(now, check, true);
     }
 
+    /// It is to be asked otherwise: what is known of it stays.
+    pub(crate) fn ask_at(&mut self, at: Instant) {
+        self.at = Some(at);
+    }
+
     /// Whether it was not there when it was asked last.
     pub(crate) fn has_failed(&self) -> bool {
         self.failures > 0

@@ -14,7 +14,7 @@ pub(crate) struct Question {
     pub(crate) key: Key,
     pub(crate) request: Bytes,
     method: Method,
-    to: Machine,
+    pub(crate) to: Machine,
     /// None over a connection: nothing is lost there.
     repeat: Option<Repeat>,
     give_up: Instant,

@@ -15,7 +15,7 @@ use crate::uri::escape_user;
 use crate::writer::Writer;
 use model::{FlowId, Instant, LineId, Machine, Method, Random, TrunkRegistration};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// The pause after the first failure to register; it doubles with each further one.
@@ -178,6 +178,7 @@ impl Registration {
     pub(super) fn handle_closed(&mut self, now: Instant, flow: FlowId, random: &mut Random) {
         if self.registered && self.flow == Some(flow) {
             self.flow = None;
+            self.refused = false;
             self.come_back(now, random);
         }
     }
@@ -185,7 +186,7 @@ impl Registration {
     /// A machine that was away is there again: if it is ours, it may have begun anew, and know nobody; if none is, it may become ours.
     pub(super) fn returned(&mut self, now: Instant, machine: Machine, random: &mut Random) {
         if let Some(at) = self.machines.iter().position(|ours| *ours == machine).filter(|_| !self.registered && self.asked.is_none()) {
-            self.at = at;
+            (self.at, self.tried) = (at, 0);
         }
         if self.machines.get(self.at) == Some(&machine) {
             self.come_back(now, random);
@@ -238,9 +239,16 @@ impl Registration {
         self.asked.is_some()
     }
 
-    /// Whether both are kept by a carrier under one name.
+    /// Whether both are kept by one carrier under one name, with one Contact.
     pub(super) fn is_as(&self, other: &Registration) -> bool {
-        (&self.account.user, &self.account.domain) == (&other.account.user, &other.account.domain)
+        let one_carrier = self.trunk == other.trunk || self.machines.iter().any(|machine| other.machines.contains(machine));
+        let by = |of: &Registration| of.machines.first().map(|machine| machine.transport);
+        one_carrier && by(self) == by(other) && (&self.account.user, &self.account.domain) == (&other.account.user, &other.account.domain)
+    }
+
+    /// Whether an answer is awaited from there.
+    pub(super) fn asks_at(&self, ip: IpAddr) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.question.to.addr.ip().to_canonical() == ip)
     }
 
     /// Whether a request of this key is ours.

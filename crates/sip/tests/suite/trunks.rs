@@ -354,6 +354,25 @@ fn a_reload_registers_what_has_changed_and_nothing_once_we_leave() {
     desk.wait(0);
     let anew = desk.one();
     assert_eq!((anew.word(), anew.header("Expires")), ("REGISTER", "600"));
+    // Taken out and put back: what takes it back is not said again behind that.
+    let mut desk = registered();
+    desk.endpoint.set_trunks(desk.both(), Vec::new());
+    desk.drain();
+    desk.wait(100);
+    assert_eq!(desk.one().header("Expires"), "0");
+    desk.endpoint.set_trunks(desk.both(), vec![trunk()]);
+    desk.wait(0);
+    let anew = desk.one();
+    assert_eq!(anew.header("Expires"), "600");
+    says(&mut desk, &anew, 200, GRANTS);
+    desk.wait(40_000);
+    assert_eq!(desk.words(), [""; 0]);
+    // Nobody was registered with when we began to leave.
+    let mut desk = Desk::new();
+    desk.endpoint.sign_off(desk.both());
+    desk.endpoint.set_trunks(desk.both(), vec![trunk()]);
+    desk.wait(60_000);
+    assert_eq!(desk.words(), [""; 0]);
     for change in [vec![other], vec![Trunk { check, ..trunk() }], vec![]] {
         let mut desk = registered();
         desk.endpoint.sign_off(desk.both());
