@@ -58,7 +58,9 @@ impl Latch {
     /// Whoever was at one host may be at another, though nothing was said of the sound: it may have a machine of its own, or have stayed. So all is as before
     /// until that host speaks; what comes from where it was decides nothing then.
     pub fn follow(&mut self, from: IpAddr, to: IpAddr) {
-        if self.target.ip() == from || self.signalled.ip() == from || self.also == Some(from) {
+        // Or it goes on before it has spoken where it went last.
+        let was_there = self.target.ip() == from || self.signalled.ip() == from || [self.also, self.next].contains(&Some(from));
+        if was_there {
             self.next = Some(to);
         }
     }
@@ -83,7 +85,8 @@ impl Latch {
                 true
             }
             Stage::Closed => from == self.target,
-            Stage::Armed if from.ip() == self.signalled.ip() || Some(from.ip()) == self.also => {
+            // Where ours go: it was found there under the agreement before.
+            Stage::Armed if from == self.target || from.ip() == self.signalled.ip() || Some(from.ip()) == self.also => {
                 self.target = from;
                 self.stage = Stage::Trying(1);
                 true
@@ -150,6 +153,17 @@ mod tests {
         let mut apart = Latch::new(at("192.0.2.9:4000"), None);
         apart.follow(old.ip(), new.ip());
         assert!(!apart.admit(new) && apart.admit(at("192.0.2.9:4000")));
+        // Also if its SIP has moved, and it holds and resumes from there.
+        stays.rearm(at("10.0.0.9:4000"), Some(new.ip()));
+        assert!((0..9).all(|_| stays.admit(old)));
+        assert_eq!(stays.target(), old);
+        // One that goes on and on before it speaks.
+        let (mut mute, last) = (Latch::new(old, None), at("203.0.113.9:50009"));
+        assert!(mute.admit(old));
+        mute.follow(old.ip(), new.ip());
+        mute.follow(new.ip(), last.ip());
+        assert!(!mute.admit(new) && mute.admit(last));
+        assert_eq!(mute.target(), last);
         // One behind a router that has said nothing yet.
         let mut mute = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
         mute.follow(old.ip(), new.ip());
