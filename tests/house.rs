@@ -58,6 +58,7 @@ const HOUSE: &[Room] = &[
         home_of: &[
             ("sha2", "digest authentication (RFC 8760) and nonces"),
             ("md-5", "digest for phones that know nothing better (RFC 2617)"),
+            ("wide", "the ends of the lines of a message, 32 bytes at once"),
             ("siphasher", "the names of transactions, under a secret, for less than a hash that needs none"),
         ],
         tests_with: &[

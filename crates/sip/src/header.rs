@@ -104,7 +104,8 @@ impl Name {
             let short = |(_, _, short): &&(Name, &str, Option<u8>)| short.is_some_and(|s| AnyCase::new(&[s]).is(word));
             return NAMES.iter().find(short).map_or(Name::Other, |(name, _, _)| *name);
         }
-        let mut as_long = OF_LENGTH.get(length).copied().unwrap_or_default();
+        let Some(as_long) = OF_LENGTH.get(length) else { return Name::Other };
+        let mut as_long = *as_long;
         while as_long != 0 {
             let at = as_long.trailing_zeros() as usize;
             if WORDS[at].is(word) {

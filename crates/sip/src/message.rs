@@ -10,6 +10,7 @@ use bytes::Bytes;
 use std::ops::Range;
 use std::time::Duration;
 use thiserror::Error;
+use wide::u8x32;
 
 /// What is wrong with a message. The text is what the sender is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -87,7 +88,7 @@ pub struct Message {
     bytes: Bytes,
     start: Start,
     fields: Fields,
-    body: Bytes,
+    body: Range<usize>,
 }
 
 /// Where a header line's name and value stand. Offsets have 16 bits, as [`MESSAGE_MAX`] has.
@@ -176,7 +177,7 @@ impl Message {
         // Section 7.5: empty lines before the start line are ignored.
         let begin = datagram.iter().position(|b| !b"\r\n".contains(b)).ok_or(nothing(Fault::NotSip))?;
         let start = Start::Response { status: 0 };
-        let mut message = Message { bytes: datagram.clone(), start, fields: Fields::new(), body: Bytes::new() };
+        let mut message = Message { bytes: datagram.clone(), start, fields: Fields::new(), body: 0..0 };
         let mut read = message.read(begin);
         if read == Read::Folded {
             message.bytes = unfolded(datagram, begin);
@@ -184,7 +185,7 @@ impl Message {
             read = message.read(begin);
         }
         let Read::Head { end, fault, unread } = read else { return Err(nothing(Fault::NotSip)) };
-        message.body = message.bytes.slice(end..);
+        message.body = end..message.bytes.len();
         let fault = fault.or_else(|| message.cut_body().err()).or_else(|| message.repetition());
         match fault {
             None => Ok(message),
@@ -217,14 +218,14 @@ impl Message {
     fn cut_body(&mut self) -> Result<(), Fault> {
         let Some(length) = self.declared()? else { return Ok(()) };
         let length = usize::try_from(length).ok().filter(|length| *length <= self.body.len()).ok_or(Fault::BodyTooShort)?;
-        self.body.truncate(length);
+        self.body.end = self.body.start + length;
         Ok(())
     }
 
     /// Whether a message may begin with this line.
     pub(crate) fn begins_with(line: &[u8]) -> bool {
-        let line = Bytes::copy_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-        start_line(&line, 0..line.len(), &mut |_| ()).is_some()
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        start_line(line, 0..line.len(), &mut |_| ()).is_some()
     }
 
     /// How long the body of a message on a stream is, by its head with the empty line.
@@ -293,8 +294,12 @@ impl Message {
         number(value.get(..digits)?).map(|secs| Duration::from_secs(secs).min(RETRY_AFTER_MAX))
     }
     /// The body, cut to Content-Length.
-    pub fn body(&self) -> &Bytes {
-        &self.body
+    pub fn body(&self) -> &[u8] {
+        self.slice(&self.body)
+    }
+    /// The same, to keep.
+    pub fn body_bytes(&self) -> Bytes {
+        self.bytes.slice(self.body.clone())
     }
 
     /// The values that every message must have.
@@ -358,35 +363,36 @@ enum Read {
 impl Message {
     /// Reads start line and header lines from `begin` on.
     fn read(&mut self, begin: usize) -> Read {
-        let bytes = &self.bytes;
+        let bytes: &[u8] = &self.bytes;
         let mut fault = None;
-        let Some(first) = bytes.get(begin..).and_then(Line::read) else { return Read::NotSip };
-        if first.behind.first().copied().is_some_and(is_blank) {
+        let mut lines = Lines::new(bytes, begin);
+        let Some((at, end)) = lines.next() else { return Read::NotSip };
+        if lines.folds() {
             return Read::Folded;
         }
-        let Some(start) = start_line(bytes, begin..begin + first.text.len(), &mut |f| fault = fault.or(Some(f))) else {
+        let Some(start) = start_line(bytes, at..end, &mut |f| fault = fault.or(Some(f))) else {
             return Read::NotSip;
         };
         self.start = start;
         let (mut vias, mut end, mut unread) = (0, None, None);
-        let mut rest = first.behind;
-        while let Some(Line { text, bare, behind }) = Line::read(rest) {
-            let Some(letter) = text.first() else {
-                end = Some(bytes.len() - behind.len());
+        while let Some((at, to)) = lines.next() {
+            let line = bytes.get(at..).unwrap_or_default();
+            if at == to {
+                end = Some(lines.at);
                 break;
-            };
-            if is_blank(*letter) {
+            }
+            if line.first().copied().is_some_and(is_blank) {
                 return Read::Folded;
             }
             let field = if self.fields.count == HEADERS_MAX {
                 Err(Fault::TooMany)
-            } else if text.len() > LINE_MAX {
+            } else if to - at > LINE_MAX {
                 Err(Fault::LineTooLong)
-            } else if bare {
+            } else if lines.bare {
                 // A carriage return inside a line would be a line of its own to the next reader.
                 Err(Fault::HeaderLine)
             } else {
-                Field::read(bytes.len() - rest.len(), text, Word::new(rest)).ok_or(Fault::HeaderLine)
+                line.get(..to - at).and_then(|text| Field::read(at, text, Word::new(line))).ok_or(Fault::HeaderLine)
             };
             match field {
                 Ok(field) => {
@@ -398,7 +404,6 @@ impl Message {
                 }
                 Err(broken) => unread = unread.or(Some(broken)),
             }
-            rest = behind;
         }
         let many = (vias > VIAS_MAX).then_some(Fault::TooMany);
         let open = end.is_none().then_some(Fault::Unterminated);
@@ -421,8 +426,10 @@ impl Field {
             }
         }
         let value = trim_start(value.get(1..)?);
-        let place = |start: usize, length: usize| (start as u16, (start + length) as u16);
-        Some(Field { name, label: place(at, label.len()), value: place(at + text.len() - value.len(), trim_end(value).len()) })
+        // All offsets are below MESSAGE_MAX.
+        let place = |start: u16, length: usize| (start, start.wrapping_add(length as u16));
+        let (at, behind) = (at as u16, (text.len() - value.len()) as u16);
+        Some(Field { name, label: place(at, label.len()), value: place(at.wrapping_add(behind), trim_end(value).len()) })
     }
 }
 
@@ -445,31 +452,84 @@ fn unfolded(bytes: &[u8], begin: usize) -> Bytes {
     Bytes::from(copy)
 }
 
-/// A line without its end.
-struct Line<'a> {
-    text: &'a [u8],
-    /// Whether a carriage return stands in it alone.
+/// The lines of a message, one after the other.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    /// Where the next line begins.
+    at: usize,
+    /// Where the ends of lines were looked for last, [`BLOCK`] bytes at once.
+    block: usize,
+    /// Those that are still ahead there, a bit for each.
+    ends: u64,
+    /// Whether a carriage return stands alone in the line that was read last.
     bare: bool,
-    /// What comes after it.
-    behind: &'a [u8],
 }
 
-impl<'a> Line<'a> {
-    /// Reads the first line. One without an end is none.
-    fn read(bytes: &'a [u8]) -> Option<Line<'a>> {
-        let (text, behind) = bytes.split_at_checked(memchr::memchr2(b'\n', b'\r', bytes)?)?;
-        match behind {
-            [b'\r', b'\n', behind @ ..] | [b'\n', behind @ ..] => Some(Line { text, bare: false, behind }),
-            _ => {
-                let (text, behind) = bytes.split_at_checked(memchr::memchr(b'\n', bytes)?)?;
-                Some(Line { text: text.strip_suffix(b"\r").unwrap_or(text), bare: true, behind: behind.get(1..)? })
-            }
+/// How many bytes are looked at at once for the ends of lines.
+const BLOCK: usize = u64::BITS as usize;
+
+impl<'a> Lines<'a> {
+    fn new(bytes: &'a [u8], at: usize) -> Lines<'a> {
+        Lines { bytes, at, block: at.wrapping_sub(BLOCK), ends: 0, bare: false }
+    }
+    /// Where the next line begins, and where it ends. One without an end is none.
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        while self.ends == 0 {
+            self.block = self.block.wrapping_add(BLOCK);
+            self.ends = match self.bytes.get(self.block..).and_then(ends) {
+                Some(ends) => ends,
+                None => return self.odd(),
+            };
         }
+        let (at, end) = (self.at, self.block.wrapping_add(self.ends.trailing_zeros() as usize));
+        self.ends &= self.ends - 1;
+        self.at = end.wrapping_add(2);
+        Some((at, end))
+    }
+    /// The same where lines end in another way, and where few bytes are left; and all lines from there on.
+    #[cold]
+    fn odd(&mut self) -> Option<(usize, usize)> {
+        self.block = self.bytes.len();
+        let (at, rest) = (self.at, self.bytes.get(self.at..)?);
+        let first = memchr::memchr2(b'\n', b'\r', rest)?;
+        let (length, behind, bare) = match rest.get(first..)? {
+            [b'\r', b'\n', ..] => (first, 2, false),
+            [b'\n', ..] => (first, 1, false),
+            _ => {
+                let feed = memchr::memchr(b'\n', rest)?;
+                let returned = rest.get(..feed).is_some_and(|line| line.ends_with(b"\r"));
+                (feed - usize::from(returned), 1 + usize::from(returned), true)
+            }
+        };
+        self.at = at + length + behind;
+        self.bare = bare;
+        Some((at, at + length))
+    }
+    /// Whether the next line goes on with the last one.
+    fn folds(&self) -> bool {
+        self.bytes.get(self.at).copied().is_some_and(is_blank)
     }
 }
 
+/// Where a carriage return and a line feed stand together in the first [`BLOCK`] bytes, a bit for each. `None` if one of the two stands
+/// there alone, or the bytes are too few to tell.
+#[inline(always)]
+fn ends(bytes: &[u8]) -> Option<u64> {
+    let returns = bits(bytes.first_chunk()?, b'\r');
+    let feeds = bits(bytes.get(1..)?.first_chunk()?, b'\n');
+    (returns == feeds).then_some(returns)
+}
+
+/// Where `byte` stands.
+#[inline(always)]
+fn bits(block: &[u8; BLOCK], byte: u8) -> u64 {
+    let half = |half: &[u8; 32]| u64::from(u8x32::new(*half).simd_eq(u8x32::splat(byte)).to_bitmask());
+    block.as_chunks().0.iter().rev().fold(0, |bits, chunk| bits << 32 | half(chunk))
+}
+
 /// Reads the start line. `None` if it is not SIP; what is wrong with one that is goes to `blame`.
-fn start_line(bytes: &Bytes, line: Range<usize>, blame: &mut impl FnMut(Fault)) -> Option<Start> {
+fn start_line(bytes: &[u8], line: Range<usize>, blame: &mut impl FnMut(Fault)) -> Option<Start> {
     let text = bytes.get(line.clone())?;
     if text.len() > LINE_MAX {
         blame(Fault::LineTooLong);
@@ -497,7 +557,7 @@ fn start_line(bytes: &Bytes, line: Range<usize>, blame: &mut impl FnMut(Fault)) 
     }
     if !sound {
         blame(Fault::Version);
-    } else if text.last().copied().is_some_and(is_blank) || !all(bytes.get(uri.clone())?, |byte| !is_blank(byte)) {
+    } else if text.last().copied().is_some_and(is_blank) || !all(bytes.get(uri.clone())?, |byte| (byte != b' ') & (byte != b'\t')) {
         blame(Fault::StartLine);
     }
     Some(Start::Request { method: line.start..line.start + first, uri })
@@ -540,6 +600,27 @@ mod tests {
         assert_eq!(message.first(Name::WwwAuthenticate), Some(&b"b:c"[..]));
         for line in ["X\r\nL:0", "X", ":", ": a", "\"X\": a"] {
             assert_eq!(parse(&format!("OPTIONS sip:a SIP/2.0\r\n{HEAD}{line}\r\n\r\n")).unwrap_err(), Fault::HeaderLine, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_ends_where_it_does_wherever_it_stands() {
+        let ends = |filling: usize, end: &str, further: &str| {
+            let filling = "x".repeat(filling);
+            let text = format!("OPTIONS sip:a SIP/2.0\r\nX:{filling}{end}{HEAD}{further}\r\nbody");
+            parse(&text).map(|m| {
+                (m.other("x").map(<[u8]>::len), m.values(Name::Via).count(), m.first(Name::CSeq) == Some(b"1 OPTIONS"), m.body().len())
+            })
+        };
+        for filling in 0..200 {
+            let wanted = Ok((Some(filling), 2, true, 4));
+            for end in ["\r\n", "\n"] {
+                assert_eq!(ends(filling, end, ""), wanted, "{filling} {end:?}");
+                assert_eq!(ends(filling, end, &format!("Y:{}\r\n", "y".repeat(100))), wanted, "{filling} {end:?}");
+            }
+            for end in ["\r", "\r\r\n", "\rY:1\n"] {
+                assert_eq!(ends(filling, end, ""), Err(Fault::HeaderLine), "{filling} {end:?}");
+            }
         }
     }
 

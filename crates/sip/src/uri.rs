@@ -59,6 +59,12 @@ impl<'a> Uri<'a> {
         if bytes.len() > URI_MAX || !is_uri(bytes) {
             return None;
         }
+        let none = Span::default();
+        let uri = Uri { text: bytes, scheme: Scheme::Sip, user: none, password: None, host: none, port: None, params: none, headers: None };
+        // As almost all of them begin.
+        if bytes.starts_with(b"sip:") {
+            return uri.sip(4);
+        }
         let word = Word::new(bytes);
         let colon = find(b':', word, bytes)?;
         let scheme = bytes.get(..colon)?;
@@ -76,8 +82,7 @@ impl<'a> Uri<'a> {
             None if sound() => Scheme::Other,
             None => return None,
         };
-        let none = Span::default();
-        let uri = Uri { text: bytes, scheme, user: none, password: None, host: none, port: None, params: none, headers: None };
+        let uri = Uri { scheme, ..uri };
         match scheme {
             Scheme::Sip | Scheme::Sips => uri.sip(rest),
             Scheme::Tel => {

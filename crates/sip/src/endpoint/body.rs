@@ -38,7 +38,7 @@ pub(super) fn session_description(message: &Message) -> Result<Option<Bytes>, u1
         return if message.other("Content-Disposition").is_some_and(is_optional) { Ok(None) } else { Err(415) };
     }
     if bare.eq_ignore_ascii_case(SDP) {
-        return Ok(Some(message.body().clone()));
+        return Ok(Some(message.body_bytes()));
     }
     let boundary = boundary(kind).ok_or(400u16)?;
     let alternative = bare.eq_ignore_ascii_case(WRAPPED[1]);
@@ -46,7 +46,7 @@ pub(super) fn session_description(message: &Message) -> Result<Option<Bytes>, u1
     for part in parts(message.body(), boundary).ok_or(400u16)? {
         let part = Part::read(part).ok_or(400u16)?;
         if part.is_description() && found.is_none() {
-            found = Some(message.body().slice_ref(part.content));
+            found = Some(message.body_bytes().slice_ref(part.content));
         } else if !alternative && !part.is_optional() {
             return Err(415);
         }
