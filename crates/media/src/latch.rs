@@ -10,6 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 const WINDOW: u8 = 5;
 /// Packets of the port before that may be under way: a second of them. A router that gives the new port the way of the old one is found out then.
 const UNDER_WAY: u8 = 50;
+/// Packets from where it is after which a phone whose SIP has moved is taken to have stayed with its sound: half a minute of them.
+const STAYED: u16 = 1500;
 
 /// The far end of one channel of one leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +23,8 @@ pub struct Latch {
     stage: Stage,
     /// Where it sent from under the agreement before, and how many packets may still come from there: they were under way, and decide nothing.
     before: Option<(SocketAddr, u8)>,
-    /// The host that may speak next, for its SIP comes from there.
-    next: Option<IpAddr>,
+    /// The host that may speak next, for its SIP comes from there, and how many packets may still come from where it is before it may no more.
+    next: Option<(IpAddr, u16)>,
     /// It has spoken from there, and not from where it was signalled.
     left: bool,
 }
@@ -51,17 +53,22 @@ impl Latch {
         let target = if moved && !there_already { signalled } else { self.target };
         // Those of another host cannot be taken for the new one's.
         let same_house = self.target.ip() == signalled.ip() || Some(self.target.ip()) == also;
-        let before = (moved && same_house).then_some((self.target, UNDER_WAY));
-        *self = Latch { signalled, also, target, stage: Stage::Armed, before, next: None, left: false };
+        // What it says of itself is where it was, and it speaks from where its SIP comes from.
+        let left = self.left && !moved && also == Some(self.target.ip());
+        let before = if left { self.before } else { (moved && same_house).then_some((self.target, UNDER_WAY)) };
+        *self = Latch { signalled, also, target, stage: Stage::Armed, before, next: None, left };
     }
 
     /// Whoever was at one host may be at another, though nothing was said of the sound: it may have a machine of its own, or have stayed. So all is as before
     /// until that host speaks; what comes from where it was decides nothing then.
     pub fn follow(&mut self, from: IpAddr, to: IpAddr) {
         // Or it goes on before it has spoken where it went last.
-        let was_there = self.target.ip() == from || self.signalled.ip() == from || [self.also, self.next].contains(&Some(from));
+        let was_there =
+            self.target.ip() == from || self.signalled.ip() == from || [self.also, self.next.map(|next| next.0)].contains(&Some(from));
         if was_there {
-            self.next = Some(to);
+            self.next = Some((to, STAYED));
+            // It is back, and what comes from there is no longer what was under way.
+            self.before = self.before.filter(|before| before.0.ip() != to);
         }
     }
 
@@ -72,7 +79,9 @@ impl Latch {
         if !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
             return true;
         }
-        if from != self.target && self.next.take_if(|next| from.ip() == *next).is_some() {
+        if from == self.target {
+            self.next = self.next.and_then(|(next, packets)| Some((next, packets.checked_sub(1)?)));
+        } else if self.next.take_if(|next| from.ip() == next.0).is_some() {
             self.before = Some((self.target, UNDER_WAY));
             (self.target, self.stage, self.left) = (from, Stage::Trying(1), true);
             return true;
@@ -157,6 +166,29 @@ mod tests {
         stays.rearm(at("10.0.0.9:4000"), Some(new.ip()));
         assert!((0..9).all(|_| stays.admit(old)));
         assert_eq!(stays.target(), old);
+        // One that has moved and goes on saying where it was.
+        let mut forgetful = Latch::new(old, None);
+        forgetful.follow(old.ip(), new.ip());
+        assert!(forgetful.admit(new));
+        forgetful.rearm(old, Some(new.ip()));
+        assert!(forgetful.admit(old) && forgetful.admit(new), "a packet that was under way decides nothing");
+        assert_eq!(forgetful.target(), new);
+        // And says so from where it was, because it is back.
+        forgetful.rearm(old, Some(old.ip()));
+        assert!(forgetful.admit(old));
+        assert_eq!(forgetful.target(), old);
+        // One that comes back without a word.
+        let mut back = Latch::new(old, None);
+        back.follow(old.ip(), new.ip());
+        assert!(back.admit(new));
+        back.follow(new.ip(), old.ip());
+        assert!(back.admit(old));
+        assert_eq!(back.target(), old);
+        // One that was away, but not with its sound: others at either host get nothing of it later.
+        let mut idle = Latch::new(old, None);
+        idle.follow(old.ip(), new.ip());
+        idle.follow(new.ip(), old.ip());
+        assert!((0..=1500).all(|_| idle.admit(old)) && !idle.admit(at("192.0.2.1:4002")) && !idle.admit(new));
         // One that goes on and on before it speaks.
         let (mut mute, last) = (Latch::new(old, None), at("203.0.113.9:50009"));
         assert!(mute.admit(old));
