@@ -588,7 +588,7 @@ mod tests {
         let essentials = message.essentials().unwrap();
         assert_eq!((essentials.call_id, essentials.via.branch(), essentials.from.tag()), ("1@2", Some("z9hG4bK1"), Some("1")));
         assert_eq!(message.values(Name::Via).count(), 2);
-        assert_eq!(&message.body()[..], b"hi");
+        assert_eq!(message.body(), b"hi");
         assert_eq!(message.other("cseq"), Some(&b"1 OPTIONS"[..]));
     }
 
@@ -627,8 +627,8 @@ mod tests {
     #[test]
     fn the_body_is_what_content_length_says_or_the_rest() {
         let with = |length: &str| parse(&format!("OPTIONS sip:a SIP/2.0\r\n{HEAD}{length}\r\nbody"));
-        assert_eq!(&with("").unwrap().body()[..], b"body");
-        assert_eq!(&with("Content-Length : 1\r\n").unwrap().body()[..], b"b");
+        assert_eq!(with("").unwrap().body(), b"body");
+        assert_eq!(with("Content-Length : 1\r\n").unwrap().body(), b"b");
         for (length, fault) in [
             ("l: 5\r\n", Fault::BodyTooShort),
             ("l: 18446744073709551615\r\n", Fault::BodyTooShort),

@@ -43,7 +43,7 @@ fn a_caller_is_answered_and_hangs_up() {
     assert_eq!(ringing.word(), "180");
     let ok = accept(&mut desk, dialog);
     assert_eq!((ok.to_tag(), ok.header("Contact")), (ringing.to_tag(), "<sip:192.0.2.1:5060>"));
-    assert_eq!(&ok.message().body()[..], ANSWER.as_bytes());
+    assert_eq!(ok.message().body(), ANSWER.as_bytes());
     let tag = ok.to_tag();
     assert!(desk.events().is_empty());
     desk.receive(&inside("ACK", "a", 1, &tag));
@@ -640,7 +640,7 @@ fn who_makes_no_offer_gets_ours_in_the_200_and_answers_it_in_the_ack() {
         desk.receive(&late);
         let [Event::Invite { dialog, offer: None, .. }] = desk.events()[..] else { panic!() };
         let ok = accept(&mut desk, dialog);
-        assert_eq!(&ok.message().body()[..], ANSWER.as_bytes());
+        assert_eq!(ok.message().body(), ANSWER.as_bytes());
         desk.receive(&ack(&ok.to_tag(), body));
         assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer }, Event::Acked { dialog }]);
         desk.receive(&ack(&ok.to_tag(), body));

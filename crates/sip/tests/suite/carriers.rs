@@ -216,7 +216,7 @@ fn who_wants_a_longer_session_timer_gets_the_call_once_more_with_it() {
     assert_eq!((second.header("Session-Expires"), second.header("Min-SE")), ("3600", "3600"));
     assert_eq!(second.text.matches("Session-Expires").count(), 1);
     assert_ne!(second.header("Via"), first.header("Via"));
-    assert_eq!(&second.message().body()[..], ANSWER.as_bytes());
+    assert_eq!(second.message().body(), ANSWER.as_bytes());
     assert_eq!(desk.events(), [Event::AskedAgain { dialog }]);
     desk.receive_from(FIRST, &response(second, 200, "carrier", OFFER));
     assert_eq!(desk.sent().pop().unwrap().header("CSeq"), "2 ACK");

@@ -46,7 +46,7 @@ fn an_update_with_an_offer_is_answered_in_its_200_and_has_no_ack() {
     desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
     let ok = desk.one();
     assert_eq!((ok.word(), ok.header("CSeq"), ok.header("Contact")), ("200", "2 UPDATE", "<sip:192.0.2.1:5060>"));
-    assert_eq!(&ok.message().body()[..], ANSWER.as_bytes());
+    assert_eq!(ok.message().body(), ANSWER.as_bytes());
     desk.receive(&update("u", 2, &tag, "", OFFER));
     assert_eq!(desk.one().text, ok.text, "a copy after it gets the same");
     desk.command(Command::Bye { dialog });
@@ -143,7 +143,7 @@ fn we_offer_other_terms_and_the_peer_takes_them() {
     assert!(reinvite.text.starts_with("INVITE sip:caller@192.0.2.50 SIP/2.0\r\n"), "{}", reinvite.text);
     assert_eq!((reinvite.header("CSeq"), reinvite.tag_of_from(), reinvite.to_tag().as_str()), ("1 INVITE", tag, "f1"));
     assert_eq!(reinvite.header("Contact"), "<sip:192.0.2.1:5060>");
-    assert_eq!(&reinvite.message().body()[..], OURS_CHANGED.as_bytes());
+    assert_eq!(reinvite.message().body(), OURS_CHANGED.as_bytes());
     desk.command(Command::Reoffer { dialog, sdp: Bytes::from(ANSWER) });
     assert!(desk.sent().is_empty(), "one at a time");
     desk.receive(&answer(&reinvite, 100, "", ""));
@@ -194,7 +194,7 @@ fn other_terms_that_come_with_too_short_a_time_come_again_with_more() {
     let sent = desk.sent();
     assert_eq!(sent.iter().map(Sent::word).collect::<Vec<_>>(), ["ACK", "INVITE"]);
     assert_eq!((sent[1].header("Session-Expires"), sent[1].header("Min-SE")), ("3600;refresher=uas", "3600"));
-    assert_eq!(&sent[1].message().body()[..], OURS_CHANGED.as_bytes());
+    assert_eq!(sent[1].message().body(), OURS_CHANGED.as_bytes());
     desk.receive(&answer(&sent[1], 422, "Min-SE: 3600\r\n", ""));
     assert_eq!(desk.words(), ["ACK"]);
     assert_eq!(desk.events(), [Event::OfferRefused { dialog, status: 422 }], "who wants nothing longer is not asked for ever");
@@ -430,7 +430,7 @@ fn we_refresh_where_it_is_ours_to_do() {
                 desk.receive(&answer(&refresh, 200, "Require: timer\r\nSession-Expires: 300;refresher=uac\r\n", ""));
                 assert!(desk.events().is_empty());
             } else {
-                assert_eq!((refresh.word(), &refresh.message().body()[..]), ("INVITE", ANSWER.as_bytes()));
+                assert_eq!((refresh.word(), refresh.message().body()), ("INVITE", ANSWER.as_bytes()));
                 desk.receive(&answer(&refresh, 200, "Require: timer\r\nSession-Expires: 300;refresher=uac\r\n", OFFER));
                 assert_eq!(desk.words(), ["ACK"]);
                 assert_eq!(desk.events(), [Event::AnswerCame { dialog, answer: Some(Bytes::from(OFFER)) }]);
@@ -463,12 +463,12 @@ fn a_refresh_says_what_was_settled_and_not_what_was_offered() {
         desk.sent();
         desk.wait(300_000);
         let refresh = desk.one();
-        assert_eq!((refresh.word(), &refresh.message().body()[..]), ("INVITE", says.as_bytes()), "{changed}");
+        assert_eq!((refresh.word(), refresh.message().body()), ("INVITE", says.as_bytes()), "{changed}");
         desk.receive_from(PHONE, &response(&refresh, 500, "", ""));
         assert_eq!(desk.endpoint.said(dialog).unwrap(), says, "also where it was refused");
         desk.sent();
         desk.wait(10_000);
-        assert_eq!(&desk.one().message().body()[..], says.as_bytes(), "and so it is said again");
+        assert_eq!(desk.one().message().body(), says.as_bytes(), "and so it is said again");
     }
 }
 

@@ -106,20 +106,14 @@ fn whoever_asks_to_be_put_through_hears_what_becomes_of_it() {
         (trying.word(), trying.header("Event"), trying.header("Subscription-State")),
         ("NOTIFY", "refer;id=2", "active;expires=120")
     );
-    assert_eq!(
-        (trying.header("Content-Type"), &trying.message().body()[..]),
-        ("message/sipfrag;version=2.0", &b"SIP/2.0 100 Trying\r\n"[..])
-    );
+    assert_eq!((trying.header("Content-Type"), trying.message().body()), ("message/sipfrag;version=2.0", &b"SIP/2.0 100 Trying\r\n"[..]));
     assert_eq!((trying.header("CSeq"), trying.header("Contact")), ("1 NOTIFY", "<sip:192.0.2.1:5060>"));
     desk.receive(&response(trying, 200, "", ""));
     desk.receive(&refer("s", 3, &tag, "Refer-To: <sip:72@192.0.2.1>\r\n"));
     assert_eq!(desk.words(), ["491"], "one at a time");
     desk.command(Command::Notify { dialog, status: 200, over: true });
     let over = desk.one();
-    assert_eq!(
-        (over.header("Subscription-State"), &over.message().body()[..]),
-        ("terminated;reason=noresource", &b"SIP/2.0 200 OK\r\n"[..])
-    );
+    assert_eq!((over.header("Subscription-State"), over.message().body()), ("terminated;reason=noresource", &b"SIP/2.0 200 OK\r\n"[..]));
     desk.command(Command::Notify { dialog, status: 200, over: true });
     assert!(desk.sent().is_empty(), "it is over");
     desk.command(Command::Bye { dialog });

@@ -82,7 +82,7 @@ fn a_name_in_shift_jis_loses_no_header() {
         let message = read(&text);
         let e = message.essentials().unwrap();
         assert_eq!((e.from.uri().user().as_str(), e.from.tag(), e.call_id, e.cseq.number), ("0449999999", Some("f1"), "c1", 1), "{name:?}");
-        assert_eq!(&message.body()[..], OFFER.as_bytes());
+        assert_eq!(message.body(), OFFER.as_bytes());
     }
     // 機能, 機能" (the quote is escaped), and ﾄ能, whose first two bytes could be UTF-8. And names that are something else: in UTF-8 with bytes that could
     // begin a letter in Shift-JIS, and in Latin-1.

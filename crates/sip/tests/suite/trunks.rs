@@ -525,7 +525,7 @@ fn a_call_proves_the_password_when_it_begins_and_when_it_ends() {
         assert_eq!((second.word(), second.header("CSeq"), second.header("Call-ID")), ("INVITE", "2 INVITE", first.header("Call-ID")));
         assert_eq!((second.header("From"), second.header("Contact")), (first.header("From"), first.header("Contact")));
         assert!(second.header(proves).contains("uri=\"sip:0440000011@192.0.2.80:5060\""), "{}", second.text);
-        assert_eq!(&second.message().body()[..], ANSWER.as_bytes());
+        assert_eq!(second.message().body(), ANSWER.as_bytes());
         assert_eq!(desk.events(), [Event::AskedAgain { dialog }], "so that what would end it is written down anew");
         // What would end it ends the second one.
         let via = desk.endpoint.will(dialog).unwrap().via.unwrap();
