@@ -373,6 +373,7 @@ impl Engine {
             addr,
             routes: Vec::new(),
             user: None,
+            trunk: Some(outside.way.trunk.clone()),
         };
         let from = sip::Identity { display: String::new(), user: outside.wish.shown.as_str().to_owned() };
         let sdp = sdp::offer(&self.capabilities(&outside.leg, self.codecs_over(&outside.way)));

@@ -120,6 +120,7 @@ impl Engine {
             addr: b.addr,
             routes: b.path.clone(),
             user: Some(b.user.clone()),
+            trunk: None,
         };
         let targets: Vec<sip::Target> = self.sip.phones(agent.as_str()).map(target).collect();
         let mut ringing = Vec::with_capacity(targets.len());

@@ -255,6 +255,8 @@ pub struct Target {
     pub routes: Vec<String>,
     /// Whose telephone it is, if it is one of our users'.
     pub user: Option<String>,
+    /// Which trunk leads there, if one does: its password is proved, whatever other trunk has the same address.
+    pub trunk: Option<LineId>,
 }
 
 /// As whom we call.

@@ -161,10 +161,11 @@ impl Trunks {
         peer.health.iter().find(|health| health.machine == machine).map(|health| health.works)
     }
 
-    /// The account with which requests to this address prove our password.
-    pub(crate) fn account_at(&self, addr: SocketAddr) -> Option<&Account> {
+    /// The account with which requests to this address prove our password: that of this trunk, if it leads there.
+    pub(crate) fn account_at(&self, addr: SocketAddr, trunk: Option<&LineId>) -> Option<&Account> {
         let at = |peer: &&Peer| peer.trunk.machines.iter().any(|machine| machine.addr == addr);
-        self.peers.iter().filter(at).find_map(|peer| peer.trunk.account.as_ref())
+        let of_trunk = self.peers.iter().filter(at).find(|peer| Some(&peer.trunk.id) == trunk);
+        of_trunk.into_iter().chain(self.peers.iter().filter(at)).find_map(|peer| peer.trunk.account.as_ref())
     }
 
     /// Asks a machine whether it is there, before it is called; [`Event::Asked`] follows, by `patience`.

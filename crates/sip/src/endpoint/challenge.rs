@@ -38,7 +38,8 @@ impl Endpoint {
         let instead = match response.status() {
             Some(401 | 407) => {
                 // Inside a dialog a carrier may want its requests at another of its addresses.
-                let account = self.trunks.account_at(client.path.addr).or_else(|| self.trunks.account_at(leg.state.peer));
+                let account_at = |addr| self.trunks.account_at(addr, leg.trunk.as_ref());
+                let account = account_at(client.path.addr).or_else(|| account_at(leg.state.peer));
                 let Some(account) = account.cloned() else { return false };
                 let Ok((name, value)) = account.answer(&request, response, &mut self.random) else { return false };
                 vec![(name, Some(value))]

@@ -15,7 +15,7 @@ use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key, Repeat, Server
 use crate::uri::{DEFAULT_PORT, DEFAULT_TLS_PORT};
 use crate::writer::{Writer, reason};
 use bytes::Bytes;
-use model::{DialogId, FlowId, Instant, Method};
+use model::{DialogId, FlowId, Instant, LineId, Method};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
@@ -298,6 +298,8 @@ pub(super) struct Leg {
     pub(super) stage: Stage,
     /// Whose phone it is with, if it is one of our users'.
     pub(super) user: Option<String>,
+    /// The trunk that we call over.
+    pub(super) trunk: Option<LineId>,
     /// Which one of theirs.
     pub(super) phone: Option<Known>,
     /// Whether its connection is gone, and there was no other.
@@ -407,6 +409,7 @@ impl Leg {
             state,
             stage: Stage::Confirmed,
             user: None,
+            trunk: None,
             phone: None,
             cut: false,
             unnamed: false,

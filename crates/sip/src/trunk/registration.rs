@@ -34,6 +34,8 @@ const CHALLENGES_MAX: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(4);
 /// After a connection is lost that the carrier reaches us by, or the carrier was away, we are back within this time, and not all at once.
 const BACK: Duration = Duration::from_secs(1);
+/// A connection that is lost within this time after it was registered on has not lasted: the pause grows with each such one in a row.
+const LASTS: Duration = Duration::from_secs(10);
 
 /// The registration with one carrier.
 #[derive(Clone, Debug)]
@@ -56,6 +58,10 @@ pub(super) struct Registration {
     until: Option<Instant>,
     /// The connection that it was agreed to on.
     flow: Option<FlowId>,
+    /// From when on that connection has lasted.
+    lasts: Option<Instant>,
+    /// How many in a row have not.
+    losses: u32,
     /// When the next REGISTER is due.
     next: Option<Instant>,
     failures: u32,
@@ -124,6 +130,8 @@ impl Registration {
             tried: 0,
             until: None,
             flow: None,
+            lasts: None,
+            losses: 0,
             next: Some(now),
             failures: 0,
             lengthened: false,
@@ -179,7 +187,12 @@ impl Registration {
         if self.registered && self.flow == Some(flow) {
             self.flow = None;
             self.refused = false;
-            self.come_back(now, random);
+            self.losses = if self.lasts.is_some_and(|lasts| lasts <= now) { 0 } else { self.losses.saturating_add(1) };
+            let pause = match self.losses {
+                0 | 1 => random.below(BACK.as_millis() as u64),
+                several => pause(several - 1, random),
+            };
+            self.come_back(now + Duration::from_millis(pause));
         }
     }
 
@@ -189,14 +202,13 @@ impl Registration {
             (self.at, self.tried) = (at, 0);
         }
         if self.machines.get(self.at) == Some(&machine) {
-            self.come_back(now, random);
+            self.come_back(now + Duration::from_millis(random.below(BACK.as_millis() as u64)));
         }
     }
 
     /// The carrier may not know where we are: it is told soon. Not if it has refused us since, for then it has said enough.
-    fn come_back(&mut self, now: Instant, random: &mut Random) {
+    fn come_back(&mut self, soon: Instant) {
         let may = self.how.is_some() && !self.refused && self.asked.is_none() && !self.leaving;
-        let soon = now + Duration::from_millis(random.below(BACK.as_millis() as u64));
         self.next = self.next.map(|next| if may { next.min(soon) } else { next }).or(may.then_some(soon));
     }
 
@@ -316,6 +328,7 @@ impl Registration {
                 }
                 (self.failures, self.tried, self.refused) = (0, 0, false);
                 self.flow = Some(flow).filter(|flow| flow.is_stream());
+                self.lasts = Some(now + LASTS);
                 self.until = Some(now + Duration::from_secs(secs));
                 // Section 10.2.4 leaves it to us: between 70 and 90 % of the time, so that many who began together do not stay together.
                 let share = 700 + random.below(201);
@@ -383,10 +396,7 @@ impl Registration {
     fn failed(&mut self, now: Instant, how: TrunkRegistration, pause: Option<Duration>, random: &mut Random, out: &mut VecDeque<Output>) {
         self.failures = self.failures.saturating_add(1);
         self.refused = how != TrunkRegistration::NoAnswer;
-        let millis = |pause: Duration| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        let most = millis(PAUSE.saturating_mul(1 << (self.failures - 1).min(10)).min(PAUSE_MAX));
-        // RFC 5626 section 4.5: "a uniform random time between 50% and 100% of the upper-bound".
-        let ours = most / 2 + random.below(most / 2 + 1);
+        let ours = self::pause(self.failures, random);
         let theirs = pause.map_or(0, |least| millis(least).saturating_add(random.below(millis(least) / 4 + 1)));
         let millis = ours.max(theirs);
         self.next = Some(now + Duration::from_millis(millis)).filter(|_| !self.leaving);
@@ -401,4 +411,15 @@ impl Registration {
             out.push_back(Output::Event(Event::TrunkRegistration { trunk: self.trunk.clone(), how }));
         }
     }
+}
+
+/// How long to wait after so many failures in a row, one at least, in milliseconds. RFC 5626 section 4.5: "a uniform random time between 50% and 100% of the
+/// upper-bound".
+fn pause(failures: u32, random: &mut Random) -> u64 {
+    let most = millis(PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(PAUSE_MAX));
+    most / 2 + random.below(most / 2 + 1)
+}
+
+fn millis(pause: Duration) -> u64 {
+    u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)
 }

@@ -417,7 +417,7 @@ fn whoever_is_behind_a_router_is_reached_where_their_messages_come_from() {
     let mut desk = Desk::new();
     let dialog = desk.endpoint.new_dialog();
     let (uri, addr) = ("sip:sato@192.168.50.50:5062".to_owned(), "198.51.100.1:40001".parse().unwrap());
-    let to = sip::Target { uri, flow: model::FlowId::UDP, addr, routes: Vec::new(), user: None };
+    let to = sip::Target { uri, flow: model::FlowId::UDP, addr, routes: Vec::new(), user: None, trunk: None };
     let from = sip::Identity { display: String::new(), user: "0440000001".to_owned() };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
     let ours = desk.one();

@@ -272,8 +272,14 @@ fn nobody_can_be_called_at_an_address_that_is_none() {
     let mut desk = Desk::new();
     for uri in ["", "sip:a b@h", "sip:a@h?Route=x", "tel:110", "sip:a@h\r\nVia: x"] {
         let dialog = desk.endpoint.new_dialog();
-        let to =
-            sip::Target { uri: uri.to_owned(), flow: model::FlowId::UDP, addr: PHONE.parse().unwrap(), routes: Vec::new(), user: None };
+        let to = sip::Target {
+            uri: uri.to_owned(),
+            flow: model::FlowId::UDP,
+            addr: PHONE.parse().unwrap(),
+            routes: Vec::new(),
+            user: None,
+            trunk: None,
+        };
         let from = sip::Identity { display: String::new(), user: String::new() };
         desk.command(Command::Invite { dialog, to, from, sdp: Bytes::new() });
         assert!(desk.sent().is_empty());
@@ -286,8 +292,14 @@ fn nobody_can_be_called_at_an_address_that_is_none() {
 fn commands_for_nobody_are_ignored() {
     let mut desk = Desk::new();
     let dialog = model::DialogId(99);
-    let to =
-        sip::Target { uri: "sip:a@h".to_owned(), flow: model::FlowId::UDP, addr: PHONE.parse().unwrap(), routes: Vec::new(), user: None };
+    let to = sip::Target {
+        uri: "sip:a@h".to_owned(),
+        flow: model::FlowId::UDP,
+        addr: PHONE.parse().unwrap(),
+        routes: Vec::new(),
+        user: None,
+        trunk: None,
+    };
     let from = sip::Identity { display: String::new(), user: String::new() };
     for command in [
         Command::Provisional { dialog, status: 180 },

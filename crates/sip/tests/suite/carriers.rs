@@ -88,6 +88,34 @@ fn a_registration_goes_by_its_carrier_s_transport_and_says_where_we_hear_it() {
     }
 }
 
+/// A carrier, or a balancer before it, that hangs up as soon as it has said yes.
+#[test]
+fn who_is_hung_up_on_again_and_again_comes_back_ever_later() {
+    let mut desk = with(registering(by(Transport::Tcp, &[FIRST])));
+    let mut asked = Vec::new();
+    let mut lasts = |desk: &mut Desk, tenths: u32, stays: u64| {
+        for _ in 0..tenths {
+            for register in desk.sent() {
+                asked.push(desk.now);
+                let line = FlowId::connection(Transport::Tcp, asked.len() as u64);
+                says(desk, line, &register, 200, "Expires: 3600\r\n");
+                desk.wait(stays);
+                desk.endpoint.handle_closed(desk.both(), line);
+            }
+            desk.wait(100);
+        }
+        asked.len()
+    };
+    let first = lasts(&mut desk, 600, 50);
+    assert!((4..=8).contains(&first), "in a minute: {first}");
+    let later = lasts(&mut desk, 12_000, 50) - first;
+    assert!((4..=12).contains(&later), "in twenty minutes: {later}");
+    // One that has lasted is come back to at once, as ever.
+    lasts(&mut desk, 3_100, 20_000);
+    let before = lasts(&mut desk, 1, 20_000);
+    assert!(lasts(&mut desk, 30, 20_000) > before);
+}
+
 #[test]
 fn who_finds_no_connection_registers_with_the_next_machine_at_once_and_waits_when_all_have_failed() {
     let mut desk = with(registering(by(Transport::Tcp, &[FIRST, SECOND])));
@@ -171,6 +199,7 @@ fn calls(desk: &mut Desk, transport: Transport) -> (DialogId, Sent) {
         addr: FIRST.parse().unwrap(),
         routes: Vec::new(),
         user: None,
+        trunk: None,
     };
     let from = Identity { display: String::new(), user: "0440000000".to_owned() };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });

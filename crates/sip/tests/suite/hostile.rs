@@ -97,6 +97,7 @@ fn a_name_cannot_become_a_header_of_ours() {
         addr: PHONE.parse().unwrap(),
         routes: Vec::new(),
         user: None,
+        trunk: None,
     };
     let display = "x\" <sip:boss@h>\r\nX-Evil: 1\r\n\r\n".to_owned() + &"長".repeat(1_000);
     let from = sip::Identity { display, user: "a>;tag=1\r\nX-Evil: 2 @h".to_owned() };

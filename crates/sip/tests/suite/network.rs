@@ -110,7 +110,8 @@ impl<'a> World<'a> {
     fn run(&mut self, story: Story) {
         let dialog = self.ends[0].new_dialog();
         self.dialogs[0] = Some(dialog);
-        let to = Target { uri: "sip:b@192.0.2.2".to_owned(), flow: FlowId::UDP, addr: addr(1), routes: Vec::new(), user: None };
+        let to =
+            Target { uri: "sip:b@192.0.2.2".to_owned(), flow: FlowId::UDP, addr: addr(1), routes: Vec::new(), user: None, trunk: None };
         let from = Identity { display: "A".to_owned(), user: "a".to_owned() };
         self.command(0, |dialog| Command::Invite { dialog, to, from, sdp: Bytes::from(OFFER) });
         let (mut rang, mut done) = (false, [false; 5]);

@@ -533,7 +533,7 @@ fn a_browser_is_called_on_the_connection_that_it_registered_by_and_on_no_other()
     assert_eq!((binding.contact.as_str(), binding.flow), (nowhere, flow));
     let (dialog, to) = (
         desk.endpoint.new_dialog(),
-        Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: Vec::new(), user: Some(binding.user) },
+        Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: Vec::new(), user: Some(binding.user), trunk: None },
     );
     let from = Identity { display: "Ward".to_owned(), user: "0440000001".to_owned() };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
@@ -558,7 +558,14 @@ fn a_phone_behind_a_proxy_is_called_by_the_way_that_it_came() {
     assert_eq!((ok.word(), ok.header("Path"), ok.header("Supported")), ("200", "<sip:192.0.2.70;lr;received=10.0.0.9>", "path, outbound"));
     assert!(ok.text.contains("Path: <sip:192.0.2.71;lr>") && !ok.text.contains("Require"), "{}", ok.text);
     let binding = desk.endpoint.phones("sato").next().unwrap().clone();
-    let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path, user: Some(binding.user) };
+    let to = Target {
+        uri: binding.contact,
+        flow: binding.flow,
+        addr: binding.addr,
+        routes: binding.path,
+        user: Some(binding.user),
+        trunk: None,
+    };
     let dialog = desk.endpoint.new_dialog();
     let from = Identity { display: String::new(), user: "0440000000".to_owned() };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(OFFER) });

@@ -43,7 +43,7 @@ impl Desk {
     }
     fn call(&mut self, flow: FlowId, uri: &str, display: &str) -> (DialogId, FlowId, Sent) {
         let dialog = self.endpoint.new_dialog();
-        let to = Target { uri: uri.to_owned(), flow, addr: PHONE.parse().unwrap(), routes: Vec::new(), user: None };
+        let to = Target { uri: uri.to_owned(), flow, addr: PHONE.parse().unwrap(), routes: Vec::new(), user: None, trunk: None };
         let from = Identity { display: display.to_owned(), user: "0440000001".to_owned() };
         let mut sent = self.tell(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
         assert_eq!(sent.len(), 1);

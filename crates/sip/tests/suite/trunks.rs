@@ -505,6 +505,7 @@ fn calls(desk: &mut Desk) -> (model::DialogId, Sent) {
         addr: CARRIER.parse().unwrap(),
         routes: Vec::new(),
         user: None,
+        trunk: Some(LineId::from("ntt")),
     };
     let from = Identity { display: String::new(), user: "0440000000".to_owned() };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
@@ -547,6 +548,23 @@ fn a_call_proves_the_password_when_it_begins_and_when_it_ends() {
         assert_eq!(desk.events(), [Event::Ended { dialog }]);
         desk.wait(40_000);
         desk.assert_quiet();
+    }
+}
+
+#[test]
+fn of_two_accounts_at_one_carrier_that_of_the_trunk_is_proved() {
+    let mut first = Trunk { id: LineId::from("day"), ..trunk() };
+    first.account.as_mut().unwrap().login = "country".to_owned();
+    for trunks in [vec![first.clone(), trunk()], vec![trunk(), first.clone()], vec![first, Trunk { account: None, ..trunk() }]] {
+        let wanted = if trunks.iter().all(|trunk| trunk.account.is_some()) { "username=\"city\"" } else { "username=\"country\"" };
+        let mut desk = Desk::new();
+        desk.endpoint.set_trunks(desk.both(), trunks);
+        desk.wait(0);
+        desk.sent();
+        let (_, invite) = calls(&mut desk);
+        says(&mut desk, &invite, 401, ASKS);
+        let again = desk.sent().pop().unwrap();
+        assert!(again.word() == "INVITE" && again.header("Authorization").contains(wanted), "{}", again.text);
     }
 }
 

@@ -128,7 +128,14 @@ fn calls(desk: &mut Desk) -> (model::DialogId, Sent) {
     let binding = desk.endpoint.phones("sato").next().unwrap().clone();
     let dialog = desk.endpoint.new_dialog();
     let from = Identity { display: String::new(), user: "0440000000".to_owned() };
-    let to = Target { uri: binding.contact, flow: binding.flow, addr: binding.addr, routes: binding.path, user: Some(binding.user) };
+    let to = Target {
+        uri: binding.contact,
+        flow: binding.flow,
+        addr: binding.addr,
+        routes: binding.path,
+        user: Some(binding.user),
+        trunk: None,
+    };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(OFFER) });
     (dialog, desk.one())
 }

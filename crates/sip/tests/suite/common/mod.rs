@@ -194,6 +194,7 @@ impl Desk {
             addr: PHONE.parse().unwrap(),
             routes: Vec::new(),
             user: Some("sato".to_owned()),
+            trunk: None,
         };
         let from = Identity { display: "川崎 \"Ward\"".to_owned(), user: "0440000001".to_owned() };
         self.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
