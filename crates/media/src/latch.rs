@@ -10,8 +10,6 @@ use std::net::{IpAddr, SocketAddr};
 const WINDOW: u8 = 5;
 /// Packets of the port before that may be under way: a second of them. A router that gives the new port the way of the old one is found out then.
 const UNDER_WAY: u8 = 50;
-/// Packets from where it is after which a phone whose SIP has moved is taken to have stayed with its sound: half a minute of them.
-const STAYED: u16 = 1500;
 
 /// The far end of one channel of one leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +21,11 @@ pub struct Latch {
     stage: Stage,
     /// Where it sent from under the agreement before, and how many packets may still come from there: they were under way, and decide nothing.
     before: Option<(SocketAddr, u8)>,
-    /// The host that may speak next, for its SIP comes from there, and how many packets may still come from where it is before it may no more.
-    next: Option<(IpAddr, u16)>,
-    /// It has spoken from there, and not from where it was signalled.
+    /// The host that may speak next, for its SIP comes from there.
+    next: Option<IpAddr>,
+    /// Somebody has been heard.
+    heard: bool,
+    /// It has spoken from where its SIP went, and not from where it was signalled.
     left: bool,
 }
 
@@ -42,33 +42,37 @@ enum Stage {
 impl Latch {
     /// Armed for the address that the exchange of descriptions gave, and for another host beside it.
     pub fn new(signalled: SocketAddr, also: Option<IpAddr>) -> Latch {
-        Latch { signalled, also, target: signalled, stage: Stage::Armed, before: None, next: None, left: false }
+        Latch { signalled, also, target: signalled, stage: Stage::Armed, before: None, next: None, heard: false, left: false }
     }
 
-    /// Armed again by a new agreement. If that gives the same address, our packets keep going where they went until one comes in.
+    /// Armed again by a new agreement. If that gives the same address, what is known of the phone stays known, and our packets keep going where they
+    /// went until one comes in.
     pub fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
+        if signalled == self.signalled {
+            (self.also, self.stage) = (also, Stage::Armed);
+            return;
+        }
         // Or its own port at the host where it has shown itself before that was agreed.
         let there_already = signalled.port() == self.signalled.port() && signalled.ip() == self.target.ip();
-        let moved = signalled != self.signalled;
-        let target = if moved && !there_already { signalled } else { self.target };
+        let target = if there_already { self.target } else { signalled };
         // Those of another host cannot be taken for the new one's.
         let same_house = self.target.ip() == signalled.ip() || Some(self.target.ip()) == also;
-        // What it says of itself is where it was, and it speaks from where its SIP comes from.
-        let left = self.left && !moved && also == Some(self.target.ip());
-        let before = if left { self.before } else { (moved && same_house).then_some((self.target, UNDER_WAY)) };
-        *self = Latch { signalled, also, target, stage: Stage::Armed, before, next: None, left };
+        let before = same_house.then_some((self.target, UNDER_WAY));
+        *self = Latch { before, target, ..Latch::new(signalled, also) };
     }
 
     /// Whoever was at one host may be at another, though nothing was said of the sound: it may have a machine of its own, or have stayed. So all is as before
     /// until that host speaks; what comes from where it was decides nothing then.
     pub fn follow(&mut self, from: IpAddr, to: IpAddr) {
-        // Or it goes on before it has spoken where it went last.
-        let was_there =
-            self.target.ip() == from || self.signalled.ip() == from || [self.also, self.next.map(|next| next.0)].contains(&Some(from));
-        if was_there {
-            self.next = Some((to, STAYED));
-            // It is back, and what comes from there is no longer what was under way.
-            self.before = self.before.filter(|before| before.0.ip() != to);
+        // It is back, and what comes from there is no longer what was under way.
+        self.before = self.before.filter(|before| before.0.ip() != to);
+        let silent = !self.heard && self.also == Some(from);
+        if self.target.ip() == to {
+            // Its sound never went, but its router may have another port for it.
+            (self.next, self.stage) = (None, Stage::Armed);
+        } else if self.target.ip() == from || self.next == Some(from) || silent {
+            // Or it goes on before it has spoken where it went last.
+            self.next = Some(to);
         }
     }
 
@@ -79,33 +83,29 @@ impl Latch {
         if !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
             return true;
         }
-        if from == self.target {
-            self.next = self.next.and_then(|(next, packets)| Some((next, packets.checked_sub(1)?)));
-        } else if self.next.take_if(|next| from.ip() == next.0).is_some() {
-            self.before = Some((self.target, UNDER_WAY));
-            (self.target, self.stage, self.left) = (from, Stage::Trying(1), true);
-            return true;
+        let goes_on = from != self.target && self.next.take_if(|next| from.ip() == *next).is_some();
+        let admitted = goes_on || is_signalled || self.stage.admits(from == self.target, self.may_show_itself(from.ip()));
+        if !admitted {
+            return false;
         }
-        match self.stage {
+        if goes_on {
+            (self.before, self.left) = (Some((self.target, UNDER_WAY)), from != self.signalled);
+        }
+        self.stage = match self.stage {
             // It stands in the description: nobody else can be meant, whoever was quicker.
-            _ if is_signalled => {
-                self.target = from;
-                self.stage = Stage::Closed;
-                true
-            }
-            Stage::Closed => from == self.target,
-            // Where ours go: it was found there under the agreement before.
-            Stage::Armed if from == self.target || from.ip() == self.signalled.ip() || Some(from.ip()) == self.also => {
-                self.target = from;
-                self.stage = Stage::Trying(1);
-                true
-            }
-            Stage::Trying(packets) if from == self.target => {
-                self.stage = if packets + 1 >= WINDOW { Stage::Closed } else { Stage::Trying(packets + 1) };
-                true
-            }
-            Stage::Armed | Stage::Trying(_) => false,
-        }
+            _ if is_signalled => Stage::Closed,
+            Stage::Trying(packets) if !goes_on && packets + 1 < WINDOW => Stage::Trying(packets + 1),
+            Stage::Trying(_) | Stage::Closed if !goes_on => Stage::Closed,
+            Stage::Armed | Stage::Trying(_) | Stage::Closed => Stage::Trying(1),
+        };
+        (self.target, self.heard) = (from, true);
+        true
+    }
+
+    /// The hosts of which another port may be the phone: where it was found under the agreement before, where it says to be, unless it has left from there,
+    /// and where its SIP comes from.
+    fn may_show_itself(&self, ip: IpAddr) -> bool {
+        ip == self.target.ip() || ip == self.signalled.ip() && !self.left || Some(ip) == self.also
     }
 
     fn is_under_way(&mut self, from: SocketAddr) -> bool {
@@ -121,6 +121,13 @@ impl Latch {
     /// Where ours go.
     pub fn target(&self) -> SocketAddr {
         self.target
+    }
+}
+
+impl Stage {
+    /// Whether a packet may be used that comes from where ours go, or from a host that may show itself.
+    fn admits(self, is_target: bool, may_show_itself: bool) -> bool {
+        is_target || self == Stage::Armed && may_show_itself
     }
 }
 
@@ -174,8 +181,9 @@ mod tests {
         assert!(forgetful.admit(old) && forgetful.admit(new), "a packet that was under way decides nothing");
         assert_eq!(forgetful.target(), new);
         // And says so from where it was, because it is back.
-        forgetful.rearm(old, Some(old.ip()));
-        assert!(forgetful.admit(old));
+        forgetful.rearm(old, None);
+        forgetful.follow(new.ip(), old.ip());
+        assert!(forgetful.admit(new) && forgetful.admit(old) && forgetful.admit(new), "what is under way decides nothing here, either");
         assert_eq!(forgetful.target(), old);
         // One that comes back without a word.
         let mut back = Latch::new(old, None);
@@ -188,7 +196,22 @@ mod tests {
         let mut idle = Latch::new(old, None);
         idle.follow(old.ip(), new.ip());
         idle.follow(new.ip(), old.ip());
-        assert!((0..=1500).all(|_| idle.admit(old)) && !idle.admit(at("192.0.2.1:4002")) && !idle.admit(new));
+        assert!((0..6).all(|_| idle.admit(old)) && !idle.admit(at("192.0.2.1:4002")) && !idle.admit(new));
+        // One behind a router that registers, refreshes, holds and resumes from there, while its sound comes from the old host still.
+        let mut slow = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
+        assert!((0..9).all(|_| slow.admit(old)));
+        slow.follow(old.ip(), new.ip());
+        for _ in 0..3 {
+            slow.rearm(at("10.0.0.9:4000"), Some(new.ip()));
+            assert!((0..25).all(|_| slow.admit(old)));
+        }
+        assert!(slow.admit(new) && slow.admit(old) && slow.admit(new));
+        assert_eq!(slow.target(), new);
+        // A carrier whose SIP moves from one of its machines to another: its sound has a third one, and stays there.
+        let mut carrier = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
+        assert!(carrier.admit(at("10.0.0.9:4000")));
+        carrier.follow(old.ip(), new.ip());
+        assert!(!carrier.admit(new) && carrier.admit(at("10.0.0.9:4000")));
         // One that goes on and on before it speaks.
         let (mut mute, last) = (Latch::new(old, None), at("203.0.113.9:50009"));
         assert!(mute.admit(old));

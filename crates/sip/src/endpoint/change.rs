@@ -162,13 +162,7 @@ impl Endpoint {
             return self.refuse(asked, 481);
         }
         if offer.is_none() {
-            let before = self.legs.get(&dialog).map(|leg| leg.state.peer.ip().to_canonical());
             self.moved(dialog, asked.back, place);
-            // Nothing new is said of the sound.
-            let to = asked.path.addr.ip().to_canonical();
-            if let Some(from) = before.filter(|before| *before != to) {
-                self.event(Event::PeerMoved { dialog, from, to });
-            }
             let headers = self.heed_timer(asked.now, dialog, timer);
             let contact = self.contact_for(dialog);
             return self.reply_in_dialog(asked, dialog, 200, |w| {
@@ -209,6 +203,7 @@ impl Endpoint {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         // A connection that has died since is dead still.
         leg.cut &= leg.state.flow == from.flow;
+        let [was, is] = [leg.state.peer, from.addr].map(|addr| addr.ip().to_canonical());
         (leg.state.flow, leg.state.peer) = (from.flow, from.addr);
         let mut behind_router = place.behind_router;
         if let Some(target) = place.target {
@@ -218,6 +213,10 @@ impl Endpoint {
         }
         // Who was behind one once is spoken to where the packets come from, for good: that is right wherever it is.
         leg.state.behind_router |= behind_router;
+        // Whatever is said of the sound: most say what they said before.
+        if was != is {
+            self.event(Event::PeerMoved { dialog, from: was, to: is });
+        }
     }
 
     /// We agree to the changed session.

@@ -100,6 +100,19 @@ fn another_machine_of_the_same_carrier_goes_on_with_a_call() {
     let mut desk = Desk::new();
     admission(&mut desk, &["192.0.2.50", "198.51.100.0/24"], &[]);
     let (dialog, tag) = desk.talking();
+    // Its sound may come from there, too, once what it wants changed is agreed to.
+    for (method, cseq) in [("INVITE", 2), ("UPDATE", 3)] {
+        let (whence, before) = if cseq == 2 { (THIEF, CALLER) } else { (CALLER, THIEF) };
+        desk.receive_from(whence, &reinvite(method, cseq, &tag).replace("INVITE", method));
+        assert!(matches!(desk.events()[..], [Event::Reoffer { .. }]), "{method}");
+        desk.command(Command::AnswerReoffer { dialog, sdp: Bytes::from(ANSWER) });
+        assert_eq!(desk.events(), [Event::PeerMoved { dialog, from: host(before), to: host(whence) }], "{method}");
+        desk.sent();
+        if method == "INVITE" {
+            desk.receive_from(whence, &inside("ACK", "a", cseq, &tag));
+            desk.events();
+        }
+    }
     desk.receive_from(THIEF, &inside("BYE", "x", 9, &tag));
     assert_eq!(desk.events(), [Event::Bye { dialog }, Event::Ended { dialog }]);
 }
