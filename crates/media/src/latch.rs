@@ -27,6 +27,8 @@ pub struct Latch {
     heard: bool,
     /// It has spoken from where its SIP went, and not from where it was signalled.
     left: bool,
+    /// How many packets have come since from where it was signalled, and none from where ours go.
+    alone: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +44,7 @@ enum Stage {
 impl Latch {
     /// Armed for the address that the exchange of descriptions gave, and for another host beside it.
     pub fn new(signalled: SocketAddr, also: Option<IpAddr>) -> Latch {
-        Latch { signalled, also, target: signalled, stage: Stage::Armed, before: None, next: None, heard: false, left: false }
+        Latch { signalled, also, target: signalled, stage: Stage::Armed, before: None, next: None, heard: false, left: false, alone: 0 }
     }
 
     /// Armed again by a new agreement. If that gives the same address, what is known of the phone stays known, and our packets keep going where they
@@ -67,6 +69,7 @@ impl Latch {
         // It is back, and what comes from there is no longer what was under way.
         self.before = self.before.filter(|before| before.0.ip() != to);
         let silent = !self.heard && self.also == Some(from);
+        self.also = self.also.map(|also| if also == from { to } else { also });
         if self.target.ip() == to {
             // Its sound never went, but its router may have another port for it.
             (self.next, self.stage) = (None, Stage::Armed);
@@ -78,6 +81,7 @@ impl Latch {
 
     /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
     pub fn admit(&mut self, from: SocketAddr) -> bool {
+        self.hears_it_alone(from);
         // RFC 3264 section 8.3.1: after the answer sound goes to the new port, and comes from the old one for as long as the way takes.
         let is_signalled = from == self.signalled && !self.left;
         if !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
@@ -89,7 +93,7 @@ impl Latch {
             return false;
         }
         if goes_on {
-            (self.before, self.left) = (Some((self.target, UNDER_WAY)), from != self.signalled);
+            (self.before, self.left, self.alone) = (Some((self.target, UNDER_WAY)), from != self.signalled, 0);
         }
         self.stage = match self.stage {
             // It stands in the description: nobody else can be meant, whoever was quicker.
@@ -100,6 +104,16 @@ impl Latch {
         };
         (self.target, self.heard) = (from, true);
         true
+    }
+
+    /// Who is heard for a second from where it was signalled, and from nowhere else, is there: it has not left, or is back.
+    fn hears_it_alone(&mut self, from: SocketAddr) {
+        if from == self.target {
+            self.alone = 0;
+        } else if self.left && from == self.signalled {
+            self.alone += 1;
+            self.left = self.alone <= UNDER_WAY;
+        }
     }
 
     /// The hosts of which another port may be the phone: where it was found under the agreement before, where it says to be, unless it has left from there,
@@ -153,7 +167,8 @@ mod tests {
         assert!((0..3).all(|_| latch.admit(old)), "what was under way is heard");
         assert_eq!(latch.target(), new, "and decides nothing");
         assert!((0..9).all(|_| latch.admit(new)));
-        assert!((0..99).map(|_| latch.admit(old)).filter(|heard| *heard).count() < 50);
+        assert!((0..99).filter(|_| latch.admit(old) & latch.admit(new)).count() < 50);
+        assert_eq!(latch.target(), new);
         assert!(!latch.admit(at("198.51.100.7:50003")) && !latch.admit(at("203.0.113.5:4000")));
         // What it says of itself then is what we know already.
         latch.rearm(at("198.51.100.7:4000"), None);
@@ -180,6 +195,27 @@ mod tests {
         forgetful.rearm(old, Some(new.ip()));
         assert!(forgetful.admit(old) && forgetful.admit(new), "a packet that was under way decides nothing");
         assert_eq!(forgetful.target(), new);
+        // Its sound comes home, or has never left but for a few packets: SIP says nothing of it.
+        let mut home = forgetful;
+        home.rearm(old, None);
+        assert!((0..60).filter(|_| home.admit(old)).count() > 50);
+        assert_eq!(home.target(), old);
+        assert!(!home.admit(new) && home.admit(old));
+        // A stray packet from the host where only SIP went takes sound away for a second at most.
+        let mut stray = Latch::new(old, None);
+        assert!((0..9).all(|_| stray.admit(old)));
+        stray.follow(old.ip(), new.ip());
+        assert!(stray.admit(new));
+        stray.rearm(old, None);
+        assert!((0..=50).all(|_| stray.admit(old)) && !stray.admit(new));
+        assert_eq!(stray.target(), old);
+        // Where SIP came from for a while, and no sound did, nobody can take it once SIP is back.
+        let mut back = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
+        assert!((0..9).all(|_| back.admit(old)));
+        back.follow(old.ip(), new.ip());
+        back.rearm(at("10.0.0.9:4000"), Some(new.ip()));
+        back.follow(new.ip(), old.ip());
+        assert!(!back.admit(new) && back.admit(old));
         // And says so from where it was, because it is back.
         forgetful.rearm(old, None);
         forgetful.follow(new.ip(), old.ip());

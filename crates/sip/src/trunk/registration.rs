@@ -327,8 +327,10 @@ impl Registration {
                     return self.failed(now, How::Refused, None, random, out);
                 }
                 (self.failures, self.tried, self.refused) = (0, 0, false);
-                self.flow = Some(flow).filter(|flow| flow.is_stream());
-                self.lasts = Some(now + LASTS);
+                let flow = Some(flow).filter(|flow| flow.is_stream());
+                if self.flow != flow {
+                    (self.flow, self.lasts) = (flow, Some(now + LASTS));
+                }
                 self.until = Some(now + Duration::from_secs(secs));
                 // Section 10.2.4 leaves it to us: between 70 and 90 % of the time, so that many who began together do not stay together.
                 let share = 700 + random.below(201);
