@@ -59,6 +59,11 @@ struct Challenge {
 }
 
 impl Account {
+    /// Whether both are one customer of one carrier, whatever the password.
+    pub(crate) fn is_as(&self, other: &Account) -> bool {
+        (&self.user, &self.domain, &self.login, &self.realm) == (&other.user, &other.domain, &other.login, &other.realm)
+    }
+
     /// The header line that answers a 401 or 407 to this request.
     ///
     /// # Errors

@@ -161,11 +161,18 @@ impl Trunks {
         peer.health.iter().find(|health| health.machine == machine).map(|health| health.works)
     }
 
-    /// The account with which requests to this address prove our password: that of this trunk, if it leads there.
-    pub(crate) fn account_at(&self, addr: SocketAddr, trunk: Option<&LineId>) -> Option<&Account> {
-        let at = |peer: &&Peer| peer.trunk.machines.iter().any(|machine| machine.addr == addr);
-        let of_trunk = self.peers.iter().filter(at).find(|peer| Some(&peer.trunk.id) == trunk);
-        of_trunk.into_iter().chain(self.peers.iter().filter(at)).find_map(|peer| peer.trunk.account.as_ref())
+    /// The accounts of those who lead to this address, the ones first that a call is likely to be of.
+    pub(crate) fn accounts_at(&self, addr: SocketAddr, likely: impl Fn(&LineId, &Account) -> bool) -> Vec<Account> {
+        let at = self.peers.iter().filter(|peer| peer.trunk.machines.iter().any(|machine| machine.addr == addr));
+        let mut found: Vec<(&LineId, &Account)> = at.filter_map(|peer| Some((&peer.trunk.id, peer.trunk.account.as_ref()?))).collect();
+        found.sort_by_key(|(trunk, account)| !likely(trunk, account));
+        found.into_iter().map(|(_, account)| account.clone()).collect()
+    }
+
+    /// An account as it is now: its password may be a new one.
+    pub(crate) fn as_now<'a>(&'a self, account: &'a Account) -> &'a Account {
+        let now = self.peers.iter().filter_map(|peer| peer.trunk.account.as_ref());
+        { now }.find(|now| now.is_as(account)).unwrap_or(account)
     }
 
     /// Asks a machine whether it is there, before it is called; [`Event::Asked`] follows, by `patience`.

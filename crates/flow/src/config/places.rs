@@ -45,21 +45,23 @@ fn is_a_machines(addr: SocketAddr, at: Spot, problems: &mut Problems) -> bool {
     !nobodys && addr.port() != 0
 }
 
-/// Two ways to one place fail together, and the password of one is proved for the calls of both.
+/// Two ways to one place fail together. Two customers of one carrier are meant.
 pub(crate) fn same_place(entry: &Entry, others: &[Entry], problems: &mut Problems) {
     let place = |entry: &Entry| {
         let trunk = entry.line.trunk.as_ref()?;
         let named = trunk.name.as_ref().map(|name| (name.host.to_ascii_lowercase(), name.port));
         Some((trunk.machines.first().map(|machine| machine.addr), named))
     };
+    let user = |entry: &Entry| Some(entry.line.trunk.as_ref()?.register.as_ref()?.user.clone());
+    let two_customers = |other: &Entry| user(entry).zip(user(other)).is_some_and(|(mine, theirs)| mine != theirs);
     let Some((here, at)) = place(entry).zip(entry.host) else { return };
-    if let Some(other) = others.iter().find(|other| place(other).as_ref() == Some(&here)) {
+    if let Some(other) = others.iter().find(|other| place(other).as_ref() == Some(&here) && !two_customers(other)) {
         let (mine, theirs) = (&entry.line.id, &other.line.id);
         let en = format!(
-            "trunks {theirs} and {mine} lead to the same place: they fail together, and calls prove the password of the first; take one of them out, unless each is a number of its own"
+            "trunks {theirs} and {mine} lead to the same place: they fail together; take one of them out, unless each is a number of its own"
         );
         let ja = format!(
-            "経路 {theirs} と {mine} は同じ場所につながります。片方が使えないときはもう片方も使えず、発信時のパスワードは先の経路のものになります。番号ごとの契約でなければ、どちらかを消してください。"
+            "経路 {theirs} と {mine} は同じ場所につながります。片方が使えないときはもう片方も使えません。番号ごとの契約でなければ、どちらかを消してください。"
         );
         problems.warning(at, "same_place", en, ja);
     }

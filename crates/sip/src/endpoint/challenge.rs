@@ -37,11 +37,11 @@ impl Endpoint {
         }
         let instead = match response.status() {
             Some(401 | 407) => {
-                // Inside a dialog a carrier may want its requests at another of its addresses.
-                let account_at = |addr| self.trunks.account_at(addr, leg.trunk.as_ref());
-                let account = account_at(client.path.addr).or_else(|| account_at(leg.state.peer));
-                let Some(account) = account.cloned() else { return false };
-                let Ok((name, value)) = account.answer(&request, response, &mut self.random) else { return false };
+                // Its trunk may lead elsewhere since, or be no more; and inside a dialog a carrier may want its requests at another of its addresses.
+                let begun = leg.accounts.iter().map(|account| self.trunks.as_now(account));
+                let now = [client.path.addr, leg.state.peer].map(|addr| self.trunks.accounts_at(addr, |_, _| false)).concat();
+                let proof = begun.chain(&now).find_map(|account| account.answer(&request, response, &mut self.random).ok());
+                let Some((name, value)) = proof else { return false };
                 vec![(name, Some(value))]
             }
             Some(422) => match longer_timer(&request, response) {

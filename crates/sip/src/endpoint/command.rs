@@ -155,7 +155,8 @@ impl Endpoint {
         let called = |phone: &Binding| phone.contact == to.uri && phone.flow == to.flow && phone.addr == to.addr;
         let phone = to.user.as_ref().and_then(|user| self.registrar.known(user, called));
         let stage = Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No };
-        self.add_leg(dialog, Leg { user: to.user.clone(), trunk: to.trunk.clone(), phone, ..Leg::new(base, stage) });
+        let accounts = self.trunks.accounts_at(addr, |trunk, _| Some(trunk) == to.trunk.as_ref());
+        self.add_leg(dialog, Leg { user: to.user.clone(), accounts, phone, ..Leg::new(base, stage) });
         self.keep_ours(dialog, sdp);
         let path = Path { flow, addr };
         let machine = ClientMachine::Invite(Box::new(machine));

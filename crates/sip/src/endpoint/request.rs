@@ -116,7 +116,10 @@ impl Endpoint {
         let phone = authenticated
             .as_ref()
             .and_then(|user| self.registrar.known(user, |phone| (phone.flow, phone.addr) == (asked.path.flow, asked.path.addr)));
-        let mut leg = Leg { user: authenticated.clone(), phone, ..Leg::new(state, stage) };
+        // Whoever called the address that we registered called that customer of the carrier.
+        let called = uri.user();
+        let accounts = self.trunks.accounts_at(asked.path.addr, |_, account| account.user == called);
+        let mut leg = Leg { user: authenticated.clone(), accounts, phone, ..Leg::new(state, stage) };
         leg.unnamed = leg.names_nobody(asked.message, &asked.essentials.from);
         self.add_leg(dialog, leg);
         self.heed_abilities(dialog, asked.message);
@@ -127,7 +130,7 @@ impl Endpoint {
             source: asked.path.addr,
             from_user,
             from_display: asked.essentials.from.display(),
-            to_user: uri.user(),
+            to_user: called,
             authenticated,
             claims: Box::new(Claims::of(asked.message, &asked.essentials)),
             offer,

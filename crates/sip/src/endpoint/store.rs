@@ -6,6 +6,7 @@ use super::refer::Referred;
 use super::reliable::Reliable;
 use super::session_timer::{Asks, SessionTimer};
 use crate::border::Reason;
+use crate::credentials::Account;
 use crate::dialog::{DialogStage, DialogState, is_translated};
 use crate::header::{Name, NameAddr, Via};
 use crate::identity::names_nobody;
@@ -15,7 +16,7 @@ use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key, Repeat, Server
 use crate::uri::{DEFAULT_PORT, DEFAULT_TLS_PORT};
 use crate::writer::{Writer, reason};
 use bytes::Bytes;
-use model::{DialogId, FlowId, Instant, LineId, Method};
+use model::{DialogId, FlowId, Instant, Method};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
@@ -298,8 +299,8 @@ pub(super) struct Leg {
     pub(super) stage: Stage,
     /// Whose phone it is with, if it is one of our users'.
     pub(super) user: Option<String>,
-    /// The trunk that we call over.
-    pub(super) trunk: Option<LineId>,
+    /// Whose passwords our requests in it may prove, the likeliest first: those of the trunks that led there when it began.
+    pub(super) accounts: Vec<Account>,
     /// Which one of theirs.
     pub(super) phone: Option<Known>,
     /// Whether its connection is gone, and there was no other.
@@ -409,7 +410,7 @@ impl Leg {
             state,
             stage: Stage::Confirmed,
             user: None,
-            trunk: None,
+            accounts: Vec::new(),
             phone: None,
             cut: false,
             unnamed: false,

@@ -36,6 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const BACK: Duration = Duration::from_secs(1);
 /// A connection that is lost within this time after it was registered on has not lasted: the pause grows with each such one in a row.
 const LASTS: Duration = Duration::from_secs(10);
+/// The longest such pause: the carrier agrees to us, and nobody can call in meanwhile.
+const AWAY_MAX: Duration = Duration::from_secs(30);
 
 /// The registration with one carrier.
 #[derive(Clone, Debug)]
@@ -190,7 +192,7 @@ impl Registration {
             self.losses = if self.lasts.is_some_and(|lasts| lasts <= now) { 0 } else { self.losses.saturating_add(1) };
             let pause = match self.losses {
                 0 | 1 => random.below(BACK.as_millis() as u64),
-                several => pause(several - 1, random),
+                several => pause(several - 1, random, AWAY_MAX),
             };
             self.come_back(now + Duration::from_millis(pause));
         }
@@ -398,7 +400,7 @@ impl Registration {
     fn failed(&mut self, now: Instant, how: TrunkRegistration, pause: Option<Duration>, random: &mut Random, out: &mut VecDeque<Output>) {
         self.failures = self.failures.saturating_add(1);
         self.refused = how != TrunkRegistration::NoAnswer;
-        let ours = self::pause(self.failures, random);
+        let ours = self::pause(self.failures, random, PAUSE_MAX);
         let theirs = pause.map_or(0, |least| millis(least).saturating_add(random.below(millis(least) / 4 + 1)));
         let millis = ours.max(theirs);
         self.next = Some(now + Duration::from_millis(millis)).filter(|_| !self.leaving);
@@ -415,10 +417,10 @@ impl Registration {
     }
 }
 
-/// How long to wait after so many failures in a row, one at least, in milliseconds. RFC 5626 section 4.5: "a uniform random time between 50% and 100% of the
+/// How long to wait after so many failures in a row, one at least, and at most so long, in milliseconds. RFC 5626 section 4.5: "a uniform random time between 50% and 100% of the
 /// upper-bound".
-fn pause(failures: u32, random: &mut Random) -> u64 {
-    let most = millis(PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(PAUSE_MAX));
+fn pause(failures: u32, random: &mut Random, max: Duration) -> u64 {
+    let most = millis(PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(max));
     most / 2 + random.below(most / 2 + 1)
 }
 

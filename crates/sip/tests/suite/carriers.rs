@@ -90,7 +90,7 @@ fn a_registration_goes_by_its_carrier_s_transport_and_says_where_we_hear_it() {
 
 /// A carrier, or a balancer before it, that hangs up as soon as it has said yes.
 #[test]
-fn who_is_hung_up_on_again_and_again_comes_back_ever_later() {
+fn who_is_hung_up_on_again_and_again_comes_back_ever_later_and_within_half_a_minute() {
     let mut desk = with(registering(by(Transport::Tcp, &[FIRST])));
     let mut asked = Vec::new();
     let mut lasts = |desk: &mut Desk, tenths: u32, stays: u64| {
@@ -109,7 +109,7 @@ fn who_is_hung_up_on_again_and_again_comes_back_ever_later() {
     let first = lasts(&mut desk, 600, 50);
     assert!((4..=8).contains(&first), "in a minute: {first}");
     let later = lasts(&mut desk, 12_000, 50) - first;
-    assert!((4..=12).contains(&later), "in twenty minutes: {later}");
+    assert!((40..=80).contains(&later), "in twenty minutes: {later}");
     // One that has lasted is come back to at once, as ever.
     lasts(&mut desk, 3_100, 20_000);
     let before = lasts(&mut desk, 1, 20_000);

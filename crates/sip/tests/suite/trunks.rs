@@ -568,6 +568,81 @@ fn of_two_accounts_at_one_carrier_that_of_the_trunk_is_proved() {
     }
 }
 
+/// The carrier's name leads elsewhere, or a supervisor changes the trunk, while somebody talks over it.
+#[test]
+fn a_call_proves_the_password_that_it_began_with_whatever_becomes_of_its_trunk() {
+    let asks = ASKS.replace(", qop=\"auth\"", "");
+    let proof = |trunks: Vec<Trunk>, then: Vec<Trunk>| {
+        let mut desk = Desk::new();
+        desk.endpoint.set_trunks(desk.both(), trunks);
+        desk.wait(0);
+        desk.sent();
+        let (dialog, invite) = calls(&mut desk);
+        desk.receive_from(CARRIER, &response(&invite, 200, "carrier", OFFER));
+        desk.endpoint.set_trunks(desk.both(), then);
+        desk.drain();
+        desk.wait(0);
+        desk.sent();
+        desk.command(Command::Bye { dialog });
+        let bye = desk.one();
+        says(&mut desk, &bye, 401, &asks);
+        let again = desk.one();
+        assert_eq!(again.word(), "BYE");
+        again.header("Authorization").to_owned()
+    };
+    let before = || vec![trunk()];
+    let wanted = proof(before(), before());
+    assert!(wanted.starts_with("Digest username=\"city\""), "{wanted}");
+    let elsewhere = || Trunk { machines: vec![udp("192.0.2.81:5060")], ..trunk() };
+    let mut other = Trunk { id: LineId::from("day"), ..trunk() };
+    other.account.as_mut().unwrap().login = "country".to_owned();
+    let renamed = Trunk { id: LineId::from("night"), ..trunk() };
+    for then in [vec![elsewhere()], vec![], vec![other.clone(), renamed], vec![other.clone(), elsewhere()]] {
+        assert_eq!(proof(before(), then.clone()), wanted, "{then:?}");
+    }
+    // A password that was renewed is proved as it is now, and not as it was.
+    let mut renewed = elsewhere();
+    renewed.account.as_mut().unwrap().password = Some(Secret::new("aikotoba".to_owned()));
+    let now = proof(before(), vec![other, renewed.clone()]);
+    assert_ne!(now, wanted);
+    renewed.machines = trunk().machines;
+    assert_eq!(now, proof(vec![renewed.clone()], vec![renewed]));
+}
+
+/// A carrier calls the address of one of two customers that we are there, and asks who hangs up.
+#[test]
+fn whoever_is_called_over_one_of_two_accounts_proves_that_one() {
+    let mut second = Trunk { id: LineId::from("day"), ..trunk() };
+    let account = second.account.as_mut().unwrap();
+    (account.user, account.login) = ("0440000002".to_owned(), "country".to_owned());
+    let mut elsewhere = second.clone();
+    elsewhere.account.as_mut().unwrap().realm = "other".to_owned();
+    let asks_there = ASKS.replace("\"carrier\"", "\"other\"");
+    for (day, called, asks, login) in [
+        (&second, "0440000000", ASKS, "city"),
+        (&second, "0440000002", ASKS, "country"),
+        // By another name the realm tells it.
+        (&elsewhere, "0440000009", ASKS, "city"),
+        (&elsewhere, "0440000009", &asks_there, "country"),
+    ] {
+        let mut desk = Desk::new();
+        desk.endpoint.set_trunks(desk.both(), vec![trunk(), day.clone()]);
+        desk.wait(0);
+        desk.sent();
+        let us = format!("sip:{called}@192.0.2.1");
+        desk.receive_from(CARRIER, &request("INVITE", &us, "1", &us, 1, &format!("Contact: <sip:{CARRIER}>\r\n"), OFFER));
+        let Some(Event::Invite { dialog, .. }) = desk.events().pop() else { panic!("nobody is called") };
+        desk.command(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
+        let tag = desk.sent().pop().unwrap().to_tag();
+        desk.receive_from(CARRIER, &request("ACK", "sip:192.0.2.1:5060", "2", &format!("<{us}>;tag={tag}"), 1, "", ""));
+        desk.command(Command::Bye { dialog });
+        let bye = desk.one();
+        says(&mut desk, &bye, 401, asks);
+        let again = desk.one();
+        assert!(again.word() == "BYE" && again.header("Authorization").contains(&format!("username=\"{login}\"")), "{}", again.text);
+    }
+}
+
 #[test]
 fn a_call_whose_password_is_refused_fails_and_a_stranger_gets_none() {
     let mut desk = registered();
