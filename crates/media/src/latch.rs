@@ -23,12 +23,14 @@ pub struct Latch {
     before: Option<(SocketAddr, u8)>,
     /// The host that may speak next, for its SIP comes from there.
     next: Option<IpAddr>,
+    /// That host, also once it has spoken.
+    sip: Option<IpAddr>,
     /// Somebody has been heard.
     heard: bool,
-    /// It has spoken from where its SIP went, and not from where it was signalled.
+    /// It speaks from elsewhere than where it was signalled since its SIP has moved.
     left: bool,
-    /// How many packets have come since from where it was signalled, and none from where ours go.
-    alone: u8,
+    /// Who was heard last of those where it may be as well, and how many packets came from there, and none from where ours go.
+    rival: Option<(SocketAddr, u8)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +46,17 @@ enum Stage {
 impl Latch {
     /// Armed for the address that the exchange of descriptions gave, and for another host beside it.
     pub fn new(signalled: SocketAddr, also: Option<IpAddr>) -> Latch {
-        Latch { signalled, also, target: signalled, stage: Stage::Armed, before: None, next: None, heard: false, left: false, alone: 0 }
+        let (target, stage) = (signalled, Stage::Armed);
+        Latch { signalled, also, target, stage, before: None, next: None, sip: None, heard: false, left: false, rival: None }
     }
 
     /// Armed again by a new agreement. If that gives the same address, what is known of the phone stays known, and our packets keep going where they
     /// went until one comes in.
     pub fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
+        // RFC 3264 section 8.4: who holds the call as of old says no address, and nothing of where it is.
+        if signalled.ip().is_unspecified() {
+            return;
+        }
         if signalled == self.signalled {
             (self.also, self.stage) = (also, Stage::Armed);
             return;
@@ -72,32 +79,32 @@ impl Latch {
         self.also = self.also.map(|also| if also == from { to } else { also });
         if self.target.ip() == to {
             // Its sound never went, but its router may have another port for it.
-            (self.next, self.stage) = (None, Stage::Armed);
-        } else if self.target.ip() == from || self.next == Some(from) || silent {
+            (self.next, self.sip, self.stage) = (None, Some(to), Stage::Armed);
+        } else if self.target.ip() == from || self.sip == Some(from) || silent {
             // Or it goes on before it has spoken where it went last.
-            self.next = Some(to);
+            (self.next, self.sip) = (Some(to), Some(to));
         }
     }
 
     /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
     pub fn admit(&mut self, from: SocketAddr) -> bool {
-        self.hears_it_alone(from);
+        let alone = self.is_alone(from);
         // RFC 3264 section 8.3.1: after the answer sound goes to the new port, and comes from the old one for as long as the way takes.
         let is_signalled = from == self.signalled && !self.left;
-        if !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
+        if !alone && !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
             return true;
         }
-        let goes_on = from != self.target && self.next.take_if(|next| from.ip() == *next).is_some();
+        let goes_on = alone || from != self.target && self.next.take_if(|next| from.ip() == *next).is_some();
         let admitted = goes_on || is_signalled || self.stage.admits(from == self.target, self.may_show_itself(from.ip()));
         if !admitted {
             return false;
         }
         if goes_on {
-            (self.before, self.left, self.alone) = (Some((self.target, UNDER_WAY)), from != self.signalled, 0);
+            (self.before, self.left, self.rival) = (Some((self.target, UNDER_WAY)), from != self.signalled, None);
         }
         self.stage = match self.stage {
-            // It stands in the description: nobody else can be meant, whoever was quicker.
-            _ if is_signalled => Stage::Closed,
+            // It stands in the description: nobody else can be meant, whoever was quicker. Or it has been heard for long enough.
+            _ if is_signalled || alone => Stage::Closed,
             Stage::Trying(packets) if !goes_on && packets + 1 < WINDOW => Stage::Trying(packets + 1),
             Stage::Trying(_) | Stage::Closed if !goes_on => Stage::Closed,
             Stage::Armed | Stage::Trying(_) | Stage::Closed => Stage::Trying(1),
@@ -106,14 +113,23 @@ impl Latch {
         true
     }
 
-    /// Who is heard for a second from where it was signalled, and from nowhere else, is there: it has not left, or is back.
-    fn hears_it_alone(&mut self, from: SocketAddr) {
+    /// Whether this is where it is, because it has been heard there for a second, and nowhere else: after a move of its SIP it may have stayed, or be back,
+    /// or have gone after all.
+    fn is_alone(&mut self, from: SocketAddr) -> bool {
         if from == self.target {
-            self.alone = 0;
-        } else if self.left && from == self.signalled {
-            self.alone += 1;
-            self.left = self.alone <= UNDER_WAY;
+            self.rival = None;
+        } else if self.may_be_there(from) {
+            let packets = self.rival.filter(|rival| rival.0 == from).map_or(1, |rival| rival.1 + 1);
+            self.rival = Some((from, packets));
+            return packets > UNDER_WAY;
         }
+        false
+    }
+
+    /// Where it was signalled or heard before it went on without a word, and where its SIP is.
+    fn may_be_there(&self, from: SocketAddr) -> bool {
+        let was_there = from == self.signalled || self.before.is_some_and(|before| before.0 == from);
+        self.left && was_there || self.sip == Some(from.ip()) && self.target.ip() != from.ip()
     }
 
     /// The hosts of which another port may be the phone: where it was found under the agreement before, where it says to be, unless it has left from there,
@@ -200,14 +216,17 @@ mod tests {
         home.rearm(old, None);
         assert!((0..60).filter(|_| home.admit(old)).count() > 50);
         assert_eq!(home.target(), old);
-        assert!(!home.admit(new) && home.admit(old));
+        assert!(home.admit(new) && home.admit(old), "what was under way decides nothing");
+        assert_eq!(home.target(), old);
         // A stray packet from the host where only SIP went takes sound away for a second at most.
         let mut stray = Latch::new(old, None);
         assert!((0..9).all(|_| stray.admit(old)));
         stray.follow(old.ip(), new.ip());
         assert!(stray.admit(new));
         stray.rearm(old, None);
-        assert!((0..=50).all(|_| stray.admit(old)) && !stray.admit(new));
+        assert!((0..=50).all(|_| stray.admit(old)));
+        assert_eq!(stray.target(), old);
+        assert!((0..99).filter(|_| stray.admit(old) & stray.admit(new)).count() <= 50);
         assert_eq!(stray.target(), old);
         // Where SIP came from for a while, and no sound did, nobody can take it once SIP is back.
         let mut back = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
@@ -216,6 +235,35 @@ mod tests {
         back.rearm(at("10.0.0.9:4000"), Some(new.ip()));
         back.follow(new.ip(), old.ip());
         assert!(!back.admit(new) && back.admit(old));
+        // It slips back to where it was while its SIP stays, and returns: there it is heard alone again, by whatever port its router has for it.
+        let mut slips = Latch::new(old, None);
+        slips.follow(old.ip(), new.ip());
+        assert!((0..9).all(|_| slips.admit(new)));
+        assert!((0..60).filter(|_| slips.admit(old)).count() > 50);
+        assert_eq!(slips.target(), old);
+        assert!((0..60).filter(|_| slips.admit(new)).count() > 50);
+        assert_eq!(slips.target(), new);
+        (0..60).for_each(|_| _ = slips.admit(old));
+        let again = SocketAddr::new(new.ip(), 50_007);
+        (0..60).for_each(|_| _ = slips.admit(again));
+        assert_eq!(slips.target(), again);
+        assert!(slips.admit(again) && !slips.admit(at("203.0.113.5:4000")));
+        // While it speaks where it is, nobody is alone.
+        assert!((0..200).all(|_| slips.admit(again) | slips.admit(old)));
+        assert_eq!(slips.target(), again);
+        // Stray packets from where only SIP went, of one behind a router: it has stayed.
+        let mut strays = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
+        assert!((0..9).all(|_| strays.admit(old)));
+        strays.follow(old.ip(), new.ip());
+        strays.rearm(at("10.0.0.9:4000"), Some(new.ip()));
+        assert!((0..3).all(|_| strays.admit(new)));
+        assert!((0..60).all(|_| strays.admit(old)));
+        assert_eq!(strays.target(), old);
+        // Who holds as of old says nothing of where it is, and is where it was when it resumes.
+        strays.rearm(at("0.0.0.0:4000"), None);
+        strays.rearm(at("10.0.0.9:4000"), Some(new.ip()));
+        assert_eq!(strays.target(), old);
+        assert!(strays.admit(old));
         // And says so from where it was, because it is back.
         forgetful.rearm(old, None);
         forgetful.follow(new.ip(), old.ip());

@@ -438,8 +438,9 @@ impl Session {
     }
 
     fn report(&mut self, now: Instant, bye: bool) -> Option<(SocketAddr, [u8; rtcp::PACKET_MAX], usize)> {
-        let to = self.talk.as_ref()?.rtcp.target();
-        if to.ip().is_unspecified() || to.port() == 0 {
+        let talk = self.talk.as_ref()?;
+        let to = talk.rtcp.target();
+        if is_nowhere(talk.far.remote_rtcp) || is_nowhere(to) {
             return None;
         }
         let news = self.sender.packets() != self.reporter.packets;
@@ -461,9 +462,13 @@ impl Session {
 
 impl Talk {
     fn may_send(&self) -> bool {
-        let to = self.rtp.target();
-        self.far.we_send && !to.ip().is_unspecified() && to.port() != 0
+        self.far.we_send && !is_nowhere(self.far.remote) && !is_nowhere(self.rtp.target())
     }
+}
+
+/// What stands in a description for no address: who holds the call as of old (RFC 3264 section 8.4) gets neither sound nor reports.
+fn is_nowhere(addr: SocketAddr) -> bool {
+    addr.ip().is_unspecified() || addr.port() == 0
 }
 
 /// What a payload type carries. Both static codecs are heard whichever was agreed, since some phones change between the two

@@ -149,6 +149,18 @@ fn hold_the_old_way_sends_nothing_to_nowhere() {
     desk.command(caller.leg, Command::Connect(Far { remote: nowhere, remote_rtcp: nowhere, ..caller.far() }));
     desk.ticks(1000);
     assert!(desk.out.sent.is_empty());
+    // In the middle of a call, too, and then it is where it was.
+    desk.command(caller.leg, Command::Connect(caller.far()));
+    desk.play(caller.leg, 1, vec![tone(440.0, 80_000)], OnKey::Cut, false);
+    desk.ticks(25);
+    assert!(!desk.taken(&caller).is_empty());
+    desk.out.sent.clear();
+    desk.command(caller.leg, Command::Connect(Far { remote: nowhere, remote_rtcp: nowhere, ..caller.far() }));
+    desk.ticks(1000);
+    assert!(desk.out.sent.is_empty());
+    desk.command(caller.leg, Command::Connect(caller.far()));
+    desk.ticks(25);
+    assert!(!desk.taken(&caller).is_empty());
 }
 
 #[test]
