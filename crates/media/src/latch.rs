@@ -19,11 +19,10 @@ pub struct Latch {
     also: Option<IpAddr>,
     target: SocketAddr,
     stage: Stage,
-    /// Where it sent from under the agreement before, and how many packets may still come from there: they were under way, and decide nothing.
-    before: Option<(SocketAddr, u8)>,
+    before: Option<Before>,
     /// The host that may speak next, for its SIP comes from there.
     next: Option<IpAddr>,
-    /// That host, also once it has spoken.
+    /// The host that its SIP has gone to, whoever speaks.
     sip: Option<IpAddr>,
     /// Somebody has been heard.
     heard: bool,
@@ -31,6 +30,16 @@ pub struct Latch {
     left: bool,
     /// Who was heard last of those where it may be as well, and how many packets came from there, and none from where ours go.
     rival: Option<(SocketAddr, u8)>,
+}
+
+/// Where it sent from before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Before {
+    addr: SocketAddr,
+    /// How many packets may still come from there: they were under way, and decide nothing.
+    under_way: u8,
+    /// It has gone on without an agreement, and so it may be there still.
+    unsaid: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +75,7 @@ impl Latch {
         let target = if there_already { self.target } else { signalled };
         // Those of another host cannot be taken for the new one's.
         let same_house = self.target.ip() == signalled.ip() || Some(self.target.ip()) == also;
-        let before = same_house.then_some((self.target, UNDER_WAY));
+        let before = same_house.then_some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: false });
         *self = Latch { before, target, ..Latch::new(signalled, also) };
     }
 
@@ -74,15 +83,18 @@ impl Latch {
     /// until that host speaks; what comes from where it was decides nothing then.
     pub fn follow(&mut self, from: IpAddr, to: IpAddr) {
         // It is back, and what comes from there is no longer what was under way.
-        self.before = self.before.filter(|before| before.0.ip() != to);
+        if let Some(before) = self.before.as_mut().filter(|before| before.addr.ip() == to) {
+            before.under_way = 0;
+        }
         let silent = !self.heard && self.also == Some(from);
         self.also = self.also.map(|also| if also == from { to } else { also });
+        self.sip = Some(to);
         if self.target.ip() == to {
             // Its sound never went, but its router may have another port for it.
-            (self.next, self.sip, self.stage) = (None, Some(to), Stage::Armed);
-        } else if self.target.ip() == from || self.sip == Some(from) || silent {
+            (self.next, self.stage) = (None, Stage::Armed);
+        } else if self.target.ip() == from || self.next == Some(from) || silent {
             // Or it goes on before it has spoken where it went last.
-            (self.next, self.sip) = (Some(to), Some(to));
+            self.next = Some(to);
         }
     }
 
@@ -100,7 +112,8 @@ impl Latch {
             return false;
         }
         if goes_on {
-            (self.before, self.left, self.rival) = (Some((self.target, UNDER_WAY)), from != self.signalled, None);
+            self.before = Some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: true });
+            (self.left, self.rival) = (from != self.signalled, None);
         }
         self.stage = match self.stage {
             // It stands in the description: nobody else can be meant, whoever was quicker. Or it has been heard for long enough.
@@ -117,7 +130,7 @@ impl Latch {
     /// or have gone after all.
     fn is_alone(&mut self, from: SocketAddr) -> bool {
         if from == self.target {
-            self.rival = None;
+            self.rival = self.rival.filter(|rival| self.was_at(rival.0) && self.is_with_sip(rival.0.ip()));
         } else if self.may_be_there(from) {
             let packets = self.rival.filter(|rival| rival.0 == from).map_or(1, |rival| rival.1 + 1);
             self.rival = Some((from, packets));
@@ -126,10 +139,19 @@ impl Latch {
         false
     }
 
-    /// Where it was signalled or heard before it went on without a word, and where its SIP is.
+    /// Where it was signalled, where it was heard before, and where its SIP is.
     fn may_be_there(&self, from: SocketAddr) -> bool {
-        let was_there = from == self.signalled || self.before.is_some_and(|before| before.0 == from);
-        self.left && was_there || self.sip == Some(from.ip()) && self.target.ip() != from.ip()
+        self.left && from == self.signalled || self.was_at(from) || self.is_with_sip(from.ip())
+    }
+
+    fn was_at(&self, addr: SocketAddr) -> bool {
+        self.before.is_some_and(|before| before.unsaid && before.addr == addr)
+    }
+
+    /// Whether its SIP is at this host, and what it sends comes from another. If it was heard there, too, that counts for more than what another host sends:
+    /// only its SIP can prove who it is.
+    fn is_with_sip(&self, host: IpAddr) -> bool {
+        self.sip == Some(host) && self.target.ip() != host
     }
 
     /// The hosts of which another port may be the phone: where it was found under the agreement before, where it says to be, unless it has left from there,
@@ -139,13 +161,8 @@ impl Latch {
     }
 
     fn is_under_way(&mut self, from: SocketAddr) -> bool {
-        match &mut self.before {
-            Some((before, left)) if *before == from && *left > 0 => {
-                *left -= 1;
-                true
-            }
-            _ => false,
-        }
+        let before = self.before.as_mut().filter(|before| before.addr == from && before.under_way > 0);
+        before.map(|before| before.under_way -= 1).is_some()
     }
 
     /// Where ours go.
@@ -226,7 +243,7 @@ mod tests {
         stray.rearm(old, None);
         assert!((0..=50).all(|_| stray.admit(old)));
         assert_eq!(stray.target(), old);
-        assert!((0..99).filter(|_| stray.admit(old) & stray.admit(new)).count() <= 50);
+        assert!((0..50).all(|_| stray.admit(old) & stray.admit(new)));
         assert_eq!(stray.target(), old);
         // Where SIP came from for a while, and no sound did, nobody can take it once SIP is back.
         let mut back = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
@@ -251,6 +268,28 @@ mod tests {
         // While it speaks where it is, nobody is alone.
         assert!((0..200).all(|_| slips.admit(again) | slips.admit(old)));
         assert_eq!(slips.target(), again);
+        // Whoever has its old address speaks while it is silent: once it speaks where its SIP is, it is heard, whatever else is sent.
+        let mut mute = Latch::new(old, None);
+        mute.follow(old.ip(), new.ip());
+        (0..9).for_each(|_| _ = mute.admit(new));
+        (0..60).for_each(|_| _ = mute.admit(old));
+        assert_eq!(mute.target(), old);
+        assert!((0..60).filter(|_| mute.admit(old) & mute.admit(new)).count() >= 50);
+        assert_eq!(mute.target(), new);
+        // Its SIP goes home without its sound, and a stray packet comes from there.
+        let mut roams = Latch::new(old, None);
+        roams.follow(old.ip(), new.ip());
+        (0..9).for_each(|_| _ = roams.admit(new));
+        roams.follow(new.ip(), old.ip());
+        assert!(roams.admit(old));
+        assert!((0..60).filter(|_| roams.admit(new)).count() > 50);
+        assert_eq!(roams.target(), new);
+        // Its sound was at a host of its own, and both go to a third.
+        let mut both = Latch::new(at("192.0.2.9:4000"), None);
+        assert!(both.admit(at("192.0.2.9:4000")));
+        both.follow(old.ip(), new.ip());
+        (0..60).for_each(|_| _ = both.admit(new));
+        assert_eq!(both.target(), new);
         // Stray packets from where only SIP went, of one behind a router: it has stayed.
         let mut strays = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
         assert!((0..9).all(|_| strays.admit(old)));
