@@ -161,18 +161,32 @@ impl Trunks {
         peer.health.iter().find(|health| health.machine == machine).map(|health| health.works)
     }
 
+    /// The account of this trunk.
+    pub(crate) fn account_of(&self, trunk: &LineId) -> Option<&Account> {
+        self.peers.iter().find(|peer| peer.trunk.id == *trunk)?.trunk.account.as_ref()
+    }
+
     /// The accounts of those who lead to this address, the ones first that a call is likely to be of.
-    pub(crate) fn accounts_at(&self, addr: SocketAddr, likely: impl Fn(&LineId, &Account) -> bool) -> Vec<Account> {
-        let at = self.peers.iter().filter(|peer| peer.trunk.machines.iter().any(|machine| machine.addr == addr));
-        let mut found: Vec<(&LineId, &Account)> = at.filter_map(|peer| Some((&peer.trunk.id, peer.trunk.account.as_ref()?))).collect();
-        found.sort_by_key(|(trunk, account)| !likely(trunk, account));
-        found.into_iter().map(|(_, account)| account.clone()).collect()
+    pub(crate) fn accounts_at(&self, addr: SocketAddr, likely: impl Fn(&Account) -> bool) -> Vec<Account> {
+        let mut found: Vec<Account> = self.leading_to(addr).cloned().collect();
+        found.sort_by_key(|account| !likely(account));
+        found
+    }
+
+    /// Whether a trunk with this account leads to this address.
+    pub(crate) fn leads_to(&self, addr: SocketAddr, account: &Account) -> bool {
+        self.leading_to(addr).any(|other| other.is_as(account))
+    }
+
+    fn leading_to(&self, addr: SocketAddr) -> impl Iterator<Item = &Account> {
+        let at = self.peers.iter().filter(move |peer| peer.trunk.machines.iter().any(|machine| machine.addr == addr));
+        at.filter_map(|peer| peer.trunk.account.as_ref())
     }
 
     /// An account as it is now: its password may be a new one.
     pub(crate) fn as_now<'a>(&'a self, account: &'a Account) -> &'a Account {
-        let now = self.peers.iter().filter_map(|peer| peer.trunk.account.as_ref());
-        { now }.find(|now| now.is_as(account)).unwrap_or(account)
+        let mut now = self.peers.iter().filter_map(|peer| peer.trunk.account.as_ref());
+        now.find(|now| now.is_as(account)).unwrap_or(account)
     }
 
     /// Asks a machine whether it is there, before it is called; [`Event::Asked`] follows, by `patience`.

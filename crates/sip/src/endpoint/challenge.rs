@@ -7,7 +7,7 @@ use super::change::Change;
 use super::session_timer::least_of;
 use super::store::{ByUdp, Cancel, Client, ClientMachine, OurInvite, Purpose, Stage};
 use crate::border::Event;
-use crate::credentials::{Instead, again};
+use crate::credentials::{Account, Instead, again};
 use crate::header::{Name, Timed};
 use crate::message::Message;
 use crate::transaction::{ClientInvite, ClientOther, Key};
@@ -37,10 +37,12 @@ impl Endpoint {
         }
         let instead = match response.status() {
             Some(401 | 407) => {
-                // Its trunk may lead elsewhere since, or be no more; and inside a dialog a carrier may want its requests at another of its addresses.
-                let begun = leg.accounts.iter().map(|account| self.trunks.as_now(account));
-                let now = [client.path.addr, leg.state.peer].map(|addr| self.trunks.accounts_at(addr, |_, _| false)).concat();
-                let proof = begun.chain(&now).find_map(|account| account.answer(&request, response, &mut self.random).ok());
+                // Its trunk may lead elsewhere since, or be no more. Whom we called may want requests inside the dialog at another of its addresses; of who
+                // called us, a datagram's source and a Contact prove nothing: only who is where the call came from, or a trunk leads, is asked back.
+                let to = client.path.addr;
+                let may = |account: &&Account| leg.came_from.is_none_or(|from| from == to || self.trunks.leads_to(to, account));
+                let accounts = leg.accounts.iter().filter(may).map(|account| self.trunks.as_now(account));
+                let proof = { accounts }.find_map(|account| account.answer(&request, response, &mut self.random).ok());
                 let Some((name, value)) = proof else { return false };
                 vec![(name, Some(value))]
             }

@@ -155,7 +155,11 @@ impl Endpoint {
         let called = |phone: &Binding| phone.contact == to.uri && phone.flow == to.flow && phone.addr == to.addr;
         let phone = to.user.as_ref().and_then(|user| self.registrar.known(user, called));
         let stage = Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No };
-        let accounts = self.trunks.accounts_at(addr, |trunk, _| Some(trunk) == to.trunk.as_ref());
+        // A phone of ours may be registered at a carrier's address: it gets none of ours.
+        let accounts = to.trunk.as_ref().map_or_else(Vec::new, |trunk| match self.trunks.account_of(trunk) {
+            Some(own) => vec![own.clone()],
+            None => self.trunks.accounts_at(addr, |_| false),
+        });
         self.add_leg(dialog, Leg { user: to.user.clone(), accounts, phone, ..Leg::new(base, stage) });
         self.keep_ours(dialog, sdp);
         let path = Path { flow, addr };

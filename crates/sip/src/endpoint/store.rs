@@ -299,8 +299,11 @@ pub(super) struct Leg {
     pub(super) stage: Stage,
     /// Whose phone it is with, if it is one of our users'.
     pub(super) user: Option<String>,
-    /// Whose passwords our requests in it may prove, the likeliest first: those of the trunks that led there when it began.
+    /// Whose passwords our requests in it may prove, the likeliest first: those of the trunks that led there when it began, and of nobody else. A
+    /// caller's Contact may name a carrier, too.
     pub(super) accounts: Vec<Account>,
+    /// Where the call came in from that may be of one of those accounts.
+    pub(super) came_from: Option<SocketAddr>,
     /// Which one of theirs.
     pub(super) phone: Option<Known>,
     /// Whether its connection is gone, and there was no other.
@@ -411,6 +414,7 @@ impl Leg {
             stage: Stage::Confirmed,
             user: None,
             accounts: Vec::new(),
+            came_from: None,
             phone: None,
             cut: false,
             unnamed: false,

@@ -27,10 +27,11 @@ impl Endpoint {
         if !callable || self.legs.contains_key(&dialog) || self.tags.contains_key(&state.local_tag) {
             return false;
         }
+        let accounts = self.trunks.accounts_at(state.peer, |_| false);
         match (state.stage, via) {
             (DialogStage::Confirmed | DialogStage::Ending, _) => {
                 state.local_cseq = state.local_cseq.saturating_add(CSEQ_STEP);
-                self.add_leg(dialog, Leg::new(state, Stage::Confirmed));
+                self.add_leg(dialog, Leg { accounts, ..Leg::new(state, Stage::Confirmed) });
                 self.hang_up(now.mono, dialog);
                 true
             }
@@ -44,7 +45,8 @@ impl Endpoint {
                 let client =
                     Client { machine, request, method: Method::Invite, path, dialog, by_udp: None, rounds: 0, moved: None, moves: 0 };
                 self.clients.insert(key, Box::new(client));
-                self.add_leg(dialog, Leg::new(state, Stage::Outgoing { invite: key, heard: true, rang: false, cancel: Cancel::No }));
+                let stage = Stage::Outgoing { invite: key, heard: true, rang: false, cancel: Cancel::No };
+                self.add_leg(dialog, Leg { accounts, ..Leg::new(state, stage) });
                 self.give_up(now.mono, dialog, None);
                 true
             }

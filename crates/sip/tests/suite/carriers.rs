@@ -199,7 +199,7 @@ fn calls(desk: &mut Desk, transport: Transport) -> (DialogId, Sent) {
         addr: FIRST.parse().unwrap(),
         routes: Vec::new(),
         user: None,
-        trunk: None,
+        trunk: Some(LineId::from("ntt")),
     };
     let from = Identity { display: String::new(), user: "0440000000".to_owned() };
     desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });

@@ -566,6 +566,16 @@ fn of_two_accounts_at_one_carrier_that_of_the_trunk_is_proved() {
         let again = desk.sent().pop().unwrap();
         assert!(again.word() == "INVITE" && again.header("Authorization").contains(wanted), "{}", again.text);
     }
+    // That of another customer never, whoever asks.
+    let mut other = Trunk { id: LineId::from("day"), ..trunk() };
+    other.account.as_mut().unwrap().realm = "other".to_owned();
+    let mut desk = Desk::new();
+    desk.endpoint.set_trunks(desk.both(), vec![other, trunk()]);
+    desk.wait(0);
+    desk.sent();
+    let (_, invite) = calls(&mut desk);
+    says(&mut desk, &invite, 401, &ASKS.replace("\"carrier\"", "\"other\""));
+    assert_eq!(desk.words(), ["ACK"]);
 }
 
 /// The carrier's name leads elsewhere, or a supervisor changes the trunk, while somebody talks over it.
@@ -609,6 +619,42 @@ fn a_call_proves_the_password_that_it_began_with_whatever_becomes_of_its_trunk()
     assert_eq!(now, proof(vec![renewed.clone()], vec![renewed]));
 }
 
+/// Somebody calls a user with this Contact, is answered, and we hang up; our BYE.
+fn hangs_up_on(desk: &mut Desk, from: &str, called: &str, contact: &str) -> Sent {
+    let us = format!("sip:{called}@192.0.2.1");
+    desk.receive_from(from, &request("INVITE", &us, "1", &us, 1, &format!("Contact: <sip:0990000000@{contact}>\r\n"), OFFER));
+    let Some(Event::Invite { dialog, .. }) = desk.events().pop() else { panic!("nobody is called") };
+    desk.command(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
+    let tag = desk.sent().pop().unwrap().to_tag();
+    desk.receive_from(from, &request("ACK", "sip:192.0.2.1:5060", "2", &format!("<{us}>;tag={tag}"), 1, "", ""));
+    desk.command(Command::Bye { dialog });
+    desk.one()
+}
+
+/// Whoever may call in chooses where our requests go, and a carrier's address can be written by anybody.
+#[test]
+fn no_password_is_proved_for_a_caller_at_a_carrier_or_for_a_carrier_elsewhere() {
+    for (from, contact) in [("192.0.2.50:5060", CARRIER), (CARRIER, "192.0.2.66:5060"), ("192.0.2.50:5060", "192.0.2.50:5060")] {
+        let mut desk = registered();
+        let bye = hangs_up_on(&mut desk, from, "0440000000", contact);
+        assert_eq!((bye.word(), bye.to.to_string().as_str()), ("BYE", contact));
+        let asks = response(&bye, 401, "carrier", "").replacen("Contact: <sip:sato@192.0.2.60:5062>\r\n", ASKS, 1);
+        desk.receive_from(contact, &asks);
+        desk.wait(3_000);
+        assert_eq!(desk.words(), [""; 0], "{from} {contact}");
+    }
+    // A phone of ours that registers at the carrier.
+    let mut desk = registered();
+    let dialog = desk.endpoint.new_dialog();
+    let (uri, addr) = (format!("sip:0990000000@{CARRIER}"), CARRIER.parse().unwrap());
+    let to = Target { uri, flow: FlowId::UDP, addr, routes: Vec::new(), user: Some("sato".to_owned()), trunk: None };
+    let from = Identity { display: String::new(), user: "0440000000".to_owned() };
+    desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
+    let invite = desk.one();
+    says(&mut desk, &invite, 401, ASKS);
+    assert_eq!(desk.words(), ["ACK"]);
+}
+
 /// A carrier calls the address of one of two customers that we are there, and asks who hangs up.
 #[test]
 fn whoever_is_called_over_one_of_two_accounts_proves_that_one() {
@@ -629,14 +675,7 @@ fn whoever_is_called_over_one_of_two_accounts_proves_that_one() {
         desk.endpoint.set_trunks(desk.both(), vec![trunk(), day.clone()]);
         desk.wait(0);
         desk.sent();
-        let us = format!("sip:{called}@192.0.2.1");
-        desk.receive_from(CARRIER, &request("INVITE", &us, "1", &us, 1, &format!("Contact: <sip:{CARRIER}>\r\n"), OFFER));
-        let Some(Event::Invite { dialog, .. }) = desk.events().pop() else { panic!("nobody is called") };
-        desk.command(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
-        let tag = desk.sent().pop().unwrap().to_tag();
-        desk.receive_from(CARRIER, &request("ACK", "sip:192.0.2.1:5060", "2", &format!("<{us}>;tag={tag}"), 1, "", ""));
-        desk.command(Command::Bye { dialog });
-        let bye = desk.one();
+        let bye = hangs_up_on(&mut desk, CARRIER, called, CARRIER);
         says(&mut desk, &bye, 401, asks);
         let again = desk.one();
         assert!(again.word() == "BYE" && again.header("Authorization").contains(&format!("username=\"{login}\"")), "{}", again.text);
