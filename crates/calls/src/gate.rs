@@ -9,8 +9,8 @@ use std::time::Duration;
 ///
 /// An act that has waited [`Gate::PATIENCE`] goes out all the same and its record is reported by [`Gate::poll_overdue`]: a caller
 /// hears "not durable" as an ordinary call, the person on call reads it as a warning. What may leave only after its record (a call to the
-/// outside, which somebody must be able to end) is dropped instead, as if the network had lost it: SIP sends it again. The gate is bounded
-/// by that patience.
+/// outside, which somebody must be able to end) is dropped instead, as if the network had lost it: SIP sends it again. Over a reliable transport SIP
+/// does not, and the call would have failed: there it waits for [`Gate::PATIENCE_RELIABLE`]. The gate is bounded by that patience.
 #[derive(Debug, Default)]
 pub struct Gate {
     confirmed: Seq,
@@ -34,6 +34,9 @@ impl Gate {
     /// How long an act waits for its record.
     pub const PATIENCE: Duration = Duration::from_millis(50);
 
+    /// How long it waits where nothing repeats it: a disk that is busy for a moment costs no call, and a dead one no longer than a dead machine does.
+    pub const PATIENCE_RELIABLE: Duration = Duration::from_secs(2);
+
     /// A gate behind which records up to `confirmed` are durable.
     pub fn new(confirmed: Seq) -> Self {
         Gate { confirmed, ..Gate::default() }
@@ -44,7 +47,9 @@ impl Gate {
         if after <= self.confirmed {
             self.open.push_back((id, act));
         } else {
-            self.held.push_back(Held { id, after, until: now + Self::PATIENCE, act });
+            let unrepeated = matches!(act, Act::Transmit { only_written: true, flow, .. } if flow.is_stream());
+            let patience = if unrepeated { Self::PATIENCE_RELIABLE } else { Self::PATIENCE };
+            self.held.push_back(Held { id, after, until: now + patience, act });
         }
     }
 
@@ -155,15 +160,34 @@ mod tests {
         assert_eq!((passed(&mut gate), gate.poll_overdue()), (vec![2], None));
     }
 
+    fn outside(transport: model::Transport) -> Act {
+        let (flow, to) = (model::FlowId::any(transport), std::net::SocketAddr::from(([127, 0, 0, 1], 5090)));
+        Act::Transmit { flow, to, bytes: bytes::Bytes::from_static(b"INVITE"), leg: None, only_written: true }
+    }
+
+    #[test]
+    fn a_call_to_the_outside_that_nothing_repeats_waits_for_a_busy_disk() {
+        for transport in [model::Transport::Tcp, model::Transport::Tls] {
+            let mut gate = Gate::new(Seq(0));
+            gate.handle_act(Instant::ZERO, ActId(1), Seq(1), outside(transport));
+            gate.handle_act(Instant::ZERO, ActId(2), Seq(1), act(2));
+            gate.handle_timeout(Instant::from_millis(50));
+            assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![2], None));
+            gate.handle_confirmed(Seq(1));
+            assert_eq!(passed(&mut gate), [1]);
+            // A disk that is dead.
+            gate.handle_act(Instant::ZERO, ActId(3), Seq(2), outside(transport));
+            gate.handle_timeout(Instant::from_millis(1_999));
+            assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![], None));
+            assert_eq!(gate.poll_timeout(), Some(Instant::from_millis(2_000)));
+            gate.handle_timeout(Instant::from_millis(2_000));
+            assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![], Some(ActId(3))));
+        }
+    }
+
     #[test]
     fn a_call_to_the_outside_leaves_with_its_record_or_not_at_all() {
-        let invite = || Act::Transmit {
-            flow: model::FlowId::UDP,
-            to: std::net::SocketAddr::from(([127, 0, 0, 1], 5090)),
-            bytes: bytes::Bytes::from_static(b"INVITE"),
-            leg: None,
-            only_written: true,
-        };
+        let invite = || outside(model::Transport::Udp);
         let mut gate = Gate::new(Seq(0));
         gate.handle_act(Instant::ZERO, ActId(1), Seq(1), invite());
         gate.handle_act(Instant::ZERO, ActId(2), Seq(1), act(2));
