@@ -18,7 +18,7 @@ use model::{DialogId, FlowId, Instant, LineId, Machine, Random, TrunkRegistratio
 use question::Question;
 use registration::Registration;
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Trunks of one city; further ones are neither registered nor asked.
@@ -167,19 +167,21 @@ impl Trunks {
     }
 
     /// The accounts of those who lead to this address, the ones first that a call is likely to be of.
-    pub(crate) fn accounts_at(&self, addr: SocketAddr, likely: impl Fn(&Account) -> bool) -> Vec<Account> {
-        let mut found: Vec<Account> = self.leading_to(addr).cloned().collect();
+    pub(crate) fn accounts_at(&self, ip: IpAddr, likely: impl Fn(&Account) -> bool) -> Vec<Account> {
+        let mut found: Vec<Account> = self.leading_to(ip).cloned().collect();
         found.sort_by_key(|account| !likely(account));
         found
     }
 
     /// Whether a trunk with this account leads to this address.
-    pub(crate) fn leads_to(&self, addr: SocketAddr, account: &Account) -> bool {
-        self.leading_to(addr).any(|other| other.is_as(account))
+    pub(crate) fn leads_to(&self, ip: IpAddr, account: &Account) -> bool {
+        self.leading_to(ip).any(|other| other.is_as(account))
     }
 
-    fn leading_to(&self, addr: SocketAddr) -> impl Iterator<Item = &Account> {
-        let at = self.peers.iter().filter(move |peer| peer.trunk.machines.iter().any(|machine| machine.addr == addr));
+    /// The port does not count: a carrier calls from another one, and by connections of its own.
+    fn leading_to(&self, ip: IpAddr) -> impl Iterator<Item = &Account> {
+        let ip = ip.to_canonical();
+        let at = self.peers.iter().filter(move |peer| peer.trunk.machines.iter().any(|machine| machine.addr.ip().to_canonical() == ip));
         at.filter_map(|peer| peer.trunk.account.as_ref())
     }
 

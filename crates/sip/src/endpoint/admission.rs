@@ -21,11 +21,17 @@ impl Endpoint {
         let named = |uri: &String| Uri::parse(uri.as_bytes()).and_then(|uri| uri.ip()).is_some_and(same);
         same(state.peer.ip())
             || state.route_set.iter().chain([&state.remote_target]).any(named)
+            || self.are_kin(from, state.peer.ip())
+            || leg.user.iter().flat_map(|user| self.registrar.bindings(user)).any(|phone| same(phone.addr.ip()))
+    }
+
+    /// Whether both are one machine, or machines of one carrier.
+    pub(super) fn are_kin(&self, one: IpAddr, other: IpAddr) -> bool {
+        one.to_canonical() == other.to_canonical()
             || self.admission.kin.iter().any(|nets| {
                 let among = |ip: IpAddr| nets.iter().any(|net| net.contains(ip));
-                among(from) && among(state.peer.ip())
+                among(one) && among(other)
             })
-            || leg.user.iter().flat_map(|user| self.registrar.bindings(user)).any(|phone| same(phone.addr.ip()))
     }
 
     /// Where the peers of all dialogs speak from.

@@ -5,7 +5,7 @@
 use super::Endpoint;
 use super::change::Change;
 use super::session_timer::least_of;
-use super::store::{ByUdp, Cancel, Client, ClientMachine, OurInvite, Purpose, Stage};
+use super::store::{ByUdp, Cancel, Client, ClientMachine, Leg, OurInvite, Purpose, Stage};
 use crate::border::Event;
 use crate::credentials::{Account, Instead, again};
 use crate::header::{Name, Timed};
@@ -14,6 +14,7 @@ use crate::transaction::{ClientInvite, ClientOther, Key};
 use crate::writer::with_line;
 use bytes::Bytes;
 use model::{DialogId, Instant, Method};
+use std::net::IpAddr;
 
 /// So often a request leaves, with what was asked for: a carrier whose nonces are always too old ends there.
 const ROUNDS_MAX: u32 = 4;
@@ -37,12 +38,8 @@ impl Endpoint {
         }
         let instead = match response.status() {
             Some(401 | 407) => {
-                // Its trunk may lead elsewhere since, or be no more. Whom we called may want requests inside the dialog at another of its addresses; of who
-                // called us, a datagram's source and a Contact prove nothing: only who is where the call came from, or a trunk leads, is asked back.
-                let to = client.path.addr;
-                let may = |account: &&Account| leg.came_from.is_none_or(|from| from == to || self.trunks.leads_to(to, account));
-                let accounts = leg.accounts.iter().filter(may).map(|account| self.trunks.as_now(account));
-                let proof = { accounts }.find_map(|account| account.answer(&request, response, &mut self.random).ok());
+                let accounts = self.provable(leg, client.path.addr.ip());
+                let proof = accounts.iter().find_map(|account| account.answer(&request, response, &mut self.random).ok());
                 let Some((name, value)) = proof else { return false };
                 vec![(name, Some(value))]
             }
@@ -103,6 +100,16 @@ impl Endpoint {
         let request = again(&request);
         self.begin_client(next, Client { machine, request, method, path, dialog, by_udp, rounds, moved: None, moves: 0 });
         true
+    }
+
+    /// Whose passwords may be proved to this machine in this dialog. Its trunk may lead elsewhere since, or be no more. A Contact proves nothing, and a
+    /// carrier hands on whatever who is called writes there: only who is where the call began, or at another machine of that carrier, is answered.
+    fn provable(&self, leg: &Leg, to: IpAddr) -> Vec<Account> {
+        // Of a call that an earlier endpoint left behind nobody knew the trunks yet.
+        let late = leg.began_at.filter(|_| leg.accounts.is_empty()).map(|began| self.trunks.accounts_at(began, |_| false));
+        let of_carrier = leg.began_at.is_some_and(|began| self.are_kin(began, to));
+        let all = leg.accounts.iter().chain(late.iter().flatten());
+        all.filter(|account| of_carrier || self.trunks.leads_to(to, account)).map(|account| self.trunks.as_now(account).clone()).collect()
     }
 }
 

@@ -158,9 +158,12 @@ impl Endpoint {
         // A phone of ours may be registered at a carrier's address: it gets none of ours.
         let accounts = to.trunk.as_ref().map_or_else(Vec::new, |trunk| match self.trunks.account_of(trunk) {
             Some(own) => vec![own.clone()],
-            None => self.trunks.accounts_at(addr, |_| false),
+            None => self.trunks.accounts_at(addr.ip(), |_| false),
         });
-        self.add_leg(dialog, Leg { user: to.user.clone(), accounts, phone, ..Leg::new(base, stage) });
+        self.add_leg(
+            dialog,
+            Leg { user: to.user.clone(), accounts, began_at: to.trunk.as_ref().map(|_| addr.ip()), phone, ..Leg::new(base, stage) },
+        );
         self.keep_ours(dialog, sdp);
         let path = Path { flow, addr };
         let machine = ClientMachine::Invite(Box::new(machine));

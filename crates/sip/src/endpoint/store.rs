@@ -18,7 +18,7 @@ use crate::writer::{Writer, reason};
 use bytes::Bytes;
 use model::{DialogId, FlowId, Instant, Method};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The longest From that is kept, in bytes.
 const FROM_KEPT: usize = 256;
@@ -302,8 +302,8 @@ pub(super) struct Leg {
     /// Whose passwords our requests in it may prove, the likeliest first: those of the trunks that led there when it began, and of nobody else. A
     /// caller's Contact may name a carrier, too.
     pub(super) accounts: Vec<Account>,
-    /// Where the call came in from that may be of one of those accounts.
-    pub(super) came_from: Option<SocketAddr>,
+    /// Where the call came in from, or went out to over a trunk: there, and where a trunk leads, they may be proved.
+    pub(super) began_at: Option<IpAddr>,
     /// Which one of theirs.
     pub(super) phone: Option<Known>,
     /// Whether its connection is gone, and there was no other.
@@ -414,7 +414,7 @@ impl Leg {
             stage: Stage::Confirmed,
             user: None,
             accounts: Vec::new(),
-            came_from: None,
+            began_at: None,
             phone: None,
             cut: false,
             unnamed: false,

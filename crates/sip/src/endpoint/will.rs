@@ -27,11 +27,12 @@ impl Endpoint {
         if !callable || self.legs.contains_key(&dialog) || self.tags.contains_key(&state.local_tag) {
             return false;
         }
-        let accounts = self.trunks.accounts_at(state.peer, |_| false);
+        // Whose account it was is asked when somebody asks for it: trunks may not be known yet.
+        let began_at = Some(state.peer.ip());
         match (state.stage, via) {
             (DialogStage::Confirmed | DialogStage::Ending, _) => {
                 state.local_cseq = state.local_cseq.saturating_add(CSEQ_STEP);
-                self.add_leg(dialog, Leg { accounts, ..Leg::new(state, Stage::Confirmed) });
+                self.add_leg(dialog, Leg { began_at, ..Leg::new(state, Stage::Confirmed) });
                 self.hang_up(now.mono, dialog);
                 true
             }
@@ -46,7 +47,7 @@ impl Endpoint {
                     Client { machine, request, method: Method::Invite, path, dialog, by_udp: None, rounds: 0, moved: None, moves: 0 };
                 self.clients.insert(key, Box::new(client));
                 let stage = Stage::Outgoing { invite: key, heard: true, rang: false, cancel: Cancel::No };
-                self.add_leg(dialog, Leg { accounts, ..Leg::new(state, stage) });
+                self.add_leg(dialog, Leg { began_at, ..Leg::new(state, stage) });
                 self.give_up(now.mono, dialog, None);
                 true
             }

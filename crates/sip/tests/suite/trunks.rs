@@ -512,6 +512,11 @@ fn calls(desk: &mut Desk) -> (model::DialogId, Sent) {
     (dialog, desk.one())
 }
 
+/// The carrier's 200, with a Contact of its own.
+fn answers(invite: &Sent) -> String {
+    response(invite, 200, "carrier", OFFER).replace("sip:sato@192.0.2.60:5062", &format!("sip:0440000011@{CARRIER}"))
+}
+
 #[test]
 fn a_call_proves_the_password_when_it_begins_and_when_it_ends() {
     for status in [401, 407] {
@@ -533,7 +538,7 @@ fn a_call_proves_the_password_when_it_begins_and_when_it_ends() {
         assert_eq!(via, second.header("Via"));
 
         says(&mut desk, second, 180, "");
-        desk.receive_from(CARRIER, &response(second, 200, "carrier", OFFER));
+        desk.receive_from(CARRIER, &answers(second));
         let ack = desk.sent().pop().unwrap();
         assert_eq!((ack.word(), ack.header("CSeq"), ack.header(proves)), ("ACK", "2 ACK", second.header(proves)));
         desk.events();
@@ -588,7 +593,7 @@ fn a_call_proves_the_password_that_it_began_with_whatever_becomes_of_its_trunk()
         desk.wait(0);
         desk.sent();
         let (dialog, invite) = calls(&mut desk);
-        desk.receive_from(CARRIER, &response(&invite, 200, "carrier", OFFER));
+        desk.receive_from(CARRIER, &answers(&invite));
         desk.endpoint.set_trunks(desk.both(), then);
         desk.drain();
         desk.wait(0);
@@ -619,6 +624,26 @@ fn a_call_proves_the_password_that_it_began_with_whatever_becomes_of_its_trunk()
     assert_eq!(now, proof(vec![renewed.clone()], vec![renewed]));
 }
 
+/// An engine that was killed knows its trunks later than the calls that it left behind.
+#[test]
+fn what_an_earlier_endpoint_left_at_a_carrier_is_ended_with_the_password() {
+    let mut before = registered();
+    let (dialog, invite) = calls(&mut before);
+    before.receive_from(CARRIER, &answers(&invite));
+    let will = before.endpoint.will(dialog).unwrap();
+    let mut desk = Desk::new();
+    let dialog = desk.endpoint.new_dialog();
+    assert!(desk.endpoint.execute(desk.both(), dialog, will));
+    desk.drain();
+    let bye = desk.one();
+    desk.endpoint.set_trunks(desk.both(), vec![trunk()]);
+    desk.wait(0);
+    desk.sent();
+    says(&mut desk, &bye, 401, ASKS);
+    let again = desk.one();
+    assert!(again.word() == "BYE" && again.header("Authorization").contains("username=\"city\""), "{}", again.text);
+}
+
 /// Somebody calls a user with this Contact, is answered, and we hang up; our BYE.
 fn hangs_up_on(desk: &mut Desk, from: &str, called: &str, contact: &str) -> Sent {
     let us = format!("sip:{called}@192.0.2.1");
@@ -643,6 +668,22 @@ fn no_password_is_proved_for_a_caller_at_a_carrier_or_for_a_carrier_elsewhere() 
         desk.wait(3_000);
         assert_eq!(desk.words(), [""; 0], "{from} {contact}");
     }
+    // Whoever is called by a carrier that hands their Contact on.
+    let mut desk = registered();
+    let (dialog, invite) = calls(&mut desk);
+    desk.receive_from(
+        CARRIER,
+        &response(&invite, 200, "carrier", OFFER).replace("sip:sato@192.0.2.60:5062", "sip:0990000000@192.0.2.66:5060"),
+    );
+    desk.sent();
+    desk.command(Command::Bye { dialog });
+    let bye = desk.one();
+    assert_eq!(bye.to.to_string(), "192.0.2.66:5060");
+    for from in [CARRIER, "192.0.2.66:5060"] {
+        let asks = response(&bye, 401, "carrier", "").replacen("Contact: <sip:sato@192.0.2.60:5062>\r\n", ASKS, 1);
+        desk.receive_from(from, &asks);
+        assert_eq!(desk.words(), [""; 0], "{from}");
+    }
     // A phone of ours that registers at the carrier.
     let mut desk = registered();
     let dialog = desk.endpoint.new_dialog();
@@ -664,18 +705,20 @@ fn whoever_is_called_over_one_of_two_accounts_proves_that_one() {
     let mut elsewhere = second.clone();
     elsewhere.account.as_mut().unwrap().realm = "other".to_owned();
     let asks_there = ASKS.replace("\"carrier\"", "\"other\"");
-    for (day, called, asks, login) in [
-        (&second, "0440000000", ASKS, "city"),
-        (&second, "0440000002", ASKS, "country"),
+    for (day, called, asks, login, from) in [
+        (&second, "0440000000", ASKS, "city", CARRIER),
+        (&second, "0440000002", ASKS, "country", CARRIER),
         // By another name the realm tells it.
-        (&elsewhere, "0440000009", ASKS, "city"),
-        (&elsewhere, "0440000009", &asks_there, "country"),
+        (&elsewhere, "0440000009", ASKS, "city", CARRIER),
+        (&elsewhere, "0440000009", &asks_there, "country", CARRIER),
+        // By another port, as by a connection of its own.
+        (&second, "0440000002", ASKS, "country", "192.0.2.80:41234"),
     ] {
         let mut desk = Desk::new();
         desk.endpoint.set_trunks(desk.both(), vec![trunk(), day.clone()]);
         desk.wait(0);
         desk.sent();
-        let bye = hangs_up_on(&mut desk, CARRIER, called, CARRIER);
+        let bye = hangs_up_on(&mut desk, from, called, CARRIER);
         says(&mut desk, &bye, 401, asks);
         let again = desk.one();
         assert!(again.word() == "BYE" && again.header("Authorization").contains(&format!("username=\"{login}\"")), "{}", again.text);
