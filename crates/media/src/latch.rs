@@ -1,8 +1,11 @@
-//! Where a leg's packets may come from, and where ours go: decided early in a call, then never again.
+//! Where a leg's packets may come from, and where ours go: decided early in a call, and again when the phone is known to have moved.
 //!
 //! A phone behind a NAT sends from another port than it described, or from the address that its SIP comes from. So the signalled IP address may
 //! show another port in its first packets, and that other host itself, and we answer there (symmetric RTP, RFC 4961). After five packets the choice is final until the next
 //! agreement, unless the very port that was signalled speaks after all: whoever learns the port of a call in progress can neither take its sound away nor speak into it.
+//!
+//! A phone whose SIP has gone to another host may have its sound there, too, or may have left it: wherever it is heard alone for a second, of where it was and
+//! where its SIP is, there it is. Nobody at a third host gains anything by that.
 
 use std::net::{IpAddr, SocketAddr};
 
