@@ -5,7 +5,8 @@
 //! agreement, unless the very port that was signalled speaks after all: whoever learns the port of a call in progress can neither take its sound away nor speak into it.
 //!
 //! A phone whose SIP has gone to another host may have its sound there, too, or may have left it: wherever it is heard alone for a second, of where it was and
-//! where its SIP is, there it is. Nobody at a third host gains anything by that.
+//! where its SIP is, there it is. The same holds between the places that one agreement allows until one of them has been heard for a second, so that no stray
+//! packet keeps a phone deaf. Nobody at a third host gains anything by that, and no neighbour of a phone that has been heard for a second.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -13,6 +14,12 @@ use std::net::{IpAddr, SocketAddr};
 const WINDOW: u8 = 5;
 /// Packets of the port before that may be under way: a second of them. A router that gives the new port the way of the old one is found out then.
 const UNDER_WAY: u8 = 50;
+/// Packets of a place that make it known: a second of them.
+const KNOWN: u8 = 50;
+/// What one packet from elsewhere takes back of the packets that count for a place. Two that speak at once get nowhere, and a stray one delays little.
+const TAKEN_BACK: u8 = 8;
+/// Packets of others in a row after which a place is not counted any further.
+const OTHERS: u8 = 10;
 
 /// The far end of one channel of one leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,16 +30,16 @@ pub struct Latch {
     target: SocketAddr,
     stage: Stage,
     before: Option<Before>,
-    /// The host that may speak next, for its SIP comes from there.
-    next: Option<IpAddr>,
     /// The host that its SIP has gone to, whoever speaks.
     sip: Option<IpAddr>,
-    /// Somebody has been heard.
-    heard: bool,
+    /// Its sound is expected from there next.
+    next: bool,
+    /// How many packets have been heard from where ours go, those of others taken back, until it is known.
+    heard: u8,
     /// It speaks from elsewhere than where it was signalled since its SIP has moved.
     left: bool,
-    /// Who was heard last of those where it may be as well, and how many packets came from there, and none from where ours go.
-    rival: Option<(SocketAddr, u8)>,
+    /// Where it may be as well.
+    rival: Option<Rival>,
 }
 
 /// Where it sent from before.
@@ -43,6 +50,18 @@ struct Before {
     under_way: u8,
     /// It has gone on without an agreement, and so it may be there still.
     unsaid: bool,
+    /// Ours go there again at the next agreement: somebody else was heard while we sent nothing.
+    aside: bool,
+}
+
+/// Somebody who is heard from elsewhere than where ours go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rival {
+    addr: SocketAddr,
+    /// How many packets came from there, those of where ours go taken back.
+    packets: u8,
+    /// How many came from elsewhere since its last one.
+    others: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +78,7 @@ impl Latch {
     /// Armed for the address that the exchange of descriptions gave, and for another host beside it.
     pub fn new(signalled: SocketAddr, also: Option<IpAddr>) -> Latch {
         let (target, stage) = (signalled, Stage::Armed);
-        Latch { signalled, also, target, stage, before: None, next: None, sip: None, heard: false, left: false, rival: None }
+        Latch { signalled, also, target, stage, before: None, sip: None, next: false, heard: 0, left: false, rival: None }
     }
 
     /// Armed again by a new agreement. If that gives the same address, what is known of the phone stays known, and our packets keep going where they
@@ -71,6 +90,11 @@ impl Latch {
         }
         if signalled == self.signalled {
             (self.also, self.stage) = (also, Stage::Armed);
+            if let Some(aside) = self.before.filter(|before| before.aside && self.target != signalled) {
+                // Music is under way from there for as long as any other sound.
+                self.before = Some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: true, aside: false });
+                (self.target, self.heard, self.rival) = (aside.addr, 1, None);
+            }
             return;
         }
         // Or its own port at the host where it has shown itself before that was agreed.
@@ -78,7 +102,8 @@ impl Latch {
         let target = if there_already { self.target } else { signalled };
         // Those of another host cannot be taken for the new one's.
         let same_house = self.target.ip() == signalled.ip() || Some(self.target.ip()) == also;
-        let before = same_house.then_some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: false });
+        let before =
+            (same_house && !there_already).then_some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: false, aside: false });
         *self = Latch { before, target, ..Latch::new(signalled, also) };
     }
 
@@ -89,34 +114,52 @@ impl Latch {
         if let Some(before) = self.before.as_mut().filter(|before| before.addr.ip() == to) {
             before.under_way = 0;
         }
-        let silent = !self.heard && self.also == Some(from);
+        let silent = self.heard == 0 && self.also == Some(from);
         self.also = self.also.map(|also| if also == from { to } else { also });
+        // Or it goes on before it has spoken where it went last.
+        let expected = self.next && self.sip == Some(from);
         self.sip = Some(to);
         if self.target.ip() == to {
             // Its sound never went, but its router may have another port for it.
-            (self.next, self.stage) = (None, Stage::Armed);
-        } else if self.target.ip() == from || self.next == Some(from) || silent {
-            // Or it goes on before it has spoken where it went last.
-            self.next = Some(to);
+            (self.next, self.stage) = (false, Stage::Armed);
+        } else {
+            self.next = self.target.ip() == from || expected || silent;
         }
     }
 
     /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
     pub fn admit(&mut self, from: SocketAddr) -> bool {
         let alone = self.is_alone(from);
+        self.admit_as(from, alone)
+    }
+
+    /// The same while we send nothing: music that another machine plays to whom we hold does not tell where ours go afterwards.
+    pub fn admit_held(&mut self, from: SocketAddr) -> bool {
+        let (target, next) = (self.target, self.next);
+        let admitted = self.admit_as(from, false);
+        // Where its SIP has gone it has gone for good.
+        if self.target != target && self.next == next && self.before.is_none_or(|before| !before.aside) {
+            self.before = Some(Before { addr: target, under_way: 0, unsaid: true, aside: true });
+        }
+        admitted
+    }
+
+    fn admit_as(&mut self, from: SocketAddr, alone: bool) -> bool {
         // RFC 3264 section 8.3.1: after the answer sound goes to the new port, and comes from the old one for as long as the way takes.
         let is_signalled = from == self.signalled && !self.left;
         if !alone && !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
             return true;
         }
-        let goes_on = alone || from != self.target && self.next.take_if(|next| from.ip() == *next).is_some();
+        let arrives = from != self.target && self.next && self.sip == Some(from.ip());
+        self.next &= !arrives;
+        let goes_on = alone || arrives;
         let admitted = goes_on || is_signalled || self.stage.admits(from == self.target, self.may_show_itself(from.ip()));
         if !admitted {
             return false;
         }
         if goes_on {
-            self.before = Some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: true });
-            (self.left, self.rival) = (from != self.signalled, None);
+            self.before = Some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: true, aside: false });
+            self.left = from != self.signalled;
         }
         self.stage = match self.stage {
             // It stands in the description: nobody else can be meant, whoever was quicker. Or it has been heard for long enough.
@@ -125,34 +168,46 @@ impl Latch {
             Stage::Trying(_) | Stage::Closed if !goes_on => Stage::Closed,
             Stage::Armed | Stage::Trying(_) | Stage::Closed => Stage::Trying(1),
         };
-        (self.target, self.heard) = (from, true);
+        if from != self.target {
+            (self.target, self.heard, self.rival) = (from, 0, None);
+        }
+        self.heard = if is_signalled { KNOWN + 1 } else { self.heard.saturating_add(1) };
         true
     }
 
-    /// Whether this is where it is, because it has been heard there for a second, and nowhere else: after a move of its SIP it may have stayed, or be back,
-    /// or have gone after all.
+    /// Whether this is where it is, because it has been heard there for a second, and hardly anywhere else: after a move of its SIP it may have stayed, or be
+    /// back, or have gone after all.
     fn is_alone(&mut self, from: SocketAddr) -> bool {
         if from == self.target {
-            self.rival = self.rival.filter(|rival| self.was_at(rival.0) && self.is_with_sip(rival.0.ip()));
-        } else if self.may_be_there(from) {
-            let packets = self.rival.filter(|rival| rival.0 == from).map_or(1, |rival| rival.1 + 1);
-            self.rival = Some((from, packets));
-            return packets > UNDER_WAY;
+            self.rival = self.rival.and_then(|rival| rival.beside(self.outranks(rival.addr.ip())));
+            return false;
         }
-        false
+        if !self.may_be_there(from) {
+            return false;
+        }
+        if self.heard <= KNOWN {
+            self.heard = self.heard.saturating_sub(TAKEN_BACK).max(self.heard.min(1));
+        }
+        let rival = self.rival.map_or(Rival::new(from), |rival| rival.after(from));
+        self.rival = Some(rival);
+        rival.addr == from && rival.packets > KNOWN
     }
 
-    /// Where it was signalled, where it was heard before, and where its SIP is.
+    /// Where it was signalled, where it was heard before, and where its SIP is. Before any place is known it is also any port that an agreement allows.
     fn may_be_there(&self, from: SocketAddr) -> bool {
-        self.left && from == self.signalled || self.was_at(from) || self.is_with_sip(from.ip())
+        let hosts = [Some(self.signalled.ip()), self.also, self.sip];
+        from == self.signalled
+            || self.before.is_some_and(|before| before.addr == from)
+            || self.is_with_sip(from.ip())
+            || self.heard <= KNOWN && hosts.contains(&Some(from.ip()))
     }
 
-    fn was_at(&self, addr: SocketAddr) -> bool {
-        self.before.is_some_and(|before| before.unsaid && before.addr == addr)
+    /// Whether it was heard where its SIP is. That counts for more than what another host sends: only its SIP can prove who it is.
+    fn outranks(&self, host: IpAddr) -> bool {
+        self.is_with_sip(host) && self.before.is_some_and(|before| before.unsaid && before.addr.ip() == host)
     }
 
-    /// Whether its SIP is at this host, and what it sends comes from another. If it was heard there, too, that counts for more than what another host sends:
-    /// only its SIP can prove who it is.
+    /// Whether its SIP is at this host, and what it sends comes from another.
     fn is_with_sip(&self, host: IpAddr) -> bool {
         self.sip == Some(host) && self.target.ip() != host
     }
@@ -171,6 +226,30 @@ impl Latch {
     /// Where ours go.
     pub fn target(&self) -> SocketAddr {
         self.target
+    }
+}
+
+impl Rival {
+    fn new(addr: SocketAddr) -> Rival {
+        Rival { addr, packets: 1, others: 0 }
+    }
+
+    /// After a packet from where ours go. One that outranks it has to speak only, not to be alone.
+    fn beside(self, outranks: bool) -> Option<Rival> {
+        let next = match outranks {
+            true => Rival { others: self.others + 1, ..self },
+            false => Rival { packets: self.packets.saturating_sub(TAKEN_BACK), ..self },
+        };
+        Some(next).filter(|rival| rival.packets > 0 && rival.others <= OTHERS)
+    }
+
+    /// After a packet of one of those who may be there.
+    fn after(self, from: SocketAddr) -> Rival {
+        match self.addr == from {
+            true => Rival { packets: self.packets + 1, others: 0, ..self },
+            false if self.others < OTHERS => Rival { others: self.others + 1, ..self },
+            false => Rival::new(from),
+        }
     }
 }
 

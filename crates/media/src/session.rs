@@ -246,7 +246,8 @@ impl Session {
         let content = content(&talk.far, packet.payload_type);
         // Only what the agreement foretold may choose the far end's address.
         let admitted = match content {
-            Content::Sound(_) | Content::Keys => talk.rtp.admit(from),
+            Content::Sound(_) | Content::Keys if talk.far.we_send => talk.rtp.admit(from),
+            Content::Sound(_) | Content::Keys => talk.rtp.admit_held(from),
             Content::Other => talk.rtp.target() == from,
         };
         if !admitted {

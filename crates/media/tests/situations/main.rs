@@ -7,6 +7,7 @@ mod joined;
 mod keys;
 mod latching;
 mod mixed;
+mod places;
 mod playing;
 mod recording;
 mod reports;

@@ -1,0 +1,301 @@
+//! Phones that move, hold and change ports while others speak beside them, ten thousand for each kind of company: wherever a phone is, it is heard
+//! there three seconds later, though stray packets come in.
+
+use media::Latch;
+use model::Random;
+use std::net::{IpAddr, SocketAddr};
+
+const HOSTS: [&str; 3] = ["192.0.2.1", "198.51.100.7", "203.0.113.9"];
+/// Packets that are spoken after each event: six seconds.
+const SPEECH: usize = 300;
+/// How many of them may be lost in a row.
+const IN_A_ROW: usize = 150;
+/// How many in all.
+const IN_ALL: usize = 200;
+
+fn host(number: usize) -> IpAddr {
+    HOSTS[number].parse().unwrap()
+}
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// It says where it is.
+    Public,
+    /// It says where it was when the call began.
+    Stale,
+    /// It says a private address, and its router gives it another port now and then.
+    Routed,
+    /// Its sound has a machine of its own.
+    Apart,
+}
+
+/// What may be sent beside the phone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Company {
+    /// A stray packet here and there, of hosts that the call knows.
+    Strays,
+    /// Whoever has its old address speaks there, first while it is silent, then all the time.
+    Intruder,
+    /// Another port of the host that it goes to speaks as much as it does, for a while.
+    Twin,
+}
+
+/// A phone, as it is, and what the engine makes of it.
+struct World {
+    latch: Latch,
+    random: Random,
+    kind: Kind,
+    company: Company,
+    sip: usize,
+    said: SocketAddr,
+    sound: SocketAddr,
+    was: Option<SocketAddr>,
+    intruder: Option<SocketAddr>,
+    twin: Option<SocketAddr>,
+    port: u16,
+    log: Vec<String>,
+}
+
+impl World {
+    fn new(seed: u64, company: Company) -> World {
+        let mut random = Random::from_number(seed);
+        let kind = [Kind::Public, Kind::Stale, Kind::Routed, Kind::Apart][random.below(4) as usize];
+        let (said, sound) = match kind {
+            Kind::Public | Kind::Stale => (at("192.0.2.1:4000"), at("192.0.2.1:4000")),
+            Kind::Routed => (at("10.0.0.9:4000"), at("192.0.2.1:6000")),
+            Kind::Apart => (at("192.0.2.99:4000"), at("192.0.2.99:4000")),
+        };
+        let latch = Latch::new(said, (said.ip() != host(0)).then_some(host(0)));
+        let log = vec![format!("seed {seed}, {company:?}: {kind:?}, says {said}, speaks at {sound}")];
+        World { latch, random, kind, company, sip: 0, said, sound, was: None, intruder: None, twin: None, port: 6_000, log }
+    }
+
+    fn chance(&mut self, one_in: u64) -> bool {
+        self.random.below(one_in) == 0
+    }
+
+    fn new_port(&mut self) -> u16 {
+        self.port += 2;
+        self.port
+    }
+
+    fn agree(&mut self, said: SocketAddr) {
+        self.said = said;
+        self.log.push(format!("says {said}"));
+        self.latch.rearm(said, (said.ip() != host(self.sip)).then_some(host(self.sip)));
+    }
+
+    fn hold(&mut self) {
+        self.log.push("holds as of old".to_owned());
+        self.latch.rearm(at("0.0.0.0:4000"), None);
+    }
+
+    /// It holds us and plays music.
+    fn play(&mut self) {
+        self.agree(self.said);
+        if self.kind == Kind::Routed && self.chance(2) {
+            self.reroute();
+        }
+        self.log.push(format!("plays at {}", self.sound));
+        (0..60).for_each(|_| _ = self.latch.admit_held(self.sound));
+    }
+
+    /// SIP goes to another host, and the sound with it, unless it has a machine of its own.
+    fn go(&mut self) {
+        let from = self.sip;
+        self.sip = (from + 1 + self.random.below(2) as usize) % HOSTS.len();
+        self.log.push(format!("goes to {}", host(self.sip)));
+        self.latch.follow(host(from), host(self.sip));
+        if self.kind == Kind::Apart {
+            return;
+        }
+        self.was = Some(self.sound);
+        let port = if self.kind == Kind::Routed { self.new_port() } else { self.said.port() };
+        self.sound = SocketAddr::new(host(self.sip), port);
+        if self.kind == Kind::Public && self.chance(2) {
+            self.agree(self.sound);
+        }
+        if self.company == Company::Twin && self.chance(2) {
+            self.twin = Some(SocketAddr::new(host(self.sip), 7_300));
+        }
+    }
+
+    /// A refresh, or a hold and what comes after it, where a router may have forgotten the port.
+    fn refresh(&mut self) {
+        match self.random.below(3) {
+            0 => self.hold(),
+            1 => self.play(),
+            _ => {}
+        }
+        let said = if self.kind == Kind::Public && self.chance(2) { self.sound } else { self.said };
+        self.agree(said);
+        if self.kind == Kind::Routed && self.chance(2) {
+            self.reroute();
+        }
+    }
+
+    fn reroute(&mut self) {
+        let port = self.new_port();
+        self.sound.set_port(port);
+        self.log.push(format!("its router sends it from {}", self.sound));
+    }
+
+    /// Another port is said, and spoken from, unless a router goes on as before.
+    fn change_port(&mut self) {
+        let port = self.new_port();
+        match self.kind {
+            Kind::Public if self.sound == self.said => {
+                self.sound.set_port(port);
+                self.agree(self.sound);
+            }
+            Kind::Routed => {
+                self.agree(SocketAddr::new(self.said.ip(), self.said.port() + 2));
+                if self.chance(2) {
+                    self.reroute();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn fall_silent(&mut self) {
+        let old = self.was.filter(|was| self.company == Company::Intruder && was.ip() != self.sound.ip());
+        let Some(old) = old else { return };
+        self.log.push(format!("is silent, and {old} speaks"));
+        (0..75).for_each(|_| _ = self.latch.admit(old));
+        self.intruder = Some(old);
+        if self.kind == Kind::Routed && self.chance(2) {
+            self.agree(self.said);
+            self.reroute();
+        }
+    }
+
+    fn stray(&mut self) {
+        let from = match self.random.below(4) {
+            0 => self.was.unwrap_or(self.sound),
+            1 => SocketAddr::new(host(self.sip), 7_000 + 2 * self.random.below(2) as u16),
+            2 => SocketAddr::new(self.said.ip(), 7_100),
+            _ => self.said,
+        };
+        // Nothing reaches us from a private address.
+        if from != self.sound && from.ip() != at("10.0.0.9:4000").ip() {
+            self.latch.admit(from);
+        }
+    }
+
+    /// How many packets in a row and how many in all were not heard, or were answered elsewhere.
+    fn speak(&mut self, packets: usize) -> (usize, usize) {
+        self.log.push(format!("speaks at {}, beside {:?} and {:?}", self.sound, self.intruder, self.twin));
+        let (mut row, mut longest, mut all) = (0, 0, 0);
+        for _ in 0..packets {
+            if self.chance(40) {
+                self.stray();
+            }
+            for other in [self.intruder, self.twin].into_iter().flatten() {
+                self.latch.admit(other);
+            }
+            assert!(!self.latch.admit(at("203.0.113.66:4000")), "a third host: {:#?}", self.log);
+            let fine = self.latch.admit(self.sound) && self.latch.target() == self.sound;
+            row = if fine { 0 } else { row + 1 };
+            (longest, all) = (longest.max(row), all + usize::from(!fine));
+        }
+        (longest, all)
+    }
+
+    fn live(mut self) {
+        (0..20).for_each(|_| assert!(self.latch.admit(self.sound)));
+        for _ in 0..4 {
+            match self.random.below(8) {
+                0..=2 => self.go(),
+                3 | 4 => self.refresh(),
+                5 => self.fall_silent(),
+                6 => (0..3).for_each(|_| self.stray()),
+                _ => self.change_port(),
+            }
+            // Of two who speak alike nobody can tell which is the phone; when one has ended, it is the other.
+            if self.twin.is_some() {
+                self.speak(SPEECH);
+                self.twin = None;
+            }
+            let (row, all) = self.speak(SPEECH);
+            assert!(
+                row <= IN_A_ROW && all <= IN_ALL,
+                "{row} packets in a row, {all} in all, ours go to {}: {:#?}",
+                self.latch.target(),
+                self.log
+            );
+            self.intruder = None;
+        }
+    }
+}
+
+fn live(company: Company) {
+    (0..10_000).for_each(|seed| World::new(seed, company).live());
+}
+
+#[test]
+fn a_phone_is_heard_wherever_it_goes_whatever_strays_about() {
+    live(Company::Strays);
+}
+
+#[test]
+fn whoever_has_a_phones_old_address_keeps_nothing_of_its_call() {
+    live(Company::Intruder);
+}
+
+#[test]
+fn one_that_speaks_beside_a_phone_takes_its_sound_for_as_long_as_it_speaks_at_most() {
+    live(Company::Twin);
+}
+
+/// Many are behind one router, and may all learn the port.
+#[test]
+fn a_neighbour_of_a_phone_that_was_heard_for_a_second_gets_nothing_however_long_it_is_silent() {
+    for (said, also, sound) in [
+        ("192.0.2.1:4000", None, "192.0.2.1:4000"),
+        ("192.0.2.1:4000", None, "192.0.2.1:6000"),
+        ("10.0.0.9:4000", Some(host(0)), "192.0.2.1:6000"),
+    ] {
+        let mut latch = Latch::new(at(said), also);
+        assert!((0..60).all(|_| latch.admit(at(sound))));
+        assert!(!(0..500).any(|_| latch.admit(at("192.0.2.1:7000"))));
+        assert_eq!(latch.target(), at(sound));
+    }
+}
+
+#[test]
+fn music_that_another_machine_plays_to_whom_we_hold_does_not_tell_where_ours_go() {
+    let (machine, player) = (at("192.0.2.99:4000"), at("192.0.2.1:7000"));
+    // Only where addresses are private another host may show itself by a first packet.
+    for also in [None, Some(host(0))] {
+        let mut latch = Latch::new(machine, None);
+        assert!((0..60).all(|_| latch.admit(machine)));
+        latch.follow(host(1), host(0));
+        latch.rearm(machine, also);
+        assert_eq!((0..200).filter(|_| latch.admit_held(player)).count(), if also.is_some() { 200 } else { 0 });
+        latch.rearm(machine, also);
+        assert_eq!(latch.target(), machine);
+        assert_eq!((0..9).filter(|_| latch.admit(player)).count(), if also.is_some() { 9 } else { 0 }, "what was under way");
+        assert_eq!(latch.target(), machine);
+        assert!(latch.admit(machine));
+    }
+    // Who moves while it holds us is where it went.
+    let mut latch = Latch::new(machine, None);
+    assert!((0..60).all(|_| latch.admit(machine)));
+    latch.follow(machine.ip(), host(0));
+    assert!((0..60).all(|_| latch.admit_held(player)));
+    latch.rearm(machine, None);
+    assert_eq!(latch.target(), player);
+    // And whose router gives it another port meanwhile is heard at once, and answered there after a second.
+    let mut latch = Latch::new(at("10.0.0.9:4000"), Some(host(0)));
+    assert!((0..60).all(|_| latch.admit(at("192.0.2.1:6000"))));
+    latch.rearm(at("10.0.0.9:4000"), Some(host(0)));
+    assert!((0..60).all(|_| latch.admit_held(player)));
+    latch.rearm(at("10.0.0.9:4000"), Some(host(0)));
+    assert!((0..60).all(|_| latch.admit(player)));
+    assert_eq!(latch.target(), player);
+}
