@@ -65,6 +65,14 @@ pub(crate) struct Heard<'a> {
     pub(crate) status: u16,
 }
 
+/// Who may ask for a password.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asker {
+    pub(crate) ip: IpAddr,
+    /// Whether we speak with it by TLS.
+    pub(crate) secure: bool,
+}
+
 /// All of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trunks {
@@ -167,22 +175,30 @@ impl Trunks {
     }
 
     /// The accounts of those who lead to this address, the ones first that a call is likely to be of.
-    pub(crate) fn accounts_at(&self, ip: IpAddr, likely: impl Fn(&Account) -> bool) -> Vec<Account> {
-        let mut found: Vec<Account> = self.leading_to(ip).cloned().collect();
+    pub(crate) fn accounts_at(&self, at: Asker, likely: impl Fn(&Account) -> bool) -> Vec<Account> {
+        let mut found: Vec<Account> = self.leading_to(at).cloned().collect();
         found.sort_by_key(|account| !likely(account));
         found
     }
 
     /// Whether a trunk with this account leads to this address.
-    pub(crate) fn leads_to(&self, ip: IpAddr, account: &Account) -> bool {
-        self.leading_to(ip).any(|other| other.is_as(account))
+    pub(crate) fn leads_to(&self, at: Asker, account: &Account) -> bool {
+        self.leading_to(at).any(|other| other.is_as(account))
+    }
+
+    /// Whether this account may be proved by such a way: one of trunks by TLS only is nothing for whoever listens between us and the carrier. Calls of
+    /// a trunk that is no more stay on ways like theirs.
+    pub(crate) fn may_be_shown(&self, account: &Account, secure: bool) -> bool {
+        let mut its = self.peers.iter().filter(|peer| peer.trunk.account.as_ref().is_some_and(|other| other.is_as(account))).peekable();
+        secure || its.peek().is_none() || its.any(|peer| !peer.trunk.machines.iter().all(|machine| machine.transport.is_secure()))
     }
 
     /// The port does not count: a carrier calls from another one, and by connections of its own.
-    fn leading_to(&self, ip: IpAddr) -> impl Iterator<Item = &Account> {
-        let ip = ip.to_canonical();
-        let at = self.peers.iter().filter(move |peer| peer.trunk.machines.iter().any(|machine| machine.addr.ip().to_canonical() == ip));
-        at.filter_map(|peer| peer.trunk.account.as_ref())
+    fn leading_to(&self, at: Asker) -> impl Iterator<Item = &Account> {
+        let ip = at.ip.to_canonical();
+        let there = move |machine: &Machine| machine.addr.ip().to_canonical() == ip && (at.secure || !machine.transport.is_secure());
+        let peers = self.peers.iter().filter(move |peer| peer.trunk.machines.iter().any(there));
+        peers.filter_map(|peer| peer.trunk.account.as_ref())
     }
 
     /// An account as it is now: its password may be a new one.

@@ -11,10 +11,10 @@ use crate::credentials::{Account, Instead, again};
 use crate::header::{Name, Timed};
 use crate::message::Message;
 use crate::transaction::{ClientInvite, ClientOther, Key};
+use crate::trunk::Asker;
 use crate::writer::with_line;
 use bytes::Bytes;
 use model::{DialogId, Instant, Method};
-use std::net::IpAddr;
 
 /// So often a request leaves, with what was asked for: a carrier whose nonces are always too old ends there.
 const ROUNDS_MAX: u32 = 4;
@@ -38,7 +38,7 @@ impl Endpoint {
         }
         let instead = match response.status() {
             Some(401 | 407) => {
-                let accounts = self.provable(leg, client.path.addr.ip());
+                let accounts = self.provable(leg, client.path.asker());
                 let proof = accounts.iter().find_map(|account| account.answer(&request, response, &mut self.random).ok());
                 let Some((name, value)) = proof else { return false };
                 vec![(name, Some(value))]
@@ -104,12 +104,14 @@ impl Endpoint {
 
     /// Whose passwords may be proved to this machine in this dialog. Its trunk may lead elsewhere since, or be no more. A Contact proves nothing, and a
     /// carrier hands on whatever who is called writes there: only who is where the call began, or at another machine of that carrier, is answered.
-    fn provable(&self, leg: &Leg, to: IpAddr) -> Vec<Account> {
+    fn provable(&self, leg: &Leg, to: Asker) -> Vec<Account> {
         // Of a call that an earlier endpoint left behind nobody knew the trunks yet.
-        let late = leg.began_at.filter(|_| leg.accounts.is_empty()).map(|began| self.trunks.accounts_at(began, |_| false));
-        let of_carrier = leg.began_at.is_some_and(|began| self.are_kin(began, to));
-        let all = leg.accounts.iter().chain(late.iter().flatten());
-        all.filter(|account| of_carrier || self.trunks.leads_to(to, account)).map(|account| self.trunks.as_now(account).clone()).collect()
+        let began = leg.began_at.filter(|_| leg.accounts.is_empty());
+        let late = began.map(|ip| self.trunks.accounts_at(Asker { ip, ..to }, |_| false));
+        let of_carrier = leg.began_at.is_some_and(|began| self.are_kin(began, to.ip));
+        let there = |account: &&Account| of_carrier || self.trunks.leads_to(to, account);
+        let all = leg.accounts.iter().chain(late.iter().flatten()).filter(there);
+        all.filter(|account| self.trunks.may_be_shown(account, to.secure)).map(|account| self.trunks.as_now(account).clone()).collect()
     }
 }
 

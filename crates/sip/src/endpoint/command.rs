@@ -158,7 +158,7 @@ impl Endpoint {
         // A phone of ours may be registered at a carrier's address: it gets none of ours.
         let accounts = to.trunk.as_ref().map_or_else(Vec::new, |trunk| match self.trunks.account_of(trunk) {
             Some(own) => vec![own.clone()],
-            None => self.trunks.accounts_at(addr.ip(), |_| false),
+            None => self.trunks.accounts_at(Path { flow, addr }.asker(), |_| false),
         });
         self.add_leg(
             dialog,

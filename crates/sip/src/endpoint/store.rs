@@ -13,6 +13,7 @@ use crate::identity::names_nobody;
 use crate::message::Message;
 use crate::registrar::Known;
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key, Repeat, ServerInvite, ServerOther, T2};
+use crate::trunk::Asker;
 use crate::uri::{DEFAULT_PORT, DEFAULT_TLS_PORT};
 use crate::writer::{Writer, reason};
 use bytes::Bytes;
@@ -31,6 +32,11 @@ pub(super) struct Path {
 }
 
 impl Path {
+    /// Who asks by it, as trunks know them.
+    pub(super) fn asker(self) -> Asker {
+        Asker { ip: self.addr.ip(), secure: self.flow.transport().is_secure() }
+    }
+
     /// Where the answer to a request goes that came on this path (section 18.2.2): by UDP back to its source, if it asks for that (RFC 3581); else,
     /// and if its connection is gone, to the host it came from, at the port "in the sent-by value, or the default port".
     ///

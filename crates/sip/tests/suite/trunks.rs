@@ -646,12 +646,18 @@ fn what_an_earlier_endpoint_left_at_a_carrier_is_ended_with_the_password() {
 
 /// Somebody calls a user with this Contact, is answered, and we hang up; our BYE.
 fn hangs_up_on(desk: &mut Desk, from: &str, called: &str, contact: &str) -> Sent {
+    hangs_up_by(desk, FlowId::UDP, from, called, contact)
+}
+
+fn hangs_up_by(desk: &mut Desk, flow: FlowId, from: &str, called: &str, contact: &str) -> Sent {
     let us = format!("sip:{called}@192.0.2.1");
-    desk.receive_from(from, &request("INVITE", &us, "1", &us, 1, &format!("Contact: <sip:0990000000@{contact}>\r\n"), OFFER));
+    let over = |text: String| Bytes::from(text.replace("SIP/2.0/UDP", &format!("SIP/2.0/{}", flow.transport().via())));
+    let invite = request("INVITE", &us, "1", &us, 1, &format!("Contact: <sip:0990000000@{contact}>\r\n"), OFFER);
+    desk.receive_on(flow, from, &over(invite));
     let Some(Event::Invite { dialog, .. }) = desk.events().pop() else { panic!("nobody is called") };
     desk.command(Command::Accept { dialog, sdp: Bytes::from(ANSWER) });
     let tag = desk.sent().pop().unwrap().to_tag();
-    desk.receive_from(from, &request("ACK", "sip:192.0.2.1:5060", "2", &format!("<{us}>;tag={tag}"), 1, "", ""));
+    desk.receive_on(flow, from, &over(request("ACK", "sip:192.0.2.1:5060", "2", &format!("<{us}>;tag={tag}"), 1, "", "")));
     desk.command(Command::Bye { dialog });
     desk.one()
 }
@@ -694,6 +700,34 @@ fn no_password_is_proved_for_a_caller_at_a_carrier_or_for_a_carrier_elsewhere() 
     let invite = desk.one();
     says(&mut desk, &invite, 401, ASKS);
     assert_eq!(desk.words(), ["ACK"]);
+}
+
+/// Whoever sits between us and a carrier that we speak TLS with can write and read datagrams of its address.
+#[test]
+fn the_password_of_a_trunk_by_tls_is_proved_by_tls_only() {
+    let secure = Trunk { machines: vec![Machine { transport: Transport::Tls, addr: "192.0.2.80:5061".parse().unwrap() }], ..trunk() };
+    let (line, from) = (FlowId::connection(Transport::Tls, 9), "192.0.2.80:41234");
+    for (flow, trunks, proved) in [
+        (FlowId::UDP, vec![secure.clone()], false),
+        (FlowId::connection(Transport::Tcp, 9), vec![secure.clone()], false),
+        (line, vec![secure.clone()], true),
+        // One customer by both ways.
+        (FlowId::UDP, vec![trunk(), secure.clone()], true),
+        (line, vec![trunk(), secure], true),
+        (FlowId::UDP, vec![trunk()], true),
+        (line, vec![trunk()], true),
+    ] {
+        let mut desk = Desk::new();
+        desk.endpoint.hears(Transport::Tls, "192.0.2.1:5061".parse().unwrap());
+        desk.endpoint.set_trunks(desk.both(), trunks.clone());
+        desk.wait(0);
+        desk.sent();
+        let bye = hangs_up_by(&mut desk, flow, from, "0440000000", from);
+        let asks = response(&bye, 401, "carrier", "").replacen("Contact: <sip:sato@192.0.2.60:5062>\r\n", ASKS, 1);
+        desk.receive_on(bye.flow, from, &Bytes::from(asks));
+        let again = desk.sent().pop();
+        assert_eq!(again.is_some_and(|again| again.header("Authorization").contains("username=\"city\"")), proved, "{flow:?} {trunks:?}");
+    }
 }
 
 /// A carrier calls the address of one of two customers that we are there, and asks who hangs up.
