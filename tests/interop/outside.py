@@ -148,6 +148,7 @@ def callback(stage, city, first_key, second_key, check_quiet):
     time.sleep(12)
     resident.command("sndcode", "1")
     stage.wait("the callback is booked and the call is over", 40, lambda: "terminated" in resident.log())
+    stage.wait("the call is filed", 10, city.calls)
     proof.check(city.calls()[-1]["end"] == "callback_booked", f"the call ended as {city.calls()[-1]['end']}")
     resident.end()
 

@@ -10,7 +10,8 @@ use std::time::Duration;
 /// An act that has waited [`Gate::PATIENCE`] goes out all the same and its record is reported by [`Gate::poll_overdue`]: a caller
 /// hears "not durable" as an ordinary call, the person on call reads it as a warning. What may leave only after its record (a call to the
 /// outside, which somebody must be able to end) is dropped instead, as if the network had lost it: SIP sends it again. Over a reliable transport SIP
-/// does not, and the call would have failed: there it waits for [`Gate::PATIENCE_RELIABLE`]. The gate is bounded by that patience.
+/// does not, and the call would have failed: there it waits for [`Gate::PATIENCE_RELIABLE`], and what follows in the same leg waits behind it. The gate is
+/// bounded by that patience.
 #[derive(Debug, Default)]
 pub struct Gate {
     confirmed: Seq,
@@ -27,15 +28,35 @@ struct Held {
     id: ActId,
     after: Seq,
     until: Instant,
+    /// It waits behind another message of its leg, and goes or stays with that.
+    follows: bool,
     act: Act,
+}
+
+impl Held {
+    /// Whether it leaves with its record or not at all.
+    fn only_written(&self) -> bool {
+        matches!(self.act, Act::Transmit { only_written: true, .. })
+    }
+
+    /// Whether this message must not overtake it: both are of one leg, over a connection that would have kept their order.
+    fn is_before(&self, act: &Act) -> bool {
+        match (&self.act, act) {
+            (Act::Transmit { leg: Some(one), flow, .. }, Act::Transmit { leg: Some(other), .. }) => {
+                one == other && flow.is_stream() && (self.only_written() || self.follows)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Gate {
     /// How long an act waits for its record.
     pub const PATIENCE: Duration = Duration::from_millis(50);
 
-    /// How long it waits where nothing repeats it: a disk that is busy for a moment costs no call, and a dead one no longer than a dead machine does.
-    pub const PATIENCE_RELIABLE: Duration = Duration::from_secs(2);
+    /// How long it waits where nothing repeats it: a disk that is busy for a moment costs no call. It is over before the machine that it goes to
+    /// counts as deaf, for then the next one is called.
+    pub const PATIENCE_RELIABLE: Duration = Duration::from_secs(1);
 
     /// A gate behind which records up to `confirmed` are durable.
     pub fn new(confirmed: Seq) -> Self {
@@ -44,13 +65,18 @@ impl Gate {
 
     /// An act wants to pass.
     pub fn handle_act(&mut self, now: Instant, id: ActId, after: Seq, act: Act) {
-        if after <= self.confirmed {
+        let earlier = self.held.iter().rfind(|held| held.is_before(&act)).map(|held| (held.after, held.until));
+        if after <= self.confirmed && earlier.is_none() {
             self.open.push_back((id, act));
-        } else {
-            let unrepeated = matches!(act, Act::Transmit { only_written: true, flow, .. } if flow.is_stream());
-            let patience = if unrepeated { Self::PATIENCE_RELIABLE } else { Self::PATIENCE };
-            self.held.push_back(Held { id, after, until: now + patience, act });
+            return;
         }
+        let unrepeated = matches!(act, Act::Transmit { only_written: true, flow, .. } if flow.is_stream());
+        let until = now + if unrepeated { Self::PATIENCE_RELIABLE } else { Self::PATIENCE };
+        let held = match earlier {
+            Some((after_it, with_it)) => Held { id, after: after.max(after_it), until: until.max(with_it), follows: true, act },
+            None => Held { id, after, until, follows: false, act },
+        };
+        self.held.push_back(held);
     }
 
     /// The journal has everything up to `seq`.
@@ -67,7 +93,7 @@ impl Gate {
         self.overdue = self.overdue.max(Some(overdue));
         let mut rest = VecDeque::with_capacity(self.held.len());
         for held in self.held.drain(..) {
-            if held.until <= now && matches!(held.act, Act::Transmit { only_written: true, .. }) {
+            if held.until <= now && held.only_written() {
                 self.dropped.push_back((held.id, held.act));
             } else {
                 rest.push_back(held);
@@ -75,7 +101,7 @@ impl Gate {
         }
         self.held = rest;
         // Whatever depends on no later record goes with it: an act of the same call never overtakes an earlier one.
-        self.release(|held| held.after <= overdue && !matches!(held.act, Act::Transmit { only_written: true, .. }));
+        self.release(|held| held.after <= overdue && !held.only_written() && (!held.follows || held.until <= now));
     }
 
     /// The next act that may be done, in the order they were asked for.
@@ -177,12 +203,41 @@ mod tests {
             assert_eq!(passed(&mut gate), [1]);
             // A disk that is dead.
             gate.handle_act(Instant::ZERO, ActId(3), Seq(2), outside(transport));
-            gate.handle_timeout(Instant::from_millis(1_999));
+            gate.handle_timeout(Instant::from_millis(999));
             assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![], None));
-            assert_eq!(gate.poll_timeout(), Some(Instant::from_millis(2_000)));
-            gate.handle_timeout(Instant::from_millis(2_000));
+            assert_eq!(gate.poll_timeout(), Some(Instant::from_millis(1_000)));
+            gate.handle_timeout(Instant::from_millis(1_000));
             assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![], Some(ActId(3))));
         }
+    }
+
+    #[test]
+    fn over_a_connection_nothing_overtakes_a_message_of_its_leg_that_waits_for_the_disk() {
+        let of_leg = |leg: u64, only_written: bool| {
+            let Act::Transmit { flow, to, bytes, .. } = outside(model::Transport::Tcp) else { unreachable!() };
+            Act::Transmit { flow, to, bytes, leg: Some(model::LegId(leg)), only_written }
+        };
+        let mut gate = Gate::new(Seq(0));
+        gate.handle_act(Instant::ZERO, ActId(1), Seq(1), of_leg(7, true));
+        // Its BYE, one that depends on no record, and one of another leg.
+        gate.handle_act(Instant::from_millis(10), ActId(2), Seq(2), of_leg(7, false));
+        gate.handle_act(Instant::from_millis(10), ActId(3), Seq(0), of_leg(7, false));
+        gate.handle_act(Instant::from_millis(10), ActId(4), Seq(2), of_leg(8, false));
+        gate.handle_timeout(Instant::from_millis(60));
+        assert_eq!(passed(&mut gate), [4]);
+        assert_eq!(gate.poll_timeout(), Some(Instant::from_millis(1_000)), "nobody asks for them before");
+        gate.handle_confirmed(Seq(1));
+        assert_eq!(passed(&mut gate), [1], "a record that is confirmed lets go what depends on it");
+        gate.handle_confirmed(Seq(2));
+        assert_eq!(passed(&mut gate), [2, 3]);
+        // The disk is dead: what waited behind leaves when it is given up.
+        gate.handle_act(Instant::from_millis(100), ActId(5), Seq(3), of_leg(7, true));
+        gate.handle_act(Instant::from_millis(110), ActId(6), Seq(3), of_leg(7, false));
+        gate.handle_timeout(Instant::from_millis(1_099));
+        assert_eq!(passed(&mut gate), [0u64; 0]);
+        gate.handle_timeout(Instant::from_millis(1_100));
+        assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![6], Some(ActId(5))));
+        assert_eq!(gate.poll_timeout(), None);
     }
 
     #[test]
