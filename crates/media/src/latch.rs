@@ -50,7 +50,7 @@ struct Before {
     under_way: u8,
     /// It has gone on without an agreement, and so it may be there still.
     unsaid: bool,
-    /// Ours go there again at the next agreement: somebody else was heard while we sent nothing.
+    /// Ours go there again at the next agreement: somebody at another host was heard while we sent nothing.
     aside: bool,
 }
 
@@ -135,10 +135,11 @@ impl Latch {
 
     /// The same while we send nothing: music that another machine plays to whom we hold does not tell where ours go afterwards.
     pub fn admit_held(&mut self, from: SocketAddr) -> bool {
-        let (target, next) = (self.target, self.next);
+        let (target, next, heard) = (self.target, self.next, self.heard > 0);
         let admitted = self.admit_as(from, false);
-        // Where its SIP has gone it has gone for good.
-        if self.target != target && self.next == next && self.before.is_none_or(|before| !before.aside) {
+        // Where its SIP has gone it has gone for good, and of another port of its host nobody can tell that it is not the phone.
+        let elsewhere = heard && self.target.ip() != target.ip() && self.next == next;
+        if elsewhere && self.before.is_none_or(|before| !before.aside) {
             self.before = Some(Before { addr: target, under_way: 0, unsaid: true, aside: true });
         }
         admitted
