@@ -186,14 +186,8 @@ impl Trunks {
         self.leading_to(at).any(|other| other.is_as(account))
     }
 
-    /// Whether this account may be proved by such a way: one of trunks by TLS only is nothing for whoever listens between us and the carrier. Calls of
-    /// a trunk that is no more stay on ways like theirs.
-    pub(crate) fn may_be_shown(&self, account: &Account, secure: bool) -> bool {
-        let mut its = self.peers.iter().filter(|peer| peer.trunk.account.as_ref().is_some_and(|other| other.is_as(account))).peekable();
-        secure || its.peek().is_none() || its.any(|peer| !peer.trunk.machines.iter().all(|machine| machine.transport.is_secure()))
-    }
-
-    /// The port does not count: a carrier calls from another one, and by connections of its own.
+    /// The port does not count: a carrier calls from another one, and by connections of its own. The password of a trunk by TLS is nothing for whoever
+    /// listens between us and the carrier.
     fn leading_to(&self, at: Asker) -> impl Iterator<Item = &Account> {
         let ip = at.ip.to_canonical();
         let there = move |machine: &Machine| machine.addr.ip().to_canonical() == ip && (at.secure || !machine.transport.is_secure());

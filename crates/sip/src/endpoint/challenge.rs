@@ -107,11 +107,11 @@ impl Endpoint {
     fn provable(&self, leg: &Leg, to: Asker) -> Vec<Account> {
         // Of a call that an earlier endpoint left behind nobody knew the trunks yet.
         let began = leg.began_at.filter(|_| leg.accounts.is_empty());
-        let late = began.map(|ip| self.trunks.accounts_at(Asker { ip, ..to }, |_| false));
-        let of_carrier = leg.began_at.is_some_and(|began| self.are_kin(began, to.ip));
-        let there = |account: &&Account| of_carrier || self.trunks.leads_to(to, account);
-        let all = leg.accounts.iter().chain(late.iter().flatten()).filter(there);
-        all.filter(|account| self.trunks.may_be_shown(account, to.secure)).map(|account| self.trunks.as_now(account).clone()).collect()
+        let late = began.map(|began| self.trunks.accounts_at(Asker { ip: began.ip, ..to }, |_| false));
+        // What began by TLS is shown by TLS; what began in clear is known to whoever listens, whatever becomes of its trunk meanwhile.
+        let of_carrier = leg.began_at.is_some_and(|began| self.are_kin(began.ip, to.ip) && (to.secure || !began.secure));
+        let all = leg.accounts.iter().chain(late.iter().flatten());
+        all.filter(|account| of_carrier || self.trunks.leads_to(to, account)).map(|account| self.trunks.as_now(account).clone()).collect()
     }
 }
 

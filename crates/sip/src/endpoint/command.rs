@@ -155,17 +155,17 @@ impl Endpoint {
         let called = |phone: &Binding| phone.contact == to.uri && phone.flow == to.flow && phone.addr == to.addr;
         let phone = to.user.as_ref().and_then(|user| self.registrar.known(user, called));
         let stage = Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No };
+        let path = Path { flow, addr };
         // A phone of ours may be registered at a carrier's address: it gets none of ours.
         let accounts = to.trunk.as_ref().map_or_else(Vec::new, |trunk| match self.trunks.account_of(trunk) {
             Some(own) => vec![own.clone()],
-            None => self.trunks.accounts_at(Path { flow, addr }.asker(), |_| false),
+            None => self.trunks.accounts_at(path.asker(), |_| false),
         });
         self.add_leg(
             dialog,
-            Leg { user: to.user.clone(), accounts, began_at: to.trunk.as_ref().map(|_| addr.ip()), phone, ..Leg::new(base, stage) },
+            Leg { user: to.user.clone(), accounts, began_at: to.trunk.as_ref().map(|_| path.asker()), phone, ..Leg::new(base, stage) },
         );
         self.keep_ours(dialog, sdp);
-        let path = Path { flow, addr };
         let machine = ClientMachine::Invite(Box::new(machine));
         self.begin_client(key, Client { machine, request, method: Method::Invite, path, dialog, by_udp, rounds: 0, moved: None, moves: 0 });
     }

@@ -119,7 +119,7 @@ impl Endpoint {
         // Whoever called the address that we registered called that customer of the carrier.
         let called = uri.user();
         let accounts = self.trunks.accounts_at(asked.path.asker(), |account| account.user == called);
-        let mut leg = Leg { user: authenticated.clone(), accounts, began_at: Some(asked.path.addr.ip()), phone, ..Leg::new(state, stage) };
+        let mut leg = Leg { user: authenticated.clone(), accounts, began_at: Some(asked.path.asker()), phone, ..Leg::new(state, stage) };
         leg.unnamed = leg.names_nobody(asked.message, &asked.essentials.from);
         self.add_leg(dialog, leg);
         self.heed_abilities(dialog, asked.message);

@@ -19,7 +19,7 @@ use crate::writer::{Writer, reason};
 use bytes::Bytes;
 use model::{DialogId, FlowId, Instant, Method};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// The longest From that is kept, in bytes.
 const FROM_KEPT: usize = 256;
@@ -309,7 +309,7 @@ pub(super) struct Leg {
     /// caller's Contact may name a carrier, too.
     pub(super) accounts: Vec<Account>,
     /// Where the call came in from, or went out to over a trunk: there, and where a trunk leads, they may be proved.
-    pub(super) began_at: Option<IpAddr>,
+    pub(super) began_at: Option<Asker>,
     /// Which one of theirs.
     pub(super) phone: Option<Known>,
     /// Whether its connection is gone, and there was no other.

@@ -28,7 +28,7 @@ impl Endpoint {
             return false;
         }
         // Whose account it was is asked when somebody asks for it: trunks may not be known yet.
-        let began_at = Some(state.peer.ip());
+        let began_at = Some(Path { flow: state.flow, addr: state.peer }.asker());
         match (state.stage, via) {
             (DialogStage::Confirmed | DialogStage::Ending, _) => {
                 state.local_cseq = state.local_cseq.saturating_add(CSEQ_STEP);

@@ -730,6 +730,25 @@ fn the_password_of_a_trunk_by_tls_is_proved_by_tls_only() {
     }
 }
 
+/// A supervisor gives a trunk TLS while somebody talks over it in clear.
+#[test]
+fn a_call_that_began_in_clear_is_ended_with_the_password_that_it_began_with() {
+    let mut desk = registered();
+    let (dialog, invite) = calls(&mut desk);
+    desk.receive_from(CARRIER, &answers(&invite));
+    let machines = vec![Machine { transport: Transport::Tls, addr: "192.0.2.80:5061".parse().unwrap() }];
+    desk.endpoint.hears(Transport::Tls, "192.0.2.1:5061".parse().unwrap());
+    desk.endpoint.set_trunks(desk.both(), vec![Trunk { machines, ..trunk() }]);
+    desk.drain();
+    desk.wait(0);
+    desk.sent();
+    desk.command(Command::Bye { dialog });
+    let bye = desk.one();
+    says(&mut desk, &bye, 401, ASKS);
+    let again = desk.one();
+    assert!(again.word() == "BYE" && again.header("Authorization").contains("username=\"city\""), "{}", again.text);
+}
+
 /// A carrier calls the address of one of two customers that we are there, and asks who hangs up.
 #[test]
 fn whoever_is_called_over_one_of_two_accounts_proves_that_one() {
