@@ -56,7 +56,7 @@ impl Gate {
 
     /// How long it waits where nothing repeats it: a disk that is busy for a moment costs no call. It is over before the machine that it goes to
     /// counts as deaf, for then the next one is called.
-    pub const PATIENCE_RELIABLE: Duration = Duration::from_secs(1);
+    pub const PATIENCE_RELIABLE: Duration = Duration::from_millis(1_400);
 
     /// A gate behind which records up to `confirmed` are durable.
     pub fn new(confirmed: Seq) -> Self {
@@ -203,10 +203,10 @@ mod tests {
             assert_eq!(passed(&mut gate), [1]);
             // A disk that is dead.
             gate.handle_act(Instant::ZERO, ActId(3), Seq(2), outside(transport));
-            gate.handle_timeout(Instant::from_millis(999));
+            gate.handle_timeout(Instant::from_millis(1_399));
             assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![], None));
-            assert_eq!(gate.poll_timeout(), Some(Instant::from_millis(1_000)));
-            gate.handle_timeout(Instant::from_millis(1_000));
+            assert_eq!(gate.poll_timeout(), Some(Instant::from_millis(1_400)));
+            gate.handle_timeout(Instant::from_millis(1_400));
             assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![], Some(ActId(3))));
         }
     }
@@ -225,7 +225,7 @@ mod tests {
         gate.handle_act(Instant::from_millis(10), ActId(4), Seq(2), of_leg(8, false));
         gate.handle_timeout(Instant::from_millis(60));
         assert_eq!(passed(&mut gate), [4]);
-        assert_eq!(gate.poll_timeout(), Some(Instant::from_millis(1_000)), "nobody asks for them before");
+        assert_eq!(gate.poll_timeout(), Some(Instant::from_millis(1_400)), "nobody asks for them before");
         gate.handle_confirmed(Seq(1));
         assert_eq!(passed(&mut gate), [1], "a record that is confirmed lets go what depends on it");
         gate.handle_confirmed(Seq(2));
@@ -233,9 +233,9 @@ mod tests {
         // The disk is dead: what waited behind leaves when it is given up.
         gate.handle_act(Instant::from_millis(100), ActId(5), Seq(3), of_leg(7, true));
         gate.handle_act(Instant::from_millis(110), ActId(6), Seq(3), of_leg(7, false));
-        gate.handle_timeout(Instant::from_millis(1_099));
+        gate.handle_timeout(Instant::from_millis(1_499));
         assert_eq!(passed(&mut gate), [0u64; 0]);
-        gate.handle_timeout(Instant::from_millis(1_100));
+        gate.handle_timeout(Instant::from_millis(1_500));
         assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![6], Some(ActId(5))));
         assert_eq!(gate.poll_timeout(), None);
     }
