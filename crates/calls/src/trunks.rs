@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::face::{Act, Trusted};
 use model::{Event, HostName, Instant, Line, LineId, Machine, Now, Secret, Seq, Transport, Trunk, TrunkChannels, TrunkNow};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,7 +77,8 @@ impl Engine {
         }
     }
 
-    /// Tells the edge whom it must meet where it connects by TLS. Of two trunks at one address the first says it.
+    /// Tells the edge whom it must meet where it connects by TLS. Of two trunks at one address the first says it. A machine that no trunk has any
+    /// more stays known while calls are with it, which have to be ended there, or while a registration is taken back.
     fn trust_trunks(&mut self) {
         let mut trusted = BTreeMap::new();
         for trunk in self.city.book.lines.iter().filter_map(|line| line.trunk.as_ref()) {
@@ -85,6 +86,11 @@ impl Engine {
                 trusted.entry(machine.addr).or_insert_with(|| Trusted { name: trunk.certified(*machine), ca: trunk.ca.clone() });
             }
         }
+        let peers: BTreeSet<IpAddr> = self.sip.peers().map(|ip| ip.to_canonical()).collect();
+        let hosts: BTreeSet<IpAddr> = trusted.keys().map(SocketAddr::ip).collect();
+        let has_business = |ip: IpAddr| peers.contains(&ip.to_canonical()) || self.sip.parts_with(ip);
+        let former = self.trunks.trusted.iter().filter(|(at, _)| !hosts.contains(&at.ip()) && has_business(at.ip()));
+        trusted.extend(former.map(|(at, whom)| (*at, whom.clone())));
         if self.trunks.trusted != trusted {
             self.trunks.trusted.clone_from(&trusted);
             self.act(Seq(0), Act::Trust(trusted));
@@ -95,7 +101,6 @@ impl Engine {
     pub(crate) fn follow_trunks(&mut self, now: Now) {
         self.trunks.told = true;
         self.name_trunks();
-        self.trust_trunks();
         let book = &self.city.book;
         self.trunks.resting.retain(|way, _| book.lines.iter().any(|line| line.id == way.trunk));
         self.trunks.rates.retain(|(id, _), _| book.lines.iter().any(|line| line.id == *id));
@@ -103,6 +108,7 @@ impl Engine {
         let wanted = wanted.filter(|(_, trunk)| !trunk.machines.is_empty() && (trunk.register.is_some() || trunk.check.is_some()));
         let trunks = wanted.map(|(line, trunk)| to_sip(&line.id, trunk, self.city.passwords.get(&line.id))).collect();
         self.sip.set_trunks(now, trunks);
+        self.trust_trunks();
         self.follow_sources();
     }
 

@@ -177,6 +177,8 @@ pub struct World {
     carried: BTreeMap<String, PersonId>,
     /// The connection and the trunk of what is said over connections, by its SIP Call-ID.
     connected: BTreeMap<String, (FlowId, SocketAddr)>,
+    /// Where we may connect by TLS.
+    trusted: BTreeSet<SocketAddr>,
     /// Between which hours of the wall clock people may be called, if anybody looks.
     hours: Option<(i64, i64)>,
     /// Calls to numbers without a telephone.
@@ -249,6 +251,7 @@ impl World {
             ailing: BTreeMap::new(),
             carried: BTreeMap::new(),
             connected: BTreeMap::new(),
+            trusted: BTreeSet::new(),
             hours: None,
             unanswered: BTreeSet::new(),
             calls_out: Vec::new(),

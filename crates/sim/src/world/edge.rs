@@ -7,7 +7,7 @@ use crate::{Datagram, PersonId, town};
 use bytes::Bytes;
 use calls::{Act, Input, Reply};
 use media::{Channel, FRAME};
-use model::{FlowId, LegId, RecordId};
+use model::{FlowId, LegId, RecordId, Transport};
 use phone::Socket;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,7 +22,8 @@ impl World {
         match act {
             Act::Transmit { flow, to, bytes, .. } if flow.is_stream() => self.by_connection(flow, to, bytes),
             // Nor have names of carriers a server here: whoever plays with them says where they lead.
-            Act::Close(_) | Act::Find(_) | Act::Trust(_) => {}
+            Act::Close(_) | Act::Find(_) => {}
+            Act::Trust(trusted) => self.trusted = trusted.into_keys().collect(),
             Act::Transmit { flow: _, to, bytes, .. } => {
                 let datagram = Datagram { from: self.engine_addr, to, bytes };
                 self.link.handle_datagram(self.now, datagram);
@@ -201,7 +202,9 @@ impl World {
 impl World {
     /// A message over a connection: the trunks take them, and nobody else in this town. What belongs to one call comes back by the same.
     fn by_connection(&mut self, flow: FlowId, to: SocketAddr, bytes: Bytes) {
-        if to != town::TRUNK && to != town::SPARE {
+        // No connection by TLS lasts from one message to the next: each of them needs somebody who is known.
+        let is_known = flow.transport() != Transport::Tls || self.trusted.contains(&to);
+        if to != town::TRUNK && to != town::SPARE || !is_known {
             return self.input(Input::Unsent { bytes });
         }
         match self.ailing.get(&to) {

@@ -331,6 +331,29 @@ fn a_ward_is_called_over_connections_and_all_of_the_call_goes_by_them() {
     }
 }
 
+/// The same city, where every ward is called over the spare trunk and the first one is no more.
+fn without_the_first(city: &City) -> Arc<City> {
+    let mut book = (*city.book).clone();
+    book.lines.iter_mut().filter(|line| line.id != LineId::from("spare")).for_each(|line| line.trunk = None);
+    book.lines.iter_mut().filter_map(|line| line.target.as_mut()).for_each(|target| target.trunks = vec![LineId::from("spare")]);
+    Arc::new(City { book: Arc::new(book), ..city.clone() })
+}
+
+#[test]
+fn a_call_over_a_trunk_that_has_been_taken_out_is_ended_there() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let city = connected(transport);
+        let (mut world, _) = asks_the_ward(city.clone(), 0);
+        world.add_neighbour(Neighbour::default());
+        world.control(secs(60), Control::Publish(without_the_first(&city)));
+        rest(&mut world);
+        assert_eq!(transfers(&world), [TransferEnd::Connected], "{transport:?}");
+        let bye = |e: &Event| matches!(e, Event::SipRequest { method: Method::Bye, direction: Direction::Out, again: false, .. });
+        let (said, agreed) = (world.notes().filter(|(_, e)| bye(e)), world.notes().filter(|(_, e)| matches!(e, Event::ByeDone { .. })));
+        assert_eq!((said.count(), agreed.count()), (2, 2), "to the agent, and to the ward: {transport:?}");
+    }
+}
+
 #[test]
 fn a_trunk_that_takes_no_connection_costs_nobody_a_second_and_one_that_is_silent_less_than_two() {
     for transport in [Transport::Tcp, Transport::Tls] {
