@@ -189,16 +189,22 @@ impl Trunks {
     /// The port does not count: a carrier calls from another one, and by connections of its own. The password of a trunk by TLS is nothing for whoever
     /// listens between us and the carrier.
     fn leading_to(&self, at: Asker) -> impl Iterator<Item = &Account> {
-        let ip = at.ip.to_canonical();
-        let there = move |machine: &Machine| machine.addr.ip().to_canonical() == ip && (at.secure || !machine.transport.is_secure());
-        let peers = self.peers.iter().filter(move |peer| peer.trunk.machines.iter().any(there));
+        self.accounts_by(move |machine| is_at(machine, at.ip) && (at.secure || !machine.transport.is_secure()))
+    }
+
+    /// The accounts of those trunks that have such a machine.
+    fn accounts_by(&self, is_such: impl Fn(&Machine) -> bool) -> impl Iterator<Item = &Account> {
+        let peers = self.peers.iter().filter(move |peer| peer.trunk.machines.iter().any(&is_such));
         peers.filter_map(|peer| peer.trunk.account.as_ref())
     }
 
-    /// An account as it is now: its password may be a new one.
-    pub(crate) fn as_now<'a>(&'a self, account: &'a Account) -> &'a Account {
-        let mut now = self.peers.iter().filter_map(|peer| peer.trunk.account.as_ref());
-        now.find(|now| now.is_as(account)).unwrap_or(account)
+    /// An account as it is now for who asks: its password may be a new one. Two trunks may have one account and a password each, or a trunk may have got TLS and
+    /// a new one with it: what is proved in clear is never the password of a trunk by TLS.
+    pub(crate) fn as_now<'a>(&'a self, account: &'a Account, at: Asker) -> &'a Account {
+        let alike = |machine: &Machine| machine.transport.is_secure() == at.secure;
+        let nearest = self.accounts_by(move |machine| is_at(machine, at.ip) && alike(machine));
+        let others = self.accounts_by(move |machine| at.secure || alike(machine));
+        nearest.chain(others).find(|now| now.is_as(account)).unwrap_or(account)
     }
 
     /// Asks a machine whether it is there, before it is called; [`Event::Asked`] follows, by `patience`.
@@ -388,6 +394,10 @@ impl Peer {
         }
         self.reachable = works;
     }
+}
+
+fn is_at(machine: &Machine, ip: IpAddr) -> bool {
+    machine.addr.ip().to_canonical() == ip.to_canonical()
 }
 
 /// Whether this text can be a domain in an address of ours.

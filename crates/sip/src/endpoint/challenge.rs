@@ -111,7 +111,9 @@ impl Endpoint {
         // What began by TLS is shown by TLS; what began in clear is known to whoever listens, whatever becomes of its trunk meanwhile.
         let of_carrier = leg.began_at.is_some_and(|began| self.are_kin(began.ip, to.ip) && (to.secure || !began.secure));
         let all = leg.accounts.iter().chain(late.iter().flatten());
-        all.filter(|account| of_carrier || self.trunks.leads_to(to, account)).map(|account| self.trunks.as_now(account).clone()).collect()
+        all.filter(|account| of_carrier || self.trunks.leads_to(to, account))
+            .map(|account| self.trunks.as_now(account, to).clone())
+            .collect()
     }
 }
 

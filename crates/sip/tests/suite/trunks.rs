@@ -583,28 +583,30 @@ fn of_two_accounts_at_one_carrier_that_of_the_trunk_is_proved() {
     assert_eq!(desk.words(), ["ACK"]);
 }
 
+/// What the BYE of a call over the trunk proves that began with these trunks, when they have become those.
+fn proof(trunks: Vec<Trunk>, then: Vec<Trunk>) -> String {
+    let mut desk = Desk::new();
+    desk.endpoint.hears(Transport::Tls, "192.0.2.1:5061".parse().unwrap());
+    desk.endpoint.set_trunks(desk.both(), trunks);
+    desk.wait(0);
+    desk.sent();
+    let (dialog, invite) = calls(&mut desk);
+    desk.receive_from(CARRIER, &answers(&invite));
+    desk.endpoint.set_trunks(desk.both(), then);
+    desk.drain();
+    desk.wait(0);
+    desk.sent();
+    desk.command(Command::Bye { dialog });
+    let bye = desk.one();
+    says(&mut desk, &bye, 401, &ASKS.replace(", qop=\"auth\"", ""));
+    let again = desk.one();
+    assert_eq!(again.word(), "BYE");
+    again.header("Authorization").to_owned()
+}
+
 /// The carrier's name leads elsewhere, or a supervisor changes the trunk, while somebody talks over it.
 #[test]
 fn a_call_proves_the_password_that_it_began_with_whatever_becomes_of_its_trunk() {
-    let asks = ASKS.replace(", qop=\"auth\"", "");
-    let proof = |trunks: Vec<Trunk>, then: Vec<Trunk>| {
-        let mut desk = Desk::new();
-        desk.endpoint.set_trunks(desk.both(), trunks);
-        desk.wait(0);
-        desk.sent();
-        let (dialog, invite) = calls(&mut desk);
-        desk.receive_from(CARRIER, &answers(&invite));
-        desk.endpoint.set_trunks(desk.both(), then);
-        desk.drain();
-        desk.wait(0);
-        desk.sent();
-        desk.command(Command::Bye { dialog });
-        let bye = desk.one();
-        says(&mut desk, &bye, 401, &asks);
-        let again = desk.one();
-        assert_eq!(again.word(), "BYE");
-        again.header("Authorization").to_owned()
-    };
     let before = || vec![trunk()];
     let wanted = proof(before(), before());
     assert!(wanted.starts_with("Digest username=\"city\""), "{wanted}");
@@ -622,6 +624,22 @@ fn a_call_proves_the_password_that_it_began_with_whatever_becomes_of_its_trunk()
     assert_ne!(now, wanted);
     renewed.machines = trunk().machines;
     assert_eq!(now, proof(vec![renewed.clone()], vec![renewed]));
+}
+
+/// A carrier is moved to TLS: one account, and a new password for the new way.
+#[test]
+fn in_clear_the_password_of_the_trunk_in_clear_is_proved_whatever_trunk_by_tls_has_the_same_account() {
+    let machines = vec![Machine { transport: Transport::Tls, addr: "192.0.2.80:5061".parse().unwrap() }];
+    let mut secure = Trunk { id: LineId::from("day"), machines, ..trunk() };
+    secure.account.as_mut().unwrap().password = Some(Secret::new("aikotoba".to_owned()));
+    let wanted = proof(vec![trunk()], vec![trunk()]);
+    let both = [vec![secure.clone(), trunk()], vec![trunk(), secure.clone()]];
+    for trunks in both.clone() {
+        assert_eq!(proof(trunks.clone(), trunks.clone()), wanted, "{trunks:?}");
+    }
+    for then in both.into_iter().chain([vec![Trunk { id: LineId::from("ntt"), ..secure }]]) {
+        assert_eq!(proof(vec![trunk()], then.clone()), wanted, "{then:?}");
+    }
 }
 
 /// An engine that was killed knows its trunks later than the calls that it left behind.
