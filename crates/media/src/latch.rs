@@ -5,8 +5,9 @@
 //! agreement, unless the very port that was signalled speaks after all: whoever learns the port of a call in progress can neither take its sound away nor speak into it.
 //!
 //! A phone whose SIP has gone to another host may have its sound there, too, or may have left it: wherever it is heard alone for a second, of where it was and
-//! where its SIP is, there it is. The same holds between the places that one agreement allows until one of them has been heard for a second, so that no stray
-//! packet keeps a phone deaf. Nobody at a third host gains anything by that, and no neighbour of a phone that has been heard for a second.
+//! where its SIP is, there it is. The same holds between the places that one agreement allows until one of them has been heard for a second after it, so that
+//! no stray packet keeps a phone deaf, and no late one. Nobody at a third host gains anything by that, and no neighbour of a phone that has been heard for a
+//! second.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -34,7 +35,7 @@ pub struct Latch {
     sip: Option<IpAddr>,
     /// Its sound is expected from there next.
     next: bool,
-    /// How many packets have been heard from where ours go, those of others taken back, until it is known.
+    /// How many packets have been heard from where ours go since the last agreement, those of others taken back, until it is known.
     heard: u8,
     /// It speaks from elsewhere than where it was signalled since its SIP has moved.
     left: bool,
@@ -89,7 +90,7 @@ impl Latch {
             return;
         }
         if signalled == self.signalled {
-            (self.also, self.stage) = (also, Stage::Armed);
+            (self.also, self.stage, self.heard) = (also, Stage::Armed, self.heard.min(1));
             if let Some(aside) = self.before.filter(|before| before.aside && self.target != signalled) {
                 // Music is under way from there for as long as any other sound.
                 self.before = Some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: true, aside: false });
@@ -100,11 +101,16 @@ impl Latch {
         // Or its own port at the host where it has shown itself before that was agreed.
         let there_already = signalled.port() == self.signalled.port() && signalled.ip() == self.target.ip();
         let target = if there_already { self.target } else { signalled };
-        // Those of another host cannot be taken for the new one's.
+        // Those of another host cannot be taken for the new one's, but where only its SIP is known to have gone.
         let same_house = self.target.ip() == signalled.ip() || Some(self.target.ip()) == also;
-        let before =
-            (same_house && !there_already).then_some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: false, aside: false });
-        *self = Latch { before, target, ..Latch::new(signalled, also) };
+        let stayed = self.heard > 0 && self.sip.is_some_and(|sip| sip != self.target.ip());
+        let before = Before { addr: self.target, under_way: UNDER_WAY, unsaid: !same_house, aside: false };
+        let before = match there_already {
+            true => self.before.filter(|before| before.unsaid && self.heard <= KNOWN),
+            false => Some(before).filter(|_| same_house || stayed),
+        };
+        let sip = self.sip.filter(|sip| *sip == signalled.ip());
+        *self = Latch { before, target, sip, ..Latch::new(signalled, also) };
     }
 
     /// Whoever was at one host may be at another, though nothing was said of the sound: it may have a machine of its own, or have stayed. So all is as before
@@ -121,7 +127,7 @@ impl Latch {
         self.sip = Some(to);
         if self.target.ip() == to {
             // Its sound never went, but its router may have another port for it.
-            (self.next, self.stage) = (false, Stage::Armed);
+            (self.next, self.stage, self.heard) = (false, Stage::Armed, self.heard.min(1));
         } else {
             self.next = self.target.ip() == from || expected || silent;
         }
@@ -130,22 +136,28 @@ impl Latch {
     /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
     pub fn admit(&mut self, from: SocketAddr) -> bool {
         let alone = self.is_alone(from);
-        self.admit_as(from, alone)
+        // Once it has been heard at one host, a single packet of another one is not the phone.
+        let is_stray = self.heard > 0 && self.target.ip() != from.ip();
+        self.admit_as(from, alone, !is_stray && self.may_show_itself(from.ip()))
     }
 
     /// The same while we send nothing: music that another machine plays to whom we hold does not tell where ours go afterwards.
     pub fn admit_held(&mut self, from: SocketAddr) -> bool {
-        let (target, next, heard) = (self.target, self.next, self.heard > 0);
-        let admitted = self.admit_as(from, false);
+        let (target, next, heard) = (self.target, self.next, self.heard);
+        let admitted = self.admit_as(from, false, self.may_show_itself(from.ip()));
         // Where its SIP has gone it has gone for good, and of another port of its host nobody can tell that it is not the phone.
-        let elsewhere = heard && self.target.ip() != target.ip() && self.next == next;
+        let elsewhere = heard > 0 && self.target.ip() != target.ip() && self.next == next;
         if elsewhere && self.before.is_none_or(|before| !before.aside) {
             self.before = Some(Before { addr: target, under_way: 0, unsaid: true, aside: true });
+        }
+        // Music makes no place known: after the hold whoever is heard alone is the phone.
+        if from != self.signalled {
+            self.heard = if self.target == target { heard } else { 0 }.max(self.heard.min(1));
         }
         admitted
     }
 
-    fn admit_as(&mut self, from: SocketAddr, alone: bool) -> bool {
+    fn admit_as(&mut self, from: SocketAddr, alone: bool, may_show_itself: bool) -> bool {
         // RFC 3264 section 8.3.1: after the answer sound goes to the new port, and comes from the old one for as long as the way takes.
         let is_signalled = from == self.signalled && !self.left;
         if !alone && !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
@@ -154,7 +166,7 @@ impl Latch {
         let arrives = from != self.target && self.next && self.sip == Some(from.ip());
         self.next &= !arrives;
         let goes_on = alone || arrives;
-        let admitted = goes_on || is_signalled || self.stage.admits(from == self.target, self.may_show_itself(from.ip()));
+        let admitted = goes_on || is_signalled || self.stage.admits(from == self.target, may_show_itself);
         if !admitted {
             return false;
         }

@@ -29,8 +29,16 @@ enum Kind {
     Stale,
     /// It says a private address, and its router gives it another port now and then.
     Routed,
+    /// The same, where its SIP comes from a public address, which stands for the private one.
+    Seen,
     /// Its sound has a machine of its own.
     Apart,
+}
+
+impl Kind {
+    fn has_router(self) -> bool {
+        matches!(self, Kind::Routed | Kind::Seen)
+    }
 }
 
 /// What may be sent beside the phone.
@@ -63,10 +71,11 @@ struct World {
 impl World {
     fn new(seed: u64, company: Company) -> World {
         let mut random = Random::from_number(seed);
-        let kind = [Kind::Public, Kind::Stale, Kind::Routed, Kind::Apart][random.below(4) as usize];
+        let kind = [Kind::Public, Kind::Stale, Kind::Routed, Kind::Seen, Kind::Apart][random.below(5) as usize];
         let (said, sound) = match kind {
             Kind::Public | Kind::Stale => (at("192.0.2.1:4000"), at("192.0.2.1:4000")),
             Kind::Routed => (at("10.0.0.9:4000"), at("192.0.2.1:6000")),
+            Kind::Seen => (at("192.0.2.1:4000"), at("192.0.2.1:6000")),
             Kind::Apart => (at("192.0.2.99:4000"), at("192.0.2.99:4000")),
         };
         let latch = Latch::new(said, (said.ip() != host(0)).then_some(host(0)));
@@ -84,7 +93,8 @@ impl World {
     }
 
     fn agree(&mut self, said: SocketAddr) {
-        self.said = said;
+        self.said = if self.kind == Kind::Seen { SocketAddr::new(host(self.sip), said.port()) } else { said };
+        let said = self.said;
         self.log.push(format!("says {said}"));
         self.latch.rearm(said, (said.ip() != host(self.sip)).then_some(host(self.sip)));
     }
@@ -94,14 +104,15 @@ impl World {
         self.latch.rearm(at("0.0.0.0:4000"), None);
     }
 
-    /// It holds us and plays music.
+    /// It holds us and plays music, with a machine beside it perhaps, of which a few packets come late.
     fn play(&mut self) {
         self.agree(self.said);
-        if self.kind == Kind::Routed && self.chance(2) {
-            self.reroute();
-        }
-        self.log.push(format!("plays at {}", self.sound));
-        (0..60).for_each(|_| _ = self.latch.admit_held(self.sound));
+        self.may_reroute();
+        let player = if self.chance(2) { SocketAddr::new(self.sound.ip(), 7_400) } else { self.sound };
+        self.log.push(format!("plays at {player}"));
+        (0..60).for_each(|_| _ = self.latch.admit_held(player));
+        self.agree(self.said);
+        (0..self.random.below(4)).for_each(|_| _ = self.latch.admit(player));
     }
 
     /// SIP goes to another host, and the sound with it, unless it has a machine of its own.
@@ -110,11 +121,13 @@ impl World {
         self.sip = (from + 1 + self.random.below(2) as usize) % HOSTS.len();
         self.log.push(format!("goes to {}", host(self.sip)));
         self.latch.follow(host(from), host(self.sip));
-        if self.kind == Kind::Apart {
+        let has_followed = self.sound.ip() == host(from);
+        if self.kind == Kind::Apart || has_followed && self.chance(4) {
+            self.log.push("without its sound".to_owned());
             return;
         }
         self.was = Some(self.sound);
-        let port = if self.kind == Kind::Routed { self.new_port() } else { self.said.port() };
+        let port = if self.kind.has_router() { self.new_port() } else { self.said.port() };
         self.sound = SocketAddr::new(host(self.sip), port);
         if self.kind == Kind::Public && self.chance(2) {
             self.agree(self.sound);
@@ -133,7 +146,12 @@ impl World {
         }
         let said = if self.kind == Kind::Public && self.chance(2) { self.sound } else { self.said };
         self.agree(said);
-        if self.kind == Kind::Routed && self.chance(2) {
+        self.may_reroute();
+    }
+
+    /// Of a sound that has stayed where its SIP is not, nobody could tell.
+    fn may_reroute(&mut self) {
+        if self.kind.has_router() && self.sound.ip() == host(self.sip) && self.chance(2) {
             self.reroute();
         }
     }
@@ -152,25 +170,24 @@ impl World {
                 self.sound.set_port(port);
                 self.agree(self.sound);
             }
-            Kind::Routed => {
+            Kind::Routed | Kind::Seen if self.sound.ip() == host(self.sip) => {
                 self.agree(SocketAddr::new(self.said.ip(), self.said.port() + 2));
-                if self.chance(2) {
-                    self.reroute();
-                }
+                self.may_reroute();
             }
             _ => {}
         }
     }
 
     fn fall_silent(&mut self) {
-        let old = self.was.filter(|was| self.company == Company::Intruder && was.ip() != self.sound.ip());
+        let has_left = self.sound.ip() == host(self.sip);
+        let old = self.was.filter(|was| self.company == Company::Intruder && has_left && was.ip() != self.sound.ip());
         let Some(old) = old else { return };
         self.log.push(format!("is silent, and {old} speaks"));
         (0..75).for_each(|_| _ = self.latch.admit(old));
         self.intruder = Some(old);
-        if self.kind == Kind::Routed && self.chance(2) {
+        if self.kind.has_router() && self.chance(2) {
             self.agree(self.said);
-            self.reroute();
+            self.may_reroute();
         }
     }
 
@@ -181,8 +198,9 @@ impl World {
             2 => SocketAddr::new(self.said.ip(), 7_100),
             _ => self.said,
         };
-        // Nothing reaches us from a private address.
-        if from != self.sound && from.ip() != at("10.0.0.9:4000").ip() {
+        // Nothing reaches us from a private address, and nobody has the one port of a router that was made up of two things.
+        let is_nobodys = from.ip() == at("10.0.0.9:4000").ip() || self.kind == Kind::Seen && from.port() == self.said.port();
+        if from != self.sound && !is_nobodys {
             self.latch.admit(from);
         }
     }
@@ -304,4 +322,63 @@ fn music_that_another_machine_plays_to_whom_we_hold_does_not_tell_where_ours_go(
         latch.rearm(hold, Some(host(0)));
         assert_eq!(latch.target(), at("192.0.2.1:6100"));
     }
+}
+
+/// A second of it alone: then it is heard, and answered.
+fn is_found(latch: &mut Latch, sound: SocketAddr) -> bool {
+    (0..60).for_each(|_| _ = latch.admit(sound));
+    latch.target() == sound && latch.admit(sound)
+}
+
+#[test]
+fn a_late_packet_of_music_keeps_nobody_deaf_who_speaks_from_where_they_always_did() {
+    for (said, also) in [("192.0.2.1:4000", None), ("10.0.0.9:4000", Some(host(0)))] {
+        let (sound, player) = (at("192.0.2.1:6000"), at("192.0.2.1:7400"));
+        let mut latch = Latch::new(at(said), also);
+        assert!((0..60).all(|_| latch.admit(sound)));
+        latch.rearm(at(said), also);
+        assert!((0..200).all(|_| latch.admit_held(player)));
+        latch.rearm(at(said), also);
+        assert!(latch.admit(player));
+        assert!(is_found(&mut latch, sound), "{said}");
+        // Nor does one of the port that its router has given up.
+        let again = at("192.0.2.1:6002");
+        latch.rearm(at(said), also);
+        assert!(latch.admit(sound));
+        assert!(is_found(&mut latch, again), "{said}");
+    }
+}
+
+#[test]
+fn a_packet_of_another_host_takes_nothing_right_after_an_agreement() {
+    let (machine, neighbour) = (at("192.0.2.99:4000"), at("192.0.2.1:7000"));
+    for sound in [machine, at("192.0.2.99:6000")] {
+        let mut latch = Latch::new(machine, Some(host(0)));
+        assert!((0..60).all(|_| latch.admit(sound)));
+        latch.rearm(machine, Some(host(0)));
+        assert!(!latch.admit(neighbour));
+        assert_eq!(latch.target(), sound);
+    }
+}
+
+#[test]
+fn sound_that_stayed_where_its_sip_is_no_more_is_found_again_after_an_agreement() {
+    let sound = at("192.0.2.1:6000");
+    // SIP from a public address stands for the private one that is written, and so another host is agreed on.
+    let mut seen = Latch::new(SocketAddr::new(host(0), 4_000), None);
+    assert!((0..60).all(|_| seen.admit(sound)));
+    seen.follow(host(0), host(1));
+    seen.rearm(SocketAddr::new(host(1), 4_000), None);
+    assert!(is_found(&mut seen, sound));
+    // Where both are private, another port is said.
+    let mut private = Latch::new(at("10.0.0.9:4000"), Some(host(0)));
+    assert!((0..60).all(|_| private.admit(sound)));
+    private.follow(host(0), host(1));
+    private.rearm(at("10.0.0.9:4002"), Some(host(1)));
+    assert!(is_found(&mut private, sound));
+    // Of a machine that was said and is no more, nothing is heard.
+    let mut left = Latch::new(sound, None);
+    assert!((0..60).all(|_| left.admit(sound)));
+    left.rearm(SocketAddr::new(host(1), 4_000), None);
+    assert!(!(0..200).any(|_| left.admit(sound)));
 }
