@@ -103,14 +103,22 @@ impl Latch {
         let target = if there_already { self.target } else { signalled };
         // Those of another host cannot be taken for the new one's, but where only its SIP is known to have gone.
         let same_house = self.target.ip() == signalled.ip() || Some(self.target.ip()) == also;
-        let stayed = self.heard > 0 && self.sip.is_some_and(|sip| sip != self.target.ip());
-        let before = Before { addr: self.target, under_way: UNDER_WAY, unsaid: !same_house, aside: false };
+        let stayed = same_house || self.has_stayed(signalled);
+        let before = Before { addr: self.target, under_way: UNDER_WAY, unsaid: false, aside: false };
         let before = match there_already {
             true => self.before.filter(|before| before.unsaid && self.heard <= KNOWN),
-            false => Some(before).filter(|_| same_house || stayed),
+            false => Some(before).filter(|_| stayed),
         };
         let sip = self.sip.filter(|sip| *sip == signalled.ip());
         *self = Latch { before, target, sip, ..Latch::new(signalled, also) };
+    }
+
+    /// Whether only its SIP is known to have gone, from where it was heard and never said to be: what it says now is as before but for its port, or but for the
+    /// host, which stands for a private one and is where its SIP is.
+    fn has_stayed(&self, signalled: SocketAddr) -> bool {
+        let as_before =
+            signalled.ip() == self.signalled.ip() || signalled.port() == self.signalled.port() && Some(signalled.ip()) == self.sip;
+        as_before && self.heard > 0 && self.target != self.signalled && self.sip.is_some_and(|sip| sip != self.target.ip())
     }
 
     /// Whoever was at one host may be at another, though nothing was said of the sound: it may have a machine of its own, or have stayed. So all is as before
@@ -136,8 +144,8 @@ impl Latch {
     /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
     pub fn admit(&mut self, from: SocketAddr) -> bool {
         let alone = self.is_alone(from);
-        // Once it has been heard at one host, a single packet of another one is not the phone.
-        let is_stray = self.heard > 0 && self.target.ip() != from.ip();
+        // Once it has been heard at one host, a single packet of another one that was not named is not the phone.
+        let is_stray = self.heard > 0 && ![self.target.ip(), self.signalled.ip()].contains(&from.ip());
         self.admit_as(from, alone, !is_stray && self.may_show_itself(from.ip()))
     }
 
@@ -172,7 +180,7 @@ impl Latch {
         }
         if goes_on {
             self.before = Some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: true, aside: false });
-            self.left = from != self.signalled;
+            self.left = from != self.signalled && self.sip.is_some();
         }
         self.stage = match self.stage {
             // It stands in the description: nobody else can be meant, whoever was quicker. Or it has been heard for long enough.
@@ -210,7 +218,7 @@ impl Latch {
     fn may_be_there(&self, from: SocketAddr) -> bool {
         let hosts = [Some(self.signalled.ip()), self.also, self.sip];
         from == self.signalled
-            || self.before.is_some_and(|before| before.addr == from)
+            || self.before.is_some_and(|before| before.addr == from && (before.unsaid || self.heard <= KNOWN))
             || self.is_with_sip(from.ip())
             || self.heard <= KNOWN && hosts.contains(&Some(from.ip()))
     }

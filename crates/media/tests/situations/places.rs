@@ -162,7 +162,7 @@ impl World {
         self.log.push(format!("its router sends it from {}", self.sound));
     }
 
-    /// Another port is said, and spoken from, unless a router goes on as before.
+    /// Another port is said, and spoken from, unless a router goes on as before; or another machine.
     fn change_port(&mut self) {
         let port = self.new_port();
         match self.kind {
@@ -174,12 +174,17 @@ impl World {
                 self.agree(SocketAddr::new(self.said.ip(), self.said.port() + 2));
                 self.may_reroute();
             }
+            Kind::Apart => {
+                self.was = Some(self.sound);
+                self.sound = [at("192.0.2.99:4000"), at("192.0.2.98:4000")].into_iter().find(|other| *other != self.sound).unwrap();
+                self.agree(self.sound);
+            }
             _ => {}
         }
     }
 
     fn fall_silent(&mut self) {
-        let has_left = self.sound.ip() == host(self.sip);
+        let has_left = self.kind == Kind::Apart || self.sound.ip() == host(self.sip);
         let old = self.was.filter(|was| self.company == Company::Intruder && has_left && was.ip() != self.sound.ip());
         let Some(old) = old else { return };
         self.log.push(format!("is silent, and {old} speaks"));
@@ -381,4 +386,29 @@ fn sound_that_stayed_where_its_sip_is_no_more_is_found_again_after_an_agreement(
     assert!((0..60).all(|_| left.admit(sound)));
     left.rearm(SocketAddr::new(host(1), 4_000), None);
     assert!(!(0..200).any(|_| left.admit(sound)));
+}
+
+/// A carrier's machine that has been replaced goes on sending, and so does the one that plays music to whom it holds.
+#[test]
+fn the_port_that_was_agreed_on_gets_its_sound_back_from_whatever_spoke_while_it_was_silent() {
+    let (sip, other_sip) = (host(0), host(1));
+    let (first, second) = (at("192.0.2.99:4000"), at("192.0.2.98:4000"));
+    for also in [None, Some(sip)] {
+        let mut moved = Latch::new(first, also);
+        assert!((0..60).all(|_| moved.admit(first)));
+        moved.follow(sip, other_sip);
+        moved.rearm(second, also.map(|_| other_sip));
+        assert!(!(0..200).any(|_| moved.admit(first)), "it was replaced");
+        assert!((0..60).all(|_| moved.admit(second)));
+        (0..200).for_each(|_| _ = moved.admit(first));
+        assert!(moved.admit(second));
+        assert_eq!(moved.target(), second);
+        // Another port where its SIP is speaks after a refresh.
+        let mut silent = Latch::new(first, also);
+        assert!((0..60).all(|_| silent.admit(first)));
+        silent.rearm(first, also);
+        (0..200).for_each(|_| _ = silent.admit(SocketAddr::new(sip, 7_000)));
+        assert!(silent.admit(first));
+        assert_eq!(silent.target(), first);
+    }
 }
