@@ -73,6 +73,21 @@ pub(crate) struct Asker {
     pub(crate) secure: bool,
 }
 
+impl Asker {
+    /// Whether the password of a trunk with this machine may be proved to it.
+    fn may_hear(self, machine: &Machine) -> bool {
+        self.secure || !machine.transport.is_secure()
+    }
+}
+
+/// Whom a call is of to a carrier.
+#[derive(Clone, Debug)]
+pub(crate) struct Customer {
+    /// The trunk that said so.
+    pub(crate) trunk: LineId,
+    pub(crate) account: Account,
+}
+
 /// All of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trunks {
@@ -169,42 +184,40 @@ impl Trunks {
         peer.health.iter().find(|health| health.machine == machine).map(|health| health.works)
     }
 
-    /// The account of this trunk.
-    pub(crate) fn account_of(&self, trunk: &LineId) -> Option<&Account> {
-        self.peers.iter().find(|peer| peer.trunk.id == *trunk)?.trunk.account.as_ref()
+    /// What is proved of this trunk.
+    pub(crate) fn customer_of(&self, trunk: &LineId) -> Option<Customer> {
+        self.peers.iter().find(|peer| peer.trunk.id == *trunk)?.customer()
     }
 
-    /// The accounts of those who lead to this address, the ones first that a call is likely to be of.
-    pub(crate) fn accounts_at(&self, at: Asker, likely: impl Fn(&Account) -> bool) -> Vec<Account> {
-        let mut found: Vec<Account> = self.leading_to(at).cloned().collect();
-        found.sort_by_key(|account| !likely(account));
-        found
+    /// What is proved of those that lead to this address, the ones first that a call is likely to be of.
+    pub(crate) fn customers_at(&self, at: Asker, likely: impl Fn(&Account) -> bool) -> Vec<Customer> {
+        let mut found: Vec<(&Peer, Customer)> = self.leading_to(at).filter_map(|peer| Some((peer, peer.customer()?))).collect();
+        found.sort_by_key(|(peer, customer)| (!likely(&customer.account), !peer.speaks_as(at)));
+        found.into_iter().map(|(_, customer)| customer).collect()
     }
 
     /// Whether a trunk with this account leads to this address.
     pub(crate) fn leads_to(&self, at: Asker, account: &Account) -> bool {
-        self.leading_to(at).any(|other| other.is_as(account))
+        self.leading_to(at).any(|peer| peer.is_of(account))
     }
 
     /// The port does not count: a carrier calls from another one, and by connections of its own. The password of a trunk by TLS is nothing for whoever
     /// listens between us and the carrier.
-    fn leading_to(&self, at: Asker) -> impl Iterator<Item = &Account> {
-        self.accounts_by(move |machine| is_at(machine, at.ip) && (at.secure || !machine.transport.is_secure()))
+    fn leading_to(&self, at: Asker) -> impl Iterator<Item = &Peer> {
+        self.peers.iter().filter(move |peer| peer.trunk.machines.iter().any(|machine| is_at(machine, at.ip) && at.may_hear(machine)))
     }
 
-    /// The accounts of those trunks that have such a machine.
-    fn accounts_by(&self, is_such: impl Fn(&Machine) -> bool) -> impl Iterator<Item = &Account> {
-        let peers = self.peers.iter().filter(move |peer| peer.trunk.machines.iter().any(&is_such));
-        peers.filter_map(|peer| peer.trunk.account.as_ref())
-    }
-
-    /// An account as it is now for who asks: its password may be a new one. Two trunks may have one account and a password each, or a trunk may have got TLS and
-    /// a new one with it: what is proved in clear is never the password of a trunk by TLS.
-    pub(crate) fn as_now<'a>(&'a self, account: &'a Account, at: Asker) -> &'a Account {
-        let alike = |machine: &Machine| machine.transport.is_secure() == at.secure;
-        let nearest = self.accounts_by(move |machine| is_at(machine, at.ip) && alike(machine));
-        let others = self.accounts_by(move |machine| at.secure || alike(machine));
-        nearest.chain(others).find(|now| now.is_as(account)).unwrap_or(account)
+    /// Their account as it is now for who asks: its password may be a new one. Other trunks may have that account, too, with a password each, and a trunk may
+    /// have got TLS and a new one with it: first comes the trunk that it was of, then the nearest one, and what is proved in clear is never the password
+    /// of a trunk by TLS.
+    pub(crate) fn as_now<'a>(&'a self, customer: &'a Customer, at: Asker) -> &'a Account {
+        let may = |peer: &&Peer| peer.is_of(&customer.account) && peer.trunk.machines.iter().any(|machine| at.may_hear(machine));
+        let distance = |peer: &&Peer| {
+            let is_there = peer.trunk.machines.iter().any(|machine| is_at(machine, at.ip) && at.may_hear(machine));
+            (peer.trunk.id != customer.trunk, !peer.speaks_as(at), !is_there)
+        };
+        let now = self.peers.iter().filter(may).min_by_key(distance);
+        now.and_then(|peer| peer.trunk.account.as_ref()).unwrap_or(&customer.account)
     }
 
     /// Asks a machine whether it is there, before it is called; [`Event::Asked`] follows, by `patience`.
@@ -306,6 +319,19 @@ impl Trunks {
 }
 
 impl Peer {
+    fn customer(&self) -> Option<Customer> {
+        Some(Customer { trunk: self.trunk.id.clone(), account: self.trunk.account.clone()? })
+    }
+
+    fn is_of(&self, account: &Account) -> bool {
+        self.trunk.account.as_ref().is_some_and(|now| now.is_as(account))
+    }
+
+    /// Whether it is reached as we speak with who asks: by TLS, or in clear.
+    fn speaks_as(&self, at: Asker) -> bool {
+        self.trunk.machines.iter().any(|machine| machine.transport.is_secure() == at.secure)
+    }
+
     /// With `leaving`, it is not registered with any more.
     fn new(now: Instant, trunk: Trunk, random: &mut Random, leaving: bool) -> Peer {
         let account = trunk.account.clone().filter(|_| !leaving);

@@ -106,14 +106,13 @@ impl Endpoint {
     /// carrier hands on whatever who is called writes there: only who is where the call began, or at another machine of that carrier, is answered.
     fn provable(&self, leg: &Leg, to: Asker) -> Vec<Account> {
         // Of a call that an earlier endpoint left behind nobody knew the trunks yet.
-        let began = leg.began_at.filter(|_| leg.accounts.is_empty());
-        let late = began.map(|began| self.trunks.accounts_at(Asker { ip: began.ip, ..to }, |_| false));
+        let began = leg.began_at.filter(|_| leg.customers.is_empty());
+        let late = began.map(|began| self.trunks.customers_at(Asker { ip: began.ip, ..to }, |_| false));
         // What began by TLS is shown by TLS; what began in clear is known to whoever listens, whatever becomes of its trunk meanwhile.
         let of_carrier = leg.began_at.is_some_and(|began| self.are_kin(began.ip, to.ip) && (to.secure || !began.secure));
-        let all = leg.accounts.iter().chain(late.iter().flatten());
-        all.filter(|account| of_carrier || self.trunks.leads_to(to, account))
-            .map(|account| self.trunks.as_now(account, to).clone())
-            .collect()
+        let all = leg.customers.iter().chain(late.iter().flatten());
+        let may = all.filter(|customer| of_carrier || self.trunks.leads_to(to, &customer.account));
+        may.map(|customer| self.trunks.as_now(customer, to).clone()).collect()
     }
 }
 

@@ -157,13 +157,13 @@ impl Endpoint {
         let stage = Stage::Outgoing { invite: key, heard: false, rang: false, cancel: Cancel::No };
         let path = Path { flow, addr };
         // A phone of ours may be registered at a carrier's address: it gets none of ours.
-        let accounts = to.trunk.as_ref().map_or_else(Vec::new, |trunk| match self.trunks.account_of(trunk) {
-            Some(own) => vec![own.clone()],
-            None => self.trunks.accounts_at(path.asker(), |_| false),
+        let customers = to.trunk.as_ref().map_or_else(Vec::new, |trunk| match self.trunks.customer_of(trunk) {
+            Some(own) => vec![own],
+            None => self.trunks.customers_at(path.asker(), |_| false),
         });
         self.add_leg(
             dialog,
-            Leg { user: to.user.clone(), accounts, began_at: to.trunk.as_ref().map(|_| path.asker()), phone, ..Leg::new(base, stage) },
+            Leg { user: to.user.clone(), customers, began_at: to.trunk.as_ref().map(|_| path.asker()), phone, ..Leg::new(base, stage) },
         );
         self.keep_ours(dialog, sdp);
         let machine = ClientMachine::Invite(Box::new(machine));

@@ -118,8 +118,8 @@ impl Endpoint {
             .and_then(|user| self.registrar.known(user, |phone| (phone.flow, phone.addr) == (asked.path.flow, asked.path.addr)));
         // Whoever called the address that we registered called that customer of the carrier.
         let called = uri.user();
-        let accounts = self.trunks.accounts_at(asked.path.asker(), |account| account.user == called);
-        let mut leg = Leg { user: authenticated.clone(), accounts, began_at: Some(asked.path.asker()), phone, ..Leg::new(state, stage) };
+        let customers = self.trunks.customers_at(asked.path.asker(), |account| account.user == called);
+        let mut leg = Leg { user: authenticated.clone(), customers, began_at: Some(asked.path.asker()), phone, ..Leg::new(state, stage) };
         leg.unnamed = leg.names_nobody(asked.message, &asked.essentials.from);
         self.add_leg(dialog, leg);
         self.heed_abilities(dialog, asked.message);

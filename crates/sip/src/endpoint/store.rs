@@ -6,14 +6,13 @@ use super::refer::Referred;
 use super::reliable::Reliable;
 use super::session_timer::{Asks, SessionTimer};
 use crate::border::Reason;
-use crate::credentials::Account;
 use crate::dialog::{DialogStage, DialogState, is_translated};
 use crate::header::{Name, NameAddr, Via};
 use crate::identity::names_nobody;
 use crate::message::Message;
 use crate::registrar::Known;
 use crate::transaction::{ClientInvite, ClientOther, GIVE_UP, Key, Repeat, ServerInvite, ServerOther, T2};
-use crate::trunk::Asker;
+use crate::trunk::{Asker, Customer};
 use crate::uri::{DEFAULT_PORT, DEFAULT_TLS_PORT};
 use crate::writer::{Writer, reason};
 use bytes::Bytes;
@@ -307,7 +306,7 @@ pub(super) struct Leg {
     pub(super) user: Option<String>,
     /// Whose passwords our requests in it may prove, the likeliest first: those of the trunks that led there when it began, and of nobody else. A
     /// caller's Contact may name a carrier, too.
-    pub(super) accounts: Vec<Account>,
+    pub(super) customers: Vec<Customer>,
     /// Where the call came in from, or went out to over a trunk: there, and where a trunk leads, they may be proved.
     pub(super) began_at: Option<Asker>,
     /// Which one of theirs.
@@ -419,7 +418,7 @@ impl Leg {
             state,
             stage: Stage::Confirmed,
             user: None,
-            accounts: Vec::new(),
+            customers: Vec::new(),
             began_at: None,
             phone: None,
             cut: false,

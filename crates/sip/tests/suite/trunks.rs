@@ -637,9 +637,13 @@ fn in_clear_the_password_of_the_trunk_in_clear_is_proved_whatever_trunk_by_tls_h
     for trunks in both.clone() {
         assert_eq!(proof(trunks.clone(), trunks.clone()), wanted, "{trunks:?}");
     }
-    for then in both.into_iter().chain([vec![Trunk { id: LineId::from("ntt"), ..secure }]]) {
+    for then in both.into_iter().chain([vec![Trunk { id: LineId::from("ntt"), ..secure.clone() }]]) {
         assert_eq!(proof(vec![trunk()], then.clone()), wanted, "{then:?}");
     }
+    // Wherever its own trunk is led to meanwhile, the call is of that one.
+    let other = Trunk { machines: vec![udp("192.0.2.81:5060")], ..secure.clone() };
+    let elsewhere = Trunk { machines: vec![udp("192.0.2.82:5060")], ..trunk() };
+    assert_eq!(proof(vec![other.clone(), trunk()], vec![other, elsewhere]), wanted);
 }
 
 /// An engine that was killed knows its trunks later than the calls that it left behind.
