@@ -104,11 +104,12 @@ impl Latch {
         // Those of another host cannot be taken for the new one's, but where only its SIP is known to have gone.
         let same_house = self.target.ip() == signalled.ip() || Some(self.target.ip()) == also;
         let stayed = same_house || self.has_stayed(signalled);
-        let before = Before { addr: self.target, under_way: UNDER_WAY, unsaid: false, aside: false };
         let before = match there_already {
-            true => self.before.filter(|before| before.unsaid && self.heard <= KNOWN),
-            false => Some(before).filter(|_| stayed),
+            // Unless it is said so early that a stray packet may have shown it.
+            true => self.before.filter(|before| before.unsaid && !before.aside && before.addr != self.signalled && self.heard <= KNOWN),
+            false => Some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: false, aside: false }).filter(|_| stayed),
         };
+        let before = before.map(|before| Before { unsaid: false, ..before });
         let sip = self.sip.filter(|sip| *sip == signalled.ip());
         *self = Latch { before, target, sip, ..Latch::new(signalled, also) };
     }

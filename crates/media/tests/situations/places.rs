@@ -61,6 +61,8 @@ struct World {
     sip: usize,
     said: SocketAddr,
     sound: SocketAddr,
+    /// It has said that it speaks there, since it does.
+    has_said_so: bool,
     was: Option<SocketAddr>,
     intruder: Option<SocketAddr>,
     twin: Option<SocketAddr>,
@@ -80,7 +82,21 @@ impl World {
         };
         let latch = Latch::new(said, (said.ip() != host(0)).then_some(host(0)));
         let log = vec![format!("seed {seed}, {company:?}: {kind:?}, says {said}, speaks at {sound}")];
-        World { latch, random, kind, company, sip: 0, said, sound, was: None, intruder: None, twin: None, port: 6_000, log }
+        World {
+            latch,
+            random,
+            kind,
+            company,
+            sip: 0,
+            said,
+            sound,
+            has_said_so: false,
+            was: None,
+            intruder: None,
+            twin: None,
+            port: 6_000,
+            log,
+        }
     }
 
     fn chance(&mut self, one_in: u64) -> bool {
@@ -93,8 +109,10 @@ impl World {
     }
 
     fn agree(&mut self, said: SocketAddr) {
-        self.said = if self.kind == Kind::Seen { SocketAddr::new(host(self.sip), said.port()) } else { said };
-        let said = self.said;
+        let said = if self.kind == Kind::Seen { SocketAddr::new(host(self.sip), said.port()) } else { said };
+        // Who says what they said before may say it for want of anything better.
+        self.has_said_so = said == self.sound && (said != self.said || self.has_said_so);
+        self.said = said;
         self.log.push(format!("says {said}"));
         self.latch.rearm(said, (said.ip() != host(self.sip)).then_some(host(self.sip)));
     }
@@ -128,8 +146,9 @@ impl World {
         }
         self.was = Some(self.sound);
         let port = if self.kind.has_router() { self.new_port() } else { self.said.port() };
-        self.sound = SocketAddr::new(host(self.sip), port);
+        (self.sound, self.has_said_so) = (SocketAddr::new(host(self.sip), port), false);
         if self.kind == Kind::Public && self.chance(2) {
+            (0..self.random.below(60)).for_each(|_| _ = self.latch.admit(self.sound));
             self.agree(self.sound);
         }
         if self.company == Company::Twin && self.chance(2) {
@@ -159,6 +178,7 @@ impl World {
     fn reroute(&mut self) {
         let port = self.new_port();
         self.sound.set_port(port);
+        self.has_said_so = false;
         self.log.push(format!("its router sends it from {}", self.sound));
     }
 
@@ -189,6 +209,7 @@ impl World {
         let Some(old) = old else { return };
         self.log.push(format!("is silent, and {old} speaks"));
         (0..75).for_each(|_| _ = self.latch.admit(old));
+        assert!(!self.has_said_so || self.latch.target() == self.sound, "it is where it says: {:#?}", self.log);
         self.intruder = Some(old);
         if self.kind.has_router() && self.chance(2) {
             self.agree(self.said);
