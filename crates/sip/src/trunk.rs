@@ -208,15 +208,13 @@ impl Trunks {
     }
 
     /// Their account as it is now for who asks: its password may be a new one. Other trunks may have that account, too, with a password each, and a trunk may
-    /// have got TLS and a new one with it: first comes the trunk that it was of, then the nearest one, and what is proved in clear is never the password
-    /// of a trunk by TLS.
+    /// have got TLS and a new one with it. So it is that of a trunk which leads there, rather the one that it was of, or one that is reached as we speak
+    /// with who asks; where none does, that of the trunk it was of; else as it was. What is proved in clear is never the password of a trunk by TLS.
     pub(crate) fn as_now<'a>(&'a self, customer: &'a Customer, at: Asker) -> &'a Account {
+        let own = |peer: &&Peer| peer.trunk.id == customer.trunk;
+        let there = self.leading_to(at).filter(|peer| peer.is_of(&customer.account)).min_by_key(|peer| (!own(peer), !peer.speaks_as(at)));
         let may = |peer: &&Peer| peer.is_of(&customer.account) && peer.trunk.machines.iter().any(|machine| at.may_hear(machine));
-        let distance = |peer: &&Peer| {
-            let is_there = peer.trunk.machines.iter().any(|machine| is_at(machine, at.ip) && at.may_hear(machine));
-            (peer.trunk.id != customer.trunk, !peer.speaks_as(at), !is_there)
-        };
-        let now = self.peers.iter().filter(may).min_by_key(distance);
+        let now = there.or_else(|| self.peers.iter().filter(own).find(may));
         now.and_then(|peer| peer.trunk.account.as_ref()).unwrap_or(&customer.account)
     }
 

@@ -643,7 +643,12 @@ fn in_clear_the_password_of_the_trunk_in_clear_is_proved_whatever_trunk_by_tls_h
     // Wherever its own trunk is led to meanwhile, the call is of that one.
     let other = Trunk { machines: vec![udp("192.0.2.81:5060")], ..secure.clone() };
     let elsewhere = Trunk { machines: vec![udp("192.0.2.82:5060")], ..trunk() };
-    assert_eq!(proof(vec![other.clone(), trunk()], vec![other, elsewhere]), wanted);
+    assert_eq!(proof(vec![other.clone(), trunk()], vec![other.clone(), elsewhere]), wanted);
+    // If it is taken out, or gives its name to another one, it is of whichever leads there, and of none that leads elsewhere.
+    let renamed = |one: &Trunk, name: &str| Trunk { id: LineId::from(name), ..one.clone() };
+    for then in [vec![other.clone()], vec![renamed(&other, "ntt"), renamed(&trunk(), "day")]] {
+        assert_eq!(proof(vec![other.clone(), trunk()], then.clone()), wanted, "{then:?}");
+    }
 }
 
 /// An engine that was killed knows its trunks later than the calls that it left behind.
