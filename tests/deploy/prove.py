@@ -4,7 +4,6 @@
 """
 
 import pathlib
-import shutil
 import sys
 
 TREE = pathlib.Path(sys.argv[1])
@@ -30,7 +29,7 @@ def main():
         finally:
             stage.close()
         if held:
-            shutil.rmtree(stage.folder)
+            stage.remove()
         else:
             print(f"    logs: {stage.folder}", flush=True)
         (good if held else bad).append(name)

@@ -5,7 +5,6 @@
 """
 
 import pathlib
-import shutil
 import sys
 import time
 import traceback
@@ -491,7 +490,7 @@ def main(binary, tree, wanted):
     if failed:
         print(f"logs: {top.folder}", flush=True)
         return 1
-    shutil.rmtree(top.folder)
+    top.remove()
     return 0
 
 

@@ -4,6 +4,7 @@ Programs are ended by the ids they were started with, never by name.
 """
 
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -70,6 +71,17 @@ class Stage:
     def close(self):
         for _, process in reversed(self._running[:]):
             self.end(process)
+
+    def remove(self, seconds=20):
+        """Removes the folder. A browser that was ended has children that still write into their profile for a moment."""
+        until = time.monotonic() + seconds
+        while self.folder.exists():
+            try:
+                shutil.rmtree(self.folder)
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.2)
 
 
 class Proof:
