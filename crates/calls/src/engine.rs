@@ -16,6 +16,7 @@ use crate::persons::Memories;
 use crate::presence::Breaks;
 use crate::record::{self, Abroad, OpenCall, Record, State};
 use crate::trunks::Trunks;
+use crate::will::Wills;
 use crate::{City, Ports, Vault};
 use model::{
     ActId, AgentId, CallEnd, CallId, ControlId, DialogId, Event, Instant, JobId, LegId, Now, OfferId, Party, Random, RecordId, Refusal,
@@ -53,8 +54,8 @@ pub struct Engine {
     pub(crate) went_out: WentOut,
     /// Calls outside with which SIP is not done, as the journal has them.
     pub(crate) abroad: BTreeMap<LegId, Abroad>,
-    /// Dialogs of an engine before this one, to be ended at the first input.
-    pub(crate) wills: Vec<DialogId>,
+    /// Dialogs of an engine before this one, which are to be ended.
+    pub(crate) wills: Wills,
     /// What went out before a restart is not yet counted: that needs the time of the first input.
     recounts: bool,
     pub(crate) trunks: Trunks,
@@ -156,7 +157,7 @@ impl Engine {
             calls_out: CallsOut::default(),
             went_out: WentOut::default(),
             abroad: BTreeMap::new(),
-            wills: Vec::new(),
+            wills: Wills::default(),
             recounts: false,
             trunks: Trunks::default(),
             defence: Defence::default(),
@@ -234,8 +235,8 @@ impl Engine {
         }
         self.end_overrides(now);
         self.close_orphans(now);
-        self.carry_out_wills(now);
         self.follow_trunks_at_first(now);
+        self.carry_out_wills(now);
         self.wind_callbacks(now);
         match input {
             Input::Message { flow, from, bytes } => self.on_datagram(now, flow, from, &bytes),
@@ -274,7 +275,8 @@ impl Engine {
         let errand = self.errands.iter().filter_map(|(id, errand)| Some((errand.due()?, Wake::Call(*id)))).min();
         let round = self.next_round.map(|at| (at, Wake::Routing));
         let by_hand = self.overrides.due.map(|at| (at, Wake::Override));
-        [sip, routing, call, callback, errand, round, by_hand].into_iter().flatten().min()
+        let will = self.wills.due().map(|at| (at, Wake::Sip));
+        [sip, routing, call, callback, errand, round, by_hand, will].into_iter().flatten().min()
     }
 
     /// The call that was in hand when a panic came through, if any.

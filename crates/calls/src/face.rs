@@ -8,6 +8,7 @@ use model::{
     ActId, AgentId, BreakReason, CallId, ConnectionEnd, ControlId, Event, FlowId, HostName, Instant, JobId, Lang, LegId, Lookup, LookupEnd,
     Machine, MailboxId, NotKept, Override, OverrideId, RecordId, Redacted, Seq, Snapshot, UnixMillis,
 };
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
@@ -122,7 +123,7 @@ pub enum Act {
 }
 
 /// Who must be met at an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trusted {
     /// The name or the address in their certificate (RFC 5922 section 7.2).
     pub name: String,

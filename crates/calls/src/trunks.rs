@@ -55,6 +55,7 @@ impl Engine {
     pub(crate) fn on_found(&mut self, now: Now, name: HostName, machines: Vec<Machine>) {
         self.trunks.found.insert(name, machines);
         self.follow_trunks(now);
+        self.carry_out_wills(now);
     }
 
     /// Writes into the city where its trunks' names lead, as far as it is known, and has the edge ask for them.
@@ -86,15 +87,22 @@ impl Engine {
                 trusted.entry(machine.addr).or_insert_with(|| Trusted { name: trunk.certified(*machine), ca: trunk.ca.clone() });
             }
         }
-        let peers: BTreeSet<IpAddr> = self.sip.peers().map(|ip| ip.to_canonical()).collect();
+        let to_hang_up = self.wills.met().map(|(at, _)| at.ip());
+        let peers: BTreeSet<IpAddr> = self.sip.peers().chain(to_hang_up).map(|ip| ip.to_canonical()).collect();
         let hosts: BTreeSet<IpAddr> = trusted.keys().map(SocketAddr::ip).collect();
         let has_business = |ip: IpAddr| peers.contains(&ip.to_canonical()) || self.sip.parts_with(ip);
-        let former = self.trunks.trusted.iter().filter(|(at, _)| !hosts.contains(&at.ip()) && has_business(at.ip()));
-        trusted.extend(former.map(|(at, whom)| (*at, whom.clone())));
+        let known = self.trunks.trusted.iter().map(|(at, whom)| (*at, whom)).chain(self.wills.met());
+        let former = known.filter(|(at, _)| !hosts.contains(&at.ip()) && has_business(at.ip()));
+        trusted.extend(former.map(|(at, whom)| (at, whom.clone())));
         if self.trunks.trusted != trusted {
             self.trunks.trusted.clone_from(&trusted);
             self.act(Seq(0), Act::Trust(trusted));
         }
+    }
+
+    /// Who must be met at an address by TLS, as the edge knows it.
+    pub(crate) fn whom_we_meet(&self, at: SocketAddr) -> Option<&Trusted> {
+        self.trunks.trusted.get(&at)
     }
 
     /// With the first input, and whenever the city changes: SIP is told which trunks register and which are to be asked.

@@ -6,10 +6,53 @@
 
 use crate::Vault;
 use crate::engine::{Engine, Thread};
+use crate::face::Trusted;
 use crate::outbound::Outside;
 use crate::record::{Abroad, Record, State};
-use model::{DialogId, Event, LegId, Now, Seq};
+use model::{DialogId, Event, Instant, LegId, Now, Seq};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// For so long a call that was left behind waits for where the name of its trunk leads: as long as SIP would wait for an answer (RFC 3261 timer F).
+const PATIENCE: Duration = Duration::from_secs(32);
+
+/// What ends a call out, as it is sealed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Will {
+    #[serde(flatten)]
+    sip: sip::Will,
+    /// By TLS: who must be met there, for its trunk may be gone when the next engine comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    met: Option<Trusted>,
+}
+
+/// The dialogs that an engine before this one left behind.
+#[derive(Debug, Default)]
+pub(crate) struct Wills {
+    left: Vec<Left>,
+    /// From the first input on: until when they may wait.
+    due: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Left {
+    dialog: DialogId,
+    /// `None`: no INVITE has left the house, or it was sealed with a key that is gone.
+    will: Option<Will>,
+}
+
+impl Wills {
+    /// Whom the engine before this one met by TLS where somebody is to be hung up.
+    pub(crate) fn met(&self) -> impl Iterator<Item = (SocketAddr, &Trusted)> {
+        self.left.iter().filter_map(|left| left.will.as_ref()).filter_map(|will| Some((will.sip.state.peer, will.met.as_ref()?)))
+    }
+
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due.filter(|_| !self.left.is_empty())
+    }
+}
 
 impl Vault {
     /// Whether everything that is sealed in a state can be opened: otherwise this is not the key with which it was written.
@@ -26,7 +69,8 @@ impl Engine {
         let leg = outside.leg.id;
         // The dialog has failed at once, or its end is told in this same round.
         let Some(will) = self.sip.will(outside.leg.dialog) else { return };
-        let Ok(text) = serde_json::to_string(&will) else { return };
+        let met = self.whom_we_meet(will.state.peer).cloned();
+        let Ok(text) = serde_json::to_string(&Will { sip: will, met }) else { return };
         let sealed = self.vault.dialogs().seal(&mut self.random, leg.0, &text);
         if let Some(abroad) = self.abroad.get_mut(&leg) {
             abroad.sealed = Some(sealed.clone());
@@ -52,28 +96,39 @@ impl Engine {
             }
             let dialog = self.sip.new_dialog();
             self.dialogs.insert(dialog, Thread { leg: *leg, after: Seq(0), named_in: None });
-            self.wills.push(dialog);
+            let text = call.sealed.as_ref().and_then(|sealed| self.vault.dialogs().open(leg.0, sealed));
+            let will = text.and_then(|text| serde_json::from_str::<Will>(&text).ok());
+            self.wills.left.push(Left { dialog, will });
             self.keep_errands_above(*leg);
         }
         self.abroad = abroad;
     }
 
-    /// With the first input: whoever is out there is hung up.
+    /// Whoever is out there is hung up: with the first input; over a trunk that is given by name once that is found, for it is the trunk that they are asked
+    /// a password of.
     pub(crate) fn carry_out_wills(&mut self, now: Now) {
-        for dialog in std::mem::take(&mut self.wills) {
-            self.carry_out(now, dialog);
+        if self.wills.left.is_empty() {
+            return;
+        }
+        if self.wills.due.is_none() {
+            let legs: Vec<LegId> = self.wills.left.iter().filter_map(|left| Some(self.dialogs.get(&left.dialog)?.leg)).collect();
+            legs.into_iter().for_each(|leg| self.note_places(leg, |line, used, lines| Event::LineTaken { line, used, lines }));
+        }
+        let due = *self.wills.due.get_or_insert(now.mono + PATIENCE);
+        let (waits, ready): (Vec<Left>, Vec<Left>) =
+            std::mem::take(&mut self.wills.left).into_iter().partition(|left| now.mono < due && self.is_to_be_found(left));
+        self.wills.left = waits;
+        for Left { dialog, will } in ready {
+            if !will.is_some_and(|will| self.sip.execute(now, dialog, will.sip)) {
+                self.dialog_over(dialog);
+            }
         }
     }
 
-    fn carry_out(&mut self, now: Now, dialog: DialogId) {
-        let Some(leg) = self.dialogs.get(&dialog).map(|thread| thread.leg) else { return };
-        self.note_places(leg, |line, used, lines| Event::LineTaken { line, used, lines });
-        let sealed = self.abroad.get(&leg).and_then(|abroad| abroad.sealed.clone());
-        let text = sealed.and_then(|sealed| self.vault.dialogs().open(leg.0, &sealed));
-        // Without a will no INVITE has left the house; one that cannot be read was sealed with a key that is gone.
-        let will = text.and_then(|text| serde_json::from_str(&text).ok());
-        if !will.is_some_and(|will| self.sip.execute(now, dialog, will)) {
-            self.dialog_over(dialog);
-        }
+    /// Whether its trunk has a name, and nobody knows yet where that leads.
+    fn is_to_be_found(&self, left: &Left) -> bool {
+        let abroad = self.dialogs.get(&left.dialog).and_then(|thread| self.abroad.get(&thread.leg));
+        let trunks = abroad.into_iter().flat_map(|abroad| &abroad.places).filter_map(|place| self.trunk(place));
+        left.will.is_some() && trunks.into_iter().any(|trunk| trunk.name.is_some() && trunk.machines.is_empty())
     }
 }

@@ -4,7 +4,7 @@ use super::{Ailment, Due, Racked, Sounds, Voice, World};
 use crate::mime::Mime;
 use crate::{Datagram, Pace, PersonId, Weather, town};
 use bytes::Bytes;
-use calls::{Control, Engine, Gate, Input};
+use calls::{City, Control, Engine, Gate, Input};
 use media::Rack;
 use model::{HostName, Instant};
 use phone::Command;
@@ -47,6 +47,11 @@ impl World {
         self.plan(Instant::ZERO + at, Due::Crash(outage));
     }
 
+    /// What supervisors change while the engine is down: when it is next restored, it is with this city.
+    pub fn next_city(&mut self, city: Arc<City>) {
+        self.city = city;
+    }
+
     /// Somebody sends the engine a datagram, which arrives at a time, whatever the weather.
     pub fn inject(&mut self, at: Duration, from: SocketAddr, bytes: &[u8]) {
         let datagram = Datagram { from, to: self.engine_addr, bytes: Bytes::copy_from_slice(bytes) };
@@ -84,6 +89,7 @@ impl World {
     /// kill -9: what the engine knew is gone, what it had not yet done is never done.
     pub(super) fn die(&mut self, outage: Duration) {
         self.engine = None;
+        self.trusted.clear();
         self.forgotten.extend(self.heard_of.keys().cloned());
         self.ledger.crash();
         self.watch.handle_crash(self.now, self.ledger.durable(), self.ledger.confirmed());

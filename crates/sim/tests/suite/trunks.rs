@@ -354,6 +354,54 @@ fn a_call_over_a_trunk_that_has_been_taken_out_is_ended_there() {
     }
 }
 
+/// The engine is killed at second 60 while the ward talks, and is back a second later; then `after`. When and how the ward's telephone was let go.
+fn killed_while_the_ward_talks(city: Arc<City>, before: impl Fn(&mut World), after: impl Fn(&mut World)) -> (Vec<Duration>, World) {
+    let (mut world, _) = asks_the_ward(city, 0);
+    let ward = world.add_neighbour(Neighbour::default());
+    before(&mut world);
+    world.crash(secs(60), secs(1));
+    world.run_until(Duration::from_millis(61_500));
+    after(&mut world);
+    // Who hears nothing hangs up after half a minute.
+    world.run_until(secs(100));
+    let ends = world.told(ward).filter(|(_, e)| matches!(e, phone::Event::Ended { by_us: false, status: None }));
+    (ends.map(|(at, _)| at.since(model::Instant::ZERO)).collect(), world)
+}
+
+#[test]
+fn a_call_over_a_trunk_by_name_is_ended_after_a_kill_once_the_name_is_found() {
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        let (town, name) = named();
+        let machine = |addr| Machine { transport, addr };
+        let leads = |world: &mut World, at| world.name_leads(at, name.clone(), vec![machine(town::TRUNK)]);
+        let (ends, world) = killed_while_the_ward_talks(town, |world| leads(world, secs(1)), |world| leads(world, secs(63)));
+        assert!(matches!(ends[..], [at] if at > secs(63) && at < Duration::from_millis(63_100)), "{transport:?}: {ends:?}");
+        let ward_is_free = |engine: &calls::Engine| engine.state().abroad.is_empty();
+        assert!(world.engine().is_some_and(ward_is_free), "{transport:?}");
+    }
+}
+
+#[test]
+fn a_trunk_that_is_no_more_when_the_engine_is_back_and_one_whose_name_is_not_found_are_told_all_the_same() {
+    // By the time it is back its supervisors have taken the trunk out.
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        let city = connected(transport);
+        let then = without_the_first(&city);
+        let (ends, _) = killed_while_the_ward_talks(city, |world| world.next_city(then.clone()), |_| ());
+        assert!(matches!(ends[..], [at] if at > secs(61) && at < Duration::from_millis(61_100)), "{transport:?}: {ends:?}");
+    }
+    // Nobody answers for the name any more: it is waited for as long as SIP waits for an answer.
+    for transport in [Transport::Udp, Transport::Tls] {
+        let (town, name) = named();
+        let machines = vec![Machine { transport, addr: town::TRUNK }];
+        let (_, world) = killed_while_the_ward_talks(town, |world| world.name_leads(secs(1), name.clone(), machines.clone()), |_| ());
+        let bye = |e: &Event| matches!(e, Event::SipRequest { method: Method::Bye, direction: Direction::Out, again: false, .. });
+        let said = world.notes().filter(|(_, e)| bye(e)).map(|(at, _)| at.since(model::Instant::ZERO));
+        let said: Vec<Duration> = said.filter(|at| *at > secs(60)).collect();
+        assert!(matches!(said[..], [at] if at >= secs(93) && at < Duration::from_millis(93_100)), "{transport:?}: {said:?}");
+    }
+}
+
 #[test]
 fn a_trunk_that_takes_no_connection_costs_nobody_a_second_and_one_that_is_silent_less_than_two() {
     for transport in [Transport::Tcp, Transport::Tls] {
