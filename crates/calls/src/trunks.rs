@@ -35,8 +35,8 @@ pub(crate) struct Trunks {
     /// The names that the edge was told to ask for, and where they lead.
     asked: BTreeSet<HostName>,
     found: BTreeMap<HostName, Vec<Machine>>,
-    /// Who must be met where we connect by TLS, as the edge was told.
-    trusted: BTreeMap<SocketAddr, Trusted>,
+    /// Who must be met where we connect by TLS, as the edge was told, and of which trunk that is.
+    trusted: BTreeMap<SocketAddr, (LineId, Trusted)>,
     /// Until when those that have failed a call are passed over.
     resting: BTreeMap<Way, Instant>,
     /// Calls of this second, by line and direction: only of lines with a limit.
@@ -79,30 +79,36 @@ impl Engine {
     }
 
     /// Tells the edge whom it must meet where it connects by TLS. Of two trunks at one address the first says it. A machine that no trunk has any
-    /// more stays known while calls are with it, which have to be ended there, or while a registration is taken back.
+    /// more stays known while calls are with it, which have to be ended there, or while a registration is taken back; unless its trunk has only changed its port.
     fn trust_trunks(&mut self) {
         let mut trusted = BTreeMap::new();
-        for trunk in self.city.book.lines.iter().filter_map(|line| line.trunk.as_ref()) {
+        let mut hosts = BTreeSet::new();
+        for (id, trunk) in self.city.book.lines.iter().filter_map(|line| Some((&line.id, line.trunk.as_ref()?))) {
             for machine in trunk.machines.iter().filter(|machine| machine.transport == Transport::Tls) {
-                trusted.entry(machine.addr).or_insert_with(|| Trusted { name: trunk.certified(*machine), ca: trunk.ca.clone() });
+                let whom = || (id.clone(), Trusted { name: trunk.certified(*machine), ca: trunk.ca.clone() });
+                trusted.entry(machine.addr).or_insert_with(whom);
+                hosts.insert((id.clone(), machine.addr.ip()));
             }
         }
-        let to_hang_up = self.wills.met().map(|(at, _)| at.ip());
-        let peers: BTreeSet<IpAddr> = self.sip.peers().chain(to_hang_up).map(|ip| ip.to_canonical()).collect();
-        let hosts: BTreeSet<IpAddr> = trusted.keys().map(SocketAddr::ip).collect();
+        let left_behind = || self.wills_met();
+        let peers: BTreeSet<IpAddr> = self.sip.peers().chain(left_behind().map(|(at, _)| at.ip())).map(|ip| ip.to_canonical()).collect();
         let has_business = |ip: IpAddr| peers.contains(&ip.to_canonical()) || self.sip.parts_with(ip);
-        let known = self.trunks.trusted.iter().map(|(at, whom)| (*at, whom)).chain(self.wills.met());
-        let former = known.filter(|(at, _)| !hosts.contains(&at.ip()) && has_business(at.ip()));
-        trusted.extend(former.map(|(at, whom)| (at, whom.clone())));
+        let known = self.trunks.trusted.iter().map(|(at, known)| (*at, known.clone())).chain(left_behind());
+        for (at, (id, whom)) in known.filter(|(at, _)| has_business(at.ip())) {
+            if !hosts.contains(&(id.clone(), at.ip())) {
+                trusted.entry(at).or_insert((id, whom));
+            }
+        }
         if self.trunks.trusted != trusted {
-            self.trunks.trusted.clone_from(&trusted);
-            self.act(Seq(0), Act::Trust(trusted));
+            let told = trusted.iter().map(|(at, (_, whom))| (*at, whom.clone())).collect();
+            self.trunks.trusted = trusted;
+            self.act(Seq(0), Act::Trust(told));
         }
     }
 
     /// Who must be met at an address by TLS, as the edge knows it.
     pub(crate) fn whom_we_meet(&self, at: SocketAddr) -> Option<&Trusted> {
-        self.trunks.trusted.get(&at)
+        self.trunks.trusted.get(&at).map(|(_, whom)| whom)
     }
 
     /// With the first input, and whenever the city changes: SIP is told which trunks register and which are to be asked.

@@ -9,7 +9,7 @@ use crate::engine::{Engine, Thread};
 use crate::face::Trusted;
 use crate::outbound::Outside;
 use crate::record::{Abroad, Record, State};
-use model::{DialogId, Event, Instant, LegId, Now, Seq};
+use model::{DialogId, Event, Instant, LegId, LineId, Now, Seq};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -44,11 +44,6 @@ struct Left {
 }
 
 impl Wills {
-    /// Whom the engine before this one met by TLS where somebody is to be hung up.
-    pub(crate) fn met(&self) -> impl Iterator<Item = (SocketAddr, &Trusted)> {
-        self.left.iter().filter_map(|left| left.will.as_ref()).filter_map(|will| Some((will.sip.state.peer, will.met.as_ref()?)))
-    }
-
     pub(crate) fn due(&self) -> Option<Instant> {
         self.due.filter(|_| !self.left.is_empty())
     }
@@ -123,6 +118,15 @@ impl Engine {
                 self.dialog_over(dialog);
             }
         }
+    }
+
+    /// Whom the engine before this one met by TLS where somebody is to be hung up, and of which trunk that is.
+    pub(crate) fn wills_met(&self) -> impl Iterator<Item = (SocketAddr, (LineId, Trusted))> {
+        self.wills.left.iter().filter_map(|left| {
+            let will = left.will.as_ref()?;
+            let trunk = self.abroad.get(&self.dialogs.get(&left.dialog)?.leg)?.places.last()?;
+            Some((will.sip.state.peer, (trunk.clone(), will.met.clone()?)))
+        })
     }
 
     /// Whether its trunk has a name, and nobody knows yet where that leads.

@@ -6,6 +6,7 @@ use calls::{City, Engine};
 use model::{CallRecord, Event, Instant};
 use phone::Phone;
 use sha2::Digest;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// So many lines of a story are told where a day failed, each of so many letters at most.
@@ -91,6 +92,11 @@ impl World {
     /// Every call that came to the trunk: when, and what was dialled.
     pub fn calls_out(&self) -> &[(Instant, String)] {
         &self.calls_out
+    }
+
+    /// Whether the edge knows whom it must meet there by TLS.
+    pub fn meets(&self, at: SocketAddr) -> bool {
+        self.trusted.contains(&at)
     }
 
     /// The engine; `None` during an outage.

@@ -341,17 +341,38 @@ fn without_the_first(city: &City) -> Arc<City> {
 
 #[test]
 fn a_call_over_a_trunk_that_has_been_taken_out_is_ended_there() {
-    for transport in [Transport::Tcp, Transport::Tls] {
-        let city = connected(transport);
+    let neighbours = city(|first, spare| {
+        first.machines[0].transport = Transport::Tls;
+        // Another customer's door of the same carrier.
+        spare.machines = vec![Machine { transport: Transport::Tls, addr: SocketAddr::new(town::TRUNK.ip(), 5099) }];
+    });
+    for city in [connected(Transport::Tcp), connected(Transport::Tls), neighbours] {
         let (mut world, _) = asks_the_ward(city.clone(), 0);
         world.add_neighbour(Neighbour::default());
         world.control(secs(60), Control::Publish(without_the_first(&city)));
         rest(&mut world);
-        assert_eq!(transfers(&world), [TransferEnd::Connected], "{transport:?}");
+        assert_eq!(transfers(&world), [TransferEnd::Connected]);
         let bye = |e: &Event| matches!(e, Event::SipRequest { method: Method::Bye, direction: Direction::Out, again: false, .. });
         let (said, agreed) = (world.notes().filter(|(_, e)| bye(e)), world.notes().filter(|(_, e)| matches!(e, Event::ByeDone { .. })));
-        assert_eq!((said.count(), agreed.count()), (2, 2), "to the agent, and to the ward: {transport:?}");
+        assert_eq!((said.count(), agreed.count()), (2, 2), "to the agent, and to the ward");
     }
+}
+
+#[test]
+fn a_carrier_that_has_another_port_by_tls_is_met_at_no_other_any_more() {
+    let (before, after) = (connected(Transport::Tls), connected(Transport::Tls));
+    let mut book = (*after.book).clone();
+    let trunks = book.lines.iter_mut().filter(|line| line.id != LineId::from("spare")).filter_map(|line| line.trunk.as_mut());
+    trunks.for_each(|trunk| trunk.machines[0].addr.set_port(5099));
+    let after = Arc::new(City { book: Arc::new(book), ..(*after).clone() });
+    let (mut world, _) = asks_the_ward(before, 0);
+    world.add_neighbour(Neighbour::default());
+    world.run_until(secs(60));
+    assert!(world.meets(town::TRUNK));
+    world.control(secs(60), Control::Publish(after));
+    world.run_until(secs(61));
+    let moved = SocketAddr::new(town::TRUNK.ip(), 5099);
+    assert_eq!((world.meets(town::TRUNK), world.meets(moved)), (false, true));
 }
 
 /// The engine is killed at second 60 while the ward talks, and is back a second later; then `after`. When and how the ward's telephone was let go.
