@@ -42,6 +42,7 @@ impl Stage {
             let far = Far {
                 remote: at,
                 remote_rtcp: at,
+                written: None,
                 also: None,
                 codec,
                 payload_type: codec.payload_type(),

@@ -118,6 +118,7 @@ fn worker() -> f64 {
             Command::Connect(Far {
                 remote: far,
                 remote_rtcp: at(FAR + 2 * i + 1),
+                written: None,
                 also: None,
                 codec: Codec::Pcmu,
                 payload_type: 0,

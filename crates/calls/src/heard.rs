@@ -110,12 +110,9 @@ impl Engine {
                     self.media(Seq(0), leg, media::Command::Key(digit, held));
                 }
             }
-            // Whoever's leg it is: the sound comes from there, if it came from where it was.
             E::PeerMoved { dialog, from, to } => {
-                let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
-                let at = SocketAddr::new(to, 0);
-                if let Some(leg) = leg.filter(|_| self.may_send_sound(to, at, at)) {
-                    self.media(Seq(0), leg, media::Command::Follow { from, to });
+                if let Some(leg) = self.dialogs.get(&dialog).map(|thread| thread.leg) {
+                    self.follow_sound(Seq(0), leg, from, to);
                 }
             }
             E::Ended { dialog } => {

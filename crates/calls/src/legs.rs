@@ -94,6 +94,7 @@ pub(crate) fn far(agreed: sdp::Agreed, leg: &Leg) -> media::Far {
     media::Far {
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,
+        written: agreed.written,
         also: agreed.also,
         codec: agreed.codec,
         payload_type: agreed.payload_type,

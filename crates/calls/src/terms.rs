@@ -12,7 +12,7 @@ use bytes::Bytes;
 use flow::Spoken;
 use media::{Command as Media, OnKey};
 use model::{Codec, DialogId, Lang, LegId, Now, PlayId, Seq, TransferKind};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// The language of music, as `flow` asks for it.
@@ -67,6 +67,14 @@ impl Engine {
         self.media(after, leg.id, Media::Connect(far(agreed, leg)));
     }
 
+    /// Whoever's leg it is: the sound comes from there, if it came from where it was.
+    pub(crate) fn follow_sound(&mut self, after: Seq, leg: LegId, from: IpAddr, to: IpAddr) {
+        let at = SocketAddr::new(to, 0);
+        if self.may_send_sound(to, at, at) {
+            self.media(after, leg, Media::Follow { from, to });
+        }
+    }
+
     /// The phone wants other terms, or answers ours: [`sip::Event::Reoffer`] and [`sip::Event::AnswerCame`].
     pub(crate) fn handle_terms(&mut self, now: Now, after: Seq, leg: &mut Leg, event: &sip::Event) -> Terms {
         match event {
@@ -96,6 +104,11 @@ impl Engine {
             // RFC 6337 section 5.3: who asks for our offer gets one for sound both ways, also while they hold us.
             None => sip::Command::AnswerReoffer { dialog, sdp: self.as_said(leg, before, sdp::offer(&ours)) },
             Some(Ok(answer)) if self.may_be_heard_there(leg, &answer.agreed) => {
+                // That it is elsewhere is known before what it says from there, as it is where a REGISTER has told it.
+                let was = self.sip.dialog(dialog).map(|state| state.peer.ip().to_canonical());
+                if let Some(was) = was.filter(|was| *was != from) {
+                    self.follow_sound(after, leg.id, was, from);
+                }
                 self.connect(after, leg, answer.agreed);
                 sip::Command::AnswerReoffer { dialog, sdp: self.as_said(leg, before, answer.sdp) }
             }

@@ -8,6 +8,9 @@
 //! where its SIP is, there it is. The same holds between the places that one agreement allows until one of them has been heard for a second after it, so that
 //! no stray packet keeps a phone deaf, and no late one. Nobody at a third host gains anything by that, and no neighbour of a phone that has been heard for a
 //! second.
+//!
+//! Where a phone writes a private address, the host of its SIP stands for it. Such a place was made up, and the phone has named nothing: when its SIP has
+//! gone and it writes what it wrote before, it has said nothing new.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -26,6 +29,8 @@ const OTHERS: u8 = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latch {
     signalled: SocketAddr,
+    /// The host that was written, for which the signalled one may stand.
+    written: IpAddr,
     /// Another host that may show itself.
     also: Option<IpAddr>,
     target: SocketAddr,
@@ -33,8 +38,8 @@ pub struct Latch {
     before: Option<Before>,
     /// The host that its SIP has gone to, whoever speaks.
     sip: Option<IpAddr>,
-    /// Its sound is expected from there next.
-    next: bool,
+    /// Whether its sound is expected from there next.
+    next: Next,
     /// How many packets have been heard from where ours go since the last agreement, those of others taken back, until it is known.
     heard: u8,
     /// It speaks from elsewhere than where it was signalled since its SIP has moved.
@@ -47,6 +52,8 @@ pub struct Latch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Before {
     addr: SocketAddr,
+    /// It was heard there.
+    heard: bool,
     /// How many packets may still come from there: they were under way, and decide nothing.
     under_way: u8,
     /// It has gone on without an agreement, and so it may be there still.
@@ -66,6 +73,17 @@ struct Rival {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    No,
+    /// Its SIP has gone there.
+    Followed,
+    /// And it has said from there what it said before. Until anybody is heard, ours go where that is signalled.
+    Agreed,
+    /// And it has been heard where it was all the same.
+    Heard,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// Nothing has come yet.
     Armed,
@@ -78,24 +96,52 @@ enum Stage {
 impl Latch {
     /// Armed for the address that the exchange of descriptions gave, and for another host beside it.
     pub fn new(signalled: SocketAddr, also: Option<IpAddr>) -> Latch {
-        let (target, stage) = (signalled, Stage::Armed);
-        Latch { signalled, also, target, stage, before: None, sip: None, next: false, heard: 0, left: false, rival: None }
+        Latch {
+            signalled,
+            written: signalled.ip(),
+            also,
+            target: signalled,
+            stage: Stage::Armed,
+            before: None,
+            sip: None,
+            next: Next::No,
+            heard: 0,
+            left: false,
+            rival: None,
+        }
     }
 
     /// Armed again by a new agreement. If that gives the same address, what is known of the phone stays known, and our packets keep going where they
     /// went until one comes in.
     pub fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
+        self.agree(signalled, also, signalled.ip());
+    }
+
+    /// The same, where the host that SIP comes from stands for the one that was written. Of who writes the same again and is heard elsewhere, only the
+    /// SIP is known to have gone: ours go where it is until anybody is heard, and then to where that is.
+    pub fn rearm_seen(&mut self, signalled: SocketAddr, written: IpAddr) {
+        self.agree(signalled, None, written);
+    }
+
+    fn agree(&mut self, signalled: SocketAddr, also: Option<IpAddr>, written: IpAddr) {
         // RFC 3264 section 8.4: who holds the call as of old says no address, and nothing of where it is.
         if signalled.ip().is_unspecified() {
             return;
         }
-        if signalled == self.signalled {
+        let is_same = signalled == self.signalled;
+        let is_as_written = written == self.written && signalled.port() == self.signalled.port();
+        if is_same || is_as_written && signalled.ip() != self.target.ip() && self.only_sip_has_gone() {
             (self.also, self.stage, self.heard) = (also, Stage::Armed, self.heard.min(1));
             if let Some(aside) = self.before.filter(|before| before.aside && self.target != signalled) {
                 // Music is under way from there for as long as any other sound.
-                self.before = Some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: true, aside: false });
+                self.before = Some(Before { addr: self.target, heard: true, under_way: UNDER_WAY, unsaid: true, aside: false });
                 (self.target, self.heard, self.rival) = (aside.addr, 1, None);
             }
+            if !is_same {
+                self.back_at(self.sip);
+                (self.next, self.left) = (Next::Agreed, self.sip == Some(signalled.ip()));
+            }
+            (self.signalled, self.written) = (signalled, written);
             return;
         }
         // Or its own port at the host where it has shown itself before that was agreed.
@@ -103,42 +149,67 @@ impl Latch {
         let target = if there_already { self.target } else { signalled };
         // Those of another host cannot be taken for the new one's, but where only its SIP is known to have gone.
         let same_house = self.target.ip() == signalled.ip() || Some(self.target.ip()) == also;
-        let stayed = same_house || self.has_stayed(signalled);
-        let before = match there_already {
-            // Unless it is said so early that a stray packet may have shown it.
-            true => self.before.filter(|before| before.unsaid && !before.aside && before.addr != self.signalled && self.heard <= KNOWN),
-            false => Some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: false, aside: false }).filter(|_| stayed),
+        let stayed = same_house || self.has_stayed(signalled, written);
+        // Another port only is said, by who is at a place that stands for another.
+        let only_its_port = written == self.written && written != signalled.ip() && self.sip == Some(self.target.ip());
+        // But a stray packet may have shown that just before.
+        let elsewhere = self.before.filter(|before| !before.aside && !self.is_named(before.addr) && self.heard <= KNOWN);
+        let elsewhere = elsewhere.filter(|before| before.unsaid || only_its_port && before.addr.ip() != self.target.ip());
+        let before = match elsewhere {
+            _ if there_already => elsewhere,
+            Some(_) if only_its_port => elsewhere,
+            _ => Some(Before { addr: self.target, heard: self.heard > 0, under_way: UNDER_WAY, unsaid: false, aside: false })
+                .filter(|_| stayed),
         };
         let before = before.map(|before| Before { unsaid: false, ..before });
         let sip = self.sip.filter(|sip| *sip == signalled.ip());
-        *self = Latch { before, target, sip, ..Latch::new(signalled, also) };
+        *self = Latch { before, target, sip, written, ..Latch::new(signalled, also) };
     }
 
     /// Whether only its SIP is known to have gone, from where it was heard and never said to be: what it says now is as before but for its port, or but for the
     /// host, which stands for a private one and is where its SIP is.
-    fn has_stayed(&self, signalled: SocketAddr) -> bool {
-        let as_before =
-            signalled.ip() == self.signalled.ip() || signalled.port() == self.signalled.port() && Some(signalled.ip()) == self.sip;
-        as_before && self.heard > 0 && self.target != self.signalled && self.sip.is_some_and(|sip| sip != self.target.ip())
+    fn has_stayed(&self, signalled: SocketAddr, written: IpAddr) -> bool {
+        let as_before = written == self.written
+            || signalled.ip() == self.signalled.ip()
+            || signalled.port() == self.signalled.port() && Some(signalled.ip()) == self.sip;
+        as_before && !self.is_named(self.target) && self.only_sip_has_gone()
+    }
+
+    /// Whether this was written itself, and nothing stood for it.
+    fn is_named(&self, addr: SocketAddr) -> bool {
+        addr == SocketAddr::new(self.written, self.signalled.port())
+    }
+
+    /// Whether it has been heard where its SIP is no more.
+    fn only_sip_has_gone(&self) -> bool {
+        self.heard > 0 && self.sip.is_some_and(|sip| sip != self.target.ip())
     }
 
     /// Whoever was at one host may be at another, though nothing was said of the sound: it may have a machine of its own, or have stayed. So all is as before
     /// until that host speaks; what comes from where it was decides nothing then.
     pub fn follow(&mut self, from: IpAddr, to: IpAddr) {
-        // It is back, and what comes from there is no longer what was under way.
-        if let Some(before) = self.before.as_mut().filter(|before| before.addr.ip() == to) {
-            before.under_way = 0;
+        // It has been told before, by what came with the agreement.
+        if self.sip == Some(to) {
+            return;
         }
+        self.back_at(Some(to));
         let silent = self.heard == 0 && self.also == Some(from);
         self.also = self.also.map(|also| if also == from { to } else { also });
         // Or it goes on before it has spoken where it went last.
-        let expected = self.next && self.sip == Some(from);
+        let expected = self.next != Next::No && self.sip == Some(from);
         self.sip = Some(to);
         if self.target.ip() == to {
             // Its sound never went, but its router may have another port for it.
-            (self.next, self.stage, self.heard) = (false, Stage::Armed, self.heard.min(1));
+            (self.next, self.stage, self.heard) = (Next::No, Stage::Armed, self.heard.min(1));
         } else {
-            self.next = self.target.ip() == from || expected || silent;
+            self.next = if self.target.ip() == from || expected || silent { Next::Followed } else { Next::No };
+        }
+    }
+
+    /// It is back, and what comes from there is no longer what was under way.
+    fn back_at(&mut self, host: Option<IpAddr>) {
+        if let Some(before) = self.before.as_mut().filter(|before| Some(before.addr.ip()) == host) {
+            before.under_way = 0;
         }
     }
 
@@ -155,9 +226,12 @@ impl Latch {
         let (target, next, heard) = (self.target, self.next, self.heard);
         let admitted = self.admit_as(from, false, self.may_show_itself(from.ip()));
         // Where its SIP has gone it has gone for good, and of another port of its host nobody can tell that it is not the phone.
-        let elsewhere = heard > 0 && self.target.ip() != target.ip() && self.next == next;
+        let has_arrived = next != Next::No && self.next == Next::No;
+        // Who was heard at the host that it says has no router before it, so that what comes from where its SIP is is not the phone.
+        let known = heard > 0 || self.before.is_some_and(|before| before.heard && before.addr.ip() == self.signalled.ip());
+        let elsewhere = known && self.target.ip() != target.ip() && !has_arrived;
         if elsewhere && self.before.is_none_or(|before| !before.aside) {
-            self.before = Some(Before { addr: target, under_way: 0, unsaid: true, aside: true });
+            self.before = Some(Before { addr: target, heard: true, under_way: 0, unsaid: true, aside: true });
         }
         // Music makes no place known: after the hold whoever is heard alone is the phone.
         if from != self.signalled {
@@ -172,15 +246,15 @@ impl Latch {
         if !alone && !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
             return true;
         }
-        let arrives = from != self.target && self.next && self.sip == Some(from.ip());
-        self.next &= !arrives;
+        let arrives = from != self.target && self.next != Next::No && self.sip == Some(from.ip());
         let goes_on = alone || arrives;
         let admitted = goes_on || is_signalled || self.stage.admits(from == self.target, may_show_itself);
         if !admitted {
             return false;
         }
         if goes_on {
-            self.before = Some(Before { addr: self.target, under_way: UNDER_WAY, unsaid: true, aside: false });
+            let unsaid = !arrives || self.next == Next::Followed;
+            self.before = Some(Before { addr: self.target, heard: self.heard > 0, under_way: UNDER_WAY, unsaid, aside: false });
             self.left = from != self.signalled && self.sip.is_some();
         }
         self.stage = match self.stage {
@@ -190,10 +264,16 @@ impl Latch {
             Stage::Trying(_) | Stage::Closed if !goes_on => Stage::Closed,
             Stage::Armed | Stage::Trying(_) | Stage::Closed => Stage::Trying(1),
         };
+        self.next = match self.next {
+            _ if arrives => Next::No,
+            Next::Agreed => Next::Heard,
+            next @ (Next::No | Next::Followed | Next::Heard) => next,
+        };
         if from != self.target {
             (self.target, self.heard, self.rival) = (from, 0, None);
         }
-        self.heard = if is_signalled { KNOWN + 1 } else { self.heard.saturating_add(1) };
+        let is_written = is_signalled && from.ip() == self.written;
+        self.heard = if is_written { KNOWN + 1 } else { self.heard.saturating_add(1) };
         true
     }
 
@@ -217,7 +297,7 @@ impl Latch {
 
     /// Where it was signalled, where it was heard before, and where its SIP is. Before any place is known it is also any port that an agreement allows.
     fn may_be_there(&self, from: SocketAddr) -> bool {
-        let hosts = [Some(self.signalled.ip()), self.also, self.sip];
+        let hosts = [Some(self.signalled.ip()), self.also, self.sip, self.before.map(|before| before.addr.ip())];
         from == self.signalled
             || self.before.is_some_and(|before| before.addr == from && (before.unsaid || self.heard <= KNOWN))
             || self.is_with_sip(from.ip())
@@ -247,7 +327,7 @@ impl Latch {
 
     /// Where ours go.
     pub fn target(&self) -> SocketAddr {
-        self.target
+        if self.next == Next::Agreed { self.signalled } else { self.target }
     }
 }
 

@@ -119,6 +119,8 @@ pub struct Far {
     pub remote: SocketAddr,
     /// Where RTCP goes.
     pub remote_rtcp: SocketAddr,
+    /// The address that was written, where the host of `remote` only stands for it.
+    pub written: Option<IpAddr>,
     /// Another host that either may come from instead, if it shows itself at once: the one that the SIP came from.
     pub also: Option<IpAddr>,
     /// The codec, both ways.

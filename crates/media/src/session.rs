@@ -115,20 +115,18 @@ impl Session {
         // Sound that begins, or begins again after a hold, is a talkspurt.
         self.relay.interrupt(&mut self.sender);
         self.sender.pause();
-        match &mut self.talk {
-            Some(talk) => {
-                talk.rtp.rearm(far.remote, far.also);
-                talk.rtcp.rearm(far.remote_rtcp, far.also);
-                talk.far = far;
-                talk.heard = now;
-            }
-            None => {
-                // RFC 3550 section 6.2: half the interval before the first report.
-                self.reporter.due = now + random_share(REPORT_EVERY / 2, random);
-                self.talk =
-                    Some(Talk { rtp: Latch::new(far.remote, far.also), rtcp: Latch::new(far.remote_rtcp, far.also), far, heard: now });
+        let talk = self.talk.get_or_insert_with(|| {
+            // RFC 3550 section 6.2: half the interval before the first report.
+            self.reporter.due = now + random_share(REPORT_EVERY / 2, random);
+            Talk { rtp: Latch::new(far.remote, far.also), rtcp: Latch::new(far.remote_rtcp, far.also), far, heard: now }
+        });
+        for (latch, at) in [(&mut talk.rtp, far.remote), (&mut talk.rtcp, far.remote_rtcp)] {
+            match far.written.filter(|_| at.ip() == far.remote.ip()) {
+                Some(written) => latch.rearm_seen(at, written),
+                None => latch.rearm(at, far.also),
             }
         }
+        (talk.far, talk.heard) = (far, now);
     }
 
     /// The phone has gone from one host to another.

@@ -43,6 +43,8 @@ pub struct Agreed {
     pub events: Option<u8>,
     /// Milliseconds of sound that they like in a packet (20 if not said). We send 20 all the same, which every phone takes.
     pub ptime_ms: u16,
+    /// The address that they wrote, where the host of `remote` only stands for it ([`Agreed::seen_from`]).
+    pub written: Option<IpAddr>,
     /// Another host that the sound may come from, if it shows itself ([`Agreed::seen_from`]).
     pub also: Option<IpAddr>,
     /// Whether we may send; false while they hold us.
@@ -57,7 +59,7 @@ impl Agreed {
     /// was written is believed, and the other one may show itself. Anything else is left as it is.
     #[must_use]
     pub fn seen_from(mut self, sip: IpAddr) -> Agreed {
-        let sip = sip.to_canonical();
+        let (sip, written) = (sip.to_canonical(), self.remote.ip());
         for described in [&mut self.remote, &mut self.remote_rtcp] {
             let ip = described.ip();
             if ip == sip || ip.is_ipv4() != sip.is_ipv4() || !private(ip) || ip.is_unspecified() {
@@ -68,6 +70,9 @@ impl Agreed {
             } else {
                 described.set_ip(sip);
             }
+        }
+        if written != self.remote.ip() {
+            self.written = Some(written);
         }
         self
     }
@@ -176,6 +181,7 @@ fn agree(theirs: &Description, media: &Media, ours: &Capabilities) -> Result<Agr
         payload_type,
         events: media.formats.iter().find_map(|f| events(f).filter(|pt| *pt != payload_type)),
         ptime_ms: media.ptime_ms.or(theirs.ptime_ms).unwrap_or(PTIME_MS),
+        written: None,
         also: None,
         we_send: direction.receives() && !old_hold,
         we_receive: direction.sends(),

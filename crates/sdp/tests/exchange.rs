@@ -97,6 +97,7 @@ fn our_answer_to_a_phone_with_everything_reads_like_this() {
     let expected = Agreed {
         remote: at("192.0.2.9:4000"),
         remote_rtcp: at("192.0.2.9:4001"),
+        written: None,
         also: None,
         codec: Codec::Pcma,
         payload_type: 8,
@@ -225,11 +226,13 @@ fn a_phone_behind_a_nat_is_reached_where_its_sip_comes_from() {
     let agreed = answer(&inside, &ours()).unwrap().agreed;
     let outside = agreed.seen_from("203.0.113.5".parse().unwrap());
     assert_eq!((outside.remote, outside.remote_rtcp), (at("203.0.113.5:4000"), at("203.0.113.5:4001")));
+    assert_eq!(outside.written, Some("192.168.1.20".parse().unwrap()));
     assert_eq!(agreed.seen_from("192.168.1.20".parse().unwrap()), agreed);
     // A carrier whose sound comes from a machine of its own in the same house, or a phone behind a router of the house: the sound will tell.
     let house = agreed.seen_from("10.0.0.2".parse().unwrap());
     assert_eq!((house.remote, house.also), (agreed.remote, Some("10.0.0.2".parse().unwrap())));
     assert_eq!((outside.also, agreed.also), (None, None));
+    assert_eq!((agreed.written, house.written), (None, None));
     let public = answer(&phone("m=audio 4000 RTP/AVP 0", &[]), &ours()).unwrap().agreed;
     assert_eq!(public.seen_from("203.0.113.5".parse().unwrap()), public, "a trunk's media may be elsewhere than its SIP");
     let loopback = description(&["v=0", "c=IN IP4 127.0.0.1", "m=audio 9125 RTP/AVP 0"]);

@@ -138,6 +138,7 @@ impl Phone {
         Far {
             remote: self.at,
             remote_rtcp: SocketAddr::new(self.at.ip(), self.at.port() + 1),
+            written: None,
             also: None,
             codec: self.codec,
             payload_type: self.codec.payload_type(),

@@ -98,6 +98,7 @@ fn command() -> impl Strategy<Value = Command> {
             Command::Connect(Far {
                 remote: address(host, 4000),
                 remote_rtcp: address(host, 4001),
+                written: None,
                 also: None,
                 codec: if mu { Codec::Pcmu } else { Codec::Pcma },
                 payload_type,

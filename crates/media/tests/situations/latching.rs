@@ -82,6 +82,28 @@ fn the_sound_of_a_phone_follows_its_sip_once_it_speaks_there() {
     assert_eq!(desk.out.sent.pop().unwrap().to, moved);
 }
 
+/// It writes a private address before and after, so that only the host that stands for it is another.
+#[test]
+fn the_sound_of_a_phone_stays_where_it_is_heard_when_only_its_sip_goes() {
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    let written = "10.0.0.9".parse().ok();
+    desk.command(caller.leg, Command::Connect(media::Far { written, ..caller.far() }));
+    let sound = caller.silence();
+    desk.hears(caller.leg, caller.at, &sound);
+    let moved = address(40, caller.at.port());
+    desk.command(caller.leg, Command::Follow { from: caller.at.ip(), to: moved.ip() });
+    let far = media::Far { remote: moved, remote_rtcp: address(40, moved.port() + 1), written, ..caller.far() };
+    desk.command(caller.leg, Command::Connect(far));
+    desk.tick();
+    assert_eq!(desk.out.sent.pop().unwrap().to, moved, "until it is heard");
+    let sound = caller.silence();
+    desk.hears(caller.leg, caller.at, &sound);
+    desk.tick();
+    assert_eq!(desk.out.sent.pop().unwrap().to, caller.at);
+    assert_eq!(desk.rack.stats(caller.leg).unwrap().foreign, 0);
+}
+
 #[test]
 fn a_datagram_that_was_not_agreed_cannot_choose_the_address() {
     let mut desk = Desk::new();

@@ -6,6 +6,8 @@ use model::Random;
 use std::net::{IpAddr, SocketAddr};
 
 const HOSTS: [&str; 3] = ["192.0.2.1", "198.51.100.7", "203.0.113.9"];
+/// What a phone behind a router writes.
+const WRITTEN: &str = "10.0.0.9:4000";
 /// Packets that are spoken after each event: six seconds.
 const SPEECH: usize = 300;
 /// How many of them may be lost in a row.
@@ -31,6 +33,8 @@ enum Kind {
     Routed,
     /// The same, where its SIP comes from a public address, which stands for the private one.
     Seen,
+    /// The same, behind routers that keep its port, so that it speaks from the very port that is said.
+    Kept,
     /// Its sound has a machine of its own.
     Apart,
 }
@@ -38,6 +42,11 @@ enum Kind {
 impl Kind {
     fn has_router(self) -> bool {
         matches!(self, Kind::Routed | Kind::Seen)
+    }
+
+    /// Whether the host of its SIP stands for what it writes.
+    fn is_seen(self) -> bool {
+        matches!(self, Kind::Seen | Kind::Kept)
     }
 }
 
@@ -73,14 +82,17 @@ struct World {
 impl World {
     fn new(seed: u64, company: Company) -> World {
         let mut random = Random::from_number(seed);
-        let kind = [Kind::Public, Kind::Stale, Kind::Routed, Kind::Seen, Kind::Apart][random.below(5) as usize];
+        let kind = [Kind::Public, Kind::Stale, Kind::Routed, Kind::Seen, Kind::Kept, Kind::Apart][random.below(6) as usize];
         let (said, sound) = match kind {
-            Kind::Public | Kind::Stale => (at("192.0.2.1:4000"), at("192.0.2.1:4000")),
-            Kind::Routed => (at("10.0.0.9:4000"), at("192.0.2.1:6000")),
+            Kind::Public | Kind::Stale | Kind::Kept => (at("192.0.2.1:4000"), at("192.0.2.1:4000")),
+            Kind::Routed => (at(WRITTEN), at("192.0.2.1:6000")),
             Kind::Seen => (at("192.0.2.1:4000"), at("192.0.2.1:6000")),
             Kind::Apart => (at("192.0.2.99:4000"), at("192.0.2.99:4000")),
         };
-        let latch = Latch::new(said, (said.ip() != host(0)).then_some(host(0)));
+        let mut latch = Latch::new(said, (said.ip() != host(0)).then_some(host(0)));
+        if kind.is_seen() {
+            latch.rearm_seen(said, at(WRITTEN).ip());
+        }
         let log = vec![format!("seed {seed}, {company:?}: {kind:?}, says {said}, speaks at {sound}")];
         World {
             latch,
@@ -109,12 +121,16 @@ impl World {
     }
 
     fn agree(&mut self, said: SocketAddr) {
-        let said = if self.kind == Kind::Seen { SocketAddr::new(host(self.sip), said.port()) } else { said };
+        let said = if self.kind.is_seen() { SocketAddr::new(host(self.sip), said.port()) } else { said };
         // Who says what they said before may say it for want of anything better.
         self.has_said_so = said == self.sound && (said != self.said || self.has_said_so);
         self.said = said;
         self.log.push(format!("says {said}"));
-        self.latch.rearm(said, (said.ip() != host(self.sip)).then_some(host(self.sip)));
+        if self.kind.is_seen() {
+            self.latch.rearm_seen(said, at(WRITTEN).ip());
+        } else {
+            self.latch.rearm(said, (said.ip() != host(self.sip)).then_some(host(self.sip)));
+        }
     }
 
     fn hold(&mut self) {
@@ -136,11 +152,21 @@ impl World {
     /// SIP goes to another host, and the sound with it, unless it has a machine of its own.
     fn go(&mut self) {
         let from = self.sip;
+        let goes_alone_again = self.kind == Kind::Kept && self.sound.ip() != host(from) && self.chance(4);
+        if goes_alone_again {
+            // A stray packet just before, from where it has never been, would be taken for it.
+            (0..60).for_each(|_| _ = self.latch.admit(self.sound));
+        }
         self.sip = (from + 1 + self.random.below(2) as usize) % HOSTS.len();
         self.log.push(format!("goes to {}", host(self.sip)));
         self.latch.follow(host(from), host(self.sip));
+        // Where no REGISTER has said so its re-INVITE does, and that it has moved is told once more when that is answered.
+        if self.kind != Kind::Public && self.chance(3) {
+            self.agree(self.said);
+            self.latch.follow(host(from), host(self.sip));
+        }
         let has_followed = self.sound.ip() == host(from);
-        if self.kind == Kind::Apart || has_followed && self.chance(4) {
+        if self.kind == Kind::Apart || goes_alone_again || has_followed && self.chance(4) {
             self.log.push("without its sound".to_owned());
             return;
         }
@@ -194,6 +220,12 @@ impl World {
                 self.agree(SocketAddr::new(self.said.ip(), self.said.port() + 2));
                 self.may_reroute();
             }
+            Kind::Kept if self.sound.ip() == host(self.sip) => {
+                self.sound.set_port(port);
+                self.agree(self.sound);
+            }
+            // What stayed behind goes on from where it was.
+            Kind::Kept => self.agree(SocketAddr::new(self.said.ip(), port)),
             Kind::Apart => {
                 self.was = Some(self.sound);
                 self.sound = [at("192.0.2.99:4000"), at("192.0.2.98:4000")].into_iter().find(|other| *other != self.sound).unwrap();
@@ -225,7 +257,7 @@ impl World {
             _ => self.said,
         };
         // Nothing reaches us from a private address, and nobody has the one port of a router that was made up of two things.
-        let is_nobodys = from.ip() == at("10.0.0.9:4000").ip() || self.kind == Kind::Seen && from.port() == self.said.port();
+        let is_nobodys = from.ip() == at(WRITTEN).ip() || self.kind.is_seen() && from == self.said;
         if from != self.sound && !is_nobodys {
             self.latch.admit(from);
         }
@@ -341,6 +373,17 @@ fn music_that_another_machine_plays_to_whom_we_hold_does_not_tell_where_ours_go(
     assert!((0..60).all(|_| latch.admit_held(player)));
     latch.rearm(at("10.0.0.9:4000"), Some(host(0)));
     assert_eq!(latch.target(), player);
+    // A machine that holds under another port has no router before it, either.
+    let mut ports = Latch::new(machine, Some(host(0)));
+    assert!((0..60).all(|_| ports.admit(machine)));
+    let other = SocketAddr::new(machine.ip(), 4_002);
+    ports.rearm(other, Some(host(0)));
+    assert!((0..60).all(|_| ports.admit_held(player)));
+    ports.rearm(other, Some(host(0)));
+    assert_eq!(ports.target(), other);
+    assert!((0..9).all(|_| ports.admit(player)), "what was under way");
+    assert_eq!(ports.target(), other);
+    assert!(ports.admit(other));
     // And who begins with a hold was heard nowhere else.
     for hold in [at("10.0.0.9:4002"), at("10.0.0.10:4000")] {
         latch.rearm(hold, Some(host(0)));
@@ -402,11 +445,68 @@ fn sound_that_stayed_where_its_sip_is_no_more_is_found_again_after_an_agreement(
     private.follow(host(0), host(1));
     private.rearm(at("10.0.0.9:4002"), Some(host(1)));
     assert!(is_found(&mut private, sound));
+    // Or another port of the one that its SIP stands for.
+    let mut other = Latch::new(sound, None);
+    other.rearm_seen(sound, at(WRITTEN).ip());
+    assert!((0..60).all(|_| other.admit(sound)));
+    other.follow(host(0), host(1));
+    other.rearm_seen(SocketAddr::new(host(1), 6_002), at(WRITTEN).ip());
+    assert!(is_found(&mut other, sound));
     // Of a machine that was said and is no more, nothing is heard.
     let mut left = Latch::new(sound, None);
     assert!((0..60).all(|_| left.admit(sound)));
     left.rearm(SocketAddr::new(host(1), 4_000), None);
     assert!(!(0..200).any(|_| left.admit(sound)));
+}
+
+/// A router that keeps ports, or a phone with two networks: it writes a private address all the time, for which another host stands each time.
+#[test]
+fn sound_that_stays_on_the_very_port_that_was_said_is_kept_wherever_its_sip_goes() {
+    let (written, sound) = (at(WRITTEN).ip(), at("192.0.2.1:4000"));
+    let place = |number| SocketAddr::new(host(number), sound.port());
+    let mut latch = Latch::new(sound, None);
+    latch.rearm_seen(sound, written);
+    assert!((0..60).all(|_| latch.admit(sound)));
+    for (from, to) in [(0, 1), (1, 2)] {
+        latch.follow(host(from), host(to));
+        latch.rearm_seen(place(to), written);
+        assert_eq!(latch.target(), place(to), "until anybody is heard");
+        // It is silent, and has gone with its SIP: by whatever port, ours go there at once.
+        for port in [sound.port(), 6_002] {
+            let (mut gone, there) = (latch, SocketAddr::new(host(to), port));
+            assert!(gone.admit(there));
+            assert_eq!(gone.target(), there);
+            // Once it is known there, nobody takes it from where it was.
+            assert!((0..60).all(|_| gone.admit(there)));
+            assert!(!gone.admit(at("198.51.100.7:7000")));
+            (0..200).for_each(|_| _ = gone.admit(sound));
+            assert_eq!(gone.target(), there);
+        }
+        assert!((0..60).all(|_| latch.admit(sound) && latch.target() == sound));
+        // It goes later on.
+        let mut later = latch;
+        assert!(later.admit(place(to)));
+        assert_eq!(later.target(), place(to));
+        // Or only a few packets go that way.
+        assert!(is_found(&mut later, sound));
+    }
+    // Its SIP goes into a private network, where nothing stands for anything.
+    let inside = at("10.0.0.1:5060").ip();
+    latch.follow(host(2), inside);
+    latch.rearm(at(WRITTEN), Some(inside));
+    assert!((0..60).all(|_| latch.admit(sound) && latch.target() == sound));
+    // Or out of one, where it was heard at the address that it wrote.
+    let mut out = Latch::new(at(WRITTEN), None);
+    assert!((0..60).all(|_| out.admit(at(WRITTEN))));
+    out.follow(written, host(1));
+    out.rearm_seen(place(1), written);
+    assert!((0..60).all(|_| out.admit(at(WRITTEN)) && out.target() == at(WRITTEN)));
+    // Who names another place is there, though its SIP has gone, too.
+    let mut named = Latch::new(sound, None);
+    assert!((0..60).all(|_| named.admit(sound)));
+    named.follow(host(0), host(1));
+    named.rearm(place(1), None);
+    assert!(!(0..200).any(|_| named.admit(sound)));
 }
 
 /// A carrier's machine that has been replaced goes on sending, and so does the one that plays music to whom it holds.

@@ -54,7 +54,12 @@ impl World {
 
     /// Somebody sends the engine a datagram, which arrives at a time, whatever the weather.
     pub fn inject(&mut self, at: Duration, from: SocketAddr, bytes: &[u8]) {
-        let datagram = Datagram { from, to: self.engine_addr, bytes: Bytes::copy_from_slice(bytes) };
+        self.inject_to(at, from, self.engine_addr, bytes);
+    }
+
+    /// The same for another of its sockets, as those of sound are.
+    pub fn inject_to(&mut self, at: Duration, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        let datagram = Datagram { from, to, bytes: Bytes::copy_from_slice(bytes) };
         self.plan(Instant::ZERO + at, Due::Datagram(datagram));
     }
 

@@ -93,8 +93,12 @@ impl Hand {
     }
     /// It registers by its password, from second 1 on.
     fn registers(&mut self, world: &mut World) {
-        self.asks(world, secs(1), "REGISTER", "", "");
-        world.run_until(secs(2));
+        self.registers_at(world, secs(1));
+    }
+    /// It has done so two seconds later.
+    fn registers_at(&mut self, world: &mut World, at: Duration) {
+        self.asks(world, at, "REGISTER", "", "");
+        world.run_until(at + secs(1));
         let challenge = self.newest(world, "SIP/2.0 401 ");
         let challenge = challenge.lines().find(|line| line.contains("SHA-256")).unwrap();
         let said = |name: &str| challenge.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
@@ -111,8 +115,8 @@ impl Hand {
              algorithm=SHA-256, cnonce=\"c\", qop=auth, nc=00000001\r\n",
             self.user
         );
-        self.asks(world, secs(2), "REGISTER", &proof, "");
-        world.run_until(secs(3));
+        self.asks(world, at + secs(1), "REGISTER", &proof, "");
+        world.run_until(at + secs(2));
         self.newest(world, "SIP/2.0 200 ");
     }
     fn replaces(&self) -> String {
@@ -164,6 +168,15 @@ fn state(world: &World) -> AgentState {
 
 // ---- our refresh ------------------------------------------------------------------------------------------------------------------
 
+/// When her phone rings, and the INVITE. Who says nothing for two seconds would be passed over.
+fn rings(world: &mut World, phone: &Hand) -> (Duration, String) {
+    let rung = (100..200).map(|tenths| millis(tenths * 100)).find(|at| {
+        world.run_until(*at);
+        !phone.got(world, "INVITE ").is_empty()
+    });
+    (rung.expect("her phone rings"), phone.newest(world, "INVITE "))
+}
+
 /// RFC 4028 section 7.4, RFC 3264 section 6.1: a refresh that offered the other codec again would be answered with it, and rightly.
 fn is_refreshed(world: &mut World, phone: &Hand, since: u64, first: &str) {
     let mut said = formats(first).1;
@@ -189,12 +202,7 @@ fn a_phone_that_takes_whatever_our_refresh_offers_keeps_its_call() {
     let mut nurse = Hand::at("127.1.77.1:5060", "yuki");
     nurse.registers(&mut world);
     world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(150)), ..Resident::default() });
-    // Who says nothing for two seconds would be passed over.
-    let rung = (100..200).map(|tenths| millis(tenths * 100)).find(|at| {
-        world.run_until(*at);
-        !nurse.got(&world, "INVITE ").is_empty()
-    });
-    let (at, invite) = (rung.expect("her phone rings"), nurse.newest(&world, "INVITE "));
+    let (at, invite) = rings(&mut world, &nurse);
     assert_eq!(formats(&invite).0, "0 8 101");
     let sdp = nurse.sdp("0 8 101");
     nurse.answers(&mut world, at, &invite, "Require: timer\r\nSession-Expires: 90;refresher=uac\r\n", &sdp);
@@ -366,4 +374,59 @@ fn another_host_of_the_line_does_not_take_a_callers_place_by_what_it_overheard()
         assert_eq!(other.got(&world, "SIP/2.0 200 ").len(), usize::from(trusted), "{trusted}");
         assert!(world.phone(yuki).unwrap().is_connected() && caller.got(&world, "BYE ").is_empty(), "{trusted}");
     }
+}
+
+// ---- where the sound is -----------------------------------------------------------------------------------------------------------
+
+/// Somebody speaks for that many seconds, and hears so many packets of ours in the last of them.
+fn speaks(world: &mut World, at: Duration, seconds: u64, from: SocketAddr, to: SocketAddr) -> usize {
+    let ticks = u64::try_from(at.as_millis()).unwrap() / 20;
+    for n in ticks..ticks + seconds * 50 {
+        let (seq, stamp) = ((n as u16).to_be_bytes(), (n as u32 * 160).to_be_bytes());
+        let packet = [&[0x80, 0], &seq[..], &stamp[..], &[7; 4], &[0xd5; 160]].concat();
+        world.inject_to(millis(n * 20), from, to, &packet);
+    }
+    world.run_until(at + secs(seconds - 1));
+    let before = world.mail(from).count();
+    world.run_until(at + secs(seconds));
+    world.mail(from).count() - before
+}
+
+#[test]
+fn a_phone_that_changes_its_call_from_another_network_is_heard_where_it_goes_on_speaking() {
+    let mut world = World::with_sound(city(), 1);
+    let mut nurse = Hand::at("127.1.77.1:5060", "yuki");
+    nurse.registers(&mut world);
+    world.add_resident(secs(5), Resident { keys: "WWWW1".to_owned(), talk: Some(secs(150)), ..Resident::default() });
+    let (at, invite) = rings(&mut world, &nurse);
+    // Behind a router that keeps its port.
+    let sdp = nurse.sdp("0 101").replace("127.1.77.1", "10.0.0.9");
+    nurse.answers(&mut world, at, &invite, "", &sdp);
+    let said = |begins: &str| invite.lines().find_map(|line| line.strip_prefix(begins)).unwrap().split(' ').next().unwrap().to_owned();
+    let (ours, sound): (SocketAddr, SocketAddr) =
+        (format!("{}:{}", said("c=IN IP4 "), said("m=audio ")).parse().unwrap(), "127.1.77.1:4000".parse().unwrap());
+    assert!(speaks(&mut world, at + secs(1), 2, sound, ours) > 40);
+
+    let mut other = Hand::at("127.1.77.2:5070", "yuki");
+    other.registers_at(&mut world, at + secs(3));
+    let contact = line(&invite, "Contact").trim_matches(['<', '>']).to_owned();
+    let asks = |method: &str, more: &str, body: &str| {
+        format!(
+            "{method} {contact} SIP/2.0\r\nVia: SIP/2.0/UDP {place};branch=z9hG4bKother{method}\r\nMax-Forwards: 70\r\nFrom: {};tag=h{}\r\n\
+             To: {}\r\nCall-ID: {}\r\nCSeq: 1 {method}\r\nContact: <sip:yuki@{place}>\r\n{more}Content-Length: {}\r\n\r\n{body}",
+            line(&invite, "To"),
+            nurse.name(),
+            line(&invite, "From"),
+            line(&invite, "Call-ID"),
+            body.len(),
+            place = other.place,
+        )
+    };
+    let reinvite = asks("INVITE", "Content-Type: application/sdp\r\n", &sdp);
+    world.inject(at + secs(5), other.place, reinvite.as_bytes());
+    world.run_until(at + millis(5_500));
+    assert!(other.newest(&world, "SIP/2.0 200 ").contains("1 INVITE"));
+    world.inject(at + millis(5_500), other.place, asks("ACK", "", "").as_bytes());
+    assert!(speaks(&mut world, at + secs(6), 3, sound, ours) > 40, "where she is heard");
+    assert_eq!(state(&world), AgentState::Talking);
 }
