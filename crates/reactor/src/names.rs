@@ -3,6 +3,8 @@
 //! RFC 3263 section 4: NAPTR says by what, SRV says where (RFC 2782), A and AAAA say which machine. When nobody answers, what was known
 //! last stays in force (RFC 8767): a carrier's address of yesterday is better than none.
 
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use hickory_resolver::TokioResolver;
 #[cfg(test)]
 use hickory_resolver::config::NameServerConfig;
@@ -64,19 +66,21 @@ pub(crate) fn start(mut random: Random) -> io::Result<(mpsc::Sender<BTreeSet<Hos
                         }
                     }
                     () = async { match due { Some(due) => tokio::time::sleep_until(due.into()).await, None => std::future::pending().await } } => {
-                        let Some(names) = &mut names else { continue };
-                        for change in names.ask(Instant::now()).await {
-                            match change {
-                                Change::Leads(name, machines) => {
-                                    if tell.send((name, machines)).await.is_err() {
-                                        return;
-                                    }
-                                }
-                                Change::Unanswered(name, why) => {
-                                    tracing::error!(name = name.host, why, "a trunk's name cannot be found; where it led before stays in force, if it was ever found");
-                                }
+                        if let Some(names) = &mut names {
+                            names.ask(Instant::now());
+                        }
+                    }
+                    change = async { match &mut names { Some(names) => names.answered().await, None => std::future::pending().await } } => match change {
+                        Some(Change::Leads(name, machines)) => {
+                            let told = tell.send((name, machines)).await;
+                            if told.is_err() {
+                                return;
                             }
                         }
+                        Some(Change::Unanswered(name, why)) => {
+                            tracing::error!(name = name.host, why, "a trunk's name cannot be found; where it led before stays in force, if it was ever found");
+                        }
+                        None => {}
                     }
                 }
             }
@@ -99,12 +103,19 @@ pub(crate) struct Names {
     resolver: TokioResolver,
     random: Random,
     known: BTreeMap<HostName, Known>,
+    /// Side by side, so that a name for which nobody answers holds no other one back.
+    questions: FuturesUnordered<Question>,
 }
+
+/// A name that is asked for, since when, and where it leads.
+type Question = BoxFuture<'static, (HostName, Instant, Result<Found, String>)>;
 
 struct Known {
     found: Option<Found>,
     /// When to ask again.
     due: Instant,
+    /// It is being asked for.
+    asked: bool,
     /// Whether the last question was in vain.
     stale: bool,
 }
@@ -148,48 +159,56 @@ impl Names {
         let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
         *builder.options_mut() = options;
         let resolver = builder.build().map_err(|fault| format!("names cannot be looked up: {fault}"))?;
-        Ok(Names { resolver, random, known: BTreeMap::new() })
+        Ok(Names { resolver, random, known: BTreeMap::new(), questions: FuturesUnordered::new() })
     }
 
     /// These names, and no others, are asked for from here on.
     pub(crate) fn want(&mut self, now: Instant, wanted: BTreeSet<HostName>) {
         self.known.retain(|name, _| wanted.contains(name));
         for name in wanted {
-            self.known.entry(name).or_insert(Known { found: None, due: now, stale: false });
+            self.known.entry(name).or_insert(Known { found: None, due: now, asked: false, stale: false });
         }
     }
 
     /// When [`Names::ask`] wants to be called.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.known.values().map(|known| known.due).min()
+        self.known.values().filter(|known| !known.asked).map(|known| known.due).min()
     }
 
-    /// Asks for whatever is due at `now`; what has changed by the answers.
-    pub(crate) async fn ask(&mut self, now: Instant) -> Vec<Change> {
-        let due: Vec<HostName> = self.known.iter().filter(|(_, known)| known.due <= now).map(|(name, _)| name.clone()).collect();
-        let mut changes = Vec::new();
-        for wanted in due {
-            let answer = find(&self.resolver, &wanted, &mut self.random).await;
-            let Some(known) = self.known.get_mut(&wanted) else { continue };
-            match answer {
-                Ok(found) => {
-                    // Before it has run out: nobody is to meet a name that is just being asked for.
-                    known.due = now + found.holds.mul_f32(0.9);
-                    known.stale = false;
-                    let before = known.found.replace(found.clone());
-                    if before.is_none_or(|before| !same(&before.places, &found.places)) {
-                        changes.push(Change::Leads(wanted, found.places));
-                    }
-                }
-                Err(why) => {
-                    known.due = now + AGAIN;
-                    if !std::mem::replace(&mut known.stale, true) {
-                        changes.push(Change::Unanswered(wanted, why));
-                    }
-                }
+    /// Asks for whatever is due at `now`.
+    pub(crate) fn ask(&mut self, now: Instant) {
+        for (name, known) in self.known.iter_mut().filter(|(_, known)| !known.asked && known.due <= now) {
+            known.asked = true;
+            let (resolver, wanted, mut random) = (self.resolver.clone(), name.clone(), self.random.fork());
+            self.questions.push(Box::pin(async move {
+                let answer = find(&resolver, &wanted, &mut random).await;
+                (wanted, now, answer)
+            }));
+        }
+    }
+
+    /// What changes with the next answer, if anything does; never, while nothing is asked.
+    pub(crate) async fn answered(&mut self) -> Option<Change> {
+        if self.questions.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        let (wanted, since, answer) = self.questions.next().await?;
+        let known = self.known.get_mut(&wanted)?;
+        known.asked = false;
+        match answer {
+            Ok(found) => {
+                // Before it has run out: nobody is to meet a name that is just being asked for.
+                known.due = since + found.holds.mul_f32(0.9);
+                known.stale = false;
+                let before = known.found.replace(found.clone());
+                let same = before.is_some_and(|before| same(&before.places, &found.places));
+                (!same).then_some(Change::Leads(wanted, found.places))
+            }
+            Err(why) => {
+                known.due = since + AGAIN;
+                (!std::mem::replace(&mut known.stale, true)).then_some(Change::Unanswered(wanted, why))
             }
         }
-        changes
     }
 }
 
@@ -381,6 +400,9 @@ mod tests {
                     // A datagram of one byte closes it.
                     let Ok(question) = Message::from_vec(&buffer[..length]) else { return };
                     let query = question.queries[0].clone();
+                    if Name::from_str("silent.").unwrap().zone_of(query.name()) {
+                        continue;
+                    }
                     let mut answer = Message::response(question.metadata.id, OpCode::Query);
                     answer.add_query(query.clone());
                     let known = known.lock().unwrap();
@@ -499,6 +521,31 @@ mod tests {
         assert_eq!(leads(&server, &wanted("secure.example", None)).unwrap().0, "tls 192.0.2.2:5071, udp 192.0.2.2:5062");
     }
 
+    /// Asks for what is due, and waits for all of the answers.
+    async fn asks(names: &mut Names, now: Instant) -> Vec<Change> {
+        names.ask(now);
+        let mut changes = Vec::new();
+        while !names.questions.is_empty() {
+            changes.extend(names.answered().await);
+        }
+        changes
+    }
+
+    /// At a name server that knows one carrier, and says nothing at all of others.
+    #[test]
+    fn a_name_for_which_nobody_answers_holds_no_other_one_back() {
+        let server = Server::open("127.0.0.1:0", vec![("carrier.example.", 600, a("192.0.2.1"))]);
+        let mut names = Names::of(server.at, Random::from_number(1)).unwrap();
+        let now = Instant::now();
+        names.want(now, ["a.silent", "b.silent", "carrier.example", "d.silent"].map(|host| wanted(host, None)).into());
+        alone(async {
+            names.ask(now);
+            assert_eq!(names.poll_timeout(), None, "none of them is asked for twice at once");
+            let first = names.answered().await;
+            assert!(matches!(&first, Some(Change::Leads(name, _)) if name.host == "carrier.example"), "{first:?}");
+        });
+    }
+
     #[test]
     fn when_the_name_server_dies_what_was_known_stays_until_it_is_back() {
         let zone = || vec![("carrier.example.", 600, a("192.0.2.1"))];
@@ -509,22 +556,22 @@ mod tests {
         let place = |ip: &str| Machine { transport: Transport::Udp, addr: format!("{ip}:5060").parse().unwrap() };
         alone(async {
             assert_eq!(names.poll_timeout(), Some(now));
-            assert_eq!(names.ask(now).await, [Change::Leads(name.clone(), vec![place("192.0.2.1")])]);
+            assert_eq!(asks(&mut names, now).await, [Change::Leads(name.clone(), vec![place("192.0.2.1")])]);
             assert_eq!(names.poll_timeout(), Some(now + Duration::from_secs(540)), "before it runs out");
-            assert_eq!(names.ask(now + Duration::from_secs(539)).await, []);
+            assert_eq!(asks(&mut names, now + Duration::from_secs(539)).await, []);
             let at = server.close();
             now += Duration::from_secs(540);
-            let changes = names.ask(now).await;
+            let changes = asks(&mut names, now).await;
             assert!(matches!(&changes[..], [Change::Unanswered(of, _)] if *of == name), "{changes:?}");
             now += AGAIN;
             assert_eq!(names.poll_timeout(), Some(now));
-            assert_eq!(names.ask(now).await, [], "said once");
+            assert_eq!(asks(&mut names, now).await, [], "said once");
             let server = Server::open(&at.to_string(), zone());
             now += AGAIN;
-            assert_eq!(names.ask(now).await, [], "it leads where it led");
+            assert_eq!(asks(&mut names, now).await, [], "it leads where it led");
             *server.zone.lock().unwrap() = vec![("carrier.example.", 600, a("192.0.2.2"))];
             now += Duration::from_secs(540);
-            assert_eq!(names.ask(now).await, [Change::Leads(name.clone(), vec![place("192.0.2.2")])]);
+            assert_eq!(asks(&mut names, now).await, [Change::Leads(name.clone(), vec![place("192.0.2.2")])]);
             names.want(now, BTreeSet::new());
             assert_eq!(names.poll_timeout(), None);
         });
