@@ -9,8 +9,9 @@ use crate::engine::{Engine, Thread};
 use crate::face::Trusted;
 use crate::outbound::Outside;
 use crate::record::{Abroad, Record, State};
-use model::{DialogId, Event, Instant, LegId, LineId, Now, Seq};
+use model::{DialogId, Event, Instant, LegId, LineId, Now, Seq, Trunk};
 use serde::{Deserialize, Serialize};
+use sip::DialogStage;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -113,9 +114,10 @@ impl Engine {
         let (waits, ready): (Vec<Left>, Vec<Left>) =
             std::mem::take(&mut self.wills.left).into_iter().partition(|left| now.mono < due && self.is_to_be_found(left));
         self.wills.left = waits;
-        for Left { dialog, will } in ready {
-            if !will.is_some_and(|will| self.sip.execute(now, dialog, will.sip)) {
-                self.dialog_over(dialog);
+        for left in ready {
+            let trunk = self.trunk_of(&left).cloned();
+            if !left.will.is_some_and(|will| self.sip.execute(now, left.dialog, will.sip, trunk.as_ref())) {
+                self.dialog_over(left.dialog);
             }
         }
     }
@@ -124,15 +126,24 @@ impl Engine {
     pub(crate) fn wills_met(&self) -> impl Iterator<Item = (SocketAddr, (LineId, Trusted))> {
         self.wills.left.iter().filter_map(|left| {
             let will = left.will.as_ref()?;
-            let trunk = self.abroad.get(&self.dialogs.get(&left.dialog)?.leg)?.places.last()?;
-            Some((will.sip.state.peer, (trunk.clone(), will.met.clone()?)))
+            Some((will.sip.state.peer, (self.trunk_of(left)?.clone(), will.met.clone()?)))
         })
     }
 
-    /// Whether its trunk has a name, and nobody knows yet where that leads.
+    /// Whether nobody knows yet whose password would be proved there: its trunk has a name that is not found, or is gone, and may have left its account to
+    /// another one of which that is true. A call that was not answered is given up by CANCEL, which nobody asks a password of (RFC 3261 section 22.1).
     fn is_to_be_found(&self, left: &Left) -> bool {
-        let abroad = self.dialogs.get(&left.dialog).and_then(|thread| self.abroad.get(&thread.leg));
-        let trunks = abroad.into_iter().flat_map(|abroad| &abroad.places).filter_map(|place| self.trunk(place));
-        left.will.is_some() && trunks.into_iter().any(|trunk| trunk.name.is_some() && trunk.machines.is_empty())
+        let Some(will) = left.will.as_ref().filter(|will| will.sip.state.stage != DialogStage::Early) else { return false };
+        let is_sought = |trunk: &Trunk| trunk.name.is_some() && trunk.machines.is_empty();
+        match self.trunk_of(left).and_then(|id| self.trunk(id)) {
+            Some(trunk) => is_sought(trunk),
+            None if self.is_trunk(will.sip.state.peer.ip()) => false,
+            None => self.city.book.lines.iter().filter_map(|line| line.trunk.as_ref()).any(is_sought),
+        }
+    }
+
+    /// The trunk over which that call went out.
+    fn trunk_of(&self, left: &Left) -> Option<&LineId> {
+        self.abroad.get(&self.dialogs.get(&left.dialog)?.leg)?.places.last()
     }
 }

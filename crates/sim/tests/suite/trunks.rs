@@ -377,16 +377,31 @@ fn a_carrier_that_has_another_port_by_tls_is_met_at_no_other_any_more() {
 
 /// The engine is killed at second 60 while the ward talks, and is back a second later; then `after`. When and how the ward's telephone was let go.
 fn killed_while_the_ward_talks(city: Arc<City>, before: impl Fn(&mut World), after: impl Fn(&mut World)) -> (Vec<Duration>, World) {
+    let (ends, world) = killed_in_a_call(city, Neighbour::default(), before, after);
+    let talked = |(at, status): (Duration, Option<u16>)| status.is_none().then_some(at);
+    (ends.into_iter().filter_map(talked).collect(), world)
+}
+
+/// The same for any telephone of the ward, with the status that its call ended with.
+fn killed_in_a_call(
+    city: Arc<City>,
+    ward: Neighbour,
+    before: impl Fn(&mut World),
+    after: impl Fn(&mut World),
+) -> (Vec<(Duration, Option<u16>)>, World) {
     let (mut world, _) = asks_the_ward(city, 0);
-    let ward = world.add_neighbour(Neighbour::default());
+    let ward = world.add_neighbour(ward);
     before(&mut world);
     world.crash(secs(60), secs(1));
     world.run_until(Duration::from_millis(61_500));
     after(&mut world);
     // Who hears nothing hangs up after half a minute.
     world.run_until(secs(100));
-    let ends = world.told(ward).filter(|(_, e)| matches!(e, phone::Event::Ended { by_us: false, status: None }));
-    (ends.map(|(at, _)| at.since(model::Instant::ZERO)).collect(), world)
+    let ended = |(at, e): (model::Instant, &phone::Event)| match e {
+        phone::Event::Ended { by_us: false, status } => Some((at.since(model::Instant::ZERO), *status)),
+        _ => None,
+    };
+    (world.told(ward).filter_map(ended).collect(), world)
 }
 
 #[test]
@@ -400,6 +415,33 @@ fn a_call_over_a_trunk_by_name_is_ended_after_a_kill_once_the_name_is_found() {
         let ward_is_free = |engine: &calls::Engine| engine.state().abroad.is_empty();
         assert!(world.engine().is_some_and(ward_is_free), "{transport:?}");
     }
+}
+
+#[test]
+fn a_ward_that_rings_over_a_trunk_by_name_stops_at_once_and_one_whose_trunk_has_another_name_is_told_once_that_is_found() {
+    // Nobody asks a password of a CANCEL.
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        let (town, name) = named();
+        let machines = vec![Machine { transport, addr: town::TRUNK }];
+        let rings = Neighbour { answer: AnswerPolicy::Never, ..Neighbour::default() };
+        let (ends, _) = killed_in_a_call(town, rings, |world| world.name_leads(secs(1), name.clone(), machines.clone()), |_| ());
+        assert!(matches!(ends[..], [(at, Some(487))] if at > secs(61) && at < Duration::from_millis(61_100)), "{transport:?}: {ends:?}");
+    }
+    let (town, name) = named();
+    let mut book = (*town.book).clone();
+    book.lines
+        .iter_mut()
+        .filter(|line| line.id != LineId::from("spare") && line.trunk.is_some())
+        .for_each(|line| line.id = LineId::from("renamed"));
+    book.lines.iter_mut().filter_map(|line| line.target.as_mut()).for_each(|target| target.trunks = vec![LineId::from("renamed")]);
+    let renamed = Arc::new(City { book: Arc::new(book), ..(*town).clone() });
+    let leads = |world: &mut World, at| world.name_leads(at, name.clone(), vec![udp(town::TRUNK)]);
+    let before = |world: &mut World| {
+        leads(world, secs(1));
+        world.next_city(renamed.clone());
+    };
+    let (ends, _) = killed_while_the_ward_talks(town, before, |world| leads(world, secs(63)));
+    assert!(matches!(ends[..], [at] if at > secs(63) && at < Duration::from_millis(63_100)), "{ends:?}");
 }
 
 #[test]
