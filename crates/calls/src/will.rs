@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// For so long a call that was left behind waits for where the name of its trunk leads: as long as SIP would wait for an answer (RFC 3261 timer F).
 const PATIENCE: Duration = Duration::from_secs(32);
+/// One that rings waits for so long only: nobody asks a password of a CANCEL (section 22.1), but of the BYE after an answer that crosses it.
+const PATIENCE_TO_CANCEL: Duration = Duration::from_secs(1);
 
 /// What ends a call out, as it is sealed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,8 +35,8 @@ pub(crate) struct Will {
 #[derive(Debug, Default)]
 pub(crate) struct Wills {
     left: Vec<Left>,
-    /// From the first input on: until when they may wait.
-    due: Option<Instant>,
+    /// When the first input came.
+    since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -44,9 +46,17 @@ struct Left {
     will: Option<Will>,
 }
 
+impl Left {
+    fn patience(&self) -> Duration {
+        let rings = self.will.as_ref().is_some_and(|will| will.sip.state.stage == DialogStage::Early);
+        if rings { PATIENCE_TO_CANCEL } else { PATIENCE }
+    }
+}
+
 impl Wills {
+    /// When the first of those that wait does so no longer.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.due.filter(|_| !self.left.is_empty())
+        Some(self.since? + self.left.iter().map(Left::patience).min()?)
     }
 }
 
@@ -106,17 +116,17 @@ impl Engine {
         if self.wills.left.is_empty() {
             return;
         }
-        if self.wills.due.is_none() {
+        if self.wills.since.is_none() {
             let legs: Vec<LegId> = self.wills.left.iter().filter_map(|left| Some(self.dialogs.get(&left.dialog)?.leg)).collect();
             legs.into_iter().for_each(|leg| self.note_places(leg, |line, used, lines| Event::LineTaken { line, used, lines }));
         }
-        let due = *self.wills.due.get_or_insert(now.mono + PATIENCE);
-        let (waits, ready): (Vec<Left>, Vec<Left>) =
-            std::mem::take(&mut self.wills.left).into_iter().partition(|left| now.mono < due && self.is_to_be_found(left));
+        let since = *self.wills.since.get_or_insert(now.mono);
+        let (waits, ready): (Vec<Left>, Vec<Left>) = std::mem::take(&mut self.wills.left)
+            .into_iter()
+            .partition(|left| now.mono < since + left.patience() && self.is_to_be_found(left));
         self.wills.left = waits;
         for left in ready {
-            let trunk = self.trunk_of(&left).cloned();
-            if !left.will.is_some_and(|will| self.sip.execute(now, left.dialog, will.sip, trunk.as_ref())) {
+            if !left.will.is_some_and(|will| self.sip.execute(now, left.dialog, will.sip)) {
                 self.dialog_over(left.dialog);
             }
         }
@@ -131,13 +141,12 @@ impl Engine {
     }
 
     /// Whether nobody knows yet whose password would be proved there: its trunk has a name that is not found, or is gone, and may have left its account to
-    /// another one of which that is true. A call that was not answered is given up by CANCEL, which nobody asks a password of (RFC 3261 section 22.1).
+    /// another one of which that is true.
     fn is_to_be_found(&self, left: &Left) -> bool {
-        let Some(will) = left.will.as_ref().filter(|will| will.sip.state.stage != DialogStage::Early) else { return false };
         let is_sought = |trunk: &Trunk| trunk.name.is_some() && trunk.machines.is_empty();
         match self.trunk_of(left).and_then(|id| self.trunk(id)) {
+            _ if left.will.is_none() => false,
             Some(trunk) => is_sought(trunk),
-            None if self.is_trunk(will.sip.state.peer.ip()) => false,
             None => self.city.book.lines.iter().filter_map(|line| line.trunk.as_ref()).any(is_sought),
         }
     }

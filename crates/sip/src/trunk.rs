@@ -196,15 +196,6 @@ impl Trunks {
         found.into_iter().map(|(_, customer)| customer).collect()
     }
 
-    /// What may be proved at this address in a call over that trunk of which nobody knows any more what it began with.
-    pub(crate) fn customers_left(&self, trunk: Option<&LineId>, at: Asker) -> Vec<Customer> {
-        let own = self
-            .peers
-            .iter()
-            .filter(|peer| Some(&peer.trunk.id) == trunk && peer.trunk.machines.iter().any(|machine| at.may_hear(machine)));
-        own.filter_map(Peer::customer).chain(self.customers_at(at, |_| false)).collect()
-    }
-
     /// Whether a trunk with this account leads to this address.
     pub(crate) fn leads_to(&self, at: Asker, account: &Account) -> bool {
         self.leading_to(at).any(|peer| peer.is_of(account))

@@ -8,7 +8,7 @@ use crate::dialog::{DialogStage, Role, Will};
 use crate::transaction::{ClientInvite, Key};
 use crate::uri::Uri;
 use bytes::Bytes;
-use model::{DialogId, FlowId, LineId, Method, Now};
+use model::{DialogId, FlowId, Method, Now};
 
 /// Added to the sequence number that was written down: requests may have followed that nobody wrote down, and section 12.2.1.1 lets the
 /// number grow by any step.
@@ -16,10 +16,10 @@ const CSEQ_STEP: u32 = 1000;
 
 impl Endpoint {
     /// Ends a dialog of ours that an earlier endpoint at the same address left behind: with BYE if it was answered, else with CANCEL;
-    /// whoever answers all the same is hung up. `dialog` is an id from [`Endpoint::new_dialog`], `trunk` the one
-    /// over which it was called. [`Event::Ended`](crate::border::Event::Ended) follows after an answer, or 32 s without one. `false`: there is nothing that could be
+    /// whoever answers all the same is hung up. `dialog` is an id from [`Endpoint::new_dialog`];
+    /// [`Event::Ended`](crate::border::Event::Ended) follows after an answer, or 32 s without one. `false`: there is nothing that could be
     /// ended, and no event follows.
-    pub fn execute(&mut self, now: Now, dialog: DialogId, will: Will, trunk: Option<&LineId>) -> bool {
+    pub fn execute(&mut self, now: Now, dialog: DialogId, will: Will) -> bool {
         let Will { mut state, via } = will;
         // The connections of the earlier endpoint are gone.
         state.flow = FlowId::any(state.flow.transport());
@@ -27,12 +27,12 @@ impl Endpoint {
         if !callable || self.legs.contains_key(&dialog) || self.tags.contains_key(&state.local_tag) {
             return false;
         }
-        let began = Path { flow: state.flow, addr: state.peer }.asker();
-        let (began_at, customers) = (Some(began), self.trunks.customers_left(trunk, began));
+        // Whose account it was is asked when somebody asks for it: trunks may not be known yet.
+        let began_at = Some(Path { flow: state.flow, addr: state.peer }.asker());
         match (state.stage, via) {
             (DialogStage::Confirmed | DialogStage::Ending, _) => {
                 state.local_cseq = state.local_cseq.saturating_add(CSEQ_STEP);
-                self.add_leg(dialog, Leg { began_at, customers, ..Leg::new(state, Stage::Confirmed) });
+                self.add_leg(dialog, Leg { began_at, ..Leg::new(state, Stage::Confirmed) });
                 self.hang_up(now.mono, dialog);
                 true
             }
@@ -47,7 +47,7 @@ impl Endpoint {
                     Client { machine, request, method: Method::Invite, path, dialog, by_udp: None, rounds: 0, moved: None, moves: 0 };
                 self.clients.insert(key, Box::new(client));
                 let stage = Stage::Outgoing { invite: key, heard: true, rang: false, cancel: Cancel::No };
-                self.add_leg(dialog, Leg { began_at, customers, ..Leg::new(state, stage) });
+                self.add_leg(dialog, Leg { began_at, ..Leg::new(state, stage) });
                 self.give_up(now.mono, dialog, None);
                 true
             }

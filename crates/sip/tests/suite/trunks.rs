@@ -660,7 +660,7 @@ fn what_an_earlier_endpoint_left_at_a_carrier_is_ended_with_the_password() {
     let will = before.endpoint.will(dialog).unwrap();
     let mut desk = Desk::new();
     let dialog = desk.endpoint.new_dialog();
-    assert!(desk.endpoint.execute(desk.both(), dialog, will.clone(), None));
+    assert!(desk.endpoint.execute(desk.both(), dialog, will));
     desk.drain();
     let bye = desk.one();
     desk.endpoint.set_trunks(desk.both(), vec![trunk()]);
@@ -669,27 +669,6 @@ fn what_an_earlier_endpoint_left_at_a_carrier_is_ended_with_the_password() {
     says(&mut desk, &bye, 401, ASKS);
     let again = desk.one();
     assert!(again.word() == "BYE" && again.header("Authorization").contains("username=\"city\""), "{}", again.text);
-
-    // The carrier's name leads elsewhere by now, or its trunk is another one; in clear nothing is proved of a trunk by TLS.
-    let at = |transport| vec![Machine { transport, addr: "192.0.2.82:5060".parse().unwrap() }];
-    for (id, machines, proved) in [
-        ("ntt", at(Transport::Udp), true),
-        ("ntt", at(Transport::Tls), false),
-        ("other", at(Transport::Udp), false),
-        ("other", trunk().machines, true),
-    ] {
-        let mut desk = Desk::new();
-        desk.endpoint.set_trunks(desk.both(), vec![Trunk { id: LineId::from(id), machines: machines.clone(), ..trunk() }]);
-        desk.wait(0);
-        desk.sent();
-        let dialog = desk.endpoint.new_dialog();
-        assert!(desk.endpoint.execute(desk.both(), dialog, will.clone(), Some(&trunk().id)));
-        desk.drain();
-        let bye = desk.one();
-        says(&mut desk, &bye, 401, ASKS);
-        let again = desk.sent().pop();
-        assert_eq!(again.is_some_and(|again| again.header("Authorization").contains("username=\"city\"")), proved, "{id} {machines:?}");
-    }
 }
 
 /// Somebody calls a user with this Contact, is answered, and we hang up; our BYE.
