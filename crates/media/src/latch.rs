@@ -36,6 +36,8 @@ pub struct Latch {
     target: SocketAddr,
     stage: Stage,
     before: Option<Before>,
+    /// The port of the signalled host that it has just given up for another, where it may as well be at the host before.
+    given_up: GivenUp,
     /// The host that its SIP has gone to, whoever speaks.
     sip: Option<IpAddr>,
     /// Whether its sound is expected from there next.
@@ -60,6 +62,14 @@ struct Before {
     unsaid: bool,
     /// Ours go there again at the next agreement: somebody at another host was heard while we sent nothing.
     aside: bool,
+}
+
+/// A port of which some packets may still come, that decide nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct GivenUp {
+    port: u16,
+    /// How many; none of no port.
+    under_way: u8,
 }
 
 /// Somebody who is heard from elsewhere than where ours go.
@@ -103,6 +113,7 @@ impl Latch {
             target: signalled,
             stage: Stage::Armed,
             before: None,
+            given_up: GivenUp::default(),
             sip: None,
             next: Next::No,
             heard: 0,
@@ -139,6 +150,7 @@ impl Latch {
             }
             if !is_same {
                 self.back_at(self.sip);
+                self.given_up = GivenUp::default();
                 (self.next, self.left) = (Next::Agreed, self.sip == Some(signalled.ip()));
             }
             (self.signalled, self.written) = (signalled, written);
@@ -155,15 +167,20 @@ impl Latch {
         // But a stray packet may have shown that just before.
         let elsewhere = self.before.filter(|before| !before.aside && !self.is_named(before.addr) && self.heard <= KNOWN);
         let elsewhere = elsewhere.filter(|before| before.unsaid || only_its_port && before.addr.ip() != self.target.ip());
+        let keeps_both = elsewhere.is_some() && only_its_port && !there_already;
+        let given_up = match self.heard {
+            _ if !keeps_both || self.target.ip() != signalled.ip() => GivenUp::default(),
+            0 => self.given_up,
+            _ => GivenUp { port: self.target.port(), under_way: UNDER_WAY },
+        };
         let before = match elsewhere {
-            _ if there_already => elsewhere,
-            Some(_) if only_its_port => elsewhere,
+            _ if there_already || keeps_both => elsewhere,
             _ => Some(Before { addr: self.target, heard: self.heard > 0, under_way: UNDER_WAY, unsaid: false, aside: false })
                 .filter(|_| stayed),
         };
         let before = before.map(|before| Before { unsaid: false, ..before });
-        let sip = self.sip.filter(|sip| *sip == signalled.ip());
-        *self = Latch { before, target, sip, written, ..Latch::new(signalled, also) };
+        let sip = self.sip.filter(|sip| *sip == signalled.ip() || Some(*sip) == also);
+        *self = Latch { before, given_up, target, sip, written, ..Latch::new(signalled, also) };
     }
 
     /// Whether only its SIP is known to have gone, from where it was heard and never said to be: what it says now is as before but for its port, or but for the
@@ -208,6 +225,9 @@ impl Latch {
 
     /// It is back, and what comes from there is no longer what was under way.
     fn back_at(&mut self, host: Option<IpAddr>) {
+        if host == Some(self.signalled.ip()) {
+            self.given_up = GivenUp::default();
+        }
         if let Some(before) = self.before.as_mut().filter(|before| Some(before.addr.ip()) == host) {
             before.under_way = 0;
         }
@@ -297,7 +317,8 @@ impl Latch {
 
     /// Where it was signalled, where it was heard before, and where its SIP is. Before any place is known it is also any port that an agreement allows.
     fn may_be_there(&self, from: SocketAddr) -> bool {
-        let hosts = [Some(self.signalled.ip()), self.also, self.sip, self.before.map(|before| before.addr.ip())];
+        let before = self.before.map(|before| before.addr.ip());
+        let hosts = [Some(self.signalled.ip()), Some(self.target.ip()), self.also, self.sip, before];
         from == self.signalled
             || self.before.is_some_and(|before| before.addr == from && (before.unsaid || self.heard <= KNOWN))
             || self.is_with_sip(from.ip())
@@ -321,8 +342,10 @@ impl Latch {
     }
 
     fn is_under_way(&mut self, from: SocketAddr) -> bool {
-        let before = self.before.as_mut().filter(|before| before.addr == from && before.under_way > 0);
-        before.map(|before| before.under_way -= 1).is_some()
+        let before = self.before.as_mut().filter(|before| before.addr == from).map(|before| &mut before.under_way);
+        let given_up = (from == SocketAddr::new(self.signalled.ip(), self.given_up.port)).then_some(&mut self.given_up.under_way);
+        let left = before.into_iter().chain(given_up).find(|left| **left > 0);
+        left.map(|left| *left -= 1).is_some()
     }
 
     /// Where ours go.
@@ -596,6 +619,24 @@ mod tests {
         latch.rearm(at("192.168.50.50:4002"), router);
         assert!(latch.admit(at("10.0.0.1:61000")) && latch.admit(at("10.0.0.1:61002")) && latch.admit(at("10.0.0.1:61002")));
         assert_eq!(latch.target(), at("10.0.0.1:61002"));
+        // Nor where it has just moved or said what it said before, so that it may be at the host before as well.
+        let (written, old, new) = (at("192.168.50.50:4000").ip(), at("192.0.2.1:61000"), at("198.51.100.7:61000"));
+        let mut moved = Latch::new(at("192.0.2.1:4000"), None);
+        moved.rearm_seen(at("192.0.2.1:4000"), written);
+        assert!((0..60).all(|_| moved.admit(old)));
+        moved.follow(old.ip(), new.ip());
+        moved.rearm_seen(at("198.51.100.7:4000"), written);
+        assert!(moved.admit(new));
+        let mut refreshed = moved;
+        assert!((0..60).all(|_| refreshed.admit(new)));
+        refreshed.rearm_seen(at("198.51.100.7:4000"), written);
+        assert!(refreshed.admit(new));
+        for mut latch in [moved, refreshed] {
+            let next = at("198.51.100.7:61002");
+            latch.rearm_seen(at("198.51.100.7:4002"), written);
+            assert!(latch.admit(new) && latch.admit(next) && latch.admit(new) && latch.admit(next));
+            assert_eq!(latch.target(), next);
+        }
     }
 
     #[test]

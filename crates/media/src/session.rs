@@ -42,6 +42,8 @@ pub(crate) struct Session {
     /// What it says is written down.
     recording: Option<Box<Recording>>,
     reporter: Reporter,
+    /// A report has left.
+    has_reported: bool,
     foreign: u64,
     talk: Option<Talk>,
 }
@@ -74,7 +76,6 @@ struct Reporter {
     packets: u64,
     /// Their last sender report, and when it came.
     echo: Option<(u32, Instant)>,
-    reported: bool,
 }
 
 /// What a packet from the far end is to its partner.
@@ -105,7 +106,8 @@ impl Session {
             relay: Relay::new(),
             playing: None,
             recording: None,
-            reporter: Reporter { cname, due: now, packets: 0, echo: None, reported: false },
+            reporter: Reporter { cname, due: now, packets: 0, echo: None },
+            has_reported: false,
             foreign: 0,
             talk: None,
         }
@@ -430,7 +432,7 @@ impl Session {
 
     /// The last report, with a BYE; `None` for who never reported or sent anything (RFC 3550 section 6.3.7).
     pub(crate) fn farewell(&mut self, now: Instant) -> Option<(SocketAddr, [u8; rtcp::PACKET_MAX], usize)> {
-        if self.sender.packets() == 0 && !self.reporter.reported {
+        if self.sender.packets() == 0 && !self.has_reported {
             return None;
         }
         self.report(now, true)
@@ -452,7 +454,7 @@ impl Session {
             block
         });
         self.reporter.packets = self.sender.packets();
-        self.reporter.reported = true;
+        self.has_reported = true;
         let mut packet = [0; rtcp::PACKET_MAX];
         let length = rtcp::write(self.sender.ssrc(), info, block, &self.reporter.cname, bye, &mut packet);
         Some((to, packet, length))

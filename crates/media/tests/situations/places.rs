@@ -217,8 +217,10 @@ impl World {
                 self.agree(self.sound);
             }
             Kind::Routed | Kind::Seen if self.sound.ip() == host(self.sip) => {
+                let before = Some(self.sound).filter(|sound| self.latch.target() == *sound);
                 self.agree(SocketAddr::new(self.said.ip(), self.said.port() + 2));
                 self.may_reroute();
+                self.come_late(before);
             }
             Kind::Kept if self.sound.ip() == host(self.sip) => {
                 self.sound.set_port(port);
@@ -233,6 +235,23 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// It says another port less than a second later.
+    fn may_hurry(&mut self) {
+        if self.kind.has_router() && self.sound.ip() == host(self.sip) && self.chance(4) {
+            (0..=self.random.below(40)).for_each(|_| _ = self.latch.admit(self.sound));
+            self.change_port();
+        }
+    }
+
+    /// Of the port that it has given up a few packets are under way still: it is heard at the new one all the same, and at once.
+    fn come_late(&mut self, before: Option<SocketAddr>) {
+        let Some(before) = before.filter(|before| *before != self.sound) else { return };
+        self.log.push(format!("late ones come from {before}"));
+        (0..self.random.below(4)).for_each(|_| _ = self.latch.admit(before));
+        let fine = self.latch.admit(self.sound) && self.latch.target() == self.sound;
+        assert!(fine, "a late packet decides nothing, ours go to {}: {:#?}", self.latch.target(), self.log);
     }
 
     fn fall_silent(&mut self) {
@@ -286,8 +305,14 @@ impl World {
         (0..20).for_each(|_| assert!(self.latch.admit(self.sound)));
         for _ in 0..4 {
             match self.random.below(8) {
-                0..=2 => self.go(),
-                3 | 4 => self.refresh(),
+                0..=2 => {
+                    self.go();
+                    self.may_hurry();
+                }
+                3 | 4 => {
+                    self.refresh();
+                    self.may_hurry();
+                }
                 5 => self.fall_silent(),
                 6 => (0..3).for_each(|_| self.stray()),
                 _ => self.change_port(),
@@ -452,6 +477,18 @@ fn sound_that_stayed_where_its_sip_is_no_more_is_found_again_after_an_agreement(
     other.follow(host(0), host(1));
     other.rearm_seen(SocketAddr::new(host(1), 6_002), at(WRITTEN).ip());
     assert!(is_found(&mut other, sound));
+    // A port that its router had for it once says something after a refresh.
+    let mut strays = Latch::new(at("192.0.2.1:4000"), None);
+    strays.rearm_seen(at("192.0.2.1:4000"), at(WRITTEN).ip());
+    assert!((0..60).all(|_| strays.admit(sound)));
+    strays.follow(host(0), host(1));
+    for _ in 0..2 {
+        strays.rearm_seen(SocketAddr::new(host(1), 4_000), at(WRITTEN).ip());
+        assert!((0..60).all(|_| strays.admit(sound)));
+    }
+    strays.rearm_seen(SocketAddr::new(host(1), 4_000), at(WRITTEN).ip());
+    strays.admit(at("192.0.2.1:6100"));
+    assert!(is_found(&mut strays, sound));
     // Of a machine that was said and is no more, nothing is heard.
     let mut left = Latch::new(sound, None);
     assert!((0..60).all(|_| left.admit(sound)));
@@ -507,6 +544,18 @@ fn sound_that_stays_on_the_very_port_that_was_said_is_kept_wherever_its_sip_goes
     named.follow(host(0), host(1));
     named.rearm(place(1), None);
     assert!(!(0..200).any(|_| named.admit(sound)));
+}
+
+#[test]
+fn who_has_gone_and_says_another_port_before_a_word_is_heard_where_its_sip_is_whoever_spoke_meanwhile() {
+    let (sound, there) = (at("192.0.2.1:6000"), at("198.51.100.7:6002"));
+    let mut latch = Latch::new(at(WRITTEN), Some(host(0)));
+    assert!((0..60).all(|_| latch.admit(sound)));
+    latch.follow(host(0), host(1));
+    latch.rearm(at("10.0.0.9:4002"), Some(host(1)));
+    (0..150).for_each(|_| _ = latch.admit(sound));
+    assert_eq!(latch.target(), sound, "it may have stayed");
+    assert!(is_found(&mut latch, there));
 }
 
 /// A carrier's machine that has been replaced goes on sending, and so does the one that plays music to whom it holds.
