@@ -6,6 +6,7 @@
 use crate::bounds::ROUTES_MAX;
 use crate::header::{Name, NameAddr};
 use crate::message::{Essentials, Message};
+use crate::trunk::CustomerName;
 use crate::uri::{Scheme, Uri};
 use crate::writer::Writer;
 use model::FlowId;
@@ -77,6 +78,9 @@ pub struct Will {
     pub state: DialogState,
     /// The Via of our INVITE while that has no final answer: its CANCEL must repeat it (RFC 3261 section 9.1).
     pub via: Option<String>,
+    /// Whose call it was to a carrier: that account proves its BYE, wherever its trunk leads by then. Not in what was written before this was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub customers: Vec<CustomerName>,
 }
 
 impl DialogState {

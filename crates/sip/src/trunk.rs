@@ -17,6 +17,7 @@ use health::Health;
 use model::{DialogId, FlowId, Instant, LineId, Machine, Random, TrunkRegistration};
 use question::Question;
 use registration::Registration;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -80,12 +81,44 @@ impl Asker {
     }
 }
 
+/// Whose call it is to a carrier, without the password: as it can be written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustomerName {
+    /// The trunk that said so.
+    pub trunk: LineId,
+    /// [`Account::user`].
+    pub user: String,
+    /// [`Account::domain`].
+    pub domain: String,
+    /// [`Account::login`].
+    pub login: String,
+    /// [`Account::realm`].
+    pub realm: String,
+}
+
 /// Whom a call is of to a carrier.
 #[derive(Clone, Debug)]
 pub(crate) struct Customer {
     /// The trunk that said so.
     pub(crate) trunk: LineId,
     pub(crate) account: Account,
+}
+
+/// Customers of one call that are written down.
+pub(crate) const CUSTOMERS_MAX: usize = 8;
+
+impl Customer {
+    /// As it is written down.
+    pub(crate) fn name(&self) -> CustomerName {
+        let Account { user, domain, login, realm, .. } = self.account.clone();
+        CustomerName { trunk: self.trunk.clone(), user, domain, login, realm }
+    }
+
+    /// What was written down: its password is known to whichever trunk has that account now.
+    pub(crate) fn of(name: CustomerName) -> Customer {
+        let CustomerName { trunk, user, domain, login, realm } = name;
+        Customer { trunk, account: Account { user, domain, login, realm, password: None, digest: Vec::new(), expires_secs: 0 } }
+    }
 }
 
 /// All of them.
@@ -209,12 +242,15 @@ impl Trunks {
 
     /// Their account as it is now for who asks: its password may be a new one. Other trunks may have that account, too, with a password each, and a trunk may
     /// have got TLS and a new one with it. So it is that of a trunk which leads there, rather the one that it was of, or one that is reached as we speak
-    /// with who asks; where none does, that of the trunk it was of; else as it was. What is proved in clear is never the password of a trunk by TLS.
+    /// with who asks; where none does, that of the trunk it was of; else as it was; and where nobody knows its password any more, that of any trunk which has
+    /// this account. What is proved in clear is never the password of a trunk by TLS.
     pub(crate) fn as_now<'a>(&'a self, customer: &'a Customer, at: Asker) -> &'a Account {
         let own = |peer: &&Peer| peer.trunk.id == customer.trunk;
         let there = self.leading_to(at).filter(|peer| peer.is_of(&customer.account)).min_by_key(|peer| (!own(peer), !peer.speaks_as(at)));
         let may = |peer: &&Peer| peer.is_of(&customer.account) && peer.trunk.machines.iter().any(|machine| at.may_hear(machine));
-        let now = there.or_else(|| self.peers.iter().filter(own).find(may));
+        let knows = customer.account.password.is_some();
+        let now = there.or_else(|| self.peers.iter().filter(|peer| own(peer)).find(may));
+        let now = now.or_else(|| self.peers.iter().filter(|_| !knows).find(may));
         now.and_then(|peer| peer.trunk.account.as_ref()).unwrap_or(&customer.account)
     }
 

@@ -105,8 +105,8 @@ impl Endpoint {
     /// Whose passwords may be proved to this machine in this dialog. Its trunk may lead elsewhere since, or be no more. A Contact proves nothing, and a
     /// carrier hands on whatever who is called writes there: only who is where the call began, or at another machine of that carrier, is answered.
     fn provable(&self, leg: &Leg, to: Asker) -> Vec<Account> {
-        // Of a call that an earlier endpoint left behind nobody knew the trunks yet.
-        let began = leg.began_at.filter(|_| leg.customers.is_empty());
+        // Of a call that an earlier endpoint left behind nobody knew the trunks yet. First it is of the account that was written down, and then of whoever leads there.
+        let began = leg.began_at.filter(|_| leg.left_behind || leg.customers.is_empty());
         let late = began.map(|began| self.trunks.customers_at(Asker { ip: began.ip, ..to }, |_| false));
         // What began by TLS is shown by TLS; what began in clear is known to whoever listens, whatever becomes of its trunk meanwhile.
         let of_carrier = leg.began_at.is_some_and(|began| self.are_kin(began.ip, to.ip) && (to.secure || !began.secure));

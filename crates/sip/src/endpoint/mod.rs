@@ -34,7 +34,7 @@ use crate::lexis::list;
 use crate::message::{Essentials, Fault, Message};
 use crate::registrar::{Binding, Registrar};
 use crate::transaction::{Key, Names};
-use crate::trunk::{Check, Trunk, TrunkState, Trunks};
+use crate::trunk::{CUSTOMERS_MAX, Check, Customer, Trunk, TrunkState, Trunks};
 use bytes::Bytes;
 use model::{DialogId, FlowId, Ha1, Instant, LineId, Machine, Now, PhoneGone, Random, Transport};
 use std::collections::{BTreeMap, VecDeque};
@@ -269,7 +269,8 @@ impl Endpoint {
             }),
             Stage::Incoming { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. } | Stage::Ending => None,
         };
-        Some(Will { state: leg.state.clone(), via })
+        let customers = leg.customers.iter().take(CUSTOMERS_MAX).map(Customer::name).collect();
+        Some(Will { state: leg.state.clone(), via, customers })
     }
 
     /// From here on our messages in this dialog show no name: the one that they have shown is of somebody who wants to stay unnamed. What is on its

@@ -309,6 +309,8 @@ pub(super) struct Leg {
     pub(super) customers: Vec<Customer>,
     /// Where the call came in from, or went out to over a trunk: there, and where a trunk leads, they may be proved.
     pub(super) began_at: Option<Asker>,
+    /// An endpoint before this one began it.
+    pub(super) left_behind: bool,
     /// Which one of theirs.
     pub(super) phone: Option<Known>,
     /// Whether its connection is gone, and there was no other.
@@ -420,6 +422,7 @@ impl Leg {
             user: None,
             customers: Vec::new(),
             began_at: None,
+            left_behind: false,
             phone: None,
             cut: false,
             unnamed: false,

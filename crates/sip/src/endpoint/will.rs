@@ -6,6 +6,7 @@ use super::Endpoint;
 use super::store::{Cancel, Client, ClientMachine, Leg, OurInvite, Path, Stage};
 use crate::dialog::{DialogStage, Role, Will};
 use crate::transaction::{ClientInvite, Key};
+use crate::trunk::{CUSTOMERS_MAX, Customer};
 use crate::uri::Uri;
 use bytes::Bytes;
 use model::{DialogId, FlowId, Method, Now};
@@ -20,19 +21,21 @@ impl Endpoint {
     /// [`Event::Ended`](crate::border::Event::Ended) follows after an answer, or 32 s without one. `false`: there is nothing that could be
     /// ended, and no event follows.
     pub fn execute(&mut self, now: Now, dialog: DialogId, will: Will) -> bool {
-        let Will { mut state, via } = will;
+        let Will { mut state, via, customers } = will;
         // The connections of the earlier endpoint are gone.
         state.flow = FlowId::any(state.flow.transport());
         let callable = state.role == Role::Uac && Uri::parse(state.remote_target.as_bytes()).is_some();
         if !callable || self.legs.contains_key(&dialog) || self.tags.contains_key(&state.local_tag) {
             return false;
         }
-        // Whose account it was is asked when somebody asks for it: trunks may not be known yet.
+        // Passwords are looked up when somebody asks for them: trunks may not be known yet.
         let began_at = Some(Path { flow: state.flow, addr: state.peer }.asker());
+        let customers = customers.into_iter().take(CUSTOMERS_MAX).map(Customer::of).collect();
+        let left = |state, stage| Leg { began_at, customers, left_behind: true, ..Leg::new(state, stage) };
         match (state.stage, via) {
             (DialogStage::Confirmed | DialogStage::Ending, _) => {
                 state.local_cseq = state.local_cseq.saturating_add(CSEQ_STEP);
-                self.add_leg(dialog, Leg { began_at, ..Leg::new(state, Stage::Confirmed) });
+                self.add_leg(dialog, left(state, Stage::Confirmed));
                 self.hang_up(now.mono, dialog);
                 true
             }
@@ -47,7 +50,7 @@ impl Endpoint {
                     Client { machine, request, method: Method::Invite, path, dialog, by_udp: None, rounds: 0, moved: None, moves: 0 };
                 self.clients.insert(key, Box::new(client));
                 let stage = Stage::Outgoing { invite: key, heard: true, rang: false, cancel: Cancel::No };
-                self.add_leg(dialog, Leg { began_at, ..Leg::new(state, stage) });
+                self.add_leg(dialog, left(state, stage));
                 self.give_up(now.mono, dialog, None);
                 true
             }

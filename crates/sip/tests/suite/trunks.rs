@@ -671,6 +671,59 @@ fn what_an_earlier_endpoint_left_at_a_carrier_is_ended_with_the_password() {
     assert!(again.word() == "BYE" && again.header("Authorization").contains("username=\"city\""), "{}", again.text);
 }
 
+/// Between the kill and the restart DNS or a supervisor has changed what leads where.
+#[test]
+fn what_was_left_behind_is_proved_by_its_own_account_wherever_that_leads_and_by_no_other_carriers() {
+    let machine = |transport, addr: &str| vec![Machine { transport, addr: addr.parse().unwrap() }];
+    let (there, elsewhere) = (trunk().machines, machine(Transport::Udp, "192.0.2.82:5060"));
+    let named = |id: &str, login: &str, machines: &[Machine]| {
+        let account = Some(Account { login: login.to_owned(), ..trunk().account.unwrap() });
+        Trunk { id: LineId::from(id), machines: machines.to_vec(), account, ..trunk() }
+    };
+    let mut before = registered();
+    let (dialog, invite) = calls(&mut before);
+    before.receive_from(CARRIER, &answers(&invite));
+    let will = before.endpoint.will(dialog).unwrap();
+    let written = serde_json::to_string(&will).unwrap();
+    assert!(written.contains("\"login\":\"city\"") && !written.contains("himitsu"), "{written}");
+    assert_eq!(serde_json::from_str::<sip::Will>(&written).unwrap(), will);
+    // What an engine of before has written says nothing of accounts.
+    let old = sip::Will { customers: Vec::new(), ..will.clone() };
+    let proof = |will: &sip::Will, trunks: Vec<Trunk>| {
+        let mut desk = Desk::new();
+        desk.endpoint.set_trunks(desk.both(), trunks);
+        desk.wait(0);
+        desk.sent();
+        let dialog = desk.endpoint.new_dialog();
+        assert!(desk.endpoint.execute(desk.both(), dialog, will.clone()));
+        desk.drain();
+        let bye = desk.one();
+        says(&mut desk, &bye, 401, ASKS);
+        let again = desk.sent().pop()?;
+        let login = again.header("Authorization").split("username=\"").nth(1)?.split('"').next()?;
+        Some(login.to_owned())
+    };
+    let (city, country) = (Some("city".to_owned()), Some("country".to_owned()));
+    for (trunks, with_account, without) in [
+        // Its name leads elsewhere; so does that of another trunk with its account.
+        (vec![named("ntt", "city", &elsewhere)], &city, &None),
+        (vec![named("other", "city", &elsewhere)], &city, &None),
+        // In clear nothing is proved of a trunk by TLS.
+        (vec![named("ntt", "city", &machine(Transport::Tls, "192.0.2.82:5061"))], &None, &None),
+        // The next carrier has its id.
+        (vec![named("ntt", "country", &elsewhere)], &None, &None),
+        // Two have changed names, or DNS has led each where the other was.
+        (vec![named("ntt", "country", &elsewhere), named("other", "city", &there)], &city, &city),
+        (vec![named("other", "country", &there), named("ntt", "city", &elsewhere)], &city, &country),
+        // Wards of one carrier, each with an account of its own, and one that has got another.
+        (vec![named("other", "country", &there), named("ntt", "city", &there)], &city, &country),
+        (vec![named("ntt", "country", &there)], &country, &country),
+    ] {
+        assert_eq!(proof(&will, trunks.clone()), *with_account, "{trunks:?}");
+        assert_eq!(proof(&old, trunks.clone()), *without, "{trunks:?}");
+    }
+}
+
 /// Somebody calls a user with this Contact, is answered, and we hang up; our BYE.
 fn hangs_up_on(desk: &mut Desk, from: &str, called: &str, contact: &str) -> Sent {
     hangs_up_by(desk, FlowId::UDP, from, called, contact)
