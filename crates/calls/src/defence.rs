@@ -252,7 +252,8 @@ impl Engine {
         let here = lines.iter().filter(|line| line.loopback).flat_map(nets).collect();
         let ours = self.city.book.settings.addresses.clone();
         self.sip.set_admission(sip::Admission { kin, here, ours });
-        let peers: BTreeSet<IpAddr> = self.sip.peers().map(|ip| ip.to_canonical()).collect();
+        // Whoever an engine before this one left outside is no stranger, though no trunk leads there any more.
+        let peers: BTreeSet<IpAddr> = self.sip.peers().chain(self.wills.peers()).map(|ip| ip.to_canonical()).collect();
         self.defence.former = peers.into_iter().filter(|ip| self.is_stranger(*ip)).collect();
     }
 

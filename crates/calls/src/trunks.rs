@@ -119,7 +119,7 @@ impl Engine {
         self.trunks.resting.retain(|way, _| book.lines.iter().any(|line| line.id == way.trunk));
         self.trunks.rates.retain(|(id, _), _| book.lines.iter().any(|line| line.id == *id));
         let wanted = book.lines.iter().filter_map(|line| Some((line, line.trunk.as_ref()?)));
-        let wanted = wanted.filter(|(_, trunk)| !trunk.machines.is_empty() && (trunk.register.is_some() || trunk.check.is_some()));
+        let wanted = wanted.filter(|(_, trunk)| trunk.register.is_some() || trunk.check.is_some());
         let trunks = wanted.map(|(line, trunk)| to_sip(&line.id, trunk, self.city.passwords.get(&line.id))).collect();
         self.sip.set_trunks(now, trunks);
         self.trust_trunks();
@@ -250,5 +250,5 @@ fn to_sip(id: &LineId, trunk: &Trunk, password: Option<&Secret>) -> sip::trunk::
         }
     });
     let check = trunk.check.map(|check| sip::trunk::Check { every: check.every, failures: check.failures });
-    sip::trunk::Trunk { id: id.clone(), machines: trunk.machines.clone(), account, check }
+    sip::trunk::Trunk { id: id.clone(), name: trunk.name.clone(), machines: trunk.machines.clone(), account, check }
 }

@@ -13,7 +13,7 @@ use model::{DialogId, Event, Instant, LegId, LineId, Now, Seq, Trunk};
 use serde::{Deserialize, Serialize};
 use sip::DialogStage;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// For so long a call that was left behind waits for where the name of its trunk leads: as long as SIP would wait for an answer (RFC 3261 timer F).
@@ -57,6 +57,11 @@ impl Wills {
     /// When the first of those that wait does so no longer.
     pub(crate) fn due(&self) -> Option<Instant> {
         Some(self.since? + self.left.iter().map(Left::patience).min()?)
+    }
+
+    /// Where those are who wait.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = IpAddr> {
+        self.left.iter().filter_map(|left| Some(left.will.as_ref()?.sip.state.peer.ip()))
     }
 }
 
@@ -110,8 +115,8 @@ impl Engine {
         self.abroad = abroad;
     }
 
-    /// Whoever is out there is hung up: with the first input; over a trunk that is given by name once that is found, for it is the trunk that they are asked
-    /// a password of.
+    /// Whoever is out there is hung up: with the first input; where no trunk is known any more to have the account that it was of, once the names of all
+    /// are found, for one that leads there may be asked its password.
     pub(crate) fn carry_out_wills(&mut self, now: Now) {
         if self.wills.left.is_empty() {
             return;
@@ -140,12 +145,12 @@ impl Engine {
         })
     }
 
-    /// Whether nobody knows yet whose password would be proved there: its trunk has a name that is not found, or is gone, and may have left its account to
-    /// another one of which that is true.
+    /// Whether nobody knows yet whose password would be proved there: that of its account is not known by name, and its trunk has a name that is not found,
+    /// or is gone, and may have left its account to another one of which that is true.
     fn is_to_be_found(&self, left: &Left) -> bool {
         let is_sought = |trunk: &Trunk| trunk.name.is_some() && trunk.machines.is_empty();
         match self.trunk_of(left).and_then(|id| self.trunk(id)) {
-            _ if left.will.is_none() => false,
+            _ if left.will.as_ref().is_none_or(|will| self.sip.can_prove(&will.sip)) => false,
             Some(trunk) => is_sought(trunk),
             None => self.city.book.lines.iter().filter_map(|line| line.trunk.as_ref()).any(is_sought),
         }

@@ -6,7 +6,7 @@
 use crate::bounds::ROUTES_MAX;
 use crate::header::{Name, NameAddr};
 use crate::message::{Essentials, Message};
-use crate::trunk::CustomerName;
+use crate::trunk::{Asker, CustomerName};
 use crate::uri::{Scheme, Uri};
 use crate::writer::Writer;
 use model::FlowId;
@@ -78,9 +78,13 @@ pub struct Will {
     pub state: DialogState,
     /// The Via of our INVITE while that has no final answer: its CANCEL must repeat it (RFC 3261 section 9.1).
     pub via: Option<String>,
-    /// Whose call it was to a carrier: that account proves its BYE, wherever its trunk leads by then. Not in what was written before this was kept.
+    /// Whose call it was to a carrier: that account proves its BYE, wherever its trunk leads by then. This and the next are not in what was written
+    /// before they were kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub customers: Vec<CustomerName>,
+    /// Where it began: whoever answers from elsewhere is proved nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Asker>,
 }
 
 impl DialogState {
@@ -178,7 +182,8 @@ impl DialogState {
     }
 
     /// Where the next request goes: the first route or the target if it is an address that can be reached from where the peer is,
-    /// else where the peer's messages came from; so too where it wants TLS and speaks without.
+    /// else where the peer's messages came from; so too where it wants TLS and speaks without, and where it speaks by TLS and names another host:
+    /// whom we have met is known, and who stands there is not.
     pub(crate) fn next_hop(&self) -> SocketAddr {
         if self.behind_router && self.route_set.is_empty() {
             return self.peer;
@@ -186,7 +191,8 @@ impl DialogState {
         let in_clear = !self.flow.transport().is_secure();
         let next = Uri::parse(self.next().as_bytes()).filter(|uri| !(in_clear && uri.wants_tls()));
         let named = next.and_then(|uri| uri.socket_addr());
-        named.filter(|addr| reachable(*addr, self.peer)).unwrap_or(self.peer)
+        let is_known = |addr: &SocketAddr| in_clear || addr.ip().to_canonical() == self.peer.ip().to_canonical();
+        named.filter(|addr| reachable(*addr, self.peer) && is_known(addr)).unwrap_or(self.peer)
     }
 }
 

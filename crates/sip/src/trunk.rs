@@ -14,7 +14,7 @@ use crate::message::Message;
 use crate::transaction::{Due, Key};
 use crate::uri::Uri;
 use health::Health;
-use model::{DialogId, FlowId, Instant, LineId, Machine, Random, TrunkRegistration};
+use model::{DialogId, FlowId, HostName, Instant, LineId, Machine, Random, TrunkRegistration};
 use question::Question;
 use registration::Registration;
 use serde::{Deserialize, Serialize};
@@ -30,12 +30,25 @@ pub const TRUNKS_MAX: usize = 64;
 pub struct Trunk {
     /// Which one.
     pub id: LineId,
-    /// Its machines, the one to be tried first at the front.
+    /// The name that leads to its machines, if it has one.
+    pub name: Option<HostName>,
+    /// Its machines, the one to be tried first at the front; none while nobody knows where its name leads: then it neither registers nor is asked.
     pub machines: Vec<Machine>,
     /// How to register.
     pub account: Option<Account>,
     /// How to ask whether it works.
     pub check: Option<Check>,
+}
+
+impl Trunk {
+    fn is_of(&self, account: &Account) -> bool {
+        self.account.as_ref().is_some_and(|now| now.is_as(account))
+    }
+
+    /// Whether it has this name; one without a name has none in common with any.
+    fn is_called(&self, host: Option<&str>) -> bool {
+        host.is_some() && self.name.as_ref().map(|name| name.host.as_str()) == host
+    }
 }
 
 /// Asking whether a trunk works.
@@ -67,17 +80,24 @@ pub(crate) struct Heard<'a> {
 }
 
 /// Who may ask for a password.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asker {
-    pub(crate) ip: IpAddr,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asker {
+    /// Where it is.
+    pub ip: IpAddr,
     /// Whether we speak with it by TLS.
-    pub(crate) secure: bool,
+    pub secure: bool,
 }
 
 impl Asker {
     /// Whether the password of a trunk with this machine may be proved to it.
     fn may_hear(self, machine: &Machine) -> bool {
         self.secure || !machine.transport.is_secure()
+    }
+
+    /// Whether that of any machine of this trunk may be. Of one that nobody has found yet its configuration says how it is spoken with.
+    fn may_hear_of(self, trunk: &Trunk) -> bool {
+        let by_name = trunk.name.as_ref().and_then(|name| name.transport).is_none_or(|transport| !transport.is_secure());
+        trunk.machines.iter().any(|machine| self.may_hear(machine)) || trunk.machines.is_empty() && (self.secure || by_name)
     }
 }
 
@@ -86,6 +106,8 @@ impl Asker {
 pub struct CustomerName {
     /// The trunk that said so.
     pub trunk: LineId,
+    /// The name of its machines, if it had one: other carriers may have accounts that are called alike.
+    pub host: Option<String>,
     /// [`Account::user`].
     pub user: String,
     /// [`Account::domain`].
@@ -101,6 +123,8 @@ pub struct CustomerName {
 pub(crate) struct Customer {
     /// The trunk that said so.
     pub(crate) trunk: LineId,
+    /// The name of its machines, if it has one.
+    pub(crate) host: Option<String>,
     pub(crate) account: Account,
 }
 
@@ -111,13 +135,13 @@ impl Customer {
     /// As it is written down.
     pub(crate) fn name(&self) -> CustomerName {
         let Account { user, domain, login, realm, .. } = self.account.clone();
-        CustomerName { trunk: self.trunk.clone(), user, domain, login, realm }
+        CustomerName { trunk: self.trunk.clone(), host: self.host.clone(), user, domain, login, realm }
     }
 
     /// What was written down: its password is known to whichever trunk has that account now.
     pub(crate) fn of(name: CustomerName) -> Customer {
-        let CustomerName { trunk, user, domain, login, realm } = name;
-        Customer { trunk, account: Account { user, domain, login, realm, password: None, digest: Vec::new(), expires_secs: 0 } }
+        let CustomerName { trunk, host, user, domain, login, realm } = name;
+        Customer { trunk, host, account: Account { user, domain, login, realm, password: None, digest: Vec::new(), expires_secs: 0 } }
     }
 }
 
@@ -125,6 +149,8 @@ impl Customer {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trunks {
     peers: Vec<Peer>,
+    /// Those with a name of which nobody knows yet where it leads.
+    sought: Vec<Trunk>,
     /// Of trunks that are no more: their registrations are being taken back.
     parting: Vec<Registration>,
     /// Questions before a call, by the dialog that it will be.
@@ -153,7 +179,9 @@ impl Trunks {
         }
         let Some(random) = &mut self.random else { return };
         let mut before = std::mem::take(&mut self.peers);
-        for trunk in trunks.into_iter().take(TRUNKS_MAX) {
+        let (found, sought): (Vec<Trunk>, Vec<Trunk>) = trunks.into_iter().take(TRUNKS_MAX).partition(|trunk| !trunk.machines.is_empty());
+        self.sought = sought;
+        for trunk in found {
             let same = |peer: &Peer| (&peer.trunk.id, &peer.trunk.account) == (&trunk.id, &trunk.account);
             match before.iter().position(same) {
                 Some(at) => {
@@ -231,7 +259,7 @@ impl Trunks {
 
     /// Whether a trunk with this account leads to this address.
     pub(crate) fn leads_to(&self, at: Asker, account: &Account) -> bool {
-        self.leading_to(at).any(|peer| peer.is_of(account))
+        self.leading_to(at).any(|peer| peer.trunk.is_of(account))
     }
 
     /// The port does not count: a carrier calls from another one, and by connections of its own. The password of a trunk by TLS is nothing for whoever
@@ -242,16 +270,20 @@ impl Trunks {
 
     /// Their account as it is now for who asks: its password may be a new one. Other trunks may have that account, too, with a password each, and a trunk may
     /// have got TLS and a new one with it. So it is that of a trunk which leads there, rather the one that it was of, or one that is reached as we speak
-    /// with who asks; where none does, that of the trunk it was of; else as it was; and where nobody knows its password any more, that of any trunk which has
-    /// this account. What is proved in clear is never the password of a trunk by TLS.
+    /// with who asks; where none does, that of the trunk it was of, if that has the name it had: elsewhere an account of another carrier may be called
+    /// alike. Else as it was; and where nobody knows its password any more, that of any trunk with this account and this name. What is proved in
+    /// clear is never the password of a trunk by TLS.
     pub(crate) fn as_now<'a>(&'a self, customer: &'a Customer, at: Asker) -> &'a Account {
         let own = |peer: &&Peer| peer.trunk.id == customer.trunk;
-        let there = self.leading_to(at).filter(|peer| peer.is_of(&customer.account)).min_by_key(|peer| (!own(peer), !peer.speaks_as(at)));
-        let may = |peer: &&Peer| peer.is_of(&customer.account) && peer.trunk.machines.iter().any(|machine| at.may_hear(machine));
+        let there =
+            self.leading_to(at).filter(|peer| peer.trunk.is_of(&customer.account)).min_by_key(|peer| (!own(peer), !peer.speaks_as(at)));
         let knows = customer.account.password.is_some();
-        let now = there.or_else(|| self.peers.iter().filter(|peer| own(peer)).find(may));
-        let now = now.or_else(|| self.peers.iter().filter(|_| !knows).find(may));
-        now.and_then(|peer| peer.trunk.account.as_ref()).unwrap_or(&customer.account)
+        let all = self.peers.iter().map(|peer| &peer.trunk).chain(&self.sought);
+        let elsewhere =
+            all.filter(|trunk| trunk.is_of(&customer.account) && trunk.is_called(customer.host.as_deref()) && at.may_hear_of(trunk));
+        let elsewhere = elsewhere.filter(|trunk| !knows || trunk.id == customer.trunk).min_by_key(|trunk| trunk.id != customer.trunk);
+        let now = there.map(|peer| &peer.trunk).or(elsewhere);
+        now.and_then(|trunk| trunk.account.as_ref()).unwrap_or(&customer.account)
     }
 
     /// Asks a machine whether it is there, before it is called; [`Event::Asked`] follows, by `patience`.
@@ -354,11 +386,8 @@ impl Trunks {
 
 impl Peer {
     fn customer(&self) -> Option<Customer> {
-        Some(Customer { trunk: self.trunk.id.clone(), account: self.trunk.account.clone()? })
-    }
-
-    fn is_of(&self, account: &Account) -> bool {
-        self.trunk.account.as_ref().is_some_and(|now| now.is_as(account))
+        let host = self.trunk.name.as_ref().map(|name| name.host.clone());
+        Some(Customer { trunk: self.trunk.id.clone(), host, account: self.trunk.account.clone()? })
     }
 
     /// Whether it is reached as we speak with who asks: by TLS, or in clear.

@@ -334,7 +334,7 @@ fn a_ward_is_called_over_connections_and_all_of_the_call_goes_by_them() {
 /// The same city, where every ward is called over the spare trunk and the first one is no more.
 fn without_the_first(city: &City) -> Arc<City> {
     let mut book = (*city.book).clone();
-    book.lines.iter_mut().filter(|line| line.id != LineId::from("spare")).for_each(|line| line.trunk = None);
+    book.lines.retain(|line| line.trunk.is_none() || line.id == LineId::from("spare"));
     book.lines.iter_mut().filter_map(|line| line.target.as_mut()).for_each(|target| target.trunks = vec![LineId::from("spare")]);
     Arc::new(City { book: Arc::new(book), ..city.clone() })
 }
@@ -404,64 +404,81 @@ fn killed_in_a_call(
     (world.told(ward).filter_map(ended).collect(), world)
 }
 
-#[test]
-fn a_call_over_a_trunk_by_name_is_ended_after_a_kill_once_the_name_is_found() {
-    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
-        let (town, name) = named();
-        let machine = |addr| Machine { transport, addr };
-        let leads = |world: &mut World, at| world.name_leads(at, name.clone(), vec![machine(town::TRUNK)]);
-        let (ends, world) = killed_while_the_ward_talks(town, |world| leads(world, secs(1)), |world| leads(world, secs(63)));
-        assert!(matches!(ends[..], [at] if at > secs(63) && at < Duration::from_millis(63_100)), "{transport:?}: {ends:?}");
-        let ward_is_free = |engine: &calls::Engine| engine.state().abroad.is_empty();
-        assert!(world.engine().is_some_and(ward_is_free), "{transport:?}");
-    }
-}
-
-#[test]
-fn a_ward_that_rings_over_a_trunk_by_name_stops_within_a_second_and_one_whose_trunk_has_another_name_is_told_once_that_is_found() {
-    // Nobody asks a password of a CANCEL, and here nobody answers for the name.
-    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
-        let (town, name) = named();
-        let machines = vec![Machine { transport, addr: town::TRUNK }];
-        let rings = Neighbour { answer: AnswerPolicy::Never, ..Neighbour::default() };
-        let (ends, _) = killed_in_a_call(town, rings, |world| world.name_leads(secs(1), name.clone(), machines.clone()), |_| ());
-        assert!(matches!(ends[..], [(at, Some(487))] if at > secs(62) && at < Duration::from_millis(62_100)), "{transport:?}: {ends:?}");
-    }
-    let (town, name) = named();
-    let mut book = (*town.book).clone();
-    book.lines
-        .iter_mut()
-        .filter(|line| line.id != LineId::from("spare") && line.trunk.is_some())
-        .for_each(|line| line.id = LineId::from("renamed"));
-    book.lines.iter_mut().filter_map(|line| line.target.as_mut()).for_each(|target| target.trunks = vec![LineId::from("renamed")]);
-    let renamed = Arc::new(City { book: Arc::new(book), ..(*town).clone() });
-    let leads = |world: &mut World, at| world.name_leads(at, name.clone(), vec![udp(town::TRUNK)]);
-    let before = |world: &mut World| {
-        leads(world, secs(1));
-        world.next_city(renamed.clone());
+/// The same town with an account at both carriers, the first of which has this name.
+fn with_accounts(city: &City, name: &HostName) -> Arc<City> {
+    let mut city = city.clone();
+    let register = model::Register {
+        user: "0440000000".to_owned(),
+        domain: Some("city.example".to_owned()),
+        login: None,
+        realm: None,
+        password_file: Some("carrier".to_owned()),
+        expires: secs(3600),
+        digest: vec![model::DigestAlgorithm::Sha256],
     };
-    let (ends, _) = killed_while_the_ward_talks(town, before, |world| leads(world, secs(63)));
+    for line in &mut Arc::make_mut(&mut city.book).lines {
+        let Some(trunk) = &mut line.trunk else { continue };
+        trunk.register = Some(register.clone());
+        trunk.name.iter_mut().for_each(|known| known.clone_from(name));
+        city.passwords.insert(line.id.clone(), model::Secret::new("himitsu".to_owned()));
+    }
+    Arc::new(city)
+}
+
+/// Whose account it was stands in the journal, and its password in the configuration: nobody waits for DNS, and here nobody answers for the name any more.
+#[test]
+fn a_call_over_a_trunk_by_name_is_ended_at_once_after_a_kill_wherever_that_name_leads_by_then() {
+    let (town, name) = named();
+    for city in [town.clone(), with_accounts(&town, &name)] {
+        for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+            let machines = vec![Machine { transport, addr: town::TRUNK }];
+            let leads = |world: &mut World| world.name_leads(secs(1), name.clone(), machines.clone());
+            let (ends, world) = killed_while_the_ward_talks(city.clone(), leads, |_| ());
+            assert!(matches!(ends[..], [at] if at >= secs(61) && at < Duration::from_millis(61_100)), "{transport:?}: {ends:?}");
+            let ward_is_free = |engine: &calls::Engine| engine.state().abroad.is_empty();
+            assert!(world.engine().is_some_and(ward_is_free), "{transport:?}");
+            let rings = Neighbour { answer: AnswerPolicy::Never, ..Neighbour::default() };
+            let (ends, _) = killed_in_a_call(city.clone(), rings, leads, |_| ());
+            let at_once = |at: &Duration| *at >= secs(61) && *at < Duration::from_millis(61_100);
+            assert!(matches!(&ends[..], [(at, Some(487))] if at_once(at)), "{transport:?}: {ends:?}");
+        }
+    }
+}
+
+/// Whose name is another one by now may be of another carrier, until it is found where the call is.
+#[test]
+fn a_call_whose_carrier_has_another_name_is_ended_once_that_is_found() {
+    let (town, name) = named();
+    let other = HostName { host: "sip.other.example".to_owned(), ..name.clone() };
+    let (city, then) = (with_accounts(&town, &name), with_accounts(&town, &other));
+    let machines = vec![udp(town::TRUNK)];
+    let before = |world: &mut World| {
+        world.name_leads(secs(1), name.clone(), machines.clone());
+        world.next_city(then.clone());
+    };
+    let (ends, _) = killed_while_the_ward_talks(city.clone(), before, |world| world.name_leads(secs(63), other.clone(), machines.clone()));
     assert!(matches!(ends[..], [at] if at > secs(63) && at < Duration::from_millis(63_100)), "{ends:?}");
+    // A ward that rings waits for a second only, and one that talks for as long as SIP waits for an answer.
+    let rings = Neighbour { answer: AnswerPolicy::Never, ..Neighbour::default() };
+    let (ends, _) = killed_in_a_call(city.clone(), rings, before, |_| ());
+    assert!(matches!(ends[..], [(at, Some(487))] if at > secs(62) && at < Duration::from_millis(62_100)), "{ends:?}");
+    let (_, world) = killed_while_the_ward_talks(city, before, |_| ());
+    let bye = |e: &Event| matches!(e, Event::SipRequest { method: Method::Bye, direction: Direction::Out, again: false, .. });
+    let said = world.notes().filter(|(_, e)| bye(e)).map(|(at, _)| at.since(model::Instant::ZERO));
+    let said: Vec<Duration> = said.filter(|at| *at > secs(60)).collect();
+    assert!(matches!(said[..], [at] if at >= secs(93) && at < Duration::from_millis(93_100)), "{said:?}");
 }
 
 #[test]
-fn a_trunk_that_is_no_more_when_the_engine_is_back_and_one_whose_name_is_not_found_are_told_all_the_same() {
+fn a_trunk_that_is_no_more_when_the_engine_is_back_is_told_all_the_same() {
     // By the time it is back its supervisors have taken the trunk out.
     for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
         let city = connected(transport);
         let then = without_the_first(&city);
-        let (ends, _) = killed_while_the_ward_talks(city, |world| world.next_city(then.clone()), |_| ());
+        // Its answer is heard, too, though it is nobody's address any more.
+        let is_over = |world: &mut World| assert!(world.engine().is_some_and(|engine| engine.state().abroad.is_empty()), "{transport:?}");
+        let (ends, _) = killed_while_the_ward_talks(city, |world| world.next_city(then.clone()), is_over);
         assert!(matches!(ends[..], [at] if at > secs(61) && at < Duration::from_millis(61_100)), "{transport:?}: {ends:?}");
-    }
-    // Nobody answers for the name any more: it is waited for as long as SIP waits for an answer.
-    for transport in [Transport::Udp, Transport::Tls] {
-        let (town, name) = named();
-        let machines = vec![Machine { transport, addr: town::TRUNK }];
-        let (_, world) = killed_while_the_ward_talks(town, |world| world.name_leads(secs(1), name.clone(), machines.clone()), |_| ());
-        let bye = |e: &Event| matches!(e, Event::SipRequest { method: Method::Bye, direction: Direction::Out, again: false, .. });
-        let said = world.notes().filter(|(_, e)| bye(e)).map(|(at, _)| at.since(model::Instant::ZERO));
-        let said: Vec<Duration> = said.filter(|at| *at > secs(60)).collect();
-        assert!(matches!(said[..], [at] if at >= secs(93) && at < Duration::from_millis(93_100)), "{transport:?}: {said:?}");
     }
 }
 

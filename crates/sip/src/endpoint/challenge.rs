@@ -5,7 +5,7 @@
 use super::Endpoint;
 use super::change::Change;
 use super::session_timer::least_of;
-use super::store::{ByUdp, Cancel, Client, ClientMachine, Leg, OurInvite, Purpose, Stage};
+use super::store::{ByUdp, Cancel, Client, ClientMachine, Leg, OurInvite, Path, Purpose, Stage};
 use crate::border::Event;
 use crate::credentials::{Account, Instead, again};
 use crate::header::{Name, Timed};
@@ -20,8 +20,8 @@ use model::{DialogId, Instant, Method};
 const ROUNDS_MAX: u32 = 4;
 
 impl Endpoint {
-    /// Answers a 401, 407 or 422 to a request of this key. False: it stands as the refusal that it is.
-    pub(super) fn ask_again(&mut self, now: Instant, dialog: DialogId, key: Key, response: &Message) -> bool {
+    /// Answers a 401, 407 or 422 to a request of this key, which came by `from`. False: it stands as the refusal that it is.
+    pub(super) fn ask_again(&mut self, now: Instant, from: Path, dialog: DialogId, key: Key, response: &Message) -> bool {
         let Some(client) = self.clients.get(&key) else { return false };
         let Some(leg) = self.legs.get(&dialog) else { return false };
         let longer = response.status() == Some(422);
@@ -29,16 +29,21 @@ impl Endpoint {
             (ClientMachine::Invite(_), Stage::Outgoing { invite, cancel: Cancel::No, .. }) => *invite == key,
             // Of a session that runs the timer is another matter.
             _ if longer => false,
-            (ClientMachine::Other { purpose, .. }, _) => !matches!(purpose, Purpose::Cancel | Purpose::StrayBye),
+            (ClientMachine::Other { purpose, .. }, _) => *purpose != Purpose::Cancel,
             (ClientMachine::Invite(_), _) => matches!(&leg.change, Some(Change::Asked { key: asked, .. }) if *asked == key),
         };
         let (request, rounds) = (client.request.clone(), client.rounds + 1);
+        // A connection leads to whom it leads, whatever address their Contact names.
+        let is_there = client.path.flow.is_stream() && client.path.flow == from.flow;
+        let path = if is_there { from } else { client.path };
+        // Of a branch that was let go, and of nobody's call.
+        let stray = matches!(client.machine, ClientMachine::Other { purpose: Purpose::StrayBye, .. });
         if !wanted || rounds >= ROUNDS_MAX {
             return false;
         }
         let instead = match response.status() {
             Some(401 | 407) => {
-                let accounts = self.provable(leg, client.path.asker());
+                let accounts = self.provable(leg, path.asker());
                 let proof = accounts.iter().find_map(|account| account.answer(&request, response, &mut self.random).ok());
                 let Some((name, value)) = proof else { return false };
                 vec![(name, Some(value))]
@@ -51,9 +56,12 @@ impl Endpoint {
         };
         let branch = self.branch();
         let Some((client, leg)) = self.clients.get(&key).zip(self.legs.get_mut(&dialog)) else { return false };
-        leg.state.local_cseq = leg.state.local_cseq.saturating_add(1);
-        let cseq = leg.state.local_cseq;
-        let (path, method) = (client.path, client.method);
+        let counted = if stray { cseq_of(&request) } else { leg.state.local_cseq };
+        let cseq = counted.saturating_add(1);
+        if !stray {
+            leg.state.local_cseq = cseq;
+        }
+        let method = client.method;
         // As we are in this dialog now: who is unnamed since the first one left is not shown by the next.
         let local = match &client.machine {
             ClientMachine::Invite(ours) => &ours.base.local,
@@ -114,6 +122,12 @@ impl Endpoint {
         let may = all.filter(|customer| of_carrier || self.trunks.leads_to(to, &customer.account));
         may.map(|customer| self.trunks.as_now(customer, to).clone()).collect()
     }
+}
+
+/// The number that a request of ours has in its dialog.
+fn cseq_of(request: &Bytes) -> u32 {
+    let message = Message::parse(request).ok();
+    message.and_then(|message| Some(message.essentials().ok()?.cseq.number)).unwrap_or_default()
 }
 
 /// RFC 4028 section 7.3: the timer that they want at least, if that is longer than what we asked for. A proof of our password counted once, and

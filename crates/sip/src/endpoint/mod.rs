@@ -270,7 +270,7 @@ impl Endpoint {
             Stage::Incoming { .. } | Stage::Answering(_) | Stage::Confirmed | Stage::Reoffered { .. } | Stage::Ending => None,
         };
         let customers = leg.customers.iter().take(CUSTOMERS_MAX).map(Customer::name).collect();
-        Some(Will { state: leg.state.clone(), via, customers })
+        Some(Will { state: leg.state.clone(), via, customers, began_at: leg.began_at })
     }
 
     /// From here on our messages in this dialog show no name: the one that they have shown is of somebody who wants to stay unnamed. What is on its

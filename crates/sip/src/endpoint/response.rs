@@ -51,11 +51,11 @@ impl Endpoint {
             (Says::Success, _) => self.answered(now, path, dialog, key, message, &essentials),
             (Says::Final, None) => {
                 self.acknowledge_refusal(key, &essentials, false);
-                if !self.ask_again(now, dialog, key, message) {
+                if !self.ask_again(now, path, dialog, key, message) {
                     self.failed(now, dialog, key, status, Some(message));
                 }
             }
-            (Says::Final, Some(_)) if self.ask_again(now, dialog, key, message) => {}
+            (Says::Final, Some(_)) if self.ask_again(now, path, dialog, key, message) => {}
             (Says::AckAgain, _) => self.acknowledge_refusal(key, &essentials, true),
             (Says::Final, Some(purpose)) => self.asked_and_answered(now, dialog, key, purpose, status, Some(message)),
             (Says::Provisional, Some(_)) | (Says::Nothing, _) => {}

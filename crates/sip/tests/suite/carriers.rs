@@ -12,7 +12,7 @@ const SECOND: &str = "192.0.2.81:5061";
 
 fn by(transport: Transport, machines: &[&str]) -> Trunk {
     let machine = |addr: &&str| Machine { transport, addr: addr.parse().unwrap() };
-    Trunk { id: LineId::from("ntt"), machines: machines.iter().map(machine).collect(), account: None, check: None }
+    Trunk { id: LineId::from("ntt"), name: None, machines: machines.iter().map(machine).collect(), account: None, check: None }
 }
 
 fn registering(trunk: Trunk) -> Trunk {

@@ -2,7 +2,7 @@
 
 use crate::common::*;
 use bytes::Bytes;
-use model::{DigestAlgorithm, FlowId, LineId, Machine, Secret, Transport, TrunkRegistration as How};
+use model::{DigestAlgorithm, FlowId, HostName, LineId, Machine, Now, Secret, Transport, TrunkRegistration as How, UnixMillis};
 use sip::trunk::{Check, Trunk};
 use sip::{Account, Command, Event, Identity, Target};
 use std::time::Duration;
@@ -23,7 +23,8 @@ fn trunk() -> Trunk {
         digest: vec![DigestAlgorithm::Sha256, DigestAlgorithm::Md5],
         expires_secs: 600,
     };
-    Trunk { id: LineId::from("ntt"), machines: vec![udp(CARRIER)], account: Some(account), check: None }
+    let name = Some(HostName { host: "sip.carrier.example".to_owned(), port: None, transport: None });
+    Trunk { id: LineId::from("ntt"), name, machines: vec![udp(CARRIER)], account: Some(account), check: None }
 }
 
 fn asked_for_health() -> Trunk {
@@ -671,6 +672,37 @@ fn what_an_earlier_endpoint_left_at_a_carrier_is_ended_with_the_password() {
     assert!(again.word() == "BYE" && again.header("Authorization").contains("username=\"city\""), "{}", again.text);
 }
 
+/// What an endpoint leaves behind in whose call over the trunk this was answered, from there.
+fn left_by(answer: impl Fn(&Sent) -> String, from: &str) -> sip::Will {
+    let mut before = registered();
+    let (dialog, invite) = calls(&mut before);
+    before.receive_from(from, &answer(&invite));
+    before.endpoint.will(dialog).unwrap()
+}
+
+/// An endpoint with these trunks that carries out this will, and its BYE.
+fn carries_out(will: &sip::Will, trunks: Vec<Trunk>) -> (Desk, Sent) {
+    let mut desk = Desk::new();
+    desk.endpoint.hears(Transport::Tls, "192.0.2.1:5061".parse().unwrap());
+    desk.endpoint.set_trunks(desk.both(), trunks);
+    desk.wait(0);
+    desk.sent();
+    let dialog = desk.endpoint.new_dialog();
+    assert!(desk.endpoint.execute(desk.both(), dialog, will.clone()));
+    desk.drain();
+    let bye = desk.one();
+    assert_eq!(bye.word(), "BYE");
+    (desk, bye)
+}
+
+/// The login that is proved where the BYE of this will is challenged by the carrier.
+fn proved(will: &sip::Will, trunks: Vec<Trunk>) -> Option<String> {
+    let (mut desk, bye) = carries_out(will, trunks);
+    says(&mut desk, &bye, 401, ASKS);
+    let again = desk.sent().pop()?;
+    Some(again.header("Authorization").split("username=\"").nth(1)?.split('"').next()?.to_owned())
+}
+
 /// Between the kill and the restart DNS or a supervisor has changed what leads where.
 #[test]
 fn what_was_left_behind_is_proved_by_its_own_account_wherever_that_leads_and_by_no_other_carriers() {
@@ -680,38 +712,28 @@ fn what_was_left_behind_is_proved_by_its_own_account_wherever_that_leads_and_by_
         let account = Some(Account { login: login.to_owned(), ..trunk().account.unwrap() });
         Trunk { id: LineId::from(id), machines: machines.to_vec(), account, ..trunk() }
     };
-    let mut before = registered();
-    let (dialog, invite) = calls(&mut before);
-    before.receive_from(CARRIER, &answers(&invite));
-    let will = before.endpoint.will(dialog).unwrap();
+    let called =
+        |trunk: Trunk, host: &str, transport| Trunk { name: Some(HostName { host: host.to_owned(), port: None, transport }), ..trunk };
+    let same = trunk().name.unwrap().host;
+    let will = left_by(answers, CARRIER);
     let written = serde_json::to_string(&will).unwrap();
     assert!(written.contains("\"login\":\"city\"") && !written.contains("himitsu"), "{written}");
     assert_eq!(serde_json::from_str::<sip::Will>(&written).unwrap(), will);
     // What an engine of before has written says nothing of accounts.
-    let old = sip::Will { customers: Vec::new(), ..will.clone() };
-    let proof = |will: &sip::Will, trunks: Vec<Trunk>| {
-        let mut desk = Desk::new();
-        desk.endpoint.set_trunks(desk.both(), trunks);
-        desk.wait(0);
-        desk.sent();
-        let dialog = desk.endpoint.new_dialog();
-        assert!(desk.endpoint.execute(desk.both(), dialog, will.clone()));
-        desk.drain();
-        let bye = desk.one();
-        says(&mut desk, &bye, 401, ASKS);
-        let again = desk.sent().pop()?;
-        let login = again.header("Authorization").split("username=\"").nth(1)?.split('"').next()?;
-        Some(login.to_owned())
-    };
+    let old = sip::Will { customers: Vec::new(), began_at: None, ..will.clone() };
     let (city, country) = (Some("city".to_owned()), Some("country".to_owned()));
     for (trunks, with_account, without) in [
-        // Its name leads elsewhere; so does that of another trunk with its account.
+        // Its name leads elsewhere, or nobody knows where; so does that of another trunk with its account.
         (vec![named("ntt", "city", &elsewhere)], &city, &None),
+        (vec![named("ntt", "city", &[])], &city, &None),
         (vec![named("other", "city", &elsewhere)], &city, &None),
         // In clear nothing is proved of a trunk by TLS.
         (vec![named("ntt", "city", &machine(Transport::Tls, "192.0.2.82:5061"))], &None, &None),
-        // The next carrier has its id.
+        (vec![called(named("ntt", "city", &[]), &same, Some(Transport::Tls))], &None, &None),
+        // The next carrier has its id; it may call the account alike.
         (vec![named("ntt", "country", &elsewhere)], &None, &None),
+        (vec![called(named("ntt", "city", &elsewhere), "sip.other.example", None)], &None, &None),
+        (vec![called(named("other", "city", &[]), "sip.other.example", None)], &None, &None),
         // Two have changed names, or DNS has led each where the other was.
         (vec![named("ntt", "country", &elsewhere), named("other", "city", &there)], &city, &city),
         (vec![named("other", "country", &there), named("ntt", "city", &elsewhere)], &city, &country),
@@ -719,8 +741,131 @@ fn what_was_left_behind_is_proved_by_its_own_account_wherever_that_leads_and_by_
         (vec![named("other", "country", &there), named("ntt", "city", &there)], &city, &country),
         (vec![named("ntt", "country", &there)], &country, &country),
     ] {
-        assert_eq!(proof(&will, trunks.clone()), *with_account, "{trunks:?}");
-        assert_eq!(proof(&old, trunks.clone()), *without, "{trunks:?}");
+        assert_eq!(proved(&will, trunks.clone()), *with_account, "{trunks:?}");
+        assert_eq!(proved(&old, trunks.clone()), *without, "{trunks:?}");
+        // It need not wait until names are found where its account is known.
+        let (desk, _) = carries_out(&will, trunks.clone());
+        assert_eq!(desk.endpoint.can_prove(&will), *with_account == city, "{trunks:?}");
+        assert!(!desk.endpoint.can_prove(&old));
+    }
+}
+
+/// Whoever knows our Via may answer in the carrier's place: it is spoken to where it says, and proved nothing.
+#[test]
+fn whoever_answered_from_elsewhere_is_proved_nothing_by_the_next_endpoint() {
+    let other = "192.0.2.66:5060";
+    let will = left_by(|invite| answers(invite).replace(CARRIER, other), other);
+    let (mut desk, bye) = carries_out(&will, vec![trunk()]);
+    assert_eq!(bye.to.to_string(), other);
+    let asks = response(&bye, 401, "carrier", "").replacen("Contact: <sip:sato@192.0.2.60:5062>\r\n", ASKS, 1);
+    desk.receive_from(other, &asks);
+    assert_eq!(desk.words(), [""; 0]);
+}
+
+/// Section 12.2.2: a lower number is refused, whoever died meanwhile.
+#[test]
+fn each_endpoint_that_carries_out_a_will_counts_above_the_one_before() {
+    let will = left_by(answers, CARRIER);
+    let number = |sent: &Sent| sent.header("CSeq").split(' ').next().unwrap().parse::<u32>().unwrap();
+    // The second one is killed, too, and the third is there two seconds later. A clock may have no idea of the time.
+    let begun = |wall: i64| {
+        let mut desk = with(trunk());
+        desk.sent();
+        let dialog = desk.endpoint.new_dialog();
+        assert!(desk.endpoint.execute(Now { wall: UnixMillis(wall), ..desk.both() }, dialog, will.clone()));
+        desk.drain();
+        let bye = desk.one();
+        says(&mut desk, &bye, 401, ASKS);
+        (number(&bye), number(&desk.one()))
+    };
+    for wall in [1_795_000_000_000, 2_200_000_000_000] {
+        let (first, last) = begun(wall);
+        assert!(first > 1000 && last > first && begun(wall + 2_000).0 > last, "{first} {last}");
+    }
+    for wall in [i64::MIN, 0] {
+        assert_eq!(begun(wall), (1002, 1003));
+    }
+    assert!(begun(i64::MAX).1 < 1 << 31);
+}
+
+/// A carrier that answers itself and names a machine behind it: its connection leads to it.
+#[test]
+fn a_carrier_is_proved_who_we_are_by_its_own_connection_whatever_host_its_contact_names() {
+    let (line, carrier, behind) = (FlowId::connection(Transport::Tls, 9), "192.0.2.80:5061", "203.0.113.9:5061");
+    let over = |desk: &mut Desk, transport| {
+        desk.endpoint.hears(Transport::Tls, "192.0.2.1:5061".parse().unwrap());
+        let machines = vec![Machine { transport, addr: carrier.parse().unwrap() }];
+        desk.endpoint.set_trunks(desk.both(), vec![Trunk { machines, ..trunk() }]);
+        desk.wait(0);
+        desk.sent();
+    };
+    let is_proved = |desk: &mut Desk, bye: &Sent, line| {
+        assert_eq!(bye.flow, line);
+        let asks = response(bye, 401, "carrier", "").replacen("Contact: <sip:sato@192.0.2.60:5062>\r\n", ASKS, 1);
+        desk.receive_on(line, carrier, &Bytes::from(asks));
+        let again = desk.one();
+        assert!(again.flow == line && again.to.to_string() == carrier, "{}", again.to);
+        assert!(again.header("Authorization").contains("username=\"city\""), "{}", again.text);
+    };
+    let mut desk = Desk::new();
+    over(&mut desk, Transport::Tls);
+    let dialog = desk.endpoint.new_dialog();
+    let (uri, flow, addr) = (format!("sip:0440000011@{carrier};transport=tls"), FlowId::any(Transport::Tls), carrier.parse().unwrap());
+    let to = Target { uri, flow, addr, routes: Vec::new(), user: None, trunk: Some(LineId::from("ntt")) };
+    let from = Identity { display: String::new(), user: "0440000000".to_owned() };
+    desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
+    let invite = desk.one();
+    desk.receive_on(line, carrier, &Bytes::from(answers(&invite).replace(CARRIER, behind)));
+    let will = desk.endpoint.will(dialog).unwrap();
+    desk.sent();
+    desk.command(Command::Bye { dialog });
+    let bye = desk.one();
+    is_proved(&mut desk, &bye, line);
+    // The next endpoint knows whom it met there by TLS, and not who stands at the address of the Contact.
+    let (_, bye) = carries_out(&will, vec![trunk()]);
+    assert_eq!((bye.flow, bye.to.to_string().as_str()), (FlowId::any(Transport::Tls), carrier));
+    // It calls us.
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let (mut desk, line) = (Desk::new(), FlowId::connection(transport, 9));
+        over(&mut desk, transport);
+        let bye = hangs_up_by(&mut desk, line, carrier, "0440000000", behind);
+        is_proved(&mut desk, &bye, line);
+    }
+}
+
+/// Section 13.2.2.4: whoever else answers is hung up, and asks for the password as the first one does.
+#[test]
+fn a_second_branch_of_a_fork_is_let_go_with_the_password() {
+    let mut desk = registered();
+    let (dialog, invite) = calls(&mut desk);
+    desk.receive_from(CARRIER, &answers(&invite));
+    desk.sent();
+    desk.receive_from(CARRIER, &answers(&invite).replace("tag=carrier", "tag=second"));
+    let bye = desk.sent().pop().unwrap();
+    assert_eq!((bye.word(), bye.to_tag().as_str()), ("BYE", "second"));
+    let asks = |bye: &Sent| response(bye, 401, "second", "").replacen("Contact: <sip:sato@192.0.2.60:5062>\r\n", ASKS, 1);
+    desk.receive_from(CARRIER, &asks(&bye));
+    let again = desk.one();
+    assert_eq!((again.word(), again.to_tag().as_str(), again.header("CSeq")), ("BYE", "second", "3 BYE"));
+    assert!(again.header("Authorization").contains("username=\"city\""), "{}", again.text);
+    // The call goes on as if nothing had happened.
+    desk.receive_from(CARRIER, &response(&again, 200, "second", ""));
+    desk.events();
+    desk.command(Command::Bye { dialog });
+    let bye = desk.one();
+    assert_eq!((bye.to_tag().as_str(), bye.header("CSeq")), ("carrier", "2 BYE"));
+}
+
+/// A supervisor gives the trunk to the next carrier, which calls the account alike, or DNS leads it elsewhere with a new password.
+#[test]
+fn the_next_carriers_password_is_not_proved_to_the_one_before() {
+    let account = |password: &str| Some(Account { password: Some(Secret::new(password.to_owned())), ..trunk().account.unwrap() });
+    let machines = vec![udp("192.0.2.81:5060")];
+    let next = Trunk { machines, account: account("aikotoba"), ..trunk() };
+    let wanted = proof(vec![trunk()], vec![trunk()]);
+    assert_ne!(proof(vec![trunk()], vec![next.clone()]), wanted, "its own name");
+    for name in [None, Some(HostName { host: "sip.other.example".to_owned(), port: None, transport: None })] {
+        assert_eq!(proof(vec![trunk()], vec![Trunk { name, ..next.clone() }]), wanted);
     }
 }
 
