@@ -11,19 +11,29 @@
 //!
 //! Where a phone writes a private address, the host of its SIP stands for it. Such a place was made up, and the phone has named nothing: when its SIP has
 //! gone and it writes what it wrote before, it has said nothing new.
+//!
+//! All of this is a matter of time, and not of packets: each counts for the time since the last one of its place. So nobody gains anything by sending more
+//! of them, and a phone that sends few is found as soon.
 
+use model::Instant;
 use std::net::{IpAddr, SocketAddr};
 
 /// Packets after which no third port is listened to.
 const WINDOW: u8 = 5;
-/// Packets of the port before that may be under way: a second of them. A router that gives the new port the way of the old one is found out then.
-const UNDER_WAY: u8 = 50;
-/// Packets of a place that make it known: a second of them.
-const KNOWN: u8 = 50;
-/// What one packet from elsewhere takes back of the packets that count for a place. Two that speak at once get nowhere, and a stray one delays little.
-const TAKEN_BACK: u8 = 8;
-/// Packets of others in a row after which a place is not counted any further.
-const OTHERS: u8 = 10;
+/// Milliseconds of sound that make a place known.
+const KNOWN: u16 = 1000;
+/// Milliseconds of sound of the port before that may be under way. A router that gives the new port the way of the old one is found out then.
+const UNDER_WAY: u16 = 1000;
+/// What a packet counts for that is the first of its place, or the first after a pause: as long as most are.
+const FIRST: u16 = 20;
+/// A longer time between two packets is a pause. Who leaves silence out sends a packet now and then.
+const PAUSE: u32 = 400;
+/// What a packet from elsewhere takes back of the time that counts for a place: so many times its own, which is [`LONG`] at most. Two that speak at once
+/// get nowhere, and a stray one delays little.
+const TAKEN_BACK: u16 = 8;
+/// In milliseconds: so long that who leaves silence out, and sends three packets a second, gives way to nobody who does not, and no longer, for the sake of
+/// stray ones.
+const LONG: u16 = 45;
 
 /// The far end of one channel of one leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +52,10 @@ pub struct Latch {
     sip: Option<IpAddr>,
     /// Whether its sound is expected from there next.
     next: Next,
-    /// How many packets have been heard from where ours go since the last agreement, those of others taken back, until it is known.
-    heard: u8,
+    /// For how many milliseconds it has been heard where ours go since the last agreement, what others took back subtracted, until it is known.
+    heard: u16,
+    /// When a packet came from there last.
+    last: Millis,
     /// It speaks from elsewhere than where it was signalled since its SIP has moved.
     left: bool,
     /// Where it may be as well.
@@ -56,8 +68,8 @@ struct Before {
     addr: SocketAddr,
     /// It was heard there.
     heard: bool,
-    /// How many packets may still come from there: they were under way, and decide nothing.
-    under_way: u8,
+    /// What may still come from there.
+    under_way: UnderWay,
     /// It has gone on without an agreement, and so it may be there still.
     unsaid: bool,
     /// Ours go there again at the next agreement: somebody at another host was heard while we sent nothing.
@@ -68,18 +80,61 @@ struct Before {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct GivenUp {
     port: u16,
-    /// How many; none of no port.
-    under_way: u8,
+    under_way: UnderWay,
+}
+
+/// Sound that was under way when its place was left: it is heard, and decides nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct UnderWay {
+    /// How many milliseconds of it may still come.
+    left: u16,
+    /// When some of it came last.
+    last: Option<Millis>,
+}
+
+impl UnderWay {
+    const ALL: UnderWay = UnderWay { left: UNDER_WAY, last: None };
+
+    /// Whether a packet that comes now is some of it.
+    fn includes(&mut self, now: Millis) -> bool {
+        let (left, counts) = (self.left, self.last.map_or(FIRST, |last| now.counts(last)));
+        (self.left, self.last) = (left.saturating_sub(counts), Some(now));
+        left > 0
+    }
 }
 
 /// Somebody who is heard from elsewhere than where ours go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Rival {
     addr: SocketAddr,
-    /// How many packets came from there, those of where ours go taken back.
-    packets: u8,
-    /// How many came from elsewhere since its last one.
-    others: u8,
+    /// For how many milliseconds it has been heard, what those from where ours go took back subtracted.
+    heard: u16,
+    /// When a packet came from there last.
+    last: Millis,
+}
+
+/// A moment, in milliseconds of a clock that begins anew after seven weeks. Those that are compared are seconds apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Millis(u32);
+
+impl Millis {
+    fn of(now: Instant) -> Millis {
+        Millis((now.as_nanos() / 1_000_000) as u32)
+    }
+
+    fn since(self, earlier: Millis) -> u32 {
+        self.0.wrapping_sub(earlier.0)
+    }
+
+    /// What a packet counts for where the last one came then.
+    fn counts(self, last: Millis) -> u16 {
+        u16::try_from(self.since(last)).ok().filter(|gap| u32::from(*gap) <= PAUSE).unwrap_or(FIRST)
+    }
+}
+
+/// What a packet that counts for so much takes back.
+fn taken_back(counts: u16) -> u16 {
+    counts.min(LONG) * TAKEN_BACK
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +172,7 @@ impl Latch {
             sip: None,
             next: Next::No,
             heard: 0,
+            last: Millis::default(),
             left: false,
             rival: None,
         }
@@ -135,6 +191,7 @@ impl Latch {
     }
 
     fn agree(&mut self, signalled: SocketAddr, also: Option<IpAddr>, written: IpAddr) {
+        let under_way = UnderWay::ALL;
         // RFC 3264 section 8.4: who holds the call as of old says no address, and nothing of where it is.
         if signalled.ip().is_unspecified() {
             return;
@@ -145,7 +202,7 @@ impl Latch {
             (self.also, self.stage, self.heard) = (also, Stage::Armed, self.heard.min(1));
             if let Some(aside) = self.before.filter(|before| before.aside && self.target != signalled) {
                 // Music is under way from there for as long as any other sound.
-                self.before = Some(Before { addr: self.target, heard: true, under_way: UNDER_WAY, unsaid: true, aside: false });
+                self.before = Some(Before { addr: self.target, heard: true, under_way, unsaid: true, aside: false });
                 (self.target, self.heard, self.rival) = (aside.addr, 1, None);
             }
             if !is_same {
@@ -171,16 +228,15 @@ impl Latch {
         let given_up = match self.heard {
             _ if !keeps_both || self.target.ip() != signalled.ip() => GivenUp::default(),
             0 => self.given_up,
-            _ => GivenUp { port: self.target.port(), under_way: UNDER_WAY },
+            _ => GivenUp { port: self.target.port(), under_way },
         };
         let before = match elsewhere {
             _ if there_already || keeps_both => elsewhere,
-            _ => Some(Before { addr: self.target, heard: self.heard > 0, under_way: UNDER_WAY, unsaid: false, aside: false })
-                .filter(|_| stayed),
+            _ => Some(Before { addr: self.target, heard: self.heard > 0, under_way, unsaid: false, aside: false }).filter(|_| stayed),
         };
         let before = before.map(|before| Before { unsaid: false, ..before });
         let sip = self.sip.filter(|sip| *sip == signalled.ip() || Some(*sip) == also);
-        *self = Latch { before, given_up, target, sip, written, ..Latch::new(signalled, also) };
+        *self = Latch { before, given_up, target, sip, written, last: self.last, ..Latch::new(signalled, also) };
     }
 
     /// Whether only its SIP is known to have gone, from where it was heard and never said to be: what it says now is as before but for its port, or but for the
@@ -229,29 +285,30 @@ impl Latch {
             self.given_up = GivenUp::default();
         }
         if let Some(before) = self.before.as_mut().filter(|before| Some(before.addr.ip()) == host) {
-            before.under_way = 0;
+            before.under_way.left = 0;
         }
     }
 
     /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
-    pub fn admit(&mut self, from: SocketAddr) -> bool {
-        let alone = self.is_alone(from);
+    pub fn admit(&mut self, now: Instant, from: SocketAddr) -> bool {
+        let now = Millis::of(now);
+        let alone = self.is_alone(now, from);
         // Once it has been heard at one host, a single packet of another one that was not named is not the phone.
         let is_stray = self.heard > 0 && ![self.target.ip(), self.signalled.ip()].contains(&from.ip());
-        self.admit_as(from, alone, !is_stray && self.may_show_itself(from.ip()))
+        self.admit_as(now, from, alone, !is_stray && self.may_show_itself(from.ip()))
     }
 
     /// The same while we send nothing: music that another machine plays to whom we hold does not tell where ours go afterwards.
-    pub fn admit_held(&mut self, from: SocketAddr) -> bool {
+    pub fn admit_held(&mut self, now: Instant, from: SocketAddr) -> bool {
         let (target, next, heard) = (self.target, self.next, self.heard);
-        let admitted = self.admit_as(from, false, self.may_show_itself(from.ip()));
+        let admitted = self.admit_as(Millis::of(now), from, false, self.may_show_itself(from.ip()));
         // Where its SIP has gone it has gone for good, and of another port of its host nobody can tell that it is not the phone.
         let has_arrived = next != Next::No && self.next == Next::No;
         // Who was heard at the host that it says has no router before it, so that what comes from where its SIP is is not the phone.
         let known = heard > 0 || self.before.is_some_and(|before| before.heard && before.addr.ip() == self.signalled.ip());
         let elsewhere = known && self.target.ip() != target.ip() && !has_arrived;
         if elsewhere && self.before.is_none_or(|before| !before.aside) {
-            self.before = Some(Before { addr: target, heard: true, under_way: 0, unsaid: true, aside: true });
+            self.before = Some(Before { addr: target, heard: true, under_way: UnderWay::default(), unsaid: true, aside: true });
         }
         // Music makes no place known: after the hold whoever is heard alone is the phone.
         if from != self.signalled {
@@ -260,10 +317,10 @@ impl Latch {
         admitted
     }
 
-    fn admit_as(&mut self, from: SocketAddr, alone: bool, may_show_itself: bool) -> bool {
+    fn admit_as(&mut self, now: Millis, from: SocketAddr, alone: bool, may_show_itself: bool) -> bool {
         // RFC 3264 section 8.3.1: after the answer sound goes to the new port, and comes from the old one for as long as the way takes.
         let is_signalled = from == self.signalled && !self.left;
-        if !alone && !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
+        if !alone && !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(now, from) {
             return true;
         }
         let arrives = from != self.target && self.next != Next::No && self.sip == Some(from.ip());
@@ -274,7 +331,7 @@ impl Latch {
         }
         if goes_on {
             let unsaid = !arrives || self.next == Next::Followed;
-            self.before = Some(Before { addr: self.target, heard: self.heard > 0, under_way: UNDER_WAY, unsaid, aside: false });
+            self.before = Some(Before { addr: self.target, heard: self.heard > 0, under_way: UnderWay::ALL, unsaid, aside: false });
             self.left = from != self.signalled && self.sip.is_some();
         }
         self.stage = match self.stage {
@@ -289,30 +346,34 @@ impl Latch {
             Next::Agreed => Next::Heard,
             next @ (Next::No | Next::Followed | Next::Heard) => next,
         };
+        let mut counts = now.counts(self.last);
         if from != self.target {
-            (self.target, self.heard, self.rival) = (from, 0, None);
+            (self.target, self.heard, self.rival, counts) = (from, 0, None, FIRST);
         }
         let is_written = is_signalled && from.ip() == self.written;
-        self.heard = if is_written { KNOWN + 1 } else { self.heard.saturating_add(1) };
+        self.heard = if is_written { KNOWN + 1 } else { self.heard.saturating_add(counts) };
+        self.last = now;
         true
     }
 
     /// Whether this is where it is, because it has been heard there for a second, and hardly anywhere else: after a move of its SIP it may have stayed, or be
     /// back, or have gone after all.
-    fn is_alone(&mut self, from: SocketAddr) -> bool {
+    fn is_alone(&mut self, now: Millis, from: SocketAddr) -> bool {
         if from == self.target {
-            self.rival = self.rival.and_then(|rival| rival.beside(self.outranks(rival.addr.ip())));
+            let counts = now.counts(self.last);
+            self.rival = self.rival.and_then(|rival| rival.beside(now, counts, self.outranks(rival.addr.ip())));
             return false;
         }
         if !self.may_be_there(from) {
             return false;
         }
+        let rival = self.rival.map_or(Rival::new(now, from), |rival| rival.after(now, from));
         if self.heard <= KNOWN {
-            self.heard = self.heard.saturating_sub(TAKEN_BACK).max(self.heard.min(1));
+            let counts = self.rival.filter(|rival| rival.addr == from).map_or(FIRST, |rival| now.counts(rival.last));
+            self.heard = self.heard.saturating_sub(taken_back(counts)).max(self.heard.min(1));
         }
-        let rival = self.rival.map_or(Rival::new(from), |rival| rival.after(from));
         self.rival = Some(rival);
-        rival.addr == from && rival.packets > KNOWN
+        rival.addr == from && rival.heard > KNOWN
     }
 
     /// Where it was signalled, where it was heard before, and where its SIP is. Before any place is known it is also any port that an agreement allows.
@@ -341,11 +402,10 @@ impl Latch {
         ip == self.target.ip() || ip == self.signalled.ip() && !self.left || Some(ip) == self.also
     }
 
-    fn is_under_way(&mut self, from: SocketAddr) -> bool {
+    fn is_under_way(&mut self, now: Millis, from: SocketAddr) -> bool {
         let before = self.before.as_mut().filter(|before| before.addr == from).map(|before| &mut before.under_way);
         let given_up = (from == SocketAddr::new(self.signalled.ip(), self.given_up.port)).then_some(&mut self.given_up.under_way);
-        let left = before.into_iter().chain(given_up).find(|left| **left > 0);
-        left.map(|left| *left -= 1).is_some()
+        before.into_iter().chain(given_up).any(|sound| sound.includes(now))
     }
 
     /// Where ours go.
@@ -355,25 +415,22 @@ impl Latch {
 }
 
 impl Rival {
-    fn new(addr: SocketAddr) -> Rival {
-        Rival { addr, packets: 1, others: 0 }
+    fn new(now: Millis, addr: SocketAddr) -> Rival {
+        Rival { addr, heard: FIRST, last: now }
     }
 
-    /// After a packet from where ours go. One that outranks it has to speak only, not to be alone.
-    fn beside(self, outranks: bool) -> Option<Rival> {
-        let next = match outranks {
-            true => Rival { others: self.others + 1, ..self },
-            false => Rival { packets: self.packets.saturating_sub(TAKEN_BACK), ..self },
-        };
-        Some(next).filter(|rival| rival.packets > 0 && rival.others <= OTHERS)
+    /// After a packet from where ours go, which counts for so much. One that outranks it has to speak only, not to be alone.
+    fn beside(self, now: Millis, counts: u16, outranks: bool) -> Option<Rival> {
+        let heard = if outranks { self.heard } else { self.heard.saturating_sub(taken_back(counts)) };
+        Some(Rival { heard, ..self }).filter(|rival| rival.heard > 0 && now.since(rival.last) <= PAUSE)
     }
 
     /// After a packet of one of those who may be there.
-    fn after(self, from: SocketAddr) -> Rival {
+    fn after(self, now: Millis, from: SocketAddr) -> Rival {
         match self.addr == from {
-            true => Rival { packets: self.packets + 1, others: 0, ..self },
-            false if self.others < OTHERS => Rival { others: self.others + 1, ..self },
-            false => Rival::new(from),
+            true => Rival { heard: self.heard.saturating_add(now.counts(self.last)), last: now, ..self },
+            false if now.since(self.last) <= PAUSE => self,
+            false => Rival::new(now, from),
         }
     }
 }
@@ -393,10 +450,42 @@ mod tests {
         text.parse().unwrap()
     }
 
+    /// A latch and those who speak to it, each in packets of 20 ms.
+    #[derive(Clone)]
+    struct Paced {
+        latch: super::Latch,
+        now: Instant,
+        last: std::collections::BTreeMap<SocketAddr, Instant>,
+    }
+
+    impl Paced {
+        fn new(signalled: SocketAddr, also: Option<IpAddr>) -> Paced {
+            Paced { latch: super::Latch::new(signalled, also), now: Instant::ZERO, last: Default::default() }
+        }
+        fn admit(&mut self, from: SocketAddr) -> bool {
+            let next = self.last.get(&from).map_or(self.now, |last| *last + std::time::Duration::from_millis(20));
+            self.now = self.now.max(next);
+            self.last.insert(from, self.now);
+            self.latch.admit(self.now, from)
+        }
+        fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
+            self.latch.rearm(signalled, also);
+        }
+        fn rearm_seen(&mut self, signalled: SocketAddr, written: IpAddr) {
+            self.latch.rearm_seen(signalled, written);
+        }
+        fn follow(&mut self, from: IpAddr, to: IpAddr) {
+            self.latch.follow(from, to);
+        }
+        fn target(&self) -> SocketAddr {
+            self.latch.target()
+        }
+    }
+
     #[test]
     fn a_phone_that_goes_to_another_host_is_heard_there_once_it_speaks() {
         let (old, new) = (at("192.0.2.1:4000"), at("198.51.100.7:50001"));
-        let mut latch = Latch::new(old, None);
+        let mut latch = Paced::new(old, None);
         assert!((0..9).all(|_| latch.admit(old)));
         assert!(!latch.admit(new));
         latch.follow(old.ip(), new.ip());
@@ -416,12 +505,12 @@ mod tests {
         assert!(latch.admit(new));
         assert_eq!(latch.target(), new);
         // Whoever's sound has stayed is heard for good.
-        let mut stays = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
+        let mut stays = Paced::new(at("10.0.0.9:4000"), Some(old.ip()));
         assert!((0..9).all(|_| stays.admit(old)));
         stays.follow(old.ip(), new.ip());
         assert!((0..99).all(|_| stays.admit(old)) && !stays.admit(at("10.0.0.9:4002")));
         // Whoever's sound has a machine of its own is heard from there and nowhere else.
-        let mut apart = Latch::new(at("192.0.2.9:4000"), None);
+        let mut apart = Paced::new(at("192.0.2.9:4000"), None);
         apart.follow(old.ip(), new.ip());
         assert!(!apart.admit(new) && apart.admit(at("192.0.2.9:4000")));
         // Also if its SIP has moved, and it holds and resumes from there.
@@ -429,21 +518,21 @@ mod tests {
         assert!((0..9).all(|_| stays.admit(old)));
         assert_eq!(stays.target(), old);
         // One that has moved and goes on saying where it was.
-        let mut forgetful = Latch::new(old, None);
+        let mut forgetful = Paced::new(old, None);
         forgetful.follow(old.ip(), new.ip());
         assert!(forgetful.admit(new));
         forgetful.rearm(old, Some(new.ip()));
         assert!(forgetful.admit(old) && forgetful.admit(new), "a packet that was under way decides nothing");
         assert_eq!(forgetful.target(), new);
         // Its sound comes home, or has never left but for a few packets: SIP says nothing of it.
-        let mut home = forgetful;
+        let mut home = forgetful.clone();
         home.rearm(old, None);
         assert!((0..60).filter(|_| home.admit(old)).count() > 50);
         assert_eq!(home.target(), old);
         assert!(home.admit(new) && home.admit(old), "what was under way decides nothing");
         assert_eq!(home.target(), old);
         // A stray packet from the host where only SIP went takes sound away for a second at most.
-        let mut stray = Latch::new(old, None);
+        let mut stray = Paced::new(old, None);
         assert!((0..9).all(|_| stray.admit(old)));
         stray.follow(old.ip(), new.ip());
         assert!(stray.admit(new));
@@ -453,14 +542,14 @@ mod tests {
         assert!((0..50).all(|_| stray.admit(old) & stray.admit(new)));
         assert_eq!(stray.target(), old);
         // Where SIP came from for a while, and no sound did, nobody can take it once SIP is back.
-        let mut back = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
+        let mut back = Paced::new(at("10.0.0.9:4000"), Some(old.ip()));
         assert!((0..9).all(|_| back.admit(old)));
         back.follow(old.ip(), new.ip());
         back.rearm(at("10.0.0.9:4000"), Some(new.ip()));
         back.follow(new.ip(), old.ip());
         assert!(!back.admit(new) && back.admit(old));
         // It slips back to where it was while its SIP stays, and returns: there it is heard alone again, by whatever port its router has for it.
-        let mut slips = Latch::new(old, None);
+        let mut slips = Paced::new(old, None);
         slips.follow(old.ip(), new.ip());
         assert!((0..9).all(|_| slips.admit(new)));
         assert!((0..60).filter(|_| slips.admit(old)).count() > 50);
@@ -476,7 +565,7 @@ mod tests {
         assert!((0..200).all(|_| slips.admit(again) | slips.admit(old)));
         assert_eq!(slips.target(), again);
         // Whoever has its old address speaks while it is silent: once it speaks where its SIP is, it is heard, whatever else is sent.
-        let mut mute = Latch::new(old, None);
+        let mut mute = Paced::new(old, None);
         mute.follow(old.ip(), new.ip());
         (0..9).for_each(|_| _ = mute.admit(new));
         (0..60).for_each(|_| _ = mute.admit(old));
@@ -484,7 +573,7 @@ mod tests {
         assert!((0..60).filter(|_| mute.admit(old) & mute.admit(new)).count() >= 50);
         assert_eq!(mute.target(), new);
         // Its SIP goes home without its sound, and a stray packet comes from there.
-        let mut roams = Latch::new(old, None);
+        let mut roams = Paced::new(old, None);
         roams.follow(old.ip(), new.ip());
         (0..9).for_each(|_| _ = roams.admit(new));
         roams.follow(new.ip(), old.ip());
@@ -492,13 +581,13 @@ mod tests {
         assert!((0..60).filter(|_| roams.admit(new)).count() > 50);
         assert_eq!(roams.target(), new);
         // Its sound was at a host of its own, and both go to a third.
-        let mut both = Latch::new(at("192.0.2.9:4000"), None);
+        let mut both = Paced::new(at("192.0.2.9:4000"), None);
         assert!(both.admit(at("192.0.2.9:4000")));
         both.follow(old.ip(), new.ip());
         (0..60).for_each(|_| _ = both.admit(new));
         assert_eq!(both.target(), new);
         // Stray packets from where only SIP went, of one behind a router: it has stayed.
-        let mut strays = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
+        let mut strays = Paced::new(at("10.0.0.9:4000"), Some(old.ip()));
         assert!((0..9).all(|_| strays.admit(old)));
         strays.follow(old.ip(), new.ip());
         strays.rearm(at("10.0.0.9:4000"), Some(new.ip()));
@@ -516,19 +605,19 @@ mod tests {
         assert!(forgetful.admit(new) && forgetful.admit(old) && forgetful.admit(new), "what is under way decides nothing here, either");
         assert_eq!(forgetful.target(), old);
         // One that comes back without a word.
-        let mut back = Latch::new(old, None);
+        let mut back = Paced::new(old, None);
         back.follow(old.ip(), new.ip());
         assert!(back.admit(new));
         back.follow(new.ip(), old.ip());
         assert!(back.admit(old));
         assert_eq!(back.target(), old);
         // One that was away, but not with its sound: others at either host get nothing of it later.
-        let mut idle = Latch::new(old, None);
+        let mut idle = Paced::new(old, None);
         idle.follow(old.ip(), new.ip());
         idle.follow(new.ip(), old.ip());
         assert!((0..6).all(|_| idle.admit(old)) && !idle.admit(at("192.0.2.1:4002")) && !idle.admit(new));
         // One behind a router that registers, refreshes, holds and resumes from there, while its sound comes from the old host still.
-        let mut slow = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
+        let mut slow = Paced::new(at("10.0.0.9:4000"), Some(old.ip()));
         assert!((0..9).all(|_| slow.admit(old)));
         slow.follow(old.ip(), new.ip());
         for _ in 0..3 {
@@ -538,19 +627,19 @@ mod tests {
         assert!(slow.admit(new) && slow.admit(old) && slow.admit(new));
         assert_eq!(slow.target(), new);
         // A carrier whose SIP moves from one of its machines to another: its sound has a third one, and stays there.
-        let mut carrier = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
+        let mut carrier = Paced::new(at("10.0.0.9:4000"), Some(old.ip()));
         assert!(carrier.admit(at("10.0.0.9:4000")));
         carrier.follow(old.ip(), new.ip());
         assert!(!carrier.admit(new) && carrier.admit(at("10.0.0.9:4000")));
         // One that goes on and on before it speaks.
-        let (mut mute, last) = (Latch::new(old, None), at("203.0.113.9:50009"));
+        let (mut mute, last) = (Paced::new(old, None), at("203.0.113.9:50009"));
         assert!(mute.admit(old));
         mute.follow(old.ip(), new.ip());
         mute.follow(new.ip(), last.ip());
         assert!(!mute.admit(new) && mute.admit(last));
         assert_eq!(mute.target(), last);
         // One behind a router that has said nothing yet.
-        let mut mute = Latch::new(at("10.0.0.9:4000"), Some(old.ip()));
+        let mut mute = Paced::new(at("10.0.0.9:4000"), Some(old.ip()));
         mute.follow(old.ip(), new.ip());
         assert!(mute.admit(new));
         assert_eq!(mute.target(), new);
@@ -558,7 +647,7 @@ mod tests {
 
     #[test]
     fn a_phone_that_sends_from_where_it_said_is_final_at_once() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
+        let mut latch = Paced::new(at("192.0.2.1:4000"), None);
         assert!(latch.admit(at("192.0.2.1:4000")));
         assert!(!latch.admit(at("192.0.2.1:4002")));
         assert_eq!(latch.target(), at("192.0.2.1:4000"));
@@ -566,7 +655,7 @@ mod tests {
 
     #[test]
     fn a_phone_behind_a_nat_is_answered_where_it_sends_from() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
+        let mut latch = Paced::new(at("192.0.2.1:4000"), None);
         for _ in 0..10 {
             assert!(latch.admit(at("192.0.2.1:61000")));
         }
@@ -580,12 +669,12 @@ mod tests {
     #[test]
     fn where_sip_comes_from_may_show_itself_and_the_signalled_address_still_wins() {
         let house = Some(at("10.0.0.1:5060").ip());
-        let mut behind = Latch::new(at("192.168.1.5:4000"), house);
+        let mut behind = Paced::new(at("192.168.1.5:4000"), house);
         assert_eq!(behind.target(), at("192.168.1.5:4000"));
         (0..10).for_each(|_| assert!(behind.admit(at("10.0.0.1:61000"))));
         assert_eq!(behind.target(), at("10.0.0.1:61000"));
         assert!(!behind.admit(at("10.0.0.1:61002")) && !behind.admit(at("192.168.1.6:4000")), "final after five");
-        let mut gateway = Latch::new(at("10.0.0.7:4000"), house);
+        let mut gateway = Paced::new(at("10.0.0.7:4000"), house);
         assert!(!gateway.admit(at("10.0.0.8:4000")) && gateway.admit(at("10.0.0.1:61000")) && gateway.admit(at("10.0.0.7:4000")));
         assert!(!gateway.admit(at("10.0.0.1:61000")));
         assert_eq!(gateway.target(), at("10.0.0.7:4000"));
@@ -593,7 +682,7 @@ mod tests {
 
     #[test]
     fn late_packets_of_the_port_before_are_heard_and_decide_nothing() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
+        let mut latch = Paced::new(at("192.0.2.1:4000"), None);
         assert!(latch.admit(at("192.0.2.1:4000")));
         latch.rearm(at("192.0.2.1:4002"), None);
         (0..20).for_each(|_| assert!(latch.admit(at("192.0.2.1:4000"))));
@@ -604,7 +693,7 @@ mod tests {
         (0..29).for_each(|_| assert!(latch.admit(at("192.0.2.1:4000"))));
         assert!(!latch.admit(at("192.0.2.1:4000")) && latch.admit(at("192.0.2.1:4002")));
         // A phone behind a router whose new port has the way of the old one is heard all the time, and answered after that second.
-        let mut behind = Latch::new(at("192.0.2.1:4000"), None);
+        let mut behind = Paced::new(at("192.0.2.1:4000"), None);
         (0..6).for_each(|_| assert!(behind.admit(at("192.0.2.1:61000"))));
         behind.rearm(at("192.0.2.1:4002"), None);
         (0..51).for_each(|_| assert!(behind.admit(at("192.0.2.1:61000"))));
@@ -614,20 +703,20 @@ mod tests {
     #[test]
     fn late_packets_from_behind_a_router_decide_nothing_either() {
         let router = Some(at("10.0.0.1:5060").ip());
-        let mut latch = Latch::new(at("192.168.50.50:4000"), router);
+        let mut latch = Paced::new(at("192.168.50.50:4000"), router);
         (0..6).for_each(|_| assert!(latch.admit(at("10.0.0.1:61000"))));
         latch.rearm(at("192.168.50.50:4002"), router);
         assert!(latch.admit(at("10.0.0.1:61000")) && latch.admit(at("10.0.0.1:61002")) && latch.admit(at("10.0.0.1:61002")));
         assert_eq!(latch.target(), at("10.0.0.1:61002"));
         // Nor where it has just moved or said what it said before, so that it may be at the host before as well.
         let (written, old, new) = (at("192.168.50.50:4000").ip(), at("192.0.2.1:61000"), at("198.51.100.7:61000"));
-        let mut moved = Latch::new(at("192.0.2.1:4000"), None);
+        let mut moved = Paced::new(at("192.0.2.1:4000"), None);
         moved.rearm_seen(at("192.0.2.1:4000"), written);
         assert!((0..60).all(|_| moved.admit(old)));
         moved.follow(old.ip(), new.ip());
         moved.rearm_seen(at("198.51.100.7:4000"), written);
         assert!(moved.admit(new));
-        let mut refreshed = moved;
+        let mut refreshed = moved.clone();
         assert!((0..60).all(|_| refreshed.admit(new)));
         refreshed.rearm_seen(at("198.51.100.7:4000"), written);
         assert!(refreshed.admit(new));
@@ -641,7 +730,7 @@ mod tests {
 
     #[test]
     fn the_signalled_port_wins_while_the_window_is_open() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
+        let mut latch = Paced::new(at("192.0.2.1:4000"), None);
         assert!(latch.admit(at("192.0.2.1:61000")));
         assert!(latch.admit(at("192.0.2.1:4000")));
         assert!(!latch.admit(at("192.0.2.1:61000")));
@@ -650,7 +739,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_strangers_neither_latches_nor_uses_up_the_window() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
+        let mut latch = Paced::new(at("192.0.2.1:4000"), None);
         for port in 1..1000 {
             assert!(!latch.admit(SocketAddr::new(at("203.0.113.66:1").ip(), port)));
         }
@@ -659,7 +748,7 @@ mod tests {
 
     #[test]
     fn a_new_agreement_arms_it_again_and_keeps_talking_to_the_same_phone() {
-        let mut latch = Latch::new(at("192.0.2.1:4000"), None);
+        let mut latch = Paced::new(at("192.0.2.1:4000"), None);
         for _ in 0..6 {
             latch.admit(at("192.0.2.1:61000"));
         }

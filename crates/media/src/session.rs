@@ -61,11 +61,32 @@ pub(crate) enum Hears {
 /// What exists once the far end is known.
 #[derive(Debug)]
 struct Talk {
-    far: Far,
+    terms: Terms,
     rtp: Latch,
     rtcp: Latch,
     /// The last packet that could be used, or the last time that silence was told.
     heard: Instant,
+}
+
+/// What was agreed with the far end, but for where it is.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    codec: Codec,
+    payload_type: u8,
+    events: Option<u8>,
+    we_send: bool,
+    we_receive: bool,
+    /// It says where its sound goes, and where reports do.
+    is_somewhere: bool,
+    wants_reports: bool,
+}
+
+impl From<Far> for Terms {
+    fn from(far: Far) -> Terms {
+        let Far { codec, payload_type, events, we_send, we_receive, .. } = far;
+        let (is_somewhere, wants_reports) = (!is_nowhere(far.remote), !is_nowhere(far.remote_rtcp));
+        Terms { codec, payload_type, events, we_send, we_receive, is_somewhere, wants_reports }
+    }
 }
 
 #[derive(Debug)]
@@ -120,7 +141,7 @@ impl Session {
         let talk = self.talk.get_or_insert_with(|| {
             // RFC 3550 section 6.2: half the interval before the first report.
             self.reporter.due = now + random_share(REPORT_EVERY / 2, random);
-            Talk { rtp: Latch::new(far.remote, far.also), rtcp: Latch::new(far.remote_rtcp, far.also), far, heard: now }
+            Talk { rtp: Latch::new(far.remote, far.also), rtcp: Latch::new(far.remote_rtcp, far.also), terms: far.into(), heard: now }
         });
         for (latch, at) in [(&mut talk.rtp, far.remote), (&mut talk.rtcp, far.remote_rtcp)] {
             match far.written.filter(|_| at.ip() == far.remote.ip()) {
@@ -128,7 +149,7 @@ impl Session {
                 None => latch.rearm(at, far.also),
             }
         }
-        (talk.far, talk.heard) = (far, now);
+        (talk.terms, talk.heard) = (far.into(), now);
     }
 
     /// The phone has gone from one host to another.
@@ -212,7 +233,7 @@ impl Session {
     pub(crate) fn sound_voice(&mut self) -> Option<Codec> {
         self.input.as_mut()?.tick();
         let talk = self.talk.as_ref()?;
-        (self.playing.is_none() && talk.may_send()).then_some(talk.far.codec)
+        (self.playing.is_none() && talk.may_send()).then_some(talk.terms.codec)
     }
 
     /// What of it sounds for the others of a sum; `None` for nothing.
@@ -243,11 +264,11 @@ impl Session {
         mut tell: impl FnMut(Event),
     ) -> Option<(Content, Arrival)> {
         let talk = self.talk.as_mut()?;
-        let content = content(&talk.far, packet.payload_type);
+        let content = content(&talk.terms, packet.payload_type);
         // Only what the agreement foretold may choose the far end's address.
         let admitted = match content {
-            Content::Sound(_) | Content::Keys if talk.far.we_send => talk.rtp.admit(from),
-            Content::Sound(_) | Content::Keys => talk.rtp.admit_held(from),
+            Content::Sound(_) | Content::Keys if talk.terms.we_send => talk.rtp.admit(now, from),
+            Content::Sound(_) | Content::Keys => talk.rtp.admit_held(now, from),
             Content::Other => talk.rtp.target() == from,
         };
         if !admitted {
@@ -259,7 +280,7 @@ impl Session {
             return None;
         }
         talk.heard = now;
-        if !talk.far.we_receive {
+        if !talk.terms.we_receive {
             return None;
         }
         match content {
@@ -319,8 +340,8 @@ impl Session {
             return;
         }
         let payload_type = match content {
-            Content::Sound(_) if !packet.payload.is_empty() => Some(talk.far.payload_type),
-            Content::Keys => talk.far.events,
+            Content::Sound(_) if !packet.payload.is_empty() => Some(talk.terms.payload_type),
+            Content::Keys => talk.terms.events,
             Content::Sound(_) | Content::Other => None,
         };
         let Some(payload_type) = payload_type else {
@@ -330,8 +351,8 @@ impl Session {
         let length = packet.payload.len();
         let Some(room) = scratch.get_mut(HEADER..HEADER + length) else { return };
         let samples = match content {
-            Content::Sound(codec) if codec != talk.far.codec => {
-                g711::transcode(codec, talk.far.codec, packet.payload, room);
+            Content::Sound(codec) if codec != talk.terms.codec => {
+                g711::transcode(codec, talk.terms.codec, packet.payload, room);
                 length
             }
             Content::Sound(_) => {
@@ -352,7 +373,7 @@ impl Session {
     pub(crate) fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let Some(talk) = &mut self.talk else { return };
         let Some(heard) = rtcp::read(bytes, self.sender.ssrc()) else { return };
-        if !talk.rtcp.admit(from) {
+        if !talk.rtcp.admit(now, from) {
             self.foreign += 1;
             return;
         }
@@ -383,7 +404,7 @@ impl Session {
             self.sender.tick();
             return;
         };
-        if talk.far.we_receive && now.since(talk.heard) >= SILENT_AFTER {
+        if talk.terms.we_receive && now.since(talk.heard) >= SILENT_AFTER {
             talk.heard = now;
             tell(Event::Silent);
         }
@@ -392,18 +413,18 @@ impl Session {
         let due = match &mut self.playing {
             Some(playing) => {
                 self.relay.interrupt(&mut self.sender);
-                finished = playing.next_frame(talk.far.codec, frame) == After::Finished;
+                finished = playing.next_frame(talk.terms.codec, frame) == After::Finished;
                 true
             }
             None => {
                 let covered = std::mem::take(&mut self.handed_over) && self.sender.covers_tick();
                 let due = match self.hears {
                     Hears::Nobody => {
-                        frame.fill(g711::silence(talk.far.codec));
+                        frame.fill(g711::silence(talk.terms.codec));
                         true
                     }
                     Hears::One(_) => {
-                        frame.fill(g711::silence(talk.far.codec));
+                        frame.fill(g711::silence(talk.terms.codec));
                         self.relay.tick(&mut self.sender)
                     }
                     Hears::Sum => true,
@@ -415,7 +436,7 @@ impl Session {
             self.sender.pause();
             self.relay.interrupt(&mut self.sender);
         } else if due {
-            let total = self.sender.seal(talk.far.payload_type, FRAME, scratch);
+            let total = self.sender.seal(talk.terms.payload_type, FRAME, scratch);
             wire.send(leg, Channel::Rtp, talk.rtp.target(), &scratch[..total]);
         }
         if finished {
@@ -441,7 +462,7 @@ impl Session {
     fn report(&mut self, now: Instant, bye: bool) -> Option<(SocketAddr, [u8; rtcp::PACKET_MAX], usize)> {
         let talk = self.talk.as_ref()?;
         let to = talk.rtcp.target();
-        if is_nowhere(talk.far.remote_rtcp) || is_nowhere(to) {
+        if !talk.terms.wants_reports || is_nowhere(to) {
             return None;
         }
         let news = self.sender.packets() != self.reporter.packets;
@@ -463,7 +484,7 @@ impl Session {
 
 impl Talk {
     fn may_send(&self) -> bool {
-        self.far.we_send && !is_nowhere(self.far.remote) && !is_nowhere(self.rtp.target())
+        self.terms.we_send && self.terms.is_somewhere && !is_nowhere(self.rtp.target())
     }
 }
 
@@ -474,11 +495,11 @@ fn is_nowhere(addr: SocketAddr) -> bool {
 
 /// What a payload type carries. Both static codecs are heard whichever was agreed, since some phones change between the two
 /// that were offered.
-fn content(far: &Far, payload_type: u8) -> Content {
-    if payload_type == far.payload_type {
-        return Content::Sound(far.codec);
+fn content(terms: &Terms, payload_type: u8) -> Content {
+    if payload_type == terms.payload_type {
+        return Content::Sound(terms.codec);
     }
-    if Some(payload_type) == far.events {
+    if Some(payload_type) == terms.events {
         return Content::Keys;
     }
     Codec::ALL.into_iter().find(|codec| codec.payload_type() == payload_type).map_or(Content::Other, Content::Sound)

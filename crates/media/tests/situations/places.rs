@@ -2,18 +2,22 @@
 //! there three seconds later, though stray packets come in.
 
 use media::Latch;
-use model::Random;
+use model::{Instant, Random};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 const HOSTS: [&str; 3] = ["192.0.2.1", "198.51.100.7", "203.0.113.9"];
 /// What a phone behind a router writes.
 const WRITTEN: &str = "10.0.0.9:4000";
-/// Packets that are spoken after each event: six seconds.
-const SPEECH: usize = 300;
-/// How many of them may be lost in a row.
-const IN_A_ROW: usize = 150;
-/// How many in all.
-const IN_ALL: usize = 200;
+/// How long a packet sounds, where nothing else is said.
+const PACE: Duration = Duration::from_millis(20);
+/// What is spoken after each event.
+const SPEECH: Duration = Duration::from_secs(6);
+/// How much of that may be lost in a row.
+const IN_A_ROW: Duration = Duration::from_secs(3);
+/// How much in all.
+const IN_ALL: Duration = Duration::from_secs(4);
 
 fn host(number: usize) -> IpAddr {
     HOSTS[number].parse().unwrap()
@@ -21,6 +25,53 @@ fn host(number: usize) -> IpAddr {
 
 fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
+}
+
+/// A latch and those who speak to it, each in packets of 20 ms.
+#[derive(Clone)]
+struct Paced {
+    latch: Latch,
+    now: Instant,
+    last: BTreeMap<SocketAddr, Instant>,
+}
+
+impl Paced {
+    fn new(signalled: SocketAddr, also: Option<IpAddr>) -> Paced {
+        Paced { latch: Latch::new(signalled, also), now: Instant::from_millis(7), last: BTreeMap::new() }
+    }
+
+    /// Who has spoken does so again a packet later.
+    fn wait_for(&mut self, from: SocketAddr) {
+        let next = self.last.get(&from).map_or(self.now, |last| *last + PACE);
+        self.now = self.now.max(next);
+        self.last.insert(from, self.now);
+    }
+
+    fn admit(&mut self, from: SocketAddr) -> bool {
+        self.wait_for(from);
+        self.latch.admit(self.now, from)
+    }
+
+    fn admit_held(&mut self, from: SocketAddr) -> bool {
+        self.wait_for(from);
+        self.latch.admit_held(self.now, from)
+    }
+
+    fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
+        self.latch.rearm(signalled, also);
+    }
+
+    fn rearm_seen(&mut self, signalled: SocketAddr, written: IpAddr) {
+        self.latch.rearm_seen(signalled, written);
+    }
+
+    fn follow(&mut self, from: IpAddr, to: IpAddr) {
+        self.latch.follow(from, to);
+    }
+
+    fn target(&self) -> SocketAddr {
+        self.latch.target()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,14 +110,18 @@ enum Company {
     Intruder,
     /// Another port of the host that it goes to speaks as much as it does, for a while.
     Twin,
+    /// Whoever has its old address sends as much as they can from the move on.
+    Flood,
 }
 
 /// A phone, as it is, and what the engine makes of it.
 struct World {
-    latch: Latch,
+    latch: Paced,
     random: Random,
     kind: Kind,
     company: Company,
+    /// How long its packets sound; with 320 ms it leaves silence out.
+    pace: Duration,
     sip: usize,
     said: SocketAddr,
     sound: SocketAddr,
@@ -80,7 +135,7 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64, company: Company) -> World {
+    fn new(seed: u64, company: Company, pace: Duration) -> World {
         let mut random = Random::from_number(seed);
         let kind = [Kind::Public, Kind::Stale, Kind::Routed, Kind::Seen, Kind::Kept, Kind::Apart][random.below(6) as usize];
         let (said, sound) = match kind {
@@ -89,7 +144,7 @@ impl World {
             Kind::Seen => (at("192.0.2.1:4000"), at("192.0.2.1:6000")),
             Kind::Apart => (at("192.0.2.99:4000"), at("192.0.2.99:4000")),
         };
-        let mut latch = Latch::new(said, (said.ip() != host(0)).then_some(host(0)));
+        let mut latch = Paced::new(said, (said.ip() != host(0)).then_some(host(0)));
         if kind.is_seen() {
             latch.rearm_seen(said, at(WRITTEN).ip());
         }
@@ -99,6 +154,7 @@ impl World {
             random,
             kind,
             company,
+            pace,
             sip: 0,
             said,
             sound,
@@ -177,6 +233,10 @@ impl World {
             (0..self.random.below(60)).for_each(|_| _ = self.latch.admit(self.sound));
             self.agree(self.sound);
         }
+        // Who says that it is where it was cannot be told from whoever is there now before it has been heard elsewhere.
+        if self.kind.has_router() && has_followed {
+            self.flood();
+        }
         if self.company == Company::Twin && self.chance(2) {
             self.twin = Some(SocketAddr::new(host(self.sip), 7_300));
         }
@@ -184,6 +244,7 @@ impl World {
 
     /// A refresh, or a hold and what comes after it, where a router may have forgotten the port.
     fn refresh(&mut self) {
+        self.flood();
         match self.random.below(3) {
             0 => self.hold(),
             1 => self.play(),
@@ -192,6 +253,11 @@ impl World {
         let said = if self.kind == Kind::Public && self.chance(2) { self.sound } else { self.said };
         self.agree(said);
         self.may_reroute();
+    }
+
+    fn flood(&mut self) {
+        let has_left = self.sound.ip() == host(self.sip) && self.kind != Kind::Apart;
+        self.intruder = self.was.filter(|was| self.company == Company::Flood && has_left && was.ip() != self.sound.ip());
     }
 
     /// Of a sound that has stayed where its SIP is not, nobody could tell.
@@ -282,23 +348,41 @@ impl World {
         }
     }
 
-    /// How many packets in a row and how many in all were not heard, or were answered elsewhere.
-    fn speak(&mut self, packets: usize) -> (usize, usize) {
+    /// How long in a row and how long in all it was not heard, or answered elsewhere.
+    fn speak(&mut self, speech: Duration) -> (Duration, Duration) {
         self.log.push(format!("speaks at {}, beside {:?} and {:?}", self.sound, self.intruder, self.twin));
-        let (mut row, mut longest, mut all) = (0, 0, 0);
-        for _ in 0..packets {
-            if self.chance(40) {
-                self.stray();
-            }
-            for other in [self.intruder, self.twin].into_iter().flatten() {
-                self.latch.admit(other);
+        let (mut row, mut longest, mut all) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+        let end = self.latch.now + speech;
+        while self.latch.now < end {
+            let next = self.latch.now + self.pace;
+            while self.latch.now < next {
+                self.beside_it();
             }
             assert!(!self.latch.admit(at("203.0.113.66:4000")), "a third host: {:#?}", self.log);
-            let fine = self.latch.admit(self.sound) && self.latch.target() == self.sound;
-            row = if fine { 0 } else { row + 1 };
-            (longest, all) = (longest.max(row), all + usize::from(!fine));
+            self.latch.last.insert(self.sound, next);
+            let fine = self.latch.latch.admit(next, self.sound) && self.latch.target() == self.sound;
+            row = if fine { Duration::ZERO } else { row + self.pace };
+            (longest, all) = (longest.max(row), all + if fine { Duration::ZERO } else { self.pace });
         }
         (longest, all)
+    }
+
+    /// What others send in 20 ms.
+    fn beside_it(&mut self) {
+        if self.chance(40) {
+            self.stray();
+        }
+        for other in [self.intruder, self.twin].into_iter().flatten() {
+            let more = if self.company == Company::Flood { 20 } else { 1 };
+            for _ in 0..more {
+                self.latch.last.insert(other, self.latch.now);
+                self.latch.latch.admit(self.latch.now, other);
+                self.latch.now += PACE / more;
+            }
+        }
+        if [self.intruder, self.twin] == [None, None] {
+            self.latch.now += PACE;
+        }
     }
 
     fn live(mut self) {
@@ -323,9 +407,10 @@ impl World {
                 self.twin = None;
             }
             let (row, all) = self.speak(SPEECH);
+            let more = if self.company == Company::Flood { Duration::from_secs(1) } else { Duration::ZERO };
             assert!(
-                row <= IN_A_ROW && all <= IN_ALL,
-                "{row} packets in a row, {all} in all, ours go to {}: {:#?}",
+                row <= IN_A_ROW + more && all <= IN_ALL + more,
+                "{row:?} in a row, {all:?} in all, ours go to {}: {:#?}",
                 self.latch.target(),
                 self.log
             );
@@ -334,23 +419,61 @@ impl World {
     }
 }
 
-fn live(company: Company) {
-    (0..10_000).for_each(|seed| World::new(seed, company).live());
+fn live(company: Company, pace: u64) {
+    (0..10_000).for_each(|seed| World::new(seed, company, Duration::from_millis(pace)).live());
 }
 
 #[test]
 fn a_phone_is_heard_wherever_it_goes_whatever_strays_about() {
-    live(Company::Strays);
+    live(Company::Strays, 20);
 }
 
 #[test]
 fn whoever_has_a_phones_old_address_keeps_nothing_of_its_call() {
-    live(Company::Intruder);
+    live(Company::Intruder, 20);
 }
 
 #[test]
 fn one_that_speaks_beside_a_phone_takes_its_sound_for_as_long_as_it_speaks_at_most() {
-    live(Company::Twin);
+    live(Company::Twin, 20);
+}
+
+#[test]
+fn a_flood_from_a_phones_old_address_takes_nothing() {
+    live(Company::Flood, 20);
+}
+
+#[test]
+fn a_phone_of_long_packets_is_found_as_soon() {
+    live(Company::Strays, 60);
+    live(Company::Intruder, 40);
+}
+
+/// With 320 ms it leaves silence out.
+#[test]
+fn a_phone_is_found_within_two_seconds_however_few_packets_it_sends() {
+    let (sound, again) = (at("192.0.2.1:6000"), at("192.0.2.1:6002"));
+    for pace in [20, 40, 60, 320].map(Duration::from_millis) {
+        for (said, also) in [("192.0.2.1:4000", None), (WRITTEN, Some(host(0)))] {
+            let mut latch = Paced::new(at(said), also);
+            let speaks = |latch: &mut Paced, from| {
+                for _ in 0..(2000 / pace.as_millis()) {
+                    latch.now += pace;
+                    latch.latch.admit(latch.now, from);
+                }
+            };
+            speaks(&mut latch, sound);
+            // Its router gives it another port at a refresh, and one packet of the port before comes late.
+            latch.rearm(at(said), also);
+            latch.admit(sound);
+            speaks(&mut latch, again);
+            assert_eq!(latch.target(), again, "{pace:?} {said}");
+            // It says another port, and its router goes on as before.
+            latch.rearm(SocketAddr::new(at(said).ip(), 4_002), also);
+            speaks(&mut latch, again);
+            assert_eq!(latch.target(), again, "{pace:?} {said}");
+        }
+    }
 }
 
 /// Many are behind one router, and may all learn the port.
@@ -361,7 +484,7 @@ fn a_neighbour_of_a_phone_that_was_heard_for_a_second_gets_nothing_however_long_
         ("192.0.2.1:4000", None, "192.0.2.1:6000"),
         ("10.0.0.9:4000", Some(host(0)), "192.0.2.1:6000"),
     ] {
-        let mut latch = Latch::new(at(said), also);
+        let mut latch = Paced::new(at(said), also);
         assert!((0..60).all(|_| latch.admit(at(sound))));
         assert!(!(0..500).any(|_| latch.admit(at("192.0.2.1:7000"))));
         assert_eq!(latch.target(), at(sound));
@@ -373,7 +496,7 @@ fn music_that_another_machine_plays_to_whom_we_hold_does_not_tell_where_ours_go(
     let (machine, player) = (at("192.0.2.99:4000"), at("192.0.2.1:7000"));
     // Only where addresses are private another host may show itself by a first packet.
     for also in [None, Some(host(0))] {
-        let mut latch = Latch::new(machine, None);
+        let mut latch = Paced::new(machine, None);
         assert!((0..60).all(|_| latch.admit(machine)));
         latch.follow(host(1), host(0));
         latch.rearm(machine, also);
@@ -385,21 +508,21 @@ fn music_that_another_machine_plays_to_whom_we_hold_does_not_tell_where_ours_go(
         assert!(latch.admit(machine));
     }
     // Who moves while it holds us is where it went.
-    let mut latch = Latch::new(machine, None);
+    let mut latch = Paced::new(machine, None);
     assert!((0..60).all(|_| latch.admit(machine)));
     latch.follow(machine.ip(), host(0));
     assert!((0..60).all(|_| latch.admit_held(player)));
     latch.rearm(machine, None);
     assert_eq!(latch.target(), player);
     // Whose router gives it another port meanwhile is there, though it says nothing more.
-    let mut latch = Latch::new(at("10.0.0.9:4000"), Some(host(0)));
+    let mut latch = Paced::new(at("10.0.0.9:4000"), Some(host(0)));
     assert!((0..60).all(|_| latch.admit(at("192.0.2.1:6000"))));
     latch.rearm(at("10.0.0.9:4000"), Some(host(0)));
     assert!((0..60).all(|_| latch.admit_held(player)));
     latch.rearm(at("10.0.0.9:4000"), Some(host(0)));
     assert_eq!(latch.target(), player);
     // A machine that holds under another port has no router before it, either.
-    let mut ports = Latch::new(machine, Some(host(0)));
+    let mut ports = Paced::new(machine, Some(host(0)));
     assert!((0..60).all(|_| ports.admit(machine)));
     let other = SocketAddr::new(machine.ip(), 4_002);
     ports.rearm(other, Some(host(0)));
@@ -419,7 +542,7 @@ fn music_that_another_machine_plays_to_whom_we_hold_does_not_tell_where_ours_go(
 }
 
 /// A second of it alone: then it is heard, and answered.
-fn is_found(latch: &mut Latch, sound: SocketAddr) -> bool {
+fn is_found(latch: &mut Paced, sound: SocketAddr) -> bool {
     (0..60).for_each(|_| _ = latch.admit(sound));
     latch.target() == sound && latch.admit(sound)
 }
@@ -428,7 +551,7 @@ fn is_found(latch: &mut Latch, sound: SocketAddr) -> bool {
 fn a_late_packet_of_music_keeps_nobody_deaf_who_speaks_from_where_they_always_did() {
     for (said, also) in [("192.0.2.1:4000", None), ("10.0.0.9:4000", Some(host(0)))] {
         let (sound, player) = (at("192.0.2.1:6000"), at("192.0.2.1:7400"));
-        let mut latch = Latch::new(at(said), also);
+        let mut latch = Paced::new(at(said), also);
         assert!((0..60).all(|_| latch.admit(sound)));
         latch.rearm(at(said), also);
         assert!((0..200).all(|_| latch.admit_held(player)));
@@ -447,7 +570,7 @@ fn a_late_packet_of_music_keeps_nobody_deaf_who_speaks_from_where_they_always_di
 fn a_packet_of_another_host_takes_nothing_right_after_an_agreement() {
     let (machine, neighbour) = (at("192.0.2.99:4000"), at("192.0.2.1:7000"));
     for sound in [machine, at("192.0.2.99:6000")] {
-        let mut latch = Latch::new(machine, Some(host(0)));
+        let mut latch = Paced::new(machine, Some(host(0)));
         assert!((0..60).all(|_| latch.admit(sound)));
         latch.rearm(machine, Some(host(0)));
         assert!(!latch.admit(neighbour));
@@ -459,26 +582,26 @@ fn a_packet_of_another_host_takes_nothing_right_after_an_agreement() {
 fn sound_that_stayed_where_its_sip_is_no_more_is_found_again_after_an_agreement() {
     let sound = at("192.0.2.1:6000");
     // SIP from a public address stands for the private one that is written, and so another host is agreed on.
-    let mut seen = Latch::new(SocketAddr::new(host(0), 4_000), None);
+    let mut seen = Paced::new(SocketAddr::new(host(0), 4_000), None);
     assert!((0..60).all(|_| seen.admit(sound)));
     seen.follow(host(0), host(1));
     seen.rearm(SocketAddr::new(host(1), 4_000), None);
     assert!(is_found(&mut seen, sound));
     // Where both are private, another port is said.
-    let mut private = Latch::new(at("10.0.0.9:4000"), Some(host(0)));
+    let mut private = Paced::new(at("10.0.0.9:4000"), Some(host(0)));
     assert!((0..60).all(|_| private.admit(sound)));
     private.follow(host(0), host(1));
     private.rearm(at("10.0.0.9:4002"), Some(host(1)));
     assert!(is_found(&mut private, sound));
     // Or another port of the one that its SIP stands for.
-    let mut other = Latch::new(sound, None);
+    let mut other = Paced::new(sound, None);
     other.rearm_seen(sound, at(WRITTEN).ip());
     assert!((0..60).all(|_| other.admit(sound)));
     other.follow(host(0), host(1));
     other.rearm_seen(SocketAddr::new(host(1), 6_002), at(WRITTEN).ip());
     assert!(is_found(&mut other, sound));
     // A port that its router had for it once says something after a refresh.
-    let mut strays = Latch::new(at("192.0.2.1:4000"), None);
+    let mut strays = Paced::new(at("192.0.2.1:4000"), None);
     strays.rearm_seen(at("192.0.2.1:4000"), at(WRITTEN).ip());
     assert!((0..60).all(|_| strays.admit(sound)));
     strays.follow(host(0), host(1));
@@ -490,7 +613,7 @@ fn sound_that_stayed_where_its_sip_is_no_more_is_found_again_after_an_agreement(
     strays.admit(at("192.0.2.1:6100"));
     assert!(is_found(&mut strays, sound));
     // Of a machine that was said and is no more, nothing is heard.
-    let mut left = Latch::new(sound, None);
+    let mut left = Paced::new(sound, None);
     assert!((0..60).all(|_| left.admit(sound)));
     left.rearm(SocketAddr::new(host(1), 4_000), None);
     assert!(!(0..200).any(|_| left.admit(sound)));
@@ -501,7 +624,7 @@ fn sound_that_stayed_where_its_sip_is_no_more_is_found_again_after_an_agreement(
 fn sound_that_stays_on_the_very_port_that_was_said_is_kept_wherever_its_sip_goes() {
     let (written, sound) = (at(WRITTEN).ip(), at("192.0.2.1:4000"));
     let place = |number| SocketAddr::new(host(number), sound.port());
-    let mut latch = Latch::new(sound, None);
+    let mut latch = Paced::new(sound, None);
     latch.rearm_seen(sound, written);
     assert!((0..60).all(|_| latch.admit(sound)));
     for (from, to) in [(0, 1), (1, 2)] {
@@ -510,7 +633,7 @@ fn sound_that_stays_on_the_very_port_that_was_said_is_kept_wherever_its_sip_goes
         assert_eq!(latch.target(), place(to), "until anybody is heard");
         // It is silent, and has gone with its SIP: by whatever port, ours go there at once.
         for port in [sound.port(), 6_002] {
-            let (mut gone, there) = (latch, SocketAddr::new(host(to), port));
+            let (mut gone, there) = (latch.clone(), SocketAddr::new(host(to), port));
             assert!(gone.admit(there));
             assert_eq!(gone.target(), there);
             // Once it is known there, nobody takes it from where it was.
@@ -521,7 +644,7 @@ fn sound_that_stays_on_the_very_port_that_was_said_is_kept_wherever_its_sip_goes
         }
         assert!((0..60).all(|_| latch.admit(sound) && latch.target() == sound));
         // It goes later on.
-        let mut later = latch;
+        let mut later = latch.clone();
         assert!(later.admit(place(to)));
         assert_eq!(later.target(), place(to));
         // Or only a few packets go that way.
@@ -533,13 +656,13 @@ fn sound_that_stays_on_the_very_port_that_was_said_is_kept_wherever_its_sip_goes
     latch.rearm(at(WRITTEN), Some(inside));
     assert!((0..60).all(|_| latch.admit(sound) && latch.target() == sound));
     // Or out of one, where it was heard at the address that it wrote.
-    let mut out = Latch::new(at(WRITTEN), None);
+    let mut out = Paced::new(at(WRITTEN), None);
     assert!((0..60).all(|_| out.admit(at(WRITTEN))));
     out.follow(written, host(1));
     out.rearm_seen(place(1), written);
     assert!((0..60).all(|_| out.admit(at(WRITTEN)) && out.target() == at(WRITTEN)));
     // Who names another place is there, though its SIP has gone, too.
-    let mut named = Latch::new(sound, None);
+    let mut named = Paced::new(sound, None);
     assert!((0..60).all(|_| named.admit(sound)));
     named.follow(host(0), host(1));
     named.rearm(place(1), None);
@@ -549,7 +672,7 @@ fn sound_that_stays_on_the_very_port_that_was_said_is_kept_wherever_its_sip_goes
 #[test]
 fn who_has_gone_and_says_another_port_before_a_word_is_heard_where_its_sip_is_whoever_spoke_meanwhile() {
     let (sound, there) = (at("192.0.2.1:6000"), at("198.51.100.7:6002"));
-    let mut latch = Latch::new(at(WRITTEN), Some(host(0)));
+    let mut latch = Paced::new(at(WRITTEN), Some(host(0)));
     assert!((0..60).all(|_| latch.admit(sound)));
     latch.follow(host(0), host(1));
     latch.rearm(at("10.0.0.9:4002"), Some(host(1)));
@@ -564,7 +687,7 @@ fn the_port_that_was_agreed_on_gets_its_sound_back_from_whatever_spoke_while_it_
     let (sip, other_sip) = (host(0), host(1));
     let (first, second) = (at("192.0.2.99:4000"), at("192.0.2.98:4000"));
     for also in [None, Some(sip)] {
-        let mut moved = Latch::new(first, also);
+        let mut moved = Paced::new(first, also);
         assert!((0..60).all(|_| moved.admit(first)));
         moved.follow(sip, other_sip);
         moved.rearm(second, also.map(|_| other_sip));
@@ -574,7 +697,7 @@ fn the_port_that_was_agreed_on_gets_its_sound_back_from_whatever_spoke_while_it_
         assert!(moved.admit(second));
         assert_eq!(moved.target(), second);
         // Another port where its SIP is speaks after a refresh.
-        let mut silent = Latch::new(first, also);
+        let mut silent = Paced::new(first, also);
         assert!((0..60).all(|_| silent.admit(first)));
         silent.rearm(first, also);
         (0..200).for_each(|_| _ = silent.admit(SocketAddr::new(sip, 7_000)));
