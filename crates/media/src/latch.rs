@@ -26,8 +26,10 @@ const KNOWN: u16 = 1000;
 const UNDER_WAY: u16 = 1000;
 /// What a packet counts for that is the first of its place, or the first after a pause: as long as most are.
 const FIRST: u16 = 20;
-/// A longer time between two packets is a pause. Who leaves silence out sends a packet now and then.
+/// A longer time between two packets, in milliseconds, is a pause, which counts for nothing.
 const PAUSE: u32 = 400;
+/// But of who is heard alone: who leaves silence out sends a few packets now and then.
+const PAUSE_ALONE: u32 = 1200;
 /// What a packet from elsewhere takes back of the time that counts for a place: so many times its own, which is [`LONG`] at most. Two that speak at once
 /// get nowhere, and a stray one delays little.
 const TAKEN_BACK: u16 = 8;
@@ -97,7 +99,7 @@ impl UnderWay {
 
     /// Whether a packet that comes now is some of it.
     fn includes(&mut self, now: Millis) -> bool {
-        let (left, counts) = (self.left, self.last.map_or(FIRST, |last| now.counts(last)));
+        let (left, counts) = (self.left, self.last.map_or(FIRST, |last| now.counts(last, PAUSE)));
         (self.left, self.last) = (left.saturating_sub(counts), Some(now));
         left > 0
     }
@@ -126,9 +128,9 @@ impl Millis {
         self.0.wrapping_sub(earlier.0)
     }
 
-    /// What a packet counts for where the last one came then.
-    fn counts(self, last: Millis) -> u16 {
-        u16::try_from(self.since(last)).ok().filter(|gap| u32::from(*gap) <= PAUSE).unwrap_or(FIRST)
+    /// What a packet counts for where the last one came then, and a longer time would be a pause.
+    fn counts(self, last: Millis, pause: u32) -> u16 {
+        u16::try_from(self.since(last)).ok().filter(|gap| u32::from(*gap) <= pause).unwrap_or(FIRST)
     }
 }
 
@@ -346,7 +348,7 @@ impl Latch {
             Next::Agreed => Next::Heard,
             next @ (Next::No | Next::Followed | Next::Heard) => next,
         };
-        let mut counts = now.counts(self.last);
+        let mut counts = now.counts(self.last, PAUSE);
         if from != self.target {
             (self.target, self.heard, self.rival, counts) = (from, 0, None, FIRST);
         }
@@ -360,7 +362,7 @@ impl Latch {
     /// back, or have gone after all.
     fn is_alone(&mut self, now: Millis, from: SocketAddr) -> bool {
         if from == self.target {
-            let counts = now.counts(self.last);
+            let counts = now.counts(self.last, PAUSE);
             self.rival = self.rival.and_then(|rival| rival.beside(now, counts, self.outranks(rival.addr.ip())));
             return false;
         }
@@ -369,7 +371,7 @@ impl Latch {
         }
         let rival = self.rival.map_or(Rival::new(now, from), |rival| rival.after(now, from));
         if self.heard <= KNOWN {
-            let counts = self.rival.filter(|rival| rival.addr == from).map_or(FIRST, |rival| now.counts(rival.last));
+            let counts = self.rival.filter(|rival| rival.addr == from).map_or(FIRST, |rival| now.counts(rival.last, PAUSE));
             self.heard = self.heard.saturating_sub(taken_back(counts)).max(self.heard.min(1));
         }
         self.rival = Some(rival);
@@ -428,7 +430,7 @@ impl Rival {
     /// After a packet of one of those who may be there.
     fn after(self, now: Millis, from: SocketAddr) -> Rival {
         match self.addr == from {
-            true => Rival { heard: self.heard.saturating_add(now.counts(self.last)), last: now, ..self },
+            true => Rival { heard: self.heard.saturating_add(now.counts(self.last, PAUSE_ALONE)), last: now, ..self },
             false if now.since(self.last) <= PAUSE => self,
             false => Rival::new(now, from),
         }
