@@ -12,9 +12,14 @@
 //! Where a phone writes a private address, the host of its SIP stands for it. Such a place was made up, and the phone has named nothing: when its SIP has
 //! gone and it writes what it wrote before, it has said nothing new.
 //!
+//! Right after an agreement another port of its host may be the phone's, for its router may have forgotten the one before. What goes on with its stream (the
+//! source of RFC 3550 section 8.1 and the next sequence number) is the phone at once; anybody else there, late packets included, has to be heard alone like
+//! any other place.
+//!
 //! All of this is a matter of time, and not of packets: each counts for the time since the last one of its place. So nobody gains anything by sending more
 //! of them, and a phone that sends few is found as soon.
 
+use crate::rtp::Stream;
 use model::Instant;
 use std::net::{IpAddr, SocketAddr};
 
@@ -292,11 +297,17 @@ impl Latch {
     }
 
     /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
-    pub fn admit(&mut self, now: Instant, from: SocketAddr) -> bool {
+    pub fn admit(&mut self, now: Instant, from: SocketAddr, stream: Stream) -> bool {
         let now = Millis::of(now);
+        let has_another_port =
+            stream == Stream::Same && self.heard > 0 && self.heard <= KNOWN && from.ip() == self.target.ip() && from != self.target;
+        if has_another_port {
+            self.stage = Stage::Armed;
+            return self.admit_as(now, from, false, true);
+        }
         let alone = self.is_alone(now, from);
-        // Once it has been heard at one host, a single packet of another one that was not named is not the phone.
-        let is_stray = self.heard > 0 && ![self.target.ip(), self.signalled.ip()].contains(&from.ip());
+        // Once it has been heard at one host, a single packet of another one that was not named is not the phone, and none of another stream.
+        let is_stray = self.heard > 0 && (stream == Stream::Other || ![self.target.ip(), self.signalled.ip()].contains(&from.ip()));
         self.admit_as(now, from, alone, !is_stray && self.may_show_itself(from.ip()))
     }
 
@@ -468,7 +479,7 @@ mod tests {
             let next = self.last.get(&from).map_or(self.now, |last| *last + std::time::Duration::from_millis(20));
             self.now = self.now.max(next);
             self.last.insert(from, self.now);
-            self.latch.admit(self.now, from)
+            self.latch.admit(self.now, from, Stream::Unknown)
         }
         fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
             self.latch.rearm(signalled, also);

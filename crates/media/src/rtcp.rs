@@ -120,6 +120,8 @@ impl Pen<'_> {
 /// What an incoming compound packet says, as far as we care.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
+    /// Whose report it is: the source of its first packet.
+    pub from: u32,
     /// A sender report: whose, and the middle 32 bits of its NTP time.
     pub sender: Option<(u32, u32)>,
     /// The first block about a stream of `ssrc` ours: fraction lost in 256ths, and jitter in samples as they see it.
@@ -133,7 +135,7 @@ pub fn read(bytes: &[u8], ours: u32) -> Option<Heard> {
     if !matches!(bytes.get(1), Some(&(SENDER_REPORT | RECEIVER_REPORT))) || bytes.first()? & 0x20 != 0 {
         return None;
     }
-    let mut heard = Heard::default();
+    let mut heard = Heard { from: word(bytes, 4)?, ..Heard::default() };
     let mut rest = bytes;
     while !rest.is_empty() {
         let &[first, kind, high, low, ..] = rest else { return None };
@@ -192,7 +194,7 @@ mod tests {
         assert_eq!(out[28..36], [0, 0, 0, 9, 128, 0, 0, 3]);
         assert_eq!(out[52..62], [0x81, 202, 0, 6, 0, 0, 0, 7, 1, 16]);
         assert_eq!(out[80..88], [0x81, 203, 0, 1, 0, 0, 0, 7]);
-        assert_eq!(read(&out[..n], 9), Some(Heard { sender: Some((7, 0x0005_8000)), about_us: Some((128, 40)), bye: true }));
+        assert_eq!(read(&out[..n], 9), Some(Heard { from: 7, sender: Some((7, 0x0005_8000)), about_us: Some((128, 40)), bye: true }));
     }
 
     #[test]
@@ -200,7 +202,7 @@ mod tests {
         let mut out = [0; PACKET_MAX];
         let n = write(7, None, None, NAME, false, &mut out);
         assert_eq!(out[..8], [0x80, 201, 0, 1, 0, 0, 0, 7]);
-        assert_eq!(read(&out[..n], 7), Some(Heard::default()));
+        assert_eq!(read(&out[..n], 7), Some(Heard { from: 7, ..Heard::default() }));
     }
 
     #[test]

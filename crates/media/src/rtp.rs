@@ -220,6 +220,17 @@ pub enum Arrival {
     Wild,
 }
 
+/// What a packet is to the stream that was heard before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// It goes on with it.
+    Same,
+    /// It is of another source, or older.
+    Other,
+    /// Nobody was heard before, or somebody who need not be the phone.
+    Unknown,
+}
+
 /// One incoming stream: order, loss and jitter. It follows whichever source spoke last.
 #[derive(Clone, Debug, Default)]
 pub struct Receiver {
@@ -273,8 +284,13 @@ impl Source {
         self.expected().saturating_sub(self.received)
     }
 
+    /// How far this is after the highest number, modulo 2^16.
+    fn forward(&self, sequence: u16) -> u16 {
+        sequence.wrapping_sub(self.highest as u16)
+    }
+
     fn place(&mut self, sequence: u16) -> Arrival {
-        let forward = sequence.wrapping_sub(self.highest as u16);
+        let forward = self.forward(sequence);
         let back = forward.wrapping_neg();
         if forward == 0 {
             return Arrival::Duplicate;
@@ -333,6 +349,21 @@ impl Receiver {
             source.time(now, packet.timestamp);
         }
         arrival
+    }
+
+    /// What this packet is to what came before it.
+    pub fn stream_of(&self, packet: &Packet<'_>) -> Stream {
+        let goes_on = |source: &Source| source.ssrc == packet.ssrc && (1..DROPOUT_MAX).contains(&source.forward(packet.sequence));
+        self.stream_if(goes_on)
+    }
+
+    /// What a report of this source is to what came before it.
+    pub fn stream_of_report(&self, ssrc: u32) -> Stream {
+        self.stream_if(|source| source.ssrc == ssrc)
+    }
+
+    fn stream_if(&self, goes_on: impl Fn(&Source) -> bool) -> Stream {
+        self.source.as_ref().map_or(Stream::Unknown, |source| if goes_on(source) { Stream::Same } else { Stream::Other })
     }
 
     /// Packets used.

@@ -5,7 +5,7 @@ use crate::input::Input;
 use crate::play::{After, Playing};
 use crate::record::Recording;
 use crate::relay::Relay;
-use crate::rtp::{Arrival, HEADER, PACKET_MAX, Packet, Receiver, Sender};
+use crate::rtp::{Arrival, HEADER, PACKET_MAX, Packet, Receiver, Sender, Stream};
 use crate::{Channel, Event, FRAME, Far, Latch, OnKey, PlayEnd, RecordEnd, Wire, g711, rtcp};
 use model::{Codec, Digit, Instant, LegId, MediaStats, MixId, PlayId, Random, RecordId};
 use std::net::{IpAddr, SocketAddr};
@@ -64,6 +64,8 @@ struct Talk {
     terms: Terms,
     rtp: Latch,
     rtcp: Latch,
+    /// What came last is of a stream that began while we sent nothing: it may be music of another machine.
+    may_be_music: bool,
     /// The last packet that could be used, or the last time that silence was told.
     heard: Instant,
 }
@@ -141,7 +143,8 @@ impl Session {
         let talk = self.talk.get_or_insert_with(|| {
             // RFC 3550 section 6.2: half the interval before the first report.
             self.reporter.due = now + random_share(REPORT_EVERY / 2, random);
-            Talk { rtp: Latch::new(far.remote, far.also), rtcp: Latch::new(far.remote_rtcp, far.also), terms: far.into(), heard: now }
+            let (rtp, rtcp) = (Latch::new(far.remote, far.also), Latch::new(far.remote_rtcp, far.also));
+            Talk { rtp, rtcp, terms: far.into(), may_be_music: false, heard: now }
         });
         for (latch, at) in [(&mut talk.rtp, far.remote), (&mut talk.rtcp, far.remote_rtcp)] {
             match far.written.filter(|_| at.ip() == far.remote.ip()) {
@@ -266,8 +269,9 @@ impl Session {
         let talk = self.talk.as_mut()?;
         let content = content(&talk.terms, packet.payload_type);
         // Only what the agreement foretold may choose the far end's address.
+        let stream = self.receiver.stream_of(packet);
         let admitted = match content {
-            Content::Sound(_) | Content::Keys if talk.terms.we_send => talk.rtp.admit(now, from),
+            Content::Sound(_) | Content::Keys if talk.terms.we_send => talk.rtp.admit(now, from, talk.trusted(stream)),
             Content::Sound(_) | Content::Keys => talk.rtp.admit_held(now, from),
             Content::Other => talk.rtp.target() == from,
         };
@@ -275,6 +279,7 @@ impl Session {
             self.foreign += 1;
             return None;
         }
+        talk.may_be_music = !talk.terms.we_send && (talk.may_be_music || stream != Stream::Same);
         let arrival = self.receiver.handle_packet(now, packet, matches!(content, Content::Sound(_)));
         if matches!(arrival, Arrival::Duplicate | Arrival::Wild) {
             return None;
@@ -373,7 +378,8 @@ impl Session {
     pub(crate) fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let Some(talk) = &mut self.talk else { return };
         let Some(heard) = rtcp::read(bytes, self.sender.ssrc()) else { return };
-        if !talk.rtcp.admit(now, from) {
+        let stream = talk.trusted(self.receiver.stream_of_report(heard.from));
+        if !talk.rtcp.admit(now, from, stream) {
             self.foreign += 1;
             return;
         }
@@ -485,6 +491,11 @@ impl Session {
 impl Talk {
     fn may_send(&self) -> bool {
         self.terms.we_send && self.terms.is_somewhere && !is_nowhere(self.rtp.target())
+    }
+
+    /// What this tells of who the phone is: after music nothing.
+    fn trusted(&self, stream: Stream) -> Stream {
+        if self.may_be_music { Stream::Unknown } else { stream }
     }
 }
 

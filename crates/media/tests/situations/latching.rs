@@ -1,8 +1,10 @@
 //! Whose packets are heard, and where ours go.
 
 use crate::desk::{Desk, Phone, address, read};
-use media::{Command, Event};
+use media::{Channel, Command, Event};
 use model::{Codec, Random};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 fn stranger() -> Phone {
@@ -60,7 +62,7 @@ fn a_phone_by_ipv4_is_heard_by_a_socket_for_both() {
     let mut caller = desk.phone(1, Codec::Pcmu);
     let std::net::IpAddr::V4(v4) = caller.at.ip() else { panic!("the desk's phones have IPv4") };
     let sound = caller.silence();
-    desk.hears(caller.leg, std::net::SocketAddr::new(v4.to_ipv6_mapped().into(), caller.at.port()), &sound);
+    desk.hears(caller.leg, SocketAddr::new(v4.to_ipv6_mapped().into(), caller.at.port()), &sound);
     let stats = desk.rack.stats(caller.leg).unwrap();
     assert_eq!((stats.received, stats.foreign), (1, 0));
 }
@@ -102,6 +104,45 @@ fn the_sound_of_a_phone_stays_where_it_is_heard_when_only_its_sip_goes() {
     desk.tick();
     assert_eq!(desk.out.sent.pop().unwrap().to, caller.at);
     assert_eq!(desk.rack.stats(caller.leg).unwrap().foreign, 0);
+}
+
+/// Who is behind the same router can send to us from its address. What they would need is in the reports that go to the phone.
+#[test]
+fn a_session_refresh_lets_no_neighbour_in_and_a_new_port_of_the_phones_stream_at_once() {
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    let (first, second, neighbour) = (address(11, 61_000), address(11, 61_002), address(11, 7000));
+    for _ in 0..60 {
+        let sound = caller.silence();
+        desk.hears(caller.leg, first, &sound);
+        desk.tick();
+    }
+    let leg = caller.leg;
+    let report = |desk: &mut Desk, from: SocketAddr, source: u32| {
+        let mut report = [0x80, 201, 0, 1, 0, 0, 0, 0];
+        report[4..].copy_from_slice(&source.to_be_bytes());
+        desk.rack.handle_packet(desk.now, leg, Channel::Rtcp, from, &report, &mut desk.out);
+    };
+    let mut other = stranger();
+    report(&mut desk, address(11, 61_001), caller.sender.ssrc());
+    desk.command(caller.leg, Command::Connect(caller.far()));
+    report(&mut desk, address(11, 7001), other.sender.ssrc());
+    desk.out.sent.clear();
+    for _ in 0..20 {
+        let (sound, noise) = (caller.silence(), other.silence());
+        desk.hears(caller.leg, neighbour, &noise);
+        desk.hears(caller.leg, first, &sound);
+        desk.tick();
+    }
+    assert!(desk.out.sent.iter().all(|sent| sent.to == first));
+    let sound = caller.silence();
+    desk.hears(caller.leg, second, &sound);
+    report(&mut desk, address(11, 61_003), caller.sender.ssrc());
+    desk.out.sent.clear();
+    desk.ticks(500);
+    let at = |channel| desk.out.sent.iter().filter(|sent| sent.channel == channel).map(|sent| sent.to).collect::<BTreeSet<_>>();
+    assert_eq!((at(Channel::Rtp), at(Channel::Rtcp)), ([second].into(), [address(11, 61_003)].into()));
+    assert_eq!(desk.rack.stats(caller.leg).unwrap().foreign, 21);
 }
 
 #[test]

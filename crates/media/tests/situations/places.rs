@@ -2,6 +2,7 @@
 //! there three seconds later, though stray packets come in.
 
 use media::Latch;
+use media::rtp::{Packet, Receiver, Stream};
 use model::{Instant, Random};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,6 +13,8 @@ const HOSTS: [&str; 3] = ["192.0.2.1", "198.51.100.7", "203.0.113.9"];
 const WRITTEN: &str = "10.0.0.9:4000";
 /// How long a packet sounds, where nothing else is said.
 const PACE: Duration = Duration::from_millis(20);
+/// The first source of each phone.
+const PHONE: u32 = 1;
 /// What is spoken after each event.
 const SPEECH: Duration = Duration::from_secs(6);
 /// How much of that may be lost in a row.
@@ -27,17 +30,52 @@ fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// A latch and those who speak to it, each in packets of 20 ms.
+/// A latch and those who speak to it, each in packets of 20 ms, and each in a stream of its own.
 #[derive(Clone)]
 struct Paced {
     latch: Latch,
     now: Instant,
     last: BTreeMap<SocketAddr, Instant>,
+    receiver: Receiver,
+    /// The source of who speaks there, where it is not the port.
+    sources: BTreeMap<SocketAddr, u32>,
+    sequences: BTreeMap<u32, u16>,
+    may_be_music: bool,
 }
 
 impl Paced {
     fn new(signalled: SocketAddr, also: Option<IpAddr>) -> Paced {
-        Paced { latch: Latch::new(signalled, also), now: Instant::from_millis(7), last: BTreeMap::new() }
+        Paced {
+            latch: Latch::new(signalled, also),
+            now: Instant::from_millis(7),
+            last: BTreeMap::new(),
+            receiver: Receiver::default(),
+            sources: BTreeMap::new(),
+            sequences: BTreeMap::new(),
+            may_be_music: false,
+        }
+    }
+
+    fn packet(&mut self, from: SocketAddr) -> Packet<'static> {
+        let others =
+            || u32::from(from.port()) << 8 | u32::from(HOSTS.iter().position(|host| from.ip().to_string() == *host).unwrap_or(9) as u8);
+        let ssrc = self.sources.get(&from).copied().unwrap_or_else(others);
+        let sequence = self.sequences.entry(ssrc).or_insert(ssrc as u16);
+        *sequence = sequence.wrapping_add(1);
+        Packet { payload_type: 0, marker: false, sequence: *sequence, timestamp: u32::from(*sequence) * 160, ssrc, payload: &[] }
+    }
+
+    /// As a leg does it.
+    fn hear(&mut self, from: SocketAddr, held: bool) -> bool {
+        let packet = self.packet(from);
+        let stream = self.receiver.stream_of(&packet);
+        let trusted = if self.may_be_music { Stream::Unknown } else { stream };
+        let admitted = if held { self.latch.admit_held(self.now, from) } else { self.latch.admit(self.now, from, trusted) };
+        if admitted {
+            self.may_be_music = held && (self.may_be_music || stream != Stream::Same);
+            self.receiver.handle_packet(self.now, &packet, true);
+        }
+        admitted
     }
 
     /// Who has spoken does so again a packet later.
@@ -49,12 +87,12 @@ impl Paced {
 
     fn admit(&mut self, from: SocketAddr) -> bool {
         self.wait_for(from);
-        self.latch.admit(self.now, from)
+        self.hear(from, false)
     }
 
     fn admit_held(&mut self, from: SocketAddr) -> bool {
         self.wait_for(from);
-        self.latch.admit_held(self.now, from)
+        self.hear(from, true)
     }
 
     fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
@@ -125,6 +163,7 @@ struct World {
     sip: usize,
     said: SocketAddr,
     sound: SocketAddr,
+    source: u32,
     /// It has said that it speaks there, since it does.
     has_said_so: bool,
     was: Option<SocketAddr>,
@@ -148,6 +187,7 @@ impl World {
         if kind.is_seen() {
             latch.rearm_seen(said, at(WRITTEN).ip());
         }
+        latch.sources.insert(sound, PHONE);
         let log = vec![format!("seed {seed}, {company:?}: {kind:?}, says {said}, speaks at {sound}")];
         World {
             latch,
@@ -158,6 +198,7 @@ impl World {
             sip: 0,
             said,
             sound,
+            source: PHONE,
             has_said_so: false,
             was: None,
             intruder: None,
@@ -228,7 +269,12 @@ impl World {
         }
         self.was = Some(self.sound);
         let port = if self.kind.has_router() { self.new_port() } else { self.said.port() };
-        (self.sound, self.has_said_so) = (SocketAddr::new(host(self.sip), port), false);
+        if self.chance(2) {
+            self.log.push("begins its stream anew".to_owned());
+            self.source += 1;
+        }
+        self.speak_from(SocketAddr::new(host(self.sip), port));
+        self.has_said_so = false;
         if self.kind == Kind::Public && self.chance(2) {
             (0..self.random.below(60)).for_each(|_| _ = self.latch.admit(self.sound));
             self.agree(self.sound);
@@ -269,9 +315,14 @@ impl World {
 
     fn reroute(&mut self) {
         let port = self.new_port();
-        self.sound.set_port(port);
+        self.speak_from(SocketAddr::new(self.sound.ip(), port));
         self.has_said_so = false;
         self.log.push(format!("its router sends it from {}", self.sound));
+    }
+
+    fn speak_from(&mut self, sound: SocketAddr) {
+        self.sound = sound;
+        self.latch.sources = BTreeMap::from([(sound, self.source)]);
     }
 
     /// Another port is said, and spoken from, unless a router goes on as before; or another machine.
@@ -279,7 +330,7 @@ impl World {
         let port = self.new_port();
         match self.kind {
             Kind::Public if self.sound == self.said => {
-                self.sound.set_port(port);
+                self.speak_from(SocketAddr::new(self.sound.ip(), port));
                 self.agree(self.sound);
             }
             Kind::Routed | Kind::Seen if self.sound.ip() == host(self.sip) => {
@@ -289,14 +340,15 @@ impl World {
                 self.come_late(before);
             }
             Kind::Kept if self.sound.ip() == host(self.sip) => {
-                self.sound.set_port(port);
+                self.speak_from(SocketAddr::new(self.sound.ip(), port));
                 self.agree(self.sound);
             }
             // What stayed behind goes on from where it was.
             Kind::Kept => self.agree(SocketAddr::new(self.said.ip(), port)),
             Kind::Apart => {
                 self.was = Some(self.sound);
-                self.sound = [at("192.0.2.99:4000"), at("192.0.2.98:4000")].into_iter().find(|other| *other != self.sound).unwrap();
+                self.source += 1;
+                self.speak_from([at("192.0.2.99:4000"), at("192.0.2.98:4000")].into_iter().find(|other| *other != self.sound).unwrap());
                 self.agree(self.sound);
             }
             _ => {}
@@ -315,7 +367,9 @@ impl World {
     fn come_late(&mut self, before: Option<SocketAddr>) {
         let Some(before) = before.filter(|before| *before != self.sound) else { return };
         self.log.push(format!("late ones come from {before}"));
+        self.latch.sources.insert(before, self.source);
         (0..self.random.below(4)).for_each(|_| _ = self.latch.admit(before));
+        self.latch.sources.remove(&before);
         let fine = self.latch.admit(self.sound) && self.latch.target() == self.sound;
         assert!(fine, "a late packet decides nothing, ours go to {}: {:#?}", self.latch.target(), self.log);
     }
@@ -359,8 +413,8 @@ impl World {
                 self.beside_it();
             }
             assert!(!self.latch.admit(at("203.0.113.66:4000")), "a third host: {:#?}", self.log);
-            self.latch.last.insert(self.sound, next);
-            let fine = self.latch.latch.admit(next, self.sound) && self.latch.target() == self.sound;
+            self.latch.last.insert(self.sound, self.latch.now);
+            let fine = self.latch.hear(self.sound, false) && self.latch.target() == self.sound;
             row = if fine { Duration::ZERO } else { row + self.pace };
             (longest, all) = (longest.max(row), all + if fine { Duration::ZERO } else { self.pace });
         }
@@ -376,7 +430,7 @@ impl World {
             let more = if self.company == Company::Flood { 20 } else { 1 };
             for _ in 0..more {
                 self.latch.last.insert(other, self.latch.now);
-                self.latch.latch.admit(self.latch.now, other);
+                self.latch.hear(other, false);
                 self.latch.now += PACE / more;
             }
         }
@@ -459,7 +513,7 @@ fn a_phone_is_found_within_three_seconds_however_few_packets_it_sends() {
             let speaks = |latch: &mut Paced, from| {
                 for _ in 0..(3000 / pace.as_millis()) {
                     latch.now += pace;
-                    latch.latch.admit(latch.now, from);
+                    latch.hear(from, false);
                 }
             };
             speaks(&mut latch, sound);
@@ -488,6 +542,40 @@ fn a_neighbour_of_a_phone_that_was_heard_for_a_second_gets_nothing_however_long_
         assert!((0..60).all(|_| latch.admit(at(sound))));
         assert!(!(0..500).any(|_| latch.admit(at("192.0.2.1:7000"))));
         assert_eq!(latch.target(), at(sound));
+    }
+}
+
+/// Nor at an agreement, when its router may have another port for it: only who goes on with its stream is the phone at once.
+#[test]
+fn a_neighbour_of_a_phone_gets_nothing_at_an_agreement_either() {
+    for (said, also, sound) in [
+        ("192.0.2.1:4000", None, at("192.0.2.1:4000")),
+        ("192.0.2.1:4000", None, at("192.0.2.1:6000")),
+        (WRITTEN, Some(host(0)), at("192.0.2.1:6000")),
+    ] {
+        let (neighbour, again, third) = (at("192.0.2.1:7000"), at("192.0.2.1:6002"), at("192.0.2.1:6004"));
+        let mut latch = Paced::new(at(said), also);
+        latch.sources = BTreeMap::from([(sound, PHONE), (again, PHONE)]);
+        assert!((0..60).all(|_| latch.admit(sound)));
+        for _ in 0..4 {
+            latch.rearm(at(said), also);
+            assert!((0..100).all(|_| !latch.admit(neighbour) && latch.admit(sound) && latch.target() == sound), "{said} {sound}");
+        }
+        if sound == at(said) {
+            continue;
+        }
+        // Its router does have another port for it, and of the one before some come late.
+        latch.rearm(at(said), also);
+        assert!(latch.admit(sound) && !latch.admit(neighbour));
+        assert!(latch.admit(again) && latch.target() == again);
+        latch.sources.remove(&sound);
+        latch.admit(sound);
+        assert!(!latch.admit(neighbour) && latch.admit(again) && latch.target() == again);
+        assert!((0..100).all(|_| !latch.admit(neighbour) && latch.admit(again)));
+        // What begins anew there has to be heard alone.
+        latch.rearm(at(said), also);
+        assert!(!latch.admit(third));
+        assert!(is_found(&mut latch, third));
     }
 }
 
