@@ -27,8 +27,11 @@ use std::net::{IpAddr, SocketAddr};
 const WINDOW: u8 = 5;
 /// Milliseconds of sound that make a place known.
 const KNOWN: u16 = 1000;
-/// Milliseconds of sound of the port before that may be under way. A router that gives the new port the way of the old one is found out then.
-const UNDER_WAY: u16 = 1000;
+/// Milliseconds for which sound of the port before may be under way. A router that gives the new port the way of the old one is found out before that.
+const UNDER_WAY: u32 = 1100;
+/// Milliseconds for which another stream has to be heard alone, where it is not with SIP, until it takes the place of the phone's own: whoever has its old
+/// address speaks while it listens, and leaves silence out.
+const ANOTHER: u16 = 10_000;
 /// What a packet counts for that is the first of its place, or the first after a pause: as long as most are.
 const FIRST: u16 = 20;
 /// A longer time between two packets, in milliseconds, is a pause, which counts for nothing.
@@ -61,6 +64,8 @@ pub struct Latch {
     next: Next,
     /// For how many milliseconds it has been heard where ours go since the last agreement, what others took back subtracted, until it is known.
     heard: u16,
+    /// The same since it went there, whatever was agreed and whoever else spoke; no packet counts for more than [`LONG`].
+    steady: u16,
     /// When a packet came from there last.
     last: Millis,
     /// It speaks from elsewhere than where it was signalled since its SIP has moved.
@@ -92,21 +97,24 @@ struct GivenUp {
 
 /// Sound that was under way when its place was left: it is heard, and decides nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct UnderWay {
-    /// How many milliseconds of it may still come.
-    left: u16,
-    /// When some of it came last.
-    last: Option<Millis>,
+enum UnderWay {
+    /// No more of it comes.
+    #[default]
+    Over,
+    /// All of it, once anybody is heard.
+    Ahead,
+    /// Since then.
+    Since(Millis),
 }
 
 impl UnderWay {
-    const ALL: UnderWay = UnderWay { left: UNDER_WAY, last: None };
-
-    /// Whether a packet that comes now is some of it.
-    fn includes(&mut self, now: Millis) -> bool {
-        let (left, counts) = (self.left, self.last.map_or(FIRST, |last| now.counts(last, PAUSE)));
-        (self.left, self.last) = (left.saturating_sub(counts), Some(now));
-        left > 0
+    /// Somebody is heard now.
+    fn goes_on(&mut self, now: Millis) {
+        *self = match *self {
+            UnderWay::Ahead => UnderWay::Since(now),
+            UnderWay::Since(began) if now.since(began) >= UNDER_WAY => UnderWay::Over,
+            same @ (UnderWay::Over | UnderWay::Since(_)) => same,
+        };
     }
 }
 
@@ -179,6 +187,7 @@ impl Latch {
             sip: None,
             next: Next::No,
             heard: 0,
+            steady: 0,
             last: Millis::default(),
             left: false,
             rival: None,
@@ -198,7 +207,7 @@ impl Latch {
     }
 
     fn agree(&mut self, signalled: SocketAddr, also: Option<IpAddr>, written: IpAddr) {
-        let under_way = UnderWay::ALL;
+        let under_way = UnderWay::Ahead;
         // RFC 3264 section 8.4: who holds the call as of old says no address, and nothing of where it is.
         if signalled.ip().is_unspecified() {
             return;
@@ -292,7 +301,7 @@ impl Latch {
             self.given_up = GivenUp::default();
         }
         if let Some(before) = self.before.as_mut().filter(|before| Some(before.addr.ip()) == host) {
-            before.under_way.left = 0;
+            before.under_way = UnderWay::Over;
         }
     }
 
@@ -305,7 +314,7 @@ impl Latch {
             self.stage = Stage::Armed;
             return self.admit_as(now, from, false, true);
         }
-        let alone = self.is_alone(now, from);
+        let alone = self.is_alone(now, from, stream);
         // Once it has been heard at one host, a single packet of another one that was not named is not the phone, and none of another stream.
         let is_stray = self.heard > 0 && (stream == Stream::Other || ![self.target.ip(), self.signalled.ip()].contains(&from.ip()));
         self.admit_as(now, from, alone, !is_stray && self.may_show_itself(from.ip()))
@@ -324,6 +333,7 @@ impl Latch {
             self.before = Some(Before { addr: target, heard: true, under_way: UnderWay::default(), unsaid: true, aside: true });
         }
         // Music makes no place known: after the hold whoever is heard alone is the phone.
+        self.steady = 0;
         if from != self.signalled {
             self.heard = if self.target == target { heard } else { 0 }.max(self.heard.min(1));
         }
@@ -331,9 +341,11 @@ impl Latch {
     }
 
     fn admit_as(&mut self, now: Millis, from: SocketAddr, alone: bool, may_show_itself: bool) -> bool {
+        let under_way = self.before.as_mut().map(|before| &mut before.under_way).into_iter().chain([&mut self.given_up.under_way]);
+        under_way.for_each(|sound| sound.goes_on(now));
         // RFC 3264 section 8.3.1: after the answer sound goes to the new port, and comes from the old one for as long as the way takes.
         let is_signalled = from == self.signalled && !self.left;
-        if !alone && !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(now, from) {
+        if !alone && !is_signalled && (self.stage != Stage::Closed || from != self.target) && self.is_under_way(from) {
             return true;
         }
         let arrives = from != self.target && self.next != Next::No && self.sip == Some(from.ip());
@@ -344,7 +356,7 @@ impl Latch {
         }
         if goes_on {
             let unsaid = !arrives || self.next == Next::Followed;
-            self.before = Some(Before { addr: self.target, heard: self.heard > 0, under_way: UnderWay::ALL, unsaid, aside: false });
+            self.before = Some(Before { addr: self.target, heard: self.heard > 0, under_way: UnderWay::Since(now), unsaid, aside: false });
             self.left = from != self.signalled && self.sip.is_some();
         }
         self.stage = match self.stage {
@@ -361,32 +373,40 @@ impl Latch {
         };
         let mut counts = now.counts(self.last, PAUSE);
         if from != self.target {
-            (self.target, self.heard, self.rival, counts) = (from, 0, None, FIRST);
+            (self.target, self.heard, self.steady, self.rival, counts) = (from, 0, 0, None, FIRST);
         }
         let is_written = is_signalled && from.ip() == self.written;
         self.heard = if is_written { KNOWN + 1 } else { self.heard.saturating_add(counts) };
+        self.steady = self.steady.saturating_add(counts.min(LONG));
         self.last = now;
         true
     }
 
     /// Whether this is where it is, because it has been heard there for a second, and hardly anywhere else: after a move of its SIP it may have stayed, or be
     /// back, or have gone after all.
-    fn is_alone(&mut self, now: Millis, from: SocketAddr) -> bool {
+    fn is_alone(&mut self, now: Millis, from: SocketAddr, stream: Stream) -> bool {
+        let is_known = self.heard > KNOWN && self.steady > KNOWN;
         if from == self.target {
             let counts = now.counts(self.last, PAUSE);
+            // Whose own stream goes on is where it is, unless its SIP is elsewhere.
+            let goes_on = is_known && stream == Stream::Same;
+            let may_be = |rival: &Rival| !goes_on || self.is_with_sip(rival.addr.ip());
+            self.rival = self.rival.filter(may_be);
             self.rival = self.rival.and_then(|rival| rival.beside(now, counts, self.outranks(rival.addr.ip())));
             return false;
         }
         if !self.may_be_there(from) {
             return false;
         }
-        let rival = self.rival.map_or(Rival::new(now, from), |rival| rival.after(now, from));
+        let is_another = is_known && stream == Stream::Other && !self.is_with_sip(from.ip());
+        let (pause, enough) = if is_another { (PAUSE, ANOTHER) } else { (PAUSE_ALONE, KNOWN) };
+        let rival = self.rival.map_or(Rival::new(now, from), |rival| rival.after(now, from, pause));
         if self.heard <= KNOWN {
             let counts = self.rival.filter(|rival| rival.addr == from).map_or(FIRST, |rival| now.counts(rival.last, PAUSE));
             self.heard = self.heard.saturating_sub(taken_back(counts)).max(self.heard.min(1));
         }
         self.rival = Some(rival);
-        rival.addr == from && rival.heard > KNOWN
+        rival.addr == from && rival.heard > enough
     }
 
     /// Where it was signalled, where it was heard before, and where its SIP is. Before any place is known it is also any port that an agreement allows.
@@ -415,10 +435,10 @@ impl Latch {
         ip == self.target.ip() || ip == self.signalled.ip() && !self.left || Some(ip) == self.also
     }
 
-    fn is_under_way(&mut self, now: Millis, from: SocketAddr) -> bool {
-        let before = self.before.as_mut().filter(|before| before.addr == from).map(|before| &mut before.under_way);
-        let given_up = (from == SocketAddr::new(self.signalled.ip(), self.given_up.port)).then_some(&mut self.given_up.under_way);
-        before.into_iter().chain(given_up).any(|sound| sound.includes(now))
+    fn is_under_way(&self, from: SocketAddr) -> bool {
+        let before = self.before.filter(|before| before.addr == from).map(|before| before.under_way);
+        let given_up = (from == SocketAddr::new(self.signalled.ip(), self.given_up.port)).then_some(self.given_up.under_way);
+        before.into_iter().chain(given_up).any(|sound| sound != UnderWay::Over)
     }
 
     /// Where ours go.
@@ -439,9 +459,9 @@ impl Rival {
     }
 
     /// After a packet of one of those who may be there.
-    fn after(self, now: Millis, from: SocketAddr) -> Rival {
+    fn after(self, now: Millis, from: SocketAddr, pause: u32) -> Rival {
         match self.addr == from {
-            true => Rival { heard: self.heard.saturating_add(now.counts(self.last, PAUSE_ALONE)), last: now, ..self },
+            true => Rival { heard: self.heard.saturating_add(now.counts(self.last, pause)), last: now, ..self },
             false if now.since(self.last) <= PAUSE => self,
             false => Rival::new(now, from),
         }
@@ -702,8 +722,8 @@ mod tests {
         assert_eq!(latch.target(), at("192.0.2.1:4002"));
         assert!(latch.admit(at("192.0.2.1:4002")) && latch.admit(at("192.0.2.1:4000")) && latch.admit(at("192.0.2.1:4002")));
         assert_eq!(latch.target(), at("192.0.2.1:4002"));
-        // A second later nothing of it is under way any more.
-        (0..29).for_each(|_| assert!(latch.admit(at("192.0.2.1:4000"))));
+        // A little more than a second later nothing of it is under way any more.
+        (0..34).for_each(|_| assert!(latch.admit(at("192.0.2.1:4000"))));
         assert!(!latch.admit(at("192.0.2.1:4000")) && latch.admit(at("192.0.2.1:4002")));
         // A phone behind a router whose new port has the way of the old one is heard all the time, and answered after that second.
         let mut behind = Paced::new(at("192.0.2.1:4000"), None);

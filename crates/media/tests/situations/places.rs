@@ -579,6 +579,40 @@ fn a_neighbour_of_a_phone_gets_nothing_at_an_agreement_either() {
     }
 }
 
+/// It has moved, and registered from there, and somebody has its old address. It leaves silence out, and mostly listens.
+#[test]
+fn whoever_has_a_phones_old_address_gets_nothing_while_it_listens() {
+    let (old, new) = (at("192.0.2.1:4000"), at("198.51.100.7:50001"));
+    let mut latch = Paced::new(old, None);
+    latch.sources = BTreeMap::from([(old, PHONE)]);
+    assert!((0..60).all(|_| latch.admit(old)));
+    latch.follow(old.ip(), new.ip());
+    latch.sources = BTreeMap::from([(new, PHONE)]);
+    assert!((0..100).all(|_| latch.admit(new)));
+    let intrudes = |latch: &mut Paced, packets: u64, pause: u64| {
+        (0..packets).any(|_| {
+            latch.now += Duration::from_millis(pause);
+            latch.hear(old, false)
+        })
+    };
+    for (packets, pause) in [(2, 1100), (8, 1050), (40, 200), (450, 20), (2000, 4)] {
+        assert!(!intrudes(&mut latch, packets, pause), "{packets} every {pause} ms");
+        assert_eq!(latch.target(), new, "{packets} every {pause} ms");
+        assert!((0..50).all(|_| latch.admit(new) && !latch.hear(old, false)), "nothing of it is under way");
+    }
+    // Who is heard nowhere else for ten seconds may be the phone after all. Once it speaks where its SIP is, it is there.
+    assert!(intrudes(&mut latch, 510, 20));
+    assert_eq!(latch.target(), old);
+    (0..60).for_each(|_| _ = latch.admit(new) | latch.hear(old, false));
+    assert_eq!(latch.target(), new);
+    // Its own stream comes home at once.
+    let mut home = Paced::new(old, None);
+    home.sources = BTreeMap::from([(old, PHONE), (new, PHONE)]);
+    home.follow(old.ip(), new.ip());
+    assert!((0..60).all(|_| home.admit(new)));
+    assert!(is_found(&mut home, old));
+}
+
 #[test]
 fn music_that_another_machine_plays_to_whom_we_hold_does_not_tell_where_ours_go() {
     let (machine, player) = (at("192.0.2.99:4000"), at("192.0.2.1:7000"));
