@@ -8,7 +8,7 @@ use crate::call::{Call, Stage};
 use crate::engine::Engine;
 use crate::trunks::Direction;
 use bytes::Bytes;
-use model::{CallEnd, Event, Instant, Line, Millis, Net, Now, Number, NumberKind, Party, Withheld};
+use model::{CallEnd, DialogId, Event, Instant, Line, Millis, Net, Now, Number, NumberKind, Party, Withheld};
 use sip::header::{Name, NameAddr};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -252,9 +252,26 @@ impl Engine {
         let here = lines.iter().filter(|line| line.loopback).flat_map(nets).collect();
         let ours = self.city.book.settings.addresses.clone();
         self.sip.set_admission(sip::Admission { kin, here, ours });
-        // Whoever an engine before this one left outside is no stranger, though no trunk leads there any more.
+        self.follow_peers();
+    }
+
+    /// Whoever we talk to, or an engine before this one left outside, is no stranger, though no trunk leads there any more.
+    fn follow_peers(&mut self) {
         let peers: BTreeSet<IpAddr> = self.sip.peers().chain(self.wills.peers()).map(|ip| ip.to_canonical()).collect();
         self.defence.former = peers.into_iter().filter(|ip| self.is_stranger(*ip)).collect();
+    }
+
+    /// Somebody whom we called has answered: what belongs to that call is heard from where they want to be spoken to, too.
+    pub(crate) fn hear_who_answered(&mut self, dialog: DialogId) {
+        let peers: Vec<IpAddr> = self.sip.peers_of(dialog).map(|ip| ip.to_canonical()).filter(|ip| self.is_stranger(*ip)).collect();
+        self.defence.former.extend(peers);
+    }
+
+    /// A call is over, and with it what was heard for its sake.
+    pub(crate) fn forget_who_answered(&mut self) {
+        if !self.defence.former.is_empty() {
+            self.follow_peers();
+        }
     }
 
     /// Whether sound and its reports may be sent where a peer says: to this machine, by any of its addresses, only for a line that is allowed to name it.

@@ -118,6 +118,7 @@ impl Engine {
             E::Ended { dialog } => {
                 self.dialog_over(dialog);
                 self.errand_ended(now, dialog);
+                self.forget_who_answered();
             }
             E::Cancelled { dialog }
             | E::Acked { dialog }
@@ -138,6 +139,9 @@ impl Engine {
             | E::AnswerCame { dialog, .. }
             | E::ProbeAnswered { dialog }
             | E::ProbeFailed { dialog } => {
+                if matches!(event, E::Answered { .. }) {
+                    self.hear_who_answered(dialog);
+                }
                 let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
                 let owner = leg.and_then(|leg| self.legs.get(&leg)).copied();
                 // Agents only may put somebody through, and only the caller whom they talk with (RFC 3515 section 2.4.2: "a UA SHOULD ... 603"). Callers and

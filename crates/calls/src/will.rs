@@ -61,7 +61,7 @@ impl Wills {
 
     /// Where those are who wait.
     pub(crate) fn peers(&self) -> impl Iterator<Item = IpAddr> {
-        self.left.iter().filter_map(|left| Some(left.will.as_ref()?.sip.state.peer.ip()))
+        self.left.iter().filter_map(|left| left.will.as_ref()).flat_map(|will| will.sip.peers())
     }
 }
 

@@ -196,7 +196,19 @@ impl DialogState {
     }
 }
 
+impl Will {
+    /// Where its peer spoke from, and where it wants to be spoken to.
+    pub fn peers(&self) -> [IpAddr; 2] {
+        self.state.peers()
+    }
+}
+
 impl DialogState {
+    /// Where the peer speaks from, and where it wants to be spoken to.
+    pub(crate) fn peers(&self) -> [IpAddr; 2] {
+        [self.peer.ip(), self.next_hop().ip()]
+    }
+
     /// The flow that the next request takes: the one on which the peer's messages came, because a phone behind a router is reached by its own
     /// connection only; but a proxy that stays in between is reached where it says, if it can be connected to.
     pub(crate) fn next_flow(&self) -> FlowId {

@@ -84,6 +84,9 @@ pub(crate) struct Heard<'a> {
 pub struct Asker {
     /// Where it is.
     pub ip: IpAddr,
+    /// At which port, where we have called it there: another carrier's trunk may have another port of this address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     /// Whether we speak with it by TLS.
     pub secure: bool,
 }
@@ -250,9 +253,10 @@ impl Trunks {
         self.peers.iter().find(|peer| peer.trunk.id == *trunk)?.customer()
     }
 
-    /// What is proved of those that lead to this address, the ones first that a call is likely to be of.
+    /// What is proved of those that lead to this address, and to this port if there is one, the ones first that a call is likely to be of.
     pub(crate) fn customers_at(&self, at: Asker, likely: impl Fn(&Account) -> bool) -> Vec<Customer> {
-        let mut found: Vec<(&Peer, Customer)> = self.leading_to(at).filter_map(|peer| Some((peer, peer.customer()?))).collect();
+        let there = self.leading_to(at).filter(|peer| at.port.is_none() || peer.is_exactly(at));
+        let mut found: Vec<(&Peer, Customer)> = there.filter_map(|peer| Some((peer, peer.customer()?))).collect();
         found.sort_by_key(|(peer, customer)| (!likely(&customer.account), !peer.speaks_as(at)));
         found.into_iter().map(|(_, customer)| customer).collect()
     }
@@ -262,10 +266,12 @@ impl Trunks {
         self.leading_to(at).any(|peer| peer.trunk.is_of(account))
     }
 
-    /// The port does not count: a carrier calls from another one, and by connections of its own. The password of a trunk by TLS is nothing for whoever
-    /// listens between us and the carrier.
+    /// The port counts only where some trunk has that very port: a carrier calls from another one, and by connections of its own. The password of a trunk by
+    /// TLS is nothing for whoever listens between us and the carrier.
     fn leading_to(&self, at: Asker) -> impl Iterator<Item = &Peer> {
-        self.peers.iter().filter(move |peer| peer.trunk.machines.iter().any(|machine| is_at(machine, at.ip) && at.may_hear(machine)))
+        let is_known = self.peers.iter().any(|peer| peer.is_exactly(at));
+        let there = move |peer: &&Peer| peer.trunk.machines.iter().any(|machine| is_at(machine, at.ip) && at.may_hear(machine));
+        self.peers.iter().filter(there).filter(move |peer| !is_known || peer.is_exactly(at))
     }
 
     /// Their account as it is now for who asks: its password may be a new one. Other trunks may have that account, too, with a password each, and a trunk may
@@ -385,6 +391,11 @@ impl Trunks {
 }
 
 impl Peer {
+    /// Whether one of its machines has this address and this port.
+    fn is_exactly(&self, at: Asker) -> bool {
+        self.trunk.machines.iter().any(|machine| is_at(machine, at.ip) && at.port == Some(machine.addr.port()))
+    }
+
     fn customer(&self) -> Option<Customer> {
         let host = self.trunk.name.as_ref().map(|name| name.host.clone());
         Some(Customer { trunk: self.trunk.id.clone(), host, account: self.trunk.account.clone()? })

@@ -358,6 +358,46 @@ fn a_call_over_a_trunk_that_has_been_taken_out_is_ended_there() {
     }
 }
 
+/// A gateway names the machine behind it, which no line lists: what belongs to that call is heard from there, and nothing else of it, and no longer.
+#[test]
+fn whoever_a_carrier_names_as_the_one_called_is_heard_until_the_call_is_over() {
+    let peer: SocketAddr = "198.51.100.66:5060".parse().unwrap();
+    let gateway: SocketAddr = "127.2.0.77:5060".parse().unwrap();
+    let (mut world, _) = asks_the_ward(city(|first, _| first.machines = vec![udp(gateway)]), 0);
+    let called = (300..500).map(|tenth| Duration::from_millis(tenth * 100)).find(|at| {
+        world.run_until(*at);
+        world.mail(gateway).next().is_some()
+    });
+    let at = called.unwrap();
+    let invite = world.mail(gateway).next().unwrap();
+    let line = |name: &str| invite.lines().find(|line| line.starts_with(&format!("{name}: "))).unwrap().to_owned();
+    let sdp = format!("v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n", peer.ip());
+    let head = [line("Via"), line("From"), format!("{};tag=w", line("To")), line("Call-ID"), line("CSeq")].join("\r\n");
+    let answer = format!(
+        "SIP/2.0 200 OK\r\n{head}\r\nContact: <sip:ward@{peer}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+        sdp.len()
+    );
+    world.inject(at, gateway, answer.as_bytes());
+    let (us, them) = (line("From").replacen("From", "To", 1), line("To").replacen("To", "From", 1));
+    let says = |method: &str, cseq: u32| {
+        format!(
+            "{method} sip:127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {peer};branch=z9hG4bK{method}{cseq}\r\nMax-Forwards: 70\r\n{them};tag=w\r\n{us}\r\n\
+             {}\r\nCSeq: {cseq} {method}\r\nContent-Length: 0\r\n\r\n",
+            line("Call-ID")
+        )
+    };
+    world.inject(at + secs(1), peer, says("OPTIONS", 7).replace(&us, "To: <sip:127.0.0.1>").as_bytes());
+    world.inject(at + secs(2), peer, says("BYE", 8).as_bytes());
+    world.inject(at + secs(4), peer, says("OPTIONS", 9).as_bytes());
+    rest(&mut world);
+    let heard: Vec<String> = world.mail(peer).map(|text| format!("{}, {}", text.lines().next().unwrap(), cseq_of(&text))).collect();
+    assert_eq!(heard, [format!("ACK sip:ward@{peer} SIP/2.0, CSeq: 1 ACK"), "SIP/2.0 200 OK, CSeq: 8 BYE".to_owned()]);
+}
+
+fn cseq_of(text: &str) -> &str {
+    text.lines().find(|line| line.starts_with("CSeq: ")).unwrap()
+}
+
 #[test]
 fn a_carrier_that_has_another_port_by_tls_is_met_at_no_other_any_more() {
     let (before, after) = (connected(Transport::Tls), connected(Transport::Tls));

@@ -43,7 +43,7 @@ impl Endpoint {
         }
         let instead = match response.status() {
             Some(401 | 407) => {
-                let accounts = self.provable(leg, path.asker());
+                let accounts = self.provable(leg, path);
                 let proof = accounts.iter().find_map(|account| account.answer(&request, response, &mut self.random).ok());
                 let Some((name, value)) = proof else { return false };
                 vec![(name, Some(value))]
@@ -112,10 +112,11 @@ impl Endpoint {
 
     /// Whose passwords may be proved to this machine in this dialog. Its trunk may lead elsewhere since, or be no more. A Contact proves nothing, and a
     /// carrier hands on whatever who is called writes there: only who is where the call began, or at another machine of that carrier, is answered.
-    fn provable(&self, leg: &Leg, to: Asker) -> Vec<Account> {
+    pub(super) fn provable(&self, leg: &Leg, to: Path) -> Vec<Account> {
+        let to = if leg.began_at.is_some_and(|began| began.port.is_some()) { to.called() } else { to.asker() };
         // Of a call that an earlier endpoint left behind nobody knew the trunks yet. First it is of the account that was written down, and then of whoever leads there.
         let began = leg.began_at.filter(|_| leg.left_behind || leg.customers.is_empty());
-        let late = began.map(|began| self.trunks.customers_at(Asker { ip: began.ip, ..to }, |_| false));
+        let late = began.map(|began| self.trunks.customers_at(Asker { secure: to.secure, ..began }, |_| false));
         // What began by TLS is shown by TLS; what began in clear is known to whoever listens, whatever becomes of its trunk meanwhile.
         let of_carrier = leg.began_at.is_some_and(|began| self.are_kin(began.ip, to.ip) && (to.secure || !began.secure));
         let all = leg.customers.iter().chain(late.iter().flatten());

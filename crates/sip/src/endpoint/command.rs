@@ -159,11 +159,11 @@ impl Endpoint {
         // A phone of ours may be registered at a carrier's address: it gets none of ours.
         let customers = to.trunk.as_ref().map_or_else(Vec::new, |trunk| match self.trunks.customer_of(trunk) {
             Some(own) => vec![own],
-            None => self.trunks.customers_at(path.asker(), |_| false),
+            None => self.trunks.customers_at(path.called(), |_| false),
         });
         self.add_leg(
             dialog,
-            Leg { user: to.user.clone(), customers, began_at: to.trunk.as_ref().map(|_| path.asker()), phone, ..Leg::new(base, stage) },
+            Leg { user: to.user.clone(), customers, began_at: to.trunk.as_ref().map(|_| path.called()), phone, ..Leg::new(base, stage) },
         );
         self.keep_ours(dialog, sdp);
         let machine = ClientMachine::Invite(Box::new(machine));

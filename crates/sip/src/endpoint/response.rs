@@ -136,8 +136,11 @@ impl Endpoint {
         let session_id = Some(self.session_id(&state.call_id, theirs(message)));
         state.session_id.clone_from(&session_id);
         let cseq = state.local_cseq;
-        // Section 22.1: the ACK of a 2xx carries what the INVITE was let in with.
-        let proof = self.clients.get(&key).and_then(|client| proof_in(&client.request));
+        // Section 22.1: the ACK of a 2xx carries what the INVITE was let in with, for the machines that let it in, and for nobody whom a Contact names.
+        let hop = Path { flow: state.next_flow(), addr: state.next_hop() };
+        let is_carrier =
+            hop.addr.ip() == client.path.addr.ip() || self.legs.get(&dialog).is_some_and(|leg| !self.provable(leg, hop).is_empty());
+        let proof = proof_in(&client.request).filter(|_| is_carrier);
         let ack = self.write_ack(tag, &state, cseq, proof);
         let (to, bytes) = (ack.to, ack.bytes.clone());
         if let Some(ClientMachine::Invite(invite)) = self.clients.get_mut(&key).map(|c| &mut c.machine) {
@@ -233,6 +236,7 @@ impl Endpoint {
                 Some(message) => drop(self.change_answered(now, dialog, key, message)),
                 None => self.change_refused(now, dialog, key, status, message),
             },
+            Purpose::Bye if message.is_none() && status == 503 && self.may_leave_again(now, dialog) => {}
             // Section 15.1.1: over, whatever the answer is.
             Purpose::Bye => {
                 if let Some(left) = self.legs.get(&dialog).and_then(|leg| leg.left).filter(|_| status < 300) {

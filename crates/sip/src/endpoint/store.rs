@@ -33,7 +33,12 @@ pub(super) struct Path {
 impl Path {
     /// Who asks by it, as trunks know them.
     pub(super) fn asker(self) -> Asker {
-        Asker { ip: self.addr.ip(), secure: self.flow.transport().is_secure() }
+        Asker { ip: self.addr.ip(), port: None, secure: self.flow.transport().is_secure() }
+    }
+
+    /// The same of where we call.
+    pub(super) fn called(self) -> Asker {
+        Asker { port: Some(self.addr.port()), ..self.asker() }
     }
 
     /// Where the answer to a request goes that came on this path (section 18.2.2): by UDP back to its source, if it asks for that (RFC 3581); else,
@@ -323,6 +328,8 @@ pub(super) struct Leg {
     pub(super) reason: Option<Reason>,
     /// When our BYE left.
     pub(super) left: Option<Instant>,
+    /// When it leaves once more, for it found no connection.
+    pub(super) leaves_again: Option<Instant>,
     /// The OPTIONS that is out.
     pub(super) probe: Option<Key>,
     /// Server transactions open for requests inside the dialog.
@@ -429,6 +436,7 @@ impl Leg {
             named: Vec::new(),
             reason: None,
             left: None,
+            leaves_again: None,
             probe: None,
             open: 0,
             can: Abilities::default(),
@@ -504,7 +512,7 @@ impl Leg {
         };
         let timer = self.timer.as_ref().map(SessionTimer::due);
         let reliable = self.reliable.as_ref().and_then(Reliable::due);
-        [stage, change, timer, reliable].into_iter().flatten().min()
+        [stage, change, timer, reliable, self.leaves_again].into_iter().flatten().min()
     }
 }
 

@@ -60,6 +60,7 @@ impl Endpoint {
         self.session_timeout(now, dialog);
         self.change(now, dialog);
         self.stage_timeout(now, dialog);
+        self.leave_again(now, dialog);
         // Whatever is due still, by a mistake of ours, waits a moment: one dialog must not keep the others from their turn.
         let wake = self.legs.get(&dialog).and_then(|leg| leg.poll_timeout()).map(|at| at.max(now + BREATH));
         self.alarms.set(Alarm::Leg(dialog), wake);

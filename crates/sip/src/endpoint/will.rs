@@ -23,13 +23,16 @@ const CSEQ_BEGAN: i64 = 1_704_067_200;
 const CSEQ_MAX: u32 = (1 << 31) - 1000;
 
 impl Endpoint {
-    /// Whether everything is known by now that whoever is hung up by this will may ask: the password of its account, if it was of one.
+    /// Whether everything is known by now that whoever is hung up by this will may ask: the password of its account, if it was of one, and that it may be
+    /// proved where that leads.
     pub fn can_prove(&self, will: &Will) -> bool {
-        let at = will.began_at.unwrap_or_else(|| Path { flow: will.state.flow, addr: will.state.peer }.asker());
+        let at = |addr| Path { flow: will.state.flow, addr }.asker();
+        let (began, to) = (will.began_at.unwrap_or_else(|| at(will.state.peer)), at(will.state.next_hop()));
         let mut customers = will.customers.iter().cloned().map(Customer::of);
+        let may_hear = |customer: &Customer| self.are_kin(began.ip, to.ip) || self.trunks.leads_to(to, &customer.account);
         // What was written before accounts were says nothing of them, nor of where it began.
         will.began_at.is_some() && will.customers.is_empty()
-            || customers.any(|customer| self.trunks.as_now(&customer, at).password.is_some())
+            || customers.any(|customer| may_hear(&customer) && self.trunks.as_now(&customer, began).password.is_some())
     }
 
     /// Ends a dialog of ours that an earlier endpoint at the same address left behind: with BYE if it was answered, else with CANCEL;

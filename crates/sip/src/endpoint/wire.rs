@@ -7,12 +7,16 @@ use super::{Asked, Endpoint, TRANSACTIONS_MAX};
 use crate::border::{Event, Output, Passed, Reason};
 use crate::dialog::DialogState;
 use crate::digest::hmac;
-use crate::transaction::{ClientOther, Key, ServerInvite, ServerOther};
+use crate::transaction::{ClientOther, GIVE_UP, Key, ServerInvite, ServerOther};
 use crate::writer::{ALLOW, Writer};
 use bytes::Bytes;
 use model::hex;
-use model::{DialogId, Direction, Instant, Method};
+use model::{DialogId, Direction, FlowId, Instant, Method};
 use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How long after a BYE that found no connection another one leaves.
+const LEAVES_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Requests of one dialog that are remembered at once; further ones are answered and forgotten, further INVITEs refused.
 pub(super) const OPEN_MAX: usize = 64;
@@ -251,6 +255,31 @@ impl Endpoint {
         self.close_update(now, dialog);
         self.close_refer(now, dialog);
         self.enter(dialog, Stage::Ending);
+    }
+    /// A BYE over a trunk found no connection: somebody's machine or the way there begins anew, and by UDP it would be repeated. It leaves once more a
+    /// little later, for as long as that would go on (timer F); false: its time is over, or there is no way to connect to whom it is for.
+    pub(super) fn may_leave_again(&mut self, now: Instant, dialog: DialogId) -> bool {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return false };
+        let flow = leg.state.flow;
+        let at = now + LEAVES_AGAIN_AFTER;
+        let is_ours = leg.left_behind || leg.began_at.is_some_and(|began| began.port.is_some());
+        let may = is_ours && flow.is_stream() && leg.left.is_some_and(|left| at < left + GIVE_UP);
+        if may {
+            // That connection is gone, and another one leads there as well.
+            leg.state.flow = FlowId::any(flow.transport());
+            leg.leaves_again = Some(at);
+            self.set_leg_alarm(dialog);
+        }
+        may
+    }
+    pub(super) fn leave_again(&mut self, now: Instant, dialog: DialogId) {
+        let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.leaves_again.is_some_and(|at| at <= now)) else { return };
+        leg.leaves_again = None;
+        let Some(mut state) = self.dialog(dialog) else { return };
+        self.ask(now, dialog, &mut state, Method::Bye, Purpose::Bye);
+        if let Some(leg) = self.legs.get_mut(&dialog) {
+            leg.state.local_cseq = state.local_cseq;
+        }
     }
     /// The peer is gone, as far as can be told: it gets a BYE all the same.
     pub(super) fn lose_peer(&mut self, now: Instant, dialog: DialogId) {

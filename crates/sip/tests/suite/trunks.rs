@@ -499,11 +499,16 @@ fn a_carrier_that_comes_and_goes_is_not_pestered() {
 
 /// Calls the ward over the trunk; the INVITE.
 fn calls(desk: &mut Desk) -> (model::DialogId, Sent) {
+    calls_at(desk, Transport::Udp, CARRIER)
+}
+
+fn calls_at(desk: &mut Desk, transport: Transport, carrier: &str) -> (model::DialogId, Sent) {
     let dialog = desk.endpoint.new_dialog();
+    let param = transport.param().map_or_else(String::new, |param| format!(";transport={param}"));
     let to = Target {
-        uri: format!("sip:0440000011@{CARRIER}"),
-        flow: FlowId::UDP,
-        addr: CARRIER.parse().unwrap(),
+        uri: format!("sip:0440000011@{carrier}{param}"),
+        flow: FlowId::any(transport),
+        addr: carrier.parse().unwrap(),
         routes: Vec::new(),
         user: None,
         trunk: Some(LineId::from("ntt")),
@@ -809,12 +814,7 @@ fn a_carrier_is_proved_who_we_are_by_its_own_connection_whatever_host_its_contac
     };
     let mut desk = Desk::new();
     over(&mut desk, Transport::Tls);
-    let dialog = desk.endpoint.new_dialog();
-    let (uri, flow, addr) = (format!("sip:0440000011@{carrier};transport=tls"), FlowId::any(Transport::Tls), carrier.parse().unwrap());
-    let to = Target { uri, flow, addr, routes: Vec::new(), user: None, trunk: Some(LineId::from("ntt")) };
-    let from = Identity { display: String::new(), user: "0440000000".to_owned() };
-    desk.command(Command::Invite { dialog, to, from, sdp: Bytes::from(ANSWER) });
-    let invite = desk.one();
+    let (dialog, invite) = calls_at(&mut desk, Transport::Tls, carrier);
     desk.receive_on(line, carrier, &Bytes::from(answers(&invite).replace(CARRIER, behind)));
     let will = desk.endpoint.will(dialog).unwrap();
     desk.sent();
@@ -830,6 +830,136 @@ fn a_carrier_is_proved_who_we_are_by_its_own_connection_whatever_host_its_contac
         over(&mut desk, transport);
         let bye = hangs_up_by(&mut desk, line, carrier, "0440000000", behind);
         is_proved(&mut desk, &bye, line);
+    }
+}
+
+/// The way to a carrier begins anew after a power cut, or its machine does. By UDP the BYE would be repeated for as long.
+#[test]
+fn a_bye_that_finds_no_connection_leaves_once_more_for_half_a_minute() {
+    let number = |sent: &Sent| sent.header("CSeq").split(' ').next().unwrap().parse::<u32>().unwrap();
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let by = || vec![Trunk { machines: vec![Machine { transport, addr: CARRIER.parse().unwrap() }], ..trunk() }];
+        let line = FlowId::connection(transport, 9);
+        let hangs_up = || {
+            let mut desk = Desk::new();
+            desk.endpoint.hears(Transport::Tls, "192.0.2.1:5061".parse().unwrap());
+            desk.endpoint.set_trunks(desk.both(), by());
+            desk.wait(0);
+            desk.sent();
+            let (dialog, invite) = calls_at(&mut desk, transport, CARRIER);
+            desk.receive_on(line, CARRIER, &Bytes::from(answers(&invite)));
+            let will = desk.endpoint.will(dialog).unwrap();
+            (desk.sent(), desk.events());
+            desk.command(Command::Bye { dialog });
+            let bye = desk.one();
+            (desk, bye, will)
+        };
+        let both = || {
+            let (desk, bye, will) = hangs_up();
+            [(desk, bye), carries_out(&will, by())]
+        };
+        for (mut desk, bye) in both() {
+            let mut last = bye;
+            for _ in 0..3 {
+                desk.endpoint.handle_unsent(desk.both(), &Bytes::from(last.text.clone()));
+                desk.drain();
+                assert!(desk.sent().is_empty() && desk.events().is_empty());
+                desk.wait(2_000);
+                let again = desk.sent().into_iter().find(|sent| sent.word() == "BYE").unwrap();
+                assert_eq!(
+                    (again.flow, again.to.to_string().as_str(), number(&again)),
+                    (FlowId::any(transport), CARRIER, number(&last) + 1)
+                );
+                last = again;
+            }
+            let asks = response(&last, 401, "carrier", "").replacen("Contact: <sip:sato@192.0.2.60:5062>\r\n", ASKS, 1);
+            desk.receive_on(line, CARRIER, &Bytes::from(asks));
+            let proved = desk.sent().pop().unwrap();
+            assert!(proved.header("Authorization").contains("username=\"city\""), "{}", proved.text);
+            desk.receive_on(line, CARRIER, &Bytes::from(response(&proved, 200, "carrier", "")));
+            assert!(matches!(desk.events().pop(), Some(Event::Ended { .. })));
+        }
+        // And nobody waits for longer than that.
+        for (mut desk, mut bye) in both() {
+            let mut byes = 1;
+            let begins = desk.now;
+            let ended = loop {
+                desk.endpoint.handle_unsent(desk.both(), &Bytes::from(bye.text.clone()));
+                desk.drain();
+                if desk.events().iter().any(|event| matches!(event, Event::Ended { .. })) {
+                    break desk.now.since(begins);
+                }
+                desk.wait(2_000);
+                bye = desk.sent().into_iter().find(|sent| sent.word() == "BYE").unwrap();
+                byes += 1;
+            };
+            assert_eq!((byes, ended), (16, Duration::from_secs(30)));
+        }
+    }
+}
+
+/// Section 22.1 means the machines that let the INVITE in. A carrier hands on whatever who is called writes as Contact.
+#[test]
+fn the_ack_of_an_answer_carries_the_proof_to_the_carrier_and_to_nobody_else() {
+    let named = |host: &str, route: &str| {
+        let mut desk = registered();
+        let (_, first) = calls(&mut desk);
+        says(&mut desk, &first, 401, ASKS);
+        let second = desk.sent().pop().unwrap();
+        desk.receive_from(
+            CARRIER,
+            &answers(&second).replace(&format!("0440000011@{CARRIER}>\r\n"), &format!("0440000011@{host}>\r\n{route}")),
+        );
+        let ack = desk.one();
+        assert_eq!(ack.word(), "ACK");
+        (ack.to.to_string(), ack.text.contains("Authorization"))
+    };
+    assert_eq!(named("192.0.2.66:5060", ""), ("192.0.2.66:5060".to_owned(), false));
+    assert_eq!(named("192.0.2.66:5060", &format!("Record-Route: <sip:{CARRIER};lr>\r\n")), (CARRIER.to_owned(), true));
+    assert_eq!(named("192.0.2.80:5064", ""), ("192.0.2.80:5064".to_owned(), true));
+}
+
+/// Two gateways on one machine, of two carriers: the realm is whatever they say.
+#[test]
+fn a_password_is_proved_to_no_other_trunk_at_another_port_of_the_same_machine() {
+    let at = |id: &str, port: u16, login: Option<&str>| {
+        let account = login.map(|login| Account { login: login.to_owned(), ..trunk().account.unwrap() });
+        Trunk { id: LineId::from(id), name: None, machines: vec![udp(&format!("192.0.2.80:{port}"))], account, ..trunk() }
+    };
+    let there = "192.0.2.80:5070";
+    let asks = |request: &Sent| response(request, 401, "carrier", "").replacen("Contact: <sip:sato@192.0.2.60:5062>\r\n", ASKS, 1);
+    for login in [None, Some("country")] {
+        let mut desk = Desk::new();
+        desk.endpoint.set_trunks(desk.both(), vec![at("day", 5060, Some("city")), at("ntt", 5070, login)]);
+        desk.wait(0);
+        desk.sent();
+        let (dialog, invite) = calls_at(&mut desk, Transport::Udp, there);
+        let will = desk.endpoint.will(dialog).unwrap();
+        desk.receive_from(there, &asks(&invite));
+        let sent = desk.sent();
+        assert!(sent.iter().all(|sent| !sent.text.contains("username=\"city\"")), "{sent:?}");
+        assert_eq!(sent.len(), if login.is_some() { 2 } else { 1 }, "{sent:?}");
+        // That trunk is taken out between kill and restart.
+        let answered = sip::Will { via: None, state: left_by(|invite| answers(invite).replace(CARRIER, there), there).state, ..will };
+        let (mut next, bye) = carries_out(&answered, vec![at("day", 5060, Some("city"))]);
+        assert_eq!(bye.to.to_string(), there);
+        next.receive_from(there, &asks(&bye));
+        assert_eq!(next.words(), [""; 0], "{login:?}");
+    }
+}
+
+/// The name of a carrier leads to several machines, and one of them takes over what another has answered.
+#[test]
+fn what_was_left_at_another_machine_of_a_carrier_waits_until_its_name_is_found() {
+    let second = "192.0.2.81:5060";
+    let will = left_by(|invite| answers(invite).replace(CARRIER, second), CARRIER);
+    assert_eq!(will.peers().map(|ip| ip.to_string()), ["192.0.2.80", "192.0.2.81"], "both are heard until it is over");
+    for (machines, is_known) in [(vec![], false), (vec![udp(CARRIER)], false), (vec![udp(CARRIER), udp(second)], true)] {
+        let (mut desk, bye) = carries_out(&will, vec![Trunk { machines, ..trunk() }]);
+        assert_eq!((bye.to.to_string().as_str(), desk.endpoint.can_prove(&will)), (second, is_known));
+        let asks = response(&bye, 401, "carrier", "").replacen("Contact: <sip:sato@192.0.2.60:5062>\r\n", ASKS, 1);
+        desk.receive_from(second, &asks);
+        assert_eq!(desk.words(), if is_known { vec!["BYE"] } else { vec![] });
     }
 }
 
