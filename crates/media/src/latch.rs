@@ -12,14 +12,14 @@
 //! Where a phone writes a private address, the host of its SIP stands for it. Such a place was made up, and the phone has named nothing: when its SIP has
 //! gone and it writes what it wrote before, it has said nothing new.
 //!
-//! Right after an agreement another port of its host may be the phone's, for its router may have forgotten the one before. What goes on with its stream (the
-//! source of RFC 3550 section 8.1 and the next sequence number) is the phone at once; anybody else there, late packets included, has to be heard alone like
-//! any other place.
+//! A phone is known by its stream, too: what goes on with that (RFC 3550 section 8.1) takes the place at once of whoever else is heard, wherever the phone may
+//! be, and of its own port before right after an agreement, for a router may have forgotten that. Whoever speaks from an old address of it beside that stream
+//! has to be alone for ten seconds. What begins a new stream is judged by where it comes from, as above.
 //!
 //! All of this is a matter of time, and not of packets: each counts for the time since the last one of its place. So nobody gains anything by sending more
 //! of them, and a phone that sends few is found as soon.
 
-use crate::rtp::Stream;
+use crate::rtp::{DROPOUT_MAX, Packet};
 use model::Instant;
 use std::net::{IpAddr, SocketAddr};
 
@@ -32,6 +32,8 @@ const UNDER_WAY: u32 = 1100;
 /// Milliseconds for which another stream has to be heard alone, where it is not with SIP, until it takes the place of the phone's own: whoever has its old
 /// address speaks while it listens, and leaves silence out.
 const ANOTHER: u16 = 10_000;
+/// Milliseconds for which another stream is heard where the phone is as far as we know, without a packet of its own, until that is its own.
+const RESTARTED: u16 = 5000;
 /// What a packet counts for that is the first of its place, or the first after a pause: as long as most are.
 const FIRST: u16 = 20;
 /// A longer time between two packets, in milliseconds, is a pause, which counts for nothing.
@@ -64,8 +66,10 @@ pub struct Latch {
     next: Next,
     /// For how many milliseconds it has been heard where ours go since the last agreement, what others took back subtracted, until it is known.
     heard: u16,
-    /// The same since it went there, whatever was agreed and whoever else spoke; no packet counts for more than [`LONG`].
-    steady: u16,
+    /// The same, whoever else spoke and whatever is written.
+    since: u16,
+    /// The last packet from there was of its own stream.
+    is_own: bool,
     /// When a packet came from there last.
     last: Millis,
     /// It speaks from elsewhere than where it was signalled since its SIP has moved.
@@ -128,6 +132,53 @@ struct Rival {
     last: Millis,
 }
 
+/// The stream by which a phone is known: its source, and where its sequence stands (RFC 3550 section 8.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stream {
+    /// Its source and its last number.
+    own: Option<(u32, u16)>,
+    /// For how many milliseconds it has been heard.
+    heard: u16,
+    /// A source that is heard where the phone was, and for how long.
+    other: Option<(u32, u16)>,
+    last: Millis,
+}
+
+impl Stream {
+    /// Whether this goes on with the phone's own stream, once that is known.
+    pub fn goes_on(&self, packet: &Packet<'_>) -> bool {
+        let is_next = |number: u16| (1..DROPOUT_MAX).contains(&packet.sequence.wrapping_sub(number));
+        self.is_of(packet.ssrc) && self.own.is_some_and(|(_, number)| is_next(number))
+    }
+
+    /// Whether this is the source of the phone's own stream, once that is known.
+    pub fn is_of(&self, ssrc: u32) -> bool {
+        self.heard > KNOWN && self.own.is_some_and(|(own, _)| own == ssrc)
+    }
+
+    /// A packet was heard, and it came from where the phone is as far as we know. Another stream is its own after five seconds without a packet of that, or
+    /// after a second where that was not known yet.
+    pub fn hear(&mut self, now: Instant, packet: &Packet<'_>) {
+        let now = Millis::of(now);
+        let counts = now.counts(self.last, PAUSE);
+        self.last = now;
+        let (ssrc, number) = (packet.ssrc, packet.sequence);
+        match self.own {
+            Some((own, _)) if own == ssrc => {
+                (self.own, self.heard, self.other) = (Some((ssrc, number)), self.heard.saturating_add(counts), None)
+            }
+            None => (self.own, self.heard) = (Some((ssrc, number)), FIRST),
+            Some(_) => {
+                let heard = self.other.filter(|(other, _)| *other == ssrc).map_or(FIRST, |(_, heard)| heard.saturating_add(counts));
+                self.other = Some((ssrc, heard));
+                if heard > if self.heard > KNOWN { RESTARTED } else { KNOWN } {
+                    (self.own, self.heard, self.other) = (Some((ssrc, number)), heard, None);
+                }
+            }
+        }
+    }
+}
+
 /// A moment, in milliseconds of a clock that begins anew after seven weeks. Those that are compared are seconds apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Millis(u32);
@@ -187,7 +238,8 @@ impl Latch {
             sip: None,
             next: Next::No,
             heard: 0,
-            steady: 0,
+            since: 0,
+            is_own: false,
             last: Millis::default(),
             left: false,
             rival: None,
@@ -215,7 +267,7 @@ impl Latch {
         let is_same = signalled == self.signalled;
         let is_as_written = written == self.written && signalled.port() == self.signalled.port();
         if is_same || is_as_written && signalled.ip() != self.target.ip() && self.only_sip_has_gone() {
-            (self.also, self.stage, self.heard) = (also, Stage::Armed, self.heard.min(1));
+            (self.also, self.stage, self.heard, self.since) = (also, Stage::Armed, self.heard.min(1), 0);
             if let Some(aside) = self.before.filter(|before| before.aside && self.target != signalled) {
                 // Music is under way from there for as long as any other sound.
                 self.before = Some(Before { addr: self.target, heard: true, under_way, unsaid: true, aside: false });
@@ -289,7 +341,7 @@ impl Latch {
         self.sip = Some(to);
         if self.target.ip() == to {
             // Its sound never went, but its router may have another port for it.
-            (self.next, self.stage, self.heard) = (Next::No, Stage::Armed, self.heard.min(1));
+            (self.next, self.stage, self.heard, self.since) = (Next::No, Stage::Armed, self.heard.min(1), 0);
         } else {
             self.next = if self.target.ip() == from || expected || silent { Next::Followed } else { Next::No };
         }
@@ -305,19 +357,36 @@ impl Latch {
         }
     }
 
-    /// Whether a packet that was found valid may be used. Packets of strangers change nothing, so they cannot use up the window.
-    pub fn admit(&mut self, now: Instant, from: SocketAddr, stream: Stream) -> bool {
+    /// Whether a packet that was found valid may be used; `own`: it goes on with the phone's own stream. Packets of strangers change nothing, so they cannot
+    /// use up the window.
+    pub fn admit(&mut self, now: Instant, from: SocketAddr, own: bool) -> bool {
         let now = Millis::of(now);
-        let has_another_port =
-            stream == Stream::Same && self.heard > 0 && self.heard <= KNOWN && from.ip() == self.target.ip() && from != self.target;
-        if has_another_port {
+        let before = self.target;
+        let is_back = own && self.may_go_on_from(from);
+        let alone = is_back && from.ip() != before.ip() || !is_back && self.is_alone(now, from, own);
+        if is_back && !alone {
             self.stage = Stage::Armed;
-            return self.admit_as(now, from, false, true);
         }
-        let alone = self.is_alone(now, from, stream);
-        // Once it has been heard at one host, a single packet of another one that was not named is not the phone, and none of another stream.
-        let is_stray = self.heard > 0 && (stream == Stream::Other || ![self.target.ip(), self.signalled.ip()].contains(&from.ip()));
-        self.admit_as(now, from, alone, !is_stray && self.may_show_itself(from.ip()))
+        // Once it has been heard at one host, a single packet of another one that was not named is not the phone.
+        let is_stray = self.heard > 0 && ![self.target.ip(), self.signalled.ip()].contains(&from.ip());
+        let admitted = self.admit_as(now, from, alone, is_back || !is_stray && self.may_show_itself(from.ip()));
+        if let Some(other) = self.before.as_mut().filter(|other| is_back && other.addr == before) {
+            other.under_way = UnderWay::Over;
+        }
+        if admitted && from == self.target {
+            self.is_own = own;
+        }
+        admitted
+    }
+
+    /// Whether its own stream may go on from there at once: where somebody else is heard, but for who is where its SIP is; or, right after an agreement, by
+    /// another port of its host.
+    fn may_go_on_from(&self, from: SocketAddr) -> bool {
+        let hosts = [Some(self.signalled.ip()), Some(self.target.ip()), self.also, self.sip, self.before.map(|before| before.addr.ip())];
+        let is_elsewhere = from != self.target && self.heard > 0 && hosts.contains(&Some(from.ip()));
+        let is_beside = from.ip() == self.target.ip();
+        let may_take = is_beside || self.sip == Some(from.ip()) || self.sip != Some(self.target.ip());
+        is_elsewhere && if self.is_own { is_beside && self.since <= KNOWN } else { may_take }
     }
 
     /// The same while we send nothing: music that another machine plays to whom we hold does not tell where ours go afterwards.
@@ -333,7 +402,7 @@ impl Latch {
             self.before = Some(Before { addr: target, heard: true, under_way: UnderWay::default(), unsaid: true, aside: true });
         }
         // Music makes no place known: after the hold whoever is heard alone is the phone.
-        self.steady = 0;
+        self.is_own = false;
         if from != self.signalled {
             self.heard = if self.target == target { heard } else { 0 }.max(self.heard.min(1));
         }
@@ -373,32 +442,30 @@ impl Latch {
         };
         let mut counts = now.counts(self.last, PAUSE);
         if from != self.target {
-            (self.target, self.heard, self.steady, self.rival, counts) = (from, 0, 0, None, FIRST);
+            (self.target, self.heard, self.since, self.rival, counts) = (from, 0, 0, None, FIRST);
         }
         let is_written = is_signalled && from.ip() == self.written;
         self.heard = if is_written { KNOWN + 1 } else { self.heard.saturating_add(counts) };
-        self.steady = self.steady.saturating_add(counts.min(LONG));
+        self.since = self.since.saturating_add(counts);
         self.last = now;
         true
     }
 
     /// Whether this is where it is, because it has been heard there for a second, and hardly anywhere else: after a move of its SIP it may have stayed, or be
     /// back, or have gone after all.
-    fn is_alone(&mut self, now: Millis, from: SocketAddr, stream: Stream) -> bool {
-        let is_known = self.heard > KNOWN && self.steady > KNOWN;
+    fn is_alone(&mut self, now: Millis, from: SocketAddr, own: bool) -> bool {
         if from == self.target {
             let counts = now.counts(self.last, PAUSE);
             // Whose own stream goes on is where it is, unless its SIP is elsewhere.
-            let goes_on = is_known && stream == Stream::Same;
-            let may_be = |rival: &Rival| !goes_on || self.is_with_sip(rival.addr.ip());
-            self.rival = self.rival.filter(may_be);
+            let is_here = own && self.is_own;
+            self.rival = self.rival.filter(|rival| !is_here || self.is_with_sip(rival.addr.ip()));
             self.rival = self.rival.and_then(|rival| rival.beside(now, counts, self.outranks(rival.addr.ip())));
             return false;
         }
         if !self.may_be_there(from) {
             return false;
         }
-        let is_another = is_known && stream == Stream::Other && !self.is_with_sip(from.ip());
+        let is_another = self.is_own && !own && from.ip() != self.target.ip() && !self.is_with_sip(from.ip());
         let (pause, enough) = if is_another { (PAUSE, ANOTHER) } else { (PAUSE_ALONE, KNOWN) };
         let rival = self.rival.map_or(Rival::new(now, from), |rival| rival.after(now, from, pause));
         if self.heard <= KNOWN {
@@ -499,7 +566,7 @@ mod tests {
             let next = self.last.get(&from).map_or(self.now, |last| *last + std::time::Duration::from_millis(20));
             self.now = self.now.max(next);
             self.last.insert(from, self.now);
-            self.latch.admit(self.now, from, Stream::Unknown)
+            self.latch.admit(self.now, from, false)
         }
         fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
             self.latch.rearm(signalled, also);

@@ -31,7 +31,7 @@ mod tones;
 pub mod wav;
 
 pub use clip::{Clip, Fault};
-pub use latch::Latch;
+pub use latch::{Latch, Stream};
 pub use rack::{Channel, Command, Event, Far, MIX_MAX, OnKey, PlayEnd, Rack, RecordEnd, Wire};
 pub use tones::Tones;
 

@@ -199,7 +199,7 @@ pub(crate) fn ahead(a: u16, b: u16) -> bool {
 }
 
 /// A jump ahead of more than this many packets is another sequence, not loss (RFC 3550 appendix A.1).
-const DROPOUT_MAX: u16 = 3000;
+pub(crate) const DROPOUT_MAX: u16 = 3000;
 /// A packet behind by more than this many is another sequence, not disorder (RFC 3550 appendix A.1).
 const MISORDER_MAX: u16 = 100;
 /// The largest step of transit time that counts as jitter, in samples; beyond it the far clock was set anew.
@@ -218,17 +218,6 @@ pub enum Arrival {
     Duplicate,
     /// Far outside the sequence; believed when the next one follows it.
     Wild,
-}
-
-/// What a packet is to the stream that was heard before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
-    /// It goes on with it.
-    Same,
-    /// It is of another source, or older.
-    Other,
-    /// Nobody was heard before, or somebody who need not be the phone.
-    Unknown,
 }
 
 /// One incoming stream: order, loss and jitter. It follows whichever source spoke last.
@@ -284,13 +273,8 @@ impl Source {
         self.expected().saturating_sub(self.received)
     }
 
-    /// How far this is after the highest number, modulo 2^16.
-    fn forward(&self, sequence: u16) -> u16 {
-        sequence.wrapping_sub(self.highest as u16)
-    }
-
     fn place(&mut self, sequence: u16) -> Arrival {
-        let forward = self.forward(sequence);
+        let forward = sequence.wrapping_sub(self.highest as u16);
         let back = forward.wrapping_neg();
         if forward == 0 {
             return Arrival::Duplicate;
@@ -349,21 +333,6 @@ impl Receiver {
             source.time(now, packet.timestamp);
         }
         arrival
-    }
-
-    /// What this packet is to what came before it.
-    pub fn stream_of(&self, packet: &Packet<'_>) -> Stream {
-        let goes_on = |source: &Source| source.ssrc == packet.ssrc && (1..DROPOUT_MAX).contains(&source.forward(packet.sequence));
-        self.stream_if(goes_on)
-    }
-
-    /// What a report of this source is to what came before it.
-    pub fn stream_of_report(&self, ssrc: u32) -> Stream {
-        self.stream_if(|source| source.ssrc == ssrc)
-    }
-
-    fn stream_if(&self, goes_on: impl Fn(&Source) -> bool) -> Stream {
-        self.source.as_ref().map_or(Stream::Unknown, |source| if goes_on(source) { Stream::Same } else { Stream::Other })
     }
 
     /// Packets used.

@@ -5,8 +5,8 @@ use crate::input::Input;
 use crate::play::{After, Playing};
 use crate::record::Recording;
 use crate::relay::Relay;
-use crate::rtp::{Arrival, HEADER, PACKET_MAX, Packet, Receiver, Sender, Stream};
-use crate::{Channel, Event, FRAME, Far, Latch, OnKey, PlayEnd, RecordEnd, Wire, g711, rtcp};
+use crate::rtp::{Arrival, HEADER, PACKET_MAX, Packet, Receiver, Sender};
+use crate::{Channel, Event, FRAME, Far, Latch, OnKey, PlayEnd, RecordEnd, Stream, Wire, g711, rtcp};
 use model::{Codec, Digit, Instant, LegId, MediaStats, MixId, PlayId, Random, RecordId};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -64,8 +64,8 @@ struct Talk {
     terms: Terms,
     rtp: Latch,
     rtcp: Latch,
-    /// What came last is of a stream that began while we sent nothing: it may be music of another machine.
-    may_be_music: bool,
+    /// By what it is known, beside where it is.
+    stream: Stream,
     /// The last packet that could be used, or the last time that silence was told.
     heard: Instant,
 }
@@ -144,7 +144,7 @@ impl Session {
             // RFC 3550 section 6.2: half the interval before the first report.
             self.reporter.due = now + random_share(REPORT_EVERY / 2, random);
             let (rtp, rtcp) = (Latch::new(far.remote, far.also), Latch::new(far.remote_rtcp, far.also));
-            Talk { rtp, rtcp, terms: far.into(), may_be_music: false, heard: now }
+            Talk { rtp, rtcp, terms: far.into(), stream: Stream::default(), heard: now }
         });
         for (latch, at) in [(&mut talk.rtp, far.remote), (&mut talk.rtcp, far.remote_rtcp)] {
             match far.written.filter(|_| at.ip() == far.remote.ip()) {
@@ -269,17 +269,20 @@ impl Session {
         let talk = self.talk.as_mut()?;
         let content = content(&talk.terms, packet.payload_type);
         // Only what the agreement foretold may choose the far end's address.
-        let stream = self.receiver.stream_of(packet);
+        let own = talk.stream.goes_on(packet);
         let admitted = match content {
-            Content::Sound(_) | Content::Keys if talk.terms.we_send => talk.rtp.admit(now, from, talk.trusted(stream)),
-            Content::Sound(_) | Content::Keys => talk.rtp.admit_held(now, from),
-            Content::Other => talk.rtp.target() == from,
+            Content::Other if talk.rtp.target() != from => false,
+            _ if talk.terms.we_send => talk.rtp.admit(now, from, own),
+            _ => talk.rtp.admit_held(now, from),
         };
         if !admitted {
             self.foreign += 1;
             return None;
         }
-        talk.may_be_music = !talk.terms.we_send && (talk.may_be_music || stream != Stream::Same);
+        // Music that another machine plays while we send nothing is not the phone.
+        if own || talk.terms.we_send && talk.rtp.target() == from {
+            talk.stream.hear(now, packet);
+        }
         let arrival = self.receiver.handle_packet(now, packet, matches!(content, Content::Sound(_)));
         if matches!(arrival, Arrival::Duplicate | Arrival::Wild) {
             return None;
@@ -378,8 +381,7 @@ impl Session {
     pub(crate) fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let Some(talk) = &mut self.talk else { return };
         let Some(heard) = rtcp::read(bytes, self.sender.ssrc()) else { return };
-        let stream = talk.trusted(self.receiver.stream_of_report(heard.from));
-        if !talk.rtcp.admit(now, from, stream) {
+        if !talk.rtcp.admit(now, from, talk.stream.is_of(heard.from)) {
             self.foreign += 1;
             return;
         }
@@ -491,11 +493,6 @@ impl Session {
 impl Talk {
     fn may_send(&self) -> bool {
         self.terms.we_send && self.terms.is_somewhere && !is_nowhere(self.rtp.target())
-    }
-
-    /// What this tells of who the phone is: after music nothing.
-    fn trusted(&self, stream: Stream) -> Stream {
-        if self.may_be_music { Stream::Unknown } else { stream }
     }
 }
 

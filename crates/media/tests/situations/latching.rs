@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, Phone, address, read};
 use media::{Channel, Command, Event};
-use model::{Codec, Random};
+use model::{Codec, LegId, Random};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -125,7 +125,10 @@ fn a_session_refresh_lets_no_neighbour_in_and_a_new_port_of_the_phones_stream_at
     };
     let mut other = stranger();
     report(&mut desk, address(11, 61_001), caller.sender.ssrc());
+    let sound = caller.silence();
     desk.command(caller.leg, Command::Connect(caller.far()));
+    desk.hears(caller.leg, neighbour, &other.silence());
+    desk.hears(caller.leg, first, &sound);
     report(&mut desk, address(11, 7001), other.sender.ssrc());
     desk.out.sent.clear();
     for _ in 0..20 {
@@ -142,7 +145,37 @@ fn a_session_refresh_lets_no_neighbour_in_and_a_new_port_of_the_phones_stream_at
     desk.ticks(500);
     let at = |channel| desk.out.sent.iter().filter(|sent| sent.channel == channel).map(|sent| sent.to).collect::<BTreeSet<_>>();
     assert_eq!((at(Channel::Rtp), at(Channel::Rtcp)), ([second].into(), [address(11, 61_003)].into()));
-    assert_eq!(desk.rack.stats(caller.leg).unwrap().foreign, 21);
+    assert_eq!(desk.rack.stats(caller.leg).unwrap().foreign, 20);
+}
+
+/// Comfort noise (RFC 3389) was not agreed on: it moves nothing, and tells that the phone is there.
+#[test]
+fn a_muted_phone_that_sends_comfort_noise_keeps_its_place() {
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    let (old, moved) = (caller.at, address(40, 61_000));
+    let mut speaks = |desk: &mut Desk, from: SocketAddr, payload_type: u8| {
+        let mut sound = caller.silence();
+        sound[1] = payload_type;
+        desk.hears(caller.leg, from, &sound);
+    };
+    (0..60).for_each(|_| {
+        speaks(&mut desk, old, 0);
+        desk.tick();
+    });
+    desk.command(LegId(1), Command::Follow { from: old.ip(), to: moved.ip() });
+    speaks(&mut desk, moved, 0);
+    let mut other = stranger();
+    desk.out.sent.clear();
+    for tick in 0..1_000 {
+        if tick % 10 == 0 {
+            speaks(&mut desk, moved, 13);
+        }
+        let noise = other.silence();
+        desk.hears(LegId(1), old, &noise);
+        desk.tick();
+        assert!(desk.out.sent.drain(..).filter(|sent| sent.channel == Channel::Rtp).all(|sent| sent.to == moved), "after {tick} ticks");
+    }
 }
 
 #[test]
