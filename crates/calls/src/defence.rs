@@ -8,7 +8,7 @@ use crate::call::{Call, Stage};
 use crate::engine::Engine;
 use crate::trunks::Direction;
 use bytes::Bytes;
-use model::{CallEnd, DialogId, Event, Instant, Line, Millis, Net, Now, Number, NumberKind, Party, Withheld};
+use model::{CallEnd, Event, Instant, Line, Millis, Net, Now, Number, NumberKind, Party, Withheld};
 use sip::header::{Name, NameAddr};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -261,14 +261,16 @@ impl Engine {
         self.defence.former = peers.into_iter().filter(|ip| self.is_stranger(*ip)).collect();
     }
 
-    /// Somebody whom we called has answered: what belongs to that call is heard from where they want to be spoken to, too.
-    pub(crate) fn hear_who_answered(&mut self, dialog: DialogId) {
-        let peers: Vec<IpAddr> = self.sip.peers_of(dialog).map(|ip| ip.to_canonical()).filter(|ip| self.is_stranger(*ip)).collect();
-        self.defence.former.extend(peers);
+    /// We send a request of a call to where its peer wants it: what belongs to that call is heard from there, too.
+    pub(crate) fn hear_whom_we_ask(&mut self, to: IpAddr, bytes: &[u8]) {
+        let to = to.to_canonical();
+        if !is_answer(bytes) && self.is_stranger(to) {
+            self.defence.former.insert(to);
+        }
     }
 
     /// A call is over, and with it what was heard for its sake.
-    pub(crate) fn forget_who_answered(&mut self) {
+    pub(crate) fn forget_whom_we_asked(&mut self) {
         if !self.defence.former.is_empty() {
             self.follow_peers();
         }

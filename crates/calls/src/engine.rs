@@ -411,6 +411,9 @@ impl Engine {
                         let after = dialog.map_or(Seq(0), |d| self.after(d));
                         let only_written = self.begins_outside(dialog, &bytes);
                         let leg = dialog.and_then(|dialog| self.dialogs.get(&dialog)).map(|thread| thread.leg);
+                        if dialog.is_some() {
+                            self.hear_whom_we_ask(to.ip(), &bytes);
+                        }
                         self.act(after, Act::Transmit { leg, flow, to, bytes, only_written });
                     }
                     sip::Output::Event(event) => self.on_sip(now, event),

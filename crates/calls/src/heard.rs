@@ -40,7 +40,7 @@ impl Engine {
     }
 
     pub(crate) fn on_opened(&mut self, now: Now, flow: FlowId, from: SocketAddr) {
-        if self.is_stranger(from.ip()) {
+        if !self.may_be_heard(from.ip()) {
             self.note_stranger(now, from.ip().to_canonical());
             self.act(Seq(0), Act::Close(flow));
         }
@@ -118,7 +118,7 @@ impl Engine {
             E::Ended { dialog } => {
                 self.dialog_over(dialog);
                 self.errand_ended(now, dialog);
-                self.forget_who_answered();
+                self.forget_whom_we_asked();
             }
             E::Cancelled { dialog }
             | E::Acked { dialog }
@@ -139,9 +139,6 @@ impl Engine {
             | E::AnswerCame { dialog, .. }
             | E::ProbeAnswered { dialog }
             | E::ProbeFailed { dialog } => {
-                if matches!(event, E::Answered { .. }) {
-                    self.hear_who_answered(dialog);
-                }
                 let leg = self.dialogs.get(&dialog).map(|thread| thread.leg);
                 let owner = leg.and_then(|leg| self.legs.get(&leg)).copied();
                 // Agents only may put somebody through, and only the caller whom they talk with (RFC 3515 section 2.4.2: "a UA SHOULD ... 603"). Callers and

@@ -261,6 +261,19 @@ impl Trunks {
         found.into_iter().map(|(_, customer)| customer).collect()
     }
 
+    /// Whether any trunk leads to this address.
+    pub(crate) fn is_there(&self, at: Asker) -> bool {
+        self.leading_to(at).next().is_some()
+    }
+
+    /// Whether trunks have this very address and port, and none of them is of the carrier that this account is of.
+    pub(crate) fn is_anothers(&self, at: Asker, account: &Account) -> bool {
+        let of_carrier =
+            |peer: &Peer| peer.trunk.account.as_ref().is_some_and(|of| (&of.domain, &of.realm) == (&account.domain, &account.realm));
+        let mut there = self.peers.iter().filter(|peer| peer.is_exactly(at)).peekable();
+        there.peek().is_some() && !there.any(of_carrier)
+    }
+
     /// Whether a trunk with this account leads to this address.
     pub(crate) fn leads_to(&self, at: Asker, account: &Account) -> bool {
         self.leading_to(at).any(|peer| peer.trunk.is_of(account))

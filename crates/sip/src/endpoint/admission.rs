@@ -8,7 +8,6 @@ use super::{Asked, Endpoint};
 use crate::dialog::DialogState;
 use crate::registrar::Wishes;
 use crate::uri::{Uri, ip};
-use model::DialogId;
 use std::net::{IpAddr, Ipv4Addr};
 
 impl Endpoint {
@@ -35,14 +34,10 @@ impl Endpoint {
             })
     }
 
-    /// Where the peers of all dialogs speak from, and where they want to be spoken to.
+    /// Where the peers of all dialogs speak from, where they want to be spoken to, and where we wait for answers.
     pub fn peers(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        self.legs.values().flat_map(|leg| leg.state.peers())
-    }
-
-    /// Where the peer of this dialog is: where it speaks from, and where it wants to be spoken to.
-    pub fn peers_of(&self, dialog: DialogId) -> impl Iterator<Item = IpAddr> {
-        self.legs.get(&dialog).into_iter().flat_map(|leg| leg.state.peers())
+        let asked = self.clients.values().map(|client| client.path.addr.ip());
+        self.legs.values().flat_map(|leg| leg.state.peers()).chain(asked)
     }
 
     /// Whether the peer of a dialog has us send to this machine, or to ourselves, and is not allowed to.

@@ -92,7 +92,9 @@ impl Endpoint {
                 self.event(Event::Bye { dialog });
                 self.end(asked.now, dialog);
             }
-            // The two BYEs crossed: ours decides.
+            // The two BYEs crossed, and ours has found no way to them.
+            Some(Stage::Ending) if self.legs.get(&dialog).is_some_and(|leg| leg.leaves_again.is_some()) => self.end(asked.now, dialog),
+            // Ours decides.
             Some(Stage::Ending) | None => {}
         }
     }

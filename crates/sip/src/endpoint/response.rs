@@ -138,8 +138,7 @@ impl Endpoint {
         let cseq = state.local_cseq;
         // Section 22.1: the ACK of a 2xx carries what the INVITE was let in with, for the machines that let it in, and for nobody whom a Contact names.
         let hop = Path { flow: state.next_flow(), addr: state.next_hop() };
-        let is_carrier =
-            hop.addr.ip() == client.path.addr.ip() || self.legs.get(&dialog).is_some_and(|leg| !self.provable(leg, hop).is_empty());
+        let is_carrier = hop.addr == client.path.addr || self.legs.get(&dialog).is_some_and(|leg| !self.provable(leg, hop).is_empty());
         let proof = proof_in(&client.request).filter(|_| is_carrier);
         let ack = self.write_ack(tag, &state, cseq, proof);
         let (to, bytes) = (ack.to, ack.bytes.clone());

@@ -262,8 +262,10 @@ impl Endpoint {
         let Some(leg) = self.legs.get_mut(&dialog) else { return false };
         let flow = leg.state.flow;
         let at = now + LEAVES_AGAIN_AFTER;
-        let is_ours = leg.left_behind || leg.began_at.is_some_and(|began| began.port.is_some());
-        let may = is_ours && flow.is_stream() && leg.left.is_some_and(|left| at < left + GIVE_UP);
+        // Where a carrier has called us, only its Contact tells where it can be connected to, and not whom we would meet there.
+        let called = leg.left_behind || leg.began_at.is_some_and(|began| began.port.is_some());
+        let called_us = flow.transport().can_dial() && leg.began_at.is_some_and(|began| self.trunks.is_there(began));
+        let may = (called || called_us) && flow.is_stream() && leg.left.is_some_and(|left| at < left + GIVE_UP);
         if may {
             // That connection is gone, and another one leads there as well.
             leg.state.flow = FlowId::any(flow.transport());

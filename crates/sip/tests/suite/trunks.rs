@@ -849,7 +849,8 @@ fn a_bye_that_finds_no_connection_leaves_once_more_for_half_a_minute() {
             let (dialog, invite) = calls_at(&mut desk, transport, CARRIER);
             desk.receive_on(line, CARRIER, &Bytes::from(answers(&invite)));
             let will = desk.endpoint.will(dialog).unwrap();
-            (desk.sent(), desk.events());
+            desk.sent();
+            desk.events();
             desk.command(Command::Bye { dialog });
             let bye = desk.one();
             (desk, bye, will)
@@ -879,6 +880,17 @@ fn a_bye_that_finds_no_connection_leaves_once_more_for_half_a_minute() {
             desk.receive_on(line, CARRIER, &Bytes::from(response(&proved, 200, "carrier", "")));
             assert!(matches!(desk.events().pop(), Some(Event::Ended { .. })));
         }
+        // Whoever hangs up meanwhile is gone, and asked no more.
+        let (mut desk, bye, _) = hangs_up();
+        desk.endpoint.handle_unsent(desk.both(), &Bytes::from(bye.text.clone()));
+        desk.drain();
+        let theirs = phone_inside(&bye, "BYE", "9", 1, "carrier").replace(";tag=carrier;tag=carrier", ";tag=carrier");
+        let theirs = theirs.replace("SIP/2.0/UDP", &format!("SIP/2.0/{}", transport.via()));
+        desk.receive_on(line, CARRIER, &Bytes::from(theirs));
+        assert!(matches!(desk.events().pop(), Some(Event::Ended { .. })));
+        assert_eq!(desk.words(), ["200"]);
+        desk.wait(10_000);
+        assert!(desk.sent().iter().all(|sent| sent.word() != "BYE"));
         // And nobody waits for longer than that.
         for (mut desk, mut bye) in both() {
             let mut byes = 1;
@@ -945,6 +957,44 @@ fn a_password_is_proved_to_no_other_trunk_at_another_port_of_the_same_machine() 
         assert_eq!(bye.to.to_string(), there);
         next.receive_from(there, &asks(&bye));
         assert_eq!(next.words(), [""; 0], "{login:?}");
+    }
+}
+
+/// A carrier's Contact, or the source of a call, at the very port of another trunk: whether that is the same carrier's the domain of its account tells.
+#[test]
+fn who_has_a_trunk_of_another_carrier_is_proved_nothing_of_a_call_that_names_its_port() {
+    let there = "192.0.2.80:5070";
+    let asks = |request: &Sent| response(request, 401, "carrier", "").replacen("Contact: <sip:sato@192.0.2.60:5062>\r\n", ASKS, 1);
+    let with = |account: Option<Account>| {
+        let mut desk = Desk::new();
+        let other = Trunk { id: LineId::from("day"), name: None, machines: vec![udp(there)], account, ..trunk() };
+        desk.endpoint.set_trunks(desk.both(), vec![trunk(), other]);
+        desk.wait(0);
+        desk.sent();
+        desk
+    };
+    let own = || trunk().account.unwrap();
+    let (country, strange) = (
+        Account { login: "country".to_owned(), ..own() },
+        Account { login: "else".to_owned(), domain: "other.example".to_owned(), ..own() },
+    );
+    for (account, is_of_carrier) in [(Some(country), true), (Some(strange), false), (None, false)] {
+        let mut desk = with(account.clone());
+        let (dialog, first) = calls(&mut desk);
+        desk.receive_from(CARRIER, &asks(&first));
+        let second = desk.sent().pop().unwrap();
+        desk.receive_from(CARRIER, &answers(&second).replace(&format!("0440000011@{CARRIER}>\r\n"), &format!("0440000011@{there}>\r\n")));
+        let ack = desk.one();
+        assert_eq!((ack.to.to_string().as_str(), ack.text.contains("Authorization")), (there, is_of_carrier), "{account:?}");
+        desk.command(Command::Bye { dialog });
+        let bye = desk.one();
+        desk.receive_from(there, &asks(&bye));
+        assert_eq!(desk.sent().iter().any(|sent| sent.text.contains("username=\"city\"")), is_of_carrier, "{account:?}");
+        // It calls the user of the other.
+        let mut desk = with(account.clone());
+        let bye = hangs_up_on(&mut desk, there, "0440000000", there);
+        desk.receive_from(there, &asks(&bye));
+        assert_eq!(desk.sent().iter().any(|sent| sent.text.contains("username=\"city\"")), is_of_carrier, "{account:?}");
     }
 }
 
