@@ -14,7 +14,7 @@
 //!
 //! A phone is known by its stream, too: what goes on with that (RFC 3550 section 8.1) takes the place at once of whoever else is heard, wherever the phone may
 //! be, and of its own port before right after an agreement, for a router may have forgotten that. Whoever speaks from an old address of it beside that stream
-//! has to be alone for ten seconds. What begins a new stream is judged by where it comes from, as above.
+//! has to be alone for five seconds. Where an agreement names another place, its stream is learned anew. What begins a new stream is judged by where it comes from, as above.
 //!
 //! All of this is a matter of time, and not of packets: each counts for the time since the last one of its place. So nobody gains anything by sending more
 //! of them, and a phone that sends few is found as soon.
@@ -31,7 +31,7 @@ const KNOWN: u16 = 1000;
 const UNDER_WAY: u32 = 1100;
 /// Milliseconds for which another stream has to be heard alone, where it is not with SIP, until it takes the place of the phone's own: whoever has its old
 /// address speaks while it listens, and leaves silence out.
-const ANOTHER: u16 = 10_000;
+const ANOTHER: u16 = 5000;
 /// Milliseconds for which another stream is heard where the phone is as far as we know, without a packet of its own, until that is its own.
 const RESTARTED: u16 = 5000;
 /// What a packet counts for that is the first of its place, or the first after a pause: as long as most are.
@@ -68,7 +68,7 @@ pub struct Latch {
     heard: u16,
     /// The same, whoever else spoke and whatever is written.
     since: u16,
-    /// The last packet from there was of its own stream.
+    /// Its own stream has been heard there.
     is_own: bool,
     /// When a packet came from there last.
     last: Millis,
@@ -153,7 +153,12 @@ impl Stream {
 
     /// Whether this is the source of the phone's own stream, once that is known.
     pub fn is_of(&self, ssrc: u32) -> bool {
-        self.heard > KNOWN && self.own.is_some_and(|(own, _)| own == ssrc)
+        self.is_known() && self.own.is_some_and(|(own, _)| own == ssrc)
+    }
+
+    /// Whether it has been heard for a second.
+    pub fn is_known(&self) -> bool {
+        self.heard > KNOWN
     }
 
     /// A packet was heard, and it came from where the phone is as far as we know. Another stream is its own after five seconds without a packet of that, or
@@ -248,21 +253,23 @@ impl Latch {
 
     /// Armed again by a new agreement. If that gives the same address, what is known of the phone stays known, and our packets keep going where they
     /// went until one comes in.
-    pub fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) {
-        self.agree(signalled, also, signalled.ip());
+    ///
+    /// Whether another place is named: then its stream may be another one, too, and somebody else may go on with the one before.
+    pub fn rearm(&mut self, signalled: SocketAddr, also: Option<IpAddr>) -> bool {
+        self.agree(signalled, also, signalled.ip())
     }
 
     /// The same, where the host that SIP comes from stands for the one that was written. Of who writes the same again and is heard elsewhere, only the
     /// SIP is known to have gone: ours go where it is until anybody is heard, and then to where that is.
-    pub fn rearm_seen(&mut self, signalled: SocketAddr, written: IpAddr) {
-        self.agree(signalled, None, written);
+    pub fn rearm_seen(&mut self, signalled: SocketAddr, written: IpAddr) -> bool {
+        self.agree(signalled, None, written)
     }
 
-    fn agree(&mut self, signalled: SocketAddr, also: Option<IpAddr>, written: IpAddr) {
+    fn agree(&mut self, signalled: SocketAddr, also: Option<IpAddr>, written: IpAddr) -> bool {
         let under_way = UnderWay::Ahead;
         // RFC 3264 section 8.4: who holds the call as of old says no address, and nothing of where it is.
         if signalled.ip().is_unspecified() {
-            return;
+            return false;
         }
         let is_same = signalled == self.signalled;
         let is_as_written = written == self.written && signalled.port() == self.signalled.port();
@@ -279,7 +286,7 @@ impl Latch {
                 (self.next, self.left) = (Next::Agreed, self.sip == Some(signalled.ip()));
             }
             (self.signalled, self.written) = (signalled, written);
-            return;
+            return false;
         }
         // Or its own port at the host where it has shown itself before that was agreed.
         let there_already = signalled.port() == self.signalled.port() && signalled.ip() == self.target.ip();
@@ -305,6 +312,7 @@ impl Latch {
         let before = before.map(|before| Before { unsaid: false, ..before });
         let sip = self.sip.filter(|sip| *sip == signalled.ip() || Some(*sip) == also);
         *self = Latch { before, given_up, target, sip, written, last: self.last, ..Latch::new(signalled, also) };
+        true
     }
 
     /// Whether only its SIP is known to have gone, from where it was heard and never said to be: what it says now is as before but for its port, or but for the
@@ -362,7 +370,7 @@ impl Latch {
     pub fn admit(&mut self, now: Instant, from: SocketAddr, own: bool) -> bool {
         let now = Millis::of(now);
         let before = self.target;
-        let is_back = own && self.may_go_on_from(from);
+        let is_back = own && self.may_go_on_from(from) && (from.ip() != before.ip() || !self.is_under_way(from));
         let alone = is_back && from.ip() != before.ip() || !is_back && self.is_alone(now, from, own);
         if is_back && !alone {
             self.stage = Stage::Armed;
@@ -373,9 +381,8 @@ impl Latch {
         if let Some(other) = self.before.as_mut().filter(|other| is_back && other.addr == before) {
             other.under_way = UnderWay::Over;
         }
-        if admitted && from == self.target {
-            self.is_own = own;
-        }
+        // That one packet is doubled, or is a key in a stream of its own, tells nothing else of its place.
+        self.is_own |= own && from == self.target;
         admitted
     }
 
@@ -385,7 +392,9 @@ impl Latch {
         let hosts = [Some(self.signalled.ip()), Some(self.target.ip()), self.also, self.sip, self.before.map(|before| before.addr.ip())];
         let is_elsewhere = from != self.target && self.heard > 0 && hosts.contains(&Some(from.ip()));
         let is_beside = from.ip() == self.target.ip();
-        let may_take = is_beside || self.sip == Some(from.ip()) || self.sip != Some(self.target.ip());
+        // It may have begun a new stream at the very port that it names, and somebody else may go on with the one before.
+        let is_named = self.target == self.signalled && !self.left && self.is_proved_at(self.target);
+        let may_take = !is_named && (is_beside || self.sip == Some(from.ip()) || self.sip != Some(self.target.ip()));
         is_elsewhere && if self.is_own { is_beside && self.since <= KNOWN } else { may_take }
     }
 
@@ -442,7 +451,7 @@ impl Latch {
         };
         let mut counts = now.counts(self.last, PAUSE);
         if from != self.target {
-            (self.target, self.heard, self.since, self.rival, counts) = (from, 0, 0, None, FIRST);
+            (self.target, self.heard, self.since, self.is_own, self.rival, counts) = (from, 0, 0, false, None, FIRST);
         }
         let is_written = is_signalled && from.ip() == self.written;
         self.heard = if is_written { KNOWN + 1 } else { self.heard.saturating_add(counts) };
@@ -500,6 +509,11 @@ impl Latch {
     /// and where its SIP comes from.
     fn may_show_itself(&self, ip: IpAddr) -> bool {
         ip == self.target.ip() || ip == self.signalled.ip() && !self.left || Some(ip) == self.also
+    }
+
+    /// Whether ours go there, and its SIP, as far as that has moved, is there, too: its stream is learned there, and nowhere else.
+    pub fn is_proved_at(&self, from: SocketAddr) -> bool {
+        from == self.target && self.sip.is_none_or(|sip| sip == from.ip())
     }
 
     fn is_under_way(&self, from: SocketAddr) -> bool {

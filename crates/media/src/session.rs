@@ -146,11 +146,13 @@ impl Session {
             let (rtp, rtcp) = (Latch::new(far.remote, far.also), Latch::new(far.remote_rtcp, far.also));
             Talk { rtp, rtcp, terms: far.into(), stream: Stream::default(), heard: now }
         });
-        for (latch, at) in [(&mut talk.rtp, far.remote), (&mut talk.rtcp, far.remote_rtcp)] {
-            match far.written.filter(|_| at.ip() == far.remote.ip()) {
-                Some(written) => latch.rearm_seen(at, written),
-                None => latch.rearm(at, far.also),
-            }
+        let rearm = |latch: &mut Latch, at: SocketAddr| match far.written.filter(|_| at.ip() == far.remote.ip()) {
+            Some(written) => latch.rearm_seen(at, written),
+            None => latch.rearm(at, far.also),
+        };
+        rearm(&mut talk.rtcp, far.remote_rtcp);
+        if rearm(&mut talk.rtp, far.remote) {
+            talk.stream = Stream::default();
         }
         (talk.terms, talk.heard) = (far.into(), now);
     }
@@ -280,7 +282,7 @@ impl Session {
             return None;
         }
         // Music that another machine plays while we send nothing is not the phone.
-        if own || talk.terms.we_send && talk.rtp.target() == from {
+        if own || talk.terms.we_send && talk.rtp.is_proved_at(from) {
             talk.stream.hear(now, packet);
         }
         let arrival = self.receiver.handle_packet(now, packet, matches!(content, Content::Sound(_)));
@@ -381,7 +383,9 @@ impl Session {
     pub(crate) fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
         let Some(talk) = &mut self.talk else { return };
         let Some(heard) = rtcp::read(bytes, self.sender.ssrc()) else { return };
-        if !talk.rtcp.admit(now, from, talk.stream.is_of(heard.from)) {
+        // Ours tell where its stream stands: once that is known, nobody else chooses where they go.
+        let own = talk.stream.is_of(heard.from);
+        if !own && talk.stream.is_known() && from != talk.rtcp.target() || !talk.rtcp.admit(now, from, own) {
             self.foreign += 1;
             return;
         }

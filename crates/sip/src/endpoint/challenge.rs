@@ -113,7 +113,8 @@ impl Endpoint {
     /// Whose passwords may be proved to this machine in this dialog. Its trunk may lead elsewhere since, or be no more. A Contact proves nothing, and a
     /// carrier hands on whatever who is called writes there: only who is where the call began, or at another machine of that carrier, is answered.
     pub(super) fn provable(&self, leg: &Leg, to: Path) -> Vec<Account> {
-        let exactly = to.called();
+        // By TCP a carrier calls us from any port, and its Contact says at which it is.
+        let exactly = [to.called(), Path { addr: leg.state.next_hop(), ..to }.called()];
         let to = if leg.began_at.is_some_and(|began| began.port.is_some()) { to.called() } else { to.asker() };
         // Of a call that an earlier endpoint left behind nobody knew the trunks yet. First it is of the account that was written down, and then of whoever leads there.
         let began = leg.began_at.filter(|_| leg.left_behind || leg.customers.is_empty());
@@ -122,7 +123,7 @@ impl Endpoint {
         let of_carrier = leg.began_at.is_some_and(|began| self.are_kin(began.ip, to.ip) && (to.secure || !began.secure));
         let all = leg.customers.iter().chain(late.iter().flatten());
         let may = all.filter(|customer| of_carrier || self.trunks.leads_to(to, &customer.account));
-        may.filter(|customer| !self.trunks.is_anothers(exactly, &customer.account))
+        may.filter(|customer| !exactly.iter().any(|at| self.trunks.is_anothers(*at, &customer.account)))
             .map(|customer| self.trunks.as_now(customer, to).clone())
             .collect()
     }

@@ -995,6 +995,12 @@ fn who_has_a_trunk_of_another_carrier_is_proved_nothing_of_a_call_that_names_its
         let bye = hangs_up_on(&mut desk, there, "0440000000", there);
         desk.receive_from(there, &asks(&bye));
         assert_eq!(desk.sent().iter().any(|sent| sent.text.contains("username=\"city\"")), is_of_carrier, "{account:?}");
+        // By TCP, from whatever port.
+        let (mut desk, line, from) = (with(account.clone()), FlowId::connection(Transport::Tcp, 9), "192.0.2.80:41234");
+        let bye = hangs_up_by(&mut desk, line, from, "0440000000", there);
+        let over = response(&bye, 401, "carrier", "").replacen("Contact: <sip:sato@192.0.2.60:5062>\r\n", ASKS, 1);
+        desk.receive_on(line, from, &Bytes::from(over));
+        assert_eq!(desk.sent().iter().any(|sent| sent.text.contains("username=\"city\"")), is_of_carrier, "{account:?}");
     }
 }
 
