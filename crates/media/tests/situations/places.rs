@@ -608,9 +608,8 @@ fn a_stream_of_before_takes_nothing_where_another_port_has_been_agreed_on() {
     }
 }
 
-/// A packet is doubled on its way, or a key comes in a stream of its own, before the phone listens.
-#[test]
-fn one_odd_packet_of_a_phone_does_not_give_its_place_away() {
+/// A phone that was heard where it said, has moved with its SIP, and is heard there; from where, and where to.
+fn moved() -> (Paced, SocketAddr, SocketAddr) {
     let (old, new) = (at("192.0.2.1:4000"), at("198.51.100.7:50001"));
     let mut latch = Paced::new(old, None);
     latch.sources = BTreeMap::from([(old, PHONE)]);
@@ -618,6 +617,13 @@ fn one_odd_packet_of_a_phone_does_not_give_its_place_away() {
     latch.follow(old.ip(), new.ip());
     latch.sources = BTreeMap::from([(new, PHONE)]);
     assert!((0..100).all(|_| latch.admit(new)));
+    (latch, old, new)
+}
+
+/// A packet is doubled on its way, or a key comes in a stream of its own, before the phone listens.
+#[test]
+fn one_odd_packet_of_a_phone_does_not_give_its_place_away() {
+    let (mut latch, old, new) = moved();
     latch.sources.clear();
     assert!(latch.admit(new));
     assert!(!(0..200).any(|_| latch.admit(old)) && latch.target() == new);
@@ -626,13 +632,7 @@ fn one_odd_packet_of_a_phone_does_not_give_its_place_away() {
 /// It has moved, and registered from there, and somebody has its old address. It leaves silence out, and mostly listens.
 #[test]
 fn whoever_has_a_phones_old_address_gets_nothing_while_it_listens() {
-    let (old, new) = (at("192.0.2.1:4000"), at("198.51.100.7:50001"));
-    let mut latch = Paced::new(old, None);
-    latch.sources = BTreeMap::from([(old, PHONE)]);
-    assert!((0..60).all(|_| latch.admit(old)));
-    latch.follow(old.ip(), new.ip());
-    latch.sources = BTreeMap::from([(new, PHONE)]);
-    assert!((0..100).all(|_| latch.admit(new)));
+    let (mut latch, old, new) = moved();
     let intrudes = |latch: &mut Paced, packets: u64, pause: u64| {
         (0..packets).any(|_| {
             latch.now += Duration::from_millis(pause);
