@@ -8,6 +8,7 @@ use super::store::{Leg, Stage};
 use super::{Asked, Endpoint};
 use crate::header::Name;
 use crate::message::Message;
+use crate::transaction::Key;
 use crate::writer::ALLOW;
 use bytes::Bytes;
 use model::DialogId;
@@ -23,6 +24,8 @@ pub(super) struct Branch {
     cseq: Option<u32>,
     /// Its last provisional answer that was acknowledged.
     rseq: Option<u32>,
+    /// Our PRACK for that, until it is answered.
+    prack: Option<Key>,
     /// How it says that it can be heard.
     sdp: Option<Bytes>,
     /// It has said so reliably: our offer is answered there.
@@ -39,9 +42,24 @@ impl Branch {
         }
         next
     }
+
+    /// It is acknowledged by this request.
+    pub(super) fn acknowledged_by(&mut self, prack: Key) {
+        self.prack = Some(prack);
+    }
+
+    /// The request that has acknowledged this number, if nobody has answered it yet.
+    pub(super) fn unheard_prack(&self, rseq: u32) -> Option<Key> {
+        self.prack.filter(|_| self.rseq == Some(rseq))
+    }
 }
 
 impl Leg {
+    /// This PRACK was answered.
+    pub(super) fn prack_heard(&mut self, key: Key) {
+        self.branches.iter_mut().filter(|branch| branch.prack == Some(key)).for_each(|branch| branch.prack = None);
+    }
+
     fn known(&self, tag: Option<&str>) -> Option<&Branch> {
         self.branches.iter().find(|branch| Some(branch.tag.as_str()) == tag)
     }
@@ -52,7 +70,7 @@ impl Leg {
         if at == self.branches.len() && at < BRANCHES_MAX {
             // What a phone asked before its first answer came was asked by the first that answers.
             let cseq = self.state.remote_cseq.take();
-            self.branches.push(Branch { tag: tag.to_owned(), cseq, rseq: None, sdp: None, has_answered: false });
+            self.branches.push(Branch { tag: tag.to_owned(), cseq, rseq: None, prack: None, sdp: None, has_answered: false });
         }
         self.branches.get_mut(at)
     }

@@ -124,7 +124,8 @@ impl Endpoint {
     // ---- theirs --------------------------------------------------------------------------------------------------------------
 
     /// A provisional answer to our INVITE: acknowledged if it wants to be and is the next. `false`: it came again, or out of order, and
-    /// says nothing (section 4).
+    /// says nothing (section 4); but where it comes again over a connection it is acknowledged again, unless that was heard: "doing so does not create a
+    /// protocol error".
     pub(super) fn acknowledge_provisional(
         &mut self,
         now: Instant,
@@ -138,22 +139,31 @@ impl Endpoint {
         let (Some(rseq), Some(tag)) = (rseq.filter(|_| lists(message, Name::Require, "100rel")), e.to.tag()) else { return true };
         let Some(base) = self.our_invite(key) else { return true };
         let Some(leg) = self.legs.get_mut(&dialog) else { return true };
-        if !leg.branch(tag).is_some_and(|branch| branch.is_next(rseq)) {
-            return false;
+        let Some(branch) = leg.branch(tag) else { return false };
+        let is_next = branch.is_next(rseq);
+        if !is_next {
+            // Over a connection nothing repeats our PRACK, and one that dies takes it along.
+            let Some(unheard) = branch.unheard_prack(rseq).filter(|_| path.flow.is_stream()) else { return false };
+            if let Some(client) = self.clients.get(&unheard) {
+                let (path, request) = (client.path, client.request.clone());
+                self.transmit_request(dialog, path, Method::Prack, true, request);
+                return false;
+            }
         }
         let local_cseq = leg.state.local_cseq;
         let mut state = DialogState { local_cseq, ..self.as_answered(&base, message, e, path.addr) };
         let cseq = base.local_cseq;
-        self.ask_with(now, dialog, &mut state, Method::Prack, Purpose::Prack, |w| {
+        let prack = self.ask_with(now, dialog, &mut state, Method::Prack, Purpose::Prack, |w| {
             w.header("RAck", format!("{rseq} {cseq} INVITE")).empty()
         });
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.state.local_cseq = state.local_cseq;
+            leg.branch(tag).into_iter().for_each(|branch| branch.acknowledged_by(prack));
         }
         if let Some(ClientMachine::Invite(invite)) = self.clients.get_mut(&key).map(|client| &mut client.machine) {
             invite.last_cseq = state.local_cseq;
         }
-        true
+        is_next
     }
 }
 

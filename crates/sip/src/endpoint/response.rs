@@ -230,7 +230,12 @@ impl Endpoint {
     ) {
         match purpose {
             // The INVITE itself gets the answer that counts.
-            Purpose::Cancel | Purpose::StrayBye | Purpose::Prack | Purpose::Notify => {}
+            Purpose::Cancel | Purpose::StrayBye | Purpose::Notify => {}
+            Purpose::Prack => {
+                if let Some(leg) = self.legs.get_mut(&dialog).filter(|_| message.is_some()) {
+                    leg.prack_heard(key);
+                }
+            }
             Purpose::Update => match message.filter(|_| status < 300) {
                 Some(message) => drop(self.change_answered(now, dialog, key, message)),
                 None => self.change_refused(now, dialog, key, status, message),

@@ -231,6 +231,42 @@ fn a_call_over_tls_goes_on_over_the_connection_on_which_it_was_answered() {
     assert_eq!((bye.flow, bye.to.to_string().as_str()), (FlowId::TCP, "192.0.2.99:5070"));
 }
 
+/// RFC 3262 sections 3 and 4: a provisional answer comes again by any transport until its PRACK is heard, and no 200 before that.
+#[test]
+fn a_prack_that_died_with_its_connection_leaves_again_when_its_answer_does() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let (first, second) = (FlowId::connection(transport, 9), FlowId::connection(transport, 10));
+        let mut desk = Desk::new();
+        let (dialog, invite) = calls(&mut desk, transport);
+        let ringing = response(&invite, 183, "carrier", OFFER).replace("Contact:", "Require: 100rel\r\nRSeq: 77\r\nContact:");
+        let ringing = ringing.replace("sato@192.0.2.60:5062", &format!("gw@{FIRST};transport={}", transport.via().to_ascii_lowercase()));
+        let says = |desk: &mut Desk, line| desk.receive_on(line, FIRST, &Bytes::from(ringing.clone()));
+        says(&mut desk, first);
+        let prack = desk.one();
+        assert_eq!((prack.word(), prack.header("RAck"), prack.header("CSeq")), ("PRACK", "77 1 INVITE", "2 PRACK"));
+        assert_eq!(desk.events(), [Event::Ringing { dialog, early: Some(Bytes::from(OFFER)) }]);
+        // Nobody says that it was lost.
+        says(&mut desk, second);
+        assert_eq!(desk.one().text, prack.text, "a copy of it, which is known there if it was heard");
+        // It is said to be.
+        unsent(&mut desk, &prack);
+        desk.endpoint.handle_closed(desk.both(), first);
+        desk.drain();
+        assert_eq!(desk.words(), [""; 0]);
+        says(&mut desk, second);
+        let again = desk.one();
+        assert_eq!((again.word(), again.header("RAck"), again.header("CSeq")), ("PRACK", "77 1 INVITE", "3 PRACK"));
+        assert_ne!(again.flow, first);
+        desk.receive_on(second, FIRST, &Bytes::from(response(&again, 200, "", "")));
+        says(&mut desk, second);
+        assert_eq!((desk.words(), desk.events()), (Vec::<String>::new(), vec![]), "it was heard");
+        desk.receive_on(second, FIRST, &Bytes::from(response(&invite, 200, "carrier", "")));
+        assert_eq!(desk.words(), ["ACK"]);
+        desk.command(Command::Bye { dialog });
+        assert_eq!(desk.one().header("CSeq"), "4 BYE");
+    }
+}
+
 /// RFC 4028 section 7.3.
 #[test]
 fn who_wants_a_longer_session_timer_gets_the_call_once_more_with_it() {
