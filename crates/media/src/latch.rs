@@ -13,7 +13,7 @@
 //! gone and it writes what it wrote before, it has said nothing new.
 //!
 //! A phone is known by its stream, too: what goes on with that (RFC 3550 section 8.1) takes the place at once of whoever else is heard, wherever the phone may
-//! be, and of its own port before right after an agreement, for a router may have forgotten that. Whoever speaks from an old address of it beside that stream
+//! be, and of its own port before right after an agreement or once that is silent, for a router may have forgotten it. Whoever speaks from an old address of it beside that stream
 //! has to be alone for five seconds. Where an agreement names another place, its stream is learned anew. What begins a new stream is judged by where it comes from, as above.
 //!
 //! All of this is a matter of time, and not of packets: each counts for the time since the last one of its place. So nobody gains anything by sending more
@@ -370,7 +370,7 @@ impl Latch {
     pub fn admit(&mut self, now: Instant, from: SocketAddr, own: bool) -> bool {
         let now = Millis::of(now);
         let before = self.target;
-        let is_back = own && self.may_go_on_from(from) && (from.ip() != before.ip() || !self.is_under_way(from));
+        let is_back = own && self.may_go_on_from(now, from) && (from.ip() != before.ip() || !self.is_under_way(from));
         let alone = is_back && from.ip() != before.ip() || !is_back && self.is_alone(now, from, own);
         if is_back && !alone {
             self.stage = Stage::Armed;
@@ -386,16 +386,16 @@ impl Latch {
         admitted
     }
 
-    /// Whether its own stream may go on from there at once: where somebody else is heard, but for who is where its SIP is; or, right after an agreement, by
-    /// another port of its host.
-    fn may_go_on_from(&self, from: SocketAddr) -> bool {
+    /// Whether its own stream may go on from there at once: where somebody else is heard, but for who is where its SIP is; or by another port of its host,
+    /// right after an agreement, or when nothing comes from the one before any more, for its router has forgotten that.
+    fn may_go_on_from(&self, now: Millis, from: SocketAddr) -> bool {
         let hosts = [Some(self.signalled.ip()), Some(self.target.ip()), self.also, self.sip, self.before.map(|before| before.addr.ip())];
         let is_elsewhere = from != self.target && self.heard > 0 && hosts.contains(&Some(from.ip()));
         let is_beside = from.ip() == self.target.ip();
         // It may have begun a new stream at the very port that it names, and somebody else may go on with the one before.
         let is_named = self.target == self.signalled && !self.left && self.is_proved_at(self.target);
         let may_take = !is_named && (is_beside || self.sip == Some(from.ip()) || self.sip != Some(self.target.ip()));
-        is_elsewhere && if self.is_own { is_beside && self.since <= KNOWN } else { may_take }
+        is_elsewhere && if self.is_own { is_beside && (self.since <= KNOWN || now.since(self.last) > PAUSE) } else { may_take }
     }
 
     /// The same while we send nothing: music that another machine plays to whom we hold does not tell where ours go afterwards.

@@ -585,6 +585,27 @@ fn a_neighbour_of_a_phone_gets_nothing_at_an_agreement_either() {
     }
 }
 
+/// A router that was switched off and on, or that forgets who is silent, gives another port in the middle of a call, and nobody agrees on anything.
+#[test]
+fn a_stream_that_goes_on_from_another_port_of_its_router_keeps_its_call() {
+    for (said, also, sound) in [
+        ("192.0.2.1:4000", None, at("192.0.2.1:4000")),
+        ("192.0.2.1:4000", None, at("192.0.2.1:6000")),
+        (WRITTEN, Some(host(0)), at("192.0.2.1:6000")),
+    ] {
+        let (neighbour, again, third) = (at("192.0.2.1:7000"), at("192.0.2.1:6002"), at("192.0.2.1:6004"));
+        let mut latch = Paced::new(at(said), also);
+        latch.sources = BTreeMap::from([(sound, PHONE), (again, PHONE), (third, PHONE)]);
+        assert!((0..100).all(|_| latch.admit(sound)));
+        assert!(!latch.admit(again) && latch.target() == sound, "it is heard where it is");
+        assert!(!(0..30).any(|_| latch.admit(neighbour)));
+        assert!(latch.admit(again) && latch.target() == again && !latch.admit(neighbour), "{said} {sound}");
+        assert!((0..100).all(|_| latch.admit(again) && !latch.admit(neighbour)));
+        latch.now += Duration::from_secs(20);
+        assert!(!latch.admit(neighbour) && latch.admit(third) && latch.target() == third);
+    }
+}
+
 /// Somebody was put through, or a phone begins anew, at another port of one router: who spoke before goes on for a while.
 #[test]
 fn a_stream_of_before_takes_nothing_where_another_port_has_been_agreed_on() {
