@@ -1,8 +1,8 @@
 //! The gate: what the world sees waits until the journal has it, for at most 50 ms (law 5).
 
 use crate::Act;
-use model::{ActId, Instant, Seq};
-use std::collections::VecDeque;
+use model::{ActId, Instant, LegId, Seq};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Holds acts until the record they depend on is durable.
@@ -10,8 +10,8 @@ use std::time::Duration;
 /// An act that has waited [`Gate::PATIENCE`] goes out all the same and its record is reported by [`Gate::poll_overdue`]: a caller
 /// hears "not durable" as an ordinary call, the person on call reads it as a warning. What may leave only after its record (a call to the
 /// outside, which somebody must be able to end) is dropped instead, as if the network had lost it: SIP sends it again. Over a reliable transport SIP
-/// does not, and the call would have failed: there it waits for [`Gate::PATIENCE_RELIABLE`], and what follows in the same leg waits behind it. The gate is
-/// bounded by that patience.
+/// does not, and the call would have failed: there an INVITE waits for [`Gate::PATIENCE_RELIABLE`] and an ACK for [`Gate::PATIENCE_ANSWERED`], and what
+/// follows in the same leg waits behind them. The gate is bounded by that patience.
 #[derive(Debug, Default)]
 pub struct Gate {
     confirmed: Seq,
@@ -28,7 +28,7 @@ struct Held {
     id: ActId,
     after: Seq,
     until: Instant,
-    /// It waits behind another message of its leg, and goes or stays with that.
+    /// When it came, another message of its leg was before it, and so it is before those that came later.
     follows: bool,
     act: Act,
 }
@@ -39,14 +39,38 @@ impl Held {
         matches!(self.act, Act::Transmit { only_written: true, .. })
     }
 
-    /// Whether this message must not overtake it: both are of one leg, over a connection that would have kept their order.
-    fn is_before(&self, act: &Act) -> bool {
-        match (&self.act, act) {
-            (Act::Transmit { leg: Some(one), flow, .. }, Act::Transmit { leg: Some(other), .. }) => {
-                one == other && flow.is_stream() && (self.only_written() || self.follows)
+    /// The leg in which nothing may overtake it.
+    fn bars(&self) -> Option<LegId> {
+        leg_by_connection(&self.act).filter(|_| self.only_written() || self.follows)
+    }
+}
+
+/// What becomes of an act that is held.
+enum Fate {
+    Passes,
+    Stays,
+    Dropped,
+}
+
+/// The leg of a message over a connection, which keeps the order of what it is given.
+fn leg_by_connection(act: &Act) -> Option<LegId> {
+    match act {
+        Act::Transmit { leg, flow, .. } if flow.is_stream() => *leg,
+        _ => None,
+    }
+}
+
+/// For how long an act waits for its record.
+fn patience(act: &Act) -> Duration {
+    match act {
+        Act::Transmit { only_written: true, flow, bytes, .. } if flow.is_stream() => {
+            if bytes.starts_with(b"ACK ") {
+                Gate::PATIENCE_ANSWERED
+            } else {
+                Gate::PATIENCE_RELIABLE
             }
-            _ => false,
         }
+        _ => Gate::PATIENCE,
     }
 }
 
@@ -54,9 +78,12 @@ impl Gate {
     /// How long an act waits for its record.
     pub const PATIENCE: Duration = Duration::from_millis(50);
 
-    /// How long it waits where nothing repeats it: a disk that is busy for a moment costs no call. It is over before the machine that it goes to
+    /// How long a call out waits where nothing repeats it: a disk that is busy for a moment costs no call. It is over before the machine that it goes to
     /// counts as deaf, for then the next one is called.
     pub const PATIENCE_RELIABLE: Duration = Duration::from_millis(1_400);
+
+    /// How long the ACK of its answer waits there: as long as whoever answered waits for it, and then hangs up (64*T1, RFC 3261 section 13.3.1.4).
+    pub const PATIENCE_ANSWERED: Duration = Duration::from_secs(32);
 
     /// A gate behind which records up to `confirmed` are durable.
     pub fn new(confirmed: Seq) -> Self {
@@ -65,43 +92,32 @@ impl Gate {
 
     /// An act wants to pass.
     pub fn handle_act(&mut self, now: Instant, id: ActId, after: Seq, act: Act) {
-        let earlier = self.held.iter().rfind(|held| held.is_before(&act)).map(|held| (held.after, held.until));
-        if after <= self.confirmed && earlier.is_none() {
+        let leg = leg_by_connection(&act);
+        let follows = leg.is_some() && self.held.iter().any(|held| held.bars() == leg);
+        if after <= self.confirmed && !follows {
             self.open.push_back((id, act));
             return;
         }
-        let unrepeated = matches!(act, Act::Transmit { only_written: true, flow, .. } if flow.is_stream());
-        let until = now + if unrepeated { Self::PATIENCE_RELIABLE } else { Self::PATIENCE };
-        let held = match earlier {
-            Some((after_it, with_it)) => Held { id, after: after.max(after_it), until: until.max(with_it), follows: true, act },
-            None => Held { id, after, until, follows: false, act },
-        };
-        self.held.push_back(held);
+        self.held.push_back(Held { id, after, until: now + patience(&act), follows, act });
     }
 
     /// The journal has everything up to `seq`.
     pub fn handle_confirmed(&mut self, seq: Seq) {
         self.confirmed = self.confirmed.max(seq);
         let confirmed = self.confirmed;
-        self.release(|held| held.after <= confirmed);
+        self.sort(|held| if held.after <= confirmed { Fate::Passes } else { Fate::Stays });
     }
 
     /// Time has passed: acts whose patience is over go out.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let overdue = self.held.iter().filter(|h| h.until <= now).map(|h| h.after).max();
-        let Some(overdue) = overdue else { return };
+        let Some(overdue) = self.impatient().filter(|held| held.until <= now).map(|held| held.after).max() else { return };
         self.overdue = self.overdue.max(Some(overdue));
-        let mut rest = VecDeque::with_capacity(self.held.len());
-        for held in self.held.drain(..) {
-            if held.until <= now && held.only_written() {
-                self.dropped.push_back((held.id, held.act));
-            } else {
-                rest.push_back(held);
-            }
-        }
-        self.held = rest;
         // Whatever depends on no later record goes with it: an act of the same call never overtakes an earlier one.
-        self.release(|held| held.after <= overdue && !held.only_written() && (!held.follows || held.until <= now));
+        self.sort(|held| match held.only_written() {
+            true if held.until <= now => Fate::Dropped,
+            false if held.after <= overdue => Fate::Passes,
+            _ => Fate::Stays,
+        });
     }
 
     /// The next act that may be done, in the order they were asked for.
@@ -124,16 +140,32 @@ impl Gate {
 
     /// When [`Gate::handle_timeout`] has something to do.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.held.iter().map(|h| h.until).min()
+        self.impatient().map(|held| held.until).min()
     }
 
-    fn release(&mut self, passes: impl Fn(&Held) -> bool) {
+    /// Those to whom time makes a difference: not what waits behind another message of its leg, unless it would be dropped.
+    fn impatient(&self) -> impl Iterator<Item = &Held> {
+        let mut barred = BTreeSet::new();
+        self.held.iter().filter(move |held| {
+            let behind = leg_by_connection(&held.act).is_some_and(|leg| barred.contains(&leg));
+            barred.extend(held.bars());
+            !behind || held.only_written()
+        })
+    }
+
+    /// Lets go what passes, but for what waits behind another message of its leg.
+    fn sort(&mut self, fate: impl Fn(&Held) -> Fate) {
+        let mut barred = BTreeSet::new();
         let mut rest = VecDeque::with_capacity(self.held.len());
         for held in self.held.drain(..) {
-            if passes(&held) {
-                self.open.push_back((held.id, held.act));
-            } else {
-                rest.push_back(held);
+            let behind = leg_by_connection(&held.act).is_some_and(|leg| barred.contains(&leg));
+            match fate(&held) {
+                Fate::Passes if !behind => self.open.push_back((held.id, held.act)),
+                Fate::Dropped => self.dropped.push_back((held.id, held.act)),
+                Fate::Passes | Fate::Stays => {
+                    barred.extend(held.bars());
+                    rest.push_back(held);
+                }
             }
         }
         self.held = rest;
@@ -187,8 +219,11 @@ mod tests {
     }
 
     fn outside(transport: model::Transport) -> Act {
+        message(transport, "INVITE sip:ward SIP/2.0", None, true)
+    }
+    fn message(transport: model::Transport, text: &'static str, leg: Option<u64>, only_written: bool) -> Act {
         let (flow, to) = (model::FlowId::any(transport), std::net::SocketAddr::from(([127, 0, 0, 1], 5090)));
-        Act::Transmit { flow, to, bytes: bytes::Bytes::from_static(b"INVITE"), leg: None, only_written: true }
+        Act::Transmit { flow, to, bytes: bytes::Bytes::from_static(text.as_bytes()), leg: leg.map(LegId), only_written }
     }
 
     #[test]
@@ -213,10 +248,7 @@ mod tests {
 
     #[test]
     fn over_a_connection_nothing_overtakes_a_message_of_its_leg_that_waits_for_the_disk() {
-        let of_leg = |leg: u64, only_written: bool| {
-            let Act::Transmit { flow, to, bytes, .. } = outside(model::Transport::Tcp) else { unreachable!() };
-            Act::Transmit { flow, to, bytes, leg: Some(model::LegId(leg)), only_written }
-        };
+        let of_leg = |leg: u64, only_written: bool| message(model::Transport::Tcp, "INVITE sip:ward SIP/2.0", Some(leg), only_written);
         let mut gate = Gate::new(Seq(0));
         gate.handle_act(Instant::ZERO, ActId(1), Seq(1), of_leg(7, true));
         // Its BYE, one that depends on no record, and one of another leg.
@@ -237,6 +269,33 @@ mod tests {
         assert_eq!(passed(&mut gate), [0u64; 0]);
         gate.handle_timeout(Instant::from_millis(1_500));
         assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![6], Some(ActId(5))));
+        assert_eq!(gate.poll_timeout(), None);
+    }
+
+    #[test]
+    fn the_ack_of_an_answer_over_a_connection_waits_as_long_as_whoever_answered() {
+        let of_leg = |text, only_written| message(model::Transport::Tls, text, Some(7), only_written);
+        let mut gate = Gate::new(Seq(0));
+        gate.handle_act(Instant::ZERO, ActId(1), Seq(1), of_leg("ACK sip:ward SIP/2.0", true));
+        gate.handle_timeout(Instant::from_millis(31_999));
+        assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![], None));
+        gate.handle_confirmed(Seq(1));
+        assert_eq!(passed(&mut gate), [1]);
+        // Behind it an INVITE that becomes too old meanwhile, and a BYE whose own patience is long over when the ACK has left.
+        gate.handle_act(Instant::ZERO, ActId(2), Seq(2), of_leg("ACK sip:ward SIP/2.0", true));
+        gate.handle_act(Instant::ZERO, ActId(3), Seq(2), of_leg("INVITE sip:ward SIP/2.0", true));
+        gate.handle_act(Instant::ZERO, ActId(4), Seq(3), of_leg("BYE sip:ward SIP/2.0", false));
+        assert_eq!(gate.poll_timeout(), Some(Instant::from_millis(1_400)));
+        gate.handle_timeout(Instant::from_millis(1_400));
+        assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![], Some(ActId(3))));
+        gate.handle_confirmed(Seq(2));
+        assert_eq!((passed(&mut gate), gate.poll_timeout()), (vec![2], Some(Instant::from_millis(50))));
+        gate.handle_timeout(Instant::from_millis(3_000));
+        assert_eq!(passed(&mut gate), [4]);
+        // The disk is dead.
+        gate.handle_act(Instant::ZERO, ActId(5), Seq(4), of_leg("ACK sip:ward SIP/2.0", true));
+        gate.handle_timeout(Instant::from_millis(32_000));
+        assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![], Some(ActId(5))));
         assert_eq!(gate.poll_timeout(), None);
     }
 

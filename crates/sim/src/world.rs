@@ -17,7 +17,7 @@ use crate::mime::Mime;
 use crate::people::Person;
 use crate::watch::Watch;
 use crate::{Datagram, Ledger, Link, Pace, PersonId, Weather, town};
-use calls::{City, Control, Engine, Gate, Input, Output, Vault};
+use calls::{Act, City, Control, Engine, Gate, Input, Output, Vault};
 use media::{Channel, Rack};
 use model::{CallId, Census, ControlId, Digit, Event, FlowId, Instant, LegId, Now, Random, Seq, UnixMillis};
 use phone::{Command, Key};
@@ -104,6 +104,8 @@ pub enum Ailment {
     AnswersCallsOnly,
     /// Nothing gets through it, and it takes no connection: that is known at once.
     Closed,
+    /// It says a 2xx once over its connection, and never again (against RFC 3261 section 13.3.1.4, and as SIPp does).
+    SaysOnce,
     /// It refuses every call with this status.
     Refuses(u16),
     /// It refuses every call, at once or after it has rung, and does not want to be asked again for so many seconds.
@@ -177,6 +179,8 @@ pub struct World {
     carried: BTreeMap<String, PersonId>,
     /// The connection and the trunk of what is said over connections, by its SIP Call-ID.
     connected: BTreeMap<String, (FlowId, SocketAddr)>,
+    /// The calls that were answered by trunks that say so once.
+    said: BTreeSet<String>,
     /// Where we may connect by TLS.
     trusted: BTreeSet<SocketAddr>,
     /// Between which hours of the wall clock people may be called, if anybody looks.
@@ -251,6 +255,7 @@ impl World {
             ailing: BTreeMap::new(),
             carried: BTreeMap::new(),
             connected: BTreeMap::new(),
+            said: BTreeSet::new(),
             trusted: BTreeSet::new(),
             hours: None,
             unanswered: BTreeSet::new(),
@@ -457,8 +462,13 @@ impl World {
                     self.must(verdict);
                     self.tell(Voice::Engine(Event::NotDurable { seq }));
                 }
-                while let Some((act, _)) = self.gate.poll_dropped() {
-                    self.watch.handle_dropped(act);
+                while let Some((id, act)) = self.gate.poll_dropped() {
+                    self.watch.handle_dropped(id);
+                    if let Act::Transmit { flow, bytes, .. } = act
+                        && flow.is_stream()
+                    {
+                        self.input(Input::Unsent { bytes });
+                    }
                 }
             }
             Machine::Ledger => {

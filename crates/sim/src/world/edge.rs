@@ -129,12 +129,17 @@ impl World {
                     | Ailment::Closed
                     | Ailment::MuteToCalls
                     | Ailment::AnswersCallsOnly
+                    | Ailment::SaysOnce
                     | Ailment::Refuses(_)
                     | Ailment::BusyFor { .. },
                 )
                 | None => {}
             }
             if let Some((flow, from)) = call_id(&bytes).and_then(|id| self.connected.get(id).copied()) {
+                let says_once = self.ailing.get(&from) == Some(&Ailment::SaysOnce) && is_answer(&bytes);
+                if says_once && call_id(&bytes).is_some_and(|id| !self.said.insert(id.to_owned())) {
+                    return;
+                }
                 return self.input(Input::Message { flow, from, bytes });
             }
             let resident = self.by_ip.get(&from.ip()).copied();
@@ -159,7 +164,14 @@ impl World {
                     }
                     self.trunk_says(to, 503, &format!("Retry-After: {secs} (maintenance)\r\n"), &bytes);
                 }
-                Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_) | Ailment::BusyFor { .. })
+                Some(
+                    Ailment::Mute
+                    | Ailment::MuteToCalls
+                    | Ailment::AnswersCallsOnly
+                    | Ailment::SaysOnce
+                    | Ailment::Refuses(_)
+                    | Ailment::BusyFor { .. },
+                )
                 | None
                     if bytes.starts_with(b"OPTIONS ") || bytes.starts_with(b"REGISTER ") =>
                 {
@@ -167,7 +179,14 @@ impl World {
                         self.trunk_says(to, 200, "", &bytes);
                     }
                 }
-                Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_) | Ailment::BusyFor { .. })
+                Some(
+                    Ailment::Mute
+                    | Ailment::MuteToCalls
+                    | Ailment::AnswersCallsOnly
+                    | Ailment::SaysOnce
+                    | Ailment::Refuses(_)
+                    | Ailment::BusyFor { .. },
+                )
                 | None => self.carry(from, &bytes),
             };
         }
@@ -210,7 +229,14 @@ impl World {
         match self.ailing.get(&to) {
             Some(Ailment::Closed) => self.plan(self.now + HOP, Due::Input(Box::new(Input::Unsent { bytes }))),
             Some(Ailment::Deaf) => self.plan(self.now + CONNECT_PATIENCE, Due::Input(Box::new(Input::Unsent { bytes }))),
-            Some(Ailment::Mute | Ailment::MuteToCalls | Ailment::AnswersCallsOnly | Ailment::Refuses(_) | Ailment::BusyFor { .. })
+            Some(
+                Ailment::Mute
+                | Ailment::MuteToCalls
+                | Ailment::AnswersCallsOnly
+                | Ailment::SaysOnce
+                | Ailment::Refuses(_)
+                | Ailment::BusyFor { .. },
+            )
             | None => {
                 let line = FlowId::connection(flow.transport(), if to == town::TRUNK { 2 } else { 3 });
                 if let Some(id) = call_id(&bytes) {
@@ -297,6 +323,11 @@ impl World {
             self.heard_of.insert(id.to_owned(), person);
         }
     }
+}
+
+/// Whether this is the 2xx of an INVITE.
+fn is_answer(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"SIP/2.0 2") && memchr::memmem::find(bytes, b" INVITE\r\n").is_some()
 }
 
 /// The Call-ID of a message, as the engine and our phones write it.

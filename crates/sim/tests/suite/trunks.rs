@@ -3,7 +3,7 @@
 use calls::{City, Control};
 use model::{Direction, Event, HostName, LineId, Machine, Method, Now, TransferEnd, Transport, Trunk, TrunkCheck, UnixMillis, WhyPassed};
 use phone::{AnswerPolicy, Command, Key};
-use sim::{Ailment, Clerk, Neighbour, PersonId, Resident, Town, World, town};
+use sim::{Ailment, Clerk, Neighbour, Pace, PersonId, Resident, Town, World, town};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -328,6 +328,19 @@ fn a_ward_is_called_over_connections_and_all_of_the_call_goes_by_them() {
         rest(&mut world);
         assert_eq!((transfers(&world), passed_over(&world)), (vec![TransferEnd::Connected], vec![]), "{transport:?}");
         assert_eq!(world.calls_out().len(), 1);
+    }
+}
+
+#[test]
+fn a_slow_disk_keeps_no_ack_from_a_ward_that_says_once_that_it_has_answered() {
+    for transport in [Transport::Tcp, Transport::Tls] {
+        let (mut world, _) = asks_the_ward(connected(transport), 2);
+        world.ails(town::TRUNK, Some(Ailment::SaysOnce));
+        // The ward's telephone rings by then; its answer is written down after ten seconds.
+        world.journal_pace(secs(33), Pace { least: secs(10), most: secs(10) });
+        world.journal_pace(secs(40), Pace::PROMISED);
+        rest(&mut world);
+        assert_eq!((transfers(&world), passed_over(&world)), (vec![TransferEnd::Connected], vec![]), "{transport:?}");
     }
 }
 
