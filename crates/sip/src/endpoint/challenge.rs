@@ -96,6 +96,7 @@ impl Endpoint {
         if leg.probe == Some(key) {
             leg.probe = Some(next);
         }
+        leg.prack_goes_on(key, next);
         let mut machine = machine;
         if let ClientMachine::Invite(ours) = &mut machine {
             ours.via = self.via(path.flow, &branch);

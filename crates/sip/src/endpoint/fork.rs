@@ -60,6 +60,11 @@ impl Leg {
         self.branches.iter_mut().filter(|branch| branch.prack == Some(key)).for_each(|branch| branch.prack = None);
     }
 
+    /// This PRACK leaves once more as another request.
+    pub(super) fn prack_goes_on(&mut self, key: Key, next: Key) {
+        self.branches.iter_mut().filter(|branch| branch.prack == Some(key)).for_each(|branch| branch.prack = Some(next));
+    }
+
     fn known(&self, tag: Option<&str>) -> Option<&Branch> {
         self.branches.iter().find(|branch| Some(branch.tag.as_str()) == tag)
     }

@@ -267,6 +267,28 @@ fn a_prack_that_died_with_its_connection_leaves_again_when_its_answer_does() {
     }
 }
 
+#[test]
+fn a_prack_whose_password_was_asked_for_is_known_by_the_proved_one() {
+    let mut desk = with(proving(by(Transport::Tls, &[FIRST])));
+    desk.sent();
+    desk.events();
+    let (_, invite) = calls(&mut desk, Transport::Tls);
+    let ringing = response(&invite, 183, "carrier", OFFER).replace("Contact:", "Require: 100rel\r\nRSeq: 77\r\nContact:");
+    let line = FlowId::connection(Transport::Tls, 9);
+    let says_it = |desk: &mut Desk| desk.receive_on(line, FIRST, &Bytes::from(ringing.clone()));
+    says_it(&mut desk);
+    let first = desk.one();
+    says(&mut desk, line, &first, 407, "Proxy-Authenticate: Digest realm=\"carrier\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"\r\n");
+    let proved = desk.one();
+    assert_eq!((proved.word(), proved.header("RAck"), proved.header("CSeq")), ("PRACK", "77 1 INVITE", "3 PRACK"));
+    assert!(proved.header("Proxy-Authorization").starts_with("Digest username="), "{}", proved.text);
+    says_it(&mut desk);
+    assert_eq!(desk.one().text, proved.text);
+    says(&mut desk, line, &proved, 200, "");
+    says_it(&mut desk);
+    assert_eq!(desk.words(), [""; 0]);
+}
+
 /// RFC 4028 section 7.3.
 #[test]
 fn who_wants_a_longer_session_timer_gets_the_call_once_more_with_it() {
@@ -305,7 +327,6 @@ fn who_wants_a_longer_session_timer_gets_the_call_once_more_with_it() {
     assert!(desk.events().contains(&Event::Failed { dialog, status: 422, retry_after: None }));
 }
 
-/// A password was proved once, and the call goes out again: it is proved anew when that is asked for.
 /// A carrier whose machines do not know each other's nonces calls each of ours old: a BYE is proved a few times, and the call ends.
 #[test]
 fn a_carrier_whose_nonces_are_always_old_does_not_have_us_ask_on_and_on() {
@@ -329,6 +350,7 @@ fn a_carrier_whose_nonces_are_always_old_does_not_have_us_ask_on_and_on() {
     assert!(desk.events().contains(&Event::Ended { dialog }));
 }
 
+/// A password was proved once, and the call goes out again: it is proved anew when that is asked for.
 #[test]
 fn a_longer_timer_and_a_password_are_both_given() {
     let mut desk = with(proving(by(Transport::Udp, &[FIRST])));
