@@ -377,7 +377,10 @@ impl Latch {
         }
         // Once it has been heard at one host, a single packet of another one that was not named is not the phone.
         let is_stray = self.heard > 0 && ![self.target.ip(), self.signalled.ip()].contains(&from.ip());
+        let known = if is_back && !alone && self.is_own { self.heard } else { 0 };
         let admitted = self.admit_as(now, from, alone, is_back || !is_stray && self.may_show_itself(from.ip()));
+        // Its stream says that this is where it was heard so far.
+        self.heard = self.heard.max(known);
         if let Some(other) = self.before.as_mut().filter(|other| is_back && other.addr == before) {
             other.under_way = UnderWay::Over;
         }
