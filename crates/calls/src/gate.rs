@@ -10,8 +10,8 @@ use std::time::Duration;
 /// An act that has waited [`Gate::PATIENCE`] goes out all the same and its record is reported by [`Gate::poll_overdue`]: a caller
 /// hears "not durable" as an ordinary call, the person on call reads it as a warning. What may leave only after its record (a call to the
 /// outside, which somebody must be able to end) is dropped instead, as if the network had lost it: SIP sends it again. Over a reliable transport SIP
-/// does not, and the call would have failed: there an INVITE waits for [`Gate::PATIENCE_RELIABLE`] and an ACK for [`Gate::PATIENCE_ANSWERED`], and what
-/// follows in the same leg waits behind them. The gate is bounded by that patience.
+/// does not, and the call would have failed: there an INVITE waits for [`Gate::PATIENCE_RELIABLE`] and an ACK for [`Gate::PATIENCE_ANSWERED`], unless
+/// something follows. What follows in the same leg waits behind them, for [`Gate::PATIENCE_RELIABLE`] at most. The gate is bounded by that patience.
 #[derive(Debug, Default)]
 pub struct Gate {
     confirmed: Seq,
@@ -98,7 +98,13 @@ impl Gate {
             self.open.push_back((id, act));
             return;
         }
-        self.held.push_back(Held { id, after, until: now + patience(&act), follows, act });
+        let held = Held { id, after, until: now + patience(&act), follows, act };
+        if follows && !held.only_written() {
+            // An ACK keeps nothing waiting for longer than a call would: a BYE, or our answer to theirs.
+            let latest = now + Self::PATIENCE_RELIABLE;
+            self.held.iter_mut().filter(|earlier| earlier.bars() == leg).for_each(|earlier| earlier.until = earlier.until.min(latest));
+        }
+        self.held.push_back(held);
     }
 
     /// The journal has everything up to `seq`.
@@ -284,15 +290,22 @@ mod tests {
         // Behind it an INVITE that becomes too old meanwhile, and a BYE whose own patience is long over when the ACK has left.
         gate.handle_act(Instant::ZERO, ActId(2), Seq(2), of_leg("ACK sip:ward SIP/2.0", true));
         gate.handle_act(Instant::ZERO, ActId(3), Seq(2), of_leg("INVITE sip:ward SIP/2.0", true));
-        gate.handle_act(Instant::ZERO, ActId(4), Seq(3), of_leg("BYE sip:ward SIP/2.0", false));
-        assert_eq!(gate.poll_timeout(), Some(Instant::from_millis(1_400)));
         gate.handle_timeout(Instant::from_millis(1_400));
         assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![], Some(ActId(3))));
+        gate.handle_act(Instant::from_millis(2_000), ActId(4), Seq(3), of_leg("BYE sip:ward SIP/2.0", false));
+        assert_eq!(gate.poll_timeout(), Some(Instant::from_millis(3_400)), "and the BYE waits for the ACK for so long at most");
         gate.handle_confirmed(Seq(2));
-        assert_eq!((passed(&mut gate), gate.poll_timeout()), (vec![2], Some(Instant::from_millis(50))));
+        assert_eq!((passed(&mut gate), gate.poll_timeout()), (vec![2], Some(Instant::from_millis(2_050))));
         gate.handle_timeout(Instant::from_millis(3_000));
         assert_eq!(passed(&mut gate), [4]);
-        // The disk is dead.
+        // The disk is dead, and the answer came again before the BYE.
+        for (id, millis) in [(6, 0), (7, 500)] {
+            gate.handle_act(Instant::from_millis(millis), ActId(id), Seq(4), of_leg("ACK sip:ward SIP/2.0", true));
+        }
+        gate.handle_act(Instant::from_millis(8_000), ActId(8), Seq(4), of_leg("BYE sip:ward SIP/2.0", false));
+        gate.handle_timeout(Instant::from_millis(9_400));
+        assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![8], Some(ActId(6))));
+        assert_eq!((gate.poll_dropped().map(|(id, _)| id), gate.poll_timeout()), (Some(ActId(7)), None));
         gate.handle_act(Instant::ZERO, ActId(5), Seq(4), of_leg("ACK sip:ward SIP/2.0", true));
         gate.handle_timeout(Instant::from_millis(32_000));
         assert_eq!((passed(&mut gate), gate.poll_dropped().map(|(id, _)| id)), (vec![], Some(ActId(5))));
