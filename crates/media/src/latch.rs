@@ -398,7 +398,8 @@ impl Latch {
         // It may have begun a new stream at the very port that it names, and somebody else may go on with the one before.
         let is_named = self.target == self.signalled && !self.left && self.is_proved_at(self.target);
         let may_take = !is_named && (is_beside || self.sip == Some(from.ip()) || self.sip != Some(self.target.ip()));
-        is_elsewhere && if self.is_own { is_beside && (self.since <= KNOWN || now.since(self.last) > PAUSE) } else { may_take }
+        let goes_on_beside = is_beside && (self.is_own && self.since <= KNOWN || now.since(self.last) > PAUSE);
+        is_elsewhere && (goes_on_beside || !self.is_own && may_take)
     }
 
     /// The same while we send nothing: music that another machine plays to whom we hold does not tell where ours go afterwards.
@@ -517,6 +518,11 @@ impl Latch {
     /// Whether ours go there, and its SIP, as far as that has moved, is there, too: its stream is learned there, and nowhere else.
     pub fn is_proved_at(&self, from: SocketAddr) -> bool {
         from == self.target && self.sip.is_none_or(|sip| sip == from.ip())
+    }
+
+    /// Whether what names its stream may go where ours go: that was written, or who is there knows it.
+    pub fn knows_its_stream(&self) -> bool {
+        self.is_own || self.is_named(self.target())
     }
 
     fn is_under_way(&self, from: SocketAddr) -> bool {

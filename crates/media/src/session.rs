@@ -479,7 +479,8 @@ impl Session {
         }
         let news = self.sender.packets() != self.reporter.packets;
         let info = news.then(|| self.sender.info(now));
-        let block = self.receiver.report().map(|mut block| {
+        // It tells where the phone's stream stands, and a neighbour may have been quicker to ask for it.
+        let block = self.receiver.report().filter(|_| talk.rtcp.knows_its_stream()).map(|mut block| {
             if let Some((report, at)) = self.reporter.echo {
                 block.last_report = report;
                 block.delay = (now.since(at).as_micros() * 65_536 / 1_000_000).min(u128::from(u32::MAX)) as u32;

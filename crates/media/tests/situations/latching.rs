@@ -168,6 +168,37 @@ fn reports_go_to_nobody_who_does_not_know_the_phones_stream() {
     }
 }
 
+/// A neighbour may ask for them before the phone is heard. It gets them then, and they say nothing of the phone.
+#[test]
+fn reports_say_nothing_of_a_phones_stream_to_who_asked_before_it_spoke() {
+    let mut desk = Desk::new();
+    let mut caller = desk.phone(1, Codec::Pcmu);
+    let (neighbour, router) = (address(11, 7001), address(11, 61_001));
+    let leg = caller.leg;
+    let asks = |desk: &mut Desk, from: SocketAddr, source: u32| {
+        let mut report = [0x80, 201, 0, 1, 0, 0, 0, 0];
+        report[4..].copy_from_slice(&source.to_be_bytes());
+        desk.rack.handle_packet(desk.now, leg, Channel::Rtcp, from, &report, &mut desk.out);
+    };
+    let (own, mut blocks) = (caller.sender.ssrc(), BTreeSet::new());
+    let mut speaks = |desk: &mut Desk| {
+        desk.out.sent.clear();
+        for _ in 0..500 {
+            let sound = caller.silence();
+            desk.hears(caller.leg, caller.at, &sound);
+            desk.tick();
+        }
+        blocks.clear();
+        blocks.extend(desk.out.sent.iter().filter(|sent| sent.channel == Channel::Rtcp).map(|sent| (sent.to, sent.packet[0] & 31)));
+        blocks.clone()
+    };
+    asks(&mut desk, neighbour, 9);
+    assert_eq!(speaks(&mut desk), [(neighbour, 0)].into());
+    // Its router has another port for its reports, too, and it knows its own source.
+    asks(&mut desk, router, own);
+    assert_eq!(speaks(&mut desk), [(router, 1)].into());
+}
+
 /// Comfort noise (RFC 3389) was not agreed on: it moves nothing, and tells that the phone is there.
 #[test]
 fn a_muted_phone_that_sends_comfort_noise_keeps_its_place() {
